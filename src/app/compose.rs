@@ -14,14 +14,14 @@ use crate::{
     engine::{Session, SessionSettings},
     host::{self, HostStateDir, environment::netrc},
     model::{failure::Failure, run::answers::OperatorAnswers, secret::Secret},
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::ForwardingClient},
-    tui::{EffectJobContext, perform::effect_performer},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::SandboxForwardingClient},
+    tui::{EffectJobContext, perform::build_effect_performer},
     wizard::WizardEffect,
 };
 
 use super::{
     answers::merge_saved_answers,
-    hosts::{connect_hosts, new_sandbox_host},
+    hosts::{connect_packagecloud_hosts, new_sandbox_host},
 };
 
 /// A command's ground.
@@ -34,9 +34,11 @@ pub struct ComposedApp {
 
 impl ComposedApp {
     /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
-    pub fn effect_performer(&self) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
+    pub fn wizard_effect_performer(
+        &self,
+    ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
         let (perform, world) =
-            (effect_performer(self.session.clone(), cli::plain::render_event), self.world.clone());
+            (build_effect_performer(self.session.clone(), cli::plain::render_event), self.world.clone());
         move |effect, sender| {
             world.iter().for_each(Sandbox::panic_on_wizard_fault);
             perform(effect, sender)
@@ -54,7 +56,7 @@ const PROBE_TOKEN_VARIABLE: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
     let world = global.sandbox.as_ref().map(|dir| open_sandbox_dir(global, dir.as_deref())).transpose()?;
     let served = if let Some(world) = &world { find_sandbox_server(global, world).await? } else { None };
-    let hosts = connect_hosts(global, command, world.as_ref()).await?;
+    let hosts = connect_packagecloud_hosts(global, command, world.as_ref()).await?;
     let (host, others) = (hosts.first, hosts.others);
     let (left, _) = host.state.read_saved_run();
     let left = left.unwrap_or_default();
@@ -62,9 +64,14 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
     let last_profile = left.answers.profile.clone();
     let answers = merge_saved_answers(global, command, left);
     let settings = if let Some(world) = &world {
-        let client = served.map_or_else(|| world.sandbox_http_client(), |forward| forward.http_client());
-        let config = world.sdk_config_with_client(client);
-        sandbox_settings(world, AwsIdentityLookup::Fixed(Box::new(config)), sandbox_delay_factor(global))
+        let client =
+            served.map_or_else(|| world.sandbox_http_client(), |forward| forward.forwarding_http_client());
+        let config = world.sandbox_sdk_config_with_client(client);
+        sandbox_session_settings(
+            world,
+            AwsIdentityLookup::Fixed(Box::new(config)),
+            sandbox_delay_factor(global),
+        )
     } else {
         let identities = AwsIdentityLookup::Found(aws::network::build_http_client()?);
         let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
@@ -81,7 +88,7 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
         last_profile,
         ..settings
     };
-    let profile = preferred_profile(global, &settings);
+    let profile = preferred_aws_profile(global, &settings);
     let session = Session::new(host, web, settings).with_other_hosts(others);
     // The wizard asks on a screen of its own.
     if let Some(wanted) = profile
@@ -101,7 +108,7 @@ const SANDBOX_OBJECT_REQUESTS_MAX: usize = 32;
 const SANDBOX_READ_TOKEN: &str = "demo-token";
 
 /// Returns what a sandbox knows without being told; its packagecloud has tokens of its own, real ones stay where they are.
-fn sandbox_settings(world: &Sandbox, identities: AwsIdentityLookup, pace: f64) -> SessionSettings {
+fn sandbox_session_settings(world: &Sandbox, identities: AwsIdentityLookup, pace: f64) -> SessionSettings {
     let token = sandbox::packagecloud::first_read_token(world);
     SessionSettings {
         default_bucket: Some((sandbox::seed::SANDBOX_BUCKET.to_owned(), "a sandbox has one".to_owned())),
@@ -120,13 +127,13 @@ fn sandbox_settings(world: &Sandbox, identities: AwsIdentityLookup, pace: f64) -
 pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
     let state = HostStateDir::open_state_dir(&world.sandbox_dir().join("state"), None)?;
     let settings =
-        sandbox_settings(world, AwsIdentityLookup::Fixed(Box::new(world.sandbox_sdk_config())), 1.0);
+        sandbox_session_settings(world, AwsIdentityLookup::Fixed(Box::new(world.sandbox_sdk_config())), 1.0);
     let web = settings.identities.open_web_client(None);
     Ok(Session::new(new_sandbox_host(world, state), web, settings))
 }
 
 /// The profile that will be tried first.
-fn preferred_profile(global: &GlobalOptions, settings: &SessionSettings) -> Option<String> {
+fn preferred_aws_profile(global: &GlobalOptions, settings: &SessionSettings) -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     global.profile.clone().or_else(|| set("AWS_PROFILE")).or_else(|| settings.last_profile.clone())
 }
@@ -161,7 +168,7 @@ fn find_packagecloud_read_token(command: &CliCommand, url: Option<&str>) -> Opti
 async fn find_sandbox_server(
     global: &GlobalOptions,
     world: &Sandbox,
-) -> Result<Option<ForwardingClient>, Failure> {
+) -> Result<Option<SandboxForwardingClient>, Failure> {
     let dir = world.sandbox_dir().to_owned();
     // It waits for an answer, half a second at most.
     let found = tokio::task::spawn_blocking(move || sandbox::forward::open_forwarding_client(&dir))
@@ -197,7 +204,7 @@ pub(super) fn open_sandbox_dir(global: &GlobalOptions, dir: Option<&Path>) -> Re
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
         faults: global.sandbox_fault.clone(),
-        delays: Some(SandboxDelays::default().scale_by(sandbox_delay_factor(global))),
+        delays: Some(SandboxDelays::default().scale_delays(sandbox_delay_factor(global))),
         ..SandboxOptions::default()
     })
 }

@@ -23,7 +23,7 @@ pub(super) struct PackagecloudHosts {
 ///
 /// # Errors
 /// Where the names can't be used so, or a host isn't reached and the command needs it.
-pub(super) async fn connect_hosts(
+pub(super) async fn connect_packagecloud_hosts(
     global: &GlobalOptions,
     command: &CliCommand,
     world: Option<&Sandbox>,
@@ -88,7 +88,7 @@ fn open_local_host(
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
         Err(failure) if may_disable_cloudfront(command) => {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
-            HostStateDir::open_temporary(&state_dir)
+            HostStateDir::open_temporary_state_dir(&state_dir)
         }
         Err(failure) => return Err(failure),
     };
@@ -108,14 +108,14 @@ pub(super) fn new_sandbox_host(world: &Sandbox, state: HostStateDir) -> Host {
     let clock = world.clone();
     Host::new_sandboxed(
         &world.sandbox_dir().join("packagecloud.rb"),
-        simulated_ctl(world),
+        simulated_packagecloud_ctl(world),
         state,
         HostClock::new(move || clock.sandbox_time_now()),
     )
 }
 
 /// The sandbox's packagecloud-ctl, in this process.
-fn simulated_ctl(world: &Sandbox) -> SimulatedPackagecloudCtl {
+fn simulated_packagecloud_ctl(world: &Sandbox) -> SimulatedPackagecloudCtl {
     let world = world.clone();
     Arc::new(move |command, lines| {
         let world = world.clone();

@@ -30,12 +30,12 @@ use compose::ComposedApp;
 /// Boxed, so that the engine's futures are compiled with this library and not again with the program.
 #[must_use]
 pub fn run_command_line(arguments: CliArguments) -> Pin<Box<dyn Future<Output = u8>>> {
-    Box::pin(run_arguments(arguments))
+    Box::pin(run_parsed_command_line(arguments))
 }
 
-async fn run_arguments(arguments: CliArguments) -> u8 {
+async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
     let CliArguments { global, command } = arguments;
-    let _theirs = restore_ownership(&global);
+    let _theirs = restore_ownership_on_drop(&global);
     let command = command.unwrap_or(CliCommand::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         CliCommand::Completions { shell } => {
@@ -73,7 +73,7 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
 }
 
 async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
-    let performer = app.effect_performer();
+    let performer = app.wizard_effect_performer();
     let beginning = WizardInit {
         config_path: app.session.host.config_location(),
         answers: app.answers,
@@ -113,7 +113,7 @@ async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &Cl
 }
 
 /// Returns the places where root writes a user's own files: they are that user's again when this is dropped.
-fn restore_ownership(global: &GlobalOptions) -> OwnershipRestorer {
+fn restore_ownership_on_drop(global: &GlobalOptions) -> OwnershipRestorer {
     let aws = std::env::home_dir().map(|home| home.join(".aws"));
     let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
     OwnershipRestorer::for_sudo_user(

@@ -20,18 +20,23 @@ pub(super) async fn run_sandbox_command(
     command: &SandboxCommand,
 ) -> Result<(), Failure> {
     match command {
-        SandboxCommand::Import { dir, path } => import_objects(global, dir, path),
+        SandboxCommand::Import { dir, path } => import_objects_into_sandbox(global, dir, path),
         SandboxCommand::Serve { dir, aws_port, front_port, edge_port, lagging_node } => {
             serve_sandbox(global, dir, [*aws_port, *front_port, *edge_port], *lagging_node).await
         }
     }
 }
 
-fn import_objects(global: &GlobalOptions, dir: &Path, path: &Path) -> Result<(), Failure> {
+fn import_objects_into_sandbox(global: &GlobalOptions, dir: &Path, path: &Path) -> Result<(), Failure> {
     let mut global = global.clone();
     global.sandbox_empty = true;
     let world = open_sandbox_dir(&global, Some(dir))?;
-    let done = sandbox::import::import_directory(&world, sandbox::seed::SANDBOX_BUCKET, path, &mut |_| {})?;
+    let done = sandbox::import::import_directory_into_bucket(
+        &world,
+        sandbox::seed::SANDBOX_BUCKET,
+        path,
+        &mut |_| {},
+    )?;
     let bucket = sandbox::seed::SANDBOX_BUCKET;
     if global.output == OutputFormat::Json {
         cli::json::print_json_line(&cli::json::version_json(true));

@@ -40,7 +40,7 @@ impl AwsClients {
         named: Option<&str>,
     ) -> Result<Option<AcmCertificate>, Failure> {
         if let Some(arn) = named {
-            return self.read_named_certificate(domain, arn).await.map(Some);
+            return self.read_certificate_by_arn(domain, arn).await.map(Some);
         }
         let mut found: Vec<CertificateDetail> = Vec::new();
         let mut pages = self
@@ -59,7 +59,7 @@ impl AwsClients {
             let all = page.certificate_summary_list();
             let arns = all
                 .iter()
-                .filter(|one| can_cover_domain(one, domain))
+                .filter(|one| can_certificate_cover_domain(one, domain))
                 .filter_map(CertificateSummary::certificate_arn);
             let asked: Vec<_> = arns.map(|arn| self.read_certificate_detail(arn.to_owned())).collect();
             let details: Vec<_> =
@@ -74,7 +74,7 @@ impl AwsClients {
         Ok(found.last().map(certificate_from_detail))
     }
 
-    async fn read_named_certificate(&self, domain: &str, arn: &str) -> Result<AcmCertificate, Failure> {
+    async fn read_certificate_by_arn(&self, domain: &str, arn: &str) -> Result<AcmCertificate, Failure> {
         let refuse =
             |why: String, next: &str| Err(Failure::usage_failure(format!("--certificate {arn}"), why, next));
         if !arn.starts_with(&format!("arn:aws:acm:{EDGE_REGION}:")) {
@@ -101,7 +101,7 @@ impl AwsClients {
         let what = format!("certificate {arn}");
         let asked = self.acm.describe_certificate().certificate_arn(arn).send().await;
         let found = asked.map_err(error::failure_for_aws_action(ACTION, &what))?;
-        found.certificate.ok_or_else(|| error::missing_part_failure(ACTION, what, "the certificate"))
+        found.certificate.ok_or_else(|| error::missing_response_part_failure(ACTION, what, "the certificate"))
     }
 
     /// Waits until ACM has issued it, for an hour at most; the records to make are in what is said.
@@ -132,7 +132,7 @@ impl AwsClients {
 }
 
 /// Whether it could cover `domain`, as far as the listing tells its names.
-fn can_cover_domain(one: &CertificateSummary, domain: &str) -> bool {
+fn can_certificate_cover_domain(one: &CertificateSummary, domain: &str) -> bool {
     one.has_additional_subject_alternative_names().unwrap_or(false)
         || one.domain_name().is_some_and(|name| certificate_name_covers(name, domain))
         || one.subject_alternative_name_summaries().iter().any(|name| certificate_name_covers(name, domain))

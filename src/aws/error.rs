@@ -80,7 +80,7 @@ where
 }
 
 /// Returns the failure of an answer of AWS that lacks a part it always has, whatever a model says.
-pub fn missing_part_failure(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
+pub fn missing_response_part_failure(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
     Failure::other_failure(
         what,
         format!("the answer to {action} lacks {part}"),
@@ -92,7 +92,7 @@ pub fn missing_part_failure(action: &'static str, what: impl Into<String>, part:
 ///
 /// # Errors
 /// Where it failed in any other way.
-pub fn none_if_missing<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub fn none_if_not_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(failure) if failure.kind == FailureKind::Missing => Ok(None),
@@ -101,12 +101,12 @@ pub fn none_if_missing<T>(result: Result<T, Failure>) -> Result<Option<T>, Failu
 }
 
 /// Returns whether AWS answered with this code.
-pub fn has_error_code(failure: &Failure, code: &str) -> bool {
+pub fn has_aws_error_code(failure: &Failure, code: &str) -> bool {
     failure.code.as_deref() == Some(code)
 }
 
 /// Returns whether AWS held the request back, and did nothing.
-pub fn is_throttled(failure: &Failure) -> bool {
+pub fn is_throttling_failure(failure: &Failure) -> bool {
     failure.code.as_deref().is_some_and(|code| THROTTLED_CODES.contains(&code))
 }
 
@@ -131,7 +131,7 @@ where
             format!("{action} got no answer in time"),
             "check the network and proxy settings, then try again",
         ),
-        SdkError::DispatchFailure(dispatch) => failure_from_dispatch(action, what, dispatch, error),
+        SdkError::DispatchFailure(dispatch) => failure_from_dispatch_error(action, what, dispatch, error),
         SdkError::ResponseError(_) => Failure::new(
             FailureKind::Unreachable,
             what,
@@ -269,7 +269,7 @@ fn next_move_for_error_code(code: &str, message: &str) -> &'static str {
     }
 }
 
-fn failure_from_dispatch(
+fn failure_from_dispatch_error(
     action: &str,
     what: String,
     dispatch: &DispatchFailure,

@@ -45,21 +45,24 @@ pub struct AwsClients {
     shared_credentials: Option<SharedCredentials>,
     /// Whether a sandbox answers, over the configuration's own HTTP client.
     is_simulated: bool,
-    sts: LazyClient<aws_sdk_sts::Client>,
-    acm: LazyClient<aws_sdk_acm::Client>,
-    iam: LazyClient<aws_sdk_iam::Client>,
-    kms: LazyClient<aws_sdk_kms::Client>,
-    lambda: LazyClient<aws_sdk_lambda::Client>,
-    cloudfront: LazyClient<aws_sdk_cloudfront::Client>,
-    s3: LazyClient<aws_sdk_s3::Client>,
+    sts: LazySdkClient<aws_sdk_sts::Client>,
+    acm: LazySdkClient<aws_sdk_acm::Client>,
+    iam: LazySdkClient<aws_sdk_iam::Client>,
+    kms: LazySdkClient<aws_sdk_kms::Client>,
+    lambda: LazySdkClient<aws_sdk_lambda::Client>,
+    cloudfront: LazySdkClient<aws_sdk_cloudfront::Client>,
+    s3: LazySdkClient<aws_sdk_s3::Client>,
     /// The account's side of S3: jobs of S3 Batch Operations.
-    s3control: LazyClient<aws_sdk_s3control::Client>,
+    s3control: LazySdkClient<aws_sdk_s3control::Client>,
 }
 
 /// A client that is made when it is first asked: the code of one that isn't needed stays out of memory.
-type LazyClient<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>;
+type LazySdkClient<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>;
 
-fn lazy_client<Client: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> Client) -> LazyClient<Client> {
+fn lazy_sdk_client<Client: 'static>(
+    config: &SdkConfig,
+    make: fn(&SdkConfig) -> Client,
+) -> LazySdkClient<Client> {
     let config = config.clone();
     Arc::new(LazyLock::new(Box::new(move || make(&config))))
 }
@@ -76,18 +79,18 @@ impl AwsClients {
             bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
         let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
         Self {
-            sts: lazy_client(&bucket, aws_sdk_sts::Client::new),
-            acm: lazy_client(&edge, aws_sdk_acm::Client::new),
-            iam: lazy_client(&edge, aws_sdk_iam::Client::new),
-            kms: lazy_client(&edge, aws_sdk_kms::Client::new),
-            lambda: lazy_client(&edge, aws_sdk_lambda::Client::new),
-            cloudfront: lazy_client(&edge, aws_sdk_cloudfront::Client::new),
-            s3: lazy_client(&bucket, |config| {
+            sts: lazy_sdk_client(&bucket, aws_sdk_sts::Client::new),
+            acm: lazy_sdk_client(&edge, aws_sdk_acm::Client::new),
+            iam: lazy_sdk_client(&edge, aws_sdk_iam::Client::new),
+            kms: lazy_sdk_client(&edge, aws_sdk_kms::Client::new),
+            lambda: lazy_sdk_client(&edge, aws_sdk_lambda::Client::new),
+            cloudfront: lazy_sdk_client(&edge, aws_sdk_cloudfront::Client::new),
+            s3: lazy_sdk_client(&bucket, |config| {
                 let path_style = config.endpoint_url().is_some();
                 let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
                 aws_sdk_s3::Client::from_conf(config)
             }),
-            s3control: lazy_client(&bucket, batch::build_s3control_client),
+            s3control: lazy_sdk_client(&bucket, batch::build_s3control_client),
             config: bucket,
             shared_credentials: None,
             is_simulated: false,
@@ -102,7 +105,7 @@ impl AwsClients {
 
     /// Returns the same, with the credentials that its configuration holds: what can be taken up anew.
     #[must_use]
-    pub fn with_credentials(self, held: SharedCredentials) -> Self {
+    pub fn with_shared_credentials(self, held: SharedCredentials) -> Self {
         Self { shared_credentials: Some(held), ..self }
     }
 
@@ -128,7 +131,7 @@ impl AwsClients {
     /// Where there are no credentials, or the endpoint can't be understood.
     pub fn open_object_client(&self, bucket: &str) -> Result<S3ObjectClient, Failure> {
         let plugged =
-            self.is_simulated.then(|| WebClient::from_sdk_config(&self.config, None).build_connector());
+            self.is_simulated.then(|| WebClient::from_sdk_config(&self.config, None).build_http_connector());
         S3ObjectClient::new(&self.config, bucket, plugged)
     }
 }
@@ -146,11 +149,11 @@ fn ownership_from_tags<'a>(
 }
 
 /// Whether a resource that stands may be changed: the last guard, whatever was planned.
-fn check_ownership(what: &str, ownership: &ResourceOwnership, adopt: bool) -> Result<(), Failure> {
+fn check_resource_ownership(what: &str, ownership: &ResourceOwnership, adopt: bool) -> Result<(), Failure> {
     match ownership {
         ResourceOwnership::Ours => Ok(()),
         ResourceOwnership::Unmarked if adopt => Ok(()),
-        ResourceOwnership::Unmarked => Err(Failure::consent_failure(
+        ResourceOwnership::Unmarked => Err(Failure::missing_consent_failure(
             what,
             "it stands without our marker: it is the vendor's, or somebody's",
             "adopt it with --adopt, or set up beside it with --name-suffix",

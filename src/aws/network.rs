@@ -57,7 +57,7 @@ pub(super) fn build_tls_context() -> Result<TlsContext, Failure> {
 ///
 /// # Errors
 /// Where AWS_CA_BUNDLE can't be used.
-pub(super) fn build_connector() -> Result<Connector, Failure> {
+pub(super) fn build_http_connector() -> Result<Connector, Failure> {
     Ok(Connector::builder()
         .proxy_config(ProxyConfig::from_env())
         .tls_provider(TLS_PROVIDER)

@@ -79,7 +79,7 @@ impl WebClient {
 
     /// Opens a connection to where this client leads: for requests that are signed elsewhere.
     #[must_use]
-    pub fn build_connector(&self) -> SharedHttpConnector {
+    pub fn build_http_connector(&self) -> SharedHttpConnector {
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
         self.client.http_connector(&settings, &self.components)
     }
@@ -140,7 +140,7 @@ impl WebClient {
     /// Returns `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is
     /// given.
     #[must_use]
-    pub fn edge_url(&self, domain: &str, path_and_query: &str) -> String {
+    pub fn edge_request_url(&self, domain: &str, path_and_query: &str) -> String {
         self.edge.as_ref().map_or_else(
             || format!("https://{domain}{path_and_query}"),
             |edge| format!("{}{path_and_query}", edge.trim_end_matches('/')),

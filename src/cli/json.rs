@@ -52,7 +52,7 @@ pub fn failure_json(stage: Option<Stage>, failure: &Failure) -> Value {
 
 /// Renders one change.
 #[must_use]
-pub fn change_json(change: &PlannedChange) -> Value {
+pub fn planned_change_json(change: &PlannedChange) -> Value {
     json!({
         "type": "change",
         "stage": change.stage,
@@ -124,7 +124,7 @@ pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
 /// Renders every change of a plan.
 #[must_use]
 pub fn plan_changes_json(plan: &Plan) -> Vec<Value> {
-    plan.changes.iter().map(change_json).collect()
+    plan.changes.iter().map(planned_change_json).collect()
 }
 
 /// Prints one line; a reader that went away is no failure of ours.

@@ -52,7 +52,7 @@ pub async fn run_command(invocation: &mut CommandInvocation, command: &CliComman
     if invocation.is_json_output() {
         json::print_json_line(&json::version_json(invocation.sandbox));
     }
-    if let Err(failure) = acquire_lock_if_needed(invocation, command).await {
+    if let Err(failure) = acquire_run_lock_if_needed(invocation, command).await {
         return invocation.report_failure(&failure);
     }
     let result = match command {
@@ -69,7 +69,7 @@ pub async fn run_command(invocation: &mut CommandInvocation, command: &CliComman
         }
         CliCommand::ReindexEverything { .. } => write::run_stages(invocation, &[Stage::Reindex]).await,
         CliCommand::GenerateCloudfrontSecret => write::run_stages(invocation, &[Stage::Secret]).await,
-        CliCommand::BootstrapCloudfront => write::run_bootstrap_command(invocation).await,
+        CliCommand::BootstrapCloudfront => write::run_bootstrap_cloudfront_command(invocation).await,
         CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
             write::run_distribution_command(invocation, *go_live).await
         }
@@ -84,7 +84,10 @@ pub async fn run_command(invocation: &mut CommandInvocation, command: &CliComman
 }
 
 /// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
-async fn acquire_lock_if_needed(invocation: &CommandInvocation, command: &CliCommand) -> Result<(), Failure> {
+async fn acquire_run_lock_if_needed(
+    invocation: &CommandInvocation,
+    command: &CliCommand,
+) -> Result<(), Failure> {
     invocation.session.acknowledge_disable_marker().await;
     match command {
         CliCommand::Enable { .. }
@@ -151,7 +154,7 @@ impl CommandInvocation {
     }
 
     /// One line of what `inspect` found.
-    fn show_finding(&self, label: &str, text: &str) {
+    fn show_inspect_finding(&self, label: &str, text: &str) {
         if self.is_json_output() {
             json::print_json_line(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
         } else {
@@ -209,7 +212,7 @@ impl CommandInvocation {
             return Ok(true);
         }
         if self.is_json_output() || !std::io::stdin().is_terminal() {
-            return Err(Failure::consent_failure(
+            return Err(Failure::missing_consent_failure(
                 "consent",
                 "this would change something, there is no terminal to ask at, and --yes was not given",
                 format!(
@@ -227,10 +230,10 @@ impl CommandInvocation {
 
     /// Refuses where a plan asks what only its own flag answers.
     fn refuse_unconfirmed_plans(&self, plans: &[Plan]) -> Result<(), Failure> {
-        self.refuse_unconfirmed(plans.iter().flat_map(|plan| &plan.confirmations))
+        self.refuse_missing_confirmations(plans.iter().flat_map(|plan| &plan.confirmations))
     }
 
-    fn refuse_unconfirmed<'a>(
+    fn refuse_missing_confirmations<'a>(
         &self,
         confirmations: impl IntoIterator<Item = &'a Confirmation>,
     ) -> Result<(), Failure> {
@@ -247,7 +250,7 @@ impl CommandInvocation {
             let flag = if confirmation.consent == Consent::Managed {
                 "--managed write"
             } else {
-                confirmation.consent.cli_flag()
+                confirmation.consent.consent_flag()
             };
             line.extend(flag.split(' ').map(str::to_owned));
         }
@@ -262,8 +265,8 @@ impl CommandInvocation {
                 " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
             );
         }
-        let what = first.consent.cli_flag().split(' ').next().unwrap_or_default();
-        Err(Failure::consent_failure(
+        let what = first.consent.consent_flag().split(' ').next().unwrap_or_default();
+        Err(Failure::missing_consent_failure(
             format!("{what} was not given, nothing was changed"),
             questions.join(" "),
             next,

@@ -6,7 +6,7 @@ use crate::model::{
     run::{
         check::{CheckResult, CheckVerdict},
         event::{ProgressStats, StageEnd, StageEvent},
-        plan::{Attachment, ChangeKind, Plan},
+        plan::{ChangeKind, Plan, PlanDocument},
     },
 };
 
@@ -80,7 +80,7 @@ pub fn render_check(check: &CheckResult) -> String {
 #[must_use]
 pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut shown: Vec<&Attachment> = Vec::new();
+    let mut shown: Vec<&PlanDocument> = Vec::new();
     for plan in plans {
         lines.push(plan.plan_stage().stage_title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
@@ -99,14 +99,14 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
         if plan.has_no_changes() {
             continue;
         }
-        for attachment in &plan.attachments {
-            if shown.contains(&attachment) {
+        for document in &plan.documents {
+            if shown.contains(&document) {
                 continue;
             }
-            shown.push(attachment);
+            shown.push(document);
             lines.push(String::new());
-            lines.push(format!("  {}", attachment.title));
-            lines.extend(attachment.lines.iter().map(|line| format!("    {line}")));
+            lines.push(format!("  {}", document.title));
+            lines.extend(document.lines.iter().map(|line| format!("    {line}")));
         }
     }
     lines
@@ -116,5 +116,5 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
 #[must_use]
 pub fn render_configuration(values: &SettingValues, show_secret: bool) -> String {
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
-    shown.render_assignments().join("\n")
+    shown.render_setting_assignments().join("\n")
 }

@@ -56,7 +56,7 @@ pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Fail
             invocation.print_result(&format!(
                 "  ?  {} (yes is {})",
                 confirmation.question,
-                confirmation.consent.cli_flag()
+                confirmation.consent.consent_flag()
             ));
         }
     }
@@ -117,11 +117,11 @@ pub fn print_configuration(
     }
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let text = match format {
-        ConfigurationOutputFormat::Ruby => shown.render_assignments().join("\n"),
+        ConfigurationOutputFormat::Ruby => shown.render_setting_assignments().join("\n"),
         ConfigurationOutputFormat::Json => json::configuration_json(&shown, true)["values"].to_string(),
-        ConfigurationOutputFormat::Chef => snippet::render_chef(&shown),
-        ConfigurationOutputFormat::Puppet => snippet::render_puppet(&shown),
-        ConfigurationOutputFormat::Ansible => snippet::render_ansible(&shown),
+        ConfigurationOutputFormat::Chef => snippet::render_chef_snippet(&shown),
+        ConfigurationOutputFormat::Puppet => snippet::render_puppet_snippet(&shown),
+        ConfigurationOutputFormat::Ansible => snippet::render_ansible_snippet(&shown),
     };
     outln!("{text}");
     if !show_secret && values.secret.is_some() {
@@ -146,7 +146,7 @@ pub async fn run_sign_command(invocation: &CommandInvocation, path: &str) -> Res
             .ok_or_else(|| missing("cloudfront_packages_domain"))?,
     };
     let domain = domain.as_str();
-    let construction = engine::resolve_construction(&invocation.session, &invocation.answers);
+    let construction = engine::resolve_token_construction(&invocation.session, &invocation.answers);
     let key = path.trim_start_matches('/');
     if key.is_empty() {
         return Err(Failure::usage_failure(
@@ -207,12 +207,12 @@ pub async fn run_inspect_command(invocation: &CommandInvocation, url: Option<&st
             None
         }
     };
-    let construction = engine::resolve_construction(&invocation.session, &invocation.answers);
+    let construction = engine::resolve_token_construction(&invocation.session, &invocation.answers);
     let now = invocation.session.host.clock.current_host_time().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect_url(&url, &secrets, now, construction);
-    for (label, text) in report.render_findings(construction) {
-        invocation.show_finding(label, &text);
+    for (label, text) in report.render_url_findings(construction) {
+        invocation.show_inspect_finding(label, &text);
     }
     Ok(EXIT_DONE)
 }

@@ -26,7 +26,7 @@ pub async fn run_enable_command(invocation: &mut CommandInvocation) -> Result<u8
         confirm_plans(invocation, &plans)?;
     }
     if let Some(failure) = apply_stages(invocation, stages, plans).await? {
-        print_json_values_after_failure(invocation).await;
+        print_json_configuration_after_failure(invocation).await;
         return Ok(super::report_stage_failure(&failure));
     }
     let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
@@ -109,7 +109,7 @@ fn confirm_plans(invocation: &CommandInvocation, plans: &[Plan]) -> Result<(), F
     if invocation.ask_consent("Apply these changes?")? {
         return Ok(());
     }
-    Err(Failure::consent_failure(
+    Err(Failure::missing_consent_failure(
         "enable",
         "you said no",
         "nothing was changed; run it again when you are ready",
@@ -161,12 +161,13 @@ async fn confirm_same_target(invocation: &CommandInvocation) -> Result<(), Failu
     if let Some(left) = engine::welcome::read_unfinished_run(&invocation.session) {
         errln!("The last run was left {left}. This goes on from what is there.");
     }
-    invocation
-        .refuse_unconfirmed(&engine::find_early_confirmations(&invocation.session, &invocation.answers).await)
+    invocation.refuse_missing_confirmations(
+        &engine::find_early_confirmations(&invocation.session, &invocation.answers).await,
+    )
 }
 
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
-async fn print_json_values_after_failure(invocation: &CommandInvocation) {
+async fn print_json_configuration_after_failure(invocation: &CommandInvocation) {
     if invocation.is_json_output()
         && let Ok(config) = invocation.session.host.read_config().await
     {
@@ -239,7 +240,7 @@ pub async fn run_stages(invocation: &mut CommandInvocation, stages: &[Stage]) ->
         if !plan.has_no_changes() {
             show_plans_overview(invocation, std::slice::from_ref(&plan));
             if !invocation.ask_consent("Apply this?")? {
-                return Err(Failure::consent_failure(
+                return Err(Failure::missing_consent_failure(
                     stage.stage_name(),
                     "you said no",
                     "nothing was changed",
@@ -259,7 +260,7 @@ pub async fn run_stages(invocation: &mut CommandInvocation, stages: &[Stage]) ->
 ///
 /// # Errors
 /// Fails where the plan can't be made, or is refused.
-pub async fn run_bootstrap_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
+pub async fn run_bootstrap_cloudfront_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     let code = run_stages(invocation, &[Stage::Bootstrap]).await?;
     if code == EXIT_DONE
         && let Some(arn) =
@@ -302,7 +303,7 @@ pub async fn run_distribution_command(
         }
         read::print_configuration(invocation, &values, ConfigurationOutputFormat::Ruby);
     } else {
-        print_json_values_after_failure(invocation).await;
+        print_json_configuration_after_failure(invocation).await;
     }
     Ok(code)
 }
@@ -316,10 +317,13 @@ pub async fn run_disable_command(invocation: &mut CommandInvocation) -> Result<u
     if !plan.has_no_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
         if !invocation.is_json_output() {
-            errln!("  {}", engine::stages::disable::check_s3_links(&invocation.session).await.detail);
+            errln!(
+                "  {}",
+                engine::stages::disable::check_presigned_s3_links(&invocation.session).await.detail
+            );
         }
         if !invocation.ask_consent("Switch CloudFront off?")? {
-            return Err(Failure::consent_failure("disable", "you said no", "nothing was changed"));
+            return Err(Failure::missing_consent_failure("disable", "you said no", "nothing was changed"));
         }
     }
     let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
@@ -351,7 +355,7 @@ pub async fn run_roll_back_command(
 ) -> Result<u8, Failure> {
     if let Some(arn) = edge {
         if !invocation.ask_consent(&format!("Associate {arn} again?"))? {
-            return Err(Failure::consent_failure("roll-back", "you said no", "nothing was changed"));
+            return Err(Failure::missing_consent_failure("roll-back", "you said no", "nothing was changed"));
         }
         let (_, failure) = invocation
             .run_showing_events(async |run| {
@@ -361,7 +365,7 @@ pub async fn run_roll_back_command(
         return Ok(failure.map_or(EXIT_DONE, |failure| super::report_stage_failure(&failure)));
     }
     let Some(backup) = backup else {
-        let backups = engine::list_backups(&invocation.session).await?;
+        let backups = engine::list_config_backups(&invocation.session).await?;
         if invocation.is_json_output() {
             backups.iter().for_each(|backup| json::print_json_line(&json::backup_json(backup)));
             return Ok(EXIT_DONE);
@@ -385,7 +389,7 @@ pub async fn run_roll_back_command(
     if !plan.has_no_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
         if !invocation.ask_consent("Restore this?")? {
-            return Err(Failure::consent_failure("roll-back", "you said no", "nothing was changed"));
+            return Err(Failure::missing_consent_failure("roll-back", "you said no", "nothing was changed"));
         }
     }
     let (_, failure) = invocation.apply_plan(&plan).await;
@@ -402,7 +406,7 @@ pub async fn run_roll_back_command(
 /// Fails where it is refused.
 pub async fn run_ctl_command(invocation: &mut CommandInvocation, command: CtlCommand) -> Result<u8, Failure> {
     if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
-        return Err(Failure::consent_failure(command.name(), "you said no", "nothing was run"));
+        return Err(Failure::missing_consent_failure(command.name(), "you said no", "nothing was run"));
     }
     let ran = invocation
         .run_showing_events(async |run| {

@@ -100,7 +100,7 @@ impl EdgeBundle {
     ///
     /// # Errors
     /// Where a secret is none, or there are more than fit.
-    pub fn render_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
+    pub fn render_version_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
         if secrets.is_empty() || secrets.len() > SECRETS_MAX {
             return Err(Failure::other_failure(
                 "the function's secrets",
@@ -112,7 +112,7 @@ impl EdgeBundle {
             .iter()
             .map(|secret| Ok(secret_fingerprint(&secret.decode_base64_key()?)))
             .collect::<Result<_, Failure>>()?;
-        let described = VersionDescription {
+        let described = FunctionVersionDescription {
             construction: self.construction,
             digest: self.compute_bundle_digest(),
             fingerprints,
@@ -124,7 +124,7 @@ impl EdgeBundle {
 
     /// Builds the zip to upload, with KMS's ciphertexts of the secrets in the description's order.
     #[must_use]
-    pub fn build_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
+    pub fn build_bundle_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
         let seal = |ciphertext: &Vec<u8>| EncryptedSigningKey {
             arn: self.key_arn.clone(),
             ciphertext: STANDARD.encode(ciphertext),
@@ -170,14 +170,14 @@ pub fn unzip_text_files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> 
 
 /// What a function version's description tells, where it is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionDescription {
+pub struct FunctionVersionDescription {
     pub construction: TokenConstruction,
     pub digest: String,
     /// Of the secrets that the edge holds, the current one first.
     pub fingerprints: Vec<String>,
 }
 
-impl VersionDescription {
+impl FunctionVersionDescription {
     /// Returns whether the edge holds this secret.
     ///
     /// # Errors
@@ -187,7 +187,7 @@ impl VersionDescription {
     }
 }
 
-impl std::fmt::Display for VersionDescription {
+impl std::fmt::Display for FunctionVersionDescription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let fingerprints = self.fingerprints.join(",");
         write!(f, "{DESCRIPTION_PREFIX} {} digest={} secrets={fingerprints}", self.construction, self.digest)
@@ -196,7 +196,7 @@ impl std::fmt::Display for VersionDescription {
 
 /// Reads a function version's description back; None where it isn't ours.
 #[must_use]
-pub fn parse_description(description: &str) -> Option<VersionDescription> {
+pub fn parse_version_description(description: &str) -> Option<FunctionVersionDescription> {
     let hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -209,7 +209,7 @@ pub fn parse_description(description: &str) -> Option<VersionDescription> {
     let fingerprints: Vec<String> =
         words.next()?.strip_prefix("secrets=")?.split(',').map(ToOwned::to_owned).collect();
     let sound = words.next().is_none() && hex(&digest, 64) && fingerprints.iter().all(|known| hex(known, 32));
-    sound.then_some(VersionDescription { construction, digest, fingerprints })
+    sound.then_some(FunctionVersionDescription { construction, digest, fingerprints })
 }
 
 #[cfg(test)]
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn the_same_inputs_make_the_same_bytes_and_only_the_functions_own_files() {
-        let zip = sample_bundle().build_zip(&[vec![1, 2, 3]]);
-        assert_eq!(zip, sample_bundle().build_zip(&[vec![1, 2, 3]]));
+        let zip = sample_bundle().build_bundle_zip(&[vec![1, 2, 3]]);
+        assert_eq!(zip, sample_bundle().build_bundle_zip(&[vec![1, 2, 3]]));
         assert!(zip.len() < 1_048_576, "a viewer request's limit");
         let mut archive = ZipArchive::new(Cursor::new(&zip)).unwrap();
         let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -263,12 +263,12 @@ mod tests {
 
     #[test]
     fn a_description_fits_lambda_and_reads_back() {
-        let secrets: Vec<Secret> = (0..4).map(|byte| Secret::from_random(&[byte; 16])).collect();
+        let secrets: Vec<Secret> = (0..4).map(|byte| Secret::from_random_bytes(&[byte; 16])).collect();
         let longest =
             EdgeBundle { construction: "decoded:host+path+expires".parse().unwrap(), ..sample_bundle() };
-        let text = longest.render_description(&secrets[..3]).unwrap();
+        let text = longest.render_version_description(&secrets[..3]).unwrap();
         assert!(text.chars().count() <= DESCRIPTION_MAX_CHARS, "{}", text.len());
-        let described = parse_description(&text).unwrap();
+        let described = parse_version_description(&text).unwrap();
         assert_eq!(described.to_string(), text);
         assert_eq!(
             (described.construction, &described.digest),
@@ -279,13 +279,14 @@ mod tests {
                 && !described.has_signing_secret(&secrets[3]).unwrap()
         );
 
-        assert!(longest.render_description(&secrets).unwrap_err().why.contains("there are 4"));
-        assert!(longest.render_description(&[]).is_err());
+        assert!(longest.render_version_description(&secrets).unwrap_err().why.contains("there are 4"));
+        assert!(longest.render_version_description(&[]).is_err());
     }
 
     #[test]
     fn a_description_of_somebody_elses_is_not_read() {
-        let ours = sample_bundle().render_description(&[Secret::from_random(&[1; 16])]).unwrap();
+        let ours =
+            sample_bundle().render_version_description(&[Secret::from_random_bytes(&[1; 16])]).unwrap();
         for text in [
             "",
             "CloudFront auth",
@@ -294,7 +295,7 @@ mod tests {
             &ours[..ours.len() - 1],
             &format!("{ours} more"),
         ] {
-            assert_eq!(parse_description(text), None, "{text}");
+            assert_eq!(parse_version_description(text), None, "{text}");
         }
     }
 }

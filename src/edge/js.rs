@@ -85,7 +85,7 @@ pub(super) fn run_js_engine(
     futures::executor::block_on(async {
         let caller = JsMessageSender::default();
         let until = Rc::new(RefCell::new(thread_cpu_time() + CPU_TIME_LIMIT));
-        let context = match load_bundle(files, environment, &caller, &until).await {
+        let context = match load_js_bundle(files, environment, &caller, &until).await {
             Ok(context) => context,
             Err(why) => {
                 let _ = ready.send(Err(why));
@@ -98,7 +98,10 @@ pub(super) fn run_js_engine(
             *caller.borrow_mut() = Some(job.steps.clone());
             let result = context
                 .async_with(async |ctx| {
-                    call_entry(&ctx, job.entry, job.input).await.catch(&ctx).map_err(|e| js_error_message(&e))
+                    call_js_entry(&ctx, job.entry, job.input)
+                        .await
+                        .catch(&ctx)
+                        .map_err(|e| js_error_message(&e))
                 })
                 .await;
             *caller.borrow_mut() = None;
@@ -113,13 +116,13 @@ fn thread_cpu_time() -> Duration {
     Duration::try_from(spent).unwrap_or_default()
 }
 
-async fn call_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::Result<String> {
+async fn call_js_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::Result<String> {
     let edge: Object<'_> = ctx.globals().get("edge")?;
     let function: Function<'_> = edge.get(entry)?;
     function.call::<_, MaybePromise<'_>>((input,))?.into_future().await
 }
 
-async fn load_bundle(
+async fn load_js_bundle(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
     caller: &JsMessageSender,
@@ -130,12 +133,12 @@ async fn load_bundle(
     let until = Rc::clone(until);
     runtime.set_interrupt_handler(Some(Box::new(move || thread_cpu_time() > *until.borrow()))).await;
     let files = Rc::new(files);
-    runtime.set_loader(ModuleResolver, ModuleLoader(Rc::clone(&files))).await;
+    runtime.set_loader(JsModuleResolver, JsModuleLoader(Rc::clone(&files))).await;
     let context = AsyncContext::full(&runtime).await.map_err(|error| error.to_string())?;
     let environment = serde_json::to_string(environment).map_err(|error| error.to_string())?;
     context
         .async_with(async |ctx| {
-            evaluate_entry_module(&ctx, &files, environment, caller)
+            evaluate_js_entry_module(&ctx, &files, environment, caller)
                 .await
                 .catch(&ctx)
                 .map_err(|error| js_error_message(&error))
@@ -144,7 +147,7 @@ async fn load_bundle(
     Ok(context)
 }
 
-async fn evaluate_entry_module(
+async fn evaluate_js_entry_module(
     ctx: &Ctx<'_>,
     files: &Rc<BTreeMap<String, String>>,
     environment: String,
@@ -241,9 +244,9 @@ fn js_error_message(error: &CaughtError<'_>) -> String {
 }
 
 /// A bundle's own modules by relative path, Node's by name.
-struct ModuleResolver;
+struct JsModuleResolver;
 
-impl Resolver for ModuleResolver {
+impl Resolver for JsModuleResolver {
     fn resolve<'js>(
         &mut self,
         _: &Ctx<'js>,
@@ -263,9 +266,9 @@ impl Resolver for ModuleResolver {
     }
 }
 
-struct ModuleLoader(Rc<BTreeMap<String, String>>);
+struct JsModuleLoader(Rc<BTreeMap<String, String>>);
 
-impl Loader for ModuleLoader {
+impl Loader for JsModuleLoader {
     fn load<'js>(
         &mut self,
         ctx: &Ctx<'js>,

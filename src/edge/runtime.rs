@@ -111,13 +111,13 @@ impl EdgeFunctionInstance {
                 }
                 JsEngineMessage::Send(outgoing, answer) => {
                     // Where the engine is gone, the next turn says so.
-                    let _ = answer.send(self.send_to_kms(*outgoing).await);
+                    let _ = answer.send(self.send_to_kms_responder(*outgoing).await);
                 }
             }
         }
     }
 
-    async fn send_to_kms(&self, outgoing: OutgoingHttpsRequest) -> OutgoingHttpsReply {
+    async fn send_to_kms_responder(&self, outgoing: OutgoingHttpsRequest) -> OutgoingHttpsReply {
         let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
         let request = match build_http_request(outgoing) {
             Ok(request) => request,

@@ -23,13 +23,14 @@ const VECTORS_SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 ///
 /// # Errors
 /// Where it doesn't load or throws, or the vectors aren't ours.
-pub async fn run_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
+pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
     let vectors: Value = serde_json::from_str(vectors).map_err(|error| format!("the vectors: {error}"))?;
     let cases = vectors["cases"].as_array().ok_or("the vectors have no cases")?;
     let keys = bundle::unzip_text_files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
     let keys: EncryptedKeysFile =
         serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
-    let function = EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), simulated_kms())?;
+    let function =
+        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), simulated_kms_responder())?;
 
     let verdicts = function.run_token_checks(cases).await?;
     let checked = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
@@ -47,12 +48,13 @@ pub async fn run_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), 
         .iter()
         .map(|case| (viewer_request_from_case(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
     let results = function.invoke_function_handler_many(events.collect()).await?;
-    let handled = own.iter().zip(&results).filter(|(case, result)| is_expected_result(case, result)).count();
+    let handled =
+        own.iter().zip(&results).filter(|(case, result)| is_expected_case_result(case, result)).count();
     Ok((checked + handled, cases.len() + own.len()))
 }
 
 /// A KMS that gives the vectors' secret to whoever asks.
-fn simulated_kms() -> KmsResponder {
+fn simulated_kms_responder() -> KmsResponder {
     Arc::new(|_| {
         let plain = json!({ "Plaintext": STANDARD.encode(VECTORS_SECRET) }).to_string();
         Box::pin(async move { Ok(Response::new(plain.into())) })
@@ -75,7 +77,7 @@ fn viewer_request_from_case(case: &Value) -> Value {
 }
 
 /// Whether the handler did what the case expects: sent the request on, its token taken off, or refused it with the reason.
-fn is_expected_result(case: &Value, result: &Value) -> bool {
+fn is_expected_case_result(case: &Value, result: &Value) -> bool {
     let expect = &case["expect"];
     if expect["ok"] == true {
         let mut request = viewer_request_from_case(case)["Records"][0]["cf"]["request"].clone();
@@ -104,9 +106,10 @@ mod tests {
     fn zip_with_replaced_text(file: &str, from: &str, to: &str) -> Vec<u8> {
         use std::io::Write as _;
         use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
-        let mut files =
-            bundle::unzip_text_files(&sample_bundle(TokenConstruction::default()).build_zip(&[vec![1]]))
-                .unwrap();
+        let mut files = bundle::unzip_text_files(
+            &sample_bundle(TokenConstruction::default()).build_bundle_zip(&[vec![1]]),
+        )
+        .unwrap();
         let text = files.get_mut(file).unwrap();
         assert!(text.contains(from), "{from} is not in {file}");
         *text = text.replace(from, to);
@@ -122,8 +125,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_bundle_of_ours_passes_whole() {
         for construction in TokenConstruction::all_constructions() {
-            let (passed, total) = run_self_test(
-                &sample_bundle(construction).build_zip(&[vec![1], vec![2]]),
+            let (passed, total) = run_bundle_self_test(
+                &sample_bundle(construction).build_bundle_zip(&[vec![1], vec![2]]),
                 SIGNED_URL_VECTORS,
             )
             .await
@@ -155,23 +158,31 @@ mod tests {
             ("secrets.mjs", "base64ToBytes(asciiOf(secret))", "secret"),
         ] {
             let (passed, total) =
-                run_self_test(&zip_with_replaced_text(file, from, to), SIGNED_URL_VECTORS).await.unwrap();
+                run_bundle_self_test(&zip_with_replaced_text(file, from, to), SIGNED_URL_VECTORS)
+                    .await
+                    .unwrap();
             assert!(passed < total, "{file}: {from} → {to}: {passed} of {total}");
         }
         let unloadable = zip_with_replaced_text("index.mjs", "export const handler", "const handler");
         assert!(
-            run_self_test(&unloadable, SIGNED_URL_VECTORS).await.unwrap_err().contains("HandlerNotFound")
+            run_bundle_self_test(&unloadable, SIGNED_URL_VECTORS)
+                .await
+                .unwrap_err()
+                .contains("HandlerNotFound")
         );
         let throws = zip_with_replaced_text(
             "token.mjs",
             "  if (method !== 'GET'",
             "  nothing.here();\n  if (method !== 'GET'",
         );
-        assert!(run_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
+        assert!(run_bundle_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
         assert!(
-            run_self_test(&sample_bundle(TokenConstruction::default()).build_zip(&[]), SIGNED_URL_VECTORS)
-                .await
-                .is_ok_and(|(passed, total)| passed < total),
+            run_bundle_self_test(
+                &sample_bundle(TokenConstruction::default()).build_bundle_zip(&[]),
+                SIGNED_URL_VECTORS
+            )
+            .await
+            .is_ok_and(|(passed, total)| passed < total),
             "it holds no secret"
         );
     }

@@ -112,16 +112,16 @@ pub async fn apply(
     let run = run.with_listener(move |event| witness.record_journal_event(event)).run_for_stage(stage);
     let (end, failure) = run
         .run_stage_to_end(async {
-            acquire_lock_for_stage(session, stage).await?;
+            acquire_run_lock_for_stage(session, stage).await?;
             session.set_lock_stage(stage, false);
             save_resume_point(session, answers, Some(stage));
             began.store(true, Ordering::Relaxed);
-            refuse_unconfirmed(plan)?;
+            refuse_unconfirmed_plan(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
             if plan.has_no_changes() && stage != Stage::Disable {
                 return Ok((StageEnd::Unchanged, String::new()));
             }
-            apply_changes(session, plan, answers, &run).await
+            apply_stage_changes(session, plan, answers, &run).await
         })
         .await;
     session.set_lock_stage(stage, true);
@@ -137,7 +137,7 @@ pub async fn apply(
 }
 
 /// Acquires the run lock where the stage changes something.
-async fn acquire_lock_for_stage(session: &Session, stage: Stage) -> Result<(), Failure> {
+async fn acquire_run_lock_for_stage(session: &Session, stage: Stage) -> Result<(), Failure> {
     match stage {
         Stage::Access | Stage::Overview | Stage::Verify => Ok(()),
         Stage::Disable => {
@@ -156,17 +156,17 @@ async fn acquire_lock_for_stage(session: &Session, stage: Stage) -> Result<(), F
 }
 
 /// Refuses a plan with a question that nobody has answered with yes.
-fn refuse_unconfirmed(plan: &Plan) -> Result<(), Failure> {
+fn refuse_unconfirmed_plan(plan: &Plan) -> Result<(), Failure> {
     let Some(ask) = plan.confirmations.first() else { return Ok(()) };
-    Err(Failure::consent_failure(
+    Err(Failure::missing_consent_failure(
         plan.plan_stage().stage_title(),
         ask.question.clone(),
-        format!("say yes with {}", ask.consent.cli_flag()),
+        format!("say yes with {}", ask.consent.consent_flag()),
     ))
 }
 
 /// Hands the plan's evidence to its stage.
-async fn apply_changes(
+async fn apply_stage_changes(
     session: &Session,
     plan: &Plan,
     answers: &OperatorAnswers,
@@ -238,7 +238,9 @@ pub async fn roll_back_function_version(
 ) -> (StageEnd, Option<Failure>) {
     let run = run.run_for_stage(Stage::RollBack);
     let ended = run
-        .run_stage_to_end(stages::roll_back::associate_earlier_version(session, answers, arn, &run).boxed())
+        .run_stage_to_end(
+            stages::roll_back::associate_earlier_function_version(session, answers, arn, &run).boxed(),
+        )
         .await;
     session.invalidate_account_reads().await;
     ended
@@ -271,7 +273,7 @@ pub async fn render_required_iam_policy(
 
 /// Returns what the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
-pub fn resolve_construction(session: &Session, answers: &OperatorAnswers) -> TokenConstruction {
+pub fn resolve_token_construction(session: &Session, answers: &OperatorAnswers) -> TokenConstruction {
     let kept = || {
         String::from_utf8(session.host.state.read_state_file(resources::authenticator::CONSTRUCTION_FILE)?)
             .ok()?
@@ -298,11 +300,11 @@ pub async fn find_current_function_version_arn(
 ///
 /// # Errors
 /// Fails where the directory of packagecloud.rb can't be read.
-pub async fn list_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
+pub async fn list_config_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
     let mut found = Vec::new();
-    for backup in session.host.list_backups().await? {
+    for backup in session.host.list_config_backups().await? {
         let what = BackupRestoreScope::Values { keep_secret: true };
-        let changes = session.host.preview_restore(&backup, what).await.unwrap_or_default();
+        let changes = session.host.preview_config_restore(&backup, what).await.unwrap_or_default();
         found.push(FoundBackup { path: backup.path.display().to_string(), when: backup.made, changes });
     }
     Ok(found)
@@ -333,7 +335,7 @@ pub async fn run_verify_checks(
     answers: &OperatorAnswers,
     run: &RunContext,
 ) -> Result<Vec<CheckResult>, Failure> {
-    stages::verify::run_all_checks(session, answers, &run.run_for_stage(Stage::Verify)).await
+    stages::verify::run_all_verify_checks(session, answers, &run.run_for_stage(Stage::Verify)).await
 }
 
 /// Reads the values of the bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by

@@ -59,7 +59,7 @@ impl RunContext {
 
     /// Returns a run that nobody listens to, stops or pauses.
     #[must_use]
-    pub fn new_silent() -> Self {
+    pub fn new_silent_context() -> Self {
         let (events, _) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         Self::new(events, CancellationToken::new(), pause)
@@ -131,13 +131,13 @@ impl StageRun {
     }
 
     /// Says that the step stands still until AWS accepts the credentials again.
-    pub fn emit_waiting(&self, step: Step, failure: Failure, wants: CredentialNeed) {
+    pub fn emit_credential_wait(&self, step: Step, failure: Failure, wants: CredentialNeed) {
         let text = format!("stands still: {failure}; next: {}", failure.next);
         self.emit_event(StageEvent::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
     /// Says how far a step is, and how fast.
-    pub fn emit_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
+    pub fn emit_progress_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
         self.emit_event(StageEvent::Progress {
             stage: self.stage,
             step,
@@ -156,7 +156,7 @@ impl StageRun {
     ///
     /// # Errors
     /// Fails where `work` does, or the run is stopped before it begins.
-    pub async fn run_step<T>(
+    pub async fn run_stage_step<T>(
         &self,
         step: Step,
         doing: impl Into<String>,
@@ -264,7 +264,7 @@ mod tests {
         stop.cancel();
         let (end, _) = run
             .run_stage_to_end(async {
-                run.run_step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
+                run.run_stage_step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
                 Ok((StageEnd::Applied, String::new()))
             })
             .await;

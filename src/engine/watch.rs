@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::{RemoteState, run::journal};
+use crate::host::{RemoteHostState, run::journal};
 use crate::model::{
     failure::Failure,
     run::other_run::{OtherRun, WatchEvent},
@@ -23,7 +23,7 @@ pub async fn watch_other_run(
     take_over: bool,
     say: impl Fn(WatchEvent),
 ) -> Result<(), Failure> {
-    let mut read = journal::JournalPosition::default();
+    let mut read = journal::RunJournalPosition::default();
     let mut of = None;
     let mut asked = !take_over;
     loop {
@@ -33,18 +33,18 @@ pub async fn watch_other_run(
         };
         // Another one has taken the lock since: it is asked nothing that was meant for the one before.
         if of.as_ref().is_some_and(|(on, who)| (on, who) != (&run.host, &run.who)) {
-            read = journal::JournalPosition::default();
+            read = journal::RunJournalPosition::default();
         }
         of = Some((run.host.clone(), run.who.clone()));
         let there = find_locked_node(session, &run);
         if !std::mem::replace(&mut asked, true) {
-            match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
+            match there.as_ref().and_then(|node| RemoteHostState::from_host(&node.host)) {
                 Some(afar) => afar.request_other_run_stop(session.host.clock.current_host_time()).await,
                 None => session.host.state.request_other_run_stop(session.host.clock.current_host_time())?,
             }
             say(WatchEvent::StopRequested);
         }
-        let (news, beat) = match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
+        let (news, beat) = match there.as_ref().and_then(|node| RemoteHostState::from_host(&node.host)) {
             Some(afar) => (afar.read_new_journal_events(&mut read).await, REMOTE_POLL_INTERVAL),
             None => (session.host.state.read_new_journal_events(&mut read), LOCAL_POLL_INTERVAL),
         };

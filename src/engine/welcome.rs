@@ -21,7 +21,7 @@ use crate::model::{
         goal::Goal,
         welcome::{
             CloudFrontSetUpBy, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
-            LastRunPosition, RuntimeSupport, TypedCredentials, WelcomeFindings,
+            LambdaRuntimeSupport, LastRunPosition, TypedCredentials, WelcomeFindings,
         },
     },
 };
@@ -32,17 +32,17 @@ use super::{
 };
 
 /// Reads what the first screen shows.
-pub async fn read_welcome(session: &Session, answers: &OperatorAnswers) -> WelcomeFindings {
+pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers) -> WelcomeFindings {
     let last = session.settings.last.clone();
     let mut found =
         WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
     found.other_run = session.acquire_or_find_other_run().await;
     read_config_into_welcome(session, &mut found).await;
-    found.backups = super::list_backups(session).await.unwrap_or_default();
+    found.backups = super::list_config_backups(session).await.unwrap_or_default();
     found.packagecloud =
         version::check_packagecloud_version(session.host.read_packagecloud_version().await.as_ref()).detail;
-    found.identities = find_identities(session, answers).await;
-    found.sudo = session.sudo_dropped_environment().map(|dropped| dropped.render_advice());
+    found.identities = find_aws_identities(session, answers).await;
+    found.sudo = session.sudo_dropped_environment().map(|dropped| dropped.render_sudo_advice());
     match session.resolve_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
@@ -108,12 +108,12 @@ async fn find_function_runtime(
     session: &Session,
     target: &AwsTarget,
     distribution: &CloudFrontDistribution,
-) -> Option<RuntimeSupport> {
+) -> Option<LambdaRuntimeSupport> {
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
     let function = target.read_authenticator_function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
     let today = clock::render_utc_time(session.host.clock.current_host_time());
-    Some(RuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
+    Some(LambdaRuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
 }
 
 /// Whether the account is another than the last run's.
@@ -164,10 +164,11 @@ fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
     }
 }
 
-async fn find_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundIdentity> {
+async fn find_aws_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundIdentity> {
     if let AwsIdentityLookup::Fixed(_) = session.settings.identities {
-        let result = session.resolve_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
-        return vec![identity_from_result(
+        let result =
+            session.resolve_aws_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
+        return vec![found_identity_from_result(
             IdentitySource::Environment,
             CredentialCandidate::sandbox_user().found,
             result,
@@ -175,11 +176,11 @@ async fn find_identities(session: &Session, answers: &OperatorAnswers) -> Vec<Fo
         )];
     }
     let candidates = session.list_credential_candidates(answers).await;
-    join_all(candidates.iter().map(|candidate| try_identity(session, candidate))).await
+    join_all(candidates.iter().map(|candidate| try_aws_identity(session, candidate))).await
 }
 
-async fn try_identity(session: &Session, candidate: &CredentialCandidate) -> FoundIdentity {
-    let result = session.try_candidate(candidate).await;
+async fn try_aws_identity(session: &Session, candidate: &CredentialCandidate) -> FoundIdentity {
+    let result = session.try_credential_candidate(candidate).await;
     let device = match &result {
         Err(failure) if failure.kind == FailureKind::Credentials => {
             session.needed_mfa_serial(&candidate.source).await
@@ -187,12 +188,12 @@ async fn try_identity(session: &Session, candidate: &CredentialCandidate) -> Fou
         _ => None,
     };
     let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.shared_credentials());
-    let found = held.map_or_else(|| candidate.found.clone(), SharedCredentials::source_description);
+    let found = held.map_or_else(|| candidate.found.clone(), SharedCredentials::describe_credential_source);
     let result = result.map(|(_, caller)| (caller.arn, caller.account));
-    identity_from_result(to_identity_source(&candidate.source), found, result, device)
+    found_identity_from_result(to_identity_source(&candidate.source), found, result, device)
 }
 
-fn identity_from_result(
+fn found_identity_from_result(
     source: IdentitySource,
     found: String,
     result: Result<(String, String), Failure>,
@@ -220,7 +221,7 @@ fn identity_from_result(
 /// Uses typed keys from now on.
 pub async fn use_typed_credentials(session: &Session, keys: &TypedCredentials) {
     session.host.redactor.learn_secret(&keys.secret_access_key);
-    session.set_typed_keys(AccessKeys {
+    session.set_typed_access_keys(AccessKeys {
         access: keys.access_key_id.clone(),
         secret: keys.secret_access_key.clone(),
         session: keys.session_token.clone(),
@@ -228,7 +229,7 @@ pub async fn use_typed_credentials(session: &Session, keys: &TypedCredentials) {
     if keys.remember {
         let name = format!("aws_secret_key {}", keys.access_key_id);
         // Where there is no keyring they are typed again next time, which is said where they are asked for.
-        let _ = session.host.keyring.store_secret(&name, &keys.secret_access_key).await;
+        let _ = session.host.keyring.store_keyring_secret(&name, &keys.secret_access_key).await;
     }
 }
 
@@ -254,7 +255,7 @@ pub async fn identify_credentials(
     let Some(candidate) = candidates.iter().find(|candidate| to_identity_source(&candidate.source) == wanted)
     else {
         let failure = Failure::other_failure("the identity", "it was not found", "type it again");
-        return identity_from_result(wanted, String::new(), Err(failure), None);
+        return found_identity_from_result(wanted, String::new(), Err(failure), None);
     };
-    try_identity(session, candidate).await
+    try_aws_identity(session, candidate).await
 }

@@ -75,17 +75,17 @@ impl Host {
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
     pub async fn read_config(&self) -> Result<LoadedConfig, Failure> {
         let root = Path::new("/");
-        let clients = if self.looks_for_clients { managed::client_paths(root) } else { Vec::new() };
+        let clients = if self.looks_for_clients { managed::config_client_paths(root) } else { Vec::new() };
         let (bytes, there) = self.transport.read_file_and_find_existing(&self.config, &clients).await?;
         let file = ConfigFile::parse_packagecloud_rb(&bytes);
         self.redactor.learn_file_secrets(&file);
         if let Some(line) = file.syntax_error_line() {
-            return Err(self.refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
+            return Err(self.edit_refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
         }
         let managed =
-            managed::find_managed_header(&bytes).or_else(|| managed::find_config_client(root, &there));
+            managed::find_managed_file_header(&bytes).or_else(|| managed::find_config_client(root, &there));
         let mut values = file.setting_values();
-        let expressions = file.find_expressions();
+        let expressions = file.find_setting_expressions();
         // What its tool was given and hasn't written yet is as good as written.
         let awaited = self.read_pending_secret().filter(|_| {
             managed.is_some()
@@ -108,7 +108,7 @@ impl Host {
         Ok(LoadedConfig { file, seen })
     }
 
-    /// Reads the hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore_backup`] must be given.
+    /// Reads the hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore_config_backup`] must be given.
     ///
     /// # Errors
     /// Where the file can't be read.
@@ -133,7 +133,7 @@ impl Host {
     ) -> Result<Vec<String>, Failure> {
         let edited = file
             .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.refusal_failure(file, &refusal, wanted))?;
+            .map_err(|refusal| self.edit_refusal_failure(file, &refusal, wanted))?;
         Ok(render_redacted_diff(file.config_file_bytes(), &edited))
     }
 
@@ -151,25 +151,25 @@ impl Host {
             .transport
             .read_file(&self.config)
             .await
-            .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))?;
+            .map_err(|failure| self.with_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))?;
         if sha256_hex(&bytes) != seen.hash {
             return Err(self.config_drifted_failure());
         }
         let file = ConfigFile::parse_packagecloud_rb(&bytes);
         let edited = file
             .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.refusal_failure(&file, &refusal, wanted))?;
+            .map_err(|refusal| self.edit_refusal_failure(&file, &refusal, wanted))?;
         self.redactor.learn_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
         self.replace_config(&seen.hash, &bytes, &edited)
             .await
-            .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))
+            .map_err(|failure| self.with_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))
     }
 
     /// Lists the backups beside packagecloud.rb, the newest first.
     ///
     /// # Errors
     /// Where the directory can't be listed.
-    pub async fn list_backups(&self) -> Result<Vec<ConfigBackup>, Failure> {
+    pub async fn list_config_backups(&self) -> Result<Vec<ConfigBackup>, Failure> {
         let (dir, name) = self.config_dir_and_name();
         let prefix = format!("{name}.");
         let mut found: Vec<(u64, ConfigBackup)> = self
@@ -180,7 +180,7 @@ impl Host {
             .filter_map(|file| {
                 let stamp = file.strip_prefix(&prefix)?.strip_suffix(".bak")?;
                 let (second, nth) = stamp.split_once('-').unwrap_or((stamp, "1"));
-                let time = clock::parse_file_stamp(second)?;
+                let time = clock::parse_file_timestamp(second)?;
                 let nth = nth.parse().ok()?;
                 Some((nth, ConfigBackup { path: dir.join(&file), made: clock::render_utc_time(time) }))
             })
@@ -194,7 +194,7 @@ impl Host {
     ///
     /// # Errors
     /// Where the backup can't be read, or isn't Ruby.
-    pub async fn read_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
+    pub async fn read_config_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
         let file = ConfigFile::parse_packagecloud_rb(&self.transport.read_file(&backup.path).await?);
         self.redactor.learn_file_secrets(&file);
         Ok(if file.has_syntax_error() { SettingValues::default() } else { file.setting_values() })
@@ -204,13 +204,13 @@ impl Host {
     ///
     /// # Errors
     /// Where the file or the backup can't be read, or the file can't be edited so.
-    pub async fn preview_restore(
+    pub async fn preview_config_restore(
         &self,
         backup: &ConfigBackup,
         what: BackupRestoreScope,
     ) -> Result<Vec<String>, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
-        let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
+        let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
         Ok(render_redacted_diff(&bytes, &restored))
     }
 
@@ -218,7 +218,7 @@ impl Host {
     ///
     /// # Errors
     /// Where the file moved, or can't be edited or written; it is as it was then.
-    pub async fn restore_backup(
+    pub async fn restore_config_backup(
         &self,
         seen: &str,
         backup: &ConfigBackup,
@@ -228,11 +228,11 @@ impl Host {
         if sha256_hex(&bytes) != seen {
             return Err(self.config_drifted_failure());
         }
-        let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
+        let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
         self.replace_config(seen, &bytes, &restored).await
     }
 
-    async fn apply_backup_to_bytes(
+    async fn apply_backup_to_config(
         &self,
         bytes: &[u8],
         backup: &ConfigBackup,
@@ -250,7 +250,7 @@ impl Host {
         if let Some(line) = then.syntax_error_line() {
             return Err(whole(format!("line {line} is not Ruby")));
         }
-        if let Some((key, line, text)) = then.find_expressions().first() {
+        if let Some((key, line, text)) = then.find_setting_expressions().first() {
             return Err(whole(format!(
                 "{} is an expression there, on line {line}: {text}",
                 key.setting_name()
@@ -260,11 +260,11 @@ impl Host {
         let wanted: Vec<(SettingKey, Option<String>)> = SettingKey::ALL
             .into_iter()
             .filter(|key| !(keep_secret && *key == SettingKey::Secret))
-            .map(|key| (key, values.render_ruby_value(key)))
+            .map(|key| (key, values.render_setting_as_ruby(key)))
             .collect();
         now.render_config_with_restored_values(&wanted).map_err(|refusal| match refusal {
             ConfigEditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
-            other => self.refusal_failure(&now, &other, &[]),
+            other => self.edit_refusal_failure(&now, &other, &[]),
         })
     }
 
@@ -272,17 +272,17 @@ impl Host {
         if old == new {
             return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
-        let backup = self.choose_backup_path().await;
-        let before = self.read_pending_changes(seen).await;
+        let backup = self.choose_config_backup_path().await;
+        let before = self.read_pending_config_changes(seen).await;
         self.transport.replace_file(&self.config, seen, new, &backup).await?;
         self.note_own_config_write(&sha256_hex(new), before);
         Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
     }
 
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
-    async fn choose_backup_path(&self) -> PathBuf {
+    async fn choose_config_backup_path(&self) -> PathBuf {
         let (dir, name) = self.config_dir_and_name();
-        let stamp = clock::render_file_stamp(self.clock.current_host_time());
+        let stamp = clock::render_file_timestamp(self.clock.current_host_time());
         let named = |count: usize| match count {
             1 => dir.join(format!("{name}.{stamp}.bak")),
             _ => dir.join(format!("{name}.{stamp}-{count}.bak")),
@@ -311,14 +311,14 @@ impl Host {
     }
 
     /// What to type where the file can't be written. A secret is never said: its line is put into a file of this user's.
-    fn render_manual_steps(&self, wanted: &[(SettingKey, String)]) -> String {
+    fn render_manual_edit_steps(&self, wanted: &[(SettingKey, String)]) -> String {
         if wanted.iter().any(|(key, _)| *key == SettingKey::Secret) {
             let line = |(key, value): &(SettingKey, String)| {
                 format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name())
             };
             let text: String = wanted.iter().map(line).collect();
             if let Ok(kept) =
-                self.state.write_state_file(&self.note_file_name(MANUAL_LINES_FILE), text.as_bytes())
+                self.state.write_state_file(&self.host_note_file_name(MANUAL_LINES_FILE), text.as_bytes())
             {
                 let (kept, path) = (quote_shell_path(&kept), quote_shell_path(&self.config));
                 return match self.transport.remote_host_name() {
@@ -335,7 +335,7 @@ impl Host {
         };
         let lines: Vec<String> = wanted.iter().map(line).collect();
         let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
-        let ctl = self.ctl.command_line();
+        let ctl = self.ctl.ctl_command_line();
         format!(
             "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
             self.config_location(),
@@ -345,20 +345,20 @@ impl Host {
     }
 
     /// A failure whose next move is followed, after `then`, by what to type.
-    fn with_manual_steps(
+    fn with_manual_edit_steps(
         &self,
         mut failure: Failure,
         then: &str,
         wanted: &[(SettingKey, String)],
     ) -> Failure {
         if failure.kind != FailureKind::Drifted {
-            failure.next = format!("{}; {then} {}", failure.next, self.render_manual_steps(wanted));
+            failure.next = format!("{}; {then} {}", failure.next, self.render_manual_edit_steps(wanted));
             failure.facts.tells_manual_steps = true;
         }
         failure
     }
 
-    fn refusal_failure(
+    fn edit_refusal_failure(
         &self,
         file: &ConfigFile,
         refusal: &ConfigEditRefusal,
@@ -366,7 +366,7 @@ impl Host {
     ) -> Failure {
         let path = self.config_location();
         match refusal {
-            ConfigEditRefusal::NotRuby(line) => self.with_manual_steps(
+            ConfigEditRefusal::NotRuby(line) => self.with_manual_edit_steps(
                 Failure::other_failure(
                     path,
                     format!("line {line} is not Ruby: {}", file.redacted_line(*line)),
@@ -378,13 +378,13 @@ impl Host {
             ConfigEditRefusal::Expressions(lines) => {
                 let lines: Vec<String> =
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
-                Failure::consent_failure(
+                Failure::missing_consent_failure(
                     path,
                     format!("what stands there is an expression, {}", lines.join("; ")),
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            ConfigEditRefusal::EarlyExit(line) => self.with_manual_steps(
+            ConfigEditRefusal::EarlyExit(line) => self.with_manual_edit_steps(
                 Failure::other_failure(
                     path,
                     format!(
@@ -396,7 +396,7 @@ impl Host {
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
-            ConfigEditRefusal::Unsure => self.with_manual_steps(
+            ConfigEditRefusal::Unsure => self.with_manual_edit_steps(
                 Failure::other_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",

@@ -21,7 +21,7 @@ pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;
 pub use run::remote_lock::RemoteRunLock;
-pub use run::remote_state::RemoteState;
+pub use run::remote_state::RemoteHostState;
 pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
 pub use transport::HostTransport;
@@ -105,23 +105,23 @@ impl Host {
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
     pub fn write_host_note(&self, name: &str, text: &str) {
-        let _ = self.state.write_state_file(&self.note_file_name(name), text.as_bytes());
+        let _ = self.state.write_state_file(&self.host_note_file_name(name), text.as_bytes());
     }
 
     /// Reads what [`Self::write_host_note`] kept.
     #[must_use]
     pub fn read_host_note(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.state.read_state_file(&self.note_file_name(name))?).ok()
+        String::from_utf8(self.state.read_state_file(&self.host_note_file_name(name))?).ok()
     }
 
     /// Removes what [`Self::write_host_note`] kept.
     pub fn remove_host_note(&self, name: &str) {
-        self.state.remove_state_file(&self.note_file_name(name));
+        self.state.remove_state_file(&self.host_note_file_name(name));
     }
 
     /// Returns a name for something that is kept here about this host.
     #[must_use]
-    pub fn note_file_name(&self, name: &str) -> String {
+    pub fn host_note_file_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };
         match self.transport.remote_host_name() {
             None => name.to_owned(),

@@ -27,7 +27,7 @@ pub enum PendingConfigChanges {
 
 impl Host {
     /// Reads what the file whose bytes hash to `hash` holds since the last reconfigure.
-    pub async fn read_pending_changes(&self, hash: &str) -> PendingConfigChanges {
+    pub async fn read_pending_config_changes(&self, hash: &str) -> PendingConfigChanges {
         let Some(changed) = self.read_config_change_time().await else {
             return PendingConfigChanges::Unknown;
         };
@@ -57,7 +57,10 @@ impl Host {
         }
         if let Some(rpm) = self.find_rpm().await {
             for name in PACKAGE_NAMES {
-                let said = self.transport.query_stdout(&rpm, &["-q", "--qf", "%{INSTALLTIME}\n", name]).await;
+                let said = self
+                    .transport
+                    .query_program_stdout(&rpm, &["-q", "--qf", "%{INSTALLTIME}\n", name])
+                    .await;
                 let time = said.and_then(|said| said.lines().next()?.trim().parse().ok());
                 if let Some(time) = time {
                     return Some(Duration::from_secs(time));

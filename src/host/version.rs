@@ -73,7 +73,7 @@ impl Host {
             if let Some(program) = self.transport.find_program("dpkg-query").await
                 && let Some(out) = self
                     .transport
-                    .query_stdout(&program, &["-W", "-f=${db:Status-Status} ${Version}", name])
+                    .query_program_stdout(&program, &["-W", "-f=${db:Status-Status} ${Version}", name])
                     .await
                 && let Some(text) = out.strip_prefix("installed ")
                 && let Some(version) = PackagecloudVersion::parse_packagecloud_version(text, "dpkg-query")
@@ -82,7 +82,7 @@ impl Host {
             }
             if let Some(program) = self.find_rpm().await
                 && let Some(out) =
-                    self.transport.query_stdout(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
+                    self.transport.query_program_stdout(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
                 && let Some(version) = out
                     .lines()
                     .next()
@@ -116,7 +116,7 @@ impl Host {
     /// The version that a sandbox's packagecloud says of itself.
     async fn read_sandbox_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
-        self.run_ctl(CtlCommand::Version, &mut |line| {
+        self.run_packagecloud_ctl(CtlCommand::Version, &mut |line| {
             said = PackagecloudVersion::parse_packagecloud_version(line, "the sandbox's");
         })
         .await
@@ -125,7 +125,7 @@ impl Host {
     }
 
     /// Checks whether packagecloud-ctl is there, where it shall be run at all.
-    pub async fn check_ctl(&self) -> Option<CheckResult> {
+    pub async fn check_packagecloud_ctl(&self) -> Option<CheckResult> {
         let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let name = format!("packagecloud-ctl{}", self.host_suffix());
         if let Some(program) = self.transport.find_program(words.first()?).await {
@@ -142,7 +142,7 @@ impl Host {
         let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("status");
-        self.transport.query_all_output(&program, &arguments).await
+        self.transport.query_program_output(&program, &arguments).await
     }
 
     /// Infers from the commands that packagecloud-ctl lists whether it knows CloudFront.
@@ -152,7 +152,7 @@ impl Host {
         let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("help");
-        let list = self.transport.query_all_output(&program, &arguments).await?;
+        let list = self.transport.query_program_output(&program, &arguments).await?;
         list.contains("bootstrap-cloudfront").then(|| PackagecloudVersion {
             text: "2.0.7 or later".to_owned(),
             numbers: FIRST_WITH_CLOUDFRONT,

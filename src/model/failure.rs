@@ -92,7 +92,11 @@ impl Failure {
     }
 
     /// Returns a failure for want of a consent.
-    pub fn consent_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn missing_consent_failure(
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self::new(FailureKind::Consent, what, why, next)
     }
 
@@ -112,7 +116,7 @@ impl Failure {
 
     /// Returns whether the clock is what AWS refuses: no other credentials help.
     #[must_use]
-    pub fn is_clock_skew(&self) -> bool {
+    pub fn is_clock_skew_failure(&self) -> bool {
         self.facts.is_clock_skew
     }
 

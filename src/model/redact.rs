@@ -19,10 +19,10 @@ pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
     let mut line = line.to_owned();
     for secret in known {
         if line.contains(secret.as_ref()) {
-            line = redact_word(&line, secret.as_ref());
+            line = redact_whole_word(&line, secret.as_ref());
         }
     }
-    redact_pem_line(&redact_user_info(&redact_pairs(&redact_url_parameters(&line))))
+    redact_pem_line(&redact_url_user_info(&redact_key_value_pairs(&redact_url_parameters(&line))))
 }
 
 /// Returns the forms under which a secret may turn up: as written, base64-decoded, and each line of one that has
@@ -57,7 +57,7 @@ pub fn secret_forms(secret: &str) -> Vec<String> {
 }
 
 /// A short secret may be a word that others contain, so it is hidden as a whole word only.
-fn redact_word(line: &str, secret: &str) -> String {
+fn redact_whole_word(line: &str, secret: &str) -> String {
     if secret.chars().count() >= 12 {
         return line.replace(secret, REDACTED);
     }
@@ -75,7 +75,7 @@ fn redact_word(line: &str, secret: &str) -> String {
 }
 
 /// `key = 'value'`, `"key" => "value"`, `key: value`, `KEY=value`, as Ruby, JSON, YAML and a shell write them.
-fn redact_pairs(line: &str) -> String {
+fn redact_key_value_pairs(line: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -99,13 +99,19 @@ fn redact_pairs(line: &str) -> String {
         }
         let value = spaced[operator.len()..].trim_start_matches([' ', '\t']);
         out.push_str(&rest[..rest.len() - value.len()]);
-        rest = redact_value(&mut out, value, word, operator, closed.len() == spaced.len());
+        rest = redact_pair_value(&mut out, value, word, operator, closed.len() == spaced.len());
     }
     out + rest
 }
 
 /// Writes `value` hidden to `out` where it is one, and returns what follows it.
-fn redact_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, tight: bool) -> &'a str {
+fn redact_pair_value<'a>(
+    out: &mut String,
+    value: &'a str,
+    word: &str,
+    operator: &str,
+    tight: bool,
+) -> &'a str {
     let unescaped = value.trim_start_matches('\\');
     if let Some(quote) = unescaped.chars().next().filter(|c| *c == '\'' || *c == '"') {
         let body = &unescaped[1..];
@@ -192,7 +198,7 @@ fn redact_url_parameters(line: &str) -> String {
 }
 
 /// `https://token:@host/`.
-fn redact_user_info(line: &str) -> String {
+fn redact_url_user_info(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = rest.find("://") {

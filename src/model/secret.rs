@@ -19,7 +19,7 @@ impl Secret {
     /// Makes a fresh `cloudfront_secret`: base64 of 32 lower-case hex characters made from 16 random bytes
     /// (contract section 4). `random` comes from the operating system; the caller draws it.
     #[must_use]
-    pub fn from_random(random: &[u8; 16]) -> Self {
+    pub fn from_random_bytes(random: &[u8; 16]) -> Self {
         let hexed = Zeroizing::new(hex::encode(random));
         Self::new(STANDARD.encode(hexed.as_bytes()))
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_fresh_secret_has_the_shape_that_packagecloud_makes() {
-        let secret = Secret::from_random(&[0xab; 16]);
+        let secret = Secret::from_random_bytes(&[0xab; 16]);
         assert_eq!(secret.decode_base64_key().unwrap().as_slice(), "ab".repeat(16).as_bytes());
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
     }

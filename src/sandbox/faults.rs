@@ -75,7 +75,7 @@ impl SandboxFaultRules {
     }
 
     /// Counts a request, and returns what goes wrong with it.
-    pub fn next_fault(&mut self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
+    pub fn next_sandbox_fault(&mut self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
         let mut struck = None;
         for rule in &mut self.0 {
             let meant = rule.target.map_or(target != FaultTarget::Wizard, |wanted| wanted == target)
@@ -168,35 +168,41 @@ mod tests {
         let mut faults =
             parse_specs(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"])
                 .unwrap();
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "GetDistribution"), None);
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "GetDistribution"),
+            None
+        );
+        assert_eq!(
+            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
             Some(SandboxFault::Throttle)
         );
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"), None);
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Kms), "ListKeys"), None);
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::Kms), "CreateKey"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
+            None
+        );
+        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::Kms), "ListKeys"), None);
+        assert_eq!(
+            faults.next_sandbox_fault(FaultTarget::Service(Service::Kms), "CreateKey"),
             Some(SandboxFault::Lost)
         );
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"), None);
+        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "GetObject"), None);
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "GetObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::S3), "PutObject"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "PutObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
         assert_eq!(
-            faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), None);
+        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"), None);
     }
 
     #[test]
@@ -208,7 +214,10 @@ mod tests {
             code: "InvalidParameterValueException".into(),
             message: "KMS key, invalid".into(),
         };
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Lambda), "CreateFunction"), Some(wanted));
+        assert_eq!(
+            faults.next_sandbox_fault(FaultTarget::Service(Service::Lambda), "CreateFunction"),
+            Some(wanted)
+        );
     }
 
     #[test]

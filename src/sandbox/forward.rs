@@ -26,7 +26,7 @@ use super::serve::{SandboxAddresses, find_running_sandbox_server};
 
 /// The other end of a served sandbox.
 #[derive(Debug, Clone)]
-pub struct ForwardingClient {
+pub struct SandboxForwardingClient {
     pub addresses: SandboxAddresses,
     client: Client<Tcp, Full<Bytes>>,
     patience: Option<Duration>,
@@ -34,19 +34,19 @@ pub struct ForwardingClient {
 
 /// Opens a client of DIR's server, where one is serving it.
 #[must_use]
-pub fn open_forwarding_client(dir: &Path) -> Option<ForwardingClient> {
+pub fn open_forwarding_client(dir: &Path) -> Option<SandboxForwardingClient> {
     let addresses = find_running_sandbox_server(dir)?;
-    Some(ForwardingClient {
+    Some(SandboxForwardingClient {
         addresses,
         client: Client::builder(TokioExecutor::new()).build_http(),
         patience: None,
     })
 }
 
-impl ForwardingClient {
+impl SandboxForwardingClient {
     /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
-    pub fn http_client(&self) -> SharedHttpClient {
+    pub fn forwarding_http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
     }
 
@@ -76,13 +76,13 @@ impl ForwardingClient {
     }
 }
 
-impl HttpClient for ForwardingClient {
+impl HttpClient for SandboxForwardingClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(Self { patience: settings.read_timeout(), ..self.clone() })
     }
 }
 
-impl HttpConnector for ForwardingClient {
+impl HttpConnector for SandboxForwardingClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let forward = self.clone();
         HttpConnectorFuture::new(async move {

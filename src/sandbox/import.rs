@@ -10,7 +10,7 @@ use super::{Sandbox, content_type::content_type_for_key, control_plane::s3};
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ImportSummary {
+pub struct SandboxImportSummary {
     pub objects: u64,
     pub bytes: u64,
 }
@@ -19,13 +19,13 @@ pub struct ImportSummary {
 ///
 /// # Errors
 /// Names the file that can't be read, or whose path can't be a key.
-pub fn import_directory(
+pub fn import_directory_into_bucket(
     world: &Sandbox,
     bucket: &str,
     path: &Path,
     told: &mut dyn FnMut(&str),
-) -> Result<ImportSummary, Failure> {
-    let mut done = ImportSummary::default();
+) -> Result<SandboxImportSummary, Failure> {
+    let mut done = SandboxImportSummary::default();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         let unreadable = |path: &Path, error: &std::io::Error| {
@@ -96,8 +96,9 @@ mod tests {
         std::fs::create_dir_all(from.path().join("7/8/a b/dists")).unwrap();
         std::fs::write(from.path().join("7/8/a b/x+1.deb"), b"deb").unwrap();
         std::fs::write(from.path().join("7/8/a b/dists/InRelease"), b"release").unwrap();
-        let done = import_directory(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
-        assert_eq!(done, ImportSummary { objects: 2, bytes: 10 });
+        let done =
+            import_directory_into_bucket(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
+        assert_eq!(done, SandboxImportSummary { objects: 2, bytes: 10 });
         let found: Vec<(String, String)> = world
             .sandbox_process_state()
             .objects
@@ -114,7 +115,13 @@ mod tests {
         ];
         assert_eq!(found, wanted.map(|(key, kind)| (key.to_owned(), kind.to_owned())));
         assert!(
-            import_directory(&world, seed::SANDBOX_BUCKET, &from.path().join("none"), &mut |_| ()).is_err()
+            import_directory_into_bucket(
+                &world,
+                seed::SANDBOX_BUCKET,
+                &from.path().join("none"),
+                &mut |_| ()
+            )
+            .is_err()
         );
     }
 }

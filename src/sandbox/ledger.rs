@@ -23,7 +23,7 @@ pub struct CallLedger(Vec<CallLedgerEntry>);
 
 impl CallLedger {
     /// Notes a call.
-    pub fn append_entry(&mut self, call: CallLedgerEntry) {
+    pub fn append_ledger_entry(&mut self, call: CallLedgerEntry) {
         self.0.push(call);
     }
 

@@ -187,7 +187,7 @@ impl Sandbox {
     /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.
     pub fn run_due_jobs(&self) {
         packagecloud::run_due_vendor_jobs(self);
-        control_plane::s3control::advance_due_jobs(self);
+        control_plane::s3control::advance_due_batch_jobs(self);
     }
 
     /// Returns every call since the sandbox was opened here, or its ledger cleared.
@@ -197,12 +197,12 @@ impl Sandbox {
     }
 
     /// Forgets the calls so far, so that what follows is counted alone.
-    pub fn clear_ledger(&self) {
+    pub fn clear_call_ledger(&self) {
         *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
     }
 
-    fn record_call(&self, call: CallLedgerEntry) {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_entry(call);
+    fn record_service_call(&self, call: CallLedgerEntry) {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_ledger_entry(call);
     }
 
     /// Panics where a fault of the wizard's own loop is asked for.
@@ -210,12 +210,12 @@ impl Sandbox {
     /// # Panics
     /// Then, and never else.
     pub fn panic_on_wizard_fault(&self) {
-        let fault = self.next_fault(FaultTarget::Wizard, "");
+        let fault = self.next_sandbox_fault(FaultTarget::Wizard, "");
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    fn next_fault(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
-        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(target, operation)
+    fn next_sandbox_fault(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_sandbox_fault(target, operation)
     }
 }
 

@@ -81,7 +81,7 @@ impl SandboxDelays {
 
     /// Multiplies every delay by `factor`.
     #[must_use]
-    pub fn scale_by(self, factor: f64) -> Self {
+    pub fn scale_delays(self, factor: f64) -> Self {
         let paced = |delay: Duration| delay.mul_f64(factor);
         Self {
             role: paced(self.role),

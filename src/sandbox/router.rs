@@ -54,12 +54,12 @@ impl Sandbox {
     /// Returns the configuration of SDK clients that live in this sandbox, as its one user.
     #[must_use]
     pub fn sandbox_sdk_config(&self) -> SdkConfig {
-        self.sdk_config_with_client(self.sandbox_http_client())
+        self.sandbox_sdk_config_with_client(self.sandbox_http_client())
     }
 
     /// Returns the same configuration over another wire: that to the process which serves this sandbox.
     #[must_use]
-    pub fn sdk_config_with_client(&self, client: SharedHttpClient) -> SdkConfig {
+    pub fn sandbox_sdk_config_with_client(&self, client: SharedHttpClient) -> SdkConfig {
         let credentials = Credentials::new(iam::ACCESS_KEY, iam::SECRET_KEY, None, None, "sandbox");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -86,15 +86,15 @@ impl Sandbox {
         if !self.simulated_latency().is_zero() {
             tokio::time::sleep(self.simulated_latency()).await;
         }
-        let outcome = match self.next_fault(FaultTarget::Service(service), &operation) {
-            None => Ok(self.dispatch_request(service, request).await),
+        let outcome = match self.next_sandbox_fault(FaultTarget::Service(service), &operation) {
+            None => Ok(self.dispatch_to_service(service, request).await),
             Some(fault) => self.answer_with_fault(fault, service, &operation, request).await,
         };
         let outcome = match self.take_storage_error() {
             Some(trouble) => Err(io::Error::other(format!("the sandbox can't keep its state: {trouble}"))),
             None => outcome,
         };
-        self.record_call(CallLedgerEntry {
+        self.record_service_call(CallLedgerEntry {
             service: service.name().to_owned(),
             write: ledger::is_write_operation(&operation),
             operation,
@@ -115,23 +115,23 @@ impl Sandbox {
         match fault {
             SandboxFault::Drift => {
                 request.extensions_mut().insert(DriftInjection);
-                Ok(self.dispatch_request(service, request).await)
+                Ok(self.dispatch_to_service(service, request).await)
             }
-            SandboxFault::Throttle => Ok(control_plane::throttling_error(service).to_response(service)),
+            SandboxFault::Throttle => Ok(control_plane::throttling_error(service).to_error_response(service)),
             SandboxFault::Deny => {
                 let message = format!(
                     "User: {} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
                     self.read_sandbox_state(|state| iam::sandbox_user_arn(&state.iam))
                 );
-                Ok(control_plane::access_denied(service, message).to_response(service))
+                Ok(control_plane::access_denied(service, message).to_error_response(service))
             }
             SandboxFault::Error { code, message } => {
                 let status =
                     if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
-                Ok(SandboxAwsError::new(status, code, message).to_response(service))
+                Ok(SandboxAwsError::new(status, code, message).to_error_response(service))
             }
             SandboxFault::Lost => {
-                self.dispatch_request(service, request).await;
+                self.dispatch_to_service(service, request).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
             }
             SandboxFault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
@@ -142,9 +142,9 @@ impl Sandbox {
         }
     }
 
-    async fn dispatch_request(&self, service: Service, request: Request<Bytes>) -> Response<Bytes> {
+    async fn dispatch_to_service(&self, service: Service, request: Request<Bytes>) -> Response<Bytes> {
         let mut response = match self.identify_caller(service, request) {
-            Err(refusal) => refusal.to_response(service),
+            Err(refusal) => refusal.to_error_response(service),
             Ok(request) => match service {
                 Service::Sts => control_plane::sts::handle_sts_api_call(self, request).await,
                 Service::Iam => control_plane::iam::handle_iam_api_call(self, request).await,
@@ -217,7 +217,9 @@ fn resolve_requested_service(world: &Sandbox, request: &Request<Bytes>) -> Optio
         return Some(Service::Packagecloud);
     }
     if host.ends_with(".cloudfront.net")
-        || world.read_sandbox_state(|state| control_plane::cloudfront::has_alias(&state.cloudfront, host))
+        || world.read_sandbox_state(|state| {
+            control_plane::cloudfront::has_distribution_alias(&state.cloudfront, host)
+        })
     {
         return Some(Service::Edge);
     }

@@ -17,7 +17,7 @@ use super::{
         ACCOUNT_ID, REGION,
         s3::{self, SandboxBucket},
     },
-    packagecloud::NodeSettings,
+    packagecloud::SandboxNodeSettings,
     router::PACKAGECLOUD_HOST,
 };
 
@@ -56,12 +56,13 @@ pub fn open_or_seed_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure
 
 fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
     let dir = world.sandbox_dir();
-    let written =
-        |path: &str, text: &str| write_if_absent(&dir.join(path), text).map_err(|error| error.to_string());
+    let written = |path: &str, text: &str| {
+        write_file_if_absent(&dir.join(path), text).map_err(|error| error.to_string())
+    };
     written("packagecloud.rb", &CONFIG_TEMPLATE.replace("BUCKET", SANDBOX_BUCKET))?;
     written("tokens", "demo-token\n")?;
     let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
-    let settings = NodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes));
+    let settings = SandboxNodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes));
     let now = world.sandbox_time_now();
     world.write_sandbox_state(|state| {
         for (name, owner) in
@@ -80,14 +81,14 @@ fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
     };
     put(BACKUP_BUCKET, "mysql/2026-11-01.sql.gz", b"not a dump, but no package either")?;
     if !empty {
-        for (key, content) in build_repositories() {
+        for (key, content) in build_sample_repositories() {
             put(SANDBOX_BUCKET, &key, &content)?;
         }
     }
     Ok(())
 }
 
-fn write_if_absent(path: &Path, text: &str) -> io::Result<()> {
+fn write_file_if_absent(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -98,15 +99,15 @@ fn write_if_absent(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Every object of the fresh bucket.
-fn build_repositories() -> Vec<(String, Vec<u8>)> {
-    let mut objects = build_apt_repository();
-    objects.extend(build_rpm_repository());
-    objects.extend(build_pypi_repository());
+fn build_sample_repositories() -> Vec<(String, Vec<u8>)> {
+    let mut objects = build_sample_apt_repository();
+    objects.extend(build_sample_rpm_repository());
+    objects.extend(build_sample_pypi_repository());
     objects
 }
 
 /// `1/2`: three Debian packages for Ubuntu jammy; no InRelease, since nobody here signs.
-fn build_apt_repository() -> Vec<(String, Vec<u8>)> {
+fn build_sample_apt_repository() -> Vec<(String, Vec<u8>)> {
     let root = "1/2/ubuntu";
     let mut objects = Vec::new();
     let mut packages = String::new();
@@ -138,7 +139,7 @@ fn build_apt_repository() -> Vec<(String, Vec<u8>)> {
 }
 
 /// `1/3`: an rpm repository that holds no package yet.
-fn build_rpm_repository() -> Vec<(String, Vec<u8>)> {
+fn build_sample_rpm_repository() -> Vec<(String, Vec<u8>)> {
     let root = "1/3/el/9/x86_64/repodata";
     let parts = [
         (
@@ -174,7 +175,7 @@ const PYPI_PREFIX: &str = "1/4/pypi";
 const WHEEL_FILENAME: &str = "hello_sandbox-1.0-py3-none-any.whl";
 
 /// `1/4`: one wheel, and the index that pip asks for it.
-fn build_pypi_repository() -> Vec<(String, Vec<u8>)> {
+fn build_sample_pypi_repository() -> Vec<(String, Vec<u8>)> {
     let mut objects = render_pypi_index(&format!("https://{PACKAGECLOUD_HOST}"));
     objects.push((format!("{PYPI_PREFIX}/package_files/5501/{WHEEL_FILENAME}"), build_sample_wheel()));
     objects
@@ -206,10 +207,10 @@ fn render_pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
 /// Where the sandbox's directory can't be read or written.
 pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
     for (key, page) in render_pypi_index(packagecloud) {
-        let Some(there) = world
-            .sandbox_process_state()
-            .objects
-            .read_stored_bucket(SANDBOX_BUCKET, |objects| s3::newest_version(objects, &key).cloned())?
+        let Some(there) =
+            world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |objects| {
+                s3::newest_object_version(objects, &key).cloned()
+            })?
         else {
             continue;
         };
@@ -235,7 +236,7 @@ pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::packagecloud::object::{ObjectClass, ObjectClassifier};
+    use crate::model::packagecloud::object::{ObjectCacheClass, ObjectClassifier};
 
     #[tokio::test]
     async fn a_fresh_sandbox_has_work_for_an_upgrade_and_an_opened_one_stays_as_it_is() {
@@ -249,7 +250,11 @@ mod tests {
         let first = all(&world);
         let class = |class| first.keys().filter(|key| classes.classify_key(key) == class).count();
         assert_eq!(
-            (class(ObjectClass::Package), class(ObjectClass::Metadata), class(ObjectClass::Foreign)),
+            (
+                class(ObjectCacheClass::Package),
+                class(ObjectCacheClass::Metadata),
+                class(ObjectCacheClass::Foreign)
+            ),
             (4, 9, 0)
         );
         assert!(first.values().flatten().all(|object| object.object_attribute("cache-control").is_none()));
@@ -261,7 +266,7 @@ mod tests {
         let file =
             ConfigFile::parse_packagecloud_rb(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
         assert_eq!(
-            (file.syntax_error_line(), file.find_bucket()),
+            (file.syntax_error_line(), file.find_configured_bucket()),
             (None, Some(("aws_s3_bucket", SANDBOX_BUCKET)))
         );
         assert_eq!(file.find_config_aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");

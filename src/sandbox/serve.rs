@@ -49,7 +49,7 @@ impl Drop for SandboxServer {
         for task in &self.tasks {
             task.abort();
         }
-        if read_marker(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
+        if read_server_marker(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
             // Whoever finds it later is not answered, and passes it over.
             let _ = std::fs::remove_file(&self.marker);
         }
@@ -202,14 +202,14 @@ fn to_loopback_url(world: &Sandbox, addresses: &SandboxAddresses, location: &str
         .then(|| format!("{}/{path}", addresses.cloudfront))
 }
 
-fn read_marker(marker: &Path) -> Option<SandboxAddresses> {
+fn read_server_marker(marker: &Path) -> Option<SandboxAddresses> {
     serde_json::from_slice(&std::fs::read(marker).ok()?).ok()
 }
 
 /// Finds where DIR is being served, by a server that answers.
 #[must_use]
 pub fn find_running_sandbox_server(dir: &Path) -> Option<SandboxAddresses> {
-    let addresses = read_marker(&dir.join(MARKER_FILENAME))?;
+    let addresses = read_server_marker(&dir.join(MARKER_FILENAME))?;
     let socket: SocketAddr = addresses.aws.strip_prefix("http://")?.parse().ok()?;
     let patience = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&socket, patience).ok()?;

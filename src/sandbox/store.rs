@@ -23,11 +23,11 @@ const STALE_STAMP: u64 = u64::MAX;
 /// The document of a directory; `S` is what it holds.
 pub struct StateStore<S> {
     dir: PathBuf,
-    document: Mutex<StateDocument<S>>,
+    document: Mutex<SandboxStateDocument<S>>,
 }
 
 /// The document as last read or written here, and the stamp that stood in the lock file then.
-struct StateDocument<S> {
+struct SandboxStateDocument<S> {
     state: S,
     lock: Arc<File>,
     stamp: u64,
@@ -53,7 +53,7 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
         std::fs::create_dir_all(dir)?;
         let lock =
             File::options().read(true).write(true).create(true).truncate(false).open(dir.join(LOCK_FILE))?;
-        let mut document = StateDocument {
+        let mut document = SandboxStateDocument {
             state: S::default(),
             lock: Arc::new(lock),
             stamp: STALE_STAMP,
@@ -101,14 +101,14 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
     }
 }
 
-impl<S: Default + Serialize + DeserializeOwned> StateDocument<S> {
+impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     /// Reads again where another process has changed the document; the lock is held by the caller.
     fn reload_state_if_changed(&mut self, dir: &Path) -> io::Result<()> {
-        if read_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload_state_from_disk(dir) }
+        if read_state_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload_state_from_disk(dir) }
     }
 
     fn reload_state_from_disk(&mut self, dir: &Path) -> io::Result<()> {
-        let stamp = read_stamp(&self.lock)?;
+        let stamp = read_state_stamp(&self.lock)?;
         self.state = match std::fs::read(dir.join(DOCUMENT_FILE)) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| io::Error::other(format!("{DOCUMENT_FILE}: {error}")))?,
@@ -124,7 +124,7 @@ impl<S: Default + Serialize + DeserializeOwned> StateDocument<S> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join(NEXT_DOCUMENT_FILE);
         std::fs::write(&fresh, bytes)?;
-        let last = if stamp == STALE_STAMP { read_stamp(&self.lock)? } else { stamp };
+        let last = if stamp == STALE_STAMP { read_state_stamp(&self.lock)? } else { stamp };
         let next = last.wrapping_add(1) % (STALE_STAMP - 1);
         self.lock.write_all_at(&next.to_le_bytes(), 0)?;
         std::fs::rename(fresh, dir.join(DOCUMENT_FILE))?;
@@ -133,7 +133,7 @@ impl<S: Default + Serialize + DeserializeOwned> StateDocument<S> {
     }
 }
 
-fn read_stamp(lock: &File) -> io::Result<u64> {
+fn read_state_stamp(lock: &File) -> io::Result<u64> {
     let mut stamp = [0; 8];
     let read = lock.read_at(&mut stamp, 0)?;
     Ok(if read == stamp.len() { u64::from_le_bytes(stamp) } else { 0 })

@@ -33,7 +33,7 @@ pub struct EffectJobContext {
 
 /// What an effect owes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ExpectedReply {
+enum ExpectedEffectReply {
     Welcome,
     Identified,
     Looked(Stage),
@@ -50,29 +50,29 @@ pub struct EffectJob {
     pause: watch::Sender<bool>,
     handle: JoinHandle<()>,
     finished: bool,
-    expected_reply: ExpectedReply,
+    expected_reply: ExpectedEffectReply,
 }
 
 impl EffectJob {
     /// Starts `perform` on an effect, with channels of its own.
-    pub fn start_effect(
+    pub fn start_effect_job(
         effect: WizardEffect,
         perform: impl FnOnce(WizardEffect, EffectJobContext) -> JoinHandle<()>,
     ) -> Self {
         let expected_reply = match &effect {
-            WizardEffect::Welcome(_) => ExpectedReply::Welcome,
-            WizardEffect::Identify(..) => ExpectedReply::Identified,
+            WizardEffect::Welcome(_) => ExpectedEffectReply::Welcome,
+            WizardEffect::Identify(..) => ExpectedEffectReply::Identified,
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
-                ExpectedReply::Looked(*stage)
+                ExpectedEffectReply::Looked(*stage)
             }
-            WizardEffect::Apply(plan, _) => ExpectedReply::Ended(plan.plan_stage()),
-            WizardEffect::Copy(_) => ExpectedReply::Copied,
+            WizardEffect::Apply(plan, _) => ExpectedEffectReply::Ended(plan.plan_stage()),
+            WizardEffect::Copy(_) => ExpectedEffectReply::Copied,
             WizardEffect::Renew(_)
             | WizardEffect::Watch { .. }
             | WizardEffect::BringToForeground
             | WizardEffect::Stop
             | WizardEffect::Pause(_)
-            | WizardEffect::Leave(_) => ExpectedReply::Nothing,
+            | WizardEffect::Leave(_) => ExpectedEffectReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (input_sender, inputs) = mpsc::unbounded_channel();
@@ -96,24 +96,24 @@ impl EffectJob {
     }
 
     /// Pauses it, or lets it go on.
-    pub fn set_paused(&self, paused: bool) {
+    pub fn set_job_paused(&self, paused: bool) {
         self.pause.send_replace(paused);
     }
 
     /// Waits for what it says next. May be dropped and called again without losing anything.
-    pub async fn next_input(&mut self) -> WizardInput {
+    pub async fn next_job_input(&mut self) -> WizardInput {
         loop {
             tokio::select! {
                 // its last event stands in the channel when its task is over: the channels come first
                 biased;
                 Some(event) = self.events.recv() => {
-                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, ExpectedReply::Ended(_)) {
-                        self.expected_reply = ExpectedReply::Nothing;
+                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, ExpectedEffectReply::Ended(_)) {
+                        self.expected_reply = ExpectedEffectReply::Nothing;
                     }
                     return WizardInput::Event(event);
                 }
                 Some(input) = self.inputs.recv() => {
-                    self.expected_reply = ExpectedReply::Nothing;
+                    self.expected_reply = ExpectedEffectReply::Nothing;
                     return input;
                 }
                 ended = &mut self.handle, if !self.finished => {
@@ -148,17 +148,17 @@ impl EffectJob {
                 "look again; if it comes back, send the log to the maintainers",
             )
         };
-        match std::mem::replace(&mut self.expected_reply, ExpectedReply::Nothing) {
-            ExpectedReply::Nothing => None,
-            ExpectedReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
-            ExpectedReply::Identified => {
+        match std::mem::replace(&mut self.expected_reply, ExpectedEffectReply::Nothing) {
+            ExpectedEffectReply::Nothing => None,
+            ExpectedEffectReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
+            ExpectedEffectReply::Identified => {
                 Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
             }
-            ExpectedReply::Looked(stage) => {
+            ExpectedEffectReply::Looked(stage) => {
                 Some(WizardInput::Looked(stage, Err(failure(stage.stage_name()))))
             }
-            ExpectedReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
-            ExpectedReply::Ended(stage) => {
+            ExpectedEffectReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
+            ExpectedEffectReply::Ended(stage) => {
                 let text = failure(stage.stage_name()).to_string();
                 Some(WizardInput::Event(StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text }))
             }

@@ -60,7 +60,7 @@ where
     let taken_over = Box::pin(stream::once(taken_over.map(WizardInput::TakenOver)));
     let end_requests = stream::select(hangups, taken_over);
     let mut wizard = Wizard::new(init);
-    let outcome = run_event_loop(
+    let outcome = run_wizard_event_loop(
         &mut terminal,
         terminal::terminal_events(),
         end_requests,
@@ -77,7 +77,7 @@ where
 }
 
 /// Runs the loop until the wizard is left or the terminal is gone; `end_requests` ask it to end.
-pub async fn run_event_loop<B, K, H, F>(
+pub async fn run_wizard_event_loop<B, K, H, F>(
     terminal: &mut Terminal<B>,
     keys: K,
     end_requests: H,
@@ -106,7 +106,7 @@ where
     // the first frame stands before anything is looked up
     app.draw_frame(terminal, theme);
     let mut drawn_at = Instant::now();
-    if let Some(outcome) = app.dispatch_input(WizardInput::Start) {
+    if let Some(outcome) = app.dispatch_wizard_input(WizardInput::Start) {
         return outcome;
     }
     let mut needs_frame = true;
@@ -115,16 +115,16 @@ where
         // what waits already is taken before the next frame, as long as that frame isn't late
         let until = Instant::now() + FRAME_INTERVAL;
         while Instant::now() < until {
-            let Some(incoming) = app.next_incoming().now_or_never() else { break };
+            let Some(incoming) = app.next_incoming_input().now_or_never() else { break };
             urgent |= incoming.urgent;
             needs_frame = true;
-            if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_input(input)) {
+            if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_wizard_input(input)) {
                 return outcome;
             }
         }
         if needs_frame && (urgent || drawn_at.elapsed() >= FRAME_INTERVAL) {
             if !app.draw_frame(terminal, theme)
-                && let Some(outcome) = app.dispatch_input(WizardInput::Hangup)
+                && let Some(outcome) = app.dispatch_wizard_input(WizardInput::Hangup)
             {
                 return outcome;
             }
@@ -133,10 +133,10 @@ where
         }
         tokio::select! {
             biased;
-            incoming = app.next_incoming() => {
+            incoming = app.next_incoming_input() => {
                 urgent |= incoming.urgent;
                 needs_frame = true;
-                if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_input(input)) {
+                if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_wizard_input(input)) {
                     return outcome;
                 }
             }
@@ -163,7 +163,7 @@ struct TuiApp<'w, K, H, F> {
 }
 
 /// What came in, and whether somebody waits to see what comes of it.
-struct Incoming {
+struct IncomingInput {
     input: Option<WizardInput>,
     urgent: bool,
 }
@@ -175,18 +175,18 @@ where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
-    async fn next_incoming(&mut self) -> Incoming {
+    async fn next_incoming_input(&mut self) -> IncomingInput {
         async fn next_job_input(job: &mut Option<EffectJob>) -> WizardInput {
             match job {
-                Some(job) => job.next_input().await,
+                Some(job) => job.next_job_input().await,
                 None => std::future::pending().await,
             }
         }
-        let not_urgent = |input| Incoming { input: Some(input), urgent: false };
+        let not_urgent = |input| IncomingInput { input: Some(input), urgent: false };
         let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
-            key = self.keys.next(), if self.terminal_gone_at.is_none() => Incoming { input: self.input_from_terminal(key), urgent: true },
+            key = self.keys.next(), if self.terminal_gone_at.is_none() => IncomingInput { input: self.input_from_terminal(key), urgent: true },
             Some(input) = self.end_requests.next() => {
                 if matches!(input, WizardInput::Hangup) {
                     self.terminal_gone_at.get_or_insert_with(Instant::now);
@@ -220,7 +220,7 @@ where
     }
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
-    fn dispatch_input(&mut self, input: WizardInput) -> Option<WizardOutcome> {
+    fn dispatch_wizard_input(&mut self, input: WizardInput) -> Option<WizardOutcome> {
         match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
             WizardEffect::Leave(outcome) => return Some(outcome),
             WizardEffect::Stop => {
@@ -229,20 +229,20 @@ where
             WizardEffect::BringToForeground => self.job = self.background.take(),
             WizardEffect::Pause(paused) => {
                 if let Some(job) = &self.job {
-                    job.set_paused(paused);
+                    job.set_job_paused(paused);
                 }
             }
             effect @ WizardEffect::LookWhileJobRuns(..) => {
                 self.background = self.job.take();
-                self.job = Some(EffectJob::start_effect(effect, &self.effects));
+                self.job = Some(EffectJob::start_effect_job(effect, &self.effects));
             }
             effect @ (WizardEffect::Copy(_) | WizardEffect::Renew(_)) => {
-                self.clipboard_job = Some(EffectJob::start_effect(effect, &self.effects));
+                self.clipboard_job = Some(EffectJob::start_effect_job(effect, &self.effects));
             }
             effect => {
                 // a look that nobody waits for any more ends here, with all that it would have said
                 self.job = None;
-                self.job = Some(EffectJob::start_effect(effect, &self.effects));
+                self.job = Some(EffectJob::start_effect_job(effect, &self.effects));
             }
         }
         None

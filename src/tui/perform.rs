@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Makes the performer that [`super::run_wizard`] takes; `line` renders an event for the log.
-pub fn effect_performer(
+pub fn build_effect_performer(
     session: Session,
     line: fn(&StageEvent) -> Option<String>,
 ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> {
@@ -24,7 +24,7 @@ pub fn effect_performer(
     move |effect, context| {
         let session = session.clone();
         tokio::spawn(async move {
-            if let Some(input) = perform_effect(&session, line, effect, &context).await {
+            if let Some(input) = perform_wizard_effect(&session, line, effect, &context).await {
                 // A wizard that has been left takes nothing.
                 let _ = context.inputs.send(input);
             }
@@ -32,7 +32,7 @@ pub fn effect_performer(
     }
 }
 
-async fn perform_effect(
+async fn perform_wizard_effect(
     session: &Arc<Session>,
     line: fn(&StageEvent) -> Option<String>,
     effect: WizardEffect,
@@ -45,7 +45,7 @@ async fn perform_effect(
     match effect {
         WizardEffect::Welcome(answers) => {
             session.invalidate_target_and_reads().await;
-            Some(WizardInput::Welcome(Ok(Box::new(welcome::read_welcome(session, &answers).await))))
+            Some(WizardInput::Welcome(Ok(Box::new(welcome::read_welcome_findings(session, &answers).await))))
         }
         WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_credentials(session, Some(&name), None, &answers).await,

@@ -27,18 +27,18 @@ pub fn render_step_report(
     changes: &[PlannedChange],
 ) {
     let columns = PlanColumns::from_changes(changes, size);
-    let view = ReportView { now, progress, theme, size, columns };
+    let view = StepReportView { now, progress, theme, size, columns };
     for change in changes {
         let ran = progress.find_step(change.step).is_some();
         if ran {
-            render_step(lines, &view, change.step, Some(change));
+            render_step_progress(lines, &view, change.step, Some(change));
         } else {
             render_planned_change(lines, change, theme, size, columns);
         }
     }
     for line in &progress.steps {
         if !changes.iter().any(|change| change.step == line.step) {
-            render_step(lines, &view, line.step, None);
+            render_step_progress(lines, &view, line.step, None);
         }
     }
 }
@@ -90,7 +90,7 @@ impl PlanColumns {
 }
 
 /// What all lines of a report are drawn by.
-struct ReportView<'a> {
+struct StepReportView<'a> {
     now: Duration,
     progress: &'a StageProgress,
     theme: &'a Theme,
@@ -98,13 +98,13 @@ struct ReportView<'a> {
     columns: PlanColumns,
 }
 
-fn render_step(
+fn render_step_progress(
     lines: &mut Vec<Line<'static>>,
-    view: &ReportView<'_>,
+    view: &StepReportView<'_>,
     step: Step,
     change: Option<&PlannedChange>,
 ) {
-    let ReportView { now, progress, theme, size, columns } = *view;
+    let StepReportView { now, progress, theme, size, columns } = *view;
     let Some(line) = progress.find_step(step) else { return };
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {

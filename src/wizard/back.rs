@@ -5,7 +5,7 @@ use crate::model::{failure::FailureKind, run::goal::Stage};
 
 impl Wizard {
     /// Goes to the screen before this one.
-    pub(super) fn go_back(&mut self) -> Option<WizardEffect> {
+    pub(super) fn go_back_one_screen(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         let WizardScreen::Stage(stage) = self.screen else {
             return match self.screen {

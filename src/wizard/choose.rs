@@ -78,7 +78,7 @@ impl Wizard {
         self.notice = Some(format!("{}: {detail}{next}", identity.found));
         if let Some(mut form) = mfa_code_form(&identity) {
             if kind == WizardJobKind::Code {
-                form.set_complaint(0, "was not accepted: wait for the next one");
+                form.set_field_complaint(0, "was not accepted: wait for the next one");
                 self.notice = None;
             }
             self.form = Some(form);
@@ -97,10 +97,10 @@ impl Wizard {
     }
 
     /// Returns the form for what the run that stands still wants; none where it goes on by itself.
-    pub(super) fn renewal_form(&self) -> Option<InputForm> {
+    pub(super) fn credential_renewal_form(&self) -> Option<InputForm> {
         Some(match &self.credential_wait()?.wants {
             CredentialNeed::Renewal => return None,
-            CredentialNeed::Code(device) => InputForm::new_mfa_code(device, "").as_renewal_form(),
+            CredentialNeed::Code(device) => InputForm::new_mfa_code_form(device, "").as_renewal_form(),
             CredentialNeed::Keys => InputForm::new(FormPurpose::Keys).as_renewal_form(),
         })
     }
@@ -161,7 +161,7 @@ impl Wizard {
     /// Takes what was typed into the form, or says what is wrong with it.
     pub(super) fn submit_form(&mut self) -> Option<WizardEffect> {
         let mut form = self.form.take()?;
-        if !form.validate_fields() {
+        if !form.validate_form_fields() {
             self.form = Some(form);
             return None;
         }
@@ -176,7 +176,7 @@ impl Wizard {
                 if form.renews {
                     return Some(WizardEffect::Renew(credentials));
                 }
-                self.start_job(WizardJobKind::Identify);
+                self.start_wizard_job(WizardJobKind::Identify);
                 Some(WizardEffect::Identify(credentials, self.answers.clone()))
             }
             FormPurpose::Code => {
@@ -184,7 +184,7 @@ impl Wizard {
                 if form.renews {
                     return Some(WizardEffect::Renew(credentials));
                 }
-                self.start_job(WizardJobKind::Code);
+                self.start_wizard_job(WizardJobKind::Code);
                 Some(WizardEffect::Identify(credentials, self.answers.clone()))
             }
             FormPurpose::Bucket => {
@@ -197,12 +197,12 @@ impl Wizard {
                 self.give_consent_and_continue(Consent::ConfirmBucket)
             }
             FormPurpose::ConfirmBucket => {
-                form.set_complaint(0, "is not this bucket's name");
+                form.set_field_complaint(0, "is not this bucket's name");
                 self.form = Some(form);
                 None
             }
             FormPurpose::Probe if !text.starts_with("https://") && !text.starts_with("http://") => {
-                form.set_complaint(0, "does not begin with https:// or http://");
+                form.set_field_complaint(0, "does not begin with https:// or http://");
                 self.form = Some(form);
                 None
             }
@@ -218,7 +218,9 @@ impl Wizard {
 /// The form that asks for the code of its device, where an identity wants one.
 fn mfa_code_form(identity: &FoundIdentity) -> Option<InputForm> {
     match (&identity.device, &identity.source) {
-        (Some(device), IdentitySource::Profile(profile)) => Some(InputForm::new_mfa_code(device, profile)),
+        (Some(device), IdentitySource::Profile(profile)) => {
+            Some(InputForm::new_mfa_code_form(device, profile))
+        }
         _ => None,
     }
 }

@@ -28,7 +28,7 @@ impl Wizard {
         self.scroll = 0;
         self.shown_at = self.now;
         self.notice = None;
-        self.start_job(WizardJobKind::Apply(stage));
+        self.start_wizard_job(WizardJobKind::Apply(stage));
         Some(WizardEffect::Apply(plan, self.answers.clone()))
     }
 
@@ -81,7 +81,7 @@ impl Wizard {
         self.identity_to_confirm = None;
         self.shown_at = self.now;
         self.notice =
-            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.cli_flag()));
+            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.consent_flag()));
     }
 
     /// Lists the consents that this stage's plan still needs, in order.

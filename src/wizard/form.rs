@@ -34,13 +34,13 @@ pub struct FormField {
     pub label: &'static str,
     pub hint: &'static str,
     pub input: Input,
-    pub kind: FieldKind,
+    pub kind: FormFieldKind,
     /// Why what stands in it won't do.
     pub complaint: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
+pub enum FormFieldKind {
     Text,
     /// Masked.
     Secret,
@@ -52,7 +52,7 @@ pub enum FieldKind {
     Toggle(bool),
 }
 
-impl FieldKind {
+impl FormFieldKind {
     fn accepts_char(self, letter: char) -> bool {
         if self == Self::Code { letter.is_ascii_digit() } else { !letter.is_control() }
     }
@@ -65,17 +65,17 @@ impl std::fmt::Debug for FormField {
 }
 
 impl FormField {
-    fn new(label: &'static str, hint: &'static str, kind: FieldKind) -> Self {
+    fn new(label: &'static str, hint: &'static str, kind: FormFieldKind) -> Self {
         Self { label, hint, input: Input::default(), kind, complaint: None }
     }
 
     /// Whether what is typed is shown as dots.
     #[must_use]
-    pub fn is_masked(&self) -> bool {
-        matches!(self.kind, FieldKind::Secret | FieldKind::OptionalSecret)
+    pub fn is_field_masked(&self) -> bool {
+        matches!(self.kind, FormFieldKind::Secret | FormFieldKind::OptionalSecret)
     }
 
-    fn set_text(&mut self, text: &str) {
+    fn set_field_text(&mut self, text: &str) {
         self.input = Input::new(text.to_owned());
         self.complaint = None;
     }
@@ -88,39 +88,43 @@ impl InputForm {
         let (title, fields) = match purpose {
             FormPurpose::Profile => (
                 "Use a named profile",
-                vec![FormField::new("profile", "as in ~/.aws/config", FieldKind::Text)],
+                vec![FormField::new("profile", "as in ~/.aws/config", FormFieldKind::Text)],
             ),
             FormPurpose::Keys => (
                 "Type or paste access keys",
                 vec![
-                    FormField::new("access key id", "AKIA… or ASIA…", FieldKind::Text),
-                    FormField::new("secret access key", "40 characters", FieldKind::Secret),
-                    FormField::new("session token", "only with an ASIA… key", FieldKind::OptionalSecret),
-                    FormField::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
+                    FormField::new("access key id", "AKIA… or ASIA…", FormFieldKind::Text),
+                    FormField::new("secret access key", "40 characters", FormFieldKind::Secret),
+                    FormField::new("session token", "only with an ASIA… key", FormFieldKind::OptionalSecret),
+                    FormField::new(
+                        "remember",
+                        "in this system's keyring (space)",
+                        FormFieldKind::Toggle(false),
+                    ),
                 ],
             ),
             FormPurpose::Code => (
                 "Type the code that the device shows",
-                vec![FormField::new("code", "six digits, each good once", FieldKind::Code)],
+                vec![FormField::new("code", "six digits, each good once", FormFieldKind::Code)],
             ),
             FormPurpose::Bucket => (
                 "Name the bucket",
                 vec![FormField::new(
                     "bucket",
                     "the one that packagecloud keeps packages in",
-                    FieldKind::Text,
+                    FormFieldKind::Text,
                 )],
             ),
             FormPurpose::ConfirmBucket => (
                 "Type the bucket's name to confirm it",
-                vec![FormField::new("bucket", "its whole name", FieldKind::Text)],
+                vec![FormField::new("bucket", "its whole name", FormFieldKind::Text)],
             ),
             FormPurpose::Probe => (
                 "Give a download URL of packagecloud",
                 vec![FormField::new(
                     "URL",
                     "of any package, as its repository page shows it, without a token",
-                    FieldKind::Text,
+                    FormFieldKind::Text,
                 )],
             ),
         };
@@ -129,7 +133,7 @@ impl InputForm {
 
     /// Makes a form that asks for a code of `device`, for the role of `profile`.
     #[must_use]
-    pub fn new_mfa_code(device: &str, profile: &str) -> Self {
+    pub fn new_mfa_code_form(device: &str, profile: &str) -> Self {
         let title = format!("Type the code that {device} shows");
         Self { title, profile: profile.to_owned(), ..Self::new(FormPurpose::Code) }
     }
@@ -141,10 +145,10 @@ impl InputForm {
     }
 
     /// Changes the field that has the cursor; letters that it doesn't take are dropped.
-    pub fn edit_field(&mut self, request: InputRequest) {
+    pub fn edit_form_field(&mut self, request: InputRequest) {
         let Some(field) = self.fields.get_mut(self.focus) else { return };
         field.complaint = None;
-        if let FieldKind::Toggle(on) = &mut field.kind {
+        if let FormFieldKind::Toggle(on) = &mut field.kind {
             if request == InputRequest::InsertChar(' ') {
                 *on = !*on;
             }
@@ -160,12 +164,12 @@ impl InputForm {
 
     /// Puts a paste where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
     /// credentials file has them, go each to its own field.
-    pub fn paste_text(&mut self, text: &str) {
+    pub fn paste_into_form(&mut self, text: &str) {
         if self.purpose == FormPurpose::Keys && self.paste_named_keys(text) {
             return;
         }
         let Some(field) = self.fields.get_mut(self.focus) else { return };
-        if matches!(field.kind, FieldKind::Toggle(_)) {
+        if matches!(field.kind, FormFieldKind::Toggle(_)) {
             return;
         }
         field.complaint = None;
@@ -187,33 +191,35 @@ impl InputForm {
                 "awssessiontoken" | "sessiontoken" => 2,
                 _ => continue,
             };
-            self.fields[index].set_text(value);
+            self.fields[index].set_field_text(value);
             any = true;
         }
         any
     }
 
     /// Moves the cursor to the next field, or to the one before.
-    pub fn move_focus(&mut self, forward: bool) {
+    pub fn move_form_focus(&mut self, forward: bool) {
         let count = self.fields.len();
         self.focus = if forward { self.focus + 1 } else { self.focus + count - 1 } % count;
     }
 
     /// Checks that all is filled in; else the first field that isn't gets the cursor and says so.
-    pub fn validate_fields(&mut self) -> bool {
+    pub fn validate_form_fields(&mut self) -> bool {
         let bad = self.fields.iter().position(|field| {
             let text = field.input.value().trim();
             match field.kind {
-                FieldKind::Text | FieldKind::Secret => text.is_empty() || text.contains(char::is_whitespace),
-                FieldKind::OptionalSecret => text.contains(char::is_whitespace),
-                FieldKind::Code => text.len() != 6,
-                FieldKind::Toggle(_) => false,
+                FormFieldKind::Text | FormFieldKind::Secret => {
+                    text.is_empty() || text.contains(char::is_whitespace)
+                }
+                FormFieldKind::OptionalSecret => text.contains(char::is_whitespace),
+                FormFieldKind::Code => text.len() != 6,
+                FormFieldKind::Toggle(_) => false,
             }
         });
         if let Some(index) = bad {
-            self.set_complaint(
+            self.set_field_complaint(
                 index,
-                if self.fields[index].kind == FieldKind::Code {
+                if self.fields[index].kind == FormFieldKind::Code {
                     "has six digits"
                 } else if self.fields[index].input.value().trim().is_empty() {
                     "is still empty"
@@ -226,7 +232,7 @@ impl InputForm {
     }
 
     /// Puts the cursor into a field, and says what is wrong with it.
-    pub fn set_complaint(&mut self, index: usize, why: &'static str) {
+    pub fn set_field_complaint(&mut self, index: usize, why: &'static str) {
         self.focus = index;
         if let Some(field) = self.fields.get_mut(index) {
             field.complaint = Some(why);
@@ -247,7 +253,7 @@ impl InputForm {
             access_key_id: self.field_text(0),
             secret_access_key: Secret::new(self.field_text(1)),
             session_token: (!token.is_empty()).then(|| Secret::new(token)),
-            remember: matches!(self.fields.get(3), Some(FormField { kind: FieldKind::Toggle(true), .. })),
+            remember: matches!(self.fields.get(3), Some(FormField { kind: FormFieldKind::Toggle(true), .. })),
         }
     }
 }

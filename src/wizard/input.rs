@@ -14,7 +14,7 @@ use crate::model::run::{event::StageEnd, goal::Stage};
 
 impl Wizard {
     /// Performs an intent, where it is offered and the screen accepts it already.
-    pub(super) fn handle_intent(&mut self, intent: UserIntent) -> Option<WizardEffect> {
+    pub(super) fn handle_user_intent(&mut self, intent: UserIntent) -> Option<WizardEffect> {
         let rule = find_intent_rule(self, intent)?;
         if (rule.offered)(self) == IntentAvailability::Hidden {
             return None;
@@ -64,7 +64,7 @@ impl Wizard {
         }
         Some(match self.next_stage(stage) {
             Some(next) => self.enter_stage(next, true),
-            None => self.leave_with_code(1),
+            None => self.leave_wizard_with_code(1),
         })
     }
 
@@ -105,7 +105,7 @@ impl Wizard {
 
     /// `i`: opens the form for credentials that a run stands still for.
     pub(super) fn open_renewal_form(&mut self) -> Option<WizardEffect> {
-        self.form = self.renewal_form();
+        self.form = self.credential_renewal_form();
         None
     }
 
@@ -125,7 +125,7 @@ impl Wizard {
         if self.running_stage().is_some() {
             return self.open_page(ScreenOverlay::Quit);
         }
-        Some(self.leave_with_code(self.quit_exit_code()))
+        Some(self.leave_wizard_with_code(self.quit_exit_code()))
     }
 
     /// Lays a page or a question over the screen.
@@ -216,7 +216,7 @@ impl Wizard {
     }
 
     /// Ctrl-C: stops what runs after the request in flight; a second one leaves at once.
-    pub(super) fn handle_interrupt(&mut self) -> Option<WizardEffect> {
+    pub(super) fn handle_ctrl_c(&mut self) -> Option<WizardEffect> {
         if self.stop_running_jobs() {
             self.overlay = None;
             self.form.take_if(|form| form.renews);
@@ -224,7 +224,7 @@ impl Wizard {
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
             return Some(WizardEffect::Stop);
         }
-        Some(self.leave_with_code(130))
+        Some(self.leave_wizard_with_code(130))
     }
 
     /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.

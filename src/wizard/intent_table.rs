@@ -60,7 +60,7 @@ pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<In
 fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
     Some(match intent {
         UserIntent::Next => offered_as(Wizard::next_intent_availability, Wizard::perform_next),
-        UserIntent::Back => offered_when(Wizard::can_go_back, Wizard::go_back),
+        UserIntent::Back => offered_when(Wizard::can_go_back, Wizard::go_back_one_screen),
         UserIntent::Again => offered_when(Wizard::can_look_again, Wizard::look_again),
         UserIntent::Skip => offered_as(Wizard::skip_availability, Wizard::skip_or_stop_reindex),
         UserIntent::Pause => offered_as(Wizard::pause_availability, Wizard::toggle_pause),
@@ -71,9 +71,7 @@ fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
             offered_when(Wizard::has_plan, |wizard| wizard.open_page(ScreenOverlay::Explain))
         }
         UserIntent::Help => offered_always(|wizard| wizard.open_page(ScreenOverlay::Help)),
-        UserIntent::Copy => {
-            offered_when(|wizard| wizard.attachment_to_copy().is_some(), Wizard::copy_attachment)
-        }
+        UserIntent::Copy => offered_when(|wizard| wizard.document_to_copy().is_some(), Wizard::copy_document),
         UserIntent::Anyway => offered_when(Wizard::can_continue_despite_failure, Wizard::continue_anyway),
         UserIntent::Diagnose403 => offered_when(Wizard::can_diagnose_403, Wizard::diagnose_403),
         UserIntent::ToggleVendorReindex => {
@@ -86,7 +84,7 @@ fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
             offered_when(Wizard::can_take_over_other_run, Wizard::show_take_over_confirmation)
         }
         UserIntent::Quit => offered_always(Wizard::quit_or_ask),
-        UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
+        UserIntent::Interrupt => offered_always(Wizard::handle_ctrl_c),
         UserIntent::Move(to) => {
             offered_as(move |wizard| wizard.move_availability(to), move |wizard| wizard.move_or_scroll(to))
         }
@@ -118,7 +116,7 @@ fn page_rule(intent: UserIntent) -> Option<IntentRule> {
         ),
         UserIntent::Help => offered_over_other_pages(ScreenOverlay::Help),
         UserIntent::Quit => offered_always(Wizard::quit_or_ask),
-        UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
+        UserIntent::Interrupt => offered_always(Wizard::handle_ctrl_c),
         UserIntent::Move(to) => {
             offered_as(move |wizard| wizard.move_availability(to), move |wizard| wizard.move_or_scroll(to))
         }
@@ -136,7 +134,7 @@ fn question_rule(intent: UserIntent) -> Option<IntentRule> {
         UserIntent::Quit => {
             offered_when(|wizard| wizard.overlay != Some(ScreenOverlay::Quit), Wizard::quit_or_ask)
         }
-        UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
+        UserIntent::Interrupt => offered_always(Wizard::handle_ctrl_c),
         _ => return None,
     })
 }
@@ -147,16 +145,16 @@ fn field_rule(intent: UserIntent) -> Option<IntentRule> {
     Some(match intent {
         UserIntent::Next => offered_as(|_| IntentAvailability::As("done"), Wizard::submit_form),
         UserIntent::NextField => {
-            offered_when(has_other_fields, |wizard| wizard.change_form(|form| form.move_focus(true)))
+            offered_when(has_other_fields, |wizard| wizard.change_form(|form| form.move_form_focus(true)))
         }
         UserIntent::PreviousField => {
-            offered_when(has_other_fields, |wizard| wizard.change_form(|form| form.move_focus(false)))
+            offered_when(has_other_fields, |wizard| wizard.change_form(|form| form.move_form_focus(false)))
         }
         UserIntent::Back => offered_always(Wizard::close_form),
-        UserIntent::Edit(request) => {
-            offered_always(move |wizard| wizard.change_form(|form: &mut InputForm| form.edit_field(request)))
-        }
-        UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
+        UserIntent::Edit(request) => offered_always(move |wizard| {
+            wizard.change_form(|form: &mut InputForm| form.edit_form_field(request))
+        }),
+        UserIntent::Interrupt => offered_always(Wizard::handle_ctrl_c),
         _ => return None,
     })
 }

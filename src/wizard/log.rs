@@ -64,7 +64,7 @@ pub enum StepState {
 
 impl StageProgress {
     /// Forgets what came of an earlier look or run; reality is looked at again.
-    pub fn reset_progress(&mut self) {
+    pub fn reset_stage_progress(&mut self) {
         *self = Self::default();
     }
 
@@ -118,7 +118,7 @@ impl StageProgress {
 
     /// Whether it failed because reality moved since the plan was shown.
     #[must_use]
-    pub fn has_drifted(&self) -> bool {
+    pub fn has_drift_failure(&self) -> bool {
         self.end == Some(StageEnd::Failed)
             && self.last_failure().is_some_and(|failure| failure.kind == FailureKind::Drifted)
     }
@@ -207,12 +207,12 @@ pub struct EventLog {
 pub struct LogLine {
     pub at: Duration,
     pub stage: Stage,
-    pub mark: LogMark,
+    pub mark: LogLineMark,
     pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogMark {
+pub enum LogLineMark {
     Started,
     Progress,
     Done,
@@ -229,25 +229,25 @@ impl EventLog {
             }
         };
         let (mark, text) = match event {
-            StageEvent::Started { step, text, .. } => (LogMark::Started, titled(step, text)),
+            StageEvent::Started { step, text, .. } => (LogLineMark::Started, titled(step, text)),
             StageEvent::Progress { step, text, pace, .. } => {
                 // a pace changes many times a second; the screen shows it, the log its milestones
                 if pace.is_some() || text.is_empty() {
                     return;
                 }
-                (LogMark::Progress, titled(step, text))
+                (LogLineMark::Progress, titled(step, text))
             }
-            StageEvent::Waiting { step, text, .. } => (LogMark::Progress, titled(step, text)),
-            StageEvent::Finished { step, text, .. } => (LogMark::Done, titled(step, text)),
+            StageEvent::Waiting { step, text, .. } => (LogLineMark::Progress, titled(step, text)),
+            StageEvent::Finished { step, text, .. } => (LogLineMark::Done, titled(step, text)),
             StageEvent::Failed { step, failure, .. } => {
-                (LogMark::Failed, format!("{}: {failure}; next: {}", step.step_title(), failure.next))
+                (LogLineMark::Failed, format!("{}: {failure}; next: {}", step.step_title(), failure.next))
             }
             StageEvent::Check { check, .. } => (
-                if check.has_failed() { LogMark::Failed } else { LogMark::Done },
+                if check.has_failed() { LogLineMark::Failed } else { LogLineMark::Done },
                 format!("{}: {}", check.name, check.detail),
             ),
             StageEvent::Ended { end, text, .. } => (
-                if *end == StageEnd::Failed { LogMark::Failed } else { LogMark::Done },
+                if *end == StageEnd::Failed { LogLineMark::Failed } else { LogLineMark::Done },
                 if text.is_empty() {
                     format!("{} ended", event.event_stage().stage_title())
                 } else {

@@ -7,7 +7,7 @@ use super::{
 use crate::model::run::{
     event::StageEnd,
     goal::{Goal, Stage, Step},
-    plan::Attachment,
+    plan::PlanDocument,
 };
 
 /// What Enter does on a stage's screen.
@@ -36,10 +36,10 @@ impl Wizard {
         self.ignore_failed_checks = false;
         self.copy_count = 0;
         self.shown_at = self.now;
-        self.choice = self.default_choice();
+        self.choice = self.default_list_choice();
     }
 
-    fn default_choice(&self) -> usize {
+    fn default_list_choice(&self) -> usize {
         let welcome = self.welcome.as_loaded();
         match self.screen {
             WizardScreen::Welcome => {
@@ -56,13 +56,13 @@ impl Wizard {
         }
     }
 
-    pub(super) fn start_job(&mut self, kind: WizardJobKind) {
+    pub(super) fn start_wizard_job(&mut self, kind: WizardJobKind) {
         self.busy = Some(ActiveJob { kind, since: self.now, stopping: false, paused: false });
     }
 
     pub(super) fn load_welcome(&mut self) -> WizardEffect {
         self.welcome = Loadable::Loading;
-        self.start_job(WizardJobKind::Welcome);
+        self.start_wizard_job(WizardJobKind::Welcome);
         WizardEffect::Welcome(self.answers.clone())
     }
 
@@ -87,8 +87,8 @@ impl Wizard {
             self.busy = Some(job);
             return WizardEffect::BringToForeground;
         }
-        self.stage_progress_mut(stage).reset_progress();
-        self.start_job(WizardJobKind::Look(stage));
+        self.stage_progress_mut(stage).reset_stage_progress();
+        self.start_wizard_job(WizardJobKind::Look(stage));
         WizardEffect::Look(stage, self.answers.clone())
     }
 
@@ -173,14 +173,14 @@ impl Wizard {
             EnterAction::Next(next) => Some(self.enter_stage(next, true)),
             EnterAction::Reindex => Some(self.enter_stage(Stage::Reindex, false)),
             EnterAction::Finish if stage == Stage::Verify && self.return_screen.is_none() => {
-                Some(self.leave_with_code(0))
+                Some(self.leave_wizard_with_code(0))
             }
             EnterAction::Finish => Some(self.restart_at_welcome()),
         }
     }
 
     /// Leaves with `code`, saying what a shell's user should know.
-    pub(super) fn leave_with_code(&self, code: u8) -> WizardEffect {
+    pub(super) fn leave_wizard_with_code(&self, code: u8) -> WizardEffect {
         let mut last_words = Vec::new();
         if let Some(by) = &self.taken_over_by {
             last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
@@ -206,19 +206,19 @@ impl Wizard {
 
     /// Returns what `c` copies: of what the screen shows as copyable, one after the other.
     #[must_use]
-    pub fn attachment_to_copy(&self) -> Option<&Attachment> {
+    pub fn document_to_copy(&self) -> Option<&PlanDocument> {
         let WizardScreen::Stage(stage) = self.screen else { return None };
         let plan = self.stage_progress(stage)?.plan.as_ref()?;
-        let copyable: Vec<_> = plan.attachments.iter().filter(|attachment| attachment.copy).collect();
+        let copyable: Vec<_> = plan.documents.iter().filter(|document| document.copy).collect();
         copyable.get(self.copy_count % copyable.len().max(1)).copied()
     }
 
     /// Copies what is next to be copied.
-    pub(super) fn copy_attachment(&mut self) -> Option<WizardEffect> {
-        let attachment = self.attachment_to_copy()?;
-        let mut text = attachment.lines.join("\n");
+    pub(super) fn copy_document(&mut self) -> Option<WizardEffect> {
+        let document = self.document_to_copy()?;
+        let mut text = document.lines.join("\n");
         text.push('\n');
-        let copied = ClipboardText { title: attachment.title.clone(), text };
+        let copied = ClipboardText { title: document.title.clone(), text };
         self.copy_count += 1;
         Some(WizardEffect::Copy(copied))
     }

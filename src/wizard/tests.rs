@@ -105,7 +105,7 @@ fn empty_evidence(stage: Stage) -> StageEvidence {
 
 fn sample_plan(stage: Stage, verb: ChangeKind) -> Plan {
     let mut plan = Plan::new(empty_evidence(stage));
-    plan.add_change(Step::Role, verb, "role", "because");
+    plan.add_planned_change(Step::Role, verb, "role", "because");
     plan
 }
 
@@ -414,7 +414,7 @@ fn events_fold_into_lines() {
         second(5),
         &StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text: String::new() },
     );
-    assert!(progress.has_drifted());
+    assert!(progress.has_drift_failure());
     assert_eq!(progress.last_failure(), Some(&failure));
     for verdict in [CheckResult::unknown_check("clock", "?"), CheckResult::passed_check("clock", "right")] {
         progress.record_stage_event(second(6), &StageEvent::Check { stage, check: verdict });
@@ -434,7 +434,7 @@ fn keys_are_pasted_by_name_and_never_printed() {
         "{\"AccessKeyId\": \"AKIA1\",\n \"SecretAccessKey\": \"s3cr+t/=\",\n \"SessionToken\": \"tok\"}",
     ] {
         let mut form = InputForm::new(FormPurpose::Keys);
-        form.paste_text(text);
+        form.paste_into_form(text);
         let keys = form.typed_credentials();
         assert_eq!(keys.access_key_id, "AKIA1", "{text}");
         assert_eq!(keys.secret_access_key.expose_secret(), "s3cr+t/=", "{text}");
@@ -445,11 +445,11 @@ fn keys_are_pasted_by_name_and_never_printed() {
         );
         let printed = format!("{form:?} {keys:?}");
         assert!(!printed.contains("s3cr") && !printed.contains("tok\""), "{printed}");
-        assert!(form.validate_fields());
+        assert!(form.validate_form_fields());
     }
     let mut form = InputForm::new(FormPurpose::Keys);
-    form.paste_text("AKIA1");
-    assert!(!form.validate_fields());
+    form.paste_into_form("AKIA1");
+    assert!(!form.validate_form_fields());
     assert_eq!((form.focus, form.fields[1].complaint), (1, Some("is still empty")));
 }
 

@@ -24,10 +24,10 @@ impl Wizard {
                 Some(Goal::Disable) => self.enter_stage_with_return(Stage::Disable),
                 _ => self.load_welcome(),
             }),
-            WizardInput::Key(intent) => self.handle_intent(intent),
+            WizardInput::Key(intent) => self.handle_user_intent(intent),
             WizardInput::Paste(text) => {
                 if let (Some(form), None) = (&mut self.form, &self.overlay) {
-                    form.paste_text(&text);
+                    form.paste_into_form(&text);
                 }
                 None
             }
@@ -37,16 +37,16 @@ impl Wizard {
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
                 None
             }
-            WizardInput::Hangup => Some(self.handle_hangup()),
+            WizardInput::Hangup => Some(self.handle_terminal_hangup()),
             WizardInput::TakenOver(by) => self.handle_run_taken_over(by),
             WizardInput::Watched(Ok(event)) => self.handle_watch_event(event),
             WizardInput::Watched(Err(failure)) => {
                 self.handle_watch_failure(failure);
                 None
             }
-            WizardInput::Welcome(found) => self.handle_welcome(found),
+            WizardInput::Welcome(found) => self.handle_welcome_findings(found),
             WizardInput::Identified(found) => self.handle_found_identity(found),
-            WizardInput::Looked(stage, plan) => self.handle_plan(stage, plan),
+            WizardInput::Looked(stage, plan) => self.handle_stage_plan(stage, plan),
             WizardInput::Event(event) => self.handle_stage_event(&event),
             WizardInput::Copied(copied) => {
                 self.notice = Some(match copied {
@@ -62,7 +62,10 @@ impl Wizard {
         self.busy.map(|busy| busy.kind)
     }
 
-    fn handle_welcome(&mut self, found: Result<Box<WelcomeFindings>, Failure>) -> Option<WizardEffect> {
+    fn handle_welcome_findings(
+        &mut self,
+        found: Result<Box<WelcomeFindings>, Failure>,
+    ) -> Option<WizardEffect> {
         if self.active_job_kind() != Some(WizardJobKind::Welcome) {
             return None;
         }
@@ -82,7 +85,7 @@ impl Wizard {
         None
     }
 
-    fn handle_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<WizardEffect> {
+    fn handle_stage_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<WizardEffect> {
         if self.active_job_kind() != Some(WizardJobKind::Look(stage)) {
             return None;
         }
@@ -140,12 +143,12 @@ impl Wizard {
             self.overlay = None;
         }
         if let Some(code) = self.pending_exit_code {
-            return self.background.is_none().then(|| self.leave_with_code(code));
+            return self.background.is_none().then(|| self.leave_wizard_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        if self.stage_progress(stage).is_some_and(super::log::StageProgress::has_drifted) {
+        if self.stage_progress(stage).is_some_and(super::log::StageProgress::has_drift_failure) {
             let effect = self.enter_stage(stage, false);
             self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
             return Some(effect);
@@ -162,7 +165,7 @@ impl Wizard {
             self.shown_at = self.now;
         }
         if let Some(code) = self.pending_exit_code {
-            return self.applying_stage().is_none().then(|| self.leave_with_code(code));
+            return self.applying_stage().is_none().then(|| self.leave_wizard_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
@@ -183,11 +186,11 @@ impl Wizard {
         effect
     }
 
-    fn handle_hangup(&mut self) -> WizardEffect {
+    fn handle_terminal_hangup(&mut self) -> WizardEffect {
         if self.stop_running_jobs() {
             self.pending_exit_code = Some(130);
             return WizardEffect::Stop;
         }
-        self.leave_with_code(130)
+        self.leave_wizard_with_code(130)
     }
 }

@@ -34,7 +34,7 @@ impl Wizard {
         self.notice = None;
         self.show_screen(WizardScreen::Watch);
         self.watching = Some(WatchedRunState::new(run));
-        self.start_job(WizardJobKind::Watch);
+        self.start_wizard_job(WizardJobKind::Watch);
         Some(WizardEffect::Watch { take_over })
     }
 
@@ -56,7 +56,7 @@ impl Wizard {
                 watching.set_host_time(at, now);
             }
             WatchEvent::Restarted => watching.reset_progress(),
-            WatchEvent::Event(event, at) => watching.record_event(&event, at),
+            WatchEvent::Event(event, at) => watching.record_watched_event(&event, at),
             WatchEvent::StopRequested => watching.stop_requested_at = Some(now),
             WatchEvent::Ended => {
                 let (who, stop_requested) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
@@ -93,7 +93,7 @@ impl Wizard {
             self.pending_exit_code = Some(130);
             return None;
         }
-        Some(self.leave_with_code(130))
+        Some(self.leave_wizard_with_code(130))
     }
 
     /// Asks whether the other run shall end.

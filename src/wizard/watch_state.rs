@@ -55,7 +55,7 @@ impl WatchedRunState {
     }
 
     /// Folds one event of it, which came at `at` by its host's time; a new stage begins anew.
-    pub fn record_event(&mut self, event: &StageEvent, at: Duration) {
+    pub fn record_watched_event(&mut self, event: &StageEvent, at: Duration) {
         if self.stage != Some(event.event_stage()) {
             self.stage = Some(event.event_stage());
             self.progress = StageProgress::default();

@@ -64,7 +64,8 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     let before = snapshot_account(&world);
 
     let welcome =
-        Box::pin(engine::welcome::read_welcome(&open_session(&world), &install_answers(false))).await;
+        Box::pin(engine::welcome::read_welcome_findings(&open_session(&world), &install_answers(false)))
+            .await;
     assert_eq!(welcome.cloudfront.by, CloudFrontSetUpBy::Others);
     let runtime = welcome.cloudfront.runtime.unwrap();
     assert_eq!(runtime.name, "nodejs20.x");
@@ -75,15 +76,19 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
         let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
         assert_eq!(plan.confirmations.len(), 1, "{stage:?}");
         assert_eq!(plan.confirmations[0].consent, Consent::Adopt);
-        let (_, failure) =
-            engine::apply(&open_session(&world), &plan, &install_answers(false), &RunContext::new_silent())
-                .await;
+        let (_, failure) = engine::apply(
+            &open_session(&world),
+            &plan,
+            &install_answers(false),
+            &RunContext::new_silent_context(),
+        )
+        .await;
         assert_eq!(failure.unwrap().kind, FailureKind::Consent, "{stage:?}");
     }
     let checks = Box::pin(engine::run_verify_checks(
         &open_session(&world),
         &install_answers(false),
-        &RunContext::new_silent(),
+        &RunContext::new_silent_context(),
     ))
     .await
     .unwrap();
@@ -118,7 +123,7 @@ async fn on_a_yes_all_of_it_is_taken_over_without_a_moment_of_outage_and_the_old
         (1, 1)
     );
 
-    let (here, run) = (open_session(&world), RunContext::new_silent());
+    let (here, run) = (open_session(&world), RunContext::new_silent_context());
     let back = Box::pin(engine::roll_back_function_version(&here, &yes, &old, &run));
     let ((_, failure), wrong) = Box::pin(watch_clients_during(&world, true, back)).await;
     assert_eq!((failure, wrong), (None, None));
@@ -285,7 +290,7 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
         assert_eq!(plan.confirmations.len(), usize::from(write != "UpdateDistribution"), "{step:?}");
         assert_eq!(snapshot_account(&world), before, "{step:?}: looking changed something");
 
-        world.clear_ledger();
+        world.clear_call_ledger();
         let ((_, result), wrong) = Box::pin(watch_clients_during(
             &world,
             true,

@@ -83,7 +83,7 @@ impl CloudFixture {
             .cloud
             .ensure_kms_key(&self.names, seen.as_ref(), &role.arn, ACCOUNT_ID, false, &ignore_progress)
             .await?;
-        self.cloud.ensure_key_alias(&self.names, &key, &ignore_progress).await?;
+        self.cloud.ensure_kms_alias(&self.names, &key, &ignore_progress).await?;
         self.cloud.ensure_kms_key_policy(&self.names, &key, &role.arn, ACCOUNT_ID, &ignore_progress).await?;
         Ok(key)
     }
@@ -94,10 +94,10 @@ impl CloudFixture {
     }
 
     async fn publish_version(&self, role: &IamRole, zip: &[u8]) -> Result<FunctionVersion, Failure> {
-        let seen = self.cloud.read_function(&self.names).await?;
+        let seen = self.cloud.read_lambda_function(&self.names).await?;
         let function = self
             .cloud
-            .ensure_function(
+            .ensure_lambda_function(
                 &self.names,
                 seen.as_ref(),
                 &role.arn,
@@ -108,7 +108,12 @@ impl CloudFixture {
             )
             .await?;
         self.cloud
-            .publish_version(&self.names, &function, &format!("digest {}", zip.len()), &ignore_progress)
+            .publish_function_version(
+                &self.names,
+                &function,
+                &format!("digest {}", zip.len()),
+                &ignore_progress,
+            )
             .await
     }
 
@@ -181,7 +186,7 @@ async fn the_whole_set_up_twice_writes_once() {
     {
         assert!(first.iter().any(|one| one == write), "{write} is not in {first:?}");
     }
-    scene.world.clear_ledger();
+    scene.world.clear_call_ledger();
     let again = scene.ensure_bootstrap().await.unwrap();
     assert_eq!(again, version);
     let still = scene.ensure_distribution(&again).await.unwrap();
@@ -217,7 +222,7 @@ async fn a_lost_reply_makes_no_second_resource() {
         assert_eq!(keys, 1, "{create}: each key costs money for ever");
         let ours = scene.cloud.list_distributions(&scene.names).await.unwrap();
         assert_eq!(ours.len(), 1, "{create}");
-        let function = scene.cloud.read_function(&scene.names).await.unwrap().unwrap();
+        let function = scene.cloud.read_lambda_function(&scene.names).await.unwrap().unwrap();
         assert_eq!(function.versions.len(), 1, "{create}");
     }
 }

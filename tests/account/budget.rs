@@ -164,7 +164,7 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
         let world = open_sandbox_with_latency(dir.path());
         // Of 60 and 25 that it may make: what it makes now, so that one more is seen.
         for (what, most) in [("fresh", FRESH_CALLS_MAX), ("again", REPEAT_CALLS_MAX)] {
-            world.clear_ledger();
+            world.clear_call_ledger();
             let took = time_enable(&world, &[]).await;
             let all = world.ledger_entries();
             let chain = ledger::longest_call_chain(&all);

@@ -28,7 +28,7 @@ impl ChecksFixture {
     }
 
     fn open_sandbox(&self) -> Sandbox {
-        let delays = Some(SandboxDelays::default().scale_by(0.0));
+        let delays = Some(SandboxDelays::default().scale_delays(0.0));
         sandbox::open_or_seed_sandbox(&SandboxOptions {
             dir: self.0.path().to_owned(),
             empty: true,

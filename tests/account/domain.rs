@@ -71,7 +71,7 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     let plan = look_at_stage(&world, &domain_answers(), Stage::Distribution).await.unwrap();
     let line = plan.changes.iter().find(|change| change.step == Step::Certificate).unwrap();
     assert_eq!((line.verb, line.target.as_str()), (ChangeKind::Run, arn.as_str()));
-    let records = plan.attachments.iter().find(|exhibit| exhibit.title.contains("DNS records")).unwrap();
+    let records = plan.documents.iter().find(|exhibit| exhibit.title.contains("DNS records")).unwrap();
     assert!(records.lines[0].contains("CNAME _5d1f0e9b.acm-validations.aws."), "{records:?}");
     assert!(
         records.lines[1].starts_with("packages.example.com CNAME (the distribution's domain"),

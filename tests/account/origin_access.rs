@@ -208,7 +208,7 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
     assert!(said.contains(&arn), "{said}");
     assert_eq!(world.read_sandbox_state(|state| state.kms.keys[&id].policy.clone()), before);
     let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
-    let shown = plan.attachments.iter().find(|exhibit| exhibit.title.contains(&key)).unwrap();
+    let shown = plan.documents.iter().find(|exhibit| exhibit.title.contains(&key)).unwrap();
     assert!(shown.lines.join("").contains(&arn), "{shown:?}");
     let plan = look_at_stage(&world, &auto, Stage::GoLive).await.unwrap();
     assert!(
@@ -282,7 +282,7 @@ async fn somebody_elses_edit_at_the_same_moment_is_kept() {
         &open_session(&world),
         &look_at_stage(&world, &install_answers(OriginAccess::Auto), Stage::Distribution).await.unwrap(),
         &install_answers(OriginAccess::Auto),
-        &RunContext::new_silent(),
+        &RunContext::new_silent_context(),
     )
     .await;
     assert_eq!(failure, None);

@@ -153,11 +153,11 @@ async fn record_stage_actions(
 ) {
     let session = open_session(world);
     for &stage in stages {
-        world.clear_ledger();
+        world.clear_call_ledger();
         session.invalidate_account_reads().await;
         if stage == Stage::Access {
             // What its screens show beside its own look.
-            drop(Box::pin(engine::welcome::read_welcome(&session, answers)).await);
+            drop(Box::pin(engine::welcome::read_welcome_findings(&session, answers)).await);
             Box::pin(engine::run_access_checks(&session, answers)).await.unwrap();
         }
         apply_stage(&session, answers, stage).await;
@@ -167,7 +167,8 @@ async fn record_stage_actions(
 
 async fn apply_stage(session: &Session, answers: &OperatorAnswers, stage: Stage) {
     let plan = Box::pin(engine::look(session, stage, answers)).await.unwrap();
-    let (_, failure) = Box::pin(engine::apply(session, &plan, answers, &RunContext::new_silent())).await;
+    let (_, failure) =
+        Box::pin(engine::apply(session, &plan, answers, &RunContext::new_silent_context())).await;
     assert_eq!(failure, None, "{stage:?}");
 }
 
@@ -354,11 +355,16 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
     };
     record_stage_actions(&world, &other, &[Stage::Bootstrap, Stage::Distribution], &mut ignored).await;
 
-    world.clear_ledger();
+    world.clear_call_ledger();
     let here = open_session(&world);
     let back = answers_for_goal(Goal::RollBack);
-    let (_, failure) =
-        Box::pin(engine::roll_back_function_version(&here, &back, &earlier, &RunContext::new_silent())).await;
+    let (_, failure) = Box::pin(engine::roll_back_function_version(
+        &here,
+        &back,
+        &earlier,
+        &RunContext::new_silent_context(),
+    ))
+    .await;
     assert_eq!(failure, None);
     let called = called_actions(&world);
     let rows = list_required_permissions(Goal::RollBack, &resource_names(), ACCOUNT_ID);
@@ -368,7 +374,7 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
         rows.iter().filter(|need| !need.optional && !called.contains(need.action)).collect();
     assert!(idle.is_empty(), "nothing calls for: {idle:#?}");
 
-    world.clear_ledger();
+    world.clear_call_ledger();
     let away = open_session(&world);
     apply_stage(&away, &answers_for_goal(Goal::Disable), Stage::Disable).await;
     assert_eq!(called_actions(&world), BTreeSet::new());

@@ -70,7 +70,7 @@ async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Resu
     ] {
         let plan = engine::look(session, stage, answers).await?;
         changed |= !plan.has_no_changes();
-        match engine::apply(session, &plan, answers, &RunContext::new_silent()).await {
+        match engine::apply(session, &plan, answers, &RunContext::new_silent_context()).await {
             (StageEnd::Failed, Some(failure)) => return Err(failure),
             (end, _) => assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?}: {end:?}"),
         }
@@ -116,9 +116,13 @@ async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
 }
 
 async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<CheckResult> {
-    engine::run_verify_checks(&open_session(world, eye), &upgrade_answers(), &RunContext::new_silent())
-        .await
-        .unwrap()
+    engine::run_verify_checks(
+        &open_session(world, eye),
+        &upgrade_answers(),
+        &RunContext::new_silent_context(),
+    )
+    .await
+    .unwrap()
 }
 
 /// The verdict names `why`, and gives `next` as its one move.
@@ -195,8 +199,9 @@ async fn the_clock_is_slow() {
     assert_verdict(&checks, "200 s behind AWS", "set the clock");
     // Slower than AWS bears, nothing can be asked: the reason is the same.
     let session = open_session(&world, &ViewerConditions { slow: 1000, ..ViewerConditions::default() });
-    let failure =
-        engine::run_verify_checks(&session, &upgrade_answers(), &RunContext::new_silent()).await.unwrap_err();
+    let failure = engine::run_verify_checks(&session, &upgrade_answers(), &RunContext::new_silent_context())
+        .await
+        .unwrap_err();
     assert!(failure.to_string().contains("clock") && failure.next.contains("set the clock"), "{failure:?}");
 }
 
@@ -311,7 +316,10 @@ async fn another_construction_is_named_and_once_published_kept() {
         "it is kept"
     );
     assert_eq!(
-        engine::resolve_construction(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()),
+        engine::resolve_token_construction(
+            &open_session(&world, &ViewerConditions::default()),
+            &upgrade_answers()
+        ),
         other
     );
 }

@@ -18,7 +18,7 @@ use packagecloud_cloudfront::{
     },
     model::url::token::{
         MacAlgorithm, TokenConstruction, ViewerRequest, check_viewer_request, encode_canonical_path,
-        sign_token,
+        sign_url_token,
     },
 };
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ fn random_case(rng: &mut Rng) -> Value {
     } else {
         object
     };
-    let mut querystring = format!("t={}", sign_token(&key, &meant, expires, mac, signed_as, host));
+    let mut querystring = format!("t={}", sign_url_token(&key, &meant, expires, mac, signed_as, host));
     let mut method = if rng.bool() { "GET" } else { "HEAD" }.to_owned();
     for _ in 0..[0, 0, 1, 2][rng.usize(..4)] {
         match rng.u8(..8) {
@@ -155,7 +155,7 @@ fn judge_in_rust(case: &Value) -> Value {
     let construction = case["construction"].as_str().unwrap().parse().unwrap();
     match check_viewer_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
         Ok(uri) => json!({ "ok": true, "uri": uri }),
-        Err(refusal) => json!({ "ok": false, "reason": refusal.reason_code() }),
+        Err(refusal) => json!({ "ok": false, "reason": refusal.refusal_reason_code() }),
     }
 }
 
@@ -208,7 +208,7 @@ async fn rust_the_embedded_engine_and_node_agree() {
     };
     let nobody: KmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
     let function =
-        EdgeFunctionInstance::start_function_instance(&bundle.build_zip(&[]), BTreeMap::new(), nobody)
+        EdgeFunctionInstance::start_function_instance(&bundle.build_bundle_zip(&[]), BTreeMap::new(), nobody)
             .unwrap();
     let mut node = NodeJudge::start_node();
 

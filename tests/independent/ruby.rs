@@ -108,7 +108,7 @@ fn a_plain_value_is_what_ruby_makes_of_it() {
         assert!(!file.has_syntax_error(), "{text}");
         for (hash, values) in &ruby {
             for (key, value) in values.as_object().unwrap() {
-                if let Some(read) = file.find_string(hash, key) {
+                if let Some(read) = file.find_string_value(hash, key) {
                     assert_eq!(value.as_str(), Some(read), "{hash}[{key}] of\n{text}");
                 }
             }

@@ -42,7 +42,9 @@ fn local_host(dir: &Path) -> Host {
 #[ignore = "runs in the pseudo-terminal of the test below"]
 async fn on_the_line() {
     let dir = PathBuf::from(std::env::var_os(TEST_DIR_ENV).expect("run by the test below"));
-    let _ = local_host(&dir).run_ctl(CtlCommand::Reconfigure, &mut |line| println!("line: {line}")).await;
+    let _ = local_host(&dir)
+        .run_packagecloud_ctl(CtlCommand::Reconfigure, &mut |line| println!("line: {line}"))
+        .await;
 }
 
 #[tokio::test]
@@ -71,8 +73,10 @@ async fn a_dropped_line_ends_the_run_and_not_the_command() {
     assert_eq!(running.command, "reconfigure");
     fs::write(dir.path().join("go"), "").unwrap();
     let mut lines = Vec::new();
-    let outcome =
-        host.run_ctl(CtlCommand::Reconfigure, &mut |line| lines.push(line.to_owned())).await.unwrap();
+    let outcome = host
+        .run_packagecloud_ctl(CtlCommand::Reconfigure, &mut |line| lines.push(line.to_owned()))
+        .await
+        .unwrap();
     assert_eq!(outcome, CtlOutcome::Done);
     assert_eq!(lines, ["begun", "on none", "over"], "one run of it, from its first line");
 }

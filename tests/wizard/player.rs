@@ -171,7 +171,7 @@ where
         panic!("the wizard was not left:\n{}", last.screen_text());
     };
     tokio::select! {
-        outcome = tui::run_event_loop(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
+        outcome = tui::run_wizard_event_loop(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
         () = played => unreachable!("it panics first"),
     }
 }

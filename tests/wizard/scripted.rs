@@ -16,7 +16,7 @@ use packagecloud_cloudfront::{
             event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
             goal::{Goal, Stage, Step},
             other_run::WatchEvent,
-            plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlanFact, PlannedChange},
+            plan::{ChangeKind, Confirmation, Consent, Plan, PlanDocument, PlanFact, PlannedChange},
             tally::NameTally,
             welcome::{
                 CloudFrontSetUpBy, FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity,
@@ -526,18 +526,18 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
                 topic: "How long",
                 text: "about eight minutes, five of which CloudFront takes to reach every edge.".to_owned(),
             }];
-            plan.attachments = vec![
-                Attachment {
+            plan.documents = vec![
+                PlanDocument {
                     title: "What it costs".to_owned(),
                     lines: text(&["$0.08 once, for 12,480 requests to S3; then what CloudFront serves."]),
                     copy: false,
                 },
-                Attachment {
+                PlanDocument {
                     title: "What customers notice".to_owned(),
                     lines: text(&["Nothing until go-live; then errors for about a minute, at the restart."]),
                     copy: false,
                 },
-                Attachment {
+                PlanDocument {
                     title: "How to undo it".to_owned(),
                     lines: text(&["D, at any time: packagecloud sends its clients to S3 again."]),
                     copy: false,
@@ -546,7 +546,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
         }
         Stage::Configuration | Stage::Disable | Stage::RollBack => {
             let enabled = stage == Stage::Configuration;
-            plan.attachments = vec![Attachment {
+            plan.documents = vec![PlanDocument {
                 title: "What changes in packagecloud.rb".to_owned(),
                 lines: text(&[
                     "@@ line 41 @@",
@@ -565,7 +565,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
                 copy: false,
             }];
             if enabled {
-                plan.attachments.push(Attachment {
+                plan.documents.push(PlanDocument {
                     title: "The final block".to_owned(),
                     lines: text(&[
                         "packagecloud_rails['cloudfront_enabled'] = true",
@@ -575,7 +575,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
                     ]),
                     copy: true,
                 });
-                plan.attachments.push(Attachment {
+                plan.documents.push(PlanDocument {
                     title: "Tell customers behind a firewall".to_owned(),
                     lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,

@@ -32,7 +32,7 @@ where
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
     let app = compose_app(&global, &command.unwrap()).await.unwrap();
-    let performer = app.effect_performer();
+    let performer = app.wizard_effect_performer();
     let beginning = WizardInit {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,

@@ -74,7 +74,7 @@ impl BatchCopyAttributes {
             content_encoding: text("content-encoding")?,
             content_language: text("content-language")?,
             content_disposition: text("content-disposition")?,
-            expires: text("expires")?.map(|date| parse_expires_date(&date)).transpose()?,
+            expires: text("expires")?.map(|date| parse_expires_header(&date)).transpose()?,
             user_metadata: parse_user_metadata(headers)?,
             storage_class,
             encrypted,
@@ -86,7 +86,7 @@ impl BatchCopyAttributes {
     /// changed after `before` (Unix seconds).
     ///
     /// Tags stay, as they do where nothing is said of them.
-    pub(super) fn to_copy_operation(&self, bucket: &str, before: i64) -> S3CopyObjectOperation {
+    pub(super) fn to_s3_copy_operation(&self, bucket: &str, before: i64) -> S3CopyObjectOperation {
         let metadata = S3ObjectMetadata::builder()
             .cache_control(&self.cache_control)
             .set_content_type(self.content_type.clone())
@@ -131,7 +131,7 @@ fn parse_xml_safe_header(headers: &HeaderMap, name: &str) -> Result<Option<Strin
 }
 
 /// A date that comes back in the same words.
-fn parse_expires_date(text: &str) -> Result<i64, &'static str> {
+fn parse_expires_header(text: &str) -> Result<i64, &'static str> {
     let date = DateTime::from_str(text, Format::HttpDate).ok();
     date.filter(|date| date.fmt(Format::HttpDate).is_ok_and(|again| again == text))
         .map(|date| date.secs())

@@ -82,7 +82,7 @@ impl BatchJobState {
         matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
     }
 
-    fn from_status(status: Option<&JobStatus>) -> Self {
+    fn from_job_status(status: Option<&JobStatus>) -> Self {
         match status {
             Some(JobStatus::Paused) => Self::Paused,
             Some(JobStatus::Suspended) => Self::Suspended,
@@ -108,15 +108,15 @@ pub struct FailedBatchTask {
 pub(super) fn build_s3control_client(config: &SdkConfig) -> aws_sdk_s3control::Client {
     let mut own = aws_sdk_s3control::config::Builder::from(config);
     if let Some(url) = config.endpoint_url() {
-        own = own.endpoint_resolver(FixedEndpoint(url.to_owned()));
+        own = own.endpoint_resolver(FixedS3ControlEndpoint(url.to_owned()));
     }
     aws_sdk_s3control::Client::from_conf(own.build())
 }
 
 #[derive(Debug)]
-struct FixedEndpoint(String);
+struct FixedS3ControlEndpoint(String);
 
-impl ResolveEndpoint for FixedEndpoint {
+impl ResolveEndpoint for FixedS3ControlEndpoint {
     fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
         EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
     }
@@ -126,7 +126,7 @@ fn batch_jobs_label(bucket: &str) -> String {
     format!("S3 Batch Operations jobs of bucket {bucket}")
 }
 
-fn job_label(id: &str) -> String {
+fn batch_job_label(id: &str) -> String {
     format!("S3 Batch Operations job {id}")
 }
 
@@ -137,7 +137,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where the file can't be read, or S3 refuses it.
-    pub async fn write_manifest(
+    pub async fn upload_batch_manifest(
         &self,
         bucket: &str,
         key: &str,
@@ -166,8 +166,9 @@ impl AwsClients {
             .send()
             .await
             .map_err(error::failure_for_aws_action("s3:PutObject", &what))?;
-        let etag =
-            written.e_tag.ok_or_else(|| error::missing_part_failure("s3:PutObject", &what, "the ETag"))?;
+        let etag = written
+            .e_tag
+            .ok_or_else(|| error::missing_response_part_failure("s3:PutObject", &what, "the ETag"))?;
         Ok(etag.trim_matches('"').to_owned())
     }
 
@@ -221,7 +222,7 @@ impl AwsClients {
             .map(|(key, value)| S3Tag::builder().key(key).value(value).build())
             .collect();
         let operation = JobOperation::builder()
-            .s3_put_object_copy(wanted.set.to_copy_operation(bucket, wanted.before))
+            .s3_put_object_copy(wanted.set.to_s3_copy_operation(bucket, wanted.before))
             .build();
         let made = self
             .s3control
@@ -239,7 +240,7 @@ impl AwsClients {
             .send()
             .await
             .map_err(error::failure_for_aws_action("s3:CreateJob", &what))?;
-        made.job_id.ok_or_else(|| error::missing_part_failure("s3:CreateJob", what, "the job's id"))
+        made.job_id.ok_or_else(|| error::missing_response_part_failure("s3:CreateJob", what, "the job's id"))
     }
 
     /// Reads the job; none where S3 has forgotten it, as it does after 90 days.
@@ -248,8 +249,8 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_batch_job(&self, account: &str, id: &str) -> Result<Option<BatchJob>, Failure> {
         let asked = self.s3control.describe_job().account_id(account).job_id(id).send().await;
-        let found = error::none_if_missing(
-            asked.map_err(error::failure_for_aws_action("s3:DescribeJob", job_label(id))),
+        let found = error::none_if_not_found(
+            asked.map_err(error::failure_for_aws_action("s3:DescribeJob", batch_job_label(id))),
         )?;
         Ok(found.and_then(|found| found.job).map(|found| {
             let progress = found.progress_summary();
@@ -263,7 +264,7 @@ impl AwsClients {
             BatchJob {
                 id: id.to_owned(),
                 description: found.description.clone().unwrap_or_default(),
-                state: BatchJobState::from_status(found.status()),
+                state: BatchJobState::from_job_status(found.status()),
                 total: count(progress.and_then(|all| all.total_number_of_tasks)),
                 succeeded: count(progress.and_then(|all| all.number_of_tasks_succeeded)),
                 failed: count(progress.and_then(|all| all.number_of_tasks_failed)),
@@ -290,7 +291,7 @@ impl AwsClients {
                 "S3 Batch Operations jobs of the account",
             ))?;
             let ours = page.jobs().iter().filter(|job| {
-                !BatchJobState::from_status(job.status()).is_job_over()
+                !BatchJobState::from_job_status(job.status()).is_job_over()
                     && job.description().is_some_and(|said| said.starts_with(description))
             });
             all.extend(ours.filter_map(|job| job.job_id.clone()));
@@ -321,7 +322,7 @@ impl AwsClients {
             if let (Some("failed"), Some(key)) = (part["TaskExecutionStatus"].as_str(), part["Key"].as_str())
             {
                 let rows = self.read_object_start(bucket, key, REPORT_READ_MAX_BYTES).await?;
-                failed.extend(String::from_utf8_lossy(&rows).lines().filter_map(parse_report_row));
+                failed.extend(String::from_utf8_lossy(&rows).lines().filter_map(parse_batch_report_row));
             }
         }
         Ok(failed)
@@ -329,7 +330,7 @@ impl AwsClients {
 }
 
 /// A row of a report: bucket, key, version, status, code, HTTP status, message.
-fn parse_report_row(row: &str) -> Option<FailedBatchTask> {
+fn parse_batch_report_row(row: &str) -> Option<FailedBatchTask> {
     let fields = parse_csv_row(row);
     Some(FailedBatchTask {
         key: percent_decode_str(fields.get(1)?).decode_utf8_lossy().into_owned(),
@@ -369,7 +370,7 @@ mod tests {
             code: "PreconditionFailed".to_owned(),
             reason: "At least one, \"so\" (Request ID: 1)".to_owned(),
         };
-        assert_eq!(parse_report_row(row), Some(wanted));
-        assert_eq!(parse_report_row("half,of"), None);
+        assert_eq!(parse_batch_report_row(row), Some(wanted));
+        assert_eq!(parse_batch_report_row("half,of"), None);
     }
 }

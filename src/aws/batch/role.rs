@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::aws::{AwsClients, ProgressReporter, iam::RoleSpec};
+use crate::aws::{AwsClients, ProgressReporter, iam::IamRoleSpec};
 use crate::model::{
     aws::{account::IamRole, names::ResourceNames},
     failure::Failure,
@@ -33,12 +33,13 @@ impl AwsClients {
     ) -> Result<IamRole, Failure> {
         let (account, region) = place;
         let ours = policy::build_batch_trust_policy(account, region);
-        let wanted = RoleSpec {
+        let wanted = IamRoleSpec {
             name: names.batch_role_name(),
             description: "packagecloud-cloudfront: copies packages by S3 Batch Operations",
             trust: ours.clone(),
             repair_trust: &|trust| {
-                (!policy::has_all_statements(trust, &ours)).then(|| policy::merge_policy_by_sid(trust, &ours))
+                (!policy::has_all_policy_statements(trust, &ours))
+                    .then(|| policy::merge_policy_by_sid(trust, &ours))
             },
         };
         self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await
@@ -54,6 +55,6 @@ impl AwsClients {
         role: &IamRole,
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline_policy(role, policy::build_batch_role_policy(names), say).await
+        self.ensure_inline_role_policy(role, policy::build_batch_role_policy(names), say).await
     }
 }

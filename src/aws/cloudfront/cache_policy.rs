@@ -12,7 +12,7 @@ use aws_sdk_cloudfront::{
 };
 
 use super::failure_from_build_error;
-use crate::aws::{AwsClients, check_ownership, error};
+use crate::aws::{AwsClients, check_resource_ownership, error};
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CachePolicy, names::ResourceNames},
     failure::Failure,
@@ -115,7 +115,7 @@ impl AwsClients {
         let config = build_cache_policy_config(names)
             .map_err(|error| failure_from_build_error(&cache_policy_label(names), &error))?;
         let Some(seen) = seen else { return self.create_cache_policy(names, config).await };
-        check_ownership(&cache_policy_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership(&cache_policy_label(names), &seen.ownership, adopt)?;
         if seen.is_correct && seen.ownership == ResourceOwnership::Ours {
             return Ok(seen.clone());
         }
@@ -136,7 +136,7 @@ impl AwsClients {
             ));
         match asked {
             // A reply may have been lost: what counts is what stands.
-            Err(failure) if error::has_error_code(&failure, "PreconditionFailed") => {
+            Err(failure) if error::has_aws_error_code(&failure, "PreconditionFailed") => {
                 let now = self.find_cache_policy(names).await?;
                 now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
                     || Failure::drift_failure(cache_policy_label(names), "it was changed since it was shown"),
@@ -160,12 +160,16 @@ impl AwsClients {
         match asked.map_err(error::failure_for_aws_action(ACTION, cache_policy_label(names))) {
             Ok(answer) => {
                 let made = answer.cache_policy.ok_or_else(|| {
-                    error::missing_part_failure(ACTION, cache_policy_label(names), "the cache policy")
+                    error::missing_response_part_failure(
+                        ACTION,
+                        cache_policy_label(names),
+                        "the cache policy",
+                    )
                 })?;
                 Ok(CachePolicy { id: made.id, ownership: ResourceOwnership::Ours, is_correct: true })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::has_error_code(&failure, "CachePolicyAlreadyExists") => {
+            Err(failure) if error::has_aws_error_code(&failure, "CachePolicyAlreadyExists") => {
                 let now = self.find_cache_policy(names).await?;
                 now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
                     || Failure::drift_failure(cache_policy_label(names), "somebody made it meanwhile"),

@@ -67,7 +67,7 @@ impl<'a> DistributionUpdate<'a> {
     }
 
     /// Returns the function version that is to hold the viewer request.
-    pub fn version_arn(&self) -> &'a str {
+    pub fn function_version_arn(&self) -> &'a str {
         match self {
             Self::Whole(shape) => shape.version_arn,
             Self::Version(arn) => arn,
@@ -101,7 +101,7 @@ pub fn build_distribution_config(
         .origins(Origins::builder().quantity(1).items(origin).build()?)
         .default_cache_behavior(behavior)
         .build()?;
-    apply_settings_to_config(&mut config, names, shape)?;
+    apply_distribution_settings(&mut config, names, shape)?;
     Ok(config)
 }
 
@@ -109,14 +109,14 @@ pub fn build_distribution_config(
 ///
 /// # Errors
 /// Where a part that the SDK requires is missing, or the configuration can't carry the change.
-pub fn apply_update_to_config(
+pub fn update_distribution_config(
     config: &mut DistributionConfig,
     names: &ResourceNames,
     intent: &DistributionUpdate<'_>,
 ) -> Result<(), Failure> {
     let done = match intent {
-        DistributionUpdate::Whole(shape) => apply_settings_to_config(config, names, shape),
-        DistributionUpdate::Version(arn) => set_authenticator(config, names, arn),
+        DistributionUpdate::Whole(shape) => apply_distribution_settings(config, names, shape),
+        DistributionUpdate::Version(arn) => associate_authenticator(config, names, arn),
     };
     done.map_err(|error| failure_from_build_error("distribution", &error))
 }
@@ -137,12 +137,12 @@ macro_rules! set_behavior_fields {
     }};
 }
 
-fn apply_settings_to_config(
+fn apply_distribution_settings(
     config: &mut DistributionConfig,
     names: &ResourceNames,
     shape: &DistributionSettings<'_>,
 ) -> Result<(), BuildError> {
-    set_authenticator(config, names, shape.version_arn)?;
+    associate_authenticator(config, names, shape.version_arn)?;
     let targets = find_bucket_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
@@ -216,7 +216,7 @@ fn set_bucket_origin(origin: &mut Origin, names: &ResourceNames, shape: &Distrib
 }
 
 /// The version on the viewer request of every behavior of the bucket.
-fn set_authenticator(
+fn associate_authenticator(
     config: &mut DistributionConfig,
     names: &ResourceNames,
     arn: &str,
@@ -226,18 +226,18 @@ fn set_authenticator(
         && targets.contains(&behavior.target_origin_id)
     {
         behavior.lambda_function_associations =
-            Some(with_authenticator(behavior.lambda_function_associations.take(), arn)?);
+            Some(with_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
     }
     for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
         if targets.contains(&behavior.target_origin_id) {
             behavior.lambda_function_associations =
-                Some(with_authenticator(behavior.lambda_function_associations.take(), arn)?);
+                Some(with_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
         }
     }
     Ok(())
 }
 
-fn with_authenticator(
+fn with_authenticator_association(
     standing: Option<LambdaFunctionAssociations>,
     arn: &str,
 ) -> Result<LambdaFunctionAssociations, BuildError> {

@@ -3,14 +3,17 @@
 //! A create whose reply was lost is looked up, never sent again; an update re-applies its intent to what stands now.
 
 use aws_config::retry::RetryConfig;
-use aws_sdk_cloudfront::types::{DistributionConfig, DistributionConfigWithTags, Tag, Tags};
+use aws_sdk_cloudfront::{
+    operation::create_distribution_with_tags::CreateDistributionWithTagsOutput,
+    types::{DistributionConfig, DistributionConfigWithTags, Tag, Tags},
+};
 
 use super::{
     config::{self, DistributionSettings, DistributionUpdate, OriginAccessId},
     failure_from_build_error,
     read::distribution_from_config,
 };
-use crate::aws::{AwsClients, ProgressReporter, check_ownership, error, retry};
+use crate::aws::{AwsClients, ProgressReporter, check_resource_ownership, error, retry};
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -43,11 +46,11 @@ fn distribution_tags(names: &ResourceNames) -> Result<Tags, Failure> {
 }
 
 /// A fresh role, or a version on its way: it passes. Every other refusal of an association stays.
-fn is_transient_refusal(failure: &Failure) -> bool {
-    let association = error::has_error_code(failure, "InvalidLambdaFunctionAssociation")
+fn is_transient_association_refusal(failure: &Failure) -> bool {
+    let association = error::has_aws_error_code(failure, "InvalidLambdaFunctionAssociation")
         && (failure.why.contains("must be assumable with edgelambda.amazonaws.com")
             || (failure.why.contains("must be in an Active state") && failure.why.contains("is Pending")));
-    association || error::is_throttled(failure)
+    association || error::is_throttling_failure(failure)
 }
 
 impl AwsClients {
@@ -91,25 +94,10 @@ impl AwsClients {
             }
         };
         match send_until_cloudfront_accepts(say, create).await {
-            Ok(answer) => {
-                let part = |part| {
-                    error::missing_part_failure(CREATE_DISTRIBUTION_ACTION, distribution_label(names), part)
-                };
-                let distribution = answer.distribution.ok_or_else(|| part("the distribution"))?;
-                let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
-                Ok(CloudFrontDistribution {
-                    id: distribution.id,
-                    arn: distribution.arn,
-                    domain: distribution.domain_name,
-                    status: distribution.status,
-                    etag: answer.e_tag.unwrap_or_default(),
-                    ownership: ResourceOwnership::Ours,
-                    ..distribution_from_config(&config, names)
-                })
-            }
+            Ok(answer) => created_distribution_from_answer(answer, names),
             Err(failure)
                 if failure.kind == FailureKind::Unreachable
-                    || error::has_error_code(&failure, "DistributionAlreadyExists") =>
+                    || error::has_aws_error_code(&failure, "DistributionAlreadyExists") =>
             {
                 let found = retry::poll_until(DISTRIBUTION_LISTED_WAIT, say, || async {
                     let all = self.list_distributions(names).await?;
@@ -132,7 +120,7 @@ impl AwsClients {
     ) -> Result<T, Failure> {
         let Some((domain, arn)) = alias else { return Err(mark_failure_permanent(failure)) };
         match self.find_acm_certificate(domain, Some(arn)).await {
-            Ok(Some(found)) if found.is_issued() => Err(failure),
+            Ok(Some(found)) if found.is_certificate_issued() => Err(failure),
             Ok(_) => Err(mark_failure_permanent(failure)),
             Err(wrong) => Err(wrong),
         }
@@ -173,13 +161,13 @@ impl AwsClients {
         let (seen, mut read) =
             tokio::try_join!(self.read_distribution(names, id), self.read_distribution_config(id))?;
         let seen = seen.ok_or_else(gone)?;
-        check_ownership(&what, &seen.ownership, adopt)?;
+        check_resource_ownership(&what, &seen.ownership, adopt)?;
         let shown = distribution_from_config(&read.config, names);
         let moved = read.etag != etag;
         let mut tries = 0;
         loop {
             let mut wanted = read.config.clone();
-            config::apply_update_to_config(&mut wanted, names, intent)?;
+            config::update_distribution_config(&mut wanted, names, intent)?;
             let there = wanted == read.config;
             // Where it is there already it may be by a write of ours, whose answer was lost.
             if !there && (moved || distribution_from_config(&read.config, names) != shown) {
@@ -192,7 +180,7 @@ impl AwsClients {
             if there {
                 return self.read_distribution(names, id).await?.ok_or_else(gone);
             }
-            self.check_round_trip(id, &read).await?;
+            self.check_config_round_trip(id, &read).await?;
             let update = || async {
                 let asked = self
                     .cloudfront
@@ -211,9 +199,7 @@ impl AwsClients {
             };
             match send_until_cloudfront_accepts(say, update).await {
                 Ok(answer) => {
-                    return self
-                        .wait_until_update_visible(names, id, etag, answer.e_tag.as_deref(), say)
-                        .await;
+                    return self.wait_until_etag_visible(names, id, etag, answer.e_tag.as_deref(), say).await;
                 }
                 Err(failure) if is_stale_etag(&failure) && tries < UPDATE_RETRIES_MAX => {
                     say("the distribution's ETag moved: reading it again");
@@ -229,7 +215,7 @@ impl AwsClients {
     }
 
     /// A read right after a write may show what stood before: the new ETag is waited for.
-    async fn wait_until_update_visible(
+    async fn wait_until_etag_visible(
         &self,
         names: &ResourceNames,
         id: &str,
@@ -283,18 +269,40 @@ impl AwsClients {
     }
 }
 
+/// Reads the distribution from CloudFront's answer to its creation.
+fn created_distribution_from_answer(
+    answer: CreateDistributionWithTagsOutput,
+    names: &ResourceNames,
+) -> Result<CloudFrontDistribution, Failure> {
+    let part = |part| {
+        error::missing_response_part_failure(CREATE_DISTRIBUTION_ACTION, distribution_label(names), part)
+    };
+    let distribution = answer.distribution.ok_or_else(|| part("the distribution"))?;
+    let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
+    Ok(CloudFrontDistribution {
+        id: distribution.id,
+        arn: distribution.arn,
+        domain: distribution.domain_name,
+        status: distribution.status,
+        etag: answer.e_tag.unwrap_or_default(),
+        ownership: ResourceOwnership::Ours,
+        ..distribution_from_config(&config, names)
+    })
+}
+
 /// Sends until CloudFront knows what the request names: each thing for as long as it may take.
 async fn send_until_cloudfront_accepts<T, F: Future<Output = Result<T, Failure>>>(
     say: ProgressReporter<'_>,
     send: impl Fn() -> F,
 ) -> Result<T, Failure> {
-    let passing = |failure: &Failure| is_transient_refusal(failure) || is_unknown_origin_identity(failure);
+    let passing =
+        |failure: &Failure| is_transient_association_refusal(failure) || is_unknown_origin_identity(failure);
     let known = || retry::retry_while_transient(FUNCTION_KNOWN_WAIT, say, passing, &send);
     retry::retry_while_transient(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
 }
 
 fn is_unknown_certificate(failure: &Failure) -> bool {
-    error::has_error_code(failure, "InvalidViewerCertificate")
+    error::has_aws_error_code(failure, "InvalidViewerCertificate")
 }
 
 /// The same failure, told apart from one that passes.
@@ -304,12 +312,12 @@ fn mark_failure_permanent(failure: Failure) -> Failure {
 
 /// A fresh identity isn't known to all of CloudFront at once.
 fn is_unknown_origin_identity(failure: &Failure) -> bool {
-    error::has_error_code(failure, "InvalidOriginAccessIdentity")
+    error::has_aws_error_code(failure, "InvalidOriginAccessIdentity")
 }
 
 fn is_stale_etag(failure: &Failure) -> bool {
-    error::has_error_code(failure, "PreconditionFailed")
-        || error::has_error_code(failure, "InvalidIfMatchVersion")
+    error::has_aws_error_code(failure, "PreconditionFailed")
+        || error::has_aws_error_code(failure, "InvalidIfMatchVersion")
 }
 
 /// The viewer request of each behavior of the bucket is free, or holds a version of our function.
@@ -320,7 +328,7 @@ fn check_viewer_request_free(
     intent: &DistributionUpdate<'_>,
 ) -> Result<(), Failure> {
     let view = distribution_from_config(config, names);
-    let ours = strip_arn_version(intent.version_arn());
+    let ours = strip_arn_version(intent.function_version_arn());
     let bucket: Vec<&str> = (view.origins.iter())
         .filter(|origin| super::origin::is_bucket_domain(&origin.domain, names.bucket_name()))
         .map(|origin| origin.id.as_str())

@@ -96,7 +96,11 @@ impl AwsClients {
         match asked {
             Ok(answer) => {
                 let made = answer.cloud_front_origin_access_identity.ok_or_else(|| {
-                    error::missing_part_failure(ACTION, origin_access_identity_label(names), "the identity")
+                    error::missing_response_part_failure(
+                        ACTION,
+                        origin_access_identity_label(names),
+                        "the identity",
+                    )
                 })?;
                 Ok(CloudFrontOriginAccessIdentity {
                     id: made.id,
@@ -105,7 +109,7 @@ impl AwsClients {
                 })
             }
             Err(failure)
-                if error::has_error_code(&failure, "CloudFrontOriginAccessIdentityAlreadyExists") =>
+                if error::has_aws_error_code(&failure, "CloudFrontOriginAccessIdentityAlreadyExists") =>
             {
                 retry::poll_until(IDENTITY_LISTED_WAIT, &|_| {}, || async {
                     self.find_origin_access_identity(names).await
@@ -175,7 +179,11 @@ impl AwsClients {
         match asked.map_err(error::failure_for_aws_action(ACTION, origin_access_control_label(names))) {
             Ok(answer) => {
                 let made = answer.origin_access_control.ok_or_else(|| {
-                    error::missing_part_failure(ACTION, origin_access_control_label(names), "the control")
+                    error::missing_response_part_failure(
+                        ACTION,
+                        origin_access_control_label(names),
+                        "the control",
+                    )
                 })?;
                 Ok(OriginAccessControl {
                     id: made.id,
@@ -183,7 +191,7 @@ impl AwsClients {
                     description: names.origin_access_control_description(),
                 })
             }
-            Err(failure) if error::has_error_code(&failure, "OriginAccessControlAlreadyExists") => {
+            Err(failure) if error::has_aws_error_code(&failure, "OriginAccessControlAlreadyExists") => {
                 let found = self.find_origin_access_control_summary(names).await?.ok_or(failure)?;
                 check_origin_access_control(names, found)
             }

@@ -103,13 +103,18 @@ impl AwsClients {
         id: &str,
     ) -> Result<Option<CloudFrontDistribution>, Failure> {
         let asked = self.cloudfront.get_distribution().id(id).send().await;
-        let found = error::none_if_missing(asked.map_err(error::failure_for_aws_action(
+        let found = error::none_if_not_found(asked.map_err(error::failure_for_aws_action(
             "cloudfront:GetDistribution",
             distribution_id_label(id),
         )))?;
         let Some(found) = found else { return Ok(None) };
-        let part =
-            |part| error::missing_part_failure("cloudfront:GetDistribution", distribution_id_label(id), part);
+        let part = |part| {
+            error::missing_response_part_failure(
+                "cloudfront:GetDistribution",
+                distribution_id_label(id),
+                part,
+            )
+        };
         let etag = found.e_tag.ok_or_else(|| part("the ETag"))?;
         let distribution = found.distribution.ok_or_else(|| part("the distribution"))?;
         let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
@@ -129,7 +134,7 @@ pub fn distribution_from_config(
     config: &DistributionConfig,
     names: &ResourceNames,
 ) -> CloudFrontDistribution {
-    let parts = DistributionParts {
+    let parts = DistributionCommonFields {
         origins: config.origins(),
         groups: config.origin_groups(),
         default: config.default_cache_behavior(),
@@ -148,15 +153,15 @@ pub fn distribution_from_config(
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: acm_certificate_arn(config.viewer_certificate()),
         origins: parts.to_distribution_origins(),
-        behaviors: parts.to_distribution_behaviors(names),
+        behaviors: parts.read_sdk_behaviors(names),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
-        differs: find_config_differences(config, names),
+        differs: find_distribution_differences(config, names),
     }
 }
 
 fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -> CloudFrontDistribution {
-    let parts = DistributionParts {
+    let parts = DistributionCommonFields {
         origins: one.origins(),
         groups: one.origin_groups(),
         default: one.default_cache_behavior(),
@@ -174,7 +179,7 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: acm_certificate_arn(one.viewer_certificate()),
         origins: parts.to_distribution_origins(),
-        behaviors: parts.to_distribution_behaviors(names),
+        behaviors: parts.read_sdk_behaviors(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
@@ -186,7 +191,7 @@ fn acm_certificate_arn(served: Option<&ViewerCertificate>) -> Option<String> {
 }
 
 /// What a summary and a configuration share.
-struct DistributionParts<'a> {
+struct DistributionCommonFields<'a> {
     origins: Option<&'a Origins>,
     groups: Option<&'a OriginGroups>,
     default: Option<&'a DefaultCacheBehavior>,
@@ -207,7 +212,7 @@ macro_rules! behavior_from_sdk {
     }};
 }
 
-impl DistributionParts<'_> {
+impl DistributionCommonFields<'_> {
     fn to_distribution_origins(&self) -> Vec<DistributionOrigin> {
         let all = self.origins.map(Origins::items).unwrap_or_default();
         let origin = |one: &aws_sdk_cloudfront::types::Origin| {
@@ -224,7 +229,7 @@ impl DistributionParts<'_> {
         all.iter().map(origin).collect()
     }
 
-    fn to_distribution_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
+    fn read_sdk_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
         let origins = self.origins.map(Origins::items).unwrap_or_default();
         let target = |id: &str| origin::resolve_target_origin(id, self.groups, origins, names.bucket_name());
         let default = self.default.map(|one| behavior_from_sdk!(one, None, target));
@@ -257,7 +262,7 @@ macro_rules! push_behavior_differences {
 
 /// What contract section 5 wants and a distribution of the bucket hasn't; the version, cache policy and origin access are
 /// compared where they are known.
-fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -> Vec<String> {
+fn find_distribution_differences(config: &DistributionConfig, names: &ResourceNames) -> Vec<String> {
     let mut all = Vec::new();
     let targets = find_bucket_target_ids(config, names.bucket_name());
     if !config.enabled {
@@ -276,7 +281,7 @@ fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -
     }
     for origin in config.origins().map(Origins::items).unwrap_or_default() {
         if is_bucket_origin(origin, names.bucket_name())
-            && !is_regional_domain(&origin.domain_name, names.bucket_name())
+            && !is_regional_bucket_domain(&origin.domain_name, names.bucket_name())
         {
             all.push(format!("origin {} is not the bucket's regional domain", origin.domain_name));
         }
@@ -297,7 +302,7 @@ fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -
     all
 }
 
-fn is_regional_domain(domain: &str, bucket: &str) -> bool {
+fn is_regional_bucket_domain(domain: &str, bucket: &str) -> bool {
     let rest = domain.strip_prefix(bucket).and_then(|rest| rest.strip_prefix(".s3."));
     let region = rest.and_then(|rest| rest.split_once(".amazonaws.com")).map(|(region, _)| region);
     region.is_some_and(|region| !region.is_empty() && !region.contains('.'))

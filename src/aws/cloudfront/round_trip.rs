@@ -43,7 +43,7 @@ impl AwsClients {
         id: &str,
     ) -> Result<FetchedDistributionConfig, Failure> {
         let what = format!("distribution {id}");
-        let body = CapturedBody::default();
+        let body = CapturedHttpBody::default();
         let asked = self
             .cloudfront
             .get_distribution_config()
@@ -53,11 +53,12 @@ impl AwsClients {
             .send()
             .await
             .map_err(error::failure_for_aws_action("cloudfront:GetDistributionConfig", &what))?;
-        let part = |part| error::missing_part_failure("cloudfront:GetDistributionConfig", &what, part);
+        let part =
+            |part| error::missing_response_part_failure("cloudfront:GetDistributionConfig", &what, part);
         Ok(FetchedDistributionConfig {
             config: asked.distribution_config.ok_or_else(|| part("the configuration"))?,
             etag: asked.e_tag.ok_or_else(|| part("the ETag"))?,
-            raw: body.take_bytes(),
+            raw: body.take_captured_bytes(),
         })
     }
 
@@ -65,12 +66,12 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where it would: with what would be lost.
-    pub(super) async fn check_round_trip(
+    pub(super) async fn check_config_round_trip(
         &self,
         id: &str,
         read: &FetchedDistributionConfig,
     ) -> Result<(), Failure> {
-        let body = CapturedBody::default();
+        let body = CapturedHttpBody::default();
         // Stops itself once the request is written: nothing is sent.
         let stopped = self
             .cloudfront
@@ -82,7 +83,7 @@ impl AwsClients {
             .interceptor(RequestCaptureInterceptor(body.clone()))
             .send()
             .await;
-        let written = body.take_bytes();
+        let written = body.take_captured_bytes();
         let lost = match (stopped, find_lost_xml_settings(&read.raw, &written)) {
             (Err(_), Ok(lost)) if !written.is_empty() => lost,
             _ => vec!["all of it: it could not be read or written back".to_owned()],
@@ -99,20 +100,20 @@ impl AwsClients {
 }
 
 #[derive(Debug, Clone, Default)]
-struct CapturedBody(Arc<Mutex<Vec<u8>>>);
+struct CapturedHttpBody(Arc<Mutex<Vec<u8>>>);
 
-impl CapturedBody {
-    fn store_bytes(&self, bytes: Option<&[u8]>) {
+impl CapturedHttpBody {
+    fn store_captured_bytes(&self, bytes: Option<&[u8]>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes.unwrap_or_default().to_vec();
     }
 
-    fn take_bytes(&self) -> Vec<u8> {
+    fn take_captured_bytes(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[derive(Debug)]
-struct ResponseCaptureInterceptor(CapturedBody);
+struct ResponseCaptureInterceptor(CapturedHttpBody);
 
 #[dyn_dispatch_hint]
 impl Intercept for ResponseCaptureInterceptor {
@@ -126,13 +127,13 @@ impl Intercept for ResponseCaptureInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store_bytes(context.response().body().bytes());
+        self.0.store_captured_bytes(context.response().body().bytes());
         Ok(())
     }
 }
 
 #[derive(Debug)]
-struct RequestCaptureInterceptor(CapturedBody);
+struct RequestCaptureInterceptor(CapturedHttpBody);
 
 #[dyn_dispatch_hint]
 impl Intercept for RequestCaptureInterceptor {
@@ -146,7 +147,7 @@ impl Intercept for RequestCaptureInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store_bytes(context.request().body().bytes());
+        self.0.store_captured_bytes(context.request().body().bytes());
         Err("written, and not to be sent".into())
     }
 }

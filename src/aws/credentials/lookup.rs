@@ -63,7 +63,7 @@ impl AwsIdentityLookup {
             Self::Found(client) => {
                 let (config, held) =
                     load_candidate_sdk_config(client, candidate, region, endpoint_url).await?;
-                Ok(AwsClients::new(&config, None).with_credentials(held))
+                Ok(AwsClients::new(&config, None).with_shared_credentials(held))
             }
         }
     }
@@ -110,7 +110,7 @@ async fn load_candidate_sdk_config(
     }
     loader = match &candidate.source {
         CredentialSource::Profile(name) => {
-            let provider = build_profile_provider(client, name, given.clone())?;
+            let provider = build_profile_credentials_provider(client, name, given.clone())?;
             loader.profile_name(name).credentials_provider(provider)
         }
         CredentialSource::Typed(keys)
@@ -128,12 +128,12 @@ async fn load_candidate_sdk_config(
 }
 
 /// Builds the provider of a profile that AWS's configuration files have.
-fn build_profile_provider(
+fn build_profile_credentials_provider(
     client: &SharedHttpClient,
     name: &str,
     given: Option<Region>,
 ) -> Result<ProfileFileCredentialsProvider, Failure> {
-    let known = profiles::read_profile_names();
+    let known = profiles::read_aws_profile_names();
     if !known.iter().any(|one| one == name) {
         let next = if known.is_empty() {
             "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()

@@ -27,7 +27,7 @@ pub struct MfaProfile {
 /// Reads the device of a profile; none where it wants no code.
 #[must_use]
 pub fn read_mfa_profile(profile: &str) -> Option<MfaProfile> {
-    parse_mfa_profile(&profiles::read_profile(profile))
+    parse_mfa_profile(&profiles::read_aws_profile(profile))
 }
 
 fn parse_mfa_profile(all: &BTreeMap<String, String>) -> Option<MfaProfile> {
@@ -69,9 +69,9 @@ impl AwsClients {
                 },
                 _ => failure,
             })?;
-        let made = asked
-            .credentials
-            .ok_or_else(|| error::missing_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
+        let made = asked.credentials.ok_or_else(|| {
+            error::missing_response_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials")
+        })?;
         Ok(AccessKeys {
             access: made.access_key_id,
             secret: Secret::new(made.secret_access_key),
@@ -99,7 +99,7 @@ mod tests {
     fn a_profile_says_what_its_role_wants() {
         let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
             duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
-        let of = |profile: &str| parse_mfa_profile(&profiles::parse_profile(config, "[base]\n", profile));
+        let of = |profile: &str| parse_mfa_profile(&profiles::parse_aws_profile(config, "[base]\n", profile));
         let found = of("ops").unwrap();
         assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
         assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));

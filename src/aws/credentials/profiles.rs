@@ -23,12 +23,12 @@ fn read_aws_config_files() -> [String; 2] {
 
 /// Reads the names of the profiles, sorted.
 #[must_use]
-pub fn read_profile_names() -> Vec<String> {
+pub fn read_aws_profile_names() -> Vec<String> {
     let [config, credentials] = read_aws_config_files();
-    parse_profile_names(&config, &credentials)
+    parse_aws_profile_names(&config, &credentials)
 }
 
-fn parse_profile_names(config: &str, credentials: &str) -> Vec<String> {
+fn parse_aws_profile_names(config: &str, credentials: &str) -> Vec<String> {
     let sections = |text: &str| -> Vec<String> {
         let inside = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim().to_owned());
         text.lines().filter_map(inside).collect()
@@ -44,13 +44,13 @@ fn parse_profile_names(config: &str, credentials: &str) -> Vec<String> {
 }
 
 /// Reads what a profile says, in either file.
-pub(super) fn read_profile(profile: &str) -> BTreeMap<String, String> {
+pub(super) fn read_aws_profile(profile: &str) -> BTreeMap<String, String> {
     let [config, credentials] = read_aws_config_files();
-    parse_profile(&config, &credentials, profile)
+    parse_aws_profile(&config, &credentials, profile)
 }
 
 /// Reads what a profile says in the text of such files.
-pub(super) fn parse_profile(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
+pub(super) fn parse_aws_profile(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
     let mut all = parse_ini_section(credentials, profile);
     let named = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
     all.extend(parse_ini_section(config, &named));
@@ -73,15 +73,15 @@ fn parse_ini_section(text: &str, name: &str) -> BTreeMap<String, String> {
 /// Finds the command that signs a profile in again, or the one that it has its credentials from; none where it signs
 /// in nowhere.
 #[must_use]
-pub fn read_sign_in_command(profile: &str) -> Option<String> {
+pub fn read_aws_sign_in_command(profile: &str) -> Option<String> {
     let [config, credentials] = read_aws_config_files();
-    parse_sign_in_command(&config, &credentials, profile)
+    parse_aws_sign_in_command(&config, &credentials, profile)
 }
 
-fn parse_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
+fn parse_aws_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
     let mut name = profile.to_owned();
     for _ in 0..SOURCE_PROFILES_MAX {
-        let said = parse_profile(config, credentials, &name);
+        let said = parse_aws_profile(config, credentials, &name);
         if said.contains_key("sso_session") || said.contains_key("sso_start_url") {
             return Some(format!("aws sso login --profile {name}"));
         }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn profiles_are_read_from_both_files() {
         let config = "[default]\nregion=x\n[profile  work]\n[sso-session corp]\n# [profile no]\n";
-        assert_eq!(parse_profile_names(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
+        assert_eq!(parse_aws_profile_names(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             ("keys", None),
         ] {
             assert_eq!(
-                parse_sign_in_command(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(),
+                parse_aws_sign_in_command(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(),
                 command
             );
         }

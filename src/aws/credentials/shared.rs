@@ -49,19 +49,19 @@ impl SharedCredentials {
     /// Loads a configuration whose clients hold these, from where `loader` finds them.
     pub(super) async fn load_sdk_config(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
-        store_locked(&self.0.provider, config.credentials_provider());
+        store_locked_value(&self.0.provider, config.credentials_provider());
         let provider = SharedCredentialsProvider::new(self.clone());
         config.into_builder().credentials_provider(provider).identity_cache(self.clone()).build()
     }
 
     /// Returns where they come from.
     #[must_use]
-    pub fn credential_candidate(&self) -> &CredentialCandidate {
+    pub fn current_credential_candidate(&self) -> &CredentialCandidate {
         &self.0.candidate
     }
 
     /// Records whose they are; the first that is said holds.
-    pub fn set_account(&self, account: &str) {
+    pub fn set_account_id(&self, account: &str) {
         let _ = self.0.account.set(account.to_owned());
     }
 
@@ -73,14 +73,14 @@ impl SharedCredentials {
 
     /// Takes the fresh ones in place of those held until now.
     pub fn replace_credentials(&self, fresh: &Self) {
-        store_locked(&self.0.provider, clone_locked(&fresh.0.provider));
-        store_locked(&self.0.cache, IdentityCache::lazy().build());
+        store_locked_value(&self.0.provider, clone_locked_value(&fresh.0.provider));
+        store_locked_value(&self.0.cache, IdentityCache::lazy().build());
     }
 
     /// Returns how they were found: of AWS's own search what it came upon.
     #[must_use]
-    pub fn source_description(&self) -> String {
-        match clone_locked(&self.0.kind) {
+    pub fn describe_credential_source(&self) -> String {
+        match clone_locked_value(&self.0.kind) {
             Some(kind) if self.0.candidate.source == super::source::CredentialSource::Chain => {
                 format!("{kind}, by AWS's own search")
             }
@@ -88,7 +88,7 @@ impl SharedCredentials {
         }
     }
 
-    fn record_source_kind(&self, features: Option<&Vec<AwsCredentialFeature>>) {
+    fn record_credential_source(&self, features: Option<&Vec<AwsCredentialFeature>>) {
         use AwsCredentialFeature as Feature;
         let kind = features.and_then(|all| all.last()).map(|last| match last {
             Feature::CredentialsImds => "the instance's role, from its metadata service",
@@ -98,15 +98,15 @@ impl SharedCredentials {
             | Feature::CredentialsStsAssumeRoleWebId => "a role by web identity token",
             _ => "the default profile",
         });
-        store_locked(&self.0.kind, kind);
+        store_locked_value(&self.0.kind, kind);
     }
 }
 
-fn clone_locked<T: Clone>(lock: &RwLock<T>) -> T {
+fn clone_locked_value<T: Clone>(lock: &RwLock<T>) -> T {
     lock.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn store_locked<T>(lock: &RwLock<T>, value: T) {
+fn store_locked_value<T>(lock: &RwLock<T>, value: T) {
     *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
 }
 
@@ -116,11 +116,11 @@ impl ProvideCredentials for SharedCredentials {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let provider = clone_locked(&self.0.provider).ok_or_else(|| {
+            let provider = clone_locked_value(&self.0.provider).ok_or_else(|| {
                 aws_credential_types::provider::error::CredentialsError::not_loaded("there is no source")
             })?;
             let given = provider.provide_credentials().await?;
-            self.record_source_kind(given.get_property());
+            self.record_credential_source(given.get_property());
             Ok(given)
         })
     }
@@ -133,7 +133,7 @@ impl ResolveCachedIdentity for SharedCredentials {
         components: &'a RuntimeComponents,
         config: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let cache = clone_locked(&self.0.cache);
+        let cache = clone_locked_value(&self.0.cache);
         IdentityFuture::new(async move { cache.resolve_cached_identity(resolver, components, config).await })
     }
 }

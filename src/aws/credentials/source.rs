@@ -58,7 +58,7 @@ impl CredentialCandidate {
 
 /// Puts the profile's own name into the command that a failure says.
 #[must_use]
-pub fn insert_profile_name(failure: Failure, candidate: &CredentialCandidate) -> Failure {
+pub fn insert_profile_into_failure(failure: Failure, candidate: &CredentialCandidate) -> Failure {
     match &candidate.source {
         CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
             Failure { next: failure.next.replace("--profile NAME", &format!("--profile {name}")), ..failure }

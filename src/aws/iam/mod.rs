@@ -8,7 +8,7 @@ use aws_sdk_iam::types::{self, Tag};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
+use super::{AwsClients, ProgressReporter, check_resource_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
         account::{IamRole, ResourceOwnership},
@@ -22,12 +22,12 @@ use crate::model::{
 const ROLE_VISIBLE_WAIT: retry::PollLimits =
     retry::PollLimits::new("the role to be known to all of IAM", 60, 2);
 
-fn role_label(name: &str) -> String {
+fn iam_role_label(name: &str) -> String {
     format!("role {name}")
 }
 
 /// A role as it is to be.
-pub(super) struct RoleSpec<'a> {
+pub(super) struct IamRoleSpec<'a> {
     pub name: String,
     pub description: &'static str,
     /// What a fresh one trusts.
@@ -36,7 +36,7 @@ pub(super) struct RoleSpec<'a> {
     pub repair_trust: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
 }
 
-fn role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
+fn iam_role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
     let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
     built.map_err(|error| {
@@ -46,16 +46,16 @@ fn role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
 
 /// IAM gives documents percent-encoded.
 fn decode_policy_document(text: &str, what: &str) -> Result<Value, Failure> {
-    policy::parse_policy(&percent_decode_str(text).decode_utf8_lossy(), what)
+    policy::parse_policy_json(&percent_decode_str(text).decode_utf8_lossy(), what)
 }
 
-fn role_from_response(
+fn iam_role_from_response(
     names: &ResourceNames,
     answer: &types::Role,
     policy: Option<Value>,
 ) -> Result<IamRole, Failure> {
     let trust = match answer.assume_role_policy_document() {
-        Some(text) => decode_policy_document(text, &role_label(answer.role_name()))?,
+        Some(text) => decode_policy_document(text, &iam_role_label(answer.role_name()))?,
         None => Value::Null,
     };
     Ok(IamRole {
@@ -89,22 +89,22 @@ impl AwsClients {
         let (found, inline) = tokio::try_join!(
             async {
                 let asked = self.iam.get_role().role_name(name).send().await;
-                error::none_if_missing(
-                    asked.map_err(error::failure_for_aws_action("iam:GetRole", role_label(name))),
+                error::none_if_not_found(
+                    asked.map_err(error::failure_for_aws_action("iam:GetRole", iam_role_label(name))),
                 )
             },
             async {
                 let asked = self.iam.get_role_policy().role_name(name).policy_name(name).send().await;
-                error::none_if_missing(
-                    asked.map_err(error::failure_for_aws_action("iam:GetRolePolicy", role_label(name))),
+                error::none_if_not_found(
+                    asked.map_err(error::failure_for_aws_action("iam:GetRolePolicy", iam_role_label(name))),
                 )
             },
         )?;
         let Some(found) = found.and_then(|found| found.role) else { return Ok(None) };
         let inline = inline
-            .map(|inline| decode_policy_document(inline.policy_document(), &role_label(name)))
+            .map(|inline| decode_policy_document(inline.policy_document(), &iam_role_label(name)))
             .transpose()?;
-        role_from_response(names, &found, inline).map(Some)
+        iam_role_from_response(names, &found, inline).map(Some)
     }
 
     /// Makes the role where `seen` is none; trusted by lambda and edgelambda; tagged.
@@ -119,12 +119,13 @@ impl AwsClients {
         adopt: bool,
         say: ProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
-        let wanted = RoleSpec {
+        let wanted = IamRoleSpec {
             name: names.role_name(),
             description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
             trust: policy::build_function_trust_policy(),
             repair_trust: &|trust| {
-                (!policy::trusts_lambda_and_edgelambda(trust)).then(|| policy::add_missing_trust(trust))
+                (!policy::trusts_lambda_and_edgelambda(trust))
+                    .then(|| policy::add_missing_trusted_services(trust))
             },
         };
         self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await
@@ -137,7 +138,7 @@ impl AwsClients {
     pub(super) async fn ensure_iam_role(
         &self,
         names: &ResourceNames,
-        wanted: &RoleSpec<'_>,
+        wanted: &IamRoleSpec<'_>,
         seen: Option<&IamRole>,
         boundary: Option<&str>,
         adopt: bool,
@@ -145,7 +146,7 @@ impl AwsClients {
     ) -> Result<IamRole, Failure> {
         let Some(seen) = seen else { return self.create_iam_role(names, wanted, boundary, say).await };
         let name = &wanted.name;
-        check_ownership(&role_label(name), &seen.ownership, adopt)?;
+        check_resource_ownership(&iam_role_label(name), &seen.ownership, adopt)?;
         let mended = (wanted.repair_trust)(&seen.trust);
         let unmarked = seen.ownership == ResourceOwnership::Unmarked;
         if mended.is_none() && !unmarked {
@@ -153,11 +154,12 @@ impl AwsClients {
         }
         let now = self.read_iam_role(names, name).await?;
         if now.as_ref() != Some(seen) {
-            return Err(Failure::drift_failure(role_label(name), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(iam_role_label(name), "it was changed since it was shown"));
         }
         if unmarked {
-            let asked = self.iam.tag_role().role_name(name).set_tags(Some(role_tags(names)?)).send().await;
-            asked.map_err(error::failure_for_aws_action("iam:TagRole", role_label(name)))?;
+            let asked =
+                self.iam.tag_role().role_name(name).set_tags(Some(iam_role_tags(names)?)).send().await;
+            asked.map_err(error::failure_for_aws_action("iam:TagRole", iam_role_label(name)))?;
         }
         if let Some(trust) = &mended {
             self.iam
@@ -166,7 +168,7 @@ impl AwsClients {
                 .policy_document(trust.to_string())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("iam:UpdateAssumeRolePolicy", role_label(name)))?;
+                .map_err(error::failure_for_aws_action("iam:UpdateAssumeRolePolicy", iam_role_label(name)))?;
         }
         let trust = mended.unwrap_or_else(|| seen.trust.clone());
         Ok(IamRole { ownership: ResourceOwnership::Ours, trust, ..seen.clone() })
@@ -175,7 +177,7 @@ impl AwsClients {
     async fn create_iam_role(
         &self,
         names: &ResourceNames,
-        wanted: &RoleSpec<'_>,
+        wanted: &IamRoleSpec<'_>,
         boundary: Option<&str>,
         say: ProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
@@ -187,27 +189,27 @@ impl AwsClients {
             .description(wanted.description)
             .assume_role_policy_document(wanted.trust.to_string())
             .set_permissions_boundary(boundary.map(str::to_owned))
-            .set_tags(Some(role_tags(names)?))
+            .set_tags(Some(iam_role_tags(names)?))
             .send()
             .await
-            .map_err(error::failure_for_aws_action("iam:CreateRole", role_label(name)));
+            .map_err(error::failure_for_aws_action("iam:CreateRole", iam_role_label(name)));
         match asked {
             Ok(answer) => {
                 let made = answer.role.ok_or_else(|| {
-                    error::missing_part_failure("iam:CreateRole", role_label(name), "the role")
+                    error::missing_response_part_failure("iam:CreateRole", iam_role_label(name), "the role")
                 })?;
-                let role = role_from_response(names, &made, None)?;
+                let role = iam_role_from_response(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
                 Ok(IamRole { ownership: ResourceOwnership::Ours, trust: wanted.trust.clone(), ..role })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::has_error_code(&failure, "EntityAlreadyExists") => {
+            Err(failure) if error::has_aws_error_code(&failure, "EntityAlreadyExists") => {
                 let found =
                     retry::poll_until(ROLE_VISIBLE_WAIT, say, || self.read_iam_role(names, name)).await?;
                 if found.ownership == ResourceOwnership::Ours {
                     Ok(found)
                 } else {
-                    Err(Failure::drift_failure(role_label(name), "somebody made it meanwhile"))
+                    Err(Failure::drift_failure(iam_role_label(name), "somebody made it meanwhile"))
                 }
             }
             Err(failure) => Err(failure),
@@ -226,7 +228,7 @@ impl AwsClients {
         account: &str,
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline_policy(role, policy::build_function_role_policy(names, key_arn, account), say)
+        self.ensure_inline_role_policy(role, policy::build_function_role_policy(names, key_arn, account), say)
             .await
     }
 
@@ -234,14 +236,16 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where IAM refuses it.
-    pub(super) async fn ensure_inline_policy(
+    pub(super) async fn ensure_inline_role_policy(
         &self,
         role: &IamRole,
         ours: Value,
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let new = match &role.policy {
-            Some(standing) if policy::has_all_statements(standing, &ours) => return Ok(standing.clone()),
+            Some(standing) if policy::has_all_policy_statements(standing, &ours) => {
+                return Ok(standing.clone());
+            }
             Some(standing) => policy::merge_policy_by_sid(standing, &ours),
             None => ours,
         };
@@ -253,7 +257,7 @@ impl AwsClients {
                 .policy_document(new.to_string())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("iam:PutRolePolicy", role_label(&role.name)))
+                .map_err(error::failure_for_aws_action("iam:PutRolePolicy", iam_role_label(&role.name)))
         };
         retry::retry_while_transient(
             ROLE_VISIBLE_WAIT,
@@ -304,7 +308,7 @@ impl AwsClients {
         match asked.map_err(error::failure_for_aws_action("iam:CreateServiceLinkedRole", &what)) {
             Err(failure)
                 if failure.why.contains("has been taken in this account")
-                    || error::has_error_code(&failure, "EntityAlreadyExists") =>
+                    || error::has_aws_error_code(&failure, "EntityAlreadyExists") =>
             {
                 Ok(())
             }

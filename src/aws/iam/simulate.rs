@@ -88,7 +88,8 @@ impl AwsClients {
         let first = batch[0].1;
         let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
-        let resources: Vec<String> = distinct(batch.iter().map(|(_, need)| need.concrete_arn()).collect());
+        let resources: Vec<String> =
+            distinct(batch.iter().map(|(_, need)| need.concrete_resource_arn()).collect());
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -98,7 +99,7 @@ impl AwsClients {
                 .policy_source_arn(source)
                 .set_action_names(Some(actions.clone()))
                 .set_resource_arns(Some(resources.clone()))
-                .set_context_entries(Some(build_context_entries(first)))
+                .set_context_entries(Some(build_simulation_context(first)))
                 .set_marker(marker.take())
                 .send()
                 .await
@@ -131,7 +132,7 @@ impl AwsClients {
             if resources.len() == 1 || has_simulation_for_resource(need, &results) {
                 checks.push((place, check_from_simulation(need, &results)));
             } else {
-                again.entry(need.concrete_arn()).or_default().push((place, need));
+                again.entry(need.concrete_resource_arn()).or_default().push((place, need));
             }
         }
         // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
@@ -147,7 +148,7 @@ impl AwsClients {
 
 /// Whether the results name the need's own resource, in either form.
 fn has_simulation_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
-    let sample = need.concrete_arn();
+    let sample = need.concrete_resource_arn();
     let inside = |one: &EvaluationResult| {
         one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
     };
@@ -194,7 +195,7 @@ fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<Permissio
         let alone = one.1.action.ends_with('*');
         let fits = |batch: &&mut PermissionBatch<'_>| {
             let first = batch[0].1;
-            action_service(first) == action_service(one.1)
+            permission_service_name(first) == permission_service_name(one.1)
                 && first.context == one.1.context
                 && first.action.ends_with('*') == alone
         };
@@ -206,12 +207,12 @@ fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<Permissio
     all
 }
 
-fn action_service(need: &RequiredPermission) -> &str {
+fn permission_service_name(need: &RequiredPermission) -> &str {
     need.action.split(':').next().unwrap_or_default()
 }
 
 /// The values that the real request carries, so that conditions on them aren't missing.
-fn build_context_entries(need: &RequiredPermission) -> Vec<ContextEntry> {
+fn build_simulation_context(need: &RequiredPermission) -> Vec<ContextEntry> {
     let entry = |key: &str, kind: ContextKeyTypeEnum, values: Vec<String>| {
         ContextEntry::builder()
             .context_key_name(key)
@@ -240,7 +241,7 @@ fn build_context_entries(need: &RequiredPermission) -> Vec<ContextEntry> {
 
 /// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
 fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]) -> CheckResult {
-    let sample = need.concrete_arn();
+    let sample = need.concrete_resource_arn();
     let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
     let inner: Vec<&ResourceSpecificResult> = of_action()
         .flat_map(EvaluationResult::resource_specific_results)

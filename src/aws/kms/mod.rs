@@ -6,7 +6,7 @@ mod policy;
 
 use std::time::Duration;
 
-use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
+use super::{AwsClients, ProgressReporter, check_resource_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
         account::{KmsKey, ResourceOwnership},
@@ -50,25 +50,25 @@ impl AwsClients {
     /// # Errors
     /// Where KMS refuses or doesn't answer.
     pub async fn find_our_kms_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
-        match self.read_key_metadata(names, &names.kms_alias_name()).await? {
-            Some(found) => self.read_key_details(names, &found, true).await.map(Some),
+        match self.read_kms_key_metadata(names, &names.kms_alias_name()).await? {
+            Some(found) => self.read_kms_key_details(names, &found, true).await.map(Some),
             None => self.find_orphan_kms_key(names).await,
         }
     }
 
-    async fn read_key_metadata(
+    async fn read_kms_key_metadata(
         &self,
         names: &ResourceNames,
         id: &str,
     ) -> Result<Option<KeyMetadata>, Failure> {
         let asked = self.kms.describe_key().key_id(id).send().await;
-        let found = error::none_if_missing(
+        let found = error::none_if_not_found(
             asked.map_err(error::failure_for_aws_action("kms:DescribeKey", kms_key_label(names))),
         )?;
         Ok(found.and_then(|found| found.key_metadata))
     }
 
-    async fn read_key_ownership(
+    async fn read_kms_key_ownership(
         &self,
         names: &ResourceNames,
         id: &str,
@@ -79,7 +79,7 @@ impl AwsClients {
         Ok(ownership_from_tags(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
     }
 
-    async fn read_key_details(
+    async fn read_kms_key_details(
         &self,
         names: &ResourceNames,
         found: &KeyMetadata,
@@ -88,7 +88,7 @@ impl AwsClients {
         let id = found.key_id();
         let what = kms_key_label(names);
         let (ownership, policy) =
-            tokio::try_join!(self.read_key_ownership(names, id), self.read_kms_key_policy(&what, id))?;
+            tokio::try_join!(self.read_kms_key_ownership(names, id), self.read_kms_key_policy(&what, id))?;
         Ok(KmsKey {
             id: id.to_owned(),
             arn: found.arn().unwrap_or_default().to_owned(),
@@ -101,7 +101,7 @@ impl AwsClients {
 
     /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
     async fn keep_key_if_ours(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
-        match self.read_key_ownership(names, &id).await {
+        match self.read_kms_key_ownership(names, &id).await {
             Ok(ownership) => Ok((ownership == ResourceOwnership::Ours).then_some(id)),
             Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Missing) => Ok(None),
             Err(failure) => Err(failure),
@@ -133,11 +133,11 @@ impl AwsClients {
             let marked: Vec<Option<String>> =
                 stream::iter(asked).buffered(TAG_READ_CONCURRENCY_MAX).try_collect().await?;
             for id in marked.into_iter().flatten() {
-                if let Some(found) = self.read_key_metadata(names, &id).await?
+                if let Some(found) = self.read_kms_key_metadata(names, &id).await?
                     && found.enabled()
                     && !self.has_our_kms_alias(names, &id).await?
                 {
-                    return self.read_key_details(names, &found, false).await.map(Some);
+                    return self.read_kms_key_details(names, &found, false).await.map(Some);
                 }
             }
         }
@@ -158,7 +158,7 @@ impl AwsClients {
         say: ProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
         let Some(seen) = seen else { return self.create_kms_key(names, role_arn, account, say).await };
-        check_ownership(&kms_key_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership(&kms_key_label(names), &seen.ownership, adopt)?;
         if seen.state != "Enabled" {
             return Err(Failure::other_failure(
                 kms_key_label(names),
@@ -205,14 +205,14 @@ impl AwsClients {
             let asked = retry::retry_while_transient(
                 policy::PRINCIPALS_KNOWN_WAIT,
                 say,
-                policy::is_unknown_principal,
+                policy::is_unknown_principal_failure,
                 create,
             )
             .await;
             let failure = match asked {
                 Ok(answer) => {
                     let made = answer.key_metadata.ok_or_else(|| {
-                        error::missing_part_failure("kms:CreateKey", kms_key_label(names), "the key")
+                        error::missing_response_part_failure("kms:CreateKey", kms_key_label(names), "the key")
                     })?;
                     return Ok(KmsKey {
                         id: made.key_id().to_owned(),
@@ -225,7 +225,7 @@ impl AwsClients {
                 }
                 Err(failure) => failure,
             };
-            if failure.kind != FailureKind::Unreachable && !error::is_throttled(&failure) {
+            if failure.kind != FailureKind::Unreachable && !error::is_throttling_failure(&failure) {
                 return Err(failure);
             }
             say("waiting to see whether the key was made although no answer came");
@@ -235,15 +235,16 @@ impl AwsClients {
             }
             last = Some(failure);
         }
-        Err(last
-            .unwrap_or_else(|| error::missing_part_failure("kms:CreateKey", kms_key_label(names), "the key")))
+        Err(last.unwrap_or_else(|| {
+            error::missing_response_part_failure("kms:CreateKey", kms_key_label(names), "the key")
+        }))
     }
 
     /// Points our alias at the key; an alias that points elsewhere is never moved.
     ///
     /// # Errors
     /// Where it points elsewhere, or KMS refuses.
-    pub async fn ensure_key_alias(
+    pub async fn ensure_kms_alias(
         &self,
         names: &ResourceNames,
         key: &KmsKey,
@@ -270,9 +271,9 @@ impl AwsClients {
         )
         .await;
         match done {
-            Err(failure) if error::has_error_code(&failure, "AlreadyExistsException") => {
+            Err(failure) if error::has_aws_error_code(&failure, "AlreadyExistsException") => {
                 // The alias of a lost reply is ours, and may not be known everywhere yet.
-                let described = || async { self.read_key_metadata(names, &names.kms_alias_name()).await };
+                let described = || async { self.read_kms_key_metadata(names, &names.kms_alias_name()).await };
                 let points = retry::poll_until(KEY_VISIBLE_WAIT, say, described).await?;
                 if points.key_id() == key.id {
                     Ok(())
@@ -288,7 +289,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS refuses or doesn't answer.
-    pub async fn encrypt_secret(
+    pub async fn encrypt_secret_with_kms(
         &self,
         key_arn: &str,
         plaintext: &[u8],
@@ -314,7 +315,7 @@ impl AwsClients {
         let answer = done.await?;
         let ciphertext = answer
             .ciphertext_blob
-            .ok_or_else(|| error::missing_part_failure("kms:Encrypt", what, "the ciphertext"))?;
+            .ok_or_else(|| error::missing_response_part_failure("kms:Encrypt", what, "the ciphertext"))?;
         Ok(ciphertext.into_inner())
     }
 }

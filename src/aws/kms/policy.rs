@@ -7,7 +7,7 @@ use aws_sdk_kms::types::KeyManagerType;
 use serde_json::Value;
 
 use super::kms_key_label;
-use crate::aws::{AwsClients, ProgressReporter, error, lazy_client, retry};
+use crate::aws::{AwsClients, ProgressReporter, error, lazy_sdk_client, retry};
 use crate::model::{
     aws::{account::KmsKey, bucket::ObjectEncryptionKey, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -24,8 +24,8 @@ pub(super) const PRINCIPALS_KNOWN_WAIT: retry::PollLimits =
     retry::PollLimits::new("KMS to know the key and its policy's principals", 120, 2);
 
 /// Returns whether KMS doesn't know a principal of the policy: not yet, or not any more.
-pub(super) fn is_unknown_principal(failure: &Failure) -> bool {
-    error::has_error_code(failure, "MalformedPolicyDocumentException")
+pub(super) fn is_unknown_principal_failure(failure: &Failure) -> bool {
+    error::has_aws_error_code(failure, "MalformedPolicyDocumentException")
         && failure.why.contains("invalid principals")
 }
 
@@ -50,7 +50,7 @@ impl AwsClients {
     pub(super) async fn read_kms_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
         let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
         let found = asked.map_err(error::failure_for_aws_action("kms:GetKeyPolicy", what))?;
-        policy::parse_policy(found.policy().unwrap_or("{}"), what)
+        policy::parse_policy_json(found.policy().unwrap_or("{}"), what)
     }
 
     /// Writes our statements into the key's policy, where every other stays as it was; returns the policy as it then
@@ -67,7 +67,7 @@ impl AwsClients {
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let ours = policy::build_kms_key_policy(names, role_arn, account);
-        self.ensure_key_policy_statements(&kms_key_label(names), &key.id, Some(&key.policy), &ours, say).await
+        self.ensure_kms_policy_statements(&kms_key_label(names), &key.id, Some(&key.policy), &ours, say).await
     }
 
     /// Lets CloudFront decrypt for this distribution by a key that objects lie under, in its region. Only on a
@@ -87,7 +87,7 @@ impl AwsClients {
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
         let what = format!("the objects' KMS key {key_arn}");
         self.with_kms_region(key_arn)
-            .ensure_key_policy_statements(&what, key_arn, None, &ours, say)
+            .ensure_kms_policy_statements(&what, key_arn, None, &ours, say)
             .await
             .map(|_| ())
     }
@@ -143,10 +143,10 @@ impl AwsClients {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
-        Self { kms: lazy_client(&config, aws_sdk_kms::Client::new), ..self.clone() }
+        Self { kms: lazy_sdk_client(&config, aws_sdk_kms::Client::new), ..self.clone() }
     }
 
-    async fn ensure_key_policy_statements(
+    async fn ensure_kms_policy_statements(
         &self,
         what: &str,
         id: &str,
@@ -154,11 +154,11 @@ impl AwsClients {
         ours: &Value,
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        if let Some(seen) = seen.filter(|seen| policy::has_all_statements(seen, ours)) {
+        if let Some(seen) = seen.filter(|seen| policy::has_all_policy_statements(seen, ours)) {
             return Ok(seen.clone());
         }
         let now = self.read_kms_key_policy(what, id).await?;
-        if policy::has_all_statements(&now, ours) {
+        if policy::has_all_policy_statements(&now, ours) {
             return Ok(now);
         }
         if seen.is_some_and(|seen| !policy::is_same_policy(seen, &now)) {
@@ -174,11 +174,12 @@ impl AwsClients {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
             asked.map_err(error::failure_for_aws_action("kms:PutKeyPolicy", what))
         };
-        let late = |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal(failure);
+        let late =
+            |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal_failure(failure);
         retry::retry_while_transient(PRINCIPALS_KNOWN_WAIT, say, late, put).await?;
         retry::poll_until_stable(KEY_POLICY_EFFECTIVE_WAIT, STABLE_READS_IN_A_ROW, say, || async {
             let now = self.read_kms_key_policy(what, id).await?;
-            Ok(policy::has_all_statements(&now, ours).then_some(now))
+            Ok(policy::has_all_policy_statements(&now, ours).then_some(now))
         })
         .await
     }

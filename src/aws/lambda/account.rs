@@ -14,7 +14,11 @@ impl AwsClients {
         let found =
             asked.map_err(error::failure_for_aws_action("lambda:GetAccountSettings", "Lambda's limits"))?;
         let limit = found.account_limit.ok_or_else(|| {
-            error::missing_part_failure("lambda:GetAccountSettings", "Lambda's limits", "the account's limit")
+            error::missing_response_part_failure(
+                "lambda:GetAccountSettings",
+                "Lambda's limits",
+                "the account's limit",
+            )
         })?;
         let all = limit.concurrent_executions;
         Ok((all, limit.unreserved_concurrent_executions.unwrap_or(all)))

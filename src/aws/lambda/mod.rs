@@ -18,7 +18,7 @@ use aws_sdk_lambda::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::{AwsClients, ProgressReporter, check_ownership, error, retry};
+use super::{AwsClients, ProgressReporter, check_resource_ownership, error, retry};
 use crate::model::{
     aws::{
         account::{LambdaFunction, ResourceOwnership},
@@ -59,17 +59,17 @@ impl FunctionSettings<'_> {
     }
 }
 
-fn function_label(names: &ResourceNames) -> String {
+fn lambda_function_label(names: &ResourceNames) -> String {
     format!("Lambda function {}", names.function_name())
 }
 
-fn function_tags(names: &ResourceNames) -> HashMap<String, String> {
+fn lambda_function_tags(names: &ResourceNames) -> HashMap<String, String> {
     names.resource_tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// Returns base64 of the SHA-256, as Lambda says it.
 #[must_use]
-pub fn code_sha256(zip: &[u8]) -> String {
+pub fn lambda_code_sha256(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }
 
@@ -79,7 +79,7 @@ impl AwsClients {
     /// # Errors
     /// Where it is another's, moved meanwhile, or Lambda refuses.
     #[expect(clippy::too_many_arguments, reason = "each is a part of what the function is")]
-    pub async fn ensure_function(
+    pub async fn ensure_lambda_function(
         &self,
         names: &ResourceNames,
         seen: Option<&LambdaFunction>,
@@ -90,25 +90,28 @@ impl AwsClients {
         say: ProgressReporter<'_>,
     ) -> Result<LambdaFunction, Failure> {
         let Some(seen) = seen else {
-            return self.create_function(names, role_arn, settings, zip, say).await;
+            return self.create_lambda_function(names, role_arn, settings, zip, say).await;
         };
-        check_ownership(&function_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership(&lambda_function_label(names), &seen.ownership, adopt)?;
         if settings.are_function_settings_met(seen, role_arn)
-            && seen.code_sha256 == code_sha256(zip)
+            && seen.code_sha256 == lambda_code_sha256(zip)
             && seen.ownership == ResourceOwnership::Ours
         {
             return Ok(seen.clone());
         }
-        let now = self.read_function(names).await?;
+        let now = self.read_lambda_function(names).await?;
         let now =
             now.filter(|now| now.revision_id == seen.revision_id && now.code_sha256 == seen.code_sha256);
         let Some(now) = now else {
-            return Err(Failure::drift_failure(function_label(names), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(
+                lambda_function_label(names),
+                "it was changed since it was shown",
+            ));
         };
-        self.update_function(names, now, role_arn, settings, zip, say).await
+        self.update_lambda_function(names, now, role_arn, settings, zip, say).await
     }
 
-    async fn create_function(
+    async fn create_lambda_function(
         &self,
         names: &ResourceNames,
         role_arn: &str,
@@ -130,22 +133,28 @@ impl AwsClients {
                 .role(role_arn)
                 .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
                 .publish(false)
-                .set_tags(Some(function_tags(names)))
+                .set_tags(Some(lambda_function_tags(names)))
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("lambda:CreateFunction", function_label(names)));
-            self.classify_role_failure(names, asked.map(|_| ())).await
+                .map_err(error::failure_for_aws_action(
+                    "lambda:CreateFunction",
+                    lambda_function_label(names),
+                ));
+            self.classify_function_role_failure(names, asked.map(|_| ())).await
         };
         match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_role_propagation_delay, create).await
         {
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::has_error_code(&failure, "ResourceConflictException") => {
+            Err(failure) if error::has_aws_error_code(&failure, "ResourceConflictException") => {
                 self.wait_until_function_ready(names, say).await?;
-                let found = self.read_function(names).await?;
+                let found = self.read_lambda_function(names).await?;
                 let Some(found) = found.filter(|found| found.ownership == ResourceOwnership::Ours) else {
-                    return Err(Failure::drift_failure(function_label(names), "somebody made it meanwhile"));
+                    return Err(Failure::drift_failure(
+                        lambda_function_label(names),
+                        "somebody made it meanwhile",
+                    ));
                 };
-                return self.update_function(names, found, role_arn, settings, zip, say).await;
+                return self.update_lambda_function(names, found, role_arn, settings, zip, say).await;
             }
             done => done?,
         }
@@ -159,7 +168,7 @@ impl AwsClients {
             role_arn: role_arn.to_owned(),
             memory: settings.memory,
             timeout: settings.timeout,
-            code_sha256: code_sha256(zip),
+            code_sha256: lambda_code_sha256(zip),
             description: FUNCTION_DESCRIPTION.to_owned(),
             revision_id,
             forbidden: Vec::new(),
@@ -168,7 +177,7 @@ impl AwsClients {
     }
 
     /// Configuration first, then code, each waited for: the other way round a version keeps the old configuration.
-    async fn update_function(
+    async fn update_lambda_function(
         &self,
         names: &ResourceNames,
         mut now: LambdaFunction,
@@ -179,7 +188,7 @@ impl AwsClients {
     ) -> Result<LambdaFunction, Failure> {
         let mut fresh = true;
         if now.ownership != ResourceOwnership::Ours {
-            self.tag_function(names, &now.arn).await?;
+            self.tag_lambda_function(names, &now.arn).await?;
             fresh = false;
         }
         let arm = now.forbidden.iter().any(|one| one == read::FORBIDDEN_ARM64);
@@ -192,15 +201,14 @@ impl AwsClients {
             self.update_function_settings(names, &now, role_arn, settings, say).await?;
             fresh = false;
         }
-        if now.code_sha256 != code_sha256(zip) || arm {
+        if now.code_sha256 != lambda_code_sha256(zip) || arm {
             self.update_function_code(names, zip, say).await?;
             fresh = false;
         }
         if !fresh {
-            now = self
-                .read_function(names)
-                .await?
-                .ok_or_else(|| Failure::drift_failure(function_label(names), "it was deleted meanwhile"))?;
+            now = self.read_lambda_function(names).await?.ok_or_else(|| {
+                Failure::drift_failure(lambda_function_label(names), "it was deleted meanwhile")
+            })?;
         }
         Ok(now)
     }
@@ -240,9 +248,9 @@ impl AwsClients {
             let asked = call.send().await;
             let asked = asked.map_err(error::failure_for_aws_action(
                 "lambda:UpdateFunctionConfiguration",
-                function_label(names),
+                lambda_function_label(names),
             ));
-            self.classify_role_failure(names, asked.map(|_| ())).await
+            self.classify_function_role_failure(names, asked.map(|_| ())).await
         };
         let passing =
             |failure: &Failure| is_role_propagation_delay(failure) || is_function_update_in_progress(failure);
@@ -267,7 +275,10 @@ impl AwsClients {
                 .publish(false)
                 .send()
                 .await;
-            asked.map_err(error::failure_for_aws_action("lambda:UpdateFunctionCode", function_label(names)))
+            asked.map_err(error::failure_for_aws_action(
+                "lambda:UpdateFunctionCode",
+                lambda_function_label(names),
+            ))
         };
         retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_in_progress, update)
             .await?;
@@ -279,30 +290,35 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where Lambda refuses it.
-    pub async fn adopt_function(
+    pub async fn adopt_lambda_function(
         &self,
         names: &ResourceNames,
         seen: &LambdaFunction,
         adopt: bool,
     ) -> Result<LambdaFunction, Failure> {
-        check_ownership(&function_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership(&lambda_function_label(names), &seen.ownership, adopt)?;
         let now = self.read_function_without_versions(names).await?;
         if now.is_none_or(|now| now.ownership != seen.ownership || now.arn != seen.arn) {
-            return Err(Failure::drift_failure(function_label(names), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(
+                lambda_function_label(names),
+                "it was changed since it was shown",
+            ));
         }
-        self.tag_function(names, &seen.arn).await?;
+        self.tag_lambda_function(names, &seen.arn).await?;
         Ok(LambdaFunction { ownership: ResourceOwnership::Ours, ..seen.clone() })
     }
 
-    async fn tag_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
+    async fn tag_lambda_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
         let asked =
-            self.lambda.tag_resource().resource(arn).set_tags(Some(function_tags(names))).send().await;
-        asked.map_err(error::failure_for_aws_action("lambda:TagResource", function_label(names))).map(|_| ())
+            self.lambda.tag_resource().resource(arn).set_tags(Some(lambda_function_tags(names))).send().await;
+        asked
+            .map_err(error::failure_for_aws_action("lambda:TagResource", lambda_function_label(names)))
+            .map(|_| ())
     }
 
     /// The same code means a delay and a permanent mistake: where the role isn't there, or doesn't trust Lambda,
     /// waiting doesn't help.
-    async fn classify_role_failure<T>(
+    async fn classify_function_role_failure<T>(
         &self,
         names: &ResourceNames,
         asked: Result<T, Failure>,
@@ -314,7 +330,7 @@ impl AwsClients {
         match self.read_function_role(names).await {
             Ok(Some(role)) if policy::trusts_lambda_and_edgelambda(&role.trust) => Err(failure),
             Ok(_) => Err(Failure::other_failure(
-                function_label(names),
+                lambda_function_label(names),
                 format!("role {} isn't there, or doesn't trust lambda and edgelambda", names.role_name()),
                 "look again, and let bootstrap mend the role",
             )),
@@ -330,13 +346,13 @@ fn is_role_propagation_delay(failure: &Failure) -> bool {
         "The provided execution role does not have permissions",
         "KMS key is invalid for CreateGrant",
     ];
-    error::has_error_code(failure, "InvalidParameterValueException")
+    error::has_aws_error_code(failure, "InvalidParameterValueException")
         && ROLE_DELAY_MESSAGES.iter().any(|text| failure.why.contains(text))
 }
 
 /// An update is still in progress; "already exist" has the same code and isn't one.
 fn is_function_update_in_progress(failure: &Failure) -> bool {
     // Of an update, or of a function that was just made: a run that was broken off leaves it Pending.
-    error::has_error_code(failure, "ResourceConflictException")
+    error::has_aws_error_code(failure, "ResourceConflictException")
         && ["in progress", "state: Pending"].iter().any(|passing| failure.why.contains(passing))
 }

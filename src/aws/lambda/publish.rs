@@ -2,7 +2,7 @@
 //!
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
-use super::{ROLE_ASSUMABLE_WAIT, function_label, is_function_update_in_progress, read};
+use super::{ROLE_ASSUMABLE_WAIT, is_function_update_in_progress, lambda_function_label, read};
 use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
@@ -33,7 +33,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where the function moved meanwhile, or Lambda refuses.
-    pub async fn publish_version(
+    pub async fn publish_function_version(
         &self,
         names: &ResourceNames,
         function: &LambdaFunction,
@@ -56,15 +56,16 @@ impl AwsClients {
                     .await;
                 asked.map_err(error::failure_for_aws_action(
                     "lambda:UpdateFunctionConfiguration",
-                    function_label(names),
+                    lambda_function_label(names),
                 ))
             };
             retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, mark)
                 .await?;
             self.wait_until_function_ready(names, say).await?;
-            let now = self.read_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
+            let now =
+                self.read_lambda_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
             let now = now.ok_or_else(|| {
-                Failure::drift_failure(function_label(names), "its code was changed meanwhile")
+                Failure::drift_failure(lambda_function_label(names), "its code was changed meanwhile")
             })?;
             made = self.publish_function_version_once(names, &now, description, say).await?;
         }
@@ -88,25 +89,26 @@ impl AwsClients {
                 .description(description)
                 .send()
                 .await;
-            asked.map_err(error::failure_for_aws_action("lambda:PublishVersion", function_label(names)))
+            asked
+                .map_err(error::failure_for_aws_action("lambda:PublishVersion", lambda_function_label(names)))
         };
         match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, publish)
             .await
         {
             Ok(made) => read::version_from_sdk!(made).ok_or_else(|| {
-                error::missing_part_failure(
+                error::missing_response_part_failure(
                     "lambda:PublishVersion",
-                    function_label(names),
+                    lambda_function_label(names),
                     "the version's number",
                 )
             }),
             // The revision moved: by our own publishing, where its reply was lost; or by somebody.
-            Err(failure) if error::has_error_code(&failure, "PreconditionFailedException") => {
-                let now = self.read_function(names).await?;
+            Err(failure) if error::has_aws_error_code(&failure, "PreconditionFailedException") => {
+                let now = self.read_lambda_function(names).await?;
                 let found = now.as_ref().filter(|now| now.code_sha256 == function.code_sha256);
                 let found = found.and_then(|now| find_published_function_version(now, description)).cloned();
                 found.ok_or_else(|| {
-                    Failure::drift_failure(function_label(names), "it was changed since it was shown")
+                    Failure::drift_failure(lambda_function_label(names), "it was changed since it was shown")
                 })
             }
             Err(failure) => Err(failure),

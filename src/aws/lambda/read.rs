@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::{
     Architecture, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime, State, TracingMode,
 };
 
-use super::{FUNCTION_READY_WAIT, function_label};
+use super::{FUNCTION_READY_WAIT, lambda_function_label};
 use crate::aws::{AwsClients, ProgressReporter, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
@@ -24,8 +24,11 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where Lambda refuses or doesn't answer.
-    pub async fn read_function(&self, names: &ResourceNames) -> Result<Option<LambdaFunction>, Failure> {
-        let versions = async { error::none_if_missing(self.list_function_versions(names).await) };
+    pub async fn read_lambda_function(
+        &self,
+        names: &ResourceNames,
+    ) -> Result<Option<LambdaFunction>, Failure> {
+        let versions = async { error::none_if_not_found(self.list_function_versions(names).await) };
         let (found, versions) = tokio::try_join!(self.read_function_without_versions(names), versions)?;
         Ok(found.map(|found| LambdaFunction { versions: versions.unwrap_or_default(), ..found }))
     }
@@ -39,11 +42,13 @@ impl AwsClients {
         names: &ResourceNames,
     ) -> Result<Option<LambdaFunction>, Failure> {
         let asked = self.lambda.get_function().function_name(names.function_name()).send().await;
-        let found = error::none_if_missing(
-            asked.map_err(error::failure_for_aws_action("lambda:GetFunction", function_label(names))),
+        let found = error::none_if_not_found(
+            asked.map_err(error::failure_for_aws_action("lambda:GetFunction", lambda_function_label(names))),
         )?;
         let Some(found) = found else { return Ok(None) };
-        let part = |part| error::missing_part_failure("lambda:GetFunction", function_label(names), part);
+        let part = |part| {
+            error::missing_response_part_failure("lambda:GetFunction", lambda_function_label(names), part)
+        };
         let configuration = found.configuration.ok_or_else(|| part("the configuration"))?;
         let tags = found.tags.unwrap_or_default();
         Ok(Some(LambdaFunction {
@@ -60,7 +65,7 @@ impl AwsClients {
             code_sha256: configuration.code_sha256().unwrap_or_default().to_owned(),
             description: configuration.description().unwrap_or_default().to_owned(),
             revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
-            forbidden: find_edge_violations(&configuration),
+            forbidden: find_lambda_edge_violations(&configuration),
             versions: Vec::new(),
         }))
     }
@@ -83,7 +88,7 @@ impl AwsClients {
         while let Some(page) = pages.next().await {
             let page = page.map_err(error::failure_for_aws_action(
                 "lambda:ListVersionsByFunction",
-                function_label(names),
+                lambda_function_label(names),
             ))?;
             all.extend(page.versions().iter().filter_map(|found| version_from_sdk!(found)));
         }
@@ -98,7 +103,7 @@ impl AwsClients {
     pub async fn read_function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
         let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
         let found = asked.map_err(error::failure_for_aws_action("lambda:GetFunctionConfiguration", arn));
-        Ok(error::none_if_missing(found)?.and_then(|found| version_from_sdk!(found)))
+        Ok(error::none_if_not_found(found)?.and_then(|found| version_from_sdk!(found)))
     }
 
     /// Waits until `$LATEST` is active and its last update is through; returns its ARN and its revision then.
@@ -115,15 +120,15 @@ impl AwsClients {
                 self.lambda.get_function_configuration().function_name(names.function_name()).send().await;
             let asked = asked.map_err(error::failure_for_aws_action(
                 "lambda:GetFunctionConfiguration",
-                function_label(names),
+                lambda_function_label(names),
             ));
-            let Some(found) = error::none_if_missing(asked)? else { return Ok(None) };
+            let Some(found) = error::none_if_not_found(asked)? else { return Ok(None) };
             if found.state() == Some(&State::Failed) {
-                return Err(function_not_ready_failure(&function_label(names), found.state_reason()));
+                return Err(function_not_ready_failure(&lambda_function_label(names), found.state_reason()));
             }
             if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
                 return Err(function_not_ready_failure(
-                    &function_label(names),
+                    &lambda_function_label(names),
                     found.last_update_status_reason(),
                 ));
             }
@@ -183,7 +188,7 @@ pub fn function_version_from_fields(
 }
 
 /// What Lambda@Edge refuses, whatever the code.
-fn find_edge_violations(found: &FunctionConfiguration) -> Vec<String> {
+fn find_lambda_edge_violations(found: &FunctionConfiguration) -> Vec<String> {
     let variables = found.environment().and_then(|environment| environment.variables());
     let vpc = found.vpc_config().is_some_and(|vpc| !vpc.subnet_ids().is_empty());
     let letters = found.dead_letter_config().and_then(|letters| letters.target_arn());

@@ -24,7 +24,7 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
-        let found = error::none_if_missing(
+        let found = error::none_if_not_found(
             asked.map_err(error::failure_for_aws_action("s3:GetBucketPolicy", bucket_policy_label(bucket))),
         )?;
         Ok(found.and_then(|found| found.policy))
@@ -34,7 +34,7 @@ impl AwsClients {
     async fn is_bucket_present(&self, bucket: &str) -> bool {
         let asked = self.s3.head_bucket().bucket(bucket).send().await;
         !matches!(
-            error::none_if_missing(
+            error::none_if_not_found(
                 asked.map_err(error::failure_for_aws_action("s3:ListBucket", bucket_policy_label(bucket)))
             ),
             Ok(None)
@@ -58,7 +58,7 @@ impl AwsClients {
         let pairs: Vec<(&str, &str)> =
             identities.iter().map(|one| (one.id.as_str(), one.canonical_user_id.as_str())).collect();
         let parsed = |text: Option<&str>| {
-            text.map_or(Ok(Value::Null), |text| policy::parse_policy(text, &bucket_policy_label(bucket)))
+            text.map_or(Ok(Value::Null), |text| policy::parse_policy_json(text, &bucket_policy_label(bucket)))
         };
         let (now, wanted) = (parsed(now.as_deref())?, parsed(Some(new))?);
         if policy::is_same_policy_with_identities(&now, &wanted, &pairs) {
@@ -81,8 +81,8 @@ impl AwsClients {
         }
         // Our identity is there, so that S3 doesn't know it is a delay; if it lasts, another principal is gone.
         let late = |failure: &Failure| {
-            error::has_error_code(failure, "NoSuchBucket")
-                || error::has_error_code(failure, "MalformedPolicy")
+            error::has_aws_error_code(failure, "NoSuchBucket")
+                || error::has_aws_error_code(failure, "MalformedPolicy")
                     && failure.why.contains("Invalid principal in policy")
         };
         let put = || self.put_bucket_policy(bucket, new, account);
@@ -108,7 +108,7 @@ impl AwsClients {
         {
             // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
             Err(failure)
-                if error::has_error_code(&failure, "NoSuchBucket")
+                if error::has_aws_error_code(&failure, "NoSuchBucket")
                     && !self.is_bucket_present(bucket).await =>
             {
                 // Told apart from the one that passes.

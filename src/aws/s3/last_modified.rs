@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use crate::aws::{AwsClients, error};
 use crate::model::{
     failure::{Failure, FailureKind},
-    packagecloud::object::{ObjectClass, ObjectClassifier},
+    packagecloud::object::{ObjectCacheClass, ObjectClassifier},
 };
 
 const HEAD_CONCURRENCY_MAX: usize = 32;
@@ -36,7 +36,7 @@ impl AwsClients {
             let page =
                 page.map_err(error::failure_for_aws_action("s3:ListBucket", format!("bucket {bucket}")))?;
             for object in page.contents() {
-                if object.key().is_some_and(|key| classes.classify_key(key) == ObjectClass::Metadata) {
+                if object.key().is_some_and(|key| classes.classify_key(key) == ObjectCacheClass::Metadata) {
                     newest.count += 1;
                     let changed = object.last_modified().map_or(0, aws_smithy_types::DateTime::secs);
                     newest.changed = newest.changed.max(changed);
@@ -67,13 +67,14 @@ impl AwsClients {
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(|object| object.key)
-                .filter(|key| classes.classify_key(key) == ObjectClass::Metadata)
+                .filter(|key| classes.classify_key(key) == ObjectCacheClass::Metadata)
                 .collect();
             let heads = stream::iter(keys).map(|key| async move {
                 match self.read_object_head(bucket, &key).await {
                     // S3 refuses a HEAD without a word: 400 where it lies under a customer's own key.
                     Err(failure)
-                        if failure.kind == FailureKind::Denied || error::has_error_code(&failure, "400") =>
+                        if failure.kind == FailureKind::Denied
+                            || error::has_aws_error_code(&failure, "400") =>
                     {
                         Ok(None)
                     }
@@ -83,7 +84,7 @@ impl AwsClients {
             let found: Vec<_> = heads.buffer_unordered(HEAD_CONCURRENCY_MAX).try_collect().await?;
             // One that is gone by now is cached by nobody.
             let right = |head: &crate::model::aws::bucket::ObjectHead| {
-                ObjectClass::Metadata.is_correct_cache_control(head.cache_control.as_deref())
+                ObjectCacheClass::Metadata.is_correct_cache_control(head.cache_control.as_deref())
             };
             wrong += found.iter().flatten().filter(|head| !head.archived && !right(head)).count() as u64;
         }

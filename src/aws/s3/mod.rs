@@ -69,7 +69,7 @@ impl AwsClients {
             FailureKind::Denied => {
                 let without = self.s3.head_bucket().bucket(name).send().await;
                 if without.is_ok() {
-                    Err(other_account_failure(name, account))
+                    Err(other_account_bucket_failure(name, account))
                 } else {
                     let why = format!(
                         "{}; it is another account's than {account}, or s3:ListBucket is missing",
@@ -132,7 +132,7 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
-        let found = error::none_if_missing(
+        let found = error::none_if_not_found(
             asked.map_err(error::failure_for_aws_action("s3:GetObject", format!("s3://{bucket}/{key}"))),
         )?;
         Ok(found.map(|found| ObjectHead {
@@ -172,7 +172,7 @@ impl AwsClients {
     }
 }
 
-fn other_account_failure(name: &str, account: &str) -> Failure {
+fn other_account_bucket_failure(name: &str, account: &str) -> Failure {
     Failure::other_failure(
         bucket_label(name),
         format!("it belongs to another account than {account}"),

@@ -23,11 +23,11 @@ impl AwsClients {
         account: &str,
     ) -> Result<ObservedBucket, Failure> {
         let (policy, versioning, encryption, ownership) = tokio::try_join!(
-            async { tolerate_unreadable("policy", self.read_bucket_policy(name, account).await) },
+            async { tolerate_unreadable_setting("policy", self.read_bucket_policy(name, account).await) },
             async {
                 let asked =
                     self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
-                tolerate_unreadable(
+                tolerate_unreadable_setting(
                     "versioning",
                     asked
                         .await
@@ -41,7 +41,7 @@ impl AwsClients {
                     "s3:GetEncryptionConfiguration",
                     bucket_label(name),
                 ));
-                tolerate_unreadable("encryption", error::none_if_missing(asked))
+                tolerate_unreadable_setting("encryption", error::none_if_not_found(asked))
             },
             async {
                 let asked = self
@@ -54,7 +54,7 @@ impl AwsClients {
                     "s3:GetBucketOwnershipControls",
                     bucket_label(name),
                 ));
-                tolerate_unreadable("object ownership", error::none_if_missing(asked))
+                tolerate_unreadable_setting("object ownership", error::none_if_not_found(asked))
             },
         )?;
         let unread = [policy.as_ref().err(), versioning.as_ref().err(), encryption.as_ref().err()]
@@ -89,7 +89,10 @@ impl AwsClients {
 }
 
 /// A part of the bucket, or why it can't be read; what makes everything else fail too goes on.
-fn tolerate_unreadable<T>(part: &str, asked: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+fn tolerate_unreadable_setting<T>(
+    part: &str,
+    asked: Result<T, Failure>,
+) -> Result<Result<T, String>, Failure> {
     match asked {
         Ok(found) => Ok(Ok(found)),
         Err(failure)

@@ -9,7 +9,7 @@ use crate::{
     edge::bundle::EdgeBundle,
     model::{
         secret::Secret,
-        url::token::{MacAlgorithm, TokenConstruction, sign_token},
+        url::token::{MacAlgorithm, TokenConstruction, sign_url_token},
     },
 };
 
@@ -81,11 +81,11 @@ fn sample_bundle(construction: &str) -> EdgeBundle {
 }
 
 fn sample_secrets() -> [Secret; 2] {
-    [Secret::from_random(&[1; 16]), Secret::from_random(&[2; 16])]
+    [Secret::from_random_bytes(&[1; 16]), Secret::from_random_bytes(&[2; 16])]
 }
 
 fn start_function(construction: &str, kms: &Arc<FakeKms>) -> EdgeFunctionInstance {
-    let zip = sample_bundle(construction).build_zip(&[vec![0], vec![1]]);
+    let zip = sample_bundle(construction).build_bundle_zip(&[vec![0], vec![1]]);
     let environment = [
         ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
@@ -108,7 +108,7 @@ fn viewer_request_event(querystring: &str) -> Value {
 fn signed_request_event(construction: &str, secret: &Secret) -> Value {
     let construction: TokenConstruction = construction.parse().unwrap();
     let key = construction.key.derive_hmac_key(secret).unwrap();
-    let token = sign_token(
+    let token = sign_url_token(
         &key,
         OBJECT_KEY,
         NOW.as_secs() + 300,

@@ -35,7 +35,7 @@ pub struct BatchJobFollower<'a> {
 
 /// How they ended.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct JobsOutcome {
+pub struct BatchJobsOutcome {
     pub succeeded: u64,
     pub failed: u64,
     /// Jobs that failed or were cancelled, and why.
@@ -53,13 +53,13 @@ impl BatchJobFollower<'_> {
         &self,
         say: &(dyn Fn(&str, ProgressStats) + Sync),
         list: &(dyn Fn(&[FailedBatchTask]) -> Result<(), Failure> + Sync),
-    ) -> Result<JobsOutcome, Failure> {
+    ) -> Result<BatchJobsOutcome, Failure> {
         let began = Instant::now();
-        let (mut ended, mut deaf) = (JobsOutcome::default(), 0);
+        let (mut ended, mut deaf) = (BatchJobsOutcome::default(), 0);
         loop {
-            let jobs = match self.read_jobs().await {
+            let jobs = match self.read_batch_jobs().await {
                 Ok(jobs) => jobs,
-                Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient(&failure) => {
+                Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient_failure(&failure) => {
                     deaf += 1;
                     tokio::time::sleep(self.poll_interval).await;
                     continue;
@@ -67,7 +67,7 @@ impl BatchJobFollower<'_> {
                 Err(failure) => return Err(Failure { next: add_follow_hint(&failure.next), ..failure }),
             };
             deaf = 0;
-            say(&render_job_states(&jobs), measure_pace(&jobs, self.objects, began));
+            say(&render_batch_job_states(&jobs), measure_batch_pace(&jobs, self.objects, began));
             if let Some(held) = jobs.iter().find(|job| job.state == BatchJobState::Suspended) {
                 return Err(suspended_job_failure(self.account, held));
             }
@@ -81,7 +81,7 @@ impl BatchJobFollower<'_> {
         }
     }
 
-    async fn read_jobs(&self) -> Result<Vec<BatchJob>, Failure> {
+    async fn read_batch_jobs(&self) -> Result<Vec<BatchJob>, Failure> {
         let asked = self.ids.iter().map(|id| async {
             let gone = || BatchJob {
                 id: id.clone(),
@@ -97,7 +97,7 @@ impl BatchJobFollower<'_> {
     async fn add_job_outcome(
         &self,
         job: &BatchJob,
-        ended: &mut JobsOutcome,
+        ended: &mut BatchJobsOutcome,
         list: &(dyn Fn(&[FailedBatchTask]) -> Result<(), Failure> + Sync),
     ) -> Result<(), Failure> {
         ended.succeeded += job.succeeded;
@@ -129,9 +129,9 @@ impl BatchJobFollower<'_> {
 }
 
 /// Whether asking again may help: the jobs go on whether or not they are asked about.
-fn is_transient(failure: &Failure) -> bool {
+fn is_transient_failure(failure: &Failure) -> bool {
     failure.kind == FailureKind::Unreachable
-        || crate::aws::error::is_throttled(failure)
+        || crate::aws::error::is_throttling_failure(failure)
         || failure.code.as_deref() == Some("InternalServiceException")
 }
 
@@ -154,7 +154,7 @@ fn suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
     )
 }
 
-fn render_job_states(jobs: &[BatchJob]) -> String {
+fn render_batch_job_states(jobs: &[BatchJob]) -> String {
     let over = jobs.iter().filter(|job| job.state.is_job_over()).count();
     let held = jobs.iter().filter(|job| job.state == BatchJobState::Paused).count();
     let mut text = format!("{over} of {} jobs are over", jobs.len());
@@ -164,7 +164,7 @@ fn render_job_states(jobs: &[BatchJob]) -> String {
     text
 }
 
-fn measure_pace(jobs: &[BatchJob], objects: Option<u64>, began: Instant) -> ProgressStats {
+fn measure_batch_pace(jobs: &[BatchJob], objects: Option<u64>, began: Instant) -> ProgressStats {
     let sum = |of: fn(&BatchJob) -> u64| jobs.iter().map(of).sum::<u64>();
     let done = sum(|job| job.succeeded + job.failed);
     let total = sum(|job| job.total).max(objects.unwrap_or_default());
@@ -202,11 +202,11 @@ mod tests {
     fn the_words_count_what_is_over_and_what_is_held() {
         let job = |state| BatchJob { state, ..BatchJob::default() };
         assert_eq!(
-            render_job_states(&[job(BatchJobState::Working), job(BatchJobState::Complete)]),
+            render_batch_job_states(&[job(BatchJobState::Working), job(BatchJobState::Complete)]),
             "1 of 2 jobs are over"
         );
         assert!(
-            render_job_states(&[job(BatchJobState::Paused)])
+            render_batch_job_states(&[job(BatchJobState::Paused)])
                 .ends_with("1 paused by S3 for a job of a higher priority")
         );
     }

@@ -20,7 +20,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
-    follow::{BatchJobFollower, JobsOutcome},
+    follow::{BatchJobFollower, BatchJobsOutcome},
     record::BatchRecord,
 };
 use super::{
@@ -42,7 +42,7 @@ const ROLE_PROPAGATION_WAIT: Duration = Duration::from_secs(15);
 
 /// Where a run keeps what it knows, below the state directory.
 #[derive(Debug, Clone)]
-struct BatchPaths {
+struct BatchStatePaths {
     spool: PathBuf,
     record: PathBuf,
     /// The first pass's.
@@ -50,7 +50,7 @@ struct BatchPaths {
     failed: PathBuf,
 }
 
-impl BatchPaths {
+impl BatchStatePaths {
     fn from_session(session: &Session) -> Self {
         let dir = session.host.state.state_dir_path();
         Self {
@@ -61,9 +61,9 @@ impl BatchPaths {
         }
     }
 
-    fn remove_batch_files(&self) {
+    fn remove_local_batch_files(&self) {
         // Losing them, or not, loses no more than time.
-        for path in [&self.record, &self.cursor, &reindex::finished_marker_path(&self.cursor)] {
+        for path in [&self.record, &self.cursor, &reindex::reindex_finished_marker_path(&self.cursor)] {
             let _ = std::fs::remove_file(path);
         }
         let _ = std::fs::remove_dir_all(&self.spool);
@@ -92,15 +92,15 @@ impl BatchReindex<'_> {
     /// Fails where AWS refuses a step, it is stopped, or a file of the state directory can't be written.
     pub async fn run_batch_reindex(&self) -> Result<(), Failure> {
         let target = self.session.resolve_aws_target(self.answers).await?;
-        let places = BatchPaths::from_session(self.session);
+        let places = BatchStatePaths::from_session(self.session);
         let role = self.ensure_batch_role(&target).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
-        let rules = reindex::cursor_rules(target.names.bucket_name(), &self.options.answers);
-        let mut left = BatchRecord::load_record(&places.record, &rules);
+        let rules = reindex::reindex_cursor_rules(target.names.bucket_name(), &self.options.answers);
+        let mut left = BatchRecord::load_batch_record(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
-            self.follow_older_jobs(&target, left.as_ref(), &places).await?;
+            self.follow_older_batch_jobs(&target, left.as_ref(), &places).await?;
             if self.options.answers.rescan {
-                places.remove_batch_files();
+                places.remove_local_batch_files();
                 left = None;
             }
         }
@@ -108,33 +108,33 @@ impl BatchReindex<'_> {
             record
         } else {
             let record = self.run_spooling_pass(&target, &places).await?;
-            record.save_record(&places.record)?;
+            record.save_batch_record(&places.record)?;
             record
         };
         if record.parts.is_empty() {
             // The pass from here has done all.
-            let done = reindex::finished_marker_path(&places.cursor);
-            let _ = std::fs::rename(&done, reindex::finished_marker_path(&self.options.cursor));
-            places.remove_batch_files();
+            let done = reindex::reindex_finished_marker_path(&places.cursor);
+            let _ = std::fs::rename(&done, reindex::reindex_finished_marker_path(&self.options.cursor));
+            places.remove_local_batch_files();
             return Ok(());
         }
         if !record.over {
             self.run
-                .run_step(Step::BatchJobs, "S3 Batch Operations", async {
+                .run_stage_step(Step::BatchJobs, "S3 Batch Operations", async {
                     self.wait_for_role_propagation(fresh).await?;
-                    self.create_jobs(&target, &places, &role, &mut record).await?;
+                    self.create_batch_jobs(&target, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
                     let objects = record.parts.iter().map(|part| part.objects).sum();
-                    let ended = self.follow_jobs(&target, &ids, Some(objects), &places).await?;
-                    let text = render_jobs_outcome(&ended, ids.len(), &places.failed);
+                    let ended = self.follow_batch_jobs(&target, &ids, Some(objects), &places).await?;
+                    let text = render_batch_jobs_outcome(&ended, ids.len(), &places.failed);
                     Ok(((), text))
                 })
                 .await?;
             record.over = true;
-            record.save_record(&places.record)?;
+            record.save_batch_record(&places.record)?;
         }
         self.pass.reindex_all_objects(Step::Remainder, self.options).await?;
-        places.remove_batch_files();
+        places.remove_local_batch_files();
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl BatchReindex<'_> {
         let say = self.run.progress_reporter(Step::Role);
         let role = self
             .run
-            .run_step(Step::Role, format!("role {name}"), async {
+            .run_stage_step(Step::Role, format!("role {name}"), async {
                 let role = cloud
                     .ensure_batch_role(
                         names,
@@ -160,7 +160,7 @@ impl BatchReindex<'_> {
             .await?;
         let say = self.run.progress_reporter(Step::RolePolicy);
         self.run
-            .run_step(Step::RolePolicy, format!("the policy of role {name}"), async {
+            .run_stage_step(Step::RolePolicy, format!("the policy of role {name}"), async {
                 let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
                 let role = IamRole { policy: Some(policy), ..role };
                 Ok((role, format!("role {name} may copy the objects of {}", names.bucket_name())))
@@ -170,17 +170,17 @@ impl BatchReindex<'_> {
 
     /// Jobs that a run left whose record is lost, or is to be forgotten: two jobs for one object would only get in each
     /// other's way.
-    async fn follow_older_jobs(
+    async fn follow_older_batch_jobs(
         &self,
         target: &AwsTarget,
         left: Option<&BatchRecord>,
-        places: &BatchPaths,
+        places: &BatchStatePaths,
     ) -> Result<(), Failure> {
         let cloud = &target.cloud;
         let mut ids = cloud
             .list_open_batch_jobs(
                 &target.account,
-                &record::job_description_prefix(target.names.bucket_name()),
+                &record::batch_job_description_prefix(target.names.bucket_name()),
             )
             .await?;
         ids.extend(left.iter().flat_map(|left| &left.parts).filter_map(|part| part.job.clone()));
@@ -190,12 +190,12 @@ impl BatchReindex<'_> {
             return Ok(());
         }
         self.run
-            .run_step(
+            .run_stage_step(
                 Step::BatchJobs,
                 format!("{} that an earlier run has made", render_job_count(ids.len())),
                 async {
-                    let ended = self.follow_jobs(target, &ids, None, places).await?;
-                    Ok(((), render_jobs_outcome(&ended, ids.len(), &places.failed)))
+                    let ended = self.follow_batch_jobs(target, &ids, None, places).await?;
+                    Ok(((), render_batch_jobs_outcome(&ended, ids.len(), &places.failed)))
                 },
             )
             .await
@@ -205,21 +205,21 @@ impl BatchReindex<'_> {
     async fn run_spooling_pass(
         &self,
         target: &AwsTarget,
-        places: &BatchPaths,
+        places: &BatchStatePaths,
     ) -> Result<BatchRecord, Failure> {
         let (bucket, answers) = (target.names.bucket_name(), &self.options.answers);
         let standing = reindex::read_reindex_progress(bucket, answers, &places.cursor);
         let left = (standing.resumes.is_some() || standing.finished)
-            .then(|| ManifestSpool::open_existing(&places.spool, bucket))
+            .then(|| ManifestSpool::open_existing_spool(&places.spool, bucket))
             .flatten();
         let passed = standing.finished && left.is_some();
         let spool = if let Some(left) = left {
             left
         } else {
-            places.remove_batch_files();
+            places.remove_local_batch_files();
             // The last look is at every object again, however far an earlier run was.
             reindex::reset_reindex_progress(&self.options.cursor, bucket)?;
-            ManifestSpool::create_empty(&places.spool, bucket)?
+            ManifestSpool::create_empty_spool(&places.spool, bucket)?
         };
         let spool = Arc::new(spool);
         if !passed {
@@ -230,7 +230,7 @@ impl BatchReindex<'_> {
             };
             self.pass.reindex_all_objects(Step::Objects, &options).await?;
         }
-        let rules = reindex::cursor_rules(bucket, answers);
+        let rules = reindex::reindex_cursor_rules(bucket, answers);
         Ok(BatchRecord::from_manifests(
             rules,
             &spool.spool_info(),
@@ -241,10 +241,10 @@ impl BatchReindex<'_> {
 
     /// Writes the manifests and makes the jobs that aren't made yet; each is remembered at once, and found again by its
     /// token where that was lost.
-    async fn create_jobs(
+    async fn create_batch_jobs(
         &self,
         target: &AwsTarget,
-        places: &BatchPaths,
+        places: &BatchStatePaths,
         role: &IamRole,
         record: &mut BatchRecord,
     ) -> Result<(), Failure> {
@@ -262,17 +262,17 @@ impl BatchReindex<'_> {
                 say(&format!("writing the list of {} objects to {manifest}", part.objects));
                 let path = places.spool.join(format!("{}.csv", part.name));
                 if !path.exists() {
-                    places.remove_batch_files();
+                    places.remove_local_batch_files();
                     return Err(Failure::other_failure(
                         path.display().to_string(),
                         "it is not there any more",
                         "run the same command again: what it held is looked at anew",
                     ));
                 }
-                cloud.write_manifest(bucket, &manifest, &path).await?
+                cloud.upload_batch_manifest(bucket, &manifest, &path).await?
             };
             record.parts[index].etag = Some(etag.clone());
-            record.save_record(&places.record)?;
+            record.save_batch_record(&places.record)?;
             let part = &record.parts[index];
             let wanted = BatchJobSpec {
                 set: &part.set,
@@ -281,17 +281,17 @@ impl BatchReindex<'_> {
                 reports: &record.batch_reports_key_prefix(),
                 before: record.before,
                 role_arn: &role.arn,
-                token: &record::derive_request_token(&target.account, bucket, &manifest, &etag),
+                token: &record::derive_batch_request_token(&target.account, bucket, &manifest, &etag),
                 description: &format!(
                     "{}{}/{}",
-                    record::job_description_prefix(bucket),
+                    record::batch_job_description_prefix(bucket),
                     record.run,
                     part.name
                 ),
             };
             let id = cloud.create_batch_job(&target.account, &target.names, &wanted).await?;
             record.parts[index].job = Some(id);
-            record.save_record(&places.record)?;
+            record.save_batch_record(&places.record)?;
         }
         Ok(())
     }
@@ -314,13 +314,13 @@ impl BatchReindex<'_> {
         Ok(())
     }
 
-    async fn follow_jobs(
+    async fn follow_batch_jobs(
         &self,
         target: &AwsTarget,
         ids: &[String],
         objects: Option<u64>,
-        places: &BatchPaths,
-    ) -> Result<JobsOutcome, Failure> {
+        places: &BatchStatePaths,
+    ) -> Result<BatchJobsOutcome, Failure> {
         let following = BatchJobFollower {
             cloud: &target.cloud,
             account: &target.account,
@@ -329,7 +329,7 @@ impl BatchReindex<'_> {
             objects,
             poll_interval: self.session.scale_wait(POLL_INTERVAL).max(Duration::from_millis(50)),
         };
-        let say = |text: &str, pace| self.run.emit_pace(Step::BatchJobs, text, pace);
+        let say = |text: &str, pace| self.run.emit_progress_pace(Step::BatchJobs, text, pace);
         let list = |unfit: &[FailedBatchTask]| append_failed_tasks(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
@@ -373,7 +373,7 @@ fn append_failed_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Fai
     })
 }
 
-fn render_jobs_outcome(ended: &JobsOutcome, count: usize, failed: &Path) -> String {
+fn render_batch_jobs_outcome(ended: &BatchJobsOutcome, count: usize, failed: &Path) -> String {
     let mut text = format!("{}: {} objects copied by S3", render_job_count(count), ended.succeeded);
     if ended.failed > 0 {
         let codes: Vec<_> = ended.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();

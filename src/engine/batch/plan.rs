@@ -1,6 +1,6 @@
 //! What S3 Batch Operations means for a reindex's plan: the role, the jobs, and what is done from here after them.
 
-use super::{BatchPaths, price, record::BatchRecord, render_job_count};
+use super::{BatchStatePaths, price, record::BatchRecord, render_job_count};
 use crate::engine::{
     reindex,
     resources::adoption::{AdoptionList, require_ours_or_unmarked},
@@ -34,7 +34,7 @@ pub async fn add_batch_changes(
     let trusted = policy::build_batch_trust_policy(&target.account, &bucket.region);
     let mut adopted = AdoptionList::default();
     match &role {
-        None => plan.add_change(
+        None => plan.add_planned_change(
             Step::Role,
             ChangeKind::Create,
             &name,
@@ -42,23 +42,22 @@ pub async fn add_batch_changes(
         ),
         Some(role) => {
             let unmarked = require_ours_or_unmarked(&role.ownership, "role", &name, names)?;
-            let right = unmarked.is_none() && policy::has_all_statements(&role.trust, &trusted);
-            adopted.add_unmarked(unmarked, "its trust and its tags");
+            let right = unmarked.is_none() && policy::has_all_policy_statements(&role.trust, &trusted);
+            adopted.add_unmarked_resource(unmarked, "its trust and its tags");
             let (verb, why) = if right {
                 (ChangeKind::Keep, "it is there, and trusted by jobs of this account")
             } else {
                 (ChangeKind::Update, "S3 Batch Operations copies packages as this role")
             };
-            plan.add_change(Step::Role, verb, &name, why)
+            plan.add_planned_change(Step::Role, verb, &name, why)
         }
     }
     .calls
     .extend(["iam:GetRole".into(), "iam:CreateRole".into(), "iam:UpdateAssumeRolePolicy".into()]);
-    let right = role
-        .as_ref()
-        .and_then(|role| role.policy.as_ref())
-        .is_some_and(|stands| policy::has_all_statements(stands, &policy::build_batch_role_policy(names)));
-    plan.add_change(
+    let right = role.as_ref().and_then(|role| role.policy.as_ref()).is_some_and(|stands| {
+        policy::has_all_policy_statements(stands, &policy::build_batch_role_policy(names))
+    });
+    plan.add_planned_change(
         Step::RolePolicy,
         if right { ChangeKind::Keep } else { ChangeKind::Attach },
         &name,
@@ -66,21 +65,21 @@ pub async fn add_batch_changes(
     )
     .calls
     .push("iam:PutRolePolicy".into());
-    let rules = reindex::cursor_rules(names.bucket_name(), &answers.reindex);
-    let why = match BatchRecord::load_record(&BatchPaths::from_session(session).record, &rules) {
+    let rules = reindex::reindex_cursor_rules(names.bucket_name(), &answers.reindex);
+    let why = match BatchRecord::load_batch_record(&BatchStatePaths::from_session(session).record, &rules) {
         Some(record) if !record.over => {
             format!("goes on with the {} of the last run", render_job_count(record.parts.len()))
         }
         _ => format!("a job for each set of headers and user metadata, {} at most", price::JOBS_MAX),
     };
-    plan.add_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", why).calls.extend([
+    plan.add_planned_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", why).calls.extend([
         "s3:PutObject".into(),
         "s3:CreateJob".into(),
         "s3:DescribeJob".into(),
         "s3:ListJobs".into(),
     ]);
     let why = "every object is looked at again; what the jobs left is copied from here";
-    plan.add_change(Step::Remainder, ChangeKind::Update, names.bucket_name(), why)
+    plan.add_planned_change(Step::Remainder, ChangeKind::Update, names.bucket_name(), why)
         .calls
         .extend(["s3:HeadObject".into(), "s3:CopyObject".into()]);
     plan.confirmations.extend(adopted.adoption_confirmation(answers, names));

@@ -30,7 +30,7 @@ pub struct ReindexEngineEstimate {
 /// Estimates all copies from this machine.
 pub fn estimate_local_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
     ReindexEngineEstimate {
-        seconds: survey.total_objects() as f64 / COPIES_PER_SECOND,
+        seconds: survey.total_object_count() as f64 / COPIES_PER_SECOND,
         dollars: survey.reindex_cost_usd(acl),
     }
 }
@@ -42,19 +42,19 @@ pub fn estimate_batch_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineE
     ReindexEngineEstimate {
         seconds: looks + packages / JOB_COPIES_PER_SECOND + JOBS_START_SECONDS + rest / COPIES_PER_SECOND,
         dollars: survey.reindex_cost_usd(acl)
-            + COST_PER_JOB_USD * estimate_job_count(survey) as f64
+            + COST_PER_JOB_USD * estimate_batch_job_count(survey) as f64
             + packages * (COST_PER_TASK_USD + COST_PER_HEAD_USD)
             + rest * COST_PER_HEAD_USD,
     }
 }
 
 /// Jobs that are reckoned with: how many sets there are is known only when every object has been looked at.
-fn estimate_job_count(survey: &BucketSurvey) -> usize {
+fn estimate_batch_job_count(survey: &BucketSurvey) -> usize {
     usize::try_from(survey.packages).map_or(JOBS_MAX, |packages| packages.min(JOBS_MAX))
 }
 
 /// Returns from how many packages on the jobs are the faster.
-pub fn break_even_packages() -> u64 {
+pub fn break_even_package_count() -> u64 {
     let saved = 1.0 / COPIES_PER_SECOND - 2.0 / HEADS_PER_SECOND - 1.0 / JOB_COPIES_PER_SECOND;
     let millions = (JOBS_START_SECONDS / saved / 1.0e6).ceil();
     millions as u64 * 1_000_000
@@ -80,12 +80,12 @@ pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) 
         ours.dollars,
         render_rough_duration(theirs.seconds),
         theirs.dollars,
-        break_even_packages() / 1_000_000
+        break_even_package_count() / 1_000_000
     )];
     if chosen {
         lines.push(format!(
             "S3 Batch Operations' own price in that: $0.25 a job, reckoned with {}, and $1.00 a million objects. The jobs run on while this machine is off.",
-            estimate_job_count(survey)
+            estimate_batch_job_count(survey)
         ));
         lines.push(
             "Their lists and reports are written below packagecloud-cloudfront/batch/ in the bucket, and stay there: nothing is deleted."
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn batch_costs_more_and_is_faster_from_the_number_that_is_said() {
         let of = |packages| BucketSurvey { packages, ..BucketSurvey::default() };
-        let point = break_even_packages();
+        let point = break_even_package_count();
         assert!((1_000_000..1_000_000_000).contains(&point), "{point}");
         for (packages, faster) in [(1, false), (point / 2, false), (point, true), (point * 100, true)] {
             let (ours, theirs) =

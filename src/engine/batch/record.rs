@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::aws::batch::BatchCopyAttributes;
-use crate::engine::reindex::spool::{ReadyManifest, SpoolInfo, replace_file};
+use crate::engine::reindex::spool::{ManifestSpoolInfo, ReadyManifest, replace_file_atomically};
 use crate::model::{failure::Failure, packagecloud::object::BATCH_KEY_PREFIX};
 
 /// One job, made or to be made.
@@ -37,7 +37,12 @@ pub struct BatchRecord {
 
 impl BatchRecord {
     /// Makes a record of the longest of `filled`, `most` at most.
-    pub fn from_manifests(rules: String, about: &SpoolInfo, filled: Vec<ReadyManifest>, most: usize) -> Self {
+    pub fn from_manifests(
+        rules: String,
+        about: &ManifestSpoolInfo,
+        filled: Vec<ReadyManifest>,
+        most: usize,
+    ) -> Self {
         let part = |one: ReadyManifest| PlannedBatchJob {
             name: one.name,
             set: one.set,
@@ -55,7 +60,7 @@ impl BatchRecord {
     }
 
     /// Loads the record at `path`; `None` where there is none, or one of other rules.
-    pub fn load_record(path: &Path, rules: &str) -> Option<Self> {
+    pub fn load_batch_record(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|record: &Self| record.rules == rules)
     }
@@ -64,9 +69,9 @@ impl BatchRecord {
     ///
     /// # Errors
     /// Fails where the file can't be written.
-    pub fn save_record(&self, path: &Path) -> Result<(), Failure> {
+    pub fn save_batch_record(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        replace_file(path, &text).map_err(|error| {
+        replace_file_atomically(path, &text).map_err(|error| {
             Failure::other_failure(
                 path.display().to_string(),
                 error.to_string(),
@@ -92,12 +97,12 @@ impl BatchRecord {
 }
 
 /// Derives a job's token: the same manifest in the same bucket is the same job, whoever asks for it and however often.
-pub fn derive_request_token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
+pub fn derive_batch_request_token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
     hex::encode(Sha256::digest(format!("{account}\n{bucket}\n{manifest}\n{etag}")))
 }
 
 /// Returns how the description of each of a bucket's jobs begins.
-pub fn job_description_prefix(bucket: &str) -> String {
+pub fn batch_job_description_prefix(bucket: &str) -> String {
     format!("packagecloud-cloudfront {bucket}: ")
 }
 
@@ -110,19 +115,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("batch.jobs");
         let record = BatchRecord { rules: "b".into(), run: "r".into(), ..BatchRecord::default() };
-        record.save_record(&path).unwrap();
-        assert_eq!(BatchRecord::load_record(&path, "b"), Some(record));
-        assert_eq!(BatchRecord::load_record(&path, "another"), None);
+        record.save_batch_record(&path).unwrap();
+        assert_eq!(BatchRecord::load_batch_record(&path, "b"), Some(record));
+        assert_eq!(BatchRecord::load_batch_record(&path, "another"), None);
     }
 
     #[test]
     fn a_token_is_another_for_each_manifest_and_fits() {
-        let one = derive_request_token("1", "pkgs", "a", "e");
-        assert_eq!(one, derive_request_token("1", "pkgs", "a", "e"));
+        let one = derive_batch_request_token("1", "pkgs", "a", "e");
+        assert_eq!(one, derive_batch_request_token("1", "pkgs", "a", "e"));
         for other in [
-            derive_request_token("2", "pkgs", "a", "e"),
-            derive_request_token("1", "pkgs", "b", "e"),
-            derive_request_token("1", "pkgs", "a", "f"),
+            derive_batch_request_token("2", "pkgs", "a", "e"),
+            derive_batch_request_token("1", "pkgs", "b", "e"),
+            derive_batch_request_token("1", "pkgs", "a", "f"),
         ] {
             assert_ne!(one, other);
         }

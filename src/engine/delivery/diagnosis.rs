@@ -3,7 +3,7 @@
 //! The edge's answer and what AWS says of the parts are read together: alone, neither tells the cause.
 
 use crate::aws::web::WebReply;
-use crate::edge::bundle::parse_description;
+use crate::edge::bundle::parse_version_description;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -49,7 +49,7 @@ impl DiagnosisFacts {
         let associated = seen.distribution.as_ref().and_then(|distribution| {
             let arn = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
             let versions = &below.function.as_ref()?.versions;
-            parse_description(&versions.iter().find(|version| version.arn == *arn)?.description)
+            parse_version_description(&versions.iter().find(|version| version.arn == *arn)?.description)
         });
         let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == ResourceOwnership::Ours);
         Self {
@@ -82,10 +82,15 @@ fn can_function_role_decrypt(
     let key = below.key.as_ref()?;
     let Some(role) = &below.role else { return Some(false) };
     let by_role = role.policy.as_ref().is_some_and(|stands| {
-        policy::has_all_statements(stands, &policy::build_function_role_policy(names, &key.arn, account))
+        policy::has_all_policy_statements(
+            stands,
+            &policy::build_function_role_policy(names, &key.arn, account),
+        )
     });
-    let by_key =
-        policy::has_all_statements(&key.policy, &policy::build_kms_key_policy(names, &role.arn, account));
+    let by_key = policy::has_all_policy_statements(
+        &key.policy,
+        &policy::build_kms_key_policy(names, &role.arn, account),
+    );
     Some(policy::trusts_lambda_and_edgelambda(&role.trust) && by_role && by_key)
 }
 

@@ -17,7 +17,7 @@ use crate::model::{
 
 use super::{
     diagnosis::{DiagnosisFacts, diagnose_edge_refusal, diagnose_unreachable_domain},
-    probe::{self, LINK_LIFETIME_SECONDS, SampleKeys, SignedUrlSpec},
+    probe::{self, LINK_LIFETIME_SECONDS, SampleObjectKeys, SignedUrlSpec},
 };
 use crate::engine::session::{AwsTarget, Session};
 
@@ -28,7 +28,7 @@ pub struct EdgeProber<'a> {
     pub domain: &'a str,
     pub secret: &'a Secret,
     pub construction: TokenConstruction,
-    pub samples: SampleKeys,
+    pub samples: SampleObjectKeys,
     pub known: DiagnosisFacts,
 }
 
@@ -37,7 +37,7 @@ impl EdgeProber<'_> {
         self.session.host.clock.current_host_time().as_secs()
     }
 
-    fn sign_path(&self, key: &str, mac: MacAlgorithm, lifetime: i64) -> Result<String, Failure> {
+    fn sign_probe_path(&self, key: &str, mac: MacAlgorithm, lifetime: i64) -> Result<String, Failure> {
         let signed =
             SignedUrlSpec { domain: self.domain, key, construction: self.construction, mac, lifetime };
         probe::sign_probe_url(self.secret, &signed, self.current_unix_seconds())
@@ -73,7 +73,7 @@ impl EdgeProber<'_> {
             Some(key) => (key.as_str(), 200),
             None => (ABSENT_KEY, 404),
         };
-        let answer = match self.sign_path(key, mac, LINK_LIFETIME_SECONDS.cast_signed()) {
+        let answer = match self.sign_probe_path(key, mac, LINK_LIFETIME_SECONDS.cast_signed()) {
             Ok(path) => self.probe_edge(&path).await,
             Err(failure) => return CheckResult::failed_check(name, failure.to_string(), failure.next),
         };
@@ -83,7 +83,9 @@ impl EdgeProber<'_> {
                 "the bucket has no package yet: a signed URL of an absent key answers S3's 404",
             ),
             Ok(reply) if reply.status == wanted => {
-                match object.map(|object| object.as_ref().map(|object| has_object_bytes(object, &reply))) {
+                match object
+                    .map(|object| object.as_ref().map(|object| has_expected_object_bytes(object, &reply)))
+                {
                     Some(Ok(true)) => CheckResult::passed_check(
                         name,
                         format!("200, {} bytes, the object's own", reply.body.len()),
@@ -136,12 +138,13 @@ impl EdgeProber<'_> {
     pub async fn run_negative_probes(&self) -> Vec<CheckResult> {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let path = url_path_from_key(key);
-        let Ok(good) = self.sign_path(key, MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed()) else {
+        let Ok(good) = self.sign_probe_path(key, MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())
+        else {
             return Vec::new();
         };
-        let Ok(expired) = self.sign_path(key, MacAlgorithm::Sha1, -60) else { return Vec::new() };
+        let Ok(expired) = self.sign_probe_path(key, MacAlgorithm::Sha1, -60) else { return Vec::new() };
         let moved = self
-            .sign_path(&format!("{key}x"), MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())
+            .sign_probe_path(&format!("{key}x"), MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())
             .unwrap_or_default();
         let forged = forge_token(&good);
         let moved = moved.split_once('?').map(|(_, query)| format!("{path}?{query}")).unwrap_or_default();
@@ -154,7 +157,7 @@ impl EdgeProber<'_> {
     }
 
     /// Checks that a package is a hit within five tries, and repository metadata never.
-    pub async fn check_caching(&self) -> Vec<CheckResult> {
+    pub async fn check_edge_caching(&self) -> Vec<CheckResult> {
         let mut checks = Vec::new();
         match &self.samples.package {
             None => checks.push(CheckResult::unknown_check("package-cached", "no package yet")),
@@ -167,13 +170,18 @@ impl EdgeProber<'_> {
         checks
     }
 
-    async fn probe_signed(&self, key: &str) -> Result<WebReply, Failure> {
-        self.probe_edge(&self.sign_path(key, MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())?).await
+    async fn probe_signed_url(&self, key: &str) -> Result<WebReply, Failure> {
+        self.probe_edge(&self.sign_probe_path(
+            key,
+            MacAlgorithm::Sha1,
+            LINK_LIFETIME_SECONDS.cast_signed(),
+        )?)
+        .await
     }
 
     async fn check_package_cached(&self, key: &str) -> CheckResult {
         for _ in 0..5 {
-            match self.probe_signed(key).await {
+            match self.probe_signed_url(key).await {
                 Ok(reply) if x_cache_header(&reply).starts_with("Hit") => {
                     return CheckResult::passed_check("package-cached", "the edge answers it from its cache");
                 }
@@ -193,7 +201,7 @@ impl EdgeProber<'_> {
 
     async fn check_repo_metadata_fresh(&self, key: &str) -> CheckResult {
         for _ in 0..3 {
-            match self.probe_signed(key).await {
+            match self.probe_signed_url(key).await {
                 Ok(reply) if x_cache_header(&reply).starts_with("Hit") => {
                     return CheckResult::failed_check(
                         "metadata-fresh",
@@ -241,7 +249,7 @@ impl EdgeProber<'_> {
     }
 }
 
-fn has_object_bytes(object: &Bytes, reply: &WebReply) -> bool {
+fn has_expected_object_bytes(object: &Bytes, reply: &WebReply) -> bool {
     let compared = object.len().min(reply.body.len());
     compared > 0 && object[..compared] == reply.body[..compared]
 }

@@ -29,9 +29,9 @@ pub fn find_signing_construction(
 ///
 /// # Errors
 /// Fails where the edge does not answer.
-pub async fn follow_redirect(session: &Session, location: &str) -> Result<WebReply, Failure> {
+pub async fn follow_redirect_to_edge(session: &Session, location: &str) -> Result<WebReply, Failure> {
     let url = match split_host_and_path(location) {
-        Some((host, path)) if session.web.has_edge_override() => session.web.edge_url(host, path),
+        Some((host, path)) if session.web.has_edge_override() => session.web.edge_request_url(host, path),
         _ => location.to_owned(),
     };
     session.web.http_get(&url, &[]).await
@@ -54,7 +54,8 @@ pub struct SignedUrlSpec<'a> {
 pub fn sign_probe_url(secret: &Secret, signed: &SignedUrlSpec<'_>, now: u64) -> Result<String, Failure> {
     let expires = now.saturating_add_signed(signed.lifetime);
     let key = signed.construction.key.derive_hmac_key(secret)?;
-    let token = token::sign_token(&key, signed.key, expires, signed.mac, signed.construction, signed.domain);
+    let token =
+        token::sign_url_token(&key, signed.key, expires, signed.mac, signed.construction, signed.domain);
     Ok(format!("{}?t={token}", url_path_from_key(signed.key)))
 }
 
@@ -67,7 +68,7 @@ pub async fn fetch_from_edge(
     domain: &str,
     path_and_query: &str,
 ) -> Result<WebReply, Failure> {
-    session.web.http_get(&session.web.edge_url(domain, path_and_query), &[]).await
+    session.web.http_get(&session.web.edge_request_url(domain, path_and_query), &[]).await
 }
 
 /// Finds a real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
@@ -75,26 +76,28 @@ pub async fn fetch_from_edge(
 ///
 /// # Errors
 /// Fails where the bucket can't be listed.
-pub async fn find_sample_keys(target: &AwsTarget) -> Result<SampleKeys, Failure> {
-    use crate::model::packagecloud::object::{ObjectClass, ObjectClassifier};
+pub async fn find_sample_object_keys(target: &AwsTarget) -> Result<SampleObjectKeys, Failure> {
+    use crate::model::packagecloud::object::{ObjectCacheClass, ObjectClassifier};
     const FURTHER_KEYS_MAX: usize = 50_000;
     let classes = ObjectClassifier::default();
-    let mut samples = SampleKeys::default();
+    let mut samples = SampleObjectKeys::default();
     for further in [false, true] {
         let listed = if further {
             target.cloud.list_objects(target.names.bucket_name(), "", FURTHER_KEYS_MAX).await?
         } else {
             target.read_bucket_listing().await?
         };
-        let smallest = |wanted: ObjectClass| {
+        let smallest = |wanted: ObjectCacheClass| {
             listed
                 .iter()
                 .filter(|object| object.size > 0 && classes.classify_key(&object.key) == wanted)
                 .min_by_key(|object| object.size)
                 .map(|object| object.key.clone())
         };
-        samples =
-            SampleKeys { package: smallest(ObjectClass::Package), metadata: smallest(ObjectClass::Metadata) };
+        samples = SampleObjectKeys {
+            package: smallest(ObjectCacheClass::Package),
+            metadata: smallest(ObjectCacheClass::Metadata),
+        };
         if listed.len() < SAMPLED_KEYS_MAX || (samples.package.is_some() && samples.metadata.is_some()) {
             break;
         }
@@ -104,7 +107,7 @@ pub async fn find_sample_keys(target: &AwsTarget) -> Result<SampleKeys, Failure>
 
 /// Keys to probe with; absent in an empty bucket.
 #[derive(Debug, Clone, Default)]
-pub struct SampleKeys {
+pub struct SampleObjectKeys {
     pub package: Option<String>,
     pub metadata: Option<String>,
 }

@@ -47,7 +47,7 @@ impl SampledRedirects {
         let until = Instant::now() + patience;
         let mut found = Vec::with_capacity(count);
         while found.len() < count {
-            match session.probe_redirect(answers, key).await {
+            match session.probe_packagecloud_redirect(answers, key).await {
                 Ok(Some(redirect)) => found.push(redirect),
                 Ok(None) => return Ok(None),
                 Err(failure) if Instant::now() < until => {
@@ -61,7 +61,7 @@ impl SampledRedirects {
     }
 
     /// Says each different answer once, in words.
-    pub(crate) fn describe_each(&self) -> Vec<String> {
+    pub(crate) fn describe_distinct_redirects(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         for text in self.answers.iter().map(DownloadRedirect::describe_redirect) {
             if !words.contains(&text) {

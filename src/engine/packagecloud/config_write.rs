@@ -17,7 +17,7 @@ use crate::model::{
     run::{
         answers::{ManagedFileAction, OperatorAnswers},
         goal::Step,
-        plan::{Attachment, Confirmation, Consent, Plan},
+        plan::{Confirmation, Consent, Plan, PlanDocument},
     },
 };
 
@@ -26,7 +26,7 @@ const WRITE_TRIES_MAX: u32 = 20;
 const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Returns the four values as they shall be once CloudFront is on.
-pub(crate) fn desired_values(
+pub(crate) fn desired_setting_values(
     config: &ObservedConfig,
     distribution: Option<&CloudFrontDistribution>,
     answers: &OperatorAnswers,
@@ -45,14 +45,14 @@ pub(crate) fn preview_config_changes(
     path: &str,
     file: &ConfigFile,
     edits: &[(SettingKey, String)],
-) -> Option<Attachment> {
+) -> Option<PlanDocument> {
     let lines = session.host.preview_config(file, edits, ExpressionOverride::Append).ok()?;
     let title = format!("Changes to {path}");
-    (!lines.is_empty()).then_some(Attachment { title, lines, copy: false })
+    (!lines.is_empty()).then_some(PlanDocument { title, lines, copy: false })
 }
 
 /// Adds what must be said and asked before `keys` are written to the file at `config`.
-pub(crate) fn add_write_confirmations(
+pub(crate) fn add_config_write_confirmations(
     plan: &mut Plan,
     config: &ObservedConfig,
     wanted: &SettingValues,
@@ -62,14 +62,14 @@ pub(crate) fn add_write_confirmations(
     if keys.is_empty() {
         return;
     }
-    plan.attachments.extend(managed::snippet_attachment(config, wanted, keys));
+    plan.documents.extend(managed::config_snippet_document(config, wanted, keys));
     plan.confirmations.extend(managed::managed_host_confirmation(config, answers));
     plan.notes.extend(managed::managed_write_warning(config, answers));
-    plan.confirmations.extend(expression_confirmation(config, keys, answers));
+    plan.confirmations.extend(expression_overwrite_confirmation(config, keys, answers));
 }
 
 /// Asks whether an expression is overruled, where one of `keys` is one.
-fn expression_confirmation(
+fn expression_overwrite_confirmation(
     config: &ObservedConfig,
     keys: &[SettingKey],
     answers: &OperatorAnswers,
@@ -106,11 +106,18 @@ pub(crate) async fn write_config_values(
         (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
         (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
             let keys = add_pending_secret_key(config, keys);
-            return managed::wait_until_values_written(session, tool, (values, &keys), run, step, purpose)
-                .await;
+            return managed::wait_until_tool_writes_values(
+                session,
+                tool,
+                (values, &keys),
+                run,
+                step,
+                purpose,
+            )
+            .await;
         }
         (Some((tool, _)), None) => {
-            return Err(Failure::consent_failure(
+            return Err(Failure::missing_consent_failure(
                 config.path.clone(),
                 format!("{tool} manages it, and would undo an edit"),
                 "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
@@ -125,7 +132,7 @@ pub(crate) async fn write_config_values(
     };
     let _turn = session.acquire_config_write_lock().await?;
     purpose.begin_config_write(session).await?;
-    let written = session.host.write_config(config, &values.render_edits(keys), expressions).await?;
+    let written = session.host.write_config(config, &values.render_setting_edits(keys), expressions).await?;
     if config.awaits_secret {
         session.host.remove_pending_secret();
     }

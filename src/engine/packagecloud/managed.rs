@@ -13,7 +13,7 @@ use crate::model::{
     run::{
         answers::{ManagedFileAction, OperatorAnswers},
         goal::Step,
-        plan::{Attachment, Confirmation, Consent},
+        plan::{Confirmation, Consent, PlanDocument},
     },
 };
 
@@ -73,24 +73,27 @@ pub(crate) fn config_tool_pause_instruction(tool: &str) -> &'static str {
 }
 
 /// Renders the lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
-pub(crate) fn snippet_attachment(
+pub(crate) fn config_snippet_document(
     config: &ObservedConfig,
     wanted: &SettingValues,
     keys: &[SettingKey],
-) -> Option<Attachment> {
+) -> Option<PlanDocument> {
     let (tool, _) = config.managed.as_ref()?;
-    Some(Attachment {
+    Some(PlanDocument {
         title: format!("For {tool}, which writes {}", config.path),
-        lines: snippet::render_snippet(tool, &select_values(&wanted.redact_cloudfront_secret(), keys))
-            .lines()
-            .map(str::to_owned)
-            .collect(),
+        lines: snippet::render_config_snippet(
+            tool,
+            &select_setting_values(&wanted.redact_cloudfront_secret(), keys),
+        )
+        .lines()
+        .map(str::to_owned)
+        .collect(),
         copy: true,
     })
 }
 
 /// `keys` of the values, and nothing else of them.
-fn select_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
+fn select_setting_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
     let has = |key| keys.contains(&key);
     SettingValues {
         enabled: values.enabled.filter(|_| has(SettingKey::Enabled)),
@@ -105,7 +108,7 @@ fn select_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
 ///
 /// # Errors
 /// Fails where it is stopped, CloudFront was switched off meanwhile, or a file can't be read or written.
-pub(crate) async fn wait_until_values_written(
+pub(crate) async fn wait_until_tool_writes_values(
     session: &Session,
     tool: &str,
     (values, keys): (&SettingValues, &[SettingKey]),
@@ -113,13 +116,13 @@ pub(crate) async fn wait_until_values_written(
     step: Step,
     purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
-    let wanted = values.render_edits(keys);
+    let wanted = values.render_setting_edits(keys);
     let lines: String = wanted
         .iter()
         .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
         .collect();
     session.host.state.write_state_file(PENDING_VALUES_FILE, lines.as_bytes())?;
-    let snippet = format!("{}\n", snippet::render_snippet(tool, &select_values(values, keys)));
+    let snippet = format!("{}\n", snippet::render_config_snippet(tool, &select_setting_values(values, keys)));
     let path = session.host.state.write_state_file(SNIPPET_FILE, snippet.as_bytes())?;
     let say = run.progress_reporter(step);
     let began = tokio::time::Instant::now();
@@ -136,7 +139,7 @@ pub(crate) async fn wait_until_values_written(
         ));
         // What is kept here doesn't count: the file must hold it.
         let now = session.host.read_config().await?.file.setting_values();
-        if wanted.iter().all(|(key, value)| now.render_ruby_value(*key).as_ref() == Some(value)) {
+        if wanted.iter().all(|(key, value)| now.render_setting_as_ruby(*key).as_ref() == Some(value)) {
             session.host.remove_pending_secret();
             session.host.state.remove_state_file(PENDING_VALUES_FILE);
             session.host.state.remove_state_file(SNIPPET_FILE);

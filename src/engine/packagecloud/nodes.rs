@@ -24,11 +24,11 @@ pub(crate) struct NodeConfig {
 
 impl NodeConfig {
     /// Takes what is compared from a node's file.
-    pub(crate) fn from_config(session: &Session, config: &LoadedConfig) -> Self {
+    pub(crate) fn from_loaded_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
             name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
             seen: config.seen.clone(),
-            bucket: config.file.find_bucket().map(|(_, bucket)| bucket.to_owned()),
+            bucket: config.file.find_configured_bucket().map(|(_, bucket)| bucket.to_owned()),
         }
     }
 }
@@ -47,10 +47,10 @@ pub(crate) async fn read_other_node_configs(
         return Ok(Vec::new());
     }
     let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = NodeConfig::from_config(session, first);
+    let first = NodeConfig::from_loaded_config(session, first);
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
-        let node = NodeConfig::from_config(session, &config?);
+        let node = NodeConfig::from_loaded_config(session, &config?);
         if let Some(failed) = Some(compare_node_configs(&first, &node, answers.consents.new_secret))
             .filter(CheckResult::has_failed)
         {
@@ -73,7 +73,7 @@ pub(crate) async fn check_other_node_configs(
 ) -> Vec<CheckResult> {
     let others = session.other_node_sessions();
     let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = first.map(|config| NodeConfig::from_config(session, config));
+    let first = first.map(|config| NodeConfig::from_loaded_config(session, config));
     others
         .iter()
         .zip(read)
@@ -85,7 +85,7 @@ pub(crate) async fn check_other_node_configs(
             ),
             (Some(first), Ok(config)) => compare_node_configs(
                 first,
-                &NodeConfig::from_config(session, &config),
+                &NodeConfig::from_loaded_config(session, &config),
                 answers.consents.new_secret,
             ),
             (None, Ok(config)) => CheckResult::passed_check(config.seen.path.clone(), "it can be read"),
@@ -125,7 +125,8 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
             ),
         );
     }
-    let same = SettingKey::ALL.iter().all(|&key| a.render_ruby_value(key) == b.render_ruby_value(key));
+    let same =
+        SettingKey::ALL.iter().all(|&key| a.render_setting_as_ruby(key) == b.render_setting_as_ruby(key));
     if same {
         return CheckResult::passed_check(
             name,
@@ -134,13 +135,13 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
     }
     let mut differs: Vec<String> = SettingKey::ALL
         .iter()
-        .filter(|&&key| a.render_ruby_value(key) != b.render_ruby_value(key))
+        .filter(|&&key| a.render_setting_as_ruby(key) != b.render_setting_as_ruby(key))
         .map(|&key| {
             format!(
                 "{} is {} there and {} on {}",
                 key.setting_name(),
-                render_value(b, key),
-                render_value(a, key),
+                render_setting_value(b, key),
+                render_setting_value(a, key),
                 first.name
             )
         })
@@ -153,8 +154,8 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
     )
 }
 
-fn render_value(values: &SettingValues, key: SettingKey) -> String {
-    values.redact_cloudfront_secret().render_ruby_value(key).unwrap_or_else(|| "not there".to_owned())
+fn render_setting_value(values: &SettingValues, key: SettingKey) -> String {
+    values.redact_cloudfront_secret().render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
@@ -166,8 +167,8 @@ pub(crate) fn missing_setting_keys(
     keys.iter()
         .copied()
         .filter(|&key| {
-            wanted.render_ruby_value(key).is_some()
-                && wanted.render_ruby_value(key) != seen.values.render_ruby_value(key)
+            wanted.render_setting_as_ruby(key).is_some()
+                && wanted.render_setting_as_ruby(key) != seen.values.render_setting_as_ruby(key)
         })
         .collect()
 }

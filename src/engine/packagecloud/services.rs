@@ -20,7 +20,7 @@ pub(super) struct ServiceStatus {
 }
 
 /// Reads the lines of `status`: `run: unicorn: (pid 812) 4711s; run: log: (pid 800) 9000s`.
-fn parse_status(text: &str) -> Vec<ServiceStatus> {
+fn parse_service_statuses(text: &str) -> Vec<ServiceStatus> {
     let service = |line: &str| {
         let (state, rest) = line.trim().split_once(": ")?;
         let (name, rest) = rest.split_once(": ")?;
@@ -44,7 +44,7 @@ fn parse_status(text: &str) -> Vec<ServiceStatus> {
 
 /// Reads the services of this session's host; none where it doesn't say.
 async fn read_service_statuses(session: &Session) -> Vec<ServiceStatus> {
-    parse_status(&session.host.read_services_status().await.unwrap_or_default())
+    parse_service_statuses(&session.host.read_services_status().await.unwrap_or_default())
 }
 
 fn join_service_names(services: &[&ServiceStatus]) -> String {
@@ -52,7 +52,7 @@ fn join_service_names(services: &[&ServiceStatus]) -> String {
 }
 
 /// Says before a restart what it has to bring.
-pub(crate) async fn describe_restart(session: &Session) -> Option<String> {
+pub(crate) async fn describe_restart_impact(session: &Session) -> Option<String> {
     let services = read_service_statuses(session).await;
     let all: Vec<&ServiceStatus> = services.iter().collect();
     (!all.is_empty()).then(|| {
@@ -92,7 +92,7 @@ fn check_services_restarted(services: &[ServiceStatus], since: Duration) -> Resu
 const RESTART_SLACK: Duration = Duration::from_secs(2);
 
 /// Says what came of the restart that began `since` ago, as the end of a sentence: the services, and the site.
-pub(crate) async fn check_after_restart(
+pub(crate) async fn check_services_after_restart(
     session: &Session,
     answers: &OperatorAnswers,
     since: tokio::time::Instant,
@@ -109,7 +109,7 @@ pub(crate) async fn check_after_restart(
         }
     }
     // Where its redirect was followed, it has answered.
-    if !session.can_probe_redirect(answers)
+    if !session.can_probe_packagecloud_redirect(answers)
         && let Some(words) = wait_until_site_answers(session).await
     {
         said.push(words);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_service_that_the_restart_left_out_is_named() {
-        let services = parse_status(&STATUS_OUTPUT.replace(", want down", ""));
+        let services = parse_service_statuses(&STATUS_OUTPUT.replace(", want down", ""));
         let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
         assert_eq!(names, ["nginx", "unicorn", "resque"]);
         let since = Duration::from_secs(4);

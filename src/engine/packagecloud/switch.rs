@@ -121,7 +121,7 @@ pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, p
     let left = session.is_without_ctl();
     let mut line = |step, target: &str, why: &str| {
         let why = if left { "left to you, where packagecloud runs" } else { why };
-        plan.add_change(step, ChangeKind::Run, target, why);
+        plan.add_planned_change(step, ChangeKind::Run, target, why);
     };
     line(Step::Reconfigure, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
     line(Step::Restart, "packagecloud-ctl restart", "customers notice some seconds");
@@ -157,7 +157,7 @@ pub(crate) async fn run_ctl_step(
 ) -> Result<(), Failure> {
     let step = step_from_command(command);
     let say = run.progress_reporter(step);
-    run.run_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
+    run.run_stage_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
         Ok(((), run_ctl_to_success(session, command, &mut |line| say(line)).await?))
     })
     .await
@@ -185,7 +185,7 @@ pub(crate) async fn run_ctl_to_success(
     let began = tokio::time::Instant::now();
     let on = session.host.host_suffix();
     let what = format!("packagecloud-ctl {command}{on}");
-    match session.host.run_ctl(command, say).await? {
+    match session.host.run_packagecloud_ctl(command, say).await? {
         CtlOutcome::Done => Ok(format!("{what} took {} s", began.elapsed().as_secs())),
         CtlOutcome::UnknownCommand => Err(Failure::other_failure(
             what,
@@ -218,11 +218,11 @@ pub(crate) async fn is_cloudfront_live(
     if is_cloudfront_switch_unfinished(session) {
         return Some(false);
     }
-    if !session.can_probe_redirect(answers) {
+    if !session.can_probe_packagecloud_redirect(answers) {
         // Nothing was begun, and nothing can be seen: the file is believed.
         return Some(true);
     }
-    match session.probe_redirect(answers, None).await {
+    match session.probe_packagecloud_redirect(answers, None).await {
         Ok(Some(redirect)) => {
             let host = redirect.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host);
             Some(
@@ -244,7 +244,7 @@ pub(super) async fn probe_redirects_repeatedly(
 ) -> Result<Option<(String, bool)>, Failure> {
     let asked = SampledRedirects::sample_redirects(session, answers, None, REDIRECT_SAMPLES).await?;
     Ok(asked.map(|asked| {
-        (asked.describe_each().join(", then "), !asked.redirect_urls_to_cloudfront().is_empty())
+        (asked.describe_distinct_redirects().join(", then "), !asked.redirect_urls_to_cloudfront().is_empty())
     }))
 }
 

@@ -74,12 +74,12 @@ pub async fn run_vendor_reindex(
     let bucket = found.name.as_str();
     let what = format!("packagecloud-ctl {}", CtlCommand::ReindexEverything);
     let waits = read_vendor_reindex_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
-    run.run_step(Step::VendorReindex, what.clone(), async {
+    run.run_stage_step(Step::VendorReindex, what.clone(), async {
         let say = run.progress_reporter(Step::VendorReindex);
         if !waits {
             let running = run.read_unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
-                session.host.run_ctl(CtlCommand::ReindexEverything, &mut on_line).await
+                session.host.run_packagecloud_ctl(CtlCommand::ReindexEverything, &mut on_line).await
             });
             match running.await? {
                 CtlOutcome::Done => save_vendor_reindex_state(session, bucket, VendorReindexState::Queued),

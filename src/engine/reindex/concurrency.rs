@@ -36,10 +36,10 @@ pub struct AdaptiveConcurrencyLimit {
     /// When the next request may go. Whoever waits for that holds it, the rest stand in line: a rate that changes
     /// meets at most one that has its time already.
     next: tokio::sync::Mutex<Instant>,
-    inner: Mutex<LimitState>,
+    inner: Mutex<ConcurrencyLimitState>,
 }
 
-struct LimitState {
+struct ConcurrencyLimitState {
     ramping: bool,
     /// How often in a row HEADs took far longer than they do while S3 keeps up.
     strained_in_a_row: u32,
@@ -71,7 +71,7 @@ impl AdaptiveConcurrencyLimit {
             slow_downs: AtomicU64::new(0),
             limited: AtomicBool::new(false),
             next: tokio::sync::Mutex::new(now),
-            inner: Mutex::new(LimitState {
+            inner: Mutex::new(ConcurrencyLimitState {
                 ramping: true,
                 strained_in_a_row: 0,
                 base_latency_secs: None,
@@ -120,12 +120,12 @@ impl AdaptiveConcurrencyLimit {
     }
 
     /// Counts a reply that wasn't SlowDown.
-    pub fn record_success(&self) {
+    pub fn record_request_success(&self) {
         self.passed.fetch_add(1, Relaxed);
     }
 
     /// Replies so far that weren't SlowDown.
-    pub fn success_count(&self) -> u64 {
+    pub fn successful_request_count(&self) -> u64 {
         self.passed.load(Relaxed)
     }
 
@@ -138,11 +138,11 @@ impl AdaptiveConcurrencyLimit {
     pub fn update_concurrency_limit(&self, busy: usize, heads: HeadTimings) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        self.update_rate(&mut inner, now);
+        self.update_request_rate(&mut inner, now);
         self.size.store(self.compute_concurrency_limit(&mut inner, busy, heads, now), Relaxed);
     }
 
-    fn update_rate(&self, inner: &mut LimitState, now: Instant) {
+    fn update_request_rate(&self, inner: &mut ConcurrencyLimitState, now: Instant) {
         let elapsed = (now - inner.measured_at).as_secs_f64();
         if elapsed < RATE_MEASURE_INTERVAL.as_secs_f64() {
             return;
@@ -176,7 +176,7 @@ impl AdaptiveConcurrencyLimit {
 
     fn compute_concurrency_limit(
         &self,
-        inner: &mut LimitState,
+        inner: &mut ConcurrencyLimitState,
         busy: usize,
         heads: HeadTimings,
         now: Instant,
@@ -217,7 +217,7 @@ impl AdaptiveConcurrencyLimit {
         }
         // On the way up one more for each reply that came: twice as many after each reply's time. Where that is short, what
         // is in flight asks for more than S3 lets through already.
-        let passed = self.success_count();
+        let passed = self.successful_request_count();
         let came = (passed - inner.successes_at_growth) as usize;
         inner.successes_at_growth = passed;
         let doubles = inner.ramping && took > TICK_INTERVAL.as_secs_f64() / 2.0;
@@ -348,7 +348,7 @@ mod tests {
                 for _ in 0..4 {
                     window.wait_for_request_rate().await;
                     went.lock().unwrap().push(Instant::now());
-                    window.record_success();
+                    window.record_request_success();
                 }
             });
         }

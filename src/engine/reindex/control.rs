@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ControlState {
+enum ReindexControlState {
     Go,
     Pause,
     Stop,
@@ -13,11 +13,11 @@ enum ControlState {
 
 /// Clones speak to the same run.
 #[derive(Debug, Clone)]
-pub struct ReindexControl(Arc<watch::Sender<ControlState>>);
+pub struct ReindexControl(Arc<watch::Sender<ReindexControlState>>);
 
 impl Default for ReindexControl {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(ControlState::Go)))
+        Self(Arc::new(watch::Sender::new(ReindexControlState::Go)))
     }
 }
 
@@ -27,38 +27,43 @@ impl ReindexControl {
         self.0.send_if_modified(|wish| {
             std::mem::replace(
                 wish,
-                if *wish == ControlState::Stop { ControlState::Stop } else { ControlState::Pause },
-            ) == ControlState::Go
+                if *wish == ReindexControlState::Stop {
+                    ReindexControlState::Stop
+                } else {
+                    ReindexControlState::Pause
+                },
+            ) == ReindexControlState::Go
         });
     }
 
     /// Goes on after a pause.
     pub fn resume_reindex(&self) {
         self.0.send_if_modified(|wish| {
-            *wish == ControlState::Pause && std::mem::replace(wish, ControlState::Go) == ControlState::Pause
+            *wish == ReindexControlState::Pause
+                && std::mem::replace(wish, ReindexControlState::Go) == ReindexControlState::Pause
         });
     }
 
     /// Stops: the requests in flight are the last ones.
     pub fn stop_reindex(&self) {
-        self.0.send_replace(ControlState::Stop);
+        self.0.send_replace(ReindexControlState::Stop);
     }
 
     /// Returns whether it is paused.
     pub fn is_reindex_paused(&self) -> bool {
-        *self.0.borrow() == ControlState::Pause
+        *self.0.borrow() == ReindexControlState::Pause
     }
 
     /// Waits until it is no longer paused.
     pub(super) async fn wait_while_paused(&self) {
         if self.is_reindex_paused() {
             // The sender is this very value: it can't be gone.
-            let _ = self.0.subscribe().wait_for(|wish| *wish != ControlState::Pause).await;
+            let _ = self.0.subscribe().wait_for(|wish| *wish != ReindexControlState::Pause).await;
         }
     }
 
     /// Waits until it is stopped.
     pub(super) async fn wait_until_stopped(&self) {
-        let _ = self.0.subscribe().wait_for(|wish| *wish == ControlState::Stop).await;
+        let _ = self.0.subscribe().wait_for(|wish| *wish == ReindexControlState::Stop).await;
     }
 }

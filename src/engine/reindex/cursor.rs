@@ -55,7 +55,7 @@ pub struct ReindexCursor {
 }
 
 /// Renders what a cursor is valid for.
-pub fn cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
+pub fn reindex_cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
     serde_json::json!([
         1,
         bucket,
@@ -69,7 +69,7 @@ pub fn cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
 
 impl ReindexCursor {
     /// Loads the cursor at `path`; `None` where there is none, or one of other rules.
-    pub fn load_cursor(path: &Path, rules: &str) -> Option<Self> {
+    pub fn load_reindex_cursor(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|cursor: &Self| cursor.rules == rules)
     }
@@ -87,9 +87,10 @@ impl ReindexCursor {
     ///
     /// # Errors
     /// Fails where the file can't be written.
-    pub fn save_cursor(&self, path: &Path) -> Result<(), Failure> {
+    pub fn save_reindex_cursor(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).map_err(io::Error::other);
-        text.and_then(|text| replace_file(path, &text)).map_err(|error| write_failure(path, &error))
+        text.and_then(|text| replace_file_atomically(path, &text))
+            .map_err(|error| file_write_failure(path, &error))
     }
 
     /// Removes the file where there is one.
@@ -98,14 +99,14 @@ impl ReindexCursor {
     /// Fails where it is there and can't be removed.
     pub fn remove_cursor_if_present(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_failure(path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_write_failure(path, &error)),
             _ => Ok(()),
         }
     }
 }
 
 /// Says that a file of the reindex can't be written, and what to do.
-pub fn write_failure(path: &Path, error: &io::Error) -> Failure {
+pub fn file_write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::other_failure(
         path.display().to_string(),
         error.to_string(),
@@ -117,7 +118,7 @@ pub fn write_failure(path: &Path, error: &io::Error) -> Failure {
 ///
 /// # Errors
 /// Fails where the file can't be written.
-pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -136,18 +137,25 @@ mod tests {
         let path = folder.path().join("deep/cursor.json");
         let answers = ReindexAnswers::default();
         let cursor = ReindexCursor {
-            rules: cursor_rules("b", &answers),
+            rules: reindex_cursor_rules("b", &answers),
             ranges: vec![ObjectKeyRange { after: "7/8/ä\n".to_owned(), until: None }],
             undone: vec!["k".to_owned()],
             ..ReindexCursor::default()
         };
-        cursor.save_cursor(&path).unwrap();
-        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &answers)), Some(cursor));
-        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("c", &answers)), None);
+        cursor.save_reindex_cursor(&path).unwrap();
+        assert_eq!(
+            ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &answers)),
+            Some(cursor)
+        );
+        assert_eq!(ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("c", &answers)), None);
         let other = ReindexAnswers { package_globs: vec!["*".to_owned()], ..answers.clone() };
-        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &other)), None);
+        assert_eq!(ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &other)), None);
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &answers)), None, "half a file");
+        assert_eq!(
+            ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &answers)),
+            None,
+            "half a file"
+        );
         ReindexCursor::remove_cursor_if_present(&path).unwrap();
         ReindexCursor::remove_cursor_if_present(&path).unwrap();
     }

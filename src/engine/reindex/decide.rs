@@ -3,7 +3,7 @@
 //! What is right already is left alone; what can't keep its attributes is left alone too, and says why.
 
 pub(crate) use crate::aws::s3::fast::{ObjectAttributes, SINGLE_COPY_MAX_BYTES};
-use crate::model::packagecloud::object::ObjectClass;
+use crate::model::packagecloud::object::ObjectCacheClass;
 
 /// What to do with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum ReindexDecision {
 }
 
 /// Decides what is done to an object, by its class and its attributes.
-pub fn decide_object(class: ObjectClass, head: &ObjectAttributes) -> ReindexDecision {
+pub fn decide_object_reindex(class: ObjectCacheClass, head: &ObjectAttributes) -> ReindexDecision {
     let Some(cache_control) = class.expected_cache_control() else { return ReindexDecision::Keep };
     // A header that isn't text isn't one that we know.
     if class.is_correct_cache_control(head.header_text("cache-control")) {
@@ -61,33 +61,33 @@ mod tests {
 
     #[test]
     fn each_kind_of_object_is_treated_as_it_must_be() {
-        let package = ObjectClass::Package.expected_cache_control().unwrap();
-        let metadata = ObjectClass::Metadata.expected_cache_control().unwrap();
+        let package = ObjectCacheClass::Package.expected_cache_control().unwrap();
+        let metadata = ObjectCacheClass::Metadata.expected_cache_control().unwrap();
         fn decide_with_headers(
-            class: ObjectClass,
+            class: ObjectCacheClass,
             size: u64,
             headers: &[(&'static str, &'static str)],
         ) -> ReindexDecision {
-            decide_object(class, &sample_head(size, headers))
+            decide_object_reindex(class, &sample_head(size, headers))
         }
-        assert_eq!(decide_with_headers(ObjectClass::Package, 1, &[]), ReindexDecision::Copy(package));
+        assert_eq!(decide_with_headers(ObjectCacheClass::Package, 1, &[]), ReindexDecision::Copy(package));
         assert_eq!(
-            decide_with_headers(ObjectClass::Package, 0, &[]),
+            decide_with_headers(ObjectCacheClass::Package, 0, &[]),
             ReindexDecision::Copy(package),
             "an empty one"
         );
         assert_eq!(
-            decide_with_headers(ObjectClass::Package, 5 << 30, &[]),
+            decide_with_headers(ObjectCacheClass::Package, 5 << 30, &[]),
             ReindexDecision::Copy(package),
             "just fits"
         );
         assert_eq!(
-            decide_with_headers(ObjectClass::Package, (5 << 30) + 1, &[]),
+            decide_with_headers(ObjectCacheClass::Package, (5 << 30) + 1, &[]),
             ReindexDecision::CopyMultipart(package)
         );
         assert_eq!(
             decide_with_headers(
-                ObjectClass::Metadata,
+                ObjectCacheClass::Metadata,
                 1,
                 &[("cache-control", "public, max-age=31536000, immutable")]
             ),
@@ -95,7 +95,7 @@ mod tests {
         );
         assert_eq!(
             decide_with_headers(
-                ObjectClass::Package,
+                ObjectCacheClass::Package,
                 1,
                 &[("cache-control", "public, max-age=31536000, immutable")]
             ),
@@ -103,19 +103,20 @@ mod tests {
         );
         assert_eq!(
             decide_with_headers(
-                ObjectClass::Metadata,
+                ObjectCacheClass::Metadata,
                 1,
                 &[("cache-control", "no-store"), ("x-amz-storage-class", "GLACIER")]
             ),
             ReindexDecision::Keep
         );
-        assert_eq!(decide_with_headers(ObjectClass::Foreign, 1, &[]), ReindexDecision::Keep);
+        assert_eq!(decide_with_headers(ObjectCacheClass::Foreign, 1, &[]), ReindexDecision::Keep);
         for (headers, why) in [
             ([("x-amz-storage-class", "DEEP_ARCHIVE")], "archived"),
             ([("x-amz-missing-meta", "1")], "lost"),
             ([("x-amz-server-side-encryption-customer-algorithm", "AES256")], "SSE-C"),
         ] {
-            let ReindexDecision::Skip(said) = decide_with_headers(ObjectClass::Package, 1, &headers) else {
+            let ReindexDecision::Skip(said) = decide_with_headers(ObjectCacheClass::Package, 1, &headers)
+            else {
                 panic!("{headers:?}")
             };
             assert!(said.contains(why), "{said}");

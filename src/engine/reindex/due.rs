@@ -15,7 +15,7 @@ use crate::model::{
 pub(crate) const SURVEY_PAGES_MAX: usize = 4;
 
 /// Returns where the cursor of this state directory is kept.
-pub(crate) fn cursor_path(session: &Session) -> PathBuf {
+pub(crate) fn reindex_cursor_path(session: &Session) -> PathBuf {
     session.host.state.state_dir_path().join("reindex.cursor")
 }
 
@@ -32,14 +32,14 @@ pub(crate) async fn require_reindex_done(
         return Ok(());
     }
     let found = session.resolve_objects_bucket(answers).await?;
-    let standing = read_reindex_progress(&found.name, chosen, &cursor_path(session));
+    let standing = read_reindex_progress(&found.name, chosen, &reindex_cursor_path(session));
     if standing.finished {
         return Ok(());
     }
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
         survey_bucket(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX).await?;
-    if !survey.more && survey.total_objects() == 0 {
+    if !survey.more && survey.total_object_count() == 0 {
         return Ok(());
     }
     let why = match standing.resumes {

@@ -6,7 +6,7 @@ use super::{cursor::ObjectKeyRange, ranges, retry_s3_briefly};
 pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3RequestError, StorageClass};
 use crate::model::{
     failure::{Failure, FailureKind},
-    packagecloud::object::{ObjectClass, ObjectClassifier},
+    packagecloud::object::{ObjectCacheClass, ObjectClassifier},
     run::tally::{NameTally, top_level_folder},
 };
 
@@ -36,9 +36,9 @@ pub async fn survey_bucket(
     classes: &ObjectClassifier,
     pages: usize,
 ) -> Result<BucketSurvey, Failure> {
-    let ranges = ranges::divide_bucket(s3).await;
+    let ranges = ranges::divide_bucket_into_ranges(s3).await;
     let each = (pages / ranges.len()).max(1);
-    let parts = ranges.iter().map(|range| survey_range(s3, classes, range, each));
+    let parts = ranges.iter().map(|range| survey_key_range(s3, classes, range, each));
     let parts = futures::future::try_join_all(parts)
         .await
         .map_err(|refusal| survey_failure(s3.bucket_name(), refusal))?;
@@ -57,7 +57,7 @@ pub async fn survey_bucket(
 }
 
 /// The beginning of one range, or all of it.
-async fn survey_range(
+async fn survey_key_range(
     s3: &S3ObjectClient,
     classes: &ObjectClassifier,
     range: &ObjectKeyRange,
@@ -65,14 +65,14 @@ async fn survey_range(
 ) -> Result<BucketSurvey, S3RequestError> {
     let (mut survey, mut after) = (BucketSurvey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = retry_s3_briefly(|| s3.list_objects("", &after, false)).await?;
+        let page = retry_s3_briefly(|| s3.list_objects_page("", &after, false)).await?;
         survey.more = page.more;
         for entry in &page.entries {
             if range.until.as_ref().is_some_and(|until| entry.key > *until) {
                 survey.more = false;
                 break;
             }
-            survey.count_object(classes.classify_key(&entry.key), entry);
+            survey.count_surveyed_object(classes.classify_key(&entry.key), entry);
         }
         match page.entries.last() {
             Some(last) if survey.more => after.clone_from(&last.key),
@@ -106,7 +106,7 @@ fn survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
 }
 
 /// Renders a tally: `120 in backups/, 3 in (no folder), 9 in others`.
-pub fn render_tally(tally: &NameTally, relation: &str, most: usize) -> String {
+pub fn render_folder_tally(tally: &NameTally, relation: &str, most: usize) -> String {
     let (first, rest) = tally.most_frequent_names(most);
     let mut parts: Vec<String> =
         first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
@@ -117,11 +117,11 @@ pub fn render_tally(tally: &NameTally, relation: &str, most: usize) -> String {
 }
 
 impl BucketSurvey {
-    fn count_object(&mut self, class: ObjectClass, entry: &ObjectListingEntry) {
+    fn count_surveyed_object(&mut self, class: ObjectCacheClass, entry: &ObjectListingEntry) {
         match class {
-            ObjectClass::Foreign => return self.foreign.increment_count(top_level_folder(&entry.key)),
-            ObjectClass::Package => self.packages += 1,
-            ObjectClass::Metadata => self.metadata += 1,
+            ObjectCacheClass::Foreign => return self.foreign.increment_count(top_level_folder(&entry.key)),
+            ObjectCacheClass::Package => self.packages += 1,
+            ObjectCacheClass::Metadata => self.metadata += 1,
         }
         self.bytes += entry.size;
         match entry.storage_class {
@@ -133,7 +133,7 @@ impl BucketSurvey {
 
     /// Counts the objects that a reindex looks at.
     #[must_use]
-    pub fn total_objects(&self) -> u64 {
+    pub fn total_object_count(&self) -> u64 {
         self.packages + self.metadata
     }
 
@@ -141,16 +141,16 @@ impl BucketSurvey {
     #[must_use]
     pub fn reindex_cost_usd(&self, acl: bool) -> f64 {
         let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
-        self.total_objects() as f64 * (each + 0.005e-6)
+        self.total_object_count() as f64 * (each + 0.005e-6)
     }
 
     /// Renders what to tell before anything is written: whole sentences.
     #[must_use]
-    pub fn render_lines(&self, acl: bool) -> Vec<String> {
+    pub fn render_survey_lines(&self, acl: bool) -> Vec<String> {
         let least = if self.more { "at least " } else { "" };
         let requests = if acl { "a HEAD, a GetObjectAcl and a copy" } else { "a HEAD and a copy" };
         let mut lines = vec![
-            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_objects(), self.packages, self.metadata),
+            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_object_count(), self.packages, self.metadata),
             format!(
                 "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
                 self.reindex_cost_usd(acl)
@@ -172,7 +172,7 @@ impl BucketSurvey {
             lines.push(format!(
                 "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too): {}.",
                 self.foreign.total_count(),
-                render_tally(&self.foreign, "in ", 5)
+                render_folder_tally(&self.foreign, "in ", 5)
             ));
         }
         lines

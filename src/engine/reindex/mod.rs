@@ -33,8 +33,8 @@ use tokio::{
 };
 
 pub use control::ReindexControl;
-pub use cursor::{ReindexCounts, cursor_rules};
-pub use estimate::{BucketSurvey, render_tally, survey_bucket};
+pub use cursor::{ReindexCounts, reindex_cursor_rules};
+pub use estimate::{BucketSurvey, render_folder_tally, survey_bucket};
 
 use self::{
     cursor::ReindexCursor, progress::ReindexCheckpoint, spool::ManifestSpool, workers::ReindexWorkers,
@@ -96,12 +96,12 @@ pub struct ReindexProgress {
 /// What earlier runs for `bucket` left beside `cursor`.
 #[must_use]
 pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> ReindexProgress {
-    let rules = cursor::cursor_rules(bucket, answers);
-    let finished = std::fs::read(finished_marker_path(cursor))
+    let rules = cursor::reindex_cursor_rules(bucket, answers);
+    let finished = std::fs::read(reindex_finished_marker_path(cursor))
         .ok()
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     ReindexProgress {
-        resumes: ReindexCursor::load_cursor(cursor, &rules).map(|cursor| cursor.counts.done),
+        resumes: ReindexCursor::load_reindex_cursor(cursor, &rules).map(|cursor| cursor.counts.done),
         finished: finished.is_some_and(|marker| marker["rules"] == rules),
     }
 }
@@ -111,18 +111,18 @@ pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Pa
 /// # Errors
 /// Where the files can't be written.
 pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), Failure> {
-    ReindexCursor::remove_cursor_if_present(&finished_marker_path(cursor))?;
+    ReindexCursor::remove_cursor_if_present(&reindex_finished_marker_path(cursor))?;
     let uploads = ReindexCursor::read_unfinished_uploads(cursor, bucket);
     if uploads.is_empty() {
         return ReindexCursor::remove_cursor_if_present(cursor);
     }
     // Rules that no run has.
     let rules = serde_json::json!([0, bucket]).to_string();
-    ReindexCursor { rules, uploads, ..ReindexCursor::default() }.save_cursor(cursor)
+    ReindexCursor { rules, uploads, ..ReindexCursor::default() }.save_reindex_cursor(cursor)
 }
 
 /// Where it stands that a run went to its end.
-pub(super) fn finished_marker_path(cursor: &Path) -> PathBuf {
+pub(super) fn reindex_finished_marker_path(cursor: &Path) -> PathBuf {
     cursor.with_extension("finished")
 }
 
@@ -138,16 +138,17 @@ pub async fn reindex_bucket(
 ) -> Result<ReindexSummary, Failure> {
     let answers = &options.answers;
     let classes = ObjectClassifier::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
-    let rules = cursor::cursor_rules(s3.bucket_name(), answers);
+    let rules = cursor::reindex_cursor_rules(s3.bucket_name(), answers);
     // Whatever the rules of the run that began them.
     let begun = ReindexCursor::read_unfinished_uploads(&options.cursor, s3.bucket_name());
-    let left = if answers.rescan { None } else { ReindexCursor::load_cursor(&options.cursor, &rules) };
+    let left =
+        if answers.rescan { None } else { ReindexCursor::load_reindex_cursor(&options.cursor, &rules) };
     if left.is_none() {
         ReindexCursor::remove_cursor_if_present(&options.skipped)?;
     }
-    ReindexCursor::remove_cursor_if_present(&finished_marker_path(&options.cursor))?;
+    ReindexCursor::remove_cursor_if_present(&reindex_finished_marker_path(&options.cursor))?;
     if let Some(folder) = options.skipped.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| cursor::write_failure(folder, &error))?;
+        std::fs::create_dir_all(folder).map_err(|error| cursor::file_write_failure(folder, &error))?;
     }
     let started = options.requests_before.unwrap_or_else(|| s3.request_counts());
     let acl = !answers.no_acl && are_object_acls_kept(s3).await?;
@@ -156,7 +157,7 @@ pub async fn reindex_bucket(
     } else {
         let ranges = match &options.cuts {
             Some(cuts) => ranges::ranges_from_cuts(cuts),
-            None => ranges::divide_bucket(s3).await,
+            None => ranges::divide_bucket_into_ranges(s3).await,
         };
         ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
     };
@@ -168,13 +169,13 @@ pub async fn reindex_bucket(
             checkpoint.uploads.insert(upload, key);
         }
     }
-    let undone = checkpoint.requeue_undone(cursor.undone);
+    let undone = checkpoint.requeue_undone_keys(cursor.undone);
     let workers =
         Arc::new(ReindexWorkers::new(s3.clone(), classes, control.clone(), checkpoint, acl, options));
-    workers.jobs.add_jobs(undone);
+    workers.jobs.add_object_jobs(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
-        tasks.spawn(workers.clone().list_range(index));
+        tasks.spawn(workers.clone().list_key_range(index));
     }
     let run = ReindexRun { workers: &workers, options, rules: &rules, requests_before: started };
     let ended = run.supervise_workers(&mut tasks, say).await;
@@ -182,12 +183,12 @@ pub async fn reindex_bucket(
     while let Some(ended) = tasks.join_next().await {
         run.halt_on_panic(ended);
     }
-    run.finish_run(ended)
+    run.finish_reindex_run(ended)
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
 async fn are_object_acls_kept(s3: &S3ObjectClient) -> Result<bool, Failure> {
-    match retry_s3_briefly(|| s3.has_object_acls()).await {
+    match retry_s3_briefly(|| s3.are_object_acls_enabled()).await {
         Ok(has) => Ok(has),
         Err(S3RequestError::Fatal(failure)) => Err(failure),
         Err(_) => Ok(true),
@@ -224,7 +225,7 @@ impl ReindexRun<'_> {
     async fn supervise_workers(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(ProgressStats) + Sync)) -> bool {
         let workers = self.workers;
         let (mut said, mut saved, mut due) = (Instant::now(), Instant::now(), Instant::now());
-        let mut speed = SpeedMeter::default();
+        let mut speed = ReindexSpeedMeter::default();
         loop {
             tokio::select! {
                 biased;
@@ -256,21 +257,21 @@ impl ReindexRun<'_> {
                 running..workers.limit.current_concurrency().min(workers.busy_workers.load(Relaxed) + waiting)
             {
                 workers.worker_count.fetch_add(1, Relaxed);
-                tasks.spawn(workers.clone().run_worker());
+                tasks.spawn(workers.clone().run_reindex_worker());
             }
             if now - said >= PACE_INTERVAL {
                 said = now;
-                say(self.measure_pace(&mut speed, now));
+                say(self.measure_reindex_pace(&mut speed, now));
             }
             if now - saved >= CURSOR_SAVE_INTERVAL {
                 saved = now;
-                let cursor = workers.lock_checkpoint().to_cursor(self.rules);
-                if let Err(failure) = cursor.save_cursor(&self.options.cursor) {
+                let cursor = workers.lock_checkpoint().to_reindex_cursor(self.rules);
+                if let Err(failure) = cursor.save_reindex_cursor(&self.options.cursor) {
                     workers.halt_workers_with_failure(failure);
                 }
             }
             if workers.lock_checkpoint().is_reindex_finished() {
-                say(self.measure_pace(&mut speed, now));
+                say(self.measure_reindex_pace(&mut speed, now));
                 return true;
             }
         }
@@ -297,11 +298,11 @@ impl ReindexRun<'_> {
         }
     }
 
-    fn measure_pace(&self, speed: &mut SpeedMeter, now: Instant) -> ProgressStats {
+    fn measure_reindex_pace(&self, speed: &mut ReindexSpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
             let checkpoint = self.workers.lock_checkpoint();
             let listed = checkpoint.is_bucket_fully_listed().then(|| checkpoint.handed_out_key_count());
-            (checkpoint.live_counts().clone(), listed.or(self.options.total))
+            (checkpoint.live_reindex_counts().clone(), listed.or(self.options.total))
         };
         let per_second = speed.measure_speed(now, counts.done);
         let left = total.map(|total| total.saturating_sub(counts.done));
@@ -326,26 +327,26 @@ impl ReindexRun<'_> {
     }
 
     /// Leaves the cursor, or after a run to the end none, and says how it ended.
-    fn finish_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
+    fn finish_reindex_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
         let workers = self.workers;
         let (finished, counts, cursor, given_up) = {
             let checkpoint = workers.lock_checkpoint();
             (
                 checkpoint.is_reindex_finished(),
-                checkpoint.live_counts().clone(),
-                checkpoint.to_cursor(self.rules),
+                checkpoint.live_reindex_counts().clone(),
+                checkpoint.to_reindex_cursor(self.rules),
                 checkpoint.given_up_key_count(),
             )
         };
-        let failure = workers.take_failure();
+        let failure = workers.take_worker_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
             ReindexCursor::remove_cursor_if_present(&self.options.cursor)?;
             let at =
                 workers.s3.current_signing_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();
-            let path = finished_marker_path(&self.options.cursor);
-            cursor::replace_file(&path, text.as_bytes())
-                .map_err(|error| cursor::write_failure(&path, &error))?;
+            let path = reindex_finished_marker_path(&self.options.cursor);
+            cursor::replace_file_atomically(&path, text.as_bytes())
+                .map_err(|error| cursor::file_write_failure(&path, &error))?;
             return Ok(ReindexSummary {
                 requests: self.s3_requests_since_start(),
                 slow_downs: workers.limit.slow_down_count(),
@@ -353,7 +354,7 @@ impl ReindexRun<'_> {
                 counts,
             });
         }
-        cursor.save_cursor(&self.options.cursor)?;
+        cursor.save_reindex_cursor(&self.options.cursor)?;
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -372,9 +373,9 @@ impl ReindexRun<'_> {
 
 /// Objects a second, over the last second or so.
 #[derive(Default)]
-struct SpeedMeter(VecDeque<(Instant, u64)>);
+struct ReindexSpeedMeter(VecDeque<(Instant, u64)>);
 
-impl SpeedMeter {
+impl ReindexSpeedMeter {
     fn measure_speed(&mut self, now: Instant, done: u64) -> Option<f64> {
         self.0.push_back((now, done));
         while self.0.len() > 11 {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, render_tally};
+use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, render_folder_tally};
 use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::engine::{
     run::StageRun,
@@ -25,7 +25,7 @@ impl ReindexPass<'_> {
     /// Fails where it was stopped or can't go on; the next pass goes on where this one was.
     pub async fn reindex_all_objects(&self, step: Step, options: &ReindexOptions) -> Result<(), Failure> {
         let run = self.run;
-        run.run_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
+        run.run_stage_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
             let options =
                 ReindexOptions { requests_before: Some(self.s3.request_counts()), ..options.clone() };
             let begun = AtomicBool::new(false);
@@ -35,13 +35,13 @@ impl ReindexPass<'_> {
                 options.answers.rescan &= !begun.swap(true, Relaxed);
                 async move {
                     let control = ReindexControl::default();
-                    let say = |pace| run.emit_pace(step, "objects", pace);
+                    let say = |pace| run.emit_progress_pace(step, "objects", pace);
                     let working = reindex_bucket(self.s3, &options, &say, &control);
                     run_reindex_with_control(run, &control, working).await
                 }
             };
             let summary = retry_on_expired_credentials(self.session, self.cloud, run, step, pass).await?;
-            Ok(((), render_summary(&summary, &options)))
+            Ok(((), render_reindex_summary(&summary, &options)))
         })
         .await
     }
@@ -78,7 +78,7 @@ async fn run_reindex_with_control<T>(
     }
 }
 
-fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String {
+fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String {
     let counts = &summary.counts;
     let mut text =
         format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
@@ -86,7 +86,7 @@ fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String 
         text.push_str(&format!(
             ", {} skipped ({}; each key in {})",
             counts.skipped,
-            render_tally(&counts.reasons, "", 3),
+            render_folder_tally(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
@@ -97,7 +97,7 @@ fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String 
         text.push_str(&format!(
             ", {} not of packagecloud's layout left alone ({})",
             counts.foreign.total_count(),
-            render_tally(&counts.foreign, "in ", 5)
+            render_folder_tally(&counts.foreign, "in ", 5)
         ));
     }
     if summary.acls_denied {

@@ -5,12 +5,12 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    decide::{ReindexDecision, decide_object},
+    decide::{ReindexDecision, decide_object_reindex},
     progress::ObjectReindexOutcome,
     workers::{ObjectNotDone, ReindexWorkers},
 };
 pub(crate) use crate::aws::s3::fast::{ObjectAttributes, split_into_copy_parts};
-use crate::model::{failure::FailureKind, packagecloud::object::ObjectClass};
+use crate::model::{failure::FailureKind, packagecloud::object::ObjectCacheClass};
 
 /// How often an object that changed meanwhile is looked at again.
 const OBJECT_ROUNDS_MAX: u32 = 6;
@@ -28,15 +28,15 @@ impl ReindexWorkers {
             if round > 0 {
                 self.wait_backoff(100, round, 2_000).await;
             }
-            let head = self.with_retries(|| self.s3.head_object(key)).await?;
-            let (cache_control, in_parts) = match decide_object(class, &head) {
+            let head = self.retry_s3_request(|| self.s3.head_object(key)).await?;
+            let (cache_control, in_parts) = match decide_object_reindex(class, &head) {
                 ReindexDecision::Keep => return Ok(ObjectReindexOutcome::Kept),
                 ReindexDecision::Skip(why) => return Err(ObjectNotDone::Unfit(why)),
                 ReindexDecision::Copy(cache_control) => (cache_control, false),
                 ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
             };
             let access = if self.acl { Box::pin(self.read_acl_headers(key)).await? } else { Vec::new() };
-            if class == ObjectClass::Package
+            if class == ObjectCacheClass::Package
                 && !in_parts
                 && access.is_empty()
                 && self.hand_over_to_batch(key, &head, cache_control)?
@@ -47,12 +47,12 @@ impl ReindexWorkers {
             attributes.extend(access);
             let size = head.size;
             let copied = if in_parts {
-                Box::pin(self.copy_multipart(key, &head, &attributes)).await
+                Box::pin(self.copy_object_multipart(key, &head, &attributes)).await
             } else {
                 // Hundreds wait here side by side: only what the copy says is held.
                 let etag = head.etag.clone();
                 drop(head);
-                self.with_retries(|| self.s3.copy_object_in_place(key, &etag, &attributes)).await
+                self.retry_s3_request(|| self.s3.copy_object_in_place(key, &etag, &attributes)).await
             };
             match copied {
                 Ok(()) => return Ok(ObjectReindexOutcome::Changed(size)),
@@ -71,7 +71,7 @@ impl ReindexWorkers {
         cache_control: &'static str,
     ) -> Result<bool, ObjectNotDone> {
         let Some(spool) = &self.spool else { return Ok(false) };
-        spool.try_add_object(key, head, cache_control).map_err(|failure| {
+        spool.try_spool_object(key, head, cache_control).map_err(|failure| {
             self.halt_workers_with_failure(failure);
             ObjectNotDone::Halted
         })
@@ -82,7 +82,7 @@ impl ReindexWorkers {
         &self,
         key: &str,
     ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, ObjectNotDone> {
-        match self.with_retries(|| self.s3.read_acl_headers(key)).await {
+        match self.retry_s3_request(|| self.s3.read_acl_headers(key)).await {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
             Err(ObjectNotDone::GivenUp(FailureKind::Denied, _) | ObjectNotDone::Unfit(_)) => {
                 self.lock_checkpoint().record_acl_denied();
@@ -92,25 +92,25 @@ impl ReindexWorkers {
         }
     }
 
-    async fn copy_multipart(
+    async fn copy_object_multipart(
         &self,
         key: &str,
         head: &ObjectAttributes,
         attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
     ) -> Result<(), ObjectNotDone> {
         let _one = self.large_copy_permits.acquire().await.map_err(|_| ObjectNotDone::Halted)?;
-        let upload = self.with_retries(|| self.s3.create_multipart_upload(key, head, attributes)).await?;
+        let upload = self.retry_s3_request(|| self.s3.create_multipart_upload(key, head, attributes)).await?;
         self.lock_checkpoint().uploads.insert(upload.clone(), key.to_owned());
         let copied = tokio::select! {
             biased;
             () = self.halt.cancelled() => Err(ObjectNotDone::Halted),
-            copied = self.copy_parts(key, head, &upload) => copied,
+            copied = self.copy_object_parts(key, head, &upload) => copied,
         };
         // After a lost reply the completion may have happened: the next look at the object tells.
         let clear = match &copied {
             Ok(()) => true,
             Err(ObjectNotDone::Halted) => self.s3.abort_multipart_upload(key, &upload).await.is_ok(),
-            Err(_) => self.with_retries(|| self.s3.abort_multipart_upload(key, &upload)).await.is_ok(),
+            Err(_) => self.retry_s3_request(|| self.s3.abort_multipart_upload(key, &upload)).await.is_ok(),
         };
         if clear {
             self.lock_checkpoint().uploads.remove(&upload);
@@ -122,19 +122,19 @@ impl ReindexWorkers {
     }
 
     /// Each part by itself, and then their completion: what was copied isn't copied again.
-    async fn copy_parts(
+    async fn copy_object_parts(
         &self,
         key: &str,
         head: &ObjectAttributes,
         upload: &str,
     ) -> Result<(), ObjectNotDone> {
         let part = |(number, bytes)| {
-            self.with_retries(move || self.s3.copy_object_part(key, head, upload, number, bytes))
+            self.retry_s3_request(move || self.s3.copy_object_part(key, head, upload, number, bytes))
         };
         let done: Vec<String> = stream::iter((1..).zip(split_into_copy_parts(head.size)).map(part))
             .buffered(PARALLEL_PARTS)
             .try_collect()
             .await?;
-        self.with_retries(|| self.s3.complete_multipart_upload(key, head, upload, &done)).await
+        self.retry_s3_request(|| self.s3.complete_multipart_upload(key, head, upload, &done)).await
     }
 }

@@ -43,7 +43,7 @@ struct TrackedObjectKey {
 }
 
 #[derive(Debug)]
-struct RangeProgress {
+struct KeyRangeProgress {
     range: ObjectKeyRange,
     /// The number of the first key that is held.
     first: u64,
@@ -53,7 +53,7 @@ struct RangeProgress {
 
 #[derive(Debug, Default)]
 pub struct ReindexCheckpoint {
-    ranges: Vec<RangeProgress>,
+    ranges: Vec<KeyRangeProgress>,
     /// What was set aside: not done, before its range's `after`.
     deferred: BTreeMap<(usize, u64), Arc<str>>,
     /// Of what was set aside, what was given up for this run.
@@ -69,7 +69,7 @@ pub struct ReindexCheckpoint {
 impl ReindexCheckpoint {
     /// Begins with an earlier run's ranges and counts.
     pub fn new(ranges: Vec<ObjectKeyRange>, counts: ReindexCounts) -> Self {
-        let ring = |range| RangeProgress { range, first: 0, held: VecDeque::new(), listed: false };
+        let ring = |range| KeyRangeProgress { range, first: 0, held: VecDeque::new(), listed: false };
         let handed_out = counts.done;
         Self {
             ranges: ranges.into_iter().map(ring).collect(),
@@ -86,7 +86,7 @@ impl ReindexCheckpoint {
     }
 
     /// Returns the counts as of now.
-    pub fn live_counts(&self) -> &ReindexCounts {
+    pub fn live_reindex_counts(&self) -> &ReindexCounts {
         &self.live
     }
 
@@ -96,7 +96,7 @@ impl ReindexCheckpoint {
     }
 
     /// Jobs for keys that an earlier run left undone.
-    pub fn requeue_undone(&mut self, keys: Vec<String>) -> Vec<ObjectReindexJob> {
+    pub fn requeue_undone_keys(&mut self, keys: Vec<String>) -> Vec<ObjectReindexJob> {
         let mut jobs = Vec::with_capacity(keys.len());
         for (number, key) in keys.into_iter().enumerate() {
             let job = ObjectReindexJob { range: usize::MAX, number: number as u64, key: key.into() };
@@ -118,7 +118,7 @@ impl ReindexCheckpoint {
         for (key, foreign) in keys {
             let number = ring.first + ring.held.len() as u64;
             if foreign {
-                count_outcome(&mut self.live, &key, &ObjectReindexOutcome::Foreign);
+                count_object_outcome(&mut self.live, &key, &ObjectReindexOutcome::Foreign);
             } else {
                 jobs.push(ObjectReindexJob { range, number, key: key.clone() });
             }
@@ -128,12 +128,12 @@ impl ReindexCheckpoint {
             });
         }
         self.handed_out += jobs.len() as u64;
-        self.advance_range(range);
+        self.advance_key_range(range);
         jobs
     }
 
     /// Keeps that the range has no more keys.
-    pub fn mark_range_listed(&mut self, range: usize) {
+    pub fn mark_key_range_listed(&mut self, range: usize) {
         self.ranges[range].listed = true;
     }
 
@@ -154,15 +154,15 @@ impl ReindexCheckpoint {
     }
 
     /// Counts what came of a job.
-    pub fn record_outcome(&mut self, job: &ObjectReindexJob, outcome: ObjectReindexOutcome) {
-        count_outcome(&mut self.live, &job.key, &outcome);
+    pub fn record_object_outcome(&mut self, job: &ObjectReindexJob, outcome: ObjectReindexOutcome) {
+        count_object_outcome(&mut self.live, &job.key, &outcome);
         if self.deferred.remove(&(job.range, job.number)).is_some() {
-            count_outcome(&mut self.settled, &job.key, &outcome);
+            count_object_outcome(&mut self.settled, &job.key, &outcome);
             return;
         }
         let ring = &mut self.ranges[job.range];
         ring.held[(job.number - ring.first) as usize].outcome = Some(outcome);
-        self.advance_range(job.range);
+        self.advance_key_range(job.range);
     }
 
     /// Counts an access control list that could not be read.
@@ -181,11 +181,11 @@ impl ReindexCheckpoint {
             let ring = &mut self.ranges[job.range];
             let place = (job.number - ring.first) as usize;
             ring.held[place].outcome = Some(ObjectReindexOutcome::Deferred);
-            self.advance_range(job.range);
+            self.advance_key_range(job.range);
         }
     }
 
-    fn advance_range(&mut self, range: usize) {
+    fn advance_key_range(&mut self, range: usize) {
         let ring = &mut self.ranges[range];
         loop {
             match ring.held.front() {
@@ -197,7 +197,7 @@ impl ReindexCheckpoint {
             let number = ring.first;
             ring.first += 1;
             match outcome {
-                Some(outcome) => count_outcome(&mut self.settled, &key, &outcome),
+                Some(outcome) => count_object_outcome(&mut self.settled, &key, &outcome),
                 None => {
                     self.deferred.insert((range, number), key.clone());
                 }
@@ -207,7 +207,7 @@ impl ReindexCheckpoint {
     }
 
     /// Returns what the next run needs, were this one killed now.
-    pub fn to_cursor(&self, rules: &str) -> ReindexCursor {
+    pub fn to_reindex_cursor(&self, rules: &str) -> ReindexCursor {
         let open = self.ranges.iter().filter(|ring| !(ring.listed && ring.held.is_empty()));
         ReindexCursor {
             rules: rules.to_owned(),
@@ -219,7 +219,7 @@ impl ReindexCheckpoint {
     }
 }
 
-fn count_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectReindexOutcome) {
+fn count_object_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectReindexOutcome) {
     match outcome {
         ObjectReindexOutcome::Deferred => return,
         ObjectReindexOutcome::Foreign => return counts.foreign.increment_count(top_level_folder(key)),
@@ -254,16 +254,19 @@ mod tests {
     fn the_cursor_moves_only_over_what_is_done_without_a_gap() {
         let mut checkpoint = new_checkpoint();
         let jobs = checkpoint.record_listed_keys(0, numbered_keys(0..3));
-        checkpoint.record_outcome(&jobs[1], ObjectReindexOutcome::Kept);
-        assert_eq!(checkpoint.to_cursor("").ranges[0].after, "");
-        assert_eq!((checkpoint.live_counts().done, checkpoint.to_cursor("").counts.done), (1, 0));
-        checkpoint.record_outcome(&jobs[0], ObjectReindexOutcome::Changed(7));
-        assert_eq!(checkpoint.to_cursor("").ranges[0].after, "7/8/000001");
-        assert_eq!(checkpoint.to_cursor("").counts.bytes, 7);
-        checkpoint.mark_range_listed(0);
+        checkpoint.record_object_outcome(&jobs[1], ObjectReindexOutcome::Kept);
+        assert_eq!(checkpoint.to_reindex_cursor("").ranges[0].after, "");
+        assert_eq!(
+            (checkpoint.live_reindex_counts().done, checkpoint.to_reindex_cursor("").counts.done),
+            (1, 0)
+        );
+        checkpoint.record_object_outcome(&jobs[0], ObjectReindexOutcome::Changed(7));
+        assert_eq!(checkpoint.to_reindex_cursor("").ranges[0].after, "7/8/000001");
+        assert_eq!(checkpoint.to_reindex_cursor("").counts.bytes, 7);
+        checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
-        checkpoint.record_outcome(&jobs[2], ObjectReindexOutcome::Gone);
-        assert!(checkpoint.is_reindex_finished() && checkpoint.to_cursor("").ranges.is_empty());
+        checkpoint.record_object_outcome(&jobs[2], ObjectReindexOutcome::Gone);
+        assert!(checkpoint.is_reindex_finished() && checkpoint.to_reindex_cursor("").ranges.is_empty());
     }
 
     #[test]
@@ -273,38 +276,38 @@ mod tests {
         for page in 0..50 {
             for job in checkpoint.record_listed_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000))
             {
-                checkpoint.record_outcome(&job, ObjectReindexOutcome::Kept);
+                checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Kept);
             }
             assert!(checkpoint.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
         }
-        let cursor = checkpoint.to_cursor("");
+        let cursor = checkpoint.to_reindex_cursor("");
         assert_eq!(cursor.undone, ["7/8/000000"]);
         assert!(cursor.ranges[0].after.as_str() > "7/8/040000");
-        checkpoint.mark_range_listed(0);
+        checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
-        checkpoint.record_outcome(&slow, ObjectReindexOutcome::Changed(1));
+        checkpoint.record_object_outcome(&slow, ObjectReindexOutcome::Changed(1));
         assert!(checkpoint.is_reindex_finished());
-        assert_eq!(checkpoint.to_cursor("").counts.done, 50_001);
+        assert_eq!(checkpoint.to_reindex_cursor("").counts.done, 50_001);
     }
 
     #[test]
     fn what_is_given_up_stays_for_the_next_run_and_is_counted_there() {
         let mut first = new_checkpoint();
         let jobs = first.record_listed_keys(0, numbered_keys(0..2));
-        first.mark_range_listed(0);
+        first.mark_key_range_listed(0);
         first.give_up_object_job(&jobs[0]);
-        first.record_outcome(&jobs[1], ObjectReindexOutcome::Kept);
+        first.record_object_outcome(&jobs[1], ObjectReindexOutcome::Kept);
         assert!(first.is_reindex_finished());
-        let cursor = first.to_cursor("");
+        let cursor = first.to_reindex_cursor("");
         assert_eq!((cursor.undone.as_slice(), cursor.counts.done), (["7/8/000000".to_owned()].as_slice(), 1));
         assert_eq!(cursor.ranges, []);
 
         let mut second = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
-        let jobs = second.requeue_undone(cursor.undone);
+        let jobs = second.requeue_undone_keys(cursor.undone);
         assert!(!second.is_reindex_finished());
-        second.record_outcome(&jobs[0], ObjectReindexOutcome::Changed(3));
+        second.record_object_outcome(&jobs[0], ObjectReindexOutcome::Changed(3));
         assert!(second.is_reindex_finished());
-        assert_eq!((second.to_cursor("").counts.done, second.live_counts().changed), (2, 1));
+        assert_eq!((second.to_reindex_cursor("").counts.done, second.live_reindex_counts().changed), (2, 1));
     }
 
     #[test]
@@ -319,10 +322,10 @@ mod tests {
                 )
                 .is_empty()
         );
-        assert_eq!(checkpoint.live_counts().foreign.count_for("backups/"), 2);
-        assert_eq!(checkpoint.live_counts().foreign.count_for("(no folder)"), 1);
-        assert_eq!(checkpoint.live_counts().done, 0);
-        assert_eq!(checkpoint.to_cursor("").counts, *checkpoint.live_counts());
+        assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("backups/"), 2);
+        assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("(no folder)"), 1);
+        assert_eq!(checkpoint.live_reindex_counts().done, 0);
+        assert_eq!(checkpoint.to_reindex_cursor("").counts, *checkpoint.live_reindex_counts());
     }
 
     /// A listing of ten million keys in four ranges, a thousand in flight, one of which never comes back: what is held
@@ -348,21 +351,26 @@ mod tests {
             }
             while in_flight.len() > 1000 {
                 let job = in_flight.swap_remove_back(in_flight.len() / 3).unwrap();
-                checkpoint.record_outcome(&job, ObjectReindexOutcome::Changed(1));
+                checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Changed(1));
             }
             held = held.max(checkpoint.ranges.iter().map(|ring| ring.held.len()).sum());
             if page % 100 == 0 {
-                weight = weight.max(serde_json::to_vec(&checkpoint.to_cursor("")).unwrap().len());
+                weight = weight.max(serde_json::to_vec(&checkpoint.to_reindex_cursor("")).unwrap().len());
             }
         }
         assert!(held <= 4 * (HELD_KEYS_MAX + 1000), "{held} keys are held");
         assert!(weight < 200_000, "the cursor has {weight} bytes");
         in_flight.extend(slow);
-        in_flight.drain(..).for_each(|job| checkpoint.record_outcome(&job, ObjectReindexOutcome::Kept));
-        (0..4).for_each(|range| checkpoint.mark_range_listed(range));
+        in_flight
+            .drain(..)
+            .for_each(|job| checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Kept));
+        (0..4).for_each(|range| checkpoint.mark_key_range_listed(range));
         assert!(checkpoint.is_reindex_finished());
         assert_eq!(
-            (checkpoint.live_counts().done, checkpoint.live_counts().foreign.count_for("backups/")),
+            (
+                checkpoint.live_reindex_counts().done,
+                checkpoint.live_reindex_counts().foreign.count_for_name("backups/")
+            ),
             (pages as u64 * 900, pages as u64 * 100)
         );
     }

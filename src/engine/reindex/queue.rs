@@ -34,14 +34,14 @@ impl ObjectJobQueue {
     }
 
     /// Adds jobs, and wakes who waits for one.
-    pub fn add_jobs(&self, jobs: Vec<ObjectReindexJob>) {
+    pub fn add_object_jobs(&self, jobs: Vec<ObjectReindexJob>) {
         let count = jobs.len();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
         self.count.add_permits(count);
     }
 
     /// Takes the next one; none after [`Self::close_queue`].
-    pub async fn take_job(&self) -> Option<ObjectReindexJob> {
+    pub async fn take_object_job(&self) -> Option<ObjectReindexJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

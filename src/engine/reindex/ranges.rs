@@ -12,18 +12,20 @@ const PARALLEL_LISTINGS: usize = 4;
 const SAMPLED_OWNERS_MAX: usize = 8;
 
 /// Divides the bucket by its folders; one range that holds everything where nothing is known of the folders.
-pub async fn divide_bucket(s3: &S3ObjectClient) -> Vec<ObjectKeyRange> {
-    ranges_from_folders(&list_folders(s3).await.unwrap_or_default())
+pub async fn divide_bucket_into_ranges(s3: &S3ObjectClient) -> Vec<ObjectKeyRange> {
+    ranges_from_folders(&list_bucket_folders(s3).await.unwrap_or_default())
 }
 
-async fn list_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3RequestError> {
-    let owners = retry_s3_briefly(|| s3.list_objects("", "", true)).await?.prefixes;
+async fn list_bucket_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3RequestError> {
+    let owners = retry_s3_briefly(|| s3.list_objects_page("", "", true)).await?.prefixes;
     if owners.len() >= 4 * PARALLEL_LISTINGS {
         return Ok(owners);
     }
     let step = owners.len().div_ceil(SAMPLED_OWNERS_MAX).max(1);
-    let below =
-        owners.iter().step_by(step).map(|owner| retry_s3_briefly(move || s3.list_objects(owner, "", true)));
+    let below = owners
+        .iter()
+        .step_by(step)
+        .map(|owner| retry_s3_briefly(move || s3.list_objects_page(owner, "", true)));
     let mut all: Vec<_> =
         futures::future::try_join_all(below).await?.into_iter().flat_map(|page| page.prefixes).collect();
     all.extend(owners);

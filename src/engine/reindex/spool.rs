@@ -29,7 +29,7 @@ const KEY_ENCODE_SET: &AsciiSet =
 
 /// What holds for all of a run's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpoolInfo {
+pub struct ManifestSpoolInfo {
     /// The run's own name, in its manifests' keys.
     pub run: String,
     /// S3's time (Unix seconds) after which an object has changed since it was looked at; none before the first look.
@@ -51,12 +51,12 @@ pub struct ReadyManifest {
 pub struct ManifestSpool {
     dir: PathBuf,
     bucket: String,
-    inner: Mutex<SpoolState>,
+    inner: Mutex<ManifestSpoolState>,
 }
 
 #[derive(Debug)]
-struct SpoolState {
-    about: SpoolInfo,
+struct ManifestSpoolState {
+    about: ManifestSpoolInfo,
     open: HashMap<BatchCopyAttributes, OpenManifest>,
 }
 
@@ -69,7 +69,7 @@ struct OpenManifest {
     bytes: u64,
 }
 
-fn write_failure(path: &Path, error: &io::Error) -> Failure {
+fn file_write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::other_failure(
         path.display().to_string(),
         error.to_string(),
@@ -82,45 +82,50 @@ impl ManifestSpool {
     ///
     /// # Errors
     /// Fails where the directory can't be written.
-    pub fn create_empty(dir: &Path, bucket: &str) -> Result<Self, Failure> {
+    pub fn create_empty_spool(dir: &Path, bucket: &str) -> Result<Self, Failure> {
         match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(write_failure(dir, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_write_failure(dir, &error));
+            }
             _ => {}
         }
-        std::fs::create_dir_all(dir).map_err(|error| write_failure(dir, &error))?;
-        let spool =
-            Self::new(dir, bucket, SpoolInfo { run: format!("{:016x}", fastrand::u64(..)), before: None });
-        spool.save_info(&spool.spool_info())?;
+        std::fs::create_dir_all(dir).map_err(|error| file_write_failure(dir, &error))?;
+        let spool = Self::new(
+            dir,
+            bucket,
+            ManifestSpoolInfo { run: format!("{:016x}", fastrand::u64(..)), before: None },
+        );
+        spool.save_spool_info(&spool.spool_info())?;
         Ok(spool)
     }
 
     /// Opens the one that an interrupted run left; none where it can't be read.
-    pub fn open_existing(dir: &Path, bucket: &str) -> Option<Self> {
+    pub fn open_existing_spool(dir: &Path, bucket: &str) -> Option<Self> {
         let about = serde_json::from_slice(&std::fs::read(dir.join("about.json")).ok()?).ok()?;
         Some(Self::new(dir, bucket, about))
     }
 
-    fn new(dir: &Path, bucket: &str, about: SpoolInfo) -> Self {
-        let inner = Mutex::new(SpoolState { about, open: HashMap::new() });
+    fn new(dir: &Path, bucket: &str, about: ManifestSpoolInfo) -> Self {
+        let inner = Mutex::new(ManifestSpoolState { about, open: HashMap::new() });
         Self { dir: dir.to_owned(), bucket: bucket.to_owned(), inner }
     }
 
     /// Returns what holds for all of the run's jobs.
-    pub fn spool_info(&self) -> SpoolInfo {
+    pub fn spool_info(&self) -> ManifestSpoolInfo {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).about.clone()
     }
 
-    fn save_info(&self, about: &SpoolInfo) -> Result<(), Failure> {
+    fn save_spool_info(&self, about: &ManifestSpoolInfo) -> Result<(), Failure> {
         let path = self.dir.join("about.json");
         let text = serde_json::to_vec(about).unwrap_or_default();
-        replace_file(&path, &text).map_err(|error| write_failure(&path, &error))
+        replace_file_atomically(&path, &text).map_err(|error| file_write_failure(&path, &error))
     }
 
     /// Takes the object where a job can copy it and lose nothing; false where it is left to a copy from here.
     ///
     /// # Errors
     /// Fails where its file can't be written.
-    pub fn try_add_object(
+    pub fn try_spool_object(
         &self,
         key: &str,
         head: &ObjectAttributes,
@@ -139,8 +144,8 @@ impl ManifestSpool {
             before
         } else {
             // Dates have whole seconds: what is written in this second might be written again within it.
-            let about = SpoolInfo { before: Some(now - 1), ..inner.about.clone() };
-            self.save_info(&about)?;
+            let about = ManifestSpoolInfo { before: Some(now - 1), ..inner.about.clone() };
+            self.save_spool_info(&about)?;
             inner.about = about;
             now - 1
         };
@@ -160,7 +165,7 @@ impl ManifestSpool {
         if part.bytes > 0 && part.bytes + line.len() as u64 > MANIFEST_MAX_BYTES {
             *part = self.open_manifest_part(part.digest.clone(), part.number + 1)?;
         }
-        part.file.write_all(line.as_bytes()).map_err(|error| write_failure(&self.dir, &error))?;
+        part.file.write_all(line.as_bytes()).map_err(|error| file_write_failure(&self.dir, &error))?;
         part.bytes += line.len() as u64;
         Ok(true)
     }
@@ -170,7 +175,7 @@ impl ManifestSpool {
         let text = serde_json::to_vec(set).unwrap_or_default();
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
-        replace_file(&path, &text).map_err(|error| write_failure(&path, &error))?;
+        replace_file_atomically(&path, &text).map_err(|error| file_write_failure(&path, &error))?;
         let mut number = 0;
         while self.manifest_path(&digest, number + 1).exists() {
             number += 1;
@@ -188,7 +193,7 @@ impl ManifestSpool {
             file.flush()?;
             Ok((file, bytes))
         };
-        let (file, bytes) = opened().map_err(|error: io::Error| write_failure(&path, &error))?;
+        let (file, bytes) = opened().map_err(|error: io::Error| file_write_failure(&path, &error))?;
         Ok(OpenManifest { digest, number, file, bytes })
     }
 
@@ -201,7 +206,7 @@ impl ManifestSpool {
     /// # Errors
     /// Fails where a file can't be written to its end.
     pub fn collect_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
-        let wrong = |error: io::Error| write_failure(&self.dir, &error);
+        let wrong = |error: io::Error| file_write_failure(&self.dir, &error);
         let mut all = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(wrong)? {
             let path = entry.map_err(wrong)?.path();
@@ -211,7 +216,7 @@ impl ManifestSpool {
             let Some(set) = set.and_then(|text| serde_json::from_slice(&text).ok()) else { continue };
             let bytes = measure_whole_lines(&path).map_err(wrong)?;
             OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes)).map_err(wrong)?;
-            let objects = count_lines(&path).map_err(wrong)?;
+            let objects = count_file_lines(&path).map_err(wrong)?;
             if objects > 0 {
                 all.push(ReadyManifest { name, path, set, objects });
             }
@@ -240,7 +245,7 @@ fn measure_whole_lines(path: &Path) -> io::Result<u64> {
     Ok(length - torn)
 }
 
-fn count_lines(path: &Path) -> io::Result<u64> {
+fn count_file_lines(path: &Path) -> io::Result<u64> {
     use std::io::BufRead as _;
     let (mut file, mut count) = (io::BufReader::new(File::open(path)?), 0);
     while file.skip_until(b'\n')? > 0 {
@@ -253,7 +258,7 @@ fn count_lines(path: &Path) -> io::Result<u64> {
 ///
 /// # Errors
 /// Fails where the file can't be written.
-pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text)?;
     std::fs::rename(&new, path)
@@ -284,14 +289,14 @@ mod tests {
     #[test]
     fn a_manifest_for_each_set_and_a_torn_line_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty(dir.path(), "pkgs").unwrap();
+        let spool = ManifestSpool::create_empty_spool(dir.path(), "pkgs").unwrap();
         for (key, kind) in [("1/2/a+b c.deb", "a/deb"), ("1/2/x,\"ä\n.rpm", "a/rpm"), ("1/2/y.rpm", "a/rpm")]
         {
-            assert!(spool.try_add_object(key, &example_head(OLD_DATE, kind), "x").unwrap(), "{key}");
+            assert!(spool.try_spool_object(key, &example_head(OLD_DATE, kind), "x").unwrap(), "{key}");
         }
         assert!(
             !spool
-                .try_add_object("1/2/new", &example_head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"), "x")
+                .try_spool_object("1/2/new", &example_head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"), "x")
                 .unwrap()
         );
         let filled = spool.collect_manifests().unwrap();
@@ -301,22 +306,26 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&filled[1].path).unwrap(), "pkgs,1/2/a%2Bb%20c.deb\n");
 
         std::fs::write(&filled[0].path, format!("{text}pkgs,1/2/to")).unwrap();
-        let again = ManifestSpool::open_existing(dir.path(), "pkgs").unwrap();
+        let again = ManifestSpool::open_existing_spool(dir.path(), "pkgs").unwrap();
         assert_eq!(again.spool_info(), spool.spool_info());
-        assert!(again.try_add_object("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap());
+        assert!(again.try_spool_object("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap());
         let refilled = std::fs::read_to_string(&again.collect_manifests().unwrap()[0].path).unwrap();
         assert_eq!(refilled, format!("{text}pkgs,1/2/torn.rpm\n"));
         assert!(
-            ManifestSpool::create_empty(dir.path(), "pkgs").unwrap().collect_manifests().unwrap().is_empty()
+            ManifestSpool::create_empty_spool(dir.path(), "pkgs")
+                .unwrap()
+                .collect_manifests()
+                .unwrap()
+                .is_empty()
         );
     }
 
     #[test]
     fn more_sets_than_are_told_apart_are_left_to_copies_from_here() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty(dir.path(), "pkgs").unwrap();
+        let spool = ManifestSpool::create_empty_spool(dir.path(), "pkgs").unwrap();
         let taken = (0..SETS_MAX + 5).filter(|number| {
-            spool.try_add_object("k", &example_head(OLD_DATE, &format!("a/{number}")), "x").unwrap()
+            spool.try_spool_object("k", &example_head(OLD_DATE, &format!("a/{number}")), "x").unwrap()
         });
         assert_eq!(taken.count(), SETS_MAX);
     }

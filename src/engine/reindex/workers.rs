@@ -27,7 +27,7 @@ use super::{
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestError};
 use crate::model::{
     failure::{Failure, FailureKind},
-    packagecloud::object::{ObjectClass, ObjectClassifier},
+    packagecloud::object::{ObjectCacheClass, ObjectClassifier},
 };
 
 /// How often a request that broke is sent again.
@@ -122,7 +122,7 @@ impl ReindexWorkers {
     }
 
     /// Takes the failure that halted the run.
-    pub fn take_failure(&self) -> Option<Failure> {
+    pub fn take_worker_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -170,7 +170,7 @@ impl ReindexWorkers {
     ///
     /// # Errors
     /// Fails where S3 refuses it, or too many tries broke.
-    pub async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ObjectNotDone>
+    pub async fn retry_s3_request<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ObjectNotDone>
     where
         F: Future<Output = Result<T, S3RequestError>>,
     {
@@ -179,7 +179,7 @@ impl ReindexWorkers {
             self.acquire_send_permit().await?;
             let refusal = match ask().await {
                 Ok(value) => {
-                    self.limit.record_success();
+                    self.limit.record_request_success();
                     return Ok(value);
                 }
                 Err(refusal) => refusal,
@@ -194,12 +194,12 @@ impl ReindexWorkers {
                 S3RequestError::Broken(_) if broken < BROKEN_TRIES_MAX => {
                     broken += 1;
                     if broken == BROKEN_TRIES_MAX / 2 {
-                        passed = self.limit.success_count();
+                        passed = self.limit.successful_request_count();
                     }
                     self.wait_backoff(50, broken, 10_000).await;
                     continue;
                 }
-                S3RequestError::Broken(why) if self.limit.success_count() == passed => {
+                S3RequestError::Broken(why) if self.limit.successful_request_count() == passed => {
                     // Nothing at all has come through in half of its tries: it isn't this object.
                     self.halt_workers_with_failure(Failure::new(
                         FailureKind::Unreachable,
@@ -214,7 +214,7 @@ impl ReindexWorkers {
                     self.halt_workers_with_failure(failure);
                     return Err(ObjectNotDone::Halted);
                 }
-                _ => self.limit.record_success(),
+                _ => self.limit.record_request_success(),
             }
             return Err(match refusal {
                 S3RequestError::Gone => ObjectNotDone::Gone,
@@ -227,7 +227,7 @@ impl ReindexWorkers {
     }
 
     /// Lists a range to its end, never further ahead than the workers need.
-    pub async fn list_range(self: Arc<Self>, index: usize) {
+    pub async fn list_key_range(self: Arc<Self>, index: usize) {
         let mut range = self.lock_checkpoint().key_range(index);
         loop {
             tokio::select! {
@@ -235,11 +235,12 @@ impl ReindexWorkers {
                 () = self.halt.cancelled() => return,
                 () = self.jobs.wait_for_queue_room() => {}
             }
-            let page = match self.with_retries(|| self.s3.list_objects("", &range.after, false)).await {
-                Ok(page) => page,
-                Err(ObjectNotDone::Halted) => return,
-                Err(left) => return self.halt_workers_with_failure(self.range_listing_failure(left)),
-            };
+            let page =
+                match self.retry_s3_request(|| self.s3.list_objects_page("", &range.after, false)).await {
+                    Ok(page) => page,
+                    Err(ObjectNotDone::Halted) => return,
+                    Err(left) => return self.halt_workers_with_failure(self.range_listing_failure(left)),
+                };
             let mut ended = !page.more;
             if page.more && page.entries.last().is_none_or(|entry| entry.key <= range.after) {
                 return self.halt_workers_with_failure(Failure::other_failure(
@@ -255,16 +256,16 @@ impl ReindexWorkers {
                     ended = true;
                     break;
                 }
-                let foreign = self.classes.classify_key(&entry.key) == ObjectClass::Foreign;
+                let foreign = self.classes.classify_key(&entry.key) == ObjectCacheClass::Foreign;
                 keys.push((Arc::<str>::from(entry.key), foreign));
             }
             if let Some((key, _)) = keys.last() {
                 key.as_ref().clone_into(&mut range.after);
             }
             let jobs = self.lock_checkpoint().record_listed_keys(index, keys.into_iter());
-            self.jobs.add_jobs(jobs);
+            self.jobs.add_object_jobs(jobs);
             if ended {
-                return self.update_checkpoint(|checkpoint| checkpoint.mark_range_listed(index));
+                return self.update_checkpoint(|checkpoint| checkpoint.mark_key_range_listed(index));
             }
         }
     }
@@ -295,18 +296,18 @@ impl ReindexWorkers {
     }
 
     /// Processes objects until there are none, or the limit has shrunk.
-    pub async fn run_worker(self: Arc<Self>) {
+    pub async fn run_reindex_worker(self: Arc<Self>) {
         loop {
             let size = self.limit.current_concurrency();
             let over = |workers: usize| (workers > size).then(|| workers - 1);
             if self.worker_count.fetch_update(Relaxed, Relaxed, over).is_ok() {
                 return;
             }
-            let Some(job) = self.jobs.take_job().await else { break };
+            let Some(job) = self.jobs.take_object_job().await else { break };
             self.busy_workers.fetch_add(1, Relaxed);
             let processed = self.reindex_object(&job.key).await;
             self.busy_workers.fetch_sub(1, Relaxed);
-            if !self.record_result(&job, processed) {
+            if !self.record_object_result(&job, processed) {
                 break;
             }
         }
@@ -314,7 +315,7 @@ impl ReindexWorkers {
     }
 
     /// Enters what became of the object; false where the run is over.
-    fn record_result(
+    fn record_object_result(
         &self,
         job: &ObjectReindexJob,
         processed: Result<ObjectReindexOutcome, ObjectNotDone>,
@@ -343,7 +344,7 @@ impl ReindexWorkers {
                 return true;
             }
         };
-        self.update_checkpoint(|checkpoint| checkpoint.record_outcome(job, outcome));
+        self.update_checkpoint(|checkpoint| checkpoint.record_object_outcome(job, outcome));
         true
     }
 
@@ -374,6 +375,6 @@ impl ReindexWorkers {
             .append(true)
             .open(&self.skipped)
             .and_then(|mut file| file.write_all(line.as_bytes()));
-        written.map_err(|error| super::cursor::write_failure(&self.skipped, &error))
+        written.map_err(|error| super::cursor::file_write_failure(&self.skipped, &error))
     }
 }

@@ -48,7 +48,11 @@ pub(crate) struct AdoptionList(Vec<String>);
 
 impl AdoptionList {
     /// Adds it, and returns whether it would be adopted: then it gets our marker at least, however right it is otherwise.
-    pub(crate) fn add_unmarked(&mut self, unmarked: Option<UnmarkedResource>, changed: &str) -> bool {
+    pub(crate) fn add_unmarked_resource(
+        &mut self,
+        unmarked: Option<UnmarkedResource>,
+        changed: &str,
+    ) -> bool {
         let Some(UnmarkedResource(what)) = unmarked else { return false };
         self.0.push(format!("{what} (changed: {changed})"));
         true

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use tokio::try_join;
 
 use super::origin_access::{OriginAccessChoice, choose_origin_access};
-use crate::edge::bundle::{EdgeBundle, parse_description};
+use crate::edge::bundle::{EdgeBundle, parse_version_description};
 use crate::engine::session::{AwsTarget, Session, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
@@ -43,18 +43,18 @@ pub(crate) async fn observe_authenticator(
         })
     };
     let (AuthenticatorResources { role, key, function }, (identity, control)) =
-        try_join!(target.read_authenticator().boxed(), access.boxed())?;
+        try_join!(target.read_authenticator_resources().boxed(), access.boxed())?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = session.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let held = match &function {
-        Some(function) => read_edge_construction(target, function).boxed().await?,
+        Some(function) => read_edge_token_construction(target, function).boxed().await?,
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
-            let wanted = build_bundle(construction, &key.arn, names)
-                .render_description(std::slice::from_ref(secret))?;
+            let wanted = build_edge_bundle(construction, &key.arn, names)
+                .render_version_description(std::slice::from_ref(secret))?;
             function
                 .versions
                 .iter()
@@ -83,7 +83,7 @@ pub(crate) async fn observe_authenticator(
 /// Where it can't be read, what was kept before stays.
 pub(crate) async fn save_edge_construction(session: &Session, target: &AwsTarget) {
     let Ok(Some(function)) = target.read_authenticator_function().await else { return };
-    let Ok(Some(held)) = read_edge_construction(target, &function).boxed().await else { return };
+    let Ok(Some(held)) = read_edge_token_construction(target, &function).boxed().await else { return };
     let held = held.to_string();
     if session.host.state.read_state_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
         let _ = session.host.state.write_state_file(CONSTRUCTION_FILE, held.as_bytes());
@@ -92,16 +92,16 @@ pub(crate) async fn save_edge_construction(session: &Session, target: &AwsTarget
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
 /// it carries is asked only where that makes a difference.
-async fn read_edge_construction(
+async fn read_edge_token_construction(
     target: &AwsTarget,
     function: &LambdaFunction,
 ) -> Result<Option<TokenConstruction>, Failure> {
-    let of = |version: &FunctionVersion| Some(parse_description(&version.description)?.construction);
+    let of = |version: &FunctionVersion| Some(parse_version_description(&version.description)?.construction);
     let newest = function.versions.last().and_then(of);
     if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
         return Ok(newest);
     }
-    let distributions = target.read_delivery().await?.distributions;
+    let distributions = target.read_delivery_resources().await?.distributions;
     let carried = distributions
         .iter()
         .filter(|distribution| distribution.ownership == ResourceOwnership::Ours)
@@ -112,7 +112,7 @@ async fn read_edge_construction(
 }
 
 /// Returns what the function's next version would be made of.
-pub(crate) fn build_bundle(
+pub(crate) fn build_edge_bundle(
     construction: TokenConstruction,
     key_arn: &str,
     names: &ResourceNames,

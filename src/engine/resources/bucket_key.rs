@@ -11,7 +11,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::Step,
-        plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
+        plan::{ChangeKind, Confirmation, Consent, Plan, PlanDocument},
     },
 };
 
@@ -26,10 +26,10 @@ pub(crate) async fn observe_bucket_kms_keys(
     if !seen.by_control {
         return Ok(Vec::new());
     }
-    let heads = target.read_sampled_heads().await?;
+    let heads = target.read_sampled_object_heads().await?;
     let distribution = seen.distribution.as_ref().map(|one| one.arn.as_str());
     let mut keys = Vec::new();
-    for key in origin_access::collect_kms_keys(&target.bucket, &heads) {
+    for key in origin_access::collect_object_kms_keys(&target.bucket, &heads) {
         keys.push(
             target.cloud.read_bucket_kms_key(&target.names, &key, distribution, &target.account).await?,
         );
@@ -56,14 +56,14 @@ pub(crate) fn plan_bucket_kms_keys(
                 key.key
             ));
         } else if key.granted == Some(true) {
-            plan.add_change(
+            plan.add_planned_change(
                 Step::ObjectsKey,
                 ChangeKind::Keep,
                 &key.key,
                 "CloudFront may decrypt with it for this distribution",
             );
         } else if answers.consents.adopt_bucket_key {
-            plan.add_change(
+            plan.add_planned_change(
                 Step::ObjectsKey,
                 ChangeKind::Update,
                 &key.key,
@@ -76,7 +76,7 @@ pub(crate) fn plan_bucket_kms_keys(
                 "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
                 key.key
             ));
-            plan.attachments.push(render_kms_key_statement(&key.key, seen, names, account));
+            plan.documents.push(render_kms_key_statement(&key.key, seen, names, account));
         }
     }
 }
@@ -87,11 +87,11 @@ fn render_kms_key_statement(
     seen: &DistributionEvidence,
     names: &ResourceNames,
     account: &str,
-) -> Attachment {
+) -> PlanDocument {
     const UNKNOWN_ARN_TEXT: &str = "(the distribution's ARN, once it is made)";
     let arn = seen.distribution.as_ref().map_or(UNKNOWN_ARN_TEXT, |one| &one.arn);
     let text = serde_json::to_string_pretty(&policy::build_bucket_kms_key_statement(names, arn, account));
-    Attachment {
+    PlanDocument {
         title: format!("Statement for the policy of KMS key {key}"),
         lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
         copy: true,
@@ -138,7 +138,7 @@ pub(crate) async fn ensure_kms_key_statements(
             continue;
         }
         let say = run.progress_reporter(Step::ObjectsKey);
-        run.run_step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
+        run.run_stage_step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
             cloud
                 .ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &target.account, &say)
                 .await?;

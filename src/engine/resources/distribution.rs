@@ -2,7 +2,7 @@
 
 use super::{
     adoption::is_our_distribution,
-    guard::{is_distribution_guarded, refuse_unguarded},
+    guard::{is_distribution_guarded, refuse_unguarded_distributions},
 };
 use crate::aws::find_bucket_distributions;
 use crate::engine::session::{AwsTarget, account_cache::DeliveryResources};
@@ -28,14 +28,14 @@ pub(crate) async fn observe_distribution(
 ) -> Result<DistributionEvidence, Failure> {
     let names = &target.names;
     let DeliveryResources { distributions: all, cache_policy, bucket_policy } =
-        target.read_delivery().await?;
+        target.read_delivery_resources().await?;
     let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
     let ours = all.iter().find(|one| is_our_distribution(one, names));
     let distribution =
         ours.or_else(|| serving.iter().copied().find(|one| is_distribution_guarded(one, names))).cloned();
     let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
     for other in all.iter().filter(|other| distribution.as_ref().is_none_or(|one| one.id != other.id)) {
-        refuse_unguarded(other, names, identity)?;
+        refuse_unguarded_distributions(other, names, identity)?;
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {

@@ -58,7 +58,7 @@ pub(crate) fn has_function_version_everywhere(
 ///
 /// # Errors
 /// Fails with the distribution, the behavior that is open, and who holds its viewer request.
-pub(crate) fn refuse_unguarded(
+pub(crate) fn refuse_unguarded_distributions(
     other: &CloudFrontDistribution,
     names: &ResourceNames,
     identity: Option<&str>,
@@ -87,7 +87,10 @@ pub(crate) fn refuse_unguarded(
 ///
 /// # Errors
 /// Fails with the distribution; waiting some minutes helps.
-pub(crate) fn refuse_undeployed(other: &CloudFrontDistribution, identity: &str) -> Result<(), Failure> {
+pub(crate) fn refuse_undeployed_distribution(
+    other: &CloudFrontDistribution,
+    identity: &str,
+) -> Result<(), Failure> {
     let uses = other.origins.iter().any(|origin| origin.identity.as_deref() == Some(identity));
     if !uses || other.status == "Deployed" {
         return Ok(());

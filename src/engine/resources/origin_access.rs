@@ -41,13 +41,13 @@ pub(crate) async fn choose_origin_access(
         return Ok(decide_origin_access(answers.origin_access, &target.bucket, None, &[]));
     }
     // Whoever may not list distributions hears so from the stage that needs them.
-    let delivery = target.read_delivery().await.ok();
+    let delivery = target.read_delivery_resources().await.ok();
     let standing = delivery.as_ref().and_then(|all| {
         all.distributions
             .iter()
             .find(|one| is_our_distribution(one, &target.names) && !one.origins.is_empty())
     });
-    let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_heads().await? };
+    let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_object_heads().await? };
     Ok(decide_origin_access(answers.origin_access, &target.bucket, standing, &heads))
 }
 
@@ -89,7 +89,10 @@ pub(super) fn why_origin_identity_cannot_read(bucket: &ObservedBucket) -> Option
 
 /// Collects the KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
 /// no key it is its own, `aws/s3`.
-pub(super) fn collect_kms_keys(bucket: &ObservedBucket, heads: &[(String, ObjectHead)]) -> Vec<String> {
+pub(super) fn collect_object_kms_keys(
+    bucket: &ObservedBucket,
+    heads: &[(String, ObjectHead)],
+) -> Vec<String> {
     const S3_MANAGED_KEY_ALIAS: &str = "alias/aws/s3";
     let named = |key: &Option<String>| key.clone().unwrap_or_else(|| S3_MANAGED_KEY_ALIAS.to_owned());
     let default = bucket.encryption.starts_with("aws:kms").then(|| named(&bucket.kms_key));
@@ -183,14 +186,17 @@ mod tests {
     fn every_key_that_objects_lie_under_counts() {
         let own = "arn:aws:kms:eu-west-1:123456789012:key/k";
         let mut default = sample_bucket("eu-west-1", "aws:kms");
-        assert_eq!(collect_kms_keys(&default, &[]), ["alias/aws/s3"]);
+        assert_eq!(collect_object_kms_keys(&default, &[]), ["alias/aws/s3"]);
         default.kms_key = Some(own.into());
         assert_eq!(
-            collect_kms_keys(&default, &[sample_head("aws:kms", Some("k2")), sample_head("AES256", None)]),
+            collect_object_kms_keys(
+                &default,
+                &[sample_head("aws:kms", Some("k2")), sample_head("AES256", None)]
+            ),
             [own, "k2"]
         );
         assert!(
-            collect_kms_keys(&sample_bucket("eu-west-1", "AES256"), &[sample_head("AES256", None)])
+            collect_object_kms_keys(&sample_bucket("eu-west-1", "AES256"), &[sample_head("AES256", None)])
                 .is_empty()
         );
     }

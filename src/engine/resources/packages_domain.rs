@@ -15,7 +15,7 @@ use crate::model::{
     aws::{account::DnsRecord, cloudfront::CloudFrontDistribution},
     failure::Failure,
     packagecloud::settings::SettingValues,
-    run::{answers::OperatorAnswers, goal::Step, plan::Attachment},
+    run::{answers::OperatorAnswers, goal::Step, plan::PlanDocument},
 };
 
 /// DNS may take its time, and whoever makes the record too.
@@ -48,9 +48,9 @@ fn cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<Dns
 }
 
 /// Shows that record, to be shown before going live.
-pub(crate) fn dns_record_attachment(name: &str, distribution: &CloudFrontDistribution) -> Option<Attachment> {
+pub(crate) fn dns_record_document(name: &str, distribution: &CloudFrontDistribution) -> Option<PlanDocument> {
     let record = cname_record(name, distribution)?;
-    Some(Attachment {
+    Some(PlanDocument {
         title: format!("DNS record to make for {name}; going live waits for it"),
         lines: vec![record.to_zone_line()],
         copy: true,
@@ -58,8 +58,8 @@ pub(crate) fn dns_record_attachment(name: &str, distribution: &CloudFrontDistrib
 }
 
 /// Says what clients behind a firewall must be told before the redirects change.
-pub(crate) fn firewall_notice_attachment(domain: &str) -> Attachment {
-    Attachment {
+pub(crate) fn firewall_notice_document(domain: &str) -> PlanDocument {
+    PlanDocument {
         title: "Tell customers behind a firewall, before going live".into(),
         lines: vec![
             format!("Packages will be downloaded from https://{domain} (port 443)."),
@@ -76,7 +76,7 @@ pub(crate) fn firewall_notice_attachment(domain: &str) -> Attachment {
 ///
 /// # Errors
 /// Fails where it does not within an hour, or it is stopped.
-pub(crate) async fn wait_until_domain_serves(
+pub(crate) async fn wait_until_packages_domain_serves(
     session: &Session,
     name: &str,
     distribution: &CloudFrontDistribution,

@@ -23,7 +23,7 @@ impl AwsTarget {
     ///
     /// # Errors
     /// Fails where AWS refuses one of them, or does not answer.
-    pub(crate) async fn read_authenticator(&self) -> Result<AuthenticatorResources, Failure> {
+    pub(crate) async fn read_authenticator_resources(&self) -> Result<AuthenticatorResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
             let (role, key, function) = try_join!(
@@ -41,7 +41,7 @@ impl AwsTarget {
         let (cloud, names) = (&self.cloud, &self.names);
         let kept = self.account_cache.function.lock().await.take();
         match kept.filter(|(at, _)| at.elapsed() < CACHE_MAX_AGE) {
-            None => cloud.read_function(names).await,
+            None => cloud.read_lambda_function(names).await,
             Some((_, None)) => Ok(None),
             Some((_, Some(found))) => {
                 Ok(Some(LambdaFunction { versions: cloud.list_function_versions(names).await?, ..found }))
@@ -54,7 +54,7 @@ impl AwsTarget {
     /// # Errors
     /// Fails where the function may not be read either, or AWS does not answer.
     pub(crate) async fn read_authenticator_function(&self) -> Result<Option<LambdaFunction>, Failure> {
-        match self.read_authenticator().await {
+        match self.read_authenticator_resources().await {
             Err(failure) if failure.kind == FailureKind::Denied => {
                 self.cloud.read_function_without_versions(&self.names).await
             }
@@ -66,7 +66,7 @@ impl AwsTarget {
     ///
     /// # Errors
     /// Fails where AWS refuses one of them, or does not answer.
-    pub(crate) async fn read_delivery(&self) -> Result<DeliveryResources, Failure> {
+    pub(crate) async fn read_delivery_resources(&self) -> Result<DeliveryResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
             let policy = cached_or_read(
@@ -122,20 +122,21 @@ impl AwsTarget {
     ///
     /// # Errors
     /// Fails where the bucket can't be listed.
-    pub(crate) async fn read_sampled_heads(&self) -> Result<Vec<(String, ObjectHead)>, Failure> {
+    pub(crate) async fn read_sampled_object_heads(&self) -> Result<Vec<(String, ObjectHead)>, Failure> {
         let listing = self.read_bucket_listing().await?;
         let read = async {
             let places: BTreeSet<usize> = match listing.len() {
                 0 => BTreeSet::new(),
                 length => BTreeSet::from([length / 2, length - 1]),
             };
-            let asked = places.into_iter().map(|place| self.read_object_head(&listing[place].key).boxed());
+            let asked =
+                places.into_iter().map(|place| self.read_sampled_object_head(&listing[place].key).boxed());
             Ok(join_all(asked).await.into_iter().flatten().collect())
         };
         cached_or_read(&self.account_cache.heads, read.boxed()).await
     }
 
-    async fn read_object_head(&self, key: &str) -> Option<(String, ObjectHead)> {
+    async fn read_sampled_object_head(&self, key: &str) -> Option<(String, ObjectHead)> {
         let head = self.cloud.read_object_head(self.names.bucket_name(), key).await.ok().flatten()?;
         Some((key.to_owned(), head))
     }

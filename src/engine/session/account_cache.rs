@@ -46,20 +46,20 @@ pub(crate) enum MadeResource {
     Delivery(DeliveryResources),
 }
 
-type CachedRead<T> = Mutex<Option<(Instant, T)>>;
+type CachedAwsRead<T> = Mutex<Option<(Instant, T)>>;
 
 /// What was read of the account, and when.
 #[derive(Default)]
 pub(in crate::engine) struct AccountReadCache {
-    pub(super) authenticator: CachedRead<AuthenticatorResources>,
+    pub(super) authenticator: CachedAwsRead<AuthenticatorResources>,
     /// The function without its versions.
-    pub(super) function: CachedRead<Option<LambdaFunction>>,
-    pub(super) delivery: CachedRead<DeliveryResources>,
-    pub(super) bucket_policy: CachedRead<Option<String>>,
-    pub(super) identity: CachedRead<Option<CloudFrontOriginAccessIdentity>>,
-    pub(super) control: CachedRead<Option<OriginAccessControl>>,
-    pub(super) listing: CachedRead<Vec<ListedObject>>,
-    pub(super) heads: CachedRead<Vec<(String, ObjectHead)>>,
+    pub(super) function: CachedAwsRead<Option<LambdaFunction>>,
+    pub(super) delivery: CachedAwsRead<DeliveryResources>,
+    pub(super) bucket_policy: CachedAwsRead<Option<String>>,
+    pub(super) identity: CachedAwsRead<Option<CloudFrontOriginAccessIdentity>>,
+    pub(super) control: CachedAwsRead<Option<OriginAccessControl>>,
+    pub(super) listing: CachedAwsRead<Vec<ListedObject>>,
+    pub(super) heads: CachedAwsRead<Vec<(String, ObjectHead)>>,
 }
 
 impl AccountReadCache {
@@ -74,7 +74,7 @@ impl AccountReadCache {
     }
 
     /// Adds the function, which was asked for just now, without its versions.
-    pub(super) fn with_function(self, function: Option<LambdaFunction>) -> Self {
+    pub(super) fn with_cached_function(self, function: Option<LambdaFunction>) -> Self {
         Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
     }
 
@@ -108,7 +108,7 @@ impl AccountReadCache {
 /// # Errors
 /// Fails where `read` does.
 pub(super) async fn cached_or_read<T: Clone>(
-    kept: &CachedRead<T>,
+    kept: &CachedAwsRead<T>,
     read: BoxFuture<'_, Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut kept = kept.lock().await;

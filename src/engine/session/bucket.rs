@@ -22,14 +22,14 @@ impl Session {
         &self,
         answers: &OperatorAnswers,
     ) -> Result<ObjectsBucket, Failure> {
-        let asked = self.target_inputs(answers);
+        let asked = self.aws_target_inputs(answers);
         let mut alone = self.objects_bucket.lock().await;
         if let Some((of, found)) = alone.as_ref()
             && *of == asked
         {
             return Ok(found.clone());
         }
-        let bucket = match (self.resolve_identity(answers).await, &answers.bucket) {
+        let bucket = match (self.resolve_aws_identity(answers).await, &answers.bucket) {
             (Err(failure), Some(bucket)) if failure.kind != FailureKind::Credentials => bucket.clone(),
             _ => {
                 let target = self.resolve_aws_target(answers).await?;
@@ -62,13 +62,13 @@ impl Session {
             return Ok((name.clone(), format!("the function {function} is marked with it")));
         }
         // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
-        if let Ok(Some(redirect)) = self.probe_redirect(answers, None).await
-            && let Some(name) = redirect.bucket_name()
+        if let Ok(Some(redirect)) = self.probe_packagecloud_redirect(answers, None).await
+            && let Some(name) = redirect.redirect_bucket_name()
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
         }
         if let Ok(config) = self.host.read_config().await
-            && let Some((key, name)) = config.file.find_bucket()
+            && let Some((key, name)) = config.file.find_configured_bucket()
         {
             return Ok((name.to_owned(), format!("packagecloud_rails['{key}'] in {}", config.seen.path)));
         }

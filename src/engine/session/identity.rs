@@ -35,7 +35,7 @@ impl Session {
         let config = self.host.read_config().await.ok();
         let known = CredentialHints {
             profile: answers.profile.clone(),
-            typed: self.typed_keys(),
+            typed: self.typed_access_keys(),
             last_profile: self.settings.last_profile.clone(),
             packagecloud: config
                 .and_then(|config| config.file.find_config_aws_keys())
@@ -48,9 +48,9 @@ impl Session {
     ///
     /// # Errors
     /// Fails where AWS knows none, or doesn't accept the one that must be it.
-    pub async fn resolve_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
+    pub async fn resolve_aws_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
         if let AwsIdentityLookup::Fixed(_) = self.settings.identities {
-            return self.resolve_fixed_identity(answers).await;
+            return self.resolve_fixed_aws_identity(answers).await;
         }
         let mut last = None;
         let mut candidates = self.list_credential_candidates(answers).await;
@@ -58,13 +58,13 @@ impl Session {
             candidates.retain(|candidate| to_identity_source(&candidate.source) == *chosen);
         }
         for candidate in candidates {
-            let result = self.try_candidate(&candidate).await;
+            let result = self.try_credential_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => {
                     let source = to_identity_source(&candidate.source);
                     let found = cloud
                         .shared_credentials()
-                        .map_or(candidate.found, SharedCredentials::source_description);
+                        .map_or(candidate.found, SharedCredentials::describe_credential_source);
                     return Ok(ResolvedIdentity { cloud, caller, source, found });
                 }
                 Err(failure)
@@ -94,15 +94,18 @@ impl Session {
     fn with_sudo_advice(&self, failure: Failure) -> Failure {
         match self.sudo_dropped_environment() {
             Some(dropped) if failure.kind == FailureKind::Credentials => {
-                Failure { next: format!("{}; {}", dropped.render_advice(), failure.next), ..failure }
+                Failure { next: format!("{}; {}", dropped.render_sudo_advice(), failure.next), ..failure }
             }
             _ => failure,
         }
     }
 
     /// Resolves the one identity of a sandbox, or the keys that were typed where those were chosen.
-    async fn resolve_fixed_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
-        let typed = self.typed_keys().filter(|_| answers.source == Some(IdentitySource::Typed));
+    async fn resolve_fixed_aws_identity(
+        &self,
+        answers: &OperatorAnswers,
+    ) -> Result<ResolvedIdentity, Failure> {
+        let typed = self.typed_access_keys().filter(|_| answers.source == Some(IdentitySource::Typed));
         let candidate = match typed {
             Some(keys) => {
                 let found = format!("access key {}, typed", keys.access);
@@ -110,7 +113,7 @@ impl Session {
             }
             None => CredentialCandidate::sandbox_user(),
         };
-        let cloud = self.connect_with(&candidate).await?;
+        let cloud = self.connect_with_candidate(&candidate).await?;
         let caller = cloud.read_caller_identity().await?;
         let source = to_identity_source(&candidate.source);
         Ok(ResolvedIdentity { cloud, caller, source, found: candidate.found })
@@ -120,7 +123,7 @@ impl Session {
     ///
     /// # Errors
     /// Where AWS doesn't know them, or a code of a device is wanted first.
-    pub(in crate::engine) async fn try_candidate(
+    pub(in crate::engine) async fn try_credential_candidate(
         &self,
         candidate: &CredentialCandidate,
     ) -> Result<(AwsClients, CallerIdentity), Failure> {
@@ -131,24 +134,24 @@ impl Session {
             _ => None,
         };
         let candidate = session.as_ref().unwrap_or(candidate);
-        let cloud = self.connect_with(candidate).await?;
+        let cloud = self.connect_with_candidate(candidate).await?;
         match cloud.read_caller_identity().await {
             Ok(caller) => {
                 if let Some(held) = cloud.shared_credentials() {
-                    held.set_account(&caller.account);
+                    held.set_account_id(&caller.account);
                 }
                 Ok((cloud, caller))
             }
             Err(failure) => {
                 if session.is_some() && failure.kind == FailureKind::Credentials {
-                    self.mfa.lock().await.end_session();
+                    self.mfa.lock().await.end_mfa_session();
                 }
-                Err(source::insert_profile_name(failure, candidate))
+                Err(source::insert_profile_into_failure(failure, candidate))
             }
         }
     }
 
-    async fn connect_with(&self, candidate: &CredentialCandidate) -> Result<AwsClients, Failure> {
+    async fn connect_with_candidate(&self, candidate: &CredentialCandidate) -> Result<AwsClients, Failure> {
         let settings = &self.settings;
         let (region, endpoint) = (settings.region.as_deref(), settings.endpoint_url.as_deref());
         settings.identities.connect_aws_clients(candidate, region, endpoint).await
@@ -176,7 +179,7 @@ impl Session {
     pub(super) async fn end_mfa_session_if_code_typed(&self) -> bool {
         let mut code = self.mfa.lock().await;
         if code.typed.is_some() {
-            code.end_session();
+            code.end_mfa_session();
         }
         code.typed.is_some()
     }
@@ -192,7 +195,8 @@ impl Session {
         if code.profile != profile {
             let typed = code.typed.take().ok_or_else(|| mfa::missing_mfa_code_failure(profile, &wanted))?;
             let source = CredentialSource::Profile(wanted.source_profile.clone());
-            let source = self.connect_with(&CredentialCandidate { source, found: String::new() }).await?;
+            let source =
+                self.connect_with_candidate(&CredentialCandidate { source, found: String::new() }).await?;
             code.keys = Some(source.assume_role_with_mfa(&wanted, &typed).await?);
             profile.clone_into(&mut code.profile);
         }
@@ -231,7 +235,7 @@ pub(super) struct MfaSession {
 
 impl MfaSession {
     /// The session is at its end: the next one wants a code.
-    fn end_session(&mut self) {
+    fn end_mfa_session(&mut self) {
         self.profile.clear();
         self.keys = None;
     }
@@ -263,7 +267,7 @@ pub fn to_identity_source(source: &CredentialSource) -> IdentitySource {
 ///
 /// # Errors
 /// Fails with the partition that it is in.
-pub fn refuse_other_partition(caller: &CallerIdentity) -> Result<(), Failure> {
+pub fn refuse_other_aws_partition(caller: &CallerIdentity) -> Result<(), Failure> {
     let partition = caller.arn.split(':').nth(1).unwrap_or_default();
     if partition == "aws" {
         return Ok(());

@@ -14,7 +14,7 @@ pub mod target;
 
 pub(super) use bucket::ObjectsBucket;
 pub(super) use identity::to_identity_source;
-pub(super) use renewal::{choose_renewal_wait, renewal_advice};
+pub(super) use renewal::{choose_credential_renewal_wait, credential_renewal_advice};
 pub use target::AwsTarget;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,7 +135,7 @@ impl Session {
 
     /// Returns whether packagecloud-ctl is a program that can be asked for its services.
     #[must_use]
-    pub(super) fn can_ask_services(&self) -> bool {
+    pub(super) fn can_ask_service_statuses(&self) -> bool {
         matches!(self.host.ctl, PackagecloudCtl::Command(_))
     }
 
@@ -157,12 +157,12 @@ impl Session {
     }
 
     /// Credentials that the operator typed: the next look uses them.
-    pub fn set_typed_keys(&self, keys: AccessKeys) {
+    pub fn set_typed_access_keys(&self, keys: AccessKeys) {
         *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
         self.credentials_typed.notify_one();
     }
 
-    fn typed_keys(&self) -> Option<AccessKeys> {
+    fn typed_access_keys(&self) -> Option<AccessKeys> {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -11,7 +11,7 @@ use crate::model::{
 
 impl Session {
     /// Returns the URL to ask packagecloud for: as given, else that of `key` where its address is known.
-    fn resolve_probe_url(&self, answers: &OperatorAnswers, key: Option<&str>) -> Option<String> {
+    fn choose_download_probe_url(&self, answers: &OperatorAnswers, key: Option<&str>) -> Option<String> {
         if let Some(url) = &answers.probe_url {
             return Some(url.clone());
         }
@@ -21,20 +21,20 @@ impl Session {
 
     /// Returns whether packagecloud's own redirect can be asked for at all.
     #[must_use]
-    pub(in crate::engine) fn can_probe_redirect(&self, answers: &OperatorAnswers) -> bool {
-        self.resolve_probe_url(answers, None).is_some()
+    pub(in crate::engine) fn can_probe_packagecloud_redirect(&self, answers: &OperatorAnswers) -> bool {
+        self.choose_download_probe_url(answers, None).is_some()
     }
 
     /// Asks packagecloud for the probe URL; `None` where no URL is known.
     ///
     /// # Errors
     /// Fails where packagecloud does not answer.
-    pub(in crate::engine) async fn probe_redirect(
+    pub(in crate::engine) async fn probe_packagecloud_redirect(
         &self,
         answers: &OperatorAnswers,
         key: Option<&str>,
     ) -> Result<Option<DownloadRedirect>, Failure> {
-        let Some(url) = self.resolve_probe_url(answers, key) else { return Ok(None) };
+        let Some(url) = self.choose_download_probe_url(answers, key) else { return Ok(None) };
         let token = self.settings.probe_token.as_ref().map(Secret::expose_secret);
         let authorization = token.map(|token| {
             use base64::{Engine as _, engine::general_purpose::STANDARD};

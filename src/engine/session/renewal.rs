@@ -29,8 +29,8 @@ impl Session {
         let standing = cloud.read_caller_identity().await;
         // What runs beside may have renewed them already.
         let (Some(held), Err(_)) = (cloud.shared_credentials(), &standing) else { return standing.map(drop) };
-        let candidate = self.renewed_source(held).await?;
-        let (fresh, caller) = self.try_candidate(&candidate).await?;
+        let candidate = self.renewed_credential_source(held).await?;
+        let (fresh, caller) = self.try_credential_candidate(&candidate).await?;
         if let Some(account) = held.account_id().filter(|account| **account != *caller.account) {
             return Err(Failure::new(
                 FailureKind::Credentials,
@@ -46,21 +46,24 @@ impl Session {
     }
 
     /// Where fresh ones may be.
-    async fn renewed_source(&self, held: &SharedCredentials) -> Result<CredentialCandidate, Failure> {
-        let candidate = held.credential_candidate().clone();
+    async fn renewed_credential_source(
+        &self,
+        held: &SharedCredentials,
+    ) -> Result<CredentialCandidate, Failure> {
+        let candidate = held.current_credential_candidate().clone();
         let spent = |why: &str| {
             Err(Failure::new(
                 FailureKind::Credentials,
                 candidate.found.clone(),
                 why,
-                renewal_advice(held, OperatorPresence::Nobody),
+                credential_renewal_advice(held, OperatorPresence::Nobody),
             ))
         };
         let source = match &candidate.source {
             CredentialSource::Environment => {
                 return spent("the environment of a program that runs can't be changed");
             }
-            CredentialSource::Typed(_) => match self.typed_keys() {
+            CredentialSource::Typed(_) => match self.typed_access_keys() {
                 Some(keys) => CredentialSource::Typed(keys),
                 None => return spent("no others were typed"),
             },
@@ -92,14 +95,14 @@ impl Session {
 }
 
 /// Returns what is waited for; none where waiting would bring nothing.
-pub(in crate::engine) fn choose_renewal_wait(
+pub(in crate::engine) fn choose_credential_renewal_wait(
     cloud: &AwsClients,
     attended: OperatorPresence,
 ) -> Option<CredentialNeed> {
     let Some(held) = cloud.shared_credentials() else {
         return (attended != OperatorPresence::Nobody).then_some(CredentialNeed::Renewal);
     };
-    match (&held.credential_candidate().source, attended) {
+    match (&held.current_credential_candidate().source, attended) {
         (_, OperatorPresence::Nobody)
         | (CredentialSource::Environment, _)
         | (CredentialSource::Session { .. } | CredentialSource::Typed(_), OperatorPresence::Watched) => None,
@@ -114,9 +117,12 @@ pub(in crate::engine) fn choose_renewal_wait(
 }
 
 /// Says what to do about it, and what it leads to.
-pub(in crate::engine) fn renewal_advice(held: &SharedCredentials, attended: OperatorPresence) -> String {
-    let mend = match &held.credential_candidate().source {
-        CredentialSource::Profile(name) => match profiles::read_sign_in_command(name) {
+pub(in crate::engine) fn credential_renewal_advice(
+    held: &SharedCredentials,
+    attended: OperatorPresence,
+) -> String {
+    let mend = match &held.current_credential_candidate().source {
+        CredentialSource::Profile(name) => match profiles::read_aws_sign_in_command(name) {
             Some(command) => format!("type `{command}` in another terminal"),
             None => format!("renew the credentials of profile {name}"),
         },
@@ -134,7 +140,7 @@ pub(in crate::engine) fn renewal_advice(held: &SharedCredentials, attended: Oper
         CredentialSource::Environment => "put fresh keys into the environment".to_owned(),
         CredentialSource::Packagecloud(_) => "put keys that AWS accepts into packagecloud.rb".to_owned(),
         CredentialSource::Chain => {
-            let command = profiles::read_sign_in_command("default");
+            let command = profiles::read_aws_sign_in_command("default");
             command.map_or_else(
                 || {
                     "renew the default profile, or give the role back to this instance or container"
@@ -207,14 +213,14 @@ mod tests {
                 source: source.clone(),
                 found: String::new(),
             });
-            let said = renewal_advice(&held, who);
+            let said = credential_renewal_advice(&held, who);
             assert!(said.contains(words), "{source:?} {who:?}: {said}");
             let config = aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::new("us-east-1"))
                 .build();
-            let cloud = AwsClients::new(&config, None).with_credentials(held);
-            assert_eq!(choose_renewal_wait(&cloud, who).is_some(), waits, "{source:?} {who:?}");
+            let cloud = AwsClients::new(&config, None).with_shared_credentials(held);
+            assert_eq!(choose_credential_renewal_wait(&cloud, who).is_some(), waits, "{source:?} {who:?}");
         }
     }
 }

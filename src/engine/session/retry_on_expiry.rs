@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Session, choose_renewal_wait, renewal_advice};
+use super::{Session, choose_credential_renewal_wait, credential_renewal_advice};
 use crate::aws::AwsClients;
 use crate::engine::run::{OperatorPresence, StageRun};
 use crate::model::{
@@ -60,12 +60,14 @@ async fn wait_for_renewed_credentials(
 ) -> Result<(), Failure> {
     let who = run.run_context().operator_presence();
     let told = |failure: Failure, who: OperatorPresence| match cloud.shared_credentials() {
-        Some(held) if !failure.is_clock_skew() => Failure { next: renewal_advice(held, who), ..failure },
+        Some(held) if !failure.is_clock_skew_failure() => {
+            Failure { next: credential_renewal_advice(held, who), ..failure }
+        }
         _ => failure,
     };
     let mut said: Option<Failure> = None;
     while let Err(again) = session.renew_credentials(cloud).await {
-        let Some(wants) = choose_renewal_wait(cloud, who) else {
+        let Some(wants) = choose_credential_renewal_wait(cloud, who) else {
             return Err(told(refused, OperatorPresence::Nobody));
         };
         let failure = told(again, who);
@@ -74,7 +76,7 @@ async fn wait_for_renewed_credentials(
             (&known.what, &known.why, &known.next) != (&failure.what, &failure.why, &failure.next)
         };
         if said.as_ref().is_none_or(new) {
-            run.emit_waiting(step, failure.clone(), wants);
+            run.emit_credential_wait(step, failure.clone(), wants);
             said = Some(failure);
         }
         wait_for_credentials_unless_stopped(session, run).await?;

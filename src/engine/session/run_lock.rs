@@ -14,7 +14,7 @@ use std::{
 use futures::future::join_all;
 
 use crate::host::{
-    RemoteRunLock as There, RemoteState, StopRequest,
+    RemoteHostState, RemoteRunLock as There, StopRequest,
     run::lock::{ConfigWriteLock, LocalRunLock, RunLockError},
 };
 use crate::model::{
@@ -140,7 +140,7 @@ impl Session {
         let here = self.host.state.read_state_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
         let mut notes = DisableMarkers::from([(String::new(), here)]);
         for node in self.all_node_sessions() {
-            if let Some(there) = RemoteState::from_host(&node.host) {
+            if let Some(there) = RemoteHostState::from_host(&node.host) {
                 notes.insert(there.host_name().to_owned(), there.read_remote_note(OFF_MARKER).await);
             }
         }
@@ -154,7 +154,7 @@ impl Session {
     pub(crate) async fn acquire_config_write_lock(&self) -> Result<ConfigWriteLock, Failure> {
         self.host
             .state
-            .acquire_config_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
+            .acquire_config_write_lock(&self.host.host_note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
             .await
     }
 
@@ -162,7 +162,10 @@ impl Session {
     pub(crate) async fn try_acquire_config_write_lock(&self) -> Option<ConfigWriteLock> {
         self.host
             .state
-            .acquire_config_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_SHORT_TIMEOUT)
+            .acquire_config_write_lock(
+                &self.host.host_note_file_name(WRITE_LOCK_NAME),
+                WRITE_LOCK_SHORT_TIMEOUT,
+            )
             .await
             .ok()
     }
@@ -175,7 +178,7 @@ impl Session {
         // Where it can't be kept there is no other run either that could keep its lock there.
         let _ = self.host.state.write_state_file(OFF_MARKER, note.as_bytes());
         let there = join_all(nodes.iter().map(async |node| {
-            let there = RemoteState::from_host(&node.host)?;
+            let there = RemoteHostState::from_host(&node.host)?;
             there.write_remote_note(OFF_MARKER, &note).await;
             Some(there.host_name().to_owned())
         }))

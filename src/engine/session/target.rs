@@ -7,7 +7,7 @@ use tokio::try_join;
 use super::{
     Session,
     account_cache::AccountReadCache,
-    identity::{ResolvedIdentity, refuse_other_partition},
+    identity::{ResolvedIdentity, refuse_other_aws_partition},
 };
 use crate::aws::{AwsClients, credentials::source::AccessKeys};
 use crate::model::{
@@ -61,13 +61,13 @@ pub struct AwsTarget {
 
 impl Session {
     /// Returns what a target depends on of the answers, and the keys that were typed.
-    pub(super) fn target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
+    pub(super) fn aws_target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
         AwsTargetInputs {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
             bucket: answers.bucket.clone(),
             suffix: answers.suffix.clone(),
-            typed: self.typed_keys(),
+            typed: self.typed_access_keys(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Session {
     /// # Errors
     /// Fails where no identity is accepted, no bucket is found, or it can't be read.
     pub async fn resolve_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
-        let asked = self.target_inputs(answers);
+        let asked = self.aws_target_inputs(answers);
         let mut held = self.target.lock().await;
         if let Some((of, target)) = held.as_ref()
             && *of == asked
@@ -126,8 +126,8 @@ impl Session {
     }
 
     async fn discover_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
-        let ResolvedIdentity { cloud, caller, source, found } = self.resolve_identity(answers).await?;
-        refuse_other_partition(&caller)?;
+        let ResolvedIdentity { cloud, caller, source, found } = self.resolve_aws_identity(answers).await?;
+        refuse_other_aws_partition(&caller)?;
         // Its marker may name the bucket; where it can't be asked, something else has to.
         let unnamed = ResourceNames::new("", &answers.suffix);
         let function = match &answers.bucket {
@@ -139,7 +139,7 @@ impl Session {
         let region = cloud
             .read_bucket_region(&name, &caller.account)
             .await
-            .map_err(|failure| blame_clock(failure, &caller))?;
+            .map_err(|failure| blame_clock_for_refusal(failure, &caller))?;
         let cloud = cloud.with_bucket_region(&region);
         let (bucket, listed) = try_join!(
             cloud.read_bucket_settings(&name, &region, &caller.account),
@@ -149,7 +149,7 @@ impl Session {
             (listed.iter().filter(|object| object::is_packagecloud_key(&object.key)).count(), listed.len());
         let mut cache = AccountReadCache::from_bucket_reads(&bucket, listed);
         if let Some(found) = function {
-            cache = cache.with_function(found.map(|found| with_ownership_for_bucket(found, &name)));
+            cache = cache.with_cached_function(found.map(|found| with_ownership_for_bucket(found, &name)));
         }
         Ok(AwsTarget {
             names: ResourceNames::new(&name, &answers.suffix),
@@ -173,7 +173,7 @@ fn with_ownership_for_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunct
 }
 
 /// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
-fn blame_clock(failure: Failure, caller: &CallerIdentity) -> Failure {
+fn blame_clock_for_refusal(failure: Failure, caller: &CallerIdentity) -> Failure {
     // S3 takes a quarter of an hour.
     const S3_CLOCK_OFFSET_MAX_SECONDS: i64 = 15 * 60;
     match caller.clock_ahead {

@@ -10,15 +10,15 @@ use crate::model::{
         answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
-        plan::{Attachment, ChangeKind, Plan},
+        plan::{ChangeKind, Plan, PlanDocument},
     },
 };
 
 use crate::engine::{
     packagecloud::{
         config_write::{
-            add_write_confirmations, desired_values, preview_config_changes, render_backup_note,
-            write_config_values,
+            add_config_write_confirmations, desired_setting_values, preview_config_changes,
+            render_backup_note, write_config_values,
         },
         managed, nodes,
         switch::ConfigWritePurpose,
@@ -35,7 +35,7 @@ use crate::engine::{
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let distribution = find_our_distribution(session, answers).await?;
-    let wanted = desired_values(&config.seen, distribution.as_ref(), answers);
+    let wanted = desired_setting_values(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let others = nodes::read_other_node_configs(session, &config, answers)
         .await?
@@ -51,10 +51,10 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
             session,
             &config.seen.path,
             &config.file,
-            &seen.desired.render_edits(&pending_setting_keys(seen, answers)),
+            &seen.desired.render_setting_edits(&pending_setting_keys(seen, answers)),
         )
     {
-        plan.attachments.insert(0, changes);
+        plan.documents.insert(0, changes);
     }
     Ok(plan)
 }
@@ -69,8 +69,8 @@ fn pending_setting_keys(seen: &ConfigurationEvidence, answers: &OperatorAnswers)
     [SettingKey::DistributionId, SettingKey::PackagesDomain]
         .into_iter()
         .filter(|&key| {
-            seen.desired.render_ruby_value(key).is_some()
-                && seen.desired.render_ruby_value(key) != seen.config.values.render_ruby_value(key)
+            seen.desired.render_setting_as_ruby(key).is_some()
+                && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
         })
         .collect()
 }
@@ -83,30 +83,30 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Operato
     if managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
-        plan.add_change(Step::Configuration, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(Step::Configuration, ChangeKind::Keep, &path, why);
     } else if seen.config.values.enabled == Some(true) {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Configuration,
             ChangeKind::Keep,
             &path,
             "CloudFront is on: what it holds is changed only by going live",
         );
     } else if seen.desired.distribution_id.is_none() {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Configuration,
             ChangeKind::Update,
             &path,
             "the distribution's id and domain, once it is made",
         );
     } else if pending.is_empty() {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Configuration,
             ChangeKind::Keep,
             &path,
             "it holds the distribution's id and domain",
         );
     } else {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Configuration,
             ChangeKind::Update,
             &path,
@@ -115,7 +115,7 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Operato
     }
     for (other, keys) in pending_settings_on_other_nodes(seen, answers) {
         if !keys.is_empty() {
-            plan.add_change(
+            plan.add_planned_change(
                 Step::Configuration,
                 ChangeKind::Update,
                 &other.path,
@@ -129,19 +129,19 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Operato
     let domain = seen.desired.packages_domain.clone();
     // Before there is a distribution the block would be half a block.
     if seen.desired.distribution_id.is_some() {
-        plan.attachments.push(Attachment {
+        plan.documents.push(PlanDocument {
             title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-            lines: seen.desired.redact_cloudfront_secret().render_assignments(),
+            lines: seen.desired.redact_cloudfront_secret().render_setting_assignments(),
             copy: true,
         });
     }
     if let Some(domain) = &domain {
-        plan.attachments.push(packages_domain::firewall_notice_attachment(domain));
+        plan.documents.push(packages_domain::firewall_notice_document(domain));
     }
     for (config, keys) in
         std::iter::once((&seen.config, pending)).chain(pending_settings_on_other_nodes(seen, answers))
     {
-        add_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
+        add_config_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
     }
     plan
 }
@@ -188,7 +188,7 @@ pub async fn apply(
         if keys.is_empty() {
             continue;
         }
-        run.run_step(Step::Configuration, format!("writing {}", config.path), async {
+        run.run_stage_step(Step::Configuration, format!("writing {}", config.path), async {
             let told = (run, Step::Configuration);
             let written = write_config_values(
                 &node,

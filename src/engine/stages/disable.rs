@@ -40,7 +40,7 @@ fn render_disable_line() -> String {
 
 /// Says what to type where the file can't be written.
 #[must_use]
-pub fn render_manual_disable(path: &str) -> String {
+pub fn render_manual_disable_steps(path: &str) -> String {
     format!(
         "add this line at the end of {path}: {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
         render_disable_line()
@@ -48,17 +48,18 @@ pub fn render_manual_disable(path: &str) -> String {
 }
 
 /// Ends a failure with what to type, after its own next move.
-fn with_manual_disable(mut failure: Failure, path: &str) -> Failure {
+fn with_manual_disable_steps(mut failure: Failure, path: &str) -> Failure {
     if !failure.facts.tells_manual_steps {
-        failure.next = format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable(path));
+        failure.next =
+            format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable_steps(path));
         failure.facts.tells_manual_steps = true;
     }
     failure
 }
 
 /// The two commands to type on a node that can't be reached.
-fn render_node_commands(node: &Session) -> String {
-    let ctl = node.host.ctl.command_line();
+fn render_manual_node_commands(node: &Session) -> String {
+    let ctl = node.host.ctl.ctl_command_line();
     format!(
         "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
         node.host.host_suffix().trim_start(),
@@ -74,7 +75,8 @@ fn render_node_commands(node: &Session) -> String {
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let nodes = session.all_node_sessions();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
-    let hand = |node: &Session, failure: Failure| with_manual_disable(failure, &node.host.config_location());
+    let hand =
+        |node: &Session, failure: Failure| with_manual_disable_steps(failure, &node.host.config_location());
     if read.iter().all(Result::is_err) {
         let first = read.into_iter().zip(&nodes).next();
         return Err(first
@@ -97,37 +99,24 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     for (node, config) in nodes.iter().zip(read) {
         match config {
             Ok(config) => {
-                plan_node(&mut plan, node, &config, lags.as_deref());
+                plan_node_disable(&mut plan, node, &config, lags.as_deref());
                 seen.push(config.seen);
             }
             Err(failure) => {
-                plan.add_change(
+                plan.add_planned_change(
                     Step::Switch,
                     ChangeKind::Run,
                     node.host.config_location(),
                     "left to you: it can't be read from here",
                 );
-                plan.notes.push(format!("{failure}. Type there, {}.", render_node_commands(node)));
+                plan.notes.push(format!("{failure}. Type there, {}.", render_manual_node_commands(node)));
             }
         }
     }
     if plan.has_no_changes() {
-        plan.notes.extend(unverified_reason(session, answers).map(|text| format!("{text}.")));
+        plan.notes.extend(unverified_disable_reason(session, answers).map(|text| format!("{text}.")));
     }
-    if plan.has_no_changes() && other.is_some() {
-        plan.add_change(
-            Step::Proof,
-            ChangeKind::Run,
-            "the run beside this one",
-            "it is kept from going live",
-        );
-    } else if !plan.has_no_changes() {
-        let proof = ("packagecloud's redirects", "seen to go to S3 again");
-        let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
-        if follows && !session.is_without_ctl() {
-            plan.add_change(Step::Proof, ChangeKind::Run, proof.0, proof.1);
-        }
-    }
+    plan_disable_proof(&mut plan, session, other.is_some());
     plan.notes.push(
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
@@ -142,9 +131,27 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     Ok(plan)
 }
 
+/// Adds what shows that CloudFront is off: the redirects, or that another run is kept from switching it on.
+fn plan_disable_proof(plan: &mut Plan, session: &Session, has_other_run: bool) {
+    if plan.has_no_changes() && has_other_run {
+        plan.add_planned_change(
+            Step::Proof,
+            ChangeKind::Run,
+            "the run beside this one",
+            "it is kept from going live",
+        );
+    } else if !plan.has_no_changes() {
+        let proof = ("packagecloud's redirects", "seen to go to S3 again");
+        let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
+        if follows && !session.is_without_ctl() {
+            plan.add_planned_change(Step::Proof, ChangeKind::Run, proof.0, proof.1);
+        }
+    }
+}
+
 /// What isn't known where every file says off and packagecloud can't be asked.
-fn unverified_reason(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
-    (!session.can_probe_redirect(answers)).then_some(
+fn unverified_disable_reason(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
+    (!session.can_probe_packagecloud_redirect(answers)).then_some(
         "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
     )
 }
@@ -152,7 +159,7 @@ fn unverified_reason(session: &Session, answers: &OperatorAnswers) -> Option<&'s
 /// What of one node's file, and of what runs there, would change.
 ///
 /// `lags` is where packagecloud still redirects to, although every file says off.
-fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
+fn plan_node_disable(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !is_cloudfront_on_in_config(&config.seen);
     if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
@@ -161,7 +168,7 @@ fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Optio
         } else {
             "cloudfront_enabled is false already"
         };
-        plan.add_change(Step::Switch, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(Step::Switch, ChangeKind::Keep, &path, why);
         return;
     }
     if off {
@@ -169,16 +176,16 @@ fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Optio
             || "it says off; packagecloud was not yet seen to follow".to_owned(),
             |words| format!("it says off, and packagecloud still answers {words}"),
         );
-        plan.add_change(Step::Switch, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(Step::Switch, ChangeKind::Keep, &path, why);
     } else {
-        plan.add_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes false");
-        let edits = disabled_values().render_edits(&[SettingKey::Enabled]);
-        plan.attachments.extend(config_write::preview_config_changes(node, &path, &config.file, &edits));
+        plan.add_planned_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes false");
+        let edits = disabled_setting_values().render_setting_edits(&[SettingKey::Enabled]);
+        plan.documents.extend(config_write::preview_config_changes(node, &path, &config.file, &edits));
     }
     switch::plan_reconfigure_and_restart(node, plan, None);
 }
 
-fn disabled_values() -> SettingValues {
+fn disabled_setting_values() -> SettingValues {
     SettingValues { enabled: Some(false), ..SettingValues::default() }
 }
 
@@ -199,15 +206,15 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
 
 /// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
-pub async fn check_s3_links(session: &Session) -> CheckResult {
+pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
     const CHECK_NAME: &str = "s3-links";
     let asking = async {
         let nodes = session.all_node_sessions();
         let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
         let config = read.into_iter().find_map(Result::ok)?;
         let (access, secret) = config.file.find_config_aws_keys()?;
-        let (_, bucket) = config.file.find_bucket()?;
-        let region = config.file.find_region().unwrap_or("us-east-1");
+        let (_, bucket) = config.file.find_configured_bucket()?;
+        let region = config.file.find_configured_region().unwrap_or("us-east-1");
         let expires = session.host.clock.current_host_time().as_secs() + probe::LINK_LIFETIME_SECONDS;
         let url = crate::model::url::presign::presign_url_sigv2(
             bucket, region, ABSENT_KEY, &access, &secret, expires,
@@ -242,8 +249,8 @@ pub async fn check_s3_links(session: &Session) -> CheckResult {
     }
 }
 
-/// Says [`check_s3_links`] as an event of this stage.
+/// Says [`check_presigned_s3_links`] as an event of this stage.
 pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
-    let check = check_s3_links(session).await;
+    let check = check_presigned_s3_links(session).await;
     run.run_for_stage(Stage::Disable).emit_check(check);
 }

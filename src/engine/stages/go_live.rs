@@ -70,7 +70,7 @@ async fn observe_go_live(session: &Session, answers: &OperatorAnswers) -> Result
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let found = observe_go_live(session, answers).await?;
-    let wanted = config_write::desired_values(&config.seen, found.distribution.as_ref(), answers);
+    let wanted = config_write::desired_setting_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let live = switch::is_cloudfront_live(session, answers, wanted.packages_domain.as_deref()).await;
     let wanted_domain = wanted.packages_domain.clone();
@@ -84,11 +84,10 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     if !plan.has_no_changes() {
         plan.confirmations.extend(bucket_key::bucket_kms_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
-        plan.attachments
-            .extend(domain.and_then(|(name, one)| packages_domain::dns_record_attachment(name, one)));
+        plan.documents.extend(domain.and_then(|(name, one)| packages_domain::dns_record_document(name, one)));
         for node in session.all_node_sessions() {
             plan.notes.extend(pending::list_reconfigure_notes(&node).await);
-            plan.notes.extend(services::describe_restart(&node).await);
+            plan.notes.extend(services::describe_restart_impact(&node).await);
         }
     }
     Ok(plan)
@@ -105,24 +104,25 @@ fn plan_go_live(
     let keys = setting_keys_to_write(seen);
     let follow = followers::find_followers(session, seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Switch,
             ChangeKind::Keep,
             &path,
             "CloudFront is on, and packagecloud redirects to it",
         );
     } else {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Gate,
             ChangeKind::Run,
             "signed URLs at the edge",
             "they must pass before anything is switched on",
         );
-        if keys.is_empty() {
-            plan.add_change(Step::Switch, ChangeKind::Keep, &path, "cloudfront_enabled is true already");
+        let (kind, why) = if keys.is_empty() {
+            (ChangeKind::Keep, "cloudfront_enabled is true already")
         } else {
-            plan.add_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes true");
-        }
+            (ChangeKind::Update, "cloudfront_enabled becomes true")
+        };
+        plan.add_planned_change(Step::Switch, kind, &path, why);
         let proof =
             ("packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
@@ -131,20 +131,23 @@ fn plan_go_live(
                 "once the edge has accepted the redirects of {}",
                 session.host.transport.remote_host_name().unwrap_or("the first")
             );
-            plan.add_change(Step::Switch, ChangeKind::Update, &other.path, why);
+            plan.add_planned_change(Step::Switch, ChangeKind::Update, &other.path, why);
             switch::plan_reconfigure_and_restart(node, &mut plan, None);
         }
         plan.notes.push(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
         if let Some(domain) = &seen.desired.packages_domain {
-            plan.attachments.push(packages_domain::firewall_notice_attachment(domain));
+            plan.documents.push(packages_domain::firewall_notice_document(domain));
         }
-        config_write::add_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
+        config_write::add_config_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
         for (_, other, keys) in &follow {
-            config_write::add_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
+            config_write::add_config_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
         }
-        if !session.can_probe_redirect(answers) && !answers.consents.unproven && !session.is_without_ctl() {
+        if !session.can_probe_packagecloud_redirect(answers)
+            && !answers.consents.unproven
+            && !session.is_without_ctl()
+        {
             plan.confirmations.push(Confirmation {
                 consent: Consent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
@@ -157,8 +160,8 @@ fn plan_go_live(
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
 fn setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
     let differs = |key| {
-        seen.desired.render_ruby_value(key).is_some()
-            && seen.desired.render_ruby_value(key) != seen.config.values.render_ruby_value(key)
+        seen.desired.render_setting_as_ruby(key).is_some()
+            && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
     };
     SettingKey::ALL
         .into_iter()
@@ -223,7 +226,7 @@ pub async fn apply(
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
-        Err(failure) if is_connection_lost(session, &failure) => Err(failure),
+        Err(failure) if is_node_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {
             // Whoever switched off meanwhile is the cause of whatever went wrong since.
             let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
@@ -247,7 +250,7 @@ async fn make_live(
     let took = restarting.elapsed().as_secs();
     let proof = proof::prove_edge_accepts_redirect(session, found, seen, answers, run).await?;
     switch::finish_switch_to_cloudfront(session).await?;
-    let services = services::check_after_restart(session, answers, restarting).await;
+    let services = services::check_services_after_restart(session, answers, restarting).await;
     let services = if services.is_empty() { services } else { format!("; {services}") };
     let since = clock::render_utc_time(session.host.clock.current_host_time());
     Ok(format!(
@@ -256,7 +259,7 @@ async fn make_live(
 }
 
 /// Whether a failure is that of the line to this node.
-fn is_connection_lost(node: &Session, failure: &Failure) -> bool {
+fn is_node_connection_lost(node: &Session, failure: &Failure) -> bool {
     let lost = failure.facts.lost_host.as_deref();
     lost.is_some() && lost == node.host.transport.remote_host_name()
 }
@@ -274,7 +277,7 @@ async fn switch_node_to_cloudfront(
         let _turn = node.acquire_config_write_lock().await?;
         return switch::begin_switch_to_cloudfront(node).await;
     }
-    run.run_step(Step::Switch, format!("writing {}", config.path), async {
+    run.run_stage_step(Step::Switch, format!("writing {}", config.path), async {
         let told = (run, Step::Switch);
         let written = config_write::write_config_values(
             node,

@@ -138,9 +138,9 @@ mod tests {
     /// A plan that would change these steps.
     fn plan_with_steps(steps: &[Step]) -> Plan {
         let mut plan = Plan::new(StageEvidence::Overview);
-        plan.add_change(Step::Role, ChangeKind::Keep, "role", "it is there");
+        plan.add_planned_change(Step::Role, ChangeKind::Keep, "role", "it is there");
         for &step in steps {
-            plan.add_change(step, ChangeKind::Update, "it", "it isn't right");
+            plan.add_planned_change(step, ChangeKind::Update, "it", "it isn't right");
         }
         plan
     }

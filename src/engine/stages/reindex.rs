@@ -17,7 +17,7 @@ use crate::engine::{
     packagecloud::vendor_reindex::{self, VendorReindexState},
     reindex::{
         self, ReindexOptions,
-        due::{SURVEY_PAGES_MAX, cursor_path},
+        due::{SURVEY_PAGES_MAX, reindex_cursor_path},
         pass::ReindexPass,
     },
     run::StageRun,
@@ -32,7 +32,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     let chosen = &answers.reindex;
     let mut plan = Plan::new(StageEvidence::Reindex(Box::default()));
     let found = session.resolve_objects_bucket(answers).await?;
-    let standing = reindex::read_reindex_progress(&found.name, chosen, &cursor_path(session));
+    let standing = reindex::read_reindex_progress(&found.name, chosen, &reindex_cursor_path(session));
     let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
     let why_kept = if chosen.skip {
         Some("skipped, as you said: correct, but uncached until it is done")
@@ -42,7 +42,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
         None
     };
     if let Some(why) = why_kept {
-        plan.add_change(Step::Objects, ChangeKind::Keep, &found.name, why);
+        plan.add_planned_change(Step::Objects, ChangeKind::Keep, &found.name, why);
     } else {
         Box::pin(plan_objects(session, answers, &found, &mut plan, &mut seen)).await?;
     }
@@ -65,19 +65,19 @@ async fn plan_objects(
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
         reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX).await?;
-    seen.total = (!survey.more).then(|| survey.total_objects());
-    seen.due = survey.more || survey.total_objects() > 0;
+    seen.total = (!survey.more).then(|| survey.total_object_count());
+    seen.due = survey.more || survey.total_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
     if !seen.due {
         let why = "there is no object of packagecloud's in it";
-        plan.add_change(Step::Objects, ChangeKind::Keep, name, why);
+        plan.add_planned_change(Step::Objects, ChangeKind::Keep, name, why);
         return Ok(());
     }
     let why = match seen.resumes {
         Some(done) => format!("goes on after {done} objects"),
         None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
     };
-    plan.add_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
+    plan.add_planned_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
         "s3:ListObjectsV2".into(),
         "s3:HeadObject".into(),
         "s3:CopyObject".into(),
@@ -85,7 +85,7 @@ async fn plan_objects(
     let bucket = found.bucket.as_ref();
     let has_acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
     let keeps_acls = has_acls && !chosen.no_acl;
-    plan.notes.extend(survey.render_lines(keeps_acls));
+    plan.notes.extend(survey.render_survey_lines(keeps_acls));
     let by_batch = chosen.engine == ReindexEngine::Batch;
     plan.notes.extend(batch::price::render_engine_comparison(&survey, keeps_acls, by_batch));
     if by_batch {
@@ -109,7 +109,7 @@ fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut
             (ChangeKind::Run, "queues index jobs, behind which new uploads wait")
         }
     };
-    plan.add_change(Step::VendorReindex, verb, "packagecloud-ctl reindex-everything", why);
+    plan.add_planned_change(Step::VendorReindex, verb, "packagecloud-ctl reindex-everything", why);
 }
 
 /// Goes through the objects, and runs the vendor's reindex beside it where that was asked for.
@@ -128,7 +128,7 @@ pub async fn apply(
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let options = ReindexOptions {
         answers: chosen.clone(),
-        cursor: cursor_path(session),
+        cursor: reindex_cursor_path(session),
         skipped: session.host.state.state_dir_path().join("reindex.skipped"),
         total: seen.total,
         cuts: seen.cuts.clone(),
@@ -163,13 +163,13 @@ pub async fn apply(
     };
     let ((), settled) = tokio::try_join!(ours, vendors)?;
     if settled {
-        fix_after_vendor_reindex(session, &found, &classes, &pass, &options).await?;
+        fix_objects_after_vendor_reindex(session, &found, &classes, &pass, &options).await?;
     }
     Ok((StageEnd::Applied, String::new()))
 }
 
 /// What the vendor's jobs wrote without the attributes that it needs gets them from here.
-async fn fix_after_vendor_reindex(
+async fn fix_objects_after_vendor_reindex(
     session: &Session,
     found: &ObjectsBucket,
     classes: &ObjectClassifier,

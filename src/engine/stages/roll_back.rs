@@ -16,7 +16,7 @@ use crate::model::{
         answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
-        plan::{Attachment, ChangeKind, Plan},
+        plan::{ChangeKind, Plan, PlanDocument},
     },
 };
 
@@ -31,8 +31,8 @@ fn restore_scope(whole_file: bool) -> BackupRestoreScope {
     if whole_file { BackupRestoreScope::WholeFile } else { BackupRestoreScope::Values { keep_secret: true } }
 }
 
-async fn find_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Failure> {
-    let backups = session.host.list_backups().await?;
+async fn find_config_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Failure> {
+    let backups = session.host.list_config_backups().await?;
     let fits = |backup: &&ConfigBackup| {
         backup.path == Path::new(wanted) || backup.path.file_name().is_some_and(|name| name == wanted)
     };
@@ -58,9 +58,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
             "choose one: roll-back lists them",
         )
     })?;
-    let backup = find_backup(session, named).await?;
-    let values = session.host.read_backup(&backup).await?;
-    let lines = session.host.preview_restore(&backup, restore_scope(wanted.whole_file)).await?;
+    let backup = find_config_backup(session, named).await?;
+    let values = session.host.read_config_backup(&backup).await?;
+    let lines = session.host.preview_config_restore(&backup, restore_scope(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
     let config = match session.host.read_config().await {
         Ok(config) => config.seen,
@@ -94,21 +94,21 @@ fn plan_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) 
     let mut plan = Plan::new(StageEvidence::RollBack(Box::new(seen.clone())));
     let path = &seen.config.path;
     if lines.is_empty() {
-        plan.add_change(Step::Configuration, ChangeKind::Keep, path, "it is as the backup has it");
+        plan.add_planned_change(Step::Configuration, ChangeKind::Keep, path, "it is as the backup has it");
         return plan;
     }
     let restored =
         if seen.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
     let why = format!("from {}: {restored}", seen.backup);
-    plan.add_change(Step::Configuration, ChangeKind::Update, path, why);
+    plan.add_planned_change(Step::Configuration, ChangeKind::Update, path, why);
     if seen.desired.enabled == Some(true) {
         let why = "comes next: its gate, reconfigure, restart, proof";
-        plan.add_change(Step::Switch, ChangeKind::Run, "going live", why);
+        plan.add_planned_change(Step::Switch, ChangeKind::Run, "going live", why);
     } else {
         let proof = ("packagecloud's redirects", "seen to go to S3");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
     }
-    plan.attachments.push(Attachment { title: format!("Changes to {path}"), lines, copy: false });
+    plan.documents.push(PlanDocument { title: format!("Changes to {path}"), lines, copy: false });
     plan
 }
 
@@ -122,8 +122,8 @@ pub async fn apply(
     seen: &RollBackEvidence,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    run.run_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
-        let backup = find_backup(session, &seen.backup).await?;
+    run.run_stage_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
+        let backup = find_config_backup(session, &seen.backup).await?;
         let on = seen.desired.enabled == Some(true);
         let _turn = session.acquire_config_write_lock().await?;
         if on {
@@ -131,8 +131,10 @@ pub async fn apply(
         } else {
             switch::save_cloudfront_switch_intent(session, false);
         }
-        let written =
-            session.host.restore_backup(&seen.config.hash, &backup, restore_scope(seen.whole_file)).await?;
+        let written = session
+            .host
+            .restore_config_backup(&seen.config.hash, &backup, restore_scope(seen.whole_file))
+            .await?;
         Ok(((), format!("restored{}", render_backup_note(&written))))
     })
     .await?;
@@ -149,7 +151,7 @@ pub async fn apply(
     switch::reconfigure_packagecloud(session, run).await?;
     switch::restart_packagecloud(session, run).await?;
     let observed = run
-        .run_step(Step::Proof, "asking packagecloud where it redirects", async {
+        .run_stage_step(Step::Proof, "asking packagecloud where it redirects", async {
             let observed = switch::wait_for_s3_redirects(session, answers).await?;
             Ok((observed.clone(), observed))
         })
@@ -162,7 +164,7 @@ pub async fn apply(
 ///
 /// # Errors
 /// Fails where there is no such version or no distribution, or AWS refuses the change.
-pub async fn associate_earlier_version(
+pub async fn associate_earlier_function_version(
     session: &Session,
     answers: &OperatorAnswers,
     arn: &str,
@@ -174,7 +176,7 @@ pub async fn associate_earlier_version(
     })?;
     let say = run.progress_reporter(Step::Authenticator);
     let made = run
-        .run_step(Step::Authenticator, format!("associating {arn}"), async {
+        .run_stage_step(Step::Authenticator, format!("associating {arn}"), async {
             target
                 .cloud
                 .read_function_version(arn)
@@ -196,7 +198,7 @@ pub async fn associate_earlier_version(
         })
         .await?;
     let say = run.progress_reporter(Step::Deployed);
-    run.run_step(Step::Deployed, "waiting until every edge has it", async {
+    run.run_stage_step(Step::Deployed, "waiting until every edge has it", async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, &made, &say))
         };

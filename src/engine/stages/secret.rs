@@ -2,7 +2,7 @@
 //!
 //! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
 
-use crate::edge::bundle::{VersionDescription, parse_description};
+use crate::edge::bundle::{FunctionVersionDescription, parse_version_description};
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -59,10 +59,13 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -> Option<String> {
     let function =
         session.resolve_aws_target(answers).await.ok()?.read_authenticator_function().await.ok()??;
-    let held: Vec<VersionDescription> =
-        function.versions.iter().filter_map(|version| parse_description(&version.description)).collect();
-    for backup in session.host.list_backups().await.ok()? {
-        let secret = session.host.read_backup(&backup).await.ok().and_then(|values| values.secret);
+    let held: Vec<FunctionVersionDescription> = function
+        .versions
+        .iter()
+        .filter_map(|version| parse_version_description(&version.description))
+        .collect();
+    for backup in session.host.list_config_backups().await.ok()? {
+        let secret = session.host.read_config_backup(&backup).await.ok().and_then(|values| values.secret);
         if secret
             .is_some_and(|secret| held.iter().any(|one| one.has_signing_secret(&secret).unwrap_or(false)))
         {
@@ -79,7 +82,7 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
 pub(super) fn plan_secret(seen: &SecretEvidence, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let mut plan = Plan::new(StageEvidence::Secret(Box::new(seen.clone())));
     let (verb, why) = decide_secret(seen, answers.consents.new_secret)?;
-    plan.add_change(Step::Secret, verb, &seen.config.path, why).calls.push(
+    plan.add_planned_change(Step::Secret, verb, &seen.config.path, why).calls.push(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
     if !plan.has_no_changes() {
@@ -140,7 +143,7 @@ fn lost_secret_failure(seen: &SecretEvidence) -> Failure {
         Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
         None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
     };
-    Failure::consent_failure(
+    Failure::missing_consent_failure(
         "cloudfront_secret",
         format!(
             "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
@@ -164,12 +167,12 @@ pub async fn apply(
         Some((node, _)) => format!("the secret of {node}"),
         None => "a secret of 16 random bytes".to_owned(),
     };
-    run.run_step(Step::Secret, doing, async {
+    run.run_stage_step(Step::Secret, doing, async {
         let name = format!("cloudfront_secret {}", seen.config.path);
         let known = match &seen.elsewhere {
             _ if answers.consents.new_secret => None,
             Some((_, secret)) => Some(secret.clone()),
-            None => match host.keyring.read_secret(&name).await.ok().flatten() {
+            None => match host.keyring.read_keyring_secret(&name).await.ok().flatten() {
                 Some(secret) => Some(secret),
                 // Made for a configuration client, which may have it already.
                 None => host.read_pending_secret(),
@@ -182,17 +185,17 @@ pub async fn apply(
             getrandom::fill(&mut random).map_err(|error| {
                 Failure::other_failure("the operating system's random bytes", error.to_string(), "try again")
             })?;
-            Secret::from_random(&random)
+            Secret::from_random_bytes(&random)
         };
         host.redactor.learn_secret(&secret);
-        let held = match host.keyring.store_secret(&name, &secret).await {
+        let held = match host.keyring.store_keyring_secret(&name, &secret).await {
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
         if managed::is_config_tool_write_awaited(&seen.config, answers) && seen.config.values.secret.is_none()
         {
             let place = host.store_pending_secret(&secret)?;
-            let _ = host.keyring.remove_secret(&name).await;
+            let _ = host.keyring.remove_keyring_secret(&name).await;
             let tool = seen.config.managed.as_ref().map_or("its tool", |(tool, _)| tool);
             return Ok((
                 (),
@@ -214,7 +217,7 @@ pub async fn apply(
         )
         .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
-        let _ = host.keyring.remove_secret(&name).await;
+        let _ = host.keyring.remove_keyring_secret(&name).await;
         Ok(((), format!("the secret is in {}{}{held}", seen.config.path, render_backup_note(&written))))
     })
     .await?;

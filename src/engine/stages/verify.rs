@@ -4,7 +4,7 @@ mod redirect_check;
 
 use futures::FutureExt as _;
 
-use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, RedirectCheck};
+use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
 use crate::model::{
     aws::{evidence::StageEvidence, names},
     failure::Failure,
@@ -14,7 +14,7 @@ use crate::model::{
         check::{CheckId, CheckResult, CheckVerdict},
         event::StageEnd,
         goal::Step,
-        plan::{Attachment, ChangeKind, Plan},
+        plan::{ChangeKind, Plan, PlanDocument},
     },
 };
 
@@ -23,7 +23,7 @@ use crate::engine::{
         clocks,
         diagnosis::{self, DiagnosisFacts},
         gate::{self, EdgeProber},
-        probe::{self, SampleKeys},
+        probe::{self, SampleObjectKeys},
     },
     packagecloud::{nodes, switch},
     resources::{
@@ -38,7 +38,7 @@ use crate::host::{LoadedConfig, environment::clock};
 /// Says what it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
 pub async fn look(session: &Session) -> Plan {
     let mut plan = Plan::new(StageEvidence::Verify);
-    plan.add_change(
+    plan.add_planned_change(
         Step::Checks,
         ChangeKind::Run,
         "the road of a package",
@@ -58,9 +58,9 @@ pub async fn look(session: &Session) -> Plan {
             "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
             names::COST_TAG
         ));
-        plan.attachments.push(Attachment {
+        plan.documents.push(PlanDocument {
             title: format!("The final block, as it stands in {}", config.seen.path),
-            lines: values.redact_cloudfront_secret().render_assignments(),
+            lines: values.redact_cloudfront_secret().render_setting_assignments(),
             copy: true,
         });
     }
@@ -86,7 +86,7 @@ impl CheckList<'_> {
 ///
 /// # Errors
 /// Fails where the account or packagecloud.rb can't be read at all.
-pub async fn run_all_checks(
+pub async fn run_all_verify_checks(
     session: &Session,
     answers: &OperatorAnswers,
     run: &StageRun,
@@ -99,11 +99,11 @@ pub async fn run_all_checks(
     let known = install.diagnosis_facts(values.secret.as_ref());
     // What AWS itself says comes first: it names the cause of what fails after it.
     add_part_checks(session, answers, &install, (&config, &known), &mut all).await;
-    let samples = probe::find_sample_keys(&install.target).await?;
+    let samples = probe::find_sample_object_keys(&install.target).await?;
     add_edge_checks(session, &install, values, (&samples, &known), &mut all).await;
     let edge_works =
         all.checks.iter().any(|check| check.has_id(CheckId::SignedUrl) && check.result == CheckVerdict::Pass);
-    let asked = RedirectCheck {
+    let asked = PackagecloudRedirectCheck {
         session,
         answers,
         samples: &samples,
@@ -114,7 +114,7 @@ pub async fn run_all_checks(
         known: &known,
         edge_works,
     };
-    all.add_checks([asked.check_redirects().await]);
+    all.add_checks([asked.check_packagecloud_redirects().await]);
     let verdict = verdict_from_checks(&all.checks);
     all.add_checks([verdict]);
     Ok(all.checks)
@@ -153,7 +153,7 @@ async fn add_edge_checks(
     session: &Session,
     install: &ObservedInstall,
     values: &SettingValues,
-    (samples, known): (&SampleKeys, &DiagnosisFacts),
+    (samples, known): (&SampleObjectKeys, &DiagnosisFacts),
     all: &mut CheckList<'_>,
 ) {
     match (&install.distribution.distribution, &values.secret) {
@@ -177,7 +177,7 @@ async fn add_edge_checks(
             let mut opens = gate.run_positive_probes().await;
             opens.retain(|check| !check.has_id(CheckId::NoToken));
             all.add_checks(opens);
-            all.add_checks(gate.check_caching().await);
+            all.add_checks(gate.check_edge_caching().await);
             all.add_checks(gate.run_negative_probes().await);
             all.add_checks([gate.check_bucket_not_public().await]);
         }
@@ -198,7 +198,7 @@ pub async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let checks = run_all_checks(session, answers, run).await?;
+    let checks = run_all_verify_checks(session, answers, run).await?;
     let Some(verdict) = checks.last() else { return Ok((StageEnd::Applied, String::new())) };
     if verdict.has_failed() {
         let failed = checks.iter().filter(|check| check.has_failed()).count();

@@ -114,7 +114,10 @@ async fn a_file_that_moved_is_not_overwritten() {
     assert_eq!(read_config_text(&host), moved);
     let backup = ConfigBackup { path: host.config.clone(), made: String::new() };
     assert_eq!(
-        host.restore_backup(&seen.hash, &backup, BackupRestoreScope::WholeFile).await.unwrap_err().kind,
+        host.restore_config_backup(&seen.hash, &backup, BackupRestoreScope::WholeFile)
+            .await
+            .unwrap_err()
+            .kind,
         FailureKind::Drifted
     );
     // The verb below holds it too, for what moves between its reading and its renaming.
@@ -184,27 +187,29 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     )
     .unwrap();
     fs::write(dir.path().join("packagecloud.rb.bak"), "").unwrap();
-    let backups = host.list_backups().await.unwrap();
+    let backups = host.list_config_backups().await.unwrap();
     let made: Vec<_> = backups.iter().map(|backup| backup.made.as_str()).collect();
     assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
-    assert_eq!(host.read_backup(&backups[0]).await.unwrap().enabled, Some(false));
+    assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
     let hash = host.read_config_hash().await.unwrap();
     let what = BackupRestoreScope::Values { keep_secret: true };
-    let preview = host.preview_restore(&backups[0], what).await.unwrap();
-    assert_eq!(host.restore_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
+    let preview = host.preview_config_restore(&backups[0], what).await.unwrap();
+    assert_eq!(host.restore_config_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
     let values = host.read_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
     let hash = host.read_config_hash().await.unwrap();
-    host.restore_backup(&hash, &backups[0], BackupRestoreScope::Values { keep_secret: false }).await.unwrap();
+    host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::Values { keep_secret: false })
+        .await
+        .unwrap();
     assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
     let hash = host.read_config_hash().await.unwrap();
-    let failure = host.restore_backup(&hash, &backups[1], what).await.unwrap_err();
+    let failure = host.restore_config_backup(&hash, &backups[1], what).await.unwrap_err();
     assert!(failure.next.contains("--whole-file"), "{failure:?}");
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
     let hash = host.read_config_hash().await.unwrap();
-    host.restore_backup(&hash, &backups[0], BackupRestoreScope::WholeFile).await.unwrap();
+    host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
 }

@@ -54,7 +54,7 @@ impl DetachedCtlCommand {
     pub(super) fn find_running_command(dir: &Path) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        running.is_alive().then_some(running)
+        running.is_process_alive().then_some(running)
     }
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
@@ -62,8 +62,9 @@ impl DetachedCtlCommand {
     pub(super) fn find_running_or_ended_command(dir: &Path, command: &str) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        (running.command == command && (running.is_alive() || running.command_exit_status().is_some()))
-            .then_some(running)
+        (running.command == command
+            && (running.is_process_alive() || running.command_exit_status().is_some()))
+        .then_some(running)
     }
 
     /// Starts `program arguments… command` in a session of its own, its lines and status kept in `dir`.
@@ -139,7 +140,7 @@ impl DetachedCtlCommand {
         Ok(running)
     }
 
-    fn is_alive(&self) -> bool {
+    fn is_process_alive(&self) -> bool {
         match self.started {
             Some(start) => read_process_start_ticks(self.pid) == Some(start),
             None => i32::try_from(self.pid)
@@ -167,7 +168,7 @@ impl DetachedCtlCommand {
     }
 
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
-    fn remove_files(&self) {
+    fn remove_command_files(&self) {
         if self.is_command_recorded() {
             for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
@@ -184,22 +185,24 @@ impl DetachedCtlCommand {
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
-        let mut tail =
-            OutputTail { file: File::open(self.dir.join(OUTPUT_FILE)).ok(), lines: LineSplitter::default() };
+        let mut tail = CommandOutputTail {
+            file: File::open(self.dir.join(OUTPUT_FILE)).ok(),
+            lines: LineSplitter::default(),
+        };
         loop {
             // In this order: what is there once the end is seen is all.
-            let alive = self.is_alive();
+            let alive = self.is_process_alive();
             let status = self.command_exit_status();
-            tail.read_new_lines(on_line);
+            tail.read_new_output_lines(on_line);
             if let Some(status) = status {
                 tail.lines.flush_last_line(on_line);
-                self.remove_files();
+                self.remove_command_files();
                 return Ok(status);
             }
             // Ours is reaped within a moment of its end.
             if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
                 tail.lines.flush_last_line(on_line);
-                self.remove_files();
+                self.remove_command_files();
                 return Err(no_exit_status_failure(&self.command));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -208,13 +211,13 @@ impl DetachedCtlCommand {
 }
 
 /// What has been read of a growing file.
-struct OutputTail {
+struct CommandOutputTail {
     file: Option<File>,
     lines: LineSplitter,
 }
 
-impl OutputTail {
-    fn read_new_lines(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+impl CommandOutputTail {
+    fn read_new_output_lines(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         let mut bytes = Vec::new();
         if let Some(file) = &mut self.file {
             // What came before an error stands in `bytes`.

@@ -90,7 +90,7 @@ impl std::str::FromStr for PackagecloudCtl {
 }
 
 /// What a command said, line by line: for its outcome, the last of them are kept.
-struct CommandOutput<'a> {
+struct CtlCommandOutput<'a> {
     host: &'a Host,
     on_line: &'a mut (dyn FnMut(&str) + Send),
     command: CtlCommand,
@@ -99,8 +99,8 @@ struct CommandOutput<'a> {
     unknown: bool,
 }
 
-impl CommandOutput<'_> {
-    fn take_line(&mut self, line: &str) {
+impl CtlCommandOutput<'_> {
+    fn take_output_line(&mut self, line: &str) {
         let line = self.host.redactor.redact_line(line);
         self.host.state.append_log(
             self.host.clock.current_host_time(),
@@ -117,7 +117,7 @@ impl CommandOutput<'_> {
         }
     }
 
-    fn into_outcome(self, status: i32) -> CtlOutcome {
+    fn into_ctl_outcome(self, status: i32) -> CtlOutcome {
         match status {
             0 => CtlOutcome::Done,
             1 if self.unknown => CtlOutcome::UnknownCommand,
@@ -129,7 +129,7 @@ impl CommandOutput<'_> {
 impl PackagecloudCtl {
     /// Returns the command as it is typed: `packagecloud-ctl`.
     #[must_use]
-    pub fn command_line(&self) -> String {
+    pub fn ctl_command_line(&self) -> String {
         match self {
             Self::Command(words) => shell_words::join(words),
             Self::None | Self::Simulated(_) => "packagecloud-ctl".to_owned(),
@@ -144,7 +144,7 @@ impl Host {
     ///
     /// # Errors
     /// Where it can't be started, or its end can't be known.
-    pub async fn run_ctl(
+    pub async fn run_packagecloud_ctl(
         &self,
         command: CtlCommand,
         on_line: &mut (dyn FnMut(&str) + Send),
@@ -152,7 +152,8 @@ impl Host {
         if matches!(self.ctl, PackagecloudCtl::None) {
             return Ok(CtlOutcome::LeftToOperator);
         }
-        let mut lines = CommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
+        let mut lines =
+            CtlCommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
         let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
@@ -161,14 +162,14 @@ impl Host {
                 &self.clock.current_host_time().as_secs().to_string(),
             );
         }
-        Ok(lines.into_outcome(outcome))
+        Ok(lines.into_ctl_outcome(outcome))
     }
 
     /// Runs or follows a command; its exit status.
     async fn run_or_follow_ctl(
         &self,
         command: CtlCommand,
-        lines: &mut CommandOutput<'_>,
+        lines: &mut CtlCommandOutput<'_>,
     ) -> Result<i32, Failure> {
         match &self.ctl {
             PackagecloudCtl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
@@ -181,7 +182,7 @@ impl Host {
                     tokio::select! {
                         biased;
                         line = receive.recv() => match line {
-                            Some(line) => lines.take_line(&line),
+                            Some(line) => lines.take_output_line(&line),
                             None => break,
                         },
                         ended = &mut run, if status.is_none() => {
@@ -206,19 +207,19 @@ impl Host {
         &self,
         words: &[String],
         command: CtlCommand,
-        lines: &mut CommandOutput<'_>,
+        lines: &mut CtlCommandOutput<'_>,
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == CtlCommand::ReindexEverything
             && let Some(unseen) = StartedCtlCommand::find_running_or_ended_command(self, command).await?
         {
-            return unseen.follow_command_to_end(&mut |line| lines.take_line(line)).await;
+            return unseen.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
         }
         loop {
             // Two that find nothing running must not both start.
             let turn = self
                 .state
-                .acquire_config_write_lock(&self.note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
+                .acquire_config_write_lock(&self.host_note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
                 .await;
             let Some(found) = StartedCtlCommand::find_running_command(self).await? else {
                 let (first, rest) =
@@ -228,18 +229,18 @@ impl Host {
                 };
                 let started = StartedCtlCommand::start_command(self, &program, rest, command).await?;
                 drop(turn);
-                return started.follow_command_to_end(&mut |line| lines.take_line(line)).await;
+                return started.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
             };
             drop(turn);
             if self.can_follow_running_command(&found, command).await {
-                return found.follow_command_to_end(&mut |line| lines.take_line(line)).await;
+                return found.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
             }
-            lines.take_line(&format!(
+            lines.take_output_line(&format!(
                 "packagecloud-ctl {} runs already: waiting for its end first",
                 found.command_name()
             ));
             // How that one ended is nothing to this one.
-            let _ = found.follow_command_to_end(&mut |line| lines.take_line(line)).await;
+            let _ = found.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
             lines.last.clear();
             lines.unknown = false;
         }

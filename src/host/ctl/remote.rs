@@ -102,8 +102,9 @@ impl RemoteCtlCommand {
     /// # Errors
     /// Where the host isn't reached.
     pub(super) async fn find_running_command(line: &SshClient) -> Result<Option<Self>, Failure> {
-        let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
-        Ok(Self::parse_record(line, &said.out).filter(|afar| afar.stands == RemoteCtlCommandStatus::Runs))
+        let said = line.run_remote_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
+        Ok(Self::parse_command_record(line, &said.out)
+            .filter(|afar| afar.stands == RemoteCtlCommandStatus::Runs))
     }
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
@@ -115,13 +116,13 @@ impl RemoteCtlCommand {
         line: &SshClient,
         command: &str,
     ) -> Result<Option<Self>, Failure> {
-        let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
-        let found = Self::parse_record(line, &said.out);
+        let said = line.run_remote_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
+        let found = Self::parse_command_record(line, &said.out);
         Ok(found.filter(|afar| afar.command_name() == command && afar.stands != RemoteCtlCommandStatus::Gone))
     }
 
     /// Reads a directory, whether it runs, and its record.
-    fn parse_record(line: &SshClient, out: &[u8]) -> Option<Self> {
+    fn parse_command_record(line: &SshClient, out: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(out).into_owned();
         let mut lines = text.splitn(3, '\n');
         let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
@@ -151,7 +152,7 @@ impl RemoteCtlCommand {
         let mut words = vec![dirs.as_str(), &run, WRAPPER_SCRIPT, command, &program];
         words.extend(arguments.iter().map(String::as_str));
         let guard = format!("{}\n{START_SCRIPT}", render_repeat_guard(&run));
-        let said = line.run_script(&guard, &words).await?;
+        let said = line.run_remote_script(&guard, &words).await?;
         let failed = |why: &str| {
             Failure::other_failure(
                 format!("{program} {command} on {}", line.host_name()),
@@ -162,7 +163,7 @@ impl RemoteCtlCommand {
         if said.status != 0 {
             return Err(failed(&said.text));
         }
-        Self::parse_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
+        Self::parse_command_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
     }
 
     /// Returns the command's name: `reconfigure`.
@@ -195,7 +196,7 @@ impl RemoteCtlCommand {
             let known = at.to_string();
             let said = self
                 .line
-                .run_script_reporting_drops(
+                .run_remote_script_reporting_drops(
                     FOLLOW_SCRIPT,
                     &[&self.dir, &pid, &started, &known],
                     &mut |text| on_line(text),
@@ -210,13 +211,13 @@ impl RemoteCtlCommand {
             if let Ok(status) = status.trim().parse() {
                 lines.flush_last_line(on_line);
                 // What stays is overwritten by the next one.
-                let _ = self.line.run_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
+                let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
                 return Ok(status);
             }
             if alive != "yes" {
                 if gone {
                     lines.flush_last_line(on_line);
-                    let _ = self.line.run_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
+                    let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
                     return Err(no_exit_status_failure(self.command_name()));
                 }
                 gone = true;

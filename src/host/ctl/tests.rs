@@ -47,7 +47,7 @@ async fn run_collecting_lines(
     command: CtlCommand,
 ) -> (Result<CtlOutcome, Failure>, Vec<String>) {
     let mut lines = Vec::new();
-    let outcome = host.run_ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
+    let outcome = host.run_packagecloud_ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
     (outcome, lines)
 }
 
@@ -86,7 +86,7 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
         let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
         let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
         tokio::select! {
-            _ = first.run_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
+            _ = first.run_packagecloud_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
             line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
         }
     }
@@ -111,7 +111,7 @@ async fn one_that_began_before_the_file_was_changed_is_waited_for_and_run_again(
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
     tokio::select! {
-        _ = host.run_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
+        _ = host.run_packagecloud_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
         line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
     }
     fs::write(&host.config, "").unwrap();
@@ -132,7 +132,7 @@ async fn one_that_was_killed_is_a_failure_with_the_next_move() {
             rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
         }
     };
-    let failure = host.run_ctl(CtlCommand::Version, &mut on_line).await.unwrap_err();
+    let failure = host.run_packagecloud_ctl(CtlCommand::Version, &mut on_line).await.unwrap_err();
     assert!(failure.why.contains("killed"), "{failure}");
     assert_eq!(failure.next, "run packagecloud-ctl version again");
 }

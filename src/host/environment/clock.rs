@@ -81,15 +81,15 @@ pub fn render_age(time: Duration) -> String {
 
 /// Renders a time as it stands in a file's name: `20261123T204500Z`.
 #[must_use]
-pub fn render_file_stamp(time: Duration) -> String {
+pub fn render_file_timestamp(time: Duration) -> String {
     to_utc_datetime(time)
         .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
         .unwrap_or_default()
 }
 
-/// Reads the time that [`render_file_stamp`] wrote.
+/// Reads the time that [`render_file_timestamp`] wrote.
 #[must_use]
-pub fn parse_file_stamp(text: &str) -> Option<Duration> {
+pub fn parse_file_timestamp(text: &str) -> Option<Duration> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
     u64::try_from(date.unix_timestamp()).ok().map(Duration::from_secs)

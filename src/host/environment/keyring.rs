@@ -45,11 +45,11 @@ impl Keyring {
     ///
     /// # Errors
     /// Where the system's keyring can't be asked.
-    pub async fn read_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+    pub async fn read_keyring_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match self {
             Self::System => {
                 let name = name.to_owned();
-                run_with_timeout(move || match open_entry(&name)?.get_password() {
+                run_keyring_with_timeout(move || match open_keyring_entry(&name)?.get_password() {
                     Ok(text) => Ok(Some(Secret::new(text))),
                     Err(keyring::Error::NoEntry) => Ok(None),
                     Err(error) => Err(error),
@@ -64,12 +64,12 @@ impl Keyring {
     ///
     /// # Errors
     /// Where the system's keyring doesn't keep it.
-    pub async fn store_secret(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
+    pub async fn store_keyring_secret(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
         match self {
             Self::System => {
                 let (entry_name, secret) = (name.to_owned(), secret.clone());
-                run_with_timeout(move || {
-                    let entry = open_entry(&entry_name)?;
+                run_keyring_with_timeout(move || {
+                    let entry = open_keyring_entry(&entry_name)?;
                     entry.set_password(secret.expose_secret())?;
                     let kept = Secret::new(entry.get_password()?);
                     if kept == secret { Ok(()) } else { Err(keyring::Error::NoEntry) }
@@ -87,11 +87,11 @@ impl Keyring {
     ///
     /// # Errors
     /// Where the system's keyring can't be asked.
-    pub async fn remove_secret(&self, name: &str) -> Result<(), Failure> {
+    pub async fn remove_keyring_secret(&self, name: &str) -> Result<(), Failure> {
         match self {
             Self::System => {
                 let name = name.to_owned();
-                run_with_timeout(move || match open_entry(&name)?.delete_credential() {
+                run_keyring_with_timeout(move || match open_keyring_entry(&name)?.delete_credential() {
                     Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
                     Err(error) => Err(error),
                 })
@@ -105,12 +105,12 @@ impl Keyring {
     }
 }
 
-fn open_entry(name: &str) -> Result<keyring::Entry, keyring::Error> {
+fn open_keyring_entry(name: &str) -> Result<keyring::Entry, keyring::Error> {
     keyring::Entry::new(KEYRING_SERVICE, name)
 }
 
 /// Runs what may wait for a locked keyring's prompt, or for a bus that doesn't answer, on a thread that is left behind.
-async fn run_with_timeout<T: Send + 'static>(
+async fn run_keyring_with_timeout<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, keyring::Error> + Send + 'static,
 ) -> Result<T, Failure> {
     let (done, result) = tokio::sync::oneshot::channel();
@@ -148,11 +148,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_in_memory_is_found_and_forgotten() {
         let keyring = Keyring::new_in_memory_keyring();
-        assert_eq!(keyring.read_secret("a").await.unwrap(), None);
-        keyring.store_secret("a", &Secret::new("s")).await.unwrap();
-        assert_eq!(keyring.clone().read_secret("a").await.unwrap(), Some(Secret::new("s")));
-        keyring.remove_secret("a").await.unwrap();
-        assert_eq!(keyring.read_secret("a").await.unwrap(), None);
+        assert_eq!(keyring.read_keyring_secret("a").await.unwrap(), None);
+        keyring.store_keyring_secret("a", &Secret::new("s")).await.unwrap();
+        assert_eq!(keyring.clone().read_keyring_secret("a").await.unwrap(), Some(Secret::new("s")));
+        keyring.remove_keyring_secret("a").await.unwrap();
+        assert_eq!(keyring.read_keyring_secret("a").await.unwrap(), None);
         assert_eq!(format!("{keyring:?}"), "Keyring::Memory");
     }
 
@@ -160,7 +160,7 @@ mod tests {
     async fn one_that_hangs_is_waited_for_two_seconds() {
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let before = tokio::time::Instant::now();
-        let failure = run_with_timeout(move || Ok(held.recv().is_ok())).await.unwrap_err();
+        let failure = run_keyring_with_timeout(move || Ok(held.recv().is_ok())).await.unwrap_err();
         assert_eq!(before.elapsed().as_secs(), 2);
         assert!(failure.why.contains("did not answer"));
         drop(hold);
@@ -168,7 +168,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_not_there_says_so() {
-        let failure = run_with_timeout(|| Err::<(), _>(keyring::Error::NoDefaultStore)).await.unwrap_err();
+        let failure =
+            run_keyring_with_timeout(|| Err::<(), _>(keyring::Error::NoDefaultStore)).await.unwrap_err();
         assert_eq!(failure.to_string(), "the operating system's keyring: there is none here");
         assert_eq!(failure.kind, FailureKind::Unreachable);
     }

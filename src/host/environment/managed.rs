@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Finds the tool that the file's first lines name, and the line. Only comments count.
 #[must_use]
-pub fn find_managed_header(text: &[u8]) -> Option<(String, String)> {
+pub fn find_managed_file_header(text: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(&text[..text.len().min(8192)]).into_owned();
     let comments = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim()).take(40);
     comments.filter(|line| line.starts_with('#')).find_map(|line| {
@@ -68,11 +68,11 @@ fn path_below(root: &Path, place: &str) -> PathBuf {
 
 /// Returns where the clients are looked for, below `root`.
 #[must_use]
-pub fn client_paths(root: &Path) -> Vec<PathBuf> {
+pub fn config_client_paths(root: &Path) -> Vec<PathBuf> {
     CLIENT_TRACES.iter().flat_map(|(_, places)| places.iter().map(|place| path_below(root, place))).collect()
 }
 
-/// Finds the tool whose client is on the host, by those of [`client_paths`] that are there, and what shows it.
+/// Finds the tool whose client is on the host, by those of [`config_client_paths`] that are there, and what shows it.
 #[must_use]
 pub fn find_config_client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
     CLIENT_TRACES.iter().find_map(|(tool, places)| {
@@ -99,7 +99,11 @@ mod tests {
             ("x = 'managed by chef'\n", None),
             ("", None),
         ] {
-            assert_eq!(find_managed_header(text.as_bytes()).map(|(tool, _)| tool).as_deref(), tool, "{text}");
+            assert_eq!(
+                find_managed_file_header(text.as_bytes()).map(|(tool, _)| tool).as_deref(),
+                tool,
+                "{text}"
+            );
         }
     }
 
@@ -112,7 +116,8 @@ mod tests {
             std::fs::write(path, "").unwrap();
         };
         let client = || {
-            let there: Vec<_> = client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
+            let there: Vec<_> =
+                config_client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
             find_config_client(root.path(), &there)
         };
         put("opt/packagecloud/embedded/bin/chef-client");

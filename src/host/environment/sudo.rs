@@ -50,10 +50,10 @@ pub fn find_sudo_dropped_environment() -> Option<SudoDroppedEnvironment> {
         .get("HOME")
         .map(PathBuf::from)
         .or_else(|| users::read_home_dir(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
-    compare_environments(SudoEnvironment { user, before, here, home })
+    compare_sudo_environments(SudoEnvironment { user, before, here, home })
 }
 
-fn compare_environments(seen: SudoEnvironment) -> Option<SudoDroppedEnvironment> {
+fn compare_sudo_environments(seen: SudoEnvironment) -> Option<SudoDroppedEnvironment> {
     let SudoEnvironment { user, before, here, home } = seen;
     let matters = |name: &&String| RELEVANT_PREFIXES.iter().any(|ours| name.starts_with(ours));
     let variables: Vec<String> =
@@ -81,7 +81,7 @@ impl SudoDroppedEnvironment {
     /// Renders what was left out: `sudo left out AWS_PROFILE, and root has no AWS files where alice has
     /// /home/alice/.aws/config`.
     #[must_use]
-    pub fn render_dropped(&self) -> String {
+    pub fn render_dropped_environment(&self) -> String {
         let mut said = Vec::new();
         if !self.variables.is_empty() {
             said.push(format!("sudo left out {}", self.variables.join(", ")));
@@ -113,9 +113,13 @@ impl SudoDroppedEnvironment {
 
     /// Renders both, for the end of what is said: with this process's own command line.
     #[must_use]
-    pub fn render_advice(&self) -> String {
+    pub fn render_sudo_advice(&self) -> String {
         let line: Vec<String> = std::env::args().collect();
-        format!("{}; to keep it: {}", self.render_dropped(), self.render_preserve_env_command(&line))
+        format!(
+            "{}; to keep it: {}",
+            self.render_dropped_environment(),
+            self.render_preserve_env_command(&line)
+        )
     }
 }
 
@@ -171,7 +175,7 @@ mod tests {
         let decide = |before: &[(&str, &str)], here: &[(&str, &str)]| {
             let mut here = to_environment(here);
             here.insert("HOME".into(), root.clone().into());
-            compare_environments(SudoEnvironment {
+            compare_sudo_environments(SudoEnvironment {
                 user: "alice".into(),
                 before: to_environment(before),
                 here,
@@ -183,7 +187,10 @@ mod tests {
 
         let secret = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter22")];
         let keys = decide(&secret, &[]).unwrap();
-        assert_eq!(keys.render_dropped(), "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY");
+        assert_eq!(
+            keys.render_dropped_environment(),
+            "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+        );
         assert_eq!(
             keys.render_preserve_env_command(&line),
             "sudo --preserve-env=AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY packagecloud-cloudfront check"
@@ -194,7 +201,7 @@ mod tests {
         fs::write(&config, "[profile work]\nregion=x\n").unwrap();
         let profile = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
         assert_eq!(
-            profile.render_dropped(),
+            profile.render_dropped_environment(),
             format!("sudo left out AWS_PROFILE; {} of alice isn't looked at under root", config.display())
         );
         assert_eq!(

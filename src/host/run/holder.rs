@@ -48,7 +48,7 @@ impl RunLockHolder {
     }
 
     /// Renders the line that stands in the lock's file.
-    pub(crate) fn to_holder_json(&self) -> String {
+    pub(crate) fn render_lock_holder_json(&self) -> String {
         serde_json::to_string(self).expect("a holder is plain data")
     }
 
@@ -61,7 +61,7 @@ impl RunLockHolder {
 }
 
 /// Reads what stands in a lock's file, as it is said; `on` is where the lock is.
-pub(super) fn parse_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
+pub(super) fn parse_lock_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
     let Ok(holder) = serde_json::from_slice::<RunLockHolder>(text) else {
         // It has the lock, and hasn't said who it is yet.
         let none = String::new;
@@ -107,7 +107,7 @@ mod tests {
         let mut holder = RunLockHolder { of: "alice".into(), pid: 812, ..RunLockHolder::for_local_lock(NOW) };
         let later = NOW + Duration::from_mins(14);
         let said = |holder: &RunLockHolder| {
-            parse_holder(holder.to_holder_json().as_bytes(), later, "this host").to_string()
+            parse_lock_holder(holder.render_lock_holder_json().as_bytes(), later, "this host").to_string()
         };
         assert_eq!(
             said(&holder),
@@ -120,10 +120,10 @@ mod tests {
         assert!(said(&holder).ends_with(rests), "{}", said(&holder));
         // One that has just begun, and one of an older version.
         assert_eq!(
-            parse_holder(b"", later, "web1").describe_other_run(),
+            parse_lock_holder(b"", later, "web1").describe_other_run(),
             "Another run works on web1: it has only just begun."
         );
         let old = br#"{"pid":1,"since":1795466700,"stage":null,"from":"laptop"}"#;
-        assert_eq!(parse_holder(old, later, "web1").who, "process 1 on laptop");
+        assert_eq!(parse_lock_holder(old, later, "web1").who, "process 1 on laptop");
     }
 }

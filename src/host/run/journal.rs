@@ -27,7 +27,7 @@ const PROGRESS_MIN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One event, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct JournalEntry {
+struct RunJournalEntry {
     /// Unix time.
     at: Duration,
     /// A check doesn't say its own.
@@ -46,7 +46,7 @@ pub(crate) struct RunJournal {
 
 /// What to write.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum JournalWrite {
+pub(crate) enum RunJournalWrite {
     /// Behind what stands there.
     Append(String),
     /// In the place of what stands there.
@@ -55,13 +55,17 @@ pub(crate) enum JournalWrite {
 
 impl RunJournal {
     /// Begins a stage: its journal starts anew.
-    pub(crate) fn begin_stage(&mut self) -> JournalWrite {
+    pub(crate) fn begin_journal_stage(&mut self) -> RunJournalWrite {
         *self = Self::default();
         self.rewrite_journal()
     }
 
     /// Keeps an event; `None` where it need not be told.
-    pub(crate) fn append_event(&mut self, at: Duration, event: &StageEvent) -> Option<JournalWrite> {
+    pub(crate) fn append_journal_event(
+        &mut self,
+        at: Duration,
+        event: &StageEvent,
+    ) -> Option<RunJournalWrite> {
         let step = match event {
             StageEvent::Progress { step, .. } => {
                 if self.paced.is_some_and(|last| last.elapsed() < PROGRESS_MIN_INTERVAL) {
@@ -72,7 +76,7 @@ impl RunJournal {
             }
             _ => None,
         };
-        let entry = JournalEntry { at, stage: event.event_stage(), event: event.clone() };
+        let entry = RunJournalEntry { at, stage: event.event_stage(), event: event.clone() };
         let line = serde_json::to_string(&entry).ok()? + "\n";
         if step.is_some() {
             self.counts.retain(|(of, _)| *of != step);
@@ -82,19 +86,19 @@ impl RunJournal {
         Some(if self.written > JOURNAL_MAX_BYTES {
             self.rewrite_journal()
         } else {
-            JournalWrite::Append(line)
+            RunJournalWrite::Append(line)
         })
     }
 
-    fn rewrite_journal(&mut self) -> JournalWrite {
+    fn rewrite_journal(&mut self) -> RunJournalWrite {
         let mut text = format!("{:016x}\n", fastrand::u64(..));
         self.counts.iter().for_each(|(_, line)| text.push_str(line));
         self.written = text.len();
-        JournalWrite::Overwrite(text)
+        RunJournalWrite::Overwrite(text)
     }
 }
 
-impl JournalWrite {
+impl RunJournalWrite {
     /// Writes it into the file at `path`, this user's alone.
     pub(super) fn write_journal_to_file(&self, path: &Path) {
         let mut options = OpenOptions::new();
@@ -118,7 +122,7 @@ impl JournalWrite {
 
 /// How much of a journal has been read: its first line tells one that was begun anew.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct JournalPosition {
+pub struct RunJournalPosition {
     pub(super) head: String,
     pub(super) at: usize,
 }
@@ -132,7 +136,7 @@ pub struct NewJournalEvents {
     pub events: Vec<(Duration, StageEvent)>,
 }
 
-impl JournalPosition {
+impl RunJournalPosition {
     /// Takes `bytes`, which follow what was read where the file's first line is still the one that it was, and are the
     /// whole file else.
     pub(super) fn parse_new_journal_events(&mut self, head: &str, bytes: &[u8]) -> NewJournalEvents {
@@ -145,7 +149,7 @@ impl JournalPosition {
         self.at += whole;
         let lines = bytes[..whole].split(|byte| *byte == b'\n');
         let events =
-            lines.filter_map(|line| serde_json::from_slice::<JournalEntry>(line).ok()).map(|entry| {
+            lines.filter_map(|line| serde_json::from_slice::<RunJournalEntry>(line).ok()).map(|entry| {
                 let event = match entry.event {
                     StageEvent::Check { check, .. } => StageEvent::Check { stage: entry.stage, check },
                     other => other,
@@ -182,9 +186,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(EVENTS_FILE);
         let mut journal = RunJournal::default();
-        let mut read = JournalPosition::default();
+        let mut read = RunJournalPosition::default();
         let at = Duration::from_secs(7);
-        journal.begin_stage().write_journal_to_file(&path);
+        journal.begin_journal_stage().write_journal_to_file(&path);
         assert!(read.read_new_journal_events(&path).restarted);
         let check = CheckResult::failed_check("clock", "it is off", "set it");
         let said = [
@@ -198,27 +202,28 @@ mod tests {
             },
         ];
         for event in &said {
-            journal.append_event(at, event).unwrap().write_journal_to_file(&path);
+            journal.append_journal_event(at, event).unwrap().write_journal_to_file(&path);
             assert_eq!(
                 read.read_new_journal_events(&path),
                 NewJournalEvents { restarted: false, events: vec![(at, event.clone())] }
             );
         }
         assert_eq!(read.read_new_journal_events(&path).events, []);
-        journal.begin_stage().write_journal_to_file(&path);
-        journal.append_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
+        journal.begin_journal_stage().write_journal_to_file(&path);
+        journal.append_journal_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
         assert_eq!(
             read.read_new_journal_events(&path),
             NewJournalEvents { restarted: true, events: vec![(at, started_event("again"))] }
         );
         // Half a line is read once it is whole.
-        let Some(JournalWrite::Append(line)) = journal.append_event(at, &started_event("whole")) else {
+        let Some(RunJournalWrite::Append(line)) = journal.append_journal_event(at, &started_event("whole"))
+        else {
             panic!()
         };
         let (first, rest) = line.split_at(20);
-        JournalWrite::Append(first.to_owned()).write_journal_to_file(&path);
+        RunJournalWrite::Append(first.to_owned()).write_journal_to_file(&path);
         assert_eq!(read.read_new_journal_events(&path).events, []);
-        JournalWrite::Append(rest.to_owned()).write_journal_to_file(&path);
+        RunJournalWrite::Append(rest.to_owned()).write_journal_to_file(&path);
         assert_eq!(read.read_new_journal_events(&path).events, [(at, started_event("whole"))]);
     }
 
@@ -227,9 +232,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(EVENTS_FILE);
         let mut journal = RunJournal::default();
-        let mut read = JournalPosition::default();
-        journal.begin_stage().write_journal_to_file(&path);
-        journal.append_event(Duration::ZERO, &started_event("begun")).unwrap().write_journal_to_file(&path);
+        let mut read = RunJournalPosition::default();
+        journal.begin_journal_stage().write_journal_to_file(&path);
+        journal
+            .append_journal_event(Duration::ZERO, &started_event("begun"))
+            .unwrap()
+            .write_journal_to_file(&path);
         let (mut anew, mut last) = (0, None);
         for done in 0..10_000 {
             tokio::time::advance(PROGRESS_MIN_INTERVAL).await;
@@ -240,9 +248,12 @@ mod tests {
                 text: "x".repeat(50),
                 pace,
             };
-            journal.append_event(Duration::from_secs(done), &event).unwrap().write_journal_to_file(&path);
+            journal
+                .append_journal_event(Duration::from_secs(done), &event)
+                .unwrap()
+                .write_journal_to_file(&path);
             assert_eq!(
-                journal.append_event(Duration::from_secs(done), &event),
+                journal.append_journal_event(Duration::from_secs(done), &event),
                 None,
                 "not more often than that"
             );

@@ -86,7 +86,7 @@ impl HostStateDir {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut text = Vec::new();
                 let _ = file.read_to_end(&mut text);
-                return Err(RunLockError::Held(Box::new(holder::parse_holder(&text, now, "this host"))));
+                return Err(RunLockError::Held(Box::new(holder::parse_lock_holder(&text, now, "this host"))));
             }
             Err(error) => return Err(failed(error.into())),
         }
@@ -99,8 +99,8 @@ impl HostStateDir {
             events: self.state_dir_path().join(EVENTS_FILE),
             _held: held,
         };
-        lock.write_holder();
-        lock.journal.begin_stage().write_journal_to_file(&lock.events);
+        lock.write_lock_holder();
+        lock.journal.begin_journal_stage().write_journal_to_file(&lock.events);
         Ok(lock)
     }
 
@@ -117,7 +117,10 @@ impl HostStateDir {
     }
 
     /// Reads what the run that holds the lock here has said since `read`.
-    pub fn read_new_journal_events(&self, read: &mut journal::JournalPosition) -> journal::NewJournalEvents {
+    pub fn read_new_journal_events(
+        &self,
+        read: &mut journal::RunJournalPosition,
+    ) -> journal::NewJournalEvents {
         read.read_new_journal_events(&self.state_dir_path().join(EVENTS_FILE))
     }
 
@@ -162,24 +165,24 @@ impl LocalRunLock {
     /// Says where this run stands, to whoever asks: in which stage, and whether that has come to its end.
     pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
         self.holder.set_lock_stage(stage, rests, now);
-        self.write_holder();
+        self.write_lock_holder();
         if !rests {
-            self.journal.begin_stage().write_journal_to_file(&self.events);
+            self.journal.begin_journal_stage().write_journal_to_file(&self.events);
         }
     }
 
     /// Keeps an event for whoever watches.
     pub fn record_journal_event(&mut self, now: Duration, event: &StageEvent) {
-        if let Some(lines) = self.journal.append_event(now, event) {
+        if let Some(lines) = self.journal.append_journal_event(now, event) {
             lines.write_journal_to_file(&self.events);
         }
     }
 
-    fn write_holder(&mut self) {
+    fn write_lock_holder(&mut self) {
         // The lock is the kernel's; what stands in the file is for people.
         let _ = self.file.rewind();
         let _ = self.file.set_len(0);
-        let _ = self.file.write_all(self.holder.to_holder_json().as_bytes());
+        let _ = self.file.write_all(self.holder.render_lock_holder_json().as_bytes());
         let _ = self.file.set_permissions(fs::Permissions::from_mode(0o600));
     }
 }
@@ -218,7 +221,7 @@ mod tests {
     fn what_a_run_says_is_heard_by_whoever_watches_it() {
         let (_root, state) = temporary_state_dir();
         let mut lock = state.acquire_run_lock(NOW, &StopRequest::default()).unwrap();
-        let mut read = journal::JournalPosition::default();
+        let mut read = journal::RunJournalPosition::default();
         assert!(state.read_new_journal_events(&mut read).events.is_empty());
         let event = StageEvent::Started { stage: Stage::Secret, step: Step::Secret, text: "a secret".into() };
         lock.set_lock_stage(Some(Stage::Secret), false, NOW);

@@ -12,8 +12,10 @@ impl Host {
     /// # Errors
     /// Where the state directory doesn't take it.
     pub fn store_pending_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
-        self.state
-            .write_state_file(&self.note_file_name(PENDING_SECRET_NOTE), secret.expose_secret().as_bytes())
+        self.state.write_state_file(
+            &self.host_note_file_name(PENDING_SECRET_NOTE),
+            secret.expose_secret().as_bytes(),
+        )
     }
 
     /// Reads the secret that is kept.

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    holder::{RunLockHolder, parse_holder},
-    journal::{JournalWrite, RunJournal},
+    holder::{RunLockHolder, parse_lock_holder},
+    journal::{RunJournal, RunJournalWrite},
     lock::RunLockError,
     stop_request::StopRequest,
 };
@@ -50,32 +50,32 @@ impl RemoteRunLock {
     /// Says there where this run stands.
     pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool) {
         self.holder.set_lock_stage(stage, rests, self.clock.current_host_time());
-        self.send_line(format!("holder {}\n", self.holder.to_holder_json()));
+        self.send_lock_line(format!("holder {}\n", self.holder.render_lock_holder_json()));
         if !rests {
-            let lines = self.journal.begin_stage();
+            let lines = self.journal.begin_journal_stage();
             self.send_journal_write(lines);
         }
     }
 
     /// Keeps an event there for whoever watches.
     pub fn record_journal_event(&mut self, event: &StageEvent) {
-        if let Some(lines) = self.journal.append_event(self.clock.current_host_time(), event) {
+        if let Some(lines) = self.journal.append_journal_event(self.clock.current_host_time(), event) {
             self.send_journal_write(lines);
         }
     }
 
-    fn send_journal_write(&self, lines: JournalWrite) {
+    fn send_journal_write(&self, lines: RunJournalWrite) {
         let (mut verb, text) = match lines {
-            JournalWrite::Overwrite(text) => ("anew", text),
-            JournalWrite::Append(text) => ("event", text),
+            RunJournalWrite::Overwrite(text) => ("anew", text),
+            RunJournalWrite::Append(text) => ("event", text),
         };
         for line in text.lines() {
-            self.send_line(format!("{verb} {line}\n"));
+            self.send_lock_line(format!("{verb} {line}\n"));
             verb = "event";
         }
     }
 
-    fn send_line(&self, line: String) {
+    fn send_lock_line(&self, line: String) {
         // Where the line has dropped, the lock is gone too, and is taken again with the next stage.
         let _ = self.lines.send(line);
     }
@@ -114,9 +114,9 @@ impl Host {
     ) -> Result<Option<RemoteRunLock>, RunLockError> {
         let HostTransport::Ssh(line) = &self.transport else { return Ok(None) };
         match try_acquire_remote_lock(line, &self.clock, asked).await {
-            Some(LockAttempt::Acquired(held)) => Ok(Some(*held)),
-            Some(LockAttempt::Unavailable) | None => Ok(None),
-            Some(LockAttempt::HeldBy(text)) => Err(RunLockError::Held(Box::new(parse_holder(
+            Some(RemoteLockAttempt::Acquired(held)) => Ok(Some(*held)),
+            Some(RemoteLockAttempt::Unavailable) | None => Ok(None),
+            Some(RemoteLockAttempt::HeldBy(text)) => Err(RunLockError::Held(Box::new(parse_lock_holder(
                 &text,
                 self.clock.current_host_time(),
                 line.host_name(),
@@ -126,7 +126,7 @@ impl Host {
 }
 
 /// What came of taking it.
-enum LockAttempt {
+enum RemoteLockAttempt {
     Acquired(Box<RemoteRunLock>),
     /// Who holds it, as they wrote it.
     HeldBy(Vec<u8>),
@@ -138,24 +138,31 @@ async fn try_acquire_remote_lock(
     line: &SshClient,
     clock: &HostClock,
     asked: &StopRequest,
-) -> Option<LockAttempt> {
+) -> Option<RemoteLockAttempt> {
     let holder = RunLockHolder::for_remote_lock(clock.current_host_time());
-    let mut session =
-        line.start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.to_holder_json()]).await?;
-    let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_line()).await.ok()??;
+    let mut session = line
+        .start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.render_lock_holder_json()])
+        .await?;
+    let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_script_line()).await.ok()??;
     let SshScriptSession { child, stdin, lines: mut heard, .. } = session;
     match said.as_str() {
         "holds" => {
             let (lines, told) = mpsc::unbounded_channel();
             tokio::spawn(exchange_lock_messages(stdin, heard, told, asked.clone()));
             let (clock, journal) = (clock.clone(), RunJournal::default());
-            Some(LockAttempt::Acquired(Box::new(RemoteRunLock { child, holder, clock, journal, lines })))
+            Some(RemoteLockAttempt::Acquired(Box::new(RemoteRunLock {
+                child,
+                holder,
+                clock,
+                journal,
+                lines,
+            })))
         }
         "held" => {
             let who = tokio::time::timeout(HOLDER_NAME_TIMEOUT, heard.next_line()).await;
-            Some(LockAttempt::HeldBy(who.ok()?.ok()??.into_bytes()))
+            Some(RemoteLockAttempt::HeldBy(who.ok()?.ok()??.into_bytes()))
         }
-        _ => Some(LockAttempt::Unavailable),
+        _ => Some(RemoteLockAttempt::Unavailable),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{holder::RunLockHolder, journal, stop_request::STOP_REQUEST_FILE};
 use crate::host::{Host, HostTransport, SshClient, paths::ROOT_STATE_DIR};
 
 /// Another host.
-pub struct RemoteState<'a>(&'a SshClient);
+pub struct RemoteHostState<'a>(&'a SshClient);
 
 const READ_NOTE_SCRIPT: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
 
@@ -21,7 +21,7 @@ printf '%s\n' "$head"
 if [ "$head" = "$2" ]; then tail -c +$(($3+1)) -- "$1/events"; else cat -- "$1/events"; fi
 return 0"#;
 
-impl<'a> RemoteState<'a> {
+impl<'a> RemoteHostState<'a> {
     /// Returns what is kept on the host where that is another one; none for this machine.
     #[must_use]
     pub fn from_host(host: &'a Host) -> Option<Self> {
@@ -39,13 +39,13 @@ impl<'a> RemoteState<'a> {
 
     /// Reads what a run left there.
     pub async fn read_remote_note(&self, name: &str) -> Option<String> {
-        let said = self.0.run_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
+        let said = self.0.run_remote_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
     /// Leaves a note there; what can't be left stops nothing.
     pub async fn write_remote_note(&self, name: &str, text: &str) {
-        let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
+        let _ = self.0.run_remote_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
     }
 
     /// Asks the run that holds the lock there to end after its request in flight.
@@ -60,11 +60,15 @@ impl<'a> RemoteState<'a> {
     /// Reads what the run that holds the lock there has said since `read`.
     pub async fn read_new_journal_events(
         &self,
-        read: &mut journal::JournalPosition,
+        read: &mut journal::RunJournalPosition,
     ) -> journal::NewJournalEvents {
         let known = [ROOT_STATE_DIR, &read.head, &read.at.to_string()];
-        let out =
-            self.0.run_script(READ_EVENTS_SCRIPT, &known).await.map(|said| said.out).unwrap_or_default();
+        let out = self
+            .0
+            .run_remote_script(READ_EVENTS_SCRIPT, &known)
+            .await
+            .map(|said| said.out)
+            .unwrap_or_default();
         let Some(end) = out.iter().position(|byte| *byte == b'\n') else {
             return journal::NewJournalEvents::default();
         };

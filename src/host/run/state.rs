@@ -87,7 +87,7 @@ impl HostStateDir {
     /// Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary directory then, where
     /// they can.
     #[must_use]
-    pub fn open_temporary(dir: &Path) -> Self {
+    pub fn open_temporary_state_dir(dir: &Path) -> Self {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
         let other = std::env::temp_dir().join(name);
         let made = fs::DirBuilder::new().mode(0o700).create(&other);
@@ -173,13 +173,13 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where the disk refuses it.
-    pub fn save_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
+    pub fn save_replaced_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
         let of: String = of.chars().map(plain).collect();
-        let mut name = format!("policy-{of}.{}.json", clock::render_file_stamp(now));
+        let mut name = format!("policy-{of}.{}.json", clock::render_file_timestamp(now));
         let mut count = 2;
         while self.dir.join(&name).exists() {
-            name = format!("policy-{of}.{}-{count}.json", clock::render_file_stamp(now));
+            name = format!("policy-{of}.{}-{count}.json", clock::render_file_timestamp(now));
             count += 1;
         }
         self.write_state_file(&name, document.as_bytes())
@@ -245,8 +245,8 @@ mod tests {
         state.append_log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
         let log = fs::read_to_string(state.state_dir_path().join("log")).unwrap();
         assert_eq!(log, "2026-11-23 20:45:00 UTC one (hidden)\n2026-11-23 20:45:00 UTC two\n");
-        let first = state.save_policy(NOW, "bucket/../x", "{}").unwrap();
-        let second = state.save_policy(NOW, "bucket/../x", "{1}").unwrap();
+        let first = state.save_replaced_policy(NOW, "bucket/../x", "{}").unwrap();
+        let second = state.save_replaced_policy(NOW, "bucket/../x", "{1}").unwrap();
         assert_eq!(first.file_name().unwrap(), "policy-bucket_.._x.20261123T204500Z.json");
         assert_eq!(fs::read_to_string(first).unwrap(), "{}", "an older one is never overwritten");
         for path in [second, state.write_clipboard_file("x").unwrap(), state.state_dir_path().join("log")] {

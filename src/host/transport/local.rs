@@ -16,7 +16,12 @@ use crate::host::files::{file_failure, sha256_hex, write_new_file};
 ///
 /// # Errors
 /// Where the file moved or the disk refuses it; it is as it was then.
-pub(super) fn replace_file(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
+pub(super) fn replace_local_file(
+    path: &Path,
+    seen: &str,
+    bytes: &[u8],
+    backup: &Path,
+) -> Result<(), Failure> {
     let target = fs::canonicalize(path).map_err(|error| file_failure(path, &error))?;
     let old = read_if_unchanged(path, &target, seen)?;
     let meta = fs::metadata(&target).map_err(|error| file_failure(path, &error))?;

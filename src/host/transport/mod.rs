@@ -91,7 +91,7 @@ impl HostTransport {
         backup: &Path,
     ) -> Result<(), Failure> {
         match self {
-            Self::Local => local::replace_file(path, seen, bytes, backup),
+            Self::Local => local::replace_local_file(path, seen, bytes, backup),
             Self::Ssh(line) => line.replace_file(path, seen, bytes, backup).await,
         }
     }
@@ -153,13 +153,13 @@ impl HostTransport {
     }
 
     /// Returns what a program that changes nothing prints, where it ends well within five seconds.
-    pub async fn query_stdout(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+    pub async fn query_program_stdout(&self, program: &Path, arguments: &[&str]) -> Option<String> {
         let (status, out) = self.query_program(program, arguments, false).await?;
         (status == 0).then_some(out)
     }
 
     /// Returns the same, whatever its status, with what it says on standard error.
-    pub async fn query_all_output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+    pub async fn query_program_output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
         self.query_program(program, arguments, true).await.map(|(_, out)| out)
     }
 

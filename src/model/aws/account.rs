@@ -112,7 +112,7 @@ impl DnsRecord {
 impl AcmCertificate {
     /// Returns whether it can be used.
     #[must_use]
-    pub fn is_issued(&self) -> bool {
+    pub fn is_certificate_issued(&self) -> bool {
         self.status == "ISSUED"
     }
 

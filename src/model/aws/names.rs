@@ -75,38 +75,38 @@ impl ResourceNames {
         &self.bucket
     }
 
-    fn with_suffix(&self, name: &str) -> String {
+    fn with_name_suffix(&self, name: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
     }
 
     /// Returns the name of the IAM role, and of its inline policy.
     #[must_use]
     pub fn role_name(&self) -> String {
-        self.with_suffix("packagecloud_cloudfront_auth")
+        self.with_name_suffix("packagecloud_cloudfront_auth")
     }
 
     /// Returns the name of the IAM role that S3 Batch Operations works as, and of its inline policy.
     #[must_use]
     pub fn batch_role_name(&self) -> String {
-        self.with_suffix("packagecloud_cloudfront_batch")
+        self.with_name_suffix("packagecloud_cloudfront_batch")
     }
 
     /// Returns the name of the Lambda function.
     #[must_use]
     pub fn function_name(&self) -> String {
-        self.with_suffix("packagecloud_cloudfront_auth")
+        self.with_name_suffix("packagecloud_cloudfront_auth")
     }
 
     /// Returns the name of the KMS alias, with its `alias/`.
     #[must_use]
     pub fn kms_alias_name(&self) -> String {
-        self.with_suffix("alias/packagecloud_cloudfront")
+        self.with_name_suffix("alias/packagecloud_cloudfront")
     }
 
     /// Returns the name of the cache policy; its Comment is [`Self::cache_policy_comment`].
     #[must_use]
     pub fn cache_policy_name(&self) -> String {
-        self.with_suffix("packagecloud_cloudfront")
+        self.with_name_suffix("packagecloud_cloudfront")
     }
 
     /// Returns the Comment of the cache policy.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub use bucket::{
     BucketReader, build_bucket_policy_statements, find_our_canonical_users, grants_read_access,
-    has_next_reader, merge_bucket_policy, merge_bucket_policy_for_both,
+    has_next_reader, merge_bucket_policy, merge_bucket_policy_for_both_readers,
 };
 pub use deny::{DenyFinding, find_cloudfront_denials};
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
@@ -55,7 +55,7 @@ pub(super) fn build_policy_document(statements: &[Value]) -> Value {
 }
 
 /// Returns the statements of a document, whether it holds one or a list of them.
-pub(crate) fn extract_statements(document: &Value) -> Vec<Value> {
+pub(crate) fn extract_policy_statements(document: &Value) -> Vec<Value> {
     match document.get("Statement") {
         Some(Value::Array(list)) => list.clone(),
         Some(one @ Value::Object(_)) => vec![one.clone()],
@@ -67,7 +67,7 @@ pub(crate) fn extract_statements(document: &Value) -> Vec<Value> {
 ///
 /// # Errors
 /// Where it isn't JSON.
-pub fn parse_policy(text: &str, what: &str) -> Result<Value, Failure> {
+pub fn parse_policy_json(text: &str, what: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| {
         Failure::other_failure(
             what,
@@ -78,8 +78,8 @@ pub fn parse_policy(text: &str, what: &str) -> Result<Value, Failure> {
 }
 
 /// `standing` with each statement of `ours` in place of the one of the same Sid, or at the end.
-fn merge_statements(standing: &Value, ours: &[Value]) -> Value {
-    let mut all = extract_statements(standing);
+fn merge_policy_statements(standing: &Value, ours: &[Value]) -> Value {
+    let mut all = extract_policy_statements(standing);
     for statement in ours {
         match all.iter_mut().find(|one| one.get("Sid") == statement.get("Sid")) {
             Some(place) => *place = statement.clone(),
@@ -105,7 +105,7 @@ fn build_trust_statement(services: &[&str]) -> Value {
 
 /// The services that `trust` doesn't let assume the role.
 fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
-    let all = meaning::normalize_statements(trust);
+    let all = meaning::normalize_policy_statements(trust);
     let trusts = |service: &str| {
         all.iter().any(|one| {
             one["Effect"] == "Allow"
@@ -127,9 +127,9 @@ pub fn trusts_lambda_and_edgelambda(trust: &Value) -> bool {
 
 /// Returns `trust` with both services added, everything else as it stands.
 #[must_use]
-pub fn add_missing_trust(trust: &Value) -> Value {
+pub fn add_missing_trusted_services(trust: &Value) -> Value {
     let missing = find_untrusted_services(trust);
-    let mut all = extract_statements(trust);
+    let mut all = extract_policy_statements(trust);
     if all.is_empty() {
         return self::build_function_trust_policy();
     }
@@ -226,18 +226,18 @@ pub fn build_kms_key_policy(names: &ResourceNames, role_arn: &str, account: &str
 /// key's policy and the role's.
 #[must_use]
 pub fn merge_policy_by_sid(standing: &Value, ours: &Value) -> Value {
-    if extract_statements(standing).is_empty() {
+    if extract_policy_statements(standing).is_empty() {
         ours.clone()
     } else {
-        merge_statements(standing, &extract_statements(ours))
+        merge_policy_statements(standing, &extract_policy_statements(ours))
     }
 }
 
 /// Returns whether `standing` says all that `ours` says, in any spelling.
 #[must_use]
-pub fn has_all_statements(standing: &Value, ours: &Value) -> bool {
-    let standing = meaning::normalize_statements(standing);
-    meaning::normalize_statements(ours).iter().all(|one| standing.contains(one))
+pub fn has_all_policy_statements(standing: &Value, ours: &Value) -> bool {
+    let standing = meaning::normalize_policy_statements(standing);
+    meaning::normalize_policy_statements(ours).iter().all(|one| standing.contains(one))
 }
 
 /// Returns whether `standing` holds a statement that says what `one` says, under whatever Sid.
@@ -247,10 +247,10 @@ pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
         if let Some(fields) = statement.as_object_mut() {
             fields.remove("Sid");
         }
-        meaning::normalize_statement(&statement, &[])
+        meaning::normalize_policy_statement(&statement, &[])
     };
     let wanted = without_sid(one.clone());
-    extract_statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
+    extract_policy_statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
 }
 
 /// Returns one statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.

@@ -12,7 +12,7 @@ const DAY_SECONDS: u64 = 86_400;
 
 /// What a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ObjectClass {
+pub enum ObjectCacheClass {
     /// Never changes once written: cached for a year.
     Package,
     /// Rewritten in place by the server: never cached.
@@ -21,7 +21,7 @@ pub enum ObjectClass {
     Foreign,
 }
 
-impl ObjectClass {
+impl ObjectCacheClass {
     /// Returns the Cache-Control that is written where the one that stands isn't right; nothing for what is left alone.
     #[must_use]
     pub fn expected_cache_control(self) -> Option<&'static str> {
@@ -77,15 +77,15 @@ impl ObjectClassifier {
 
     /// Returns what `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
-    pub fn classify_key(&self, key: &str) -> ObjectClass {
+    pub fn classify_key(&self, key: &str) -> ObjectCacheClass {
         if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_key(key) {
-            ObjectClass::Foreign
+            ObjectCacheClass::Foreign
         } else if self.metadata.is_match(key) {
-            ObjectClass::Metadata
+            ObjectCacheClass::Metadata
         } else if self.packages.is_match(key) || is_package_key(key) {
-            ObjectClass::Package
+            ObjectCacheClass::Package
         } else {
-            ObjectClass::Metadata
+            ObjectCacheClass::Metadata
         }
     }
 }
@@ -220,39 +220,39 @@ mod tests {
     fn the_layouts_own_examples() {
         let classes = ObjectClassifier::default();
         let table = [
-            (ObjectClass::Package, "7/8/debian/package_files/97310.deb"),
-            (ObjectClass::Package, "7/11/el/8/package_files/78137.rpm"),
-            (ObjectClass::Package, "144/18748/java_artifact/1646086.war"),
-            (ObjectClass::Package, "7/8/package_files/1234"),
-            (ObjectClass::Package, "7/8/gems/rails-7.0.gem"),
-            (ObjectClass::Package, "7/8/conda/linux-64/numpy.conda"),
-            (ObjectClass::Package, "7/8/pypi/FOO.ZIP"),
-            (ObjectClass::Metadata, "7/8/ubuntu/dists/jammy/InRelease"),
-            (ObjectClass::Metadata, "7/8/debian/dists/buster/main/binary-amd64/Packages.bz2"),
-            (ObjectClass::Metadata, "7/8/el/7/x86_64/repodata/0a1b-repomd.xml"),
-            (ObjectClass::Metadata, "7/8/gpg/key.pub.gpg"),
-            (ObjectClass::Metadata, "7/8/pypi/simple/foo/foo-1.0.whl"),
-            (ObjectClass::Metadata, "7/8/quick/Marshal.4.8/a.gem"),
-            (ObjectClass::Metadata, "7/8/specs.4.8.gz"),
-            (ObjectClass::Metadata, "7/8/package_files/latest_specs.4.8.gz"),
-            (ObjectClass::Metadata, "7/8/package_files/prerelease_specs.4.8.gz"),
-            (ObjectClass::Metadata, "7/8/alpine/v3/APKINDEX.tar.gz"),
-            (ObjectClass::Metadata, "7/8/package_files/index.yaml"),
-            (ObjectClass::Metadata, "7/8/java_artifact/maven-metadata.xml"),
-            (ObjectClass::Metadata, "7/8/package_files/Sources.gz"),
-            (ObjectClass::Metadata, "7/8/package_files/Contents-amd64.tar.gz"),
-            (ObjectClass::Metadata, "7/8/package_files/Release.gpg"),
-            (ObjectClass::Metadata, "7/8/package_files/9.deb.asc"),
-            (ObjectClass::Metadata, "7/8/java_artifact/9.jar.sha1"),
-            (ObjectClass::Metadata, "7/8/java_artifact/9.pom"),
-            (ObjectClass::Metadata, "7/8/java_artifact/a-1.0-SNAPSHOT.jar"),
-            (ObjectClass::Metadata, "7/8/readme"),
-            (ObjectClass::Metadata, "7/8/"),
-            (ObjectClass::Foreign, "backups/2021-01-01.tar.gz"),
-            (ObjectClass::Foreign, "7/x/package_files/1.deb"),
-            (ObjectClass::Foreign, "7/8"),
-            (ObjectClass::Foreign, "/7/8/package_files/1.deb"),
-            (ObjectClass::Foreign, ""),
+            (ObjectCacheClass::Package, "7/8/debian/package_files/97310.deb"),
+            (ObjectCacheClass::Package, "7/11/el/8/package_files/78137.rpm"),
+            (ObjectCacheClass::Package, "144/18748/java_artifact/1646086.war"),
+            (ObjectCacheClass::Package, "7/8/package_files/1234"),
+            (ObjectCacheClass::Package, "7/8/gems/rails-7.0.gem"),
+            (ObjectCacheClass::Package, "7/8/conda/linux-64/numpy.conda"),
+            (ObjectCacheClass::Package, "7/8/pypi/FOO.ZIP"),
+            (ObjectCacheClass::Metadata, "7/8/ubuntu/dists/jammy/InRelease"),
+            (ObjectCacheClass::Metadata, "7/8/debian/dists/buster/main/binary-amd64/Packages.bz2"),
+            (ObjectCacheClass::Metadata, "7/8/el/7/x86_64/repodata/0a1b-repomd.xml"),
+            (ObjectCacheClass::Metadata, "7/8/gpg/key.pub.gpg"),
+            (ObjectCacheClass::Metadata, "7/8/pypi/simple/foo/foo-1.0.whl"),
+            (ObjectCacheClass::Metadata, "7/8/quick/Marshal.4.8/a.gem"),
+            (ObjectCacheClass::Metadata, "7/8/specs.4.8.gz"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/latest_specs.4.8.gz"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/prerelease_specs.4.8.gz"),
+            (ObjectCacheClass::Metadata, "7/8/alpine/v3/APKINDEX.tar.gz"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/index.yaml"),
+            (ObjectCacheClass::Metadata, "7/8/java_artifact/maven-metadata.xml"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/Sources.gz"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/Contents-amd64.tar.gz"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/Release.gpg"),
+            (ObjectCacheClass::Metadata, "7/8/package_files/9.deb.asc"),
+            (ObjectCacheClass::Metadata, "7/8/java_artifact/9.jar.sha1"),
+            (ObjectCacheClass::Metadata, "7/8/java_artifact/9.pom"),
+            (ObjectCacheClass::Metadata, "7/8/java_artifact/a-1.0-SNAPSHOT.jar"),
+            (ObjectCacheClass::Metadata, "7/8/readme"),
+            (ObjectCacheClass::Metadata, "7/8/"),
+            (ObjectCacheClass::Foreign, "backups/2021-01-01.tar.gz"),
+            (ObjectCacheClass::Foreign, "7/x/package_files/1.deb"),
+            (ObjectCacheClass::Foreign, "7/8"),
+            (ObjectCacheClass::Foreign, "/7/8/package_files/1.deb"),
+            (ObjectCacheClass::Foreign, ""),
         ];
         for (class, key) in table {
             assert_eq!(classes.classify_key(key), class, "{key}");
@@ -263,49 +263,49 @@ mod tests {
     fn globs_overrule_and_metadata_wins() {
         let text = |text: &str| vec![text.to_owned()];
         let classes = ObjectClassifier::new(false, &text("*/installers/*"), &text("*.run")).unwrap();
-        assert_eq!(classes.classify_key("7/8/installers/a"), ObjectClass::Package);
-        assert_eq!(classes.classify_key("7/8/installers/a.run"), ObjectClass::Metadata);
+        assert_eq!(classes.classify_key("7/8/installers/a"), ObjectCacheClass::Package);
+        assert_eq!(classes.classify_key("7/8/installers/a.run"), ObjectCacheClass::Metadata);
         assert_eq!(
             classes.classify_key("installers/a"),
-            ObjectClass::Foreign,
+            ObjectCacheClass::Foreign,
             "globs class keys, they don't take in others"
         );
         let all = ObjectClassifier::new(true, &[], &text("*.deb")).unwrap();
-        assert_eq!(all.classify_key("backups/a.tar.gz"), ObjectClass::Package);
-        assert_eq!(all.classify_key("7/8/package_files/1.deb"), ObjectClass::Metadata);
+        assert_eq!(all.classify_key("backups/a.tar.gz"), ObjectCacheClass::Package);
+        assert_eq!(all.classify_key("7/8/package_files/1.deb"), ObjectCacheClass::Metadata);
         assert!(ObjectClassifier::new(false, &text("["), &[]).unwrap_err().what.contains("--package-glob ["));
     }
 
     #[test]
     fn what_is_right_already_is_recognised() {
         let table = [
-            (ObjectClass::Package, "max-age=86400", true),
-            (ObjectClass::Package, "public, max-age=31536000, immutable", true),
-            (ObjectClass::Package, "Public, Max-Age=\"99999\"", true),
-            (ObjectClass::Package, "max-age=86400, s-maxage=86400", true),
-            (ObjectClass::Package, "max-age=86399", false),
-            (ObjectClass::Package, "max-age=86400, no-store", false),
-            (ObjectClass::Package, "max-age=86400, no-cache", false),
-            (ObjectClass::Package, "max-age=86400, private", false),
-            (ObjectClass::Package, "max-age=86400, s-maxage=60", false),
-            (ObjectClass::Package, "max-age=31536000, max-age=60", false),
-            (ObjectClass::Package, "max-age=soon", false),
-            (ObjectClass::Package, "public", false),
-            (ObjectClass::Package, "", false),
-            (ObjectClass::Metadata, "no-cache, no-store, max-age=0, must-revalidate", true),
-            (ObjectClass::Metadata, "NO-STORE", true),
-            (ObjectClass::Metadata, "no-cache", true),
-            (ObjectClass::Metadata, "max-age=0", true),
-            (ObjectClass::Metadata, "no-cache=\"set-cookie\"", false),
-            (ObjectClass::Metadata, "max-age=0, s-maxage=600", false),
-            (ObjectClass::Metadata, "max-age=1", false),
-            (ObjectClass::Metadata, "must-revalidate", false),
-            (ObjectClass::Metadata, "", false),
+            (ObjectCacheClass::Package, "max-age=86400", true),
+            (ObjectCacheClass::Package, "public, max-age=31536000, immutable", true),
+            (ObjectCacheClass::Package, "Public, Max-Age=\"99999\"", true),
+            (ObjectCacheClass::Package, "max-age=86400, s-maxage=86400", true),
+            (ObjectCacheClass::Package, "max-age=86399", false),
+            (ObjectCacheClass::Package, "max-age=86400, no-store", false),
+            (ObjectCacheClass::Package, "max-age=86400, no-cache", false),
+            (ObjectCacheClass::Package, "max-age=86400, private", false),
+            (ObjectCacheClass::Package, "max-age=86400, s-maxage=60", false),
+            (ObjectCacheClass::Package, "max-age=31536000, max-age=60", false),
+            (ObjectCacheClass::Package, "max-age=soon", false),
+            (ObjectCacheClass::Package, "public", false),
+            (ObjectCacheClass::Package, "", false),
+            (ObjectCacheClass::Metadata, "no-cache, no-store, max-age=0, must-revalidate", true),
+            (ObjectCacheClass::Metadata, "NO-STORE", true),
+            (ObjectCacheClass::Metadata, "no-cache", true),
+            (ObjectCacheClass::Metadata, "max-age=0", true),
+            (ObjectCacheClass::Metadata, "no-cache=\"set-cookie\"", false),
+            (ObjectCacheClass::Metadata, "max-age=0, s-maxage=600", false),
+            (ObjectCacheClass::Metadata, "max-age=1", false),
+            (ObjectCacheClass::Metadata, "must-revalidate", false),
+            (ObjectCacheClass::Metadata, "", false),
         ];
         for (class, header, right) in table {
             assert_eq!(class.is_correct_cache_control(Some(header)), right, "{class:?} {header}");
         }
-        for class in [ObjectClass::Package, ObjectClass::Metadata] {
+        for class in [ObjectCacheClass::Package, ObjectCacheClass::Metadata] {
             assert!(
                 class.is_correct_cache_control(class.expected_cache_control()),
                 "what is written is right: {class:?}"
@@ -313,8 +313,8 @@ mod tests {
             assert!(!class.is_correct_cache_control(None), "{class:?}");
         }
         assert!(
-            ObjectClass::Foreign.is_correct_cache_control(None)
-                && ObjectClass::Foreign.expected_cache_control().is_none()
+            ObjectCacheClass::Foreign.is_correct_cache_control(None)
+                && ObjectCacheClass::Foreign.expected_cache_control().is_none()
         );
     }
 }

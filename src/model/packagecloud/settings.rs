@@ -42,7 +42,7 @@ impl SettingValues {
     /// Returns one value as Ruby source: `true`, or a single-quoted string. The secret comes as it is: whoever prints
     /// this asks first.
     #[must_use]
-    pub fn render_ruby_value(&self, key: SettingKey) -> Option<String> {
+    pub fn render_setting_as_ruby(&self, key: SettingKey) -> Option<String> {
         let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
         match key {
             SettingKey::Enabled => self.enabled.map(|on| on.to_string()),
@@ -54,17 +54,17 @@ impl SettingValues {
 
     /// Returns the edits that bring `keys` to these values, as Ruby source; a value that isn't there is left out.
     #[must_use]
-    pub fn render_edits(&self, keys: &[SettingKey]) -> Vec<(SettingKey, String)> {
-        keys.iter().filter_map(|&key| self.render_ruby_value(key).map(|value| (key, value))).collect()
+    pub fn render_setting_edits(&self, keys: &[SettingKey]) -> Vec<(SettingKey, String)> {
+        keys.iter().filter_map(|&key| self.render_setting_as_ruby(key).map(|value| (key, value))).collect()
     }
 
     /// Returns the lines to have in packagecloud.rb, for those values that are there.
     #[must_use]
-    pub fn render_assignments(&self) -> Vec<String> {
+    pub fn render_setting_assignments(&self) -> Vec<String> {
         SettingKey::ALL
             .iter()
             .filter_map(|&key| {
-                self.render_ruby_value(key)
+                self.render_setting_as_ruby(key)
                     .map(|value| format!("{RAILS_HASH}['{}'] = {value}", key.setting_name()))
             })
             .collect()

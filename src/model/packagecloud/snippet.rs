@@ -4,28 +4,28 @@
 
 use super::settings::{RAILS_HASH, SettingKey, SettingValues};
 
-fn ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
+fn setting_ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
     SettingKey::ALL
         .iter()
-        .filter_map(|&key| values.render_ruby_value(key).map(|value| (key.setting_name(), value)))
+        .filter_map(|&key| values.render_setting_as_ruby(key).map(|value| (key.setting_name(), value)))
         .collect()
 }
 
 /// Renders the values as `tool` wants them; as Ruby for one that isn't known.
 #[must_use]
-pub fn render_snippet(tool: &str, values: &SettingValues) -> String {
+pub fn render_config_snippet(tool: &str, values: &SettingValues) -> String {
     match tool {
-        "chef" => render_chef(values),
-        "puppet" => render_puppet(values),
-        "ansible" => render_ansible(values),
-        _ => values.render_assignments().join("\n"),
+        "chef" => render_chef_snippet(values),
+        "puppet" => render_puppet_snippet(values),
+        "ansible" => render_ansible_snippet(values),
+        _ => values.render_setting_assignments().join("\n"),
     }
 }
 
 /// Attributes for a chef recipe or role.
 #[must_use]
-pub fn render_chef(values: &SettingValues) -> String {
-    let lines: Vec<String> = ruby_pairs(values)
+pub fn render_chef_snippet(values: &SettingValues) -> String {
+    let lines: Vec<String> = setting_ruby_pairs(values)
         .iter()
         .map(|(key, value)| format!("default['packagecloud']['rails']['{key}'] = {value}"))
         .collect();
@@ -34,8 +34,8 @@ pub fn render_chef(values: &SettingValues) -> String {
 
 /// Renders `file_line` resources, which puppetlabs-stdlib has.
 #[must_use]
-pub fn render_puppet(values: &SettingValues) -> String {
-    let resources: Vec<String> = ruby_pairs(values)
+pub fn render_puppet_snippet(values: &SettingValues) -> String {
+    let resources: Vec<String> = setting_ruby_pairs(values)
         .iter()
         .map(|(key, value)| {
             let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('\\', "\\\\").replace('\'', "\\'");
@@ -49,12 +49,12 @@ pub fn render_puppet(values: &SettingValues) -> String {
 
 /// Renders a task for ansible.builtin.lineinfile.
 #[must_use]
-pub fn render_ansible(values: &SettingValues) -> String {
+pub fn render_ansible_snippet(values: &SettingValues) -> String {
     // The assignment itself, at a line's start: a comment that names the key is no assignment.
     let mut text = format!(
         "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"^{RAILS_HASH}\\\\[.{{{{ item.key }}}}.\\\\]\"\n    line: \"{{{{ item.line }}}}\"\n  loop:\n",
     );
-    for (key, value) in ruby_pairs(values) {
+    for (key, value) in setting_ruby_pairs(values) {
         let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('"', "\\\"");
         text.push_str(&format!("    - key: '{key}'\n      line: \"{line}\"\n"));
     }
@@ -74,13 +74,15 @@ mod tests {
             distribution_id: Some("E1".into()),
             packages_domain: Some("d1.cloudfront.net".into()),
         };
-        for text in [render_chef(&values), render_puppet(&values), render_ansible(&values)] {
+        for text in
+            [render_chef_snippet(&values), render_puppet_snippet(&values), render_ansible_snippet(&values)]
+        {
             for key in SettingKey::ALL {
                 assert!(text.contains(key.setting_name()), "{text}");
             }
             assert!(text.contains("d1.cloudfront.net"), "{text}");
         }
-        for text in [render_puppet(&values), render_ansible(&values)] {
+        for text in [render_puppet_snippet(&values), render_ansible_snippet(&values)] {
             assert!(
                 text.contains(r#""^packagecloud_rails\\[."#),
                 "no comment is taken for an assignment: {text}"

@@ -101,7 +101,7 @@ impl Goal {
 
     /// Returns the name as the command line spells it.
     #[must_use]
-    pub fn cli_name(self) -> &'static str {
+    pub fn goal_cli_name(self) -> &'static str {
         match self {
             Self::Install => "install",
             Self::Upgrade => "upgrade",

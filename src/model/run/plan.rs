@@ -79,7 +79,7 @@ pub enum Consent {
 impl Consent {
     /// Returns the flag that gives it on the command line.
     #[must_use]
-    pub fn cli_flag(self) -> &'static str {
+    pub fn consent_flag(self) -> &'static str {
         match self {
             Self::Adopt => "--adopt",
             Self::AdoptBucketKey => "--adopt-bucket-key",
@@ -104,7 +104,7 @@ pub struct Plan {
     /// What an operator decides by, each with what it is about; below the notes.
     pub facts: Vec<PlanFact>,
     /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
-    pub attachments: Vec<Attachment>,
+    pub documents: Vec<PlanDocument>,
     /// What must be answered with yes before it may be applied.
     pub confirmations: Vec<Confirmation>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
@@ -128,7 +128,7 @@ impl fmt::Display for PlanFact {
 
 /// A titled piece of text that a screen shows as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
+pub struct PlanDocument {
     pub title: String,
     pub lines: Vec<String>,
     /// Whether `c` copies it.
@@ -144,7 +144,7 @@ impl Plan {
             checks: Vec::new(),
             notes: Vec::new(),
             facts: Vec::new(),
-            attachments: Vec::new(),
+            documents: Vec::new(),
             confirmations: Vec::new(),
             observed,
         }
@@ -169,7 +169,7 @@ impl Plan {
     }
 
     /// Adds a change of this plan's stage, and returns it for the calls behind it.
-    pub fn add_change(
+    pub fn add_planned_change(
         &mut self,
         step: Step,
         verb: ChangeKind,

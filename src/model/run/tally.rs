@@ -17,15 +17,15 @@ pub struct NameTally(BTreeMap<String, u64>);
 impl NameTally {
     /// Counts `name` once more.
     pub fn increment_count(&mut self, name: &str) {
-        self.add_many(name, 1);
+        self.add_to_count(name, 1);
     }
 
     /// Adds the counts of another tally.
     pub fn merge_tally(&mut self, other: &Self) {
-        other.0.iter().for_each(|(name, count)| self.add_many(name, *count));
+        other.0.iter().for_each(|(name, count)| self.add_to_count(name, *count));
     }
 
-    fn add_many(&mut self, name: &str, more: u64) {
+    fn add_to_count(&mut self, name: &str, more: u64) {
         if let Some(count) = self.0.get_mut(name) {
             *count += more;
             return;
@@ -48,7 +48,7 @@ impl NameTally {
 
     /// Returns how often `name` was counted.
     #[must_use]
-    pub fn count_for(&self, name: &str) -> u64 {
+    pub fn count_for_name(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!((tally.total_count(), tally.0.len()), (1001, MAX_NAMES + 1));
         let (first, rest) = tally.most_frequent_names(2);
         assert_eq!((first, rest), (vec![("x3/", 2), ("x0/", 1)], 998));
-        assert_eq!(tally.count_for(OTHERS_NAME), 1000 - MAX_NAMES as u64);
+        assert_eq!(tally.count_for_name(OTHERS_NAME), 1000 - MAX_NAMES as u64);
     }
 
     #[test]

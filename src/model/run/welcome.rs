@@ -117,19 +117,19 @@ pub struct FoundCloudFront {
     /// `d….cloudfront.net`; empty where there is none.
     pub domain: String,
     /// What the function that is associated runs on; absent where none is known.
-    pub runtime: Option<RuntimeSupport>,
+    pub runtime: Option<LambdaRuntimeSupport>,
 }
 
 /// A Lambda runtime, and how long AWS looks after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeSupport {
+pub struct LambdaRuntimeSupport {
     /// `nodejs20.x`.
     pub name: String,
     /// `support for it ended on 2026-04-30`; empty where it isn't known.
     pub support: String,
 }
 
-impl RuntimeSupport {
+impl LambdaRuntimeSupport {
     /// Returns the support of runtime `name` as of `today` (`2026-11-23`).
     #[must_use]
     pub fn new(name: &str, today: &str) -> Self {
@@ -200,7 +200,7 @@ mod tests {
             ("nodejs14.x", "2026-11-23", "AWS's support for it has ended"),
             ("python3.13", "2026-11-23", ""),
         ] {
-            assert_eq!(RuntimeSupport::new(name, today).support, support, "{name} {today}");
+            assert_eq!(LambdaRuntimeSupport::new(name, today).support, support, "{name} {today}");
         }
     }
 }

@@ -35,7 +35,7 @@ impl DownloadRedirect {
 
     /// Returns the bucket, where it goes to S3.
     #[must_use]
-    pub fn bucket_name(&self) -> Option<String> {
+    pub fn redirect_bucket_name(&self) -> Option<String> {
         if self.redirect_target() != RedirectTarget::S3 {
             return None;
         }
@@ -83,12 +83,15 @@ mod tests {
         let to = |location: &str| DownloadRedirect { status: 302, location: Some(location.to_owned()) };
         let edge =
             to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
-        assert_eq!((edge.redirect_target(), edge.bucket_name()), (RedirectTarget::Edge, None));
+        assert_eq!((edge.redirect_target(), edge.redirect_bucket_name()), (RedirectTarget::Edge, None));
         let old = to("https://shop.s3.amazonaws.com/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
-        assert_eq!((old.redirect_target(), old.bucket_name().as_deref()), (RedirectTarget::S3, Some("shop")));
+        assert_eq!(
+            (old.redirect_target(), old.redirect_bucket_name().as_deref()),
+            (RedirectTarget::S3, Some("shop"))
+        );
         let path =
             to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
-        assert_eq!(path.bucket_name().as_deref(), Some("shop"));
+        assert_eq!(path.redirect_bucket_name().as_deref(), Some("shop"));
         assert_eq!(
             DownloadRedirect { status: 401, location: None }.describe_redirect(),
             "401 without a redirect"

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access_denied, json_response,
-    random_uuid, signed_caller,
+    random_uuid, request_signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -79,11 +79,14 @@ pub fn acm_operation_name(request: &Request<Bytes>) -> &str {
 /// Answers one request to ACM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = signed_caller(&request).and_then(|caller| {
+    let result = request_signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
             .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask =
-            SandboxAcmCall { clock: PropagationClock::from_sandbox(world), caller: &caller, input: &input };
+        let ask = SandboxAcmApiCall {
+            clock: PropagationClock::from_sandbox(world),
+            caller: &caller,
+            input: &input,
+        };
         match acm_operation_name(&request) {
             "RequestCertificate" => world.write_sandbox_state(|state| ask.handle_request_certificate(state)),
             "DescribeCertificate" => world.read_sandbox_state(|state| ask.handle_describe_certificate(state)),
@@ -97,11 +100,11 @@ pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
     });
     match result {
         Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_response(Service::Acm),
+        Err(refusal) => refusal.to_error_response(Service::Acm),
     }
 }
 
-struct SandboxAcmCall<'a> {
+struct SandboxAcmApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     input: &'a Value,
@@ -109,7 +112,7 @@ struct SandboxAcmCall<'a> {
 
 type SandboxAcmResult = Result<Value, SandboxAwsError>;
 
-impl SandboxAcmCall<'_> {
+impl SandboxAcmApiCall<'_> {
     fn authorize_acm_call(
         &self,
         state: &SandboxState,
@@ -122,7 +125,7 @@ impl SandboxAcmCall<'_> {
             .map_err(|why| access_denied(Service::Acm, why))
     }
 
-    fn read_strings(&self, field: &str) -> Vec<String> {
+    fn request_string_list(&self, field: &str) -> Vec<String> {
         let all = self.input[field].as_array().map(Vec::as_slice).unwrap_or_default();
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -133,7 +136,9 @@ impl SandboxAcmCall<'_> {
             return Err(SandboxAwsError::new(400, "ValidationException", "DomainName must not be null"));
         };
         let mut names = vec![domain.to_owned()];
-        names.extend(self.read_strings("SubjectAlternativeNames").into_iter().filter(|name| name != domain));
+        names.extend(
+            self.request_string_list("SubjectAlternativeNames").into_iter().filter(|name| name != domain),
+        );
         let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", random_uuid());
         let key = self.input["KeyAlgorithm"].as_str().unwrap_or("RSA_2048").to_owned();
         let made = SandboxCertificate { names, key, requested: self.clock.now, ended: None };
@@ -175,7 +180,7 @@ impl SandboxAcmCall<'_> {
 
     fn handle_list_certificates(&self, state: &SandboxState) -> SandboxAcmResult {
         self.authorize_acm_call(state, "acm:ListCertificates", "*")?;
-        let statuses = self.read_strings("CertificateStatuses");
+        let statuses = self.request_string_list("CertificateStatuses");
         let includes = self.input["Includes"]["keyTypes"].as_array().map(Vec::as_slice).unwrap_or_default();
         let fits = |one: &SandboxCertificate| {
             let status = statuses.is_empty()

@@ -26,7 +26,7 @@ use time::{OffsetDateTime, macros::format_description};
 
 use super::{SandboxState, faults::DriftInjection};
 
-pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, signed_caller};
+pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, request_signed_caller};
 pub use propagation::PropagationClock;
 pub use refusal::{SandboxAwsError, access_denied, throttling_error};
 pub use response::{build_http_response, json_response, xml_response};
@@ -74,8 +74,13 @@ pub fn is_drift_requested(request: &Request<Bytes>) -> bool {
 
 /// Whether a `Principal` of a resource policy exists for the service that keeps it: after its propagation, not before.
 ///
-/// `kind` is `AWS`, `CanonicalUser`, `Service` or `Federated`, as [`access::list_principals`] gives them.
-pub fn is_known_principal(state: &SandboxState, clock: PropagationClock, kind: &str, name: &str) -> bool {
+/// `kind` is `AWS`, `CanonicalUser`, `Service` or `Federated`, as [`access::list_policy_principals`] gives them.
+pub fn is_known_policy_principal(
+    state: &SandboxState,
+    clock: PropagationClock,
+    kind: &str,
+    name: &str,
+) -> bool {
     match kind {
         "Service" => name.ends_with(".amazonaws.com"),
         "CanonicalUser" => {

@@ -76,7 +76,7 @@ fn decode_form_text(text: &str) -> String {
 }
 
 /// Answers `<ActionResponse><ActionResult>…</ActionResult>…`; without a result element where `result` is none.
-pub fn query_response(service: Service, action: &str, result: Option<&str>) -> Response<Bytes> {
+pub fn query_protocol_response(service: Service, action: &str, result: Option<&str>) -> Response<Bytes> {
     let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
     xml_response(
         200,
@@ -94,6 +94,6 @@ pub fn unknown_action_error(action: &str) -> SandboxAwsError {
 }
 
 /// Writes `<name>text</name>`, escaped.
-pub fn render_element(name: &str, text: &str) -> String {
+pub fn render_xml_element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", xml::escape_xml(text))
 }

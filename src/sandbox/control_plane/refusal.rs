@@ -22,7 +22,7 @@ impl SandboxAwsError {
     }
 
     /// Writes it in the service's own form.
-    pub fn to_response(&self, service: Service) -> Response<Bytes> {
+    pub fn to_error_response(&self, service: Service) -> Response<Bytes> {
         let (code, message) = (xml::escape_xml(&self.code), xml::escape_xml(&self.message));
         let id = random_uuid();
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };

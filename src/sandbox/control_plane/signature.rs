@@ -93,7 +93,7 @@ pub fn verify_sigv4_request(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(world.read_sandbox_state(|state| iam::identify_caller(&state.iam, &key)))
+    Ok(world.read_sandbox_state(|state| iam::identify_key_owner(&state.iam, &key)))
 }
 
 fn check_request_clock(service: Service, date: &str, now: Duration) -> Result<(), SandboxAwsError> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller,
     access::{PolicyConditionContext, PolicyPrincipal},
-    format_iso8601, iam, query, signed_caller,
+    format_iso8601, iam, query, request_signed_caller,
 };
 use crate::sandbox::{Sandbox, service::Service};
 
@@ -22,20 +22,20 @@ pub struct SandboxStsState {}
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_sts_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = query::AwsQueryForm::from_request(&request);
-    let result = signed_caller(&request).and_then(|caller| match form.action_name() {
+    let result = request_signed_caller(&request).and_then(|caller| match form.action_name() {
         "GetCallerIdentity" => Ok(render_caller_identity(&caller)),
         "AssumeRole" => handle_assume_role(world, &caller, &form),
         other => Err(query::unknown_action_error(other)),
     });
     match result {
-        Ok(inner) => query::query_response(Service::Sts, form.action_name(), Some(&inner)),
-        Err(refusal) => refusal.to_response(Service::Sts),
+        Ok(inner) => query::query_protocol_response(Service::Sts, form.action_name(), Some(&inner)),
+        Err(refusal) => refusal.to_error_response(Service::Sts),
     }
 }
 
 fn render_caller_identity(caller: &SignedCaller) -> String {
     let fields = [("Arn", caller.arn.as_str()), ("UserId", &caller.id), ("Account", ACCOUNT_ID)];
-    fields.iter().map(|(name, text)| query::render_element(name, text)).collect()
+    fields.iter().map(|(name, text)| query::render_xml_element(name, text)).collect()
 }
 
 fn handle_assume_role(
@@ -74,7 +74,7 @@ fn handle_assume_role(
         ("SessionToken", token),
         ("Expiration", format_iso8601(expires.unwrap_or_default())),
     ];
-    let inner: String = fields.iter().map(|(name, text)| query::render_element(name, text)).collect();
+    let inner: String = fields.iter().map(|(name, text)| query::render_xml_element(name, text)).collect();
     Ok(format!("<Credentials>{inner}</Credentials>"))
 }
 

@@ -41,9 +41,9 @@ impl XmlElement {
         let mut open: Vec<XmlElement> = Vec::new();
         loop {
             match reader.read_event().map_err(|error| error.to_string())? {
-                Event::Start(start) => open.push(parse_start_tag(&start)?),
+                Event::Start(start) => open.push(parse_xml_start_tag(&start)?),
                 Event::Empty(start) => {
-                    let node = parse_start_tag(&start)?;
+                    let node = parse_xml_start_tag(&start)?;
                     match open.last_mut() {
                         Some(parent) => parent.children.push(node),
                         None => return Ok(node),
@@ -99,17 +99,17 @@ impl XmlElement {
     }
 
     /// Its text, where it is there and not empty.
-    pub fn text_at(&self, path: &str) -> Option<&str> {
+    pub fn text_at_path(&self, path: &str) -> Option<&str> {
         self.find_element_at_path(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
     }
 
     /// Whether `true` stands there.
     pub fn is_true_at_path(&self, path: &str) -> bool {
-        self.text_at(path) == Some("true")
+        self.text_at_path(path) == Some("true")
     }
 
     /// Returns the items of a CloudFront list: `<Quantity/><Items>…</Items>`.
-    pub fn items_at(&self, path: &str) -> &[XmlElement] {
+    pub fn list_items_at_path(&self, path: &str) -> &[XmlElement] {
         self.find_element_at_path(path)
             .and_then(|list| list.find_child("Items"))
             .map_or(&[], |items| &items.children)
@@ -131,7 +131,7 @@ impl XmlElement {
     }
 }
 
-fn parse_start_tag(start: &quick_xml::events::BytesStart<'_>) -> Result<XmlElement, String> {
+fn parse_xml_start_tag(start: &quick_xml::events::BytesStart<'_>) -> Result<XmlElement, String> {
     let name = std::str::from_utf8(start.name().into_inner()).map_err(|error| error.to_string())?.to_owned();
     let attributes =
         std::str::from_utf8(start.attributes_raw()).map_err(|error| error.to_string())?.trim().to_owned();
@@ -165,7 +165,7 @@ mod tests {
     fn unknown_elements_come_back_in_their_place() {
         let document = "<A xmlns=\"u\"><B>1 &amp; 2 &#65;</B><Unheard of=\"x\"><Of/></Unheard><C></C></A>";
         let root = XmlElement::parse_xml(document).unwrap();
-        assert_eq!(root.text_at("B"), Some("1 & 2 A"));
+        assert_eq!(root.text_at_path("B"), Some("1 & 2 A"));
         assert_eq!(
             root.to_string(),
             "<A xmlns=\"u\"><B>1 &amp; 2 A</B><Unheard of=\"x\"><Of></Of></Unheard><C></C></A>"

@@ -36,12 +36,12 @@ pub type EdgeFunctionInstances = Mutex<HashMap<String, (Duration, Arc<EdgeFuncti
 ///
 /// # Errors
 /// Says why it can't be run, that it threw, or that it took too long.
-pub async fn invoke_function(
+pub async fn invoke_edge_function(
     world: &Sandbox,
     version: &str,
     event: Value,
 ) -> Result<Value, EdgeFunctionError> {
-    let function = ensure_function_instance(world, version)?;
+    let function = ensure_edge_function_instance(world, version)?;
     match tokio::time::timeout(
         FUNCTION_TIMEOUT,
         function.invoke_function_handler(event, world.sandbox_time_now()),
@@ -54,7 +54,7 @@ pub async fn invoke_function(
     }
 }
 
-fn ensure_function_instance(
+fn ensure_edge_function_instance(
     world: &Sandbox,
     version: &str,
 ) -> Result<Arc<EdgeFunctionInstance>, EdgeFunctionError> {

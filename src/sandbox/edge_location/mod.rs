@@ -95,7 +95,7 @@ async fn serve_from_distribution(
             X_CACHE_ERROR,
         );
     }
-    let Some(behavior) = find_behavior(distribution, request.uri().path()) else {
+    let Some(behavior) = find_matching_behavior(distribution, request.uri().path()) else {
         return (
             render_cloudfront_error_page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."),
             X_CACHE_ERROR,
@@ -148,8 +148,11 @@ fn redirect_or_deny_http(
 }
 
 /// The first behavior whose pattern matches the path as CloudFront normalizes it, else the default one.
-fn find_behavior<'d>(distribution: &'d DeployedDistribution, path: &str) -> Option<&'d DeployedBehavior> {
-    let path = normalize_path(path);
+fn find_matching_behavior<'d>(
+    distribution: &'d DeployedDistribution,
+    path: &str,
+) -> Option<&'d DeployedBehavior> {
+    let path = normalize_viewer_path(path);
     distribution.behaviors.iter().find(|behavior| {
         behavior.path_pattern.as_ref().is_none_or(|pattern| {
             let pattern = format!("/{}", pattern.trim_start_matches('/'));
@@ -172,7 +175,7 @@ fn escape_path_pattern(pattern: &str) -> String {
     })
 }
 
-fn normalize_path(path: &str) -> String {
+fn normalize_viewer_path(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." {
@@ -192,7 +195,7 @@ async fn run_viewer_request_function(
 ) -> Result<ViewerRequestDecision, Response<Bytes>> {
     let id = format!("{:032x}", fastrand::u128(..));
     let asked = event::build_viewer_request_event(request, &distribution.id, &distribution.domain, &id);
-    let reply = functions::invoke_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
+    let reply = functions::invoke_edge_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
         EdgeFunctionError::Invalid(why) => render_cloudfront_error_page(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."),
@@ -325,7 +328,7 @@ fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse)
         let range = text(request.headers(), header::RANGE);
         let if_range = text(request.headers(), header::IF_RANGE);
         if !range.is_empty() && (if_range.is_empty() || if_range == etag) && request.method() == Method::GET {
-            apply_range(&mut response, &range);
+            apply_range_header(&mut response, &range);
         }
     }
     if request.method() == Method::HEAD {
@@ -338,7 +341,7 @@ fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse)
 }
 
 /// One range, in order; what is none, or several, gets the whole.
-fn apply_range(response: &mut Response<Bytes>, range: &str) {
+fn apply_range_header(response: &mut Response<Bytes>, range: &str) {
     let whole = response.body().len() as u64;
     let Ok(range) = s3s::dto::Range::parse(range) else { return };
     let (status, said) = if let Ok(bytes) = range.check(whole) {

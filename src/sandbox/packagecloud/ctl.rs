@@ -9,7 +9,7 @@ use crate::{
     sandbox::Sandbox,
 };
 
-use super::{NodeSettings, jobs};
+use super::{SandboxNodeSettings, jobs};
 
 const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
@@ -24,7 +24,7 @@ pub async fn run_simulated_ctl_command(
 ) -> i32 {
     match words.first().map(String::as_str) {
         Some("reconfigure") => simulate_reconfigure(world, line).await,
-        Some("restart") => run_restart(world, line).await,
+        Some("restart") => simulate_restart(world, line).await,
         Some("reindex-everything") => {
             let count = jobs::queue_vendor_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
@@ -36,7 +36,7 @@ pub async fn run_simulated_ctl_command(
                 line("no randomness");
                 return 1;
             }
-            let secret = Secret::from_random(&random);
+            let secret = Secret::from_random_bytes(&random);
             line(
                 "Add the following to /etc/packagecloud/packagecloud.rb, then run packagecloud-ctl reconfigure:",
             );
@@ -90,7 +90,7 @@ async fn simulate_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Sen
             &format!("SyntaxError: {}:{at}: syntax error, unexpected end-of-input", path.display()),
         );
     }
-    let fresh = NodeSettings::from_config_file(&file);
+    let fresh = SandboxNodeSettings::from_config_file(&file);
     if fresh.enabled && (fresh.secret.is_none() || fresh.domain.is_none()) {
         return failed(
             line,
@@ -146,7 +146,7 @@ async fn wait_for_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)
 }
 
 /// The rendered lines, always as many.
-fn render_packagecloud_yml(settings: &NodeSettings) -> Vec<String> {
+fn render_packagecloud_yml(settings: &SandboxNodeSettings) -> Vec<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
         format!("  aws_access_key: {}", settings.access_key),
@@ -159,7 +159,7 @@ fn render_packagecloud_yml(settings: &NodeSettings) -> Vec<String> {
     ]
 }
 
-async fn run_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     let whole = world.sandbox_delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
     let back = world.sandbox_time_now() + whole;
     world.write_sandbox_state(|state| {

@@ -34,9 +34,9 @@ pub struct SandboxPackagecloudState {
     /// How it signs; [`TokenConstruction::default`] where none was asked for.
     pub construction: Option<TokenConstruction>,
     /// What the last reconfigure wrote.
-    pub rendered: Option<NodeSettings>,
+    pub rendered: Option<SandboxNodeSettings>,
     /// What each web node runs on; they answer by turns.
-    pub nodes: Vec<NodeSettings>,
+    pub nodes: Vec<SandboxNodeSettings>,
     /// Whether a restart reaches the first node alone.
     pub lagging: bool,
     /// World time at which it answers again.
@@ -51,7 +51,7 @@ pub struct SandboxPackagecloudState {
 /// What a node runs on.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct NodeSettings {
+pub struct SandboxNodeSettings {
     pub enabled: bool,
     pub secret: Option<String>,
     pub distribution_id: Option<String>,
@@ -61,7 +61,7 @@ pub struct NodeSettings {
     pub bucket: String,
 }
 
-impl std::fmt::Debug for NodeSettings {
+impl std::fmt::Debug for SandboxNodeSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
             .field("enabled", &self.enabled)
@@ -71,7 +71,7 @@ impl std::fmt::Debug for NodeSettings {
     }
 }
 
-impl NodeSettings {
+impl SandboxNodeSettings {
     /// Reads what a packagecloud.rb says.
     pub fn from_config_file(file: &ConfigFile) -> Self {
         let values = file.setting_values();
@@ -86,7 +86,7 @@ impl NodeSettings {
             domain: values.packages_domain,
             access_key,
             secret_key,
-            bucket: file.find_bucket().map(|(_, bucket)| bucket.to_owned()).unwrap_or_default(),
+            bucket: file.find_configured_bucket().map(|(_, bucket)| bucket.to_owned()).unwrap_or_default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading::render_heading, parts};
+use super::{heading::render_screen_heading, parts};
 use crate::{
     model::run::welcome::{FoundBucket, IdentitySource, WelcomeFindings},
     tui::{
@@ -15,7 +15,7 @@ use crate::{
 
 fn new_choice_body(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str, means: &str) -> ScreenBody {
     let mut body =
-        ScreenBody { head: Some(render_heading(wizard, theme, size, title)), ..ScreenBody::default() };
+        ScreenBody { head: Some(render_screen_heading(wizard, theme, size, title)), ..ScreenBody::default() };
     text::render_paragraph(&mut body.lines, means, theme.dim, size.prose_width());
     body.lines.push(Line::default());
     body
@@ -119,14 +119,14 @@ pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
             size,
             index,
             &name,
-            &[bucket.found.clone(), describe_sample(bucket)],
+            &[bucket.found.clone(), describe_bucket_sample(bucket)],
         );
     }
     render_choice_entry(&mut body, wizard, theme, size, found.len(), "Another bucket …", &[]);
     body
 }
 
-fn describe_sample(bucket: &FoundBucket) -> String {
+fn describe_bucket_sample(bucket: &FoundBucket) -> String {
     match bucket.sampled {
         None => "its objects are looked at once it is chosen".to_owned(),
         Some((_, 0)) => "empty".to_owned(),

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::heading::render_heading;
+use super::heading::render_screen_heading;
 use crate::{
     tui::{
         layout::{BodySize, ScreenBody},
@@ -13,12 +13,16 @@ use crate::{
 };
 
 /// Renders each change with the calls behind it.
-pub fn render_explain(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_explain_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
     let WizardScreen::Stage(at) = wizard.screen else { return body };
-    body.head =
-        Some(render_heading(wizard, theme, size, &format!("{}: what is behind each line", at.stage_title())));
+    body.head = Some(render_screen_heading(
+        wizard,
+        theme,
+        size,
+        &format!("{}: what is behind each line", at.stage_title()),
+    ));
     lines.push(Line::default());
     let changes = wizard
         .stage_progress(at)

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Renders the title, and at its right what is under way.
-pub fn render_heading(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str) -> Line<'static> {
+pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str) -> Line<'static> {
     let right = wizard.busy.map_or_else(Vec::new, |busy| {
         let ran: Duration = wizard.now.saturating_sub(busy.since);
         let what = match busy.kind {

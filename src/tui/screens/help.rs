@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::heading::render_heading;
+use super::heading::render_screen_heading;
 use crate::{
     tui::{
         keys,
@@ -22,10 +22,10 @@ const HELP_PROMISES: [&str; 5] = [
 ];
 
 /// Renders the keys and the promises.
-pub fn render_help(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_help_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, size, "Help"));
+    body.head = Some(render_screen_heading(wizard, theme, size, "Help"));
     lines.push(Line::default());
     for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != InputMode::Ask && !row.help.is_empty()) {
         // Enter stands in the table once for screens, once for fields

@@ -2,29 +2,29 @@
 
 use ratatui::text::{Line, Span};
 
-use super::heading::render_heading;
+use super::heading::render_screen_heading;
 use crate::{
     tui::{
         layout::{BodySize, ScreenBody},
         text,
         theme::{DONE_MARK, FAILED_MARK, HERE_MARK, Theme},
     },
-    wizard::{Wizard, log::LogMark},
+    wizard::{Wizard, log::LogLineMark},
 };
 
 /// Renders the log, the oldest line first.
-pub fn render_log(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_log_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body =
-        ScreenBody { head: Some(render_heading(wizard, theme, size, "Log")), ..ScreenBody::default() };
+        ScreenBody { head: Some(render_screen_heading(wizard, theme, size, "Log")), ..ScreenBody::default() };
     if wizard.log.lines.is_empty() {
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }
     for line in &wizard.log.lines {
         let (mark, style) = match line.mark {
-            LogMark::Started => (HERE_MARK, theme.accent),
-            LogMark::Progress => (" ", theme.dim),
-            LogMark::Done => (DONE_MARK, theme.accent),
-            LogMark::Failed => (FAILED_MARK, theme.failed),
+            LogLineMark::Started => (HERE_MARK, theme.accent),
+            LogLineMark::Progress => (" ", theme.dim),
+            LogLineMark::Done => (DONE_MARK, theme.accent),
+            LogLineMark::Failed => (FAILED_MARK, theme.failed),
         };
         let seconds = line.at.as_secs();
         let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
@@ -32,7 +32,7 @@ pub fn render_log(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody 
             first.push(Span::styled(text::fit_column(line.stage.stage_title(), 15), theme.dim));
         }
         first.push(Span::styled(format!("{mark} "), style));
-        let text_style = if line.mark == LogMark::Failed { theme.strong } else { theme.plain };
+        let text_style = if line.mark == LogLineMark::Failed { theme.strong } else { theme.plain };
         text::render_hanging_text(&mut body.lines, first, &line.text, text_style, size.width);
     }
     body

@@ -26,17 +26,17 @@ mod welcome;
 #[must_use]
 pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = match &wizard.overlay {
-        Some(ScreenOverlay::Help) => help::render_help(wizard, theme, size),
-        Some(ScreenOverlay::Log) => log::render_log(wizard, theme, size),
-        Some(ScreenOverlay::Explain) => explain::render_explain(wizard, theme, size),
+        Some(ScreenOverlay::Help) => help::render_help_screen(wizard, theme, size),
+        Some(ScreenOverlay::Log) => log::render_log_screen(wizard, theme, size),
+        Some(ScreenOverlay::Explain) => explain::render_explain_screen(wizard, theme, size),
         Some(ScreenOverlay::Ask(_) | ScreenOverlay::TakeOver | ScreenOverlay::Quit) | None => {
             match wizard.screen {
-                WizardScreen::Welcome => welcome::render_welcome(wizard, theme, size),
+                WizardScreen::Welcome => welcome::render_welcome_screen(wizard, theme, size),
                 WizardScreen::Identity => choose::render_identity_choice(wizard, theme, size),
                 WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
                 WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
-                WizardScreen::Watch => watch::render_watch(wizard, theme, size),
-                WizardScreen::Stage(stage) => stage::render_stage(wizard, theme, size, stage),
+                WizardScreen::Watch => watch::render_watch_screen(wizard, theme, size),
+                WizardScreen::Stage(stage) => stage::render_stage_screen(wizard, theme, size, stage),
             }
         }
     };
@@ -49,7 +49,7 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         Some(_) => {}
         None => {
             if let Some(form) = &wizard.form {
-                pinned::render_form(&mut body, form, theme, size);
+                pinned::render_input_form(&mut body, form, theme, size);
             }
         }
     }

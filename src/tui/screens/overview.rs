@@ -21,7 +21,7 @@ pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Th
     }
     let mut facts: Vec<(&str, String)> =
         plan.facts.iter().map(|fact| (fact.topic, fact.text.clone())).collect();
-    facts.extend(plan.attachments.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
+    facts.extend(plan.documents.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
     if !facts.is_empty() && !plan.notes.is_empty() {
         lines.push(Line::default());
     }
@@ -71,11 +71,16 @@ mod tests {
     #[test]
     fn each_change_stands_under_the_stage_that_makes_it() {
         let mut reindex = Plan::new(StageEvidence::Reindex(Box::default()));
-        reindex.add_change(Step::Objects, ChangeKind::Update, "bucket", "each gets its headers");
-        reindex.add_change(Step::Role, ChangeKind::Create, "batch role", "jobs run as it");
-        reindex.add_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", "a job for each set");
+        reindex.add_planned_change(Step::Objects, ChangeKind::Update, "bucket", "each gets its headers");
+        reindex.add_planned_change(Step::Role, ChangeKind::Create, "batch role", "jobs run as it");
+        reindex.add_planned_change(
+            Step::BatchJobs,
+            ChangeKind::Run,
+            "S3 Batch Operations",
+            "a job for each set",
+        );
         let mut bootstrap = Plan::new(StageEvidence::Bootstrap(Box::default()));
-        bootstrap.add_change(Step::Role, ChangeKind::Create, "edge role", "the function runs as it");
+        bootstrap.add_planned_change(Step::Role, ChangeKind::Create, "edge role", "the function runs as it");
         let changes = [reindex.changes, bootstrap.changes].concat();
         let mut lines = Vec::new();
         let room = BodySize { width: 120, height: 40 };

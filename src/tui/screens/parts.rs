@@ -10,7 +10,7 @@ use crate::{
         failure::Failure,
         run::{
             check::{CheckResult, CheckVerdict},
-            plan::Attachment,
+            plan::PlanDocument,
         },
     },
     tui::{
@@ -85,20 +85,20 @@ pub fn render_stage_checks(
 }
 
 /// Renders a titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
-pub fn render_attachment(
+pub fn render_document(
     lines: &mut Vec<Line<'static>>,
-    attachment: &Attachment,
+    document: &PlanDocument,
     copied: bool,
     theme: &Theme,
     size: BodySize,
 ) {
     let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
     lines.push(text::align_left_and_right(
-        vec![Span::styled(attachment.title.clone(), theme.strong)],
+        vec![Span::styled(document.title.clone(), theme.strong)],
         copy,
         size.prose_width(),
     ));
-    for line in &attachment.lines {
+    for line in &document.lines {
         let style = if line.starts_with('+') {
             theme.accent
         } else if line.starts_with('-') {
@@ -106,12 +106,12 @@ pub fn render_attachment(
         } else {
             theme.plain
         };
-        render_verbatim(lines, &line.replace('\t', "    "), style, size);
+        render_verbatim_text(lines, &line.replace('\t', "    "), style, size);
     }
 }
 
 /// Text that must not be reflowed: a long line goes on below itself.
-fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, size: BodySize) {
+fn render_verbatim_text(lines: &mut Vec<Line<'static>>, line: &str, style: Style, size: BodySize) {
     let mut rest = line;
     let mut indent = 2;
     loop {
@@ -140,7 +140,7 @@ fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, siz
 }
 
 /// Renders `label   text`, the text wrapped beside the label.
-pub fn render_fact(
+pub fn render_labelled_fact(
     lines: &mut Vec<Line<'static>>,
     label: &str,
     said: &str,

@@ -13,7 +13,7 @@ use crate::{
     },
     wizard::{
         Wizard,
-        form::{FieldKind, InputForm},
+        form::{FormFieldKind, InputForm},
     },
 };
 
@@ -45,7 +45,7 @@ pub fn render_confirmation(
         }
         return;
     }
-    lines.push(render_yes_or_no(theme, "yes, do it", "no, do nothing"));
+    lines.push(render_yes_no_keys(theme, "yes, do it", "no, do nothing"));
 }
 
 /// Renders the question whether the other run shall end.
@@ -57,7 +57,7 @@ pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: 
         "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
     );
     text::render_paragraph(lines, &question, theme.strong, size.prose_width());
-    lines.push(render_yes_or_no(theme, "take over", "leave it alone"));
+    lines.push(render_yes_no_keys(theme, "take over", "leave it alone"));
 }
 
 /// Renders the question whether to leave while something runs.
@@ -69,10 +69,10 @@ pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Them
         "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
     );
     text::render_paragraph(lines, &question, theme.strong, size.prose_width());
-    lines.push(render_yes_or_no(theme, "stop and leave", "stay"));
+    lines.push(render_yes_no_keys(theme, "stop and leave", "stay"));
 }
 
-fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static> {
+fn render_yes_no_keys(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static> {
     Line::from(vec![
         Span::styled("y ", theme.accent),
         Span::raw(yes),
@@ -82,7 +82,7 @@ fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<
 }
 
 /// Renders a form with its cursor, and beside each field its hint or its complaint.
-pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
+pub fn render_input_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
     text::render_paragraph(lines, &form.title, theme.strong, size.prose_width());
@@ -95,11 +95,11 @@ pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size:
         );
         let space = size.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
-            FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
-            FieldKind::Text | FieldKind::Code => {
+            FormFieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
+            FormFieldKind::Text | FormFieldKind::Code => {
                 crop_around_cursor(field.input.value(), field.input.cursor(), space)
             }
-            FieldKind::Secret | FieldKind::OptionalSecret => {
+            FormFieldKind::Secret | FormFieldKind::OptionalSecret => {
                 let mask = "•".repeat(field.input.value().chars().count());
                 crop_around_cursor(&mask, field.input.cursor(), space)
             }
@@ -122,7 +122,7 @@ pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size:
                 theme.failed,
                 size.width,
             );
-        } else if here && !matches!(field.kind, FieldKind::Toggle(_)) {
+        } else if here && !matches!(field.kind, FormFieldKind::Toggle(_)) {
             let hint = text::truncate_text(field.hint, space);
             lines.push(Line::from(vec![Span::raw(" ".repeat(label_width)), Span::styled(hint, theme.dim)]));
         }

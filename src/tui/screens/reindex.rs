@@ -91,7 +91,7 @@ pub fn render_reindex_pace(
     render_cells(lines, &list_pace_cells(pace, paused, progress.credential_wait.is_some()), theme, size);
     for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
         if !tally.is_empty() {
-            lines.push(render_tally(label, tally, theme, size));
+            lines.push(render_tally_line(label, tally, theme, size));
         }
     }
     render_rate_curve(lines, progress, theme, size);
@@ -200,7 +200,7 @@ fn render_rate_curve(
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn render_tally(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
+fn render_tally_line(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
     let width = size.prose_width().saturating_sub(14);
     let names = |most: usize| {
         let (first, rest) = tally.most_frequent_names(most);

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading::render_heading, overview, parts, reindex};
+use super::{heading::render_screen_heading, overview, parts, reindex};
 use crate::{
     model::{
         failure::{Failure, FailureKind},
@@ -24,10 +24,10 @@ use crate::{
 };
 
 /// Renders a stage's screen.
-pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
+pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, size, stage.stage_title()));
+    body.head = Some(render_screen_heading(wizard, theme, size, stage.stage_title()));
     text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.prose_width());
     lines.push(Line::default());
     let Some(progress) = wizard.stage_progress(stage) else { return body };
@@ -86,7 +86,7 @@ fn render_stage_plan(
     // what clients must be told comes before what would be done to them
     let first = stage == Stage::GoLive && progress.end.is_none() && wizard.applying_stage().is_none();
     if first {
-        render_attachments(lines, wizard, plan, theme, size);
+        render_documents(lines, wizard, plan, theme, size);
         text::ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
@@ -94,9 +94,9 @@ fn render_stage_plan(
     match stage {
         Stage::Overview => {}
         Stage::Verify if !ended => {}
-        Stage::Verify => render_notes(lines, plan, theme, size),
+        Stage::Verify => render_plan_notes(lines, plan, theme, size),
         _ if ended && progress.end != Some(StageEnd::Unchanged) => {}
-        _ => render_notes(lines, plan, theme, size),
+        _ => render_plan_notes(lines, plan, theme, size),
     }
     text::ensure_blank_line(lines);
     if stage == Stage::Overview {
@@ -108,11 +108,11 @@ fn render_stage_plan(
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == Stage::Verify && progress.end == Some(StageEnd::Applied);
     if block {
-        render_attachments(lines, wizard, plan, theme, size);
+        render_documents(lines, wizard, plan, theme, size);
     }
     parts::render_stage_checks(lines, progress, theme, size);
     if stage != Stage::Overview && !first && !block {
-        render_attachments(lines, wizard, plan, theme, size);
+        render_documents(lines, wizard, plan, theme, size);
     }
 }
 
@@ -133,7 +133,7 @@ fn render_open_confirmations(
     }
 }
 
-fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size: BodySize) {
+fn render_plan_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size: BodySize) {
     for note in &plan.notes {
         text::render_hanging_text(
             lines,
@@ -145,22 +145,16 @@ fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size
     }
 }
 
-fn render_attachments(
+fn render_documents(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     plan: &Plan,
     theme: &Theme,
     size: BodySize,
 ) {
-    for attachment in &plan.attachments {
+    for document in &plan.documents {
         text::ensure_blank_line(lines);
-        parts::render_attachment(
-            lines,
-            attachment,
-            wizard.attachment_to_copy() == Some(attachment),
-            theme,
-            size,
-        );
+        parts::render_document(lines, document, wizard.document_to_copy() == Some(document), theme, size);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading::render_heading, parts, reindex};
+use super::{heading::render_screen_heading, parts, reindex};
 use crate::{
     tui::{
         layout::{BodySize, ScreenBody},
@@ -13,19 +13,19 @@ use crate::{
 };
 
 /// Renders the other run: who it is, and how far it is.
-pub fn render_watch(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_watch_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody {
-        head: Some(render_heading(wizard, theme, size, "Watching another run")),
+        head: Some(render_screen_heading(wizard, theme, size, "Watching another run")),
         ..ScreenBody::default()
     };
     let lines = &mut body.lines;
     let Some(watching) = &wizard.watching else { return body };
     let run = &watching.run;
     let who = if run.who.is_empty() { "it has only just begun" } else { &run.who };
-    parts::render_fact(lines, "on", &run.host, theme.plain, theme, size);
-    parts::render_fact(lines, "who", who, theme.plain, theme, size);
-    parts::render_fact(lines, "since", &run.since, theme.plain, theme, size);
-    parts::render_fact(lines, "stands", &run.describe_run_stage(), theme.strong, theme, size);
+    parts::render_labelled_fact(lines, "on", &run.host, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "who", who, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "since", &run.since, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "stands", &run.describe_run_stage(), theme.strong, theme, size);
     text::ensure_blank_line(lines);
     if let Some(failure) = &watching.failure {
         parts::render_failure(lines, failure, theme, size);

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading::render_heading, parts};
+use super::{heading::render_screen_heading, parts};
 use crate::{
     model::run::welcome::{CloudFrontSetUpBy, FoundCloudFront, WelcomeFindings},
     tui::{
@@ -14,29 +14,36 @@ use crate::{
 };
 
 /// Renders the first screen.
-pub fn render_welcome(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_welcome_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, size, "Welcome"));
+    body.head = Some(render_screen_heading(wizard, theme, size, "Welcome"));
     lines.push(Line::default());
     match &wizard.welcome {
         Loadable::Loading => {
-            parts::render_fact(lines, "packagecloud.rb", &wizard.init.config_path, theme.plain, theme, size);
+            parts::render_labelled_fact(
+                lines,
+                "packagecloud.rb",
+                &wizard.init.config_path,
+                theme.plain,
+                theme,
+                size,
+            );
             for label in ["identity", "bucket", "CloudFront"] {
-                parts::render_fact(lines, label, "looking …", theme.dim, theme, size);
+                parts::render_labelled_fact(lines, label, "looking …", theme.dim, theme, size);
             }
         }
         Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, size),
-        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, size),
+        Loadable::Loaded(welcome) => render_welcome_findings(lines, wizard, welcome, theme, size),
     }
     if wizard.other_run().is_none() {
         lines.push(Line::default());
-        render_goals(&mut body, wizard, theme, size);
+        render_goal_choices(&mut body, wizard, theme, size);
     }
     body
 }
 
-fn render_findings(
+fn render_welcome_findings(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     welcome: &WelcomeFindings,
@@ -53,23 +60,30 @@ fn render_findings(
     render_found_identity(lines, wizard, welcome, theme, size);
     match welcome.buckets.first() {
         Some(bucket) => {
-            parts::render_fact(lines, "bucket", &bucket.name, theme.plain, theme, size);
+            parts::render_labelled_fact(lines, "bucket", &bucket.name, theme.plain, theme, size);
             let place = [bucket.region.as_str(), &bucket.found].into_iter().filter(|part| !part.is_empty());
             parts::render_fact_detail(lines, &place.collect::<Vec<_>>().join(" · "), theme, size);
         }
-        None => parts::render_fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, size),
+        None => parts::render_labelled_fact(
+            lines,
+            "bucket",
+            "not known yet; asked next",
+            theme.plain,
+            theme,
+            size,
+        ),
     }
     render_found_cloudfront(lines, &welcome.cloudfront, theme, size);
     if let Some(left) = &welcome.left {
         let text = format!("{left}; {} goes on from there", copy::describe_goal(left.goal).0);
-        parts::render_fact(lines, "last run", &text, theme.plain, theme, size);
+        parts::render_labelled_fact(lines, "last run", &text, theme.plain, theme, size);
     }
     for failure in &welcome.failures {
         if is_tall(size) {
             parts::render_failure(lines, failure, theme, size);
         } else {
             let text = format!("{failure}; {}", failure.next);
-            parts::render_fact(lines, "not known", &text, theme.dim, theme, size);
+            parts::render_labelled_fact(lines, "not known", &text, theme.dim, theme, size);
         }
     }
 }
@@ -94,13 +108,13 @@ fn render_found_host(
     let managed =
         welcome.config.managed.as_ref().map(|tool| format!(" (kept by {tool})")).unwrap_or_default();
     let config = format!("{}{managed}", welcome.config.path);
-    parts::render_fact(lines, "packagecloud.rb", &config, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "packagecloud.rb", &config, theme.plain, theme, size);
     if let Some(failure) = &welcome.config.failure {
         parts::render_failure(lines, failure, theme, size);
     }
     let packagecloud =
         if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
-    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "packagecloud", packagecloud, theme.plain, theme, size);
 }
 
 /// Renders the identity that is proposed, and warns where it is of another account than the last run's.
@@ -113,11 +127,11 @@ fn render_found_identity(
 ) {
     let Some(identity) = welcome.identities.first() else {
         let none = "no AWS credentials found; asked next";
-        parts::render_fact(lines, "identity", none, theme.plain, theme, size);
+        parts::render_labelled_fact(lines, "identity", none, theme.plain, theme, size);
         return;
     };
     let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
-    parts::render_fact(lines, "identity", arn, theme.plain, theme, size);
+    parts::render_labelled_fact(lines, "identity", arn, theme.plain, theme, size);
     let more = match welcome.identities.len() {
         1 => String::new(),
         count => format!("; {} more found", count - 1),
@@ -136,8 +150,8 @@ fn render_found_cloudfront(
     theme: &Theme,
     size: BodySize,
 ) {
-    let state = describe_cloudfront(cloudfront);
-    parts::render_fact(lines, "CloudFront", &state, theme.plain, theme, size);
+    let state = describe_found_cloudfront(cloudfront);
+    parts::render_labelled_fact(lines, "CloudFront", &state, theme.plain, theme, size);
     if cloudfront.by == CloudFrontSetUpBy::Others {
         let runs = cloudfront.runtime.as_ref().map(|runtime| {
             let support =
@@ -152,7 +166,7 @@ fn render_found_cloudfront(
     }
 }
 
-fn describe_cloudfront(found: &FoundCloudFront) -> String {
+fn describe_found_cloudfront(found: &FoundCloudFront) -> String {
     let state = match found.enabled {
         Some(true) => "on",
         Some(false) => "off",
@@ -183,7 +197,7 @@ fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, size: Bo
     }
 }
 
-fn render_goals(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
+fn render_goal_choices(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let proposed = wizard.welcome.as_loaded().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.

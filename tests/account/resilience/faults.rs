@@ -58,7 +58,8 @@ async fn run_upgrade_stages(
             looks += 1;
             let plan = engine::look(&session, stage, answers).await?;
             assert!(plan.confirmations.is_empty(), "{:?}", plan.confirmations);
-            let (end, failure) = engine::apply(&session, &plan, answers, &RunContext::new_silent()).await;
+            let (end, failure) =
+                engine::apply(&session, &plan, answers, &RunContext::new_silent_context()).await;
             match failure {
                 None => {
                     assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?} {end:?}");

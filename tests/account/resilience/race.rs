@@ -43,7 +43,7 @@ impl SteppedRun {
                 looks += 1;
                 let plan = engine::look(&session, stage, &answers).await.unwrap();
                 let (end, failure) =
-                    engine::apply(&session, &plan, &answers, &RunContext::new_silent()).await;
+                    engine::apply(&session, &plan, &answers, &RunContext::new_silent_context()).await;
                 match failure {
                     Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
                     failure => return (end, failure),
@@ -93,7 +93,8 @@ async fn prepare_sandbox() -> tempfile::TempDir {
     for &stage in Goal::Install.goal_stages() {
         if !matches!(stage, Stage::GoLive | Stage::Verify) {
             let plan = engine::look(&session, stage, &answers).await.unwrap();
-            let (end, failure) = engine::apply(&session, &plan, &answers, &RunContext::new_silent()).await;
+            let (end, failure) =
+                engine::apply(&session, &plan, &answers, &RunContext::new_silent_context()).await;
             assert!(failure.is_none(), "{stage:?} {end:?} {failure:?}");
         }
     }

@@ -23,7 +23,7 @@ impl SandboxHost {
 
     pub fn open_sandbox(&self) -> Sandbox {
         // At the pace of the binary: what isn't deployed for it isn't for who looks.
-        let delays = Some(SandboxDelays::default().scale_by(0.0));
+        let delays = Some(SandboxDelays::default().scale_delays(0.0));
         sandbox::open_or_seed_sandbox(&SandboxOptions {
             dir: self.dir.path().join("world"),
             delays,

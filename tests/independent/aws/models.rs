@@ -39,7 +39,7 @@ async fn record_journey(dir: &Path, wire: &Path, options: &[&'static str], comma
 
 /// What somebody else made: resources of our names that carry no marker, and aren't quite as they should be.
 fn unmark_resources(dir: &Path) {
-    let delays = Some(SandboxDelays::default().scale_by(0.0));
+    let delays = Some(SandboxDelays::default().scale_delays(0.0));
     let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         delays,

@@ -59,7 +59,9 @@ fn age_objects(world: &Sandbox) {
 
 fn newest_objects(world: &Sandbox) -> BTreeMap<String, SandboxObject> {
     let newest = |all: &s3::ObjectVersions| {
-        all.keys().filter_map(|key| Some((key.clone(), s3::newest_version(all, key)?.clone()))).collect()
+        all.keys()
+            .filter_map(|key| Some((key.clone(), s3::newest_object_version(all, key)?.clone())))
+            .collect()
     };
     world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, newest).unwrap()
 }

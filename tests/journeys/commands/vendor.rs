@@ -71,7 +71,7 @@ fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
     );
     let wrong = world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |all| {
         all.keys()
-            .filter_map(|key| s3::newest_version(all, key))
+            .filter_map(|key| s3::newest_object_version(all, key))
             .filter(|object| object.object_attribute("cache-control").is_none())
             .count()
     });

@@ -21,7 +21,7 @@ pub const METADATA_CACHE_CONTROL: &str = "no-cache, no-store, max-age=0, must-re
 
 /// A world in `dir` whose bucket is empty, and whose states take no time.
 pub fn open_empty_sandbox(dir: &Path) -> Sandbox {
-    let delays = Some(SandboxDelays::default().scale_by(0.0));
+    let delays = Some(SandboxDelays::default().scale_delays(0.0));
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.join("world"),
         delays,

@@ -22,7 +22,7 @@ const AUTHENTICATED_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/Au
 /// # Errors
 /// The reason why the list can't be read.
 pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
-    let (owner, grants) = parse_acl(body)?;
+    let (owner, grants) = parse_object_acl(body)?;
     let owner = format!("id=\"{owner}\"");
     let full = |grant: &ObjectAclGrant| grant.grantee == owner && grant.permission == "FULL_CONTROL";
     let rest: Vec<_> = grants.iter().filter(|grant| !full(grant)).collect();
@@ -63,7 +63,7 @@ pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
     Ok(said)
 }
 
-fn parse_acl(body: &[u8]) -> Result<(String, Vec<ObjectAclGrant>), String> {
+fn parse_object_acl(body: &[u8]) -> Result<(String, Vec<ObjectAclGrant>), String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let mut reader = Reader::from_str(text);
     let (mut owner, mut grants, mut grant) = (None, Vec::new(), None::<ObjectAclGrant>);

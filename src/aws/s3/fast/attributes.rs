@@ -48,7 +48,7 @@ impl ObjectAttributes {
 
     /// Returns the object's storage class; Standard where S3 says none.
     pub fn storage_class(&self) -> StorageClass {
-        self.header_text("x-amz-storage-class").map(StorageClass::from_name).unwrap_or_default()
+        self.header_text("x-amz-storage-class").map(StorageClass::from_class_name).unwrap_or_default()
     }
 
     /// Returns why it can't be changed now: it is archived.
@@ -90,7 +90,7 @@ impl ObjectAttributes {
         for (name, value) in &self.headers {
             let text = name.as_str();
             if text.starts_with("x-amz-meta-")
-                || text.starts_with("x-amz-object-lock-") && !self.is_expired_retention(text, now)
+                || text.starts_with("x-amz-object-lock-") && !self.is_retention_expired(text, now)
             {
                 said.push((name.clone(), value.clone()));
             }
@@ -108,7 +108,7 @@ impl ObjectAttributes {
     }
 
     /// A retention that ended holds nothing any more, and S3 refuses to set a date that has passed.
-    fn is_expired_retention(&self, header: &str, now: SystemTime) -> bool {
+    fn is_retention_expired(&self, header: &str, now: SystemTime) -> bool {
         let until =
             || OffsetDateTime::parse(self.header_text("x-amz-object-lock-retain-until-date")?, &Rfc3339).ok();
         matches!(header, "x-amz-object-lock-mode" | "x-amz-object-lock-retain-until-date")

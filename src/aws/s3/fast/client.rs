@@ -194,7 +194,7 @@ impl S3ObjectClient {
         if reply.parts.status.is_success() && !is_s3_error_body(&reply.body) {
             return Ok(reply);
         }
-        match S3RequestError::from_reply(&inner.bucket, &reply.parts, &reply.body) {
+        match S3RequestError::from_s3_reply(&inner.bucket, &reply.parts, &reply.body) {
             S3RequestError::Expired => match inner.signer.renew_refused_signing_keys(&keys).await {
                 Ok(()) => Err(S3RequestError::Broken("credentials expired, and were renewed".to_owned())),
                 Err(failure) => Err(S3RequestError::Fatal(failure)),
@@ -208,7 +208,7 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn list_objects(
+    pub async fn list_objects_page(
         &self,
         prefix: &str,
         after: &str,
@@ -233,7 +233,7 @@ impl S3ObjectClient {
         let reply = self
             .send_s3_request(S3RequestClass::List, Method::GET, path, &query, HeaderList::new(), Bytes::new())
             .await?;
-        ObjectListingPage::from_xml(&reply.body)
+        ObjectListingPage::from_listing_xml(&reply.body)
             .map_err(|why| S3RequestError::Broken(format!("a listing that can't be read: {why}")))
     }
 
@@ -253,7 +253,7 @@ impl S3ObjectClient {
             Ok(reply) => {
                 self.0.heads.fetch_add(1, Relaxed);
                 self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
-                attributes_from_reply(reply)
+                object_attributes_from_reply(reply)
             }
             // Rare, and large: not in the future of every request.
             Err(S3RequestError::Unexplained(status)) => {
@@ -282,7 +282,7 @@ impl S3ObjectClient {
                 )
                 .await
         {
-            return attributes_from_reply(reply);
+            return object_attributes_from_reply(reply);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
         match self.send_s3_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
@@ -328,7 +328,7 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn has_object_acls(&self) -> Result<bool, S3RequestError> {
+    pub async fn are_object_acls_enabled(&self) -> Result<bool, S3RequestError> {
         let path = self.0.address.root.trim_end_matches('/').to_owned();
         let path = if path.is_empty() { "/".to_owned() } else { path };
         match self
@@ -343,7 +343,7 @@ impl S3ObjectClient {
             .await
         {
             Ok(reply) => {
-                Ok(error::find_element_text(&String::from_utf8_lossy(&reply.body), "ObjectOwnership")
+                Ok(error::find_xml_element_text(&String::from_utf8_lossy(&reply.body), "ObjectOwnership")
                     .as_deref()
                     != Some("BucketOwnerEnforced"))
             }
@@ -372,7 +372,7 @@ impl S3ObjectClient {
         headers.push(static_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
         let reply =
             self.send_s3_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
-        check_result_element(&reply, b"CopyObjectResult")
+        check_reply_result_element(&reply, b"CopyObjectResult")
     }
 
     /// Returns the header's value that names an object of this bucket as a copy's source.
@@ -386,7 +386,7 @@ impl S3ObjectClient {
     }
 }
 
-fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3RequestError> {
+fn object_attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3RequestError> {
     ObjectAttributes::from_headers(reply.parts.headers)
         .ok_or_else(|| S3RequestError::Broken("HEAD was answered without ETag or length".to_owned()))
 }
@@ -395,7 +395,7 @@ fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3RequestEr
 ///
 /// # Errors
 /// Where it doesn't: the reply ends in the middle.
-pub(super) fn check_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3RequestError> {
+pub(super) fn check_reply_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3RequestError> {
     if reply.body.windows(result.len()).any(|part| part == result) {
         Ok(())
     } else {

@@ -11,7 +11,7 @@ use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::pool::{ConnectionPool, S3Stream};
-use crate::aws::network::{build_connector, read_ca_bundle};
+use crate::aws::network::{build_http_connector, read_ca_bundle};
 use crate::model::failure::{Failure, FailureKind};
 
 /// How a bucket is addressed.
@@ -66,7 +66,7 @@ pub fn resolve_bucket_endpoint(
     let transport = match plugged {
         Some(connector) => S3Stream::Plugged { connector, base },
         None if is_behind_proxy(secure, name) => {
-            S3Stream::Plugged { connector: SharedHttpConnector::new(build_connector()?), base }
+            S3Stream::Plugged { connector: SharedHttpConnector::new(build_http_connector()?), base }
         }
         None => {
             let tls = if secure {

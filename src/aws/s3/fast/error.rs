@@ -31,7 +31,7 @@ pub enum S3RequestError {
 }
 
 /// Finds what stands in `body` between `<tag>` and `</tag>`, its entities resolved.
-pub fn find_element_text(body: &str, tag: &str) -> Option<String> {
+pub fn find_xml_element_text(body: &str, tag: &str) -> Option<String> {
     let rest = &body[body.find(&format!("<{tag}>"))? + tag.len() + 2..];
     let text = &rest[..rest.find(&format!("</{tag}>"))?];
     Some(quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned))
@@ -39,14 +39,14 @@ pub fn find_element_text(body: &str, tag: &str) -> Option<String> {
 
 impl S3RequestError {
     /// Reads a reply that isn't a success, or a success that carries an error.
-    pub fn from_reply(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
+    pub fn from_s3_reply(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
         let text = String::from_utf8_lossy(body);
-        let said = |tag: &str| find_element_text(&text, tag).unwrap_or_default();
+        let said = |tag: &str| find_xml_element_text(&text, tag).unwrap_or_default();
         let header =
             |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (code, message) = (said("Code"), said("Message"));
         let failed = |kind: FailureKind, what: String, why: &str, next: String| {
-            let id = header("x-amz-request-id").or_else(|| find_element_text(&text, "RequestId"));
+            let id = header("x-amz-request-id").or_else(|| find_xml_element_text(&text, "RequestId"));
             Self::Fatal(Failure::new(kind, what, why, next).with_aws_code(Some(code.clone()), id))
         };
         let or = |text: &str| if message.is_empty() { text.to_owned() } else { lowercase_sentence(&message) };
@@ -75,7 +75,7 @@ impl S3RequestError {
                 "name the bucket with --bucket, or restore it and run the same command: it goes on where it was".to_owned(),
             ),
             (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") | (301 | 307, _) => {
-                let region = header("x-amz-bucket-region").or_else(|| find_element_text(&text, "Region"));
+                let region = header("x-amz-bucket-region").or_else(|| find_xml_element_text(&text, "Region"));
                 failed(
                     FailureKind::Other,
                     format!("bucket {bucket}"),
@@ -109,7 +109,7 @@ mod tests {
 
     fn error_from_reply(status: u16, body: &str) -> S3RequestError {
         let (parts, ()) = http::Response::builder().status(status).body(()).unwrap().into_parts();
-        S3RequestError::from_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
+        S3RequestError::from_s3_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     fn render_error_xml(code: &str) -> String {

@@ -32,7 +32,7 @@ pub trait TcpOrTlsStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> TcpOrTlsStream for S {}
 
 /// A reply, and whether the stream can carry another request.
-pub struct HttpReply {
+pub struct Http1Reply {
     pub parts: Parts,
     pub body: Bytes,
     pub reusable: bool,
@@ -43,7 +43,7 @@ fn invalid_reply_error(why: &str) -> io::Error {
 }
 
 /// The request as it goes over the wire.
-fn render_request(method: &Method, target: &str, headers: &HeaderList, body: &[u8]) -> Vec<u8> {
+fn render_http_request(method: &Method, target: &str, headers: &HeaderList, body: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(1536 + body.len());
     for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
         text.extend_from_slice(part.as_bytes());
@@ -72,16 +72,16 @@ pub async fn send_and_read_reply(
     target: &str,
     headers: HeaderList,
     body: Bytes,
-) -> io::Result<HttpReply> {
+) -> io::Result<Http1Reply> {
     {
-        let text = render_request(method, target, &headers, &body);
+        let text = render_http_request(method, target, &headers, &body);
         drop((headers, body));
         stream.write_all(&text).await?;
         stream.flush().await?;
     }
     let mut got = Vec::new();
     let parts = loop {
-        if let Some(parts) = take_reply_head(&mut got)? {
+        if let Some(parts) = take_http_reply_head(&mut got)? {
             // 100 Continue and its like announce the reply, and aren't it.
             if !parts.status.is_informational() {
                 break parts;
@@ -91,7 +91,7 @@ pub async fn send_and_read_reply(
         if got.len() > REPLY_HEAD_MAX_BYTES {
             return Err(invalid_reply_error("the reply's head doesn't end"));
         }
-        read_more(stream, &mut got).await?;
+        read_more_bytes(stream, &mut got).await?;
     };
     let keeps =
         parts.version == Version::HTTP_11 && !has_header_word(&parts.headers, &header::CONNECTION, "close");
@@ -107,7 +107,7 @@ pub async fn send_and_read_reply(
             .filter(|length| *length <= REPLY_BODY_MAX_BYTES)
             .ok_or_else(|| invalid_reply_error("a length that can't be"))?;
         while got.len() < length {
-            read_more(stream, &mut got).await?;
+            read_more_bytes(stream, &mut got).await?;
         }
         let rest = got.split_off(length);
         std::mem::replace(&mut got, rest)
@@ -118,24 +118,26 @@ pub async fn send_and_read_reply(
     };
     // What nobody asked for belongs to no request that follows.
     reusable &= got.is_empty();
-    Ok(HttpReply { parts, body: body.into(), reusable })
+    Ok(Http1Reply { parts, body: body.into(), reusable })
 }
 
 /// Returns whether nothing has come over an idle stream, not even its end.
-pub fn is_idle(stream: &mut dyn TcpOrTlsStream) -> bool {
+pub fn is_stream_idle(stream: &mut dyn TcpOrTlsStream) -> bool {
     let mut byte = [MaybeUninit::uninit(); 1];
     let mut context = Context::from_waker(Waker::noop());
     Pin::new(stream).poll_read(&mut context, &mut ReadBuf::uninit(&mut byte)).is_pending()
 }
 
 /// Takes the reply's head from what came; none where it isn't whole yet. Its values stay where they are.
-fn take_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
+fn take_http_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     let mut names = [MaybeUninit::uninit(); REPLY_HEADERS_MAX];
-    let httparse::Status::Complete(length) = parse_reply_head(got, &mut names)?.1 else { return Ok(None) };
+    let httparse::Status::Complete(length) = parse_http_reply_head(got, &mut names)?.1 else {
+        return Ok(None);
+    };
     let rest = got.split_off(length);
     let text = Bytes::from(std::mem::replace(got, rest));
     let mut names = [MaybeUninit::uninit(); REPLY_HEADERS_MAX];
-    let (reply, _) = parse_reply_head(&text, &mut names)?;
+    let (reply, _) = parse_http_reply_head(&text, &mut names)?;
     let mut headers = HeaderMap::with_capacity(reply.headers.len());
     for header in reply.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(io::Error::other)?;
@@ -149,7 +151,7 @@ fn take_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     Ok(Some(parts))
 }
 
-fn parse_reply_head<'h, 't>(
+fn parse_http_reply_head<'h, 't>(
     text: &'t [u8],
     names: &'h mut [MaybeUninit<httparse::Header<'t>>],
 ) -> io::Result<(httparse::Response<'h, 't>, httparse::Status<usize>)> {
@@ -164,15 +166,15 @@ fn has_header_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 }
 
 /// Reads what there is, at least a byte.
-async fn read_more(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
-    if read_available(stream, got).await? == 0 {
+async fn read_more_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
+    if read_available_bytes(stream, got).await? == 0 {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed before the reply's end"));
     }
     Ok(())
 }
 
 async fn read_until_closed(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
-    while read_available(stream, got).await? > 0 {
+    while read_available_bytes(stream, got).await? > 0 {
         if got.len() > REPLY_BODY_MAX_BYTES {
             return Err(invalid_reply_error("a reply without an end"));
         }
@@ -180,7 +182,7 @@ async fn read_until_closed(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -
     Ok(())
 }
 
-async fn read_available(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<usize> {
+async fn read_available_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|context| {
         let mut chunk = [MaybeUninit::uninit(); READ_CHUNK_BYTES];
         let mut chunk = ReadBuf::uninit(&mut chunk);
@@ -200,20 +202,20 @@ async fn read_available(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> i
 async fn read_chunked_body(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = read_line(stream, got).await?;
+        let line = read_stream_line(stream, got).await?;
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
         let size =
             std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
         let size = size.ok_or_else(|| invalid_reply_error("a chunk without a size"))?;
         if size == 0 {
-            while !self::read_line(stream, got).await?.is_empty() {}
+            while !self::read_stream_line(stream, got).await?.is_empty() {}
             return Ok(body);
         }
         if size > REPLY_BODY_MAX_BYTES - body.len() {
             return Err(invalid_reply_error("a reply without an end"));
         }
         while got.len() < size + 2 {
-            read_more(stream, got).await?;
+            read_more_bytes(stream, got).await?;
         }
         body.extend_from_slice(&got[..size]);
         if &got[size..size + 2] != b"\r\n" {
@@ -224,7 +226,7 @@ async fn read_chunked_body(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -
 }
 
 /// The next line, without its end.
-async fn read_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+async fn read_stream_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     loop {
         if let Some(end) = got.windows(2).position(|pair| pair == b"\r\n") {
             let mut line: Vec<u8> = got.drain(..end + 2).collect();
@@ -234,7 +236,7 @@ async fn read_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Re
         if got.len() > REPLY_HEAD_MAX_BYTES {
             return Err(invalid_reply_error("a line without an end"));
         }
-        read_more(stream, got).await?;
+        read_more_bytes(stream, got).await?;
     }
 }
 
@@ -348,8 +350,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_was_closed_is_seen_to_be() {
         let (mut ours, theirs) = tokio::io::duplex(64);
-        assert!(is_idle(&mut ours));
+        assert!(is_stream_idle(&mut ours));
         drop(theirs);
-        assert!(!is_idle(&mut ours));
+        assert!(!is_stream_idle(&mut ours));
     }
 }

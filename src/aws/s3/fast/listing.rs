@@ -28,7 +28,7 @@ pub enum StorageClass {
 
 impl StorageClass {
     /// Returns the storage class of this name.
-    pub fn from_name(name: &str) -> Self {
+    pub fn from_class_name(name: &str) -> Self {
         match name {
             "GLACIER" | "DEEP_ARCHIVE" => Self::Archived,
             "STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR" | "INTELLIGENT_TIERING" => Self::Cool,
@@ -50,7 +50,7 @@ impl ObjectListingPage {
     ///
     /// # Errors
     /// The reason why it can't be read.
-    pub fn from_xml(body: &[u8]) -> Result<Self, String> {
+    pub fn from_listing_xml(body: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
         let mut reader = Reader::from_str(text);
         let (mut page, mut entry, mut whole) = (Self::default(), None::<ObjectListingEntry>, false);
@@ -77,7 +77,7 @@ impl ObjectListingPage {
                                     entry.size = value.parse().map_err(|_| format!("a size of {value}"))?;
                                 }
                                 (b"StorageClass", Some(entry)) => {
-                                    entry.storage_class = StorageClass::from_name(&value);
+                                    entry.storage_class = StorageClass::from_class_name(&value);
                                 }
                                 (b"Prefix", None) if in_prefixes => page.prefixes.push(value.into_owned()),
                                 (b"IsTruncated", None) => page.more = value == "true",
@@ -103,13 +103,13 @@ impl ObjectListingPage {
         }
         let keys = page.entries.iter_mut().map(|entry| &mut entry.key);
         for key in keys.chain(&mut page.prefixes) {
-            *key = decode_key(key, encoded)?;
+            *key = decode_listed_key(key, encoded)?;
         }
         Ok(page)
     }
 }
 
-fn decode_key(key: &str, encoded: bool) -> Result<String, String> {
+fn decode_listed_key(key: &str, encoded: bool) -> Result<String, String> {
     let text = quick_xml::escape::unescape(key).map_err(|error| error.to_string())?;
     if !encoded || !text.contains(['%', '+']) {
         return Ok(text.into_owned());
@@ -131,7 +131,7 @@ mod tests {
             <Contents><Key>7/8/a%2Bb+c%25%C3%A4&amp;</Key><Size>12</Size><StorageClass>GLACIER</StorageClass></Contents>\
             <Contents><Key>7/8/plain</Key><Size>0</Size></Contents>\
             <CommonPrefixes><Prefix>7/9/</Prefix></CommonPrefixes></ListBucketResult>";
-        let page = ObjectListingPage::from_xml(body.as_bytes()).unwrap();
+        let page = ObjectListingPage::from_listing_xml(body.as_bytes()).unwrap();
         assert_eq!(
             page.entries[0],
             ObjectListingEntry {
@@ -147,12 +147,18 @@ mod tests {
     #[test]
     fn keys_that_were_not_encoded_are_taken_as_they_are() {
         let body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>7/8/a+b%20&lt;</Key><Size>1</Size></Contents></ListBucketResult>";
-        assert_eq!(ObjectListingPage::from_xml(body.as_bytes()).unwrap().entries[0].key, "7/8/a+b%20<");
+        assert_eq!(
+            ObjectListingPage::from_listing_xml(body.as_bytes()).unwrap().entries[0].key,
+            "7/8/a+b%20<"
+        );
     }
 
     #[test]
     fn half_a_page_is_no_page() {
-        assert!(ObjectListingPage::from_xml(b"<ListBucketResult><IsTruncated>false</IsTruncated>").is_err());
-        assert!(ObjectListingPage::from_xml(b"").is_err());
+        assert!(
+            ObjectListingPage::from_listing_xml(b"<ListBucketResult><IsTruncated>false</IsTruncated>")
+                .is_err()
+        );
+        assert!(ObjectListingPage::from_listing_xml(b"").is_err());
     }
 }

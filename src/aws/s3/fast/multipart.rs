@@ -11,8 +11,8 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     attributes::ObjectAttributes,
-    client::{QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_result_element, static_header},
-    error::{S3RequestError, find_element_text},
+    client::{QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_reply_result_element, static_header},
+    error::{S3RequestError, find_xml_element_text},
     sign::HeaderList,
 };
 
@@ -65,7 +65,7 @@ impl S3ObjectClient {
                 Bytes::new(),
             )
             .await?;
-        find_element_text(&String::from_utf8_lossy(&reply.body), "UploadId")
+        find_xml_element_text(&String::from_utf8_lossy(&reply.body), "UploadId")
             .ok_or_else(|| S3RequestError::Broken("an upload without an id".to_owned()))
     }
 
@@ -85,7 +85,7 @@ impl S3ObjectClient {
         let mut said = String::new();
         for tag in body.split("<Tag>").skip(1) {
             let encoded = |name| {
-                utf8_percent_encode(&find_element_text(tag, name).unwrap_or_default(), QUERY_ENCODE_SET)
+                utf8_percent_encode(&find_xml_element_text(tag, name).unwrap_or_default(), QUERY_ENCODE_SET)
                     .to_string()
             };
             let _ = write!(
@@ -128,7 +128,7 @@ impl S3ObjectClient {
                 Bytes::from(body),
             )
             .await?;
-        check_result_element(&reply, b"CompleteMultipartUploadResult")
+        check_reply_result_element(&reply, b"CompleteMultipartUploadResult")
     }
 
     /// Copies one part, and returns its line in the completion.
@@ -160,9 +160,9 @@ impl S3ObjectClient {
                 Bytes::new(),
             )
             .await?;
-        check_result_element(&reply, b"CopyPartResult")?;
+        check_reply_result_element(&reply, b"CopyPartResult")?;
         let body = String::from_utf8_lossy(&reply.body);
-        let etag = find_element_text(&body, "ETag")
+        let etag = find_xml_element_text(&body, "ETag")
             .ok_or_else(|| S3RequestError::Broken("a part without an ETag".to_owned()))?;
         let mut line = format!(
             "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>",
@@ -170,7 +170,7 @@ impl S3ObjectClient {
         );
         if let Some(algorithm) = head.checksum_algorithm() {
             let name = format!("Checksum{algorithm}");
-            if let Some(value) = find_element_text(&body, &name) {
+            if let Some(value) = find_xml_element_text(&body, &name) {
                 let _ = write!(line, "<{name}>{value}</{name}>");
             }
         }

@@ -27,7 +27,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    http1::{TcpOrTlsStream, is_idle, send_and_read_reply},
+    http1::{TcpOrTlsStream, is_stream_idle, send_and_read_reply},
     sign::HeaderList,
 };
 
@@ -72,14 +72,15 @@ impl S3Stream {
         match self {
             Self::Direct(wire) => wire.send_on_pooled_connection(&method, target, headers, body, limit).await,
             Self::Plugged { connector, base } => {
-                let reply = send_by_connector(connector, format!("{base}{target}"), method, headers, body);
+                let reply =
+                    send_by_http_connector(connector, format!("{base}{target}"), method, headers, body);
                 Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(timeout_reason(limit)))
             }
         }
     }
 }
 
-async fn send_by_connector(
+async fn send_by_http_connector(
     connector: &SharedHttpConnector,
     uri: String,
     method: Method,
@@ -152,7 +153,7 @@ impl ConnectionPool {
     fn take_idle_connection(&self) -> Option<PooledConnection> {
         loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if is_idle(&mut *connection.stream) {
+            if is_stream_idle(&mut *connection.stream) {
                 return Some(connection);
             }
         }
@@ -160,7 +161,7 @@ impl ConnectionPool {
 
     async fn open_connection(&self) -> Result<PooledConnection, NoReplyReason> {
         let connecting = async {
-            let addresses = self.resolve_addresses().await?;
+            let addresses = self.resolve_host_addresses().await?;
             let stream = TcpStream::connect(addresses[fastrand::usize(..addresses.len())]).await?;
             stream.set_nodelay(true)?;
             // The next request tells S3 that a reply came: a packet less for each.
@@ -183,7 +184,7 @@ impl ConnectionPool {
         }
     }
 
-    async fn resolve_addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
+    async fn resolve_host_addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
         let held = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, addresses)) = held.filter(|(at, _)| at.elapsed() < DNS_CACHE_TTL) {
             return Ok(addresses);

@@ -356,7 +356,7 @@ fn render_canonical_request(
     for (name, value) in headers {
         canonical.extend_from_slice(name.as_str().as_bytes());
         canonical.push(b':');
-        push_trimmed(value.as_bytes(), &mut canonical);
+        push_trimmed_header_value(value.as_bytes(), &mut canonical);
         canonical.push(b'\n');
         if !signed.is_empty() {
             signed.push(';');
@@ -370,7 +370,7 @@ fn render_canonical_request(
 }
 
 /// `value` without spaces around it, and with one space for several.
-fn push_trimmed(value: &[u8], into: &mut Vec<u8>) {
+fn push_trimmed_header_value(value: &[u8], into: &mut Vec<u8>) {
     let mut spaced = true;
     for &byte in value {
         let space = byte == b' ';

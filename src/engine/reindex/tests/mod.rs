@@ -117,7 +117,7 @@ async fn nothing_is_lost_whatever_the_key() {
     assert_eq!(stored_cache_control(&fake, "7/8/debian/dists/jammy/InRelease"), METADATA_CACHE_CONTROL);
     assert_eq!(fake.lock_bucket().objects["backups/dump.tar.gz"].writes, 0);
     assert_eq!(
-        (summary.counts.changed, summary.counts.foreign.count_for("backups/")),
+        (summary.counts.changed, summary.counts.foreign.count_for_name("backups/")),
         (keys.len() as u64 + 1, 1)
     );
     assert!(!test_options(&folder).cursor.exists(), "a finished run leaves no cursor");
@@ -340,7 +340,7 @@ async fn the_pace_is_told_ten_times_a_second_at_most_and_names_what_was_passed_o
     assert!(distances.take(told.len() - 2).all(|distance| distance >= Duration::from_millis(120)));
     let (_, last) = told.last().unwrap();
     assert_eq!(
-        (last.reasons.count_for("archived (GLACIER)"), last.foreign.count_for("0-backups/")),
+        (last.reasons.count_for_name("archived (GLACIER)"), last.foreign.count_for_name("0-backups/")),
         (1, 1),
         "{last:?}"
     );
@@ -489,14 +489,17 @@ async fn lists_that_may_not_be_read_cost_no_other_object_its_own() {
 async fn what_an_earlier_run_began_is_dropped_under_other_options_too() {
     let folder = TempDir::new().unwrap();
     let began = |bucket: &str| ReindexCursor {
-        rules: cursor::cursor_rules(bucket, &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() }),
+        rules: cursor::reindex_cursor_rules(
+            bucket,
+            &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() },
+        ),
         uploads: vec![("7/8/package_files/big.deb".to_owned(), "upload/9".to_owned())],
         ..ReindexCursor::default()
     };
     for (bucket, aborted, forgotten) in [("another", 0, false), ("b", 1, false), ("b", 1, true)] {
         let fake = FakeS3::new();
         fake.put_packages(3);
-        began(bucket).save_cursor(&test_options(&folder).cursor).unwrap();
+        began(bucket).save_reindex_cursor(&test_options(&folder).cursor).unwrap();
         if forgotten {
             reset_reindex_progress(&test_options(&folder).cursor, "b").unwrap();
         }
@@ -517,7 +520,7 @@ async fn a_survey_that_is_slowed_down_asks_again() {
     });
     fake.put_packages(20);
     let classes = ObjectClassifier::new(false, &[], &[]).unwrap();
-    assert_eq!(survey_bucket(&fake.new_client(), &classes, 4).await.unwrap().total_objects(), 20);
+    assert_eq!(survey_bucket(&fake.new_client(), &classes, 4).await.unwrap().total_object_count(), 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -528,8 +531,8 @@ async fn a_survey_says_what_it_means_before_anything_is_written() {
     fake.put_object("backups/x", sample_package(&[]));
     let classes = ObjectClassifier::default();
     let whole = survey_bucket(&fake.new_client(), &classes, 20).await.unwrap();
-    assert_eq!((whole.packages, whole.foreign.count_for("backups/"), whole.more), (9001, 1, false));
+    assert_eq!((whole.packages, whole.foreign.count_for_name("backups/"), whole.more), (9001, 1, false));
     let some = survey_bucket(&fake.new_client(), &classes, 1).await.unwrap();
-    assert!(some.more && some.render_lines(true).iter().any(|line| line.starts_with("at least ")));
+    assert!(some.more && some.render_survey_lines(true).iter().any(|line| line.starts_with("at least ")));
     assert_eq!(fake.call_count("copy"), 0);
 }

@@ -15,7 +15,7 @@ const ORIGIN_ACCESS_IDENTITIES_QUOTA: usize = 100;
 const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 
 /// Checks what the account could refuse later.
-pub async fn check_account(target: &AwsTarget) -> Vec<CheckResult> {
+pub async fn check_aws_account(target: &AwsTarget) -> Vec<CheckResult> {
     let (key, concurrency, quotas, plan) = join!(
         check_kms_key(target),
         check_lambda_concurrency(target),
@@ -25,14 +25,14 @@ pub async fn check_account(target: &AwsTarget) -> Vec<CheckResult> {
     [Some(key), Some(concurrency), Some(quotas), plan].into_iter().flatten().collect()
 }
 
-fn unreadable_check(name: &str, failure: &Failure) -> CheckResult {
+fn unreadable_resource_check(name: &str, failure: &Failure) -> CheckResult {
     CheckResult::unknown_check(name, format!("cannot be asked: {}", failure.why))
 }
 
 async fn check_kms_key(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "kms-key";
     match target.cloud.find_our_kms_key(&target.names).await {
-        Err(failure) => unreadable_check(CHECK_NAME, &failure),
+        Err(failure) => unreadable_resource_check(CHECK_NAME, &failure),
         Ok(None) => CheckResult::passed_check(CHECK_NAME, "none yet: bootstrap makes one"),
         Ok(Some(key)) if key.state == "Enabled" => {
             CheckResult::passed_check(CHECK_NAME, format!("{} is enabled", key.id))
@@ -48,7 +48,7 @@ async fn check_kms_key(target: &AwsTarget) -> CheckResult {
 async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "lambda-concurrency";
     match target.cloud.read_lambda_concurrency().await {
-        Err(failure) => unreadable_check(CHECK_NAME, &failure),
+        Err(failure) => unreadable_resource_check(CHECK_NAME, &failure),
         Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => CheckResult::passed_check(
             CHECK_NAME,
             format!("{free} executions at once: {} requests a second and region", free * 10),
@@ -66,7 +66,7 @@ async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
 async fn check_cloudfront_quotas(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "cloudfront-quotas";
     let used = match target.cloud.count_cloudfront_resources().await {
-        Err(failure) => return unreadable_check(CHECK_NAME, &failure),
+        Err(failure) => return unreadable_resource_check(CHECK_NAME, &failure),
         Ok(used) => used,
     };
     let all = [

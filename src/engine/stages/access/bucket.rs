@@ -88,7 +88,7 @@ fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
         return CheckResult::failed_check(CHECK_NAME, failure.why, failure.next);
     }
-    let shut = policy::parse_policy(text, CHECK_NAME)
+    let shut = policy::parse_policy_json(text, CHECK_NAME)
         .map(|document| policy::find_cloudfront_denials(&document, names.bucket_name()));
     let shut = shut.unwrap_or_default();
     if let Some(DenyFinding::Denied(why)) = shut.iter().find(|one| matches!(one, DenyFinding::Denied(_))) {
@@ -147,7 +147,7 @@ pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers
             }
             Err(failure) => return CheckResult::unknown_check(CHECK_NAME, format!("{key}: {}", failure.why)),
             Ok(Some(head)) => {
-                if let Some(why) = unreadable_reason(&head, control) {
+                if let Some(why) = object_unreadable_reason(&head, control) {
                     return CheckResult::unknown_check(CHECK_NAME, format!("{key} {why}"));
                 }
             }
@@ -161,7 +161,7 @@ pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers
     )
 }
 
-fn unreadable_reason(head: &ObjectHead, control: bool) -> Option<String> {
+fn object_unreadable_reason(head: &ObjectHead, control: bool) -> Option<String> {
     if head.archived {
         return Some("is archived: clients get 403 for it until it is restored".to_owned());
     }

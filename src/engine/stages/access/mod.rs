@@ -62,7 +62,7 @@ pub async fn look_at_needed_access(
     plan.checks
         .push(CheckResult::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
     if let Some(dropped) = session.sudo_dropped_environment() {
-        plan.checks.push(CheckResult::unknown_check("sudo", dropped.render_advice()));
+        plan.checks.push(CheckResult::unknown_check("sudo", dropped.render_sudo_advice()));
     }
     plan.checks.extend(bucket::check_bucket(&target));
     plan.checks.push(check_local_clock(&target));
@@ -74,9 +74,9 @@ pub async fn look_at_needed_access(
     });
     plan.checks.push(version::check_packagecloud_version(version.as_ref()));
     for node in session.all_node_sessions() {
-        plan.checks.extend(node.host.check_ctl().await);
+        plan.checks.extend(node.host.check_packagecloud_ctl().await);
     }
-    plan.checks.extend(check_hosts(session, &target, config.as_ref().ok(), answers).await);
+    plan.checks.extend(check_packagecloud_hosts(session, &target, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
             plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
@@ -93,7 +93,7 @@ pub async fn look_at_needed_access(
 }
 
 /// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
-async fn check_hosts(
+async fn check_packagecloud_hosts(
     session: &Session,
     target: &AwsTarget,
     first: Option<&LoadedConfig>,
@@ -140,7 +140,7 @@ pub async fn collect_access_checks(
     let mut checks = look(session, answers).await?.checks;
     let target = session.resolve_aws_target(answers).await?;
     let (objects, account) =
-        join!(bucket::check_sampled_objects(&target, answers), account::check_account(&target));
+        join!(bucket::check_sampled_objects(&target, answers), account::check_aws_account(&target));
     let at = checks.iter().position(|check| check.has_id(CheckId::Clock)).unwrap_or(checks.len());
     checks.splice(at..at, [objects].into_iter().chain(account));
     Ok(checks)

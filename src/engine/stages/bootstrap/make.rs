@@ -5,11 +5,11 @@ use tokio::try_join;
 use crate::aws::FunctionSettings;
 use crate::edge::{
     bundle::{LAMBDA_HANDLER, LAMBDA_RUNTIME, MEMORY_MB, TIMEOUT_SECONDS},
-    self_test::{SIGNED_URL_VECTORS, run_self_test},
+    self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
 };
 use crate::engine::{
     delivery::probe,
-    resources::authenticator::build_bundle,
+    resources::authenticator::build_edge_bundle,
     run::StageRun,
     session::{
         AwsTarget, Session,
@@ -88,7 +88,7 @@ impl BootstrapMaker<'_> {
         let (cloud, names) = (&self.target.cloud, &self.target.names);
         let say = self.run.progress_reporter(Step::Role);
         self.run
-            .run_step(Step::Role, format!("role {}", names.role_name()), async {
+            .run_stage_step(Step::Role, format!("role {}", names.role_name()), async {
                 let boundary = self.answers.permissions_boundary.as_deref();
                 let (role, ()) = try_join!(
                     cloud.ensure_function_role(
@@ -111,7 +111,7 @@ impl BootstrapMaker<'_> {
         let say = self.run.progress_reporter(Step::Key);
         let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role_name());
         self.run
-            .run_step(Step::Key, "KMS key in us-east-1", async {
+            .run_stage_step(Step::Key, "KMS key in us-east-1", async {
                 let adopt = self.answers.consents.adopt;
                 let key = cloud
                     .ensure_kms_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say)
@@ -126,7 +126,7 @@ impl BootstrapMaker<'_> {
         let AwsTarget { cloud, names, .. } = self.target;
         let seen = self.seen;
         self.run
-            .run_step(Step::OriginAccess, "origin access", async {
+            .run_stage_step(Step::OriginAccess, "origin access", async {
                 if seen.by_control {
                     let control = cloud.ensure_origin_access_control(names, seen.control.as_ref()).await?;
                     let text = format!("origin access control {} stands", control.id);
@@ -147,15 +147,15 @@ impl BootstrapMaker<'_> {
         let (say, say_of_alias) =
             (run.progress_reporter(Step::KeyPolicy), run.progress_reporter(Step::KeyAlias));
         let ((), key_policy, role_policy) = try_join!(
-            run.run_step(Step::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
-                cloud.ensure_key_alias(names, key, &say_of_alias).await?;
+            run.run_stage_step(Step::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
+                cloud.ensure_kms_alias(names, key, &say_of_alias).await?;
                 Ok(((), format!("{} points at the key", names.kms_alias_name())))
             }),
-            run.run_step(Step::KeyPolicy, "KMS key policy", async {
+            run.run_stage_step(Step::KeyPolicy, "KMS key policy", async {
                 let policy = cloud.ensure_kms_key_policy(names, key, &role.arn, account, &say).await?;
                 Ok((policy, "only the function's role may decrypt with the key".to_owned()))
             }),
-            run.run_step(Step::RolePolicy, "role policy", async {
+            run.run_stage_step(Step::RolePolicy, "role policy", async {
                 let policy = cloud.ensure_function_role_policy(names, role, &key.arn, account, &say).await?;
                 Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
             })
@@ -171,8 +171,9 @@ impl BootstrapMaker<'_> {
         let AwsTarget { cloud, names, .. } = self.target;
         let name = names.function_name();
         self.run
-            .run_step(Step::Function, format!("the tags of Lambda function {name}"), async {
-                let marked = cloud.adopt_function(names, function, self.answers.consents.adopt).await?;
+            .run_stage_step(Step::Function, format!("the tags of Lambda function {name}"), async {
+                let marked =
+                    cloud.adopt_lambda_function(names, function, self.answers.consents.adopt).await?;
                 Ok((marked, format!("Lambda function {name} carries this install's tags")))
             })
             .await
@@ -187,14 +188,14 @@ impl BootstrapMaker<'_> {
     ) -> Result<(LambdaFunction, String), Failure> {
         let AwsTarget { cloud, names, .. } = self.target;
         let run = self.run;
-        let bundle = build_bundle(self.seen.construction, &key.arn, names);
-        let description = bundle.render_description(std::slice::from_ref(secret))?;
+        let bundle = build_edge_bundle(self.seen.construction, &key.arn, names);
+        let description = bundle.render_version_description(std::slice::from_ref(secret))?;
         let zip = run
-            .run_step(Step::SelfTest, "the bundle is made, and tried", async {
+            .run_stage_step(Step::SelfTest, "the bundle is made, and tried", async {
                 let ciphertext = cloud
-                    .encrypt_secret(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
+                    .encrypt_secret_with_kms(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
                     .await?;
-                let zip = bundle.build_zip(&[ciphertext]);
+                let zip = bundle.build_bundle_zip(&[ciphertext]);
                 self_test_bundle(zip).await
             })
             .await?;
@@ -206,17 +207,18 @@ impl BootstrapMaker<'_> {
         };
         let say = run.progress_reporter(Step::Function);
         let mut function = run
-            .run_step(Step::Function, format!("Lambda function {}", names.function_name()), async {
+            .run_stage_step(Step::Function, format!("Lambda function {}", names.function_name()), async {
                 let (standing, adopt) = (self.seen.function.as_ref(), self.answers.consents.adopt);
-                let function =
-                    cloud.ensure_function(names, standing, &role.arn, settings, &zip, adopt, &say).await?;
+                let function = cloud
+                    .ensure_lambda_function(names, standing, &role.arn, settings, &zip, adopt, &say)
+                    .await?;
                 Ok((function, format!("Lambda function {} holds the code", names.function_name())))
             })
             .await?;
         let say = run.progress_reporter(Step::FunctionVersion);
         let version = run
-            .run_step(Step::FunctionVersion, "a numbered version", async {
-                let version = cloud.publish_version(names, &function, &description, &say).await?;
+            .run_stage_step(Step::FunctionVersion, "a numbered version", async {
+                let version = cloud.publish_function_version(names, &function, &description, &say).await?;
                 let text = format!("version {} is active: {}", version.number, version.arn);
                 Ok((version, text))
             })
@@ -242,9 +244,9 @@ async fn prove_live_links_accepted(
     }
     let what = "packagecloud's own redirect";
     let left = "what serves packages now was left as it is";
-    run.run_step(Step::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
-        let samples = probe::find_sample_keys(target).await?;
-        let redirect = session.probe_redirect(answers, samples.package.as_deref()).await?.ok_or_else(|| {
+    run.run_stage_step(Step::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
+        let samples = probe::find_sample_object_keys(target).await?;
+        let redirect = session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await?.ok_or_else(|| {
             Failure::other_failure(
                 what,
                 format!("it can't be seen, so whether the adopted function's successor accepts it isn't known; {left}"),
@@ -281,7 +283,7 @@ async fn prove_live_links_accepted(
 
 /// Gives the bundle back for publishing, and what is said of it, only where it passed its self-test whole.
 async fn self_test_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
-    let (passed, total) = run_self_test(&zip, SIGNED_URL_VECTORS).await.map_err(|why| {
+    let (passed, total) = run_bundle_self_test(&zip, SIGNED_URL_VECTORS).await.map_err(|why| {
         Failure::other_failure(
             "the function's bundle",
             why,
@@ -321,12 +323,12 @@ mod tests {
             key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
             context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
         };
-        let zip = bundle.build_zip(&[vec![1]]);
+        let zip = bundle.build_bundle_zip(&[vec![1]]);
         let (given, said) = self_test_bundle(zip.clone()).await.unwrap();
         assert!(given == zip && said.starts_with("self-test: "), "{said}");
 
         // Without a secret in it, it refuses what is signed rightly.
-        let failure = self_test_bundle(bundle.build_zip(&[])).await.unwrap_err();
+        let failure = self_test_bundle(bundle.build_bundle_zip(&[])).await.unwrap_err();
         assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
         let failure = self_test_bundle(b"no zip".to_vec()).await.unwrap_err();
         assert!(failure.next.contains("nothing was published"), "{failure:?}");

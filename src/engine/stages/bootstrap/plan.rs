@@ -50,7 +50,7 @@ fn plan_role(
     adopted: &mut AdoptionList,
 ) -> Result<(), Failure> {
     match &seen.role {
-        None => plan.add_change(
+        None => plan.add_planned_change(
             Step::Role,
             ChangeKind::Create,
             names.role_name(),
@@ -58,7 +58,7 @@ fn plan_role(
         ),
         Some(role) => {
             let unmarked = require_ours_or_unmarked(&role.ownership, "role", &role.name, names)?;
-            let unmarked = adopted.add_unmarked(unmarked, "its trust and its tags");
+            let unmarked = adopted.add_unmarked_resource(unmarked, "its trust and its tags");
             let (verb, why) = match (policy::trusts_lambda_and_edgelambda(&role.trust), unmarked) {
                 (true, false) => (ChangeKind::Keep, "it is there, trusted by lambda and edgelambda"),
                 (true, true) => {
@@ -66,7 +66,7 @@ fn plan_role(
                 }
                 (false, _) => (ChangeKind::Update, "lambda and edgelambda must both be trusted"),
             };
-            plan.add_change(Step::Role, verb, &role.name, why)
+            plan.add_planned_change(Step::Role, verb, &role.name, why)
         }
     }
     .calls
@@ -87,13 +87,13 @@ fn plan_key(
     adopted: &mut AdoptionList,
 ) -> Result<(), Failure> {
     match &seen.key {
-        None => plan.add_change(Step::Key, ChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
+        None => plan.add_planned_change(Step::Key, ChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
         Some(key) if key.state == "Enabled" => {
             let unmarked = require_ours_or_unmarked(&key.ownership, "KMS key", &key.id, names)?;
-            if adopted.add_unmarked(unmarked, "its policy and its tags") {
-                plan.add_change(Step::Key, ChangeKind::Update, &key.id, "it is enabled; it gets this install's tags")
+            if adopted.add_unmarked_resource(unmarked, "its policy and its tags") {
+                plan.add_planned_change(Step::Key, ChangeKind::Update, &key.id, "it is enabled; it gets this install's tags")
             } else {
-                plan.add_change(Step::Key, ChangeKind::Keep, &key.id, "it is there, and enabled")
+                plan.add_planned_change(Step::Key, ChangeKind::Keep, &key.id, "it is there, and enabled")
             }
         }
         Some(key) => {
@@ -112,10 +112,13 @@ fn plan_key(
         "kms:TagResource".into(),
     ]);
     match &seen.key {
-        Some(key) if key.alias => {
-            plan.add_change(Step::KeyAlias, ChangeKind::Keep, names.kms_alias_name(), "it points at the key")
-        }
-        _ => plan.add_change(
+        Some(key) if key.alias => plan.add_planned_change(
+            Step::KeyAlias,
+            ChangeKind::Keep,
+            names.kms_alias_name(),
+            "it points at the key",
+        ),
+        _ => plan.add_planned_change(
             Step::KeyAlias,
             ChangeKind::Create,
             names.kms_alias_name(),
@@ -135,19 +138,19 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
         .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role_name()), |r| r.arn.clone());
     match &seen.key {
         Some(key)
-            if policy::has_all_statements(
+            if policy::has_all_policy_statements(
                 &key.policy,
                 &policy::build_kms_key_policy(names, &role_arn, account),
             ) =>
         {
-            plan.add_change(
+            plan.add_planned_change(
                 Step::KeyPolicy,
                 ChangeKind::Keep,
                 names.kms_alias_name(),
                 "only the function's role may decrypt",
             )
         }
-        _ => plan.add_change(
+        _ => plan.add_planned_change(
             Step::KeyPolicy,
             ChangeKind::Update,
             names.kms_alias_name(),
@@ -163,7 +166,7 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
         }),
         _ => false,
     };
-    plan.add_change(
+    plan.add_planned_change(
         Step::RolePolicy,
         if role_policy_right { ChangeKind::Keep } else { ChangeKind::Attach },
         names.role_name(),
@@ -185,7 +188,7 @@ fn check_function(
         require_ours_or_unmarked(&function.ownership, "Lambda function", &names.function_name(), names)?;
     let changed =
         if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
-    let unmarked = adopted.add_unmarked(found, changed);
+    let unmarked = adopted.add_unmarked_resource(found, changed);
     if let Some(forbidden) = function.forbidden.first() {
         return Err(Failure::other_failure(
             format!("Lambda function {}", names.function_name()),
@@ -201,7 +204,7 @@ fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
     if let Some(arn) = &seen.version {
         const WHY_RIGHT: &str = "its code, secret and settings are right";
         if unmarked {
-            plan.add_change(
+            plan.add_planned_change(
                 Step::Function,
                 ChangeKind::Update,
                 names.function_name(),
@@ -210,9 +213,9 @@ fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
             .calls
             .push("lambda:TagResource".into());
         } else {
-            plan.add_change(Step::Function, ChangeKind::Keep, names.function_name(), WHY_RIGHT);
+            plan.add_planned_change(Step::Function, ChangeKind::Keep, names.function_name(), WHY_RIGHT);
         }
-        plan.add_change(
+        plan.add_planned_change(
             Step::FunctionVersion,
             ChangeKind::Keep,
             arn,
@@ -223,18 +226,18 @@ fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
             None => (ChangeKind::Create, "it checks every signed URL"),
             Some(_) => (ChangeKind::Update, "its code, secret or settings differ"),
         };
-        plan.add_change(
+        plan.add_planned_change(
             Step::SelfTest,
             ChangeKind::Run,
             "the bundle to be uploaded",
             "every rule of the signed URL is tried in it first",
         );
-        plan.add_change(Step::Function, verb, names.function_name(), why).calls.extend([
+        plan.add_planned_change(Step::Function, verb, names.function_name(), why).calls.extend([
             "lambda:CreateFunction".into(),
             "lambda:UpdateFunctionConfiguration".into(),
             "lambda:UpdateFunctionCode".into(),
         ]);
-        plan.add_change(
+        plan.add_planned_change(
             Step::FunctionVersion,
             ChangeKind::Create,
             "a new version",
@@ -248,13 +251,13 @@ fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
 fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames) {
     let line = if seen.by_control {
         match &seen.control {
-            Some(control) => plan.add_change(
+            Some(control) => plan.add_planned_change(
                 Step::OriginAccess,
                 ChangeKind::Keep,
                 &control.id,
                 "the origin access control is there",
             ),
-            None => plan.add_change(
+            None => plan.add_planned_change(
                 Step::OriginAccess,
                 ChangeKind::Create,
                 names.origin_access_control_name(),
@@ -263,13 +266,13 @@ fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &Resourc
         }
     } else {
         match &seen.identity {
-            Some(identity) => plan.add_change(
+            Some(identity) => plan.add_planned_change(
                 Step::OriginAccess,
                 ChangeKind::Keep,
                 &identity.id,
                 "the origin access identity is there",
             ),
-            None => plan.add_change(
+            None => plan.add_planned_change(
                 Step::OriginAccess,
                 ChangeKind::Create,
                 names.resource_comment(),

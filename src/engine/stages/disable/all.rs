@@ -14,8 +14,8 @@ use crate::model::{
 };
 
 use super::{
-    disabled_values, is_cloudfront_on_in_config, render_node_commands, render_reenable_warning,
-    unverified_reason, with_manual_disable,
+    disabled_setting_values, is_cloudfront_on_in_config, render_manual_node_commands,
+    render_reenable_warning, unverified_disable_reason, with_manual_disable_steps,
 };
 use crate::engine::{
     packagecloud::{
@@ -63,7 +63,7 @@ pub(crate) async fn apply(
     let mut all = DisableProgress::from_session(session);
     for round in 1.. {
         session.publish_disable_marker().await;
-        all.read_configs().await?;
+        all.read_node_configs().await?;
         // A configuration client would win each time: what it does is said, and not fought.
         let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
         let on = all.nodes.iter().any(|node| is_cloudfront_on_in_config(&node.seen) && again(node));
@@ -82,13 +82,16 @@ pub(crate) async fn apply(
             return Ok(if beside {
                 (StageEnd::Applied, "it was off already, and the run beside this one will not go live".into())
             } else {
-                (StageEnd::Unchanged, unverified_reason(session, answers).unwrap_or_default().to_owned())
+                (
+                    StageEnd::Unchanged,
+                    unverified_disable_reason(session, answers).unwrap_or_default().to_owned(),
+                )
             });
         }
         all.nodes.iter_mut().for_each(|node| node.failures.clear());
-        all.write_configs(run).await?;
+        all.write_disabled_configs(run).await?;
         if session.is_without_ctl() {
-            all.finish_nodes().await;
+            all.finish_disabled_nodes().await;
             let text = "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart";
             return if all.lost.is_empty() {
                 Ok((StageEnd::Stopped, text.into()))
@@ -100,7 +103,7 @@ pub(crate) async fn apply(
         all.run_ctl_on_nodes(Step::Restart, CtlCommand::Restart, run).await;
     }
     let observed = run
-        .run_step(Step::Proof, "asking packagecloud where it redirects", async {
+        .run_stage_step(Step::Proof, "asking packagecloud where it redirects", async {
             let failed = all.nodes.iter().any(|node| !node.failures.is_empty());
             let observed = if failed {
                 switch::describe_redirects(session, answers).await
@@ -127,7 +130,7 @@ impl DisableProgress {
     }
 
     /// Reads every file; a node whose file can't be read is lost.
-    async fn read_configs(&mut self) -> Result<(), Failure> {
+    async fn read_node_configs(&mut self) -> Result<(), Failure> {
         let read = join_all(self.nodes.iter().map(|node| node.session.host.read_config())).await;
         for (node, read) in self.nodes.iter_mut().zip(read) {
             match read {
@@ -151,7 +154,7 @@ impl DisableProgress {
             match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
-                    return Err(with_manual_disable(failure, &node.session.host.config_location()));
+                    return Err(with_manual_disable_steps(failure, &node.session.host.config_location()));
                 }
                 Some(failure) => self.lost.push((node.session, failure)),
             }
@@ -161,7 +164,7 @@ impl DisableProgress {
 
     /// Writes every file that says that CloudFront is on; without the file switched off, a restart would only cost
     /// customers time.
-    async fn write_configs(&mut self, run: &StageRun) -> Result<(), Failure> {
+    async fn write_disabled_configs(&mut self, run: &StageRun) -> Result<(), Failure> {
         let on: Vec<&NodeToDisable> =
             self.nodes.iter().filter(|node| is_cloudfront_on_in_config(&node.seen)).collect();
         for node in self.nodes.iter().filter(|node| node.due && !is_cloudfront_on_in_config(&node.seen)) {
@@ -175,7 +178,7 @@ impl DisableProgress {
         let names = render_node_names(on.into_iter());
         let mut began = false;
         let result = run
-            .run_step(Step::Switch, format!("writing {}", places.join(", ")), async {
+            .run_stage_step(Step::Switch, format!("writing {}", places.join(", ")), async {
                 began = true;
                 let written =
                     join_all(self.nodes.iter().map(|node| write_cloudfront_off(&node.session))).await;
@@ -192,7 +195,7 @@ impl DisableProgress {
                 match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
                         let path = &self.nodes[0].seen.path;
-                        Err(with_manual_disable(failure.clone(), path))
+                        Err(with_manual_disable_steps(failure.clone(), path))
                     }
                     Some(failure) => Err(failure.clone()),
                     None => Ok(((), format!("cloudfront_enabled is false{names}{backups}"))),
@@ -211,7 +214,7 @@ impl DisableProgress {
         let names = render_node_names(self.nodes.iter().filter(|node| node.due));
         let several = self.nodes.len() > 1;
         let _ = run
-            .run_step(step, format!("packagecloud-ctl {command}{names}"), async {
+            .run_stage_step(step, format!("packagecloud-ctl {command}{names}"), async {
                 let due = self.nodes.iter_mut().filter(|node| node.due);
                 let ran = join_all(due.map(async |node| {
                     let name = node.session.host.transport.remote_host_name().filter(|_| several);
@@ -231,7 +234,7 @@ impl DisableProgress {
     }
 
     /// The nodes that followed are seen to their end.
-    async fn finish_nodes(&self) {
+    async fn finish_disabled_nodes(&self) {
         for node in self.nodes.iter().filter(|node| node.failures.is_empty()) {
             switch::finish_cloudfront_switch(&node.session).await;
         }
@@ -245,7 +248,7 @@ impl DisableProgress {
     ) -> Result<(StageEnd, String), Failure> {
         if !self.lost.is_empty() {
             // Those that followed are done; it is the lost ones that are left.
-            self.finish_nodes().await;
+            self.finish_disabled_nodes().await;
             return Err(match observed {
                 Ok(observed) => self.lost_nodes_failure(&observed),
                 Err(failure) => Failure { kind: failure.kind, ..self.lost_nodes_failure(&failure.why) },
@@ -255,7 +258,7 @@ impl DisableProgress {
             self.nodes.iter().flat_map(|node| node.failures.iter().cloned()).collect();
         match observed {
             Ok(observed) if failures.is_empty() => {
-                self.finish_nodes().await;
+                self.finish_disabled_nodes().await;
                 let since = clock::render_utc_time(session.host.clock.current_host_time());
                 let on = render_node_names(self.nodes.iter());
                 let backups: String = self.nodes.iter().map(|node| node.backup.as_str()).collect();
@@ -303,7 +306,7 @@ impl DisableProgress {
         if !observed.is_empty() {
             why.push(observed.to_owned());
         }
-        let next: Vec<String> = self.lost.iter().map(|(node, _)| render_node_commands(node)).collect();
+        let next: Vec<String> = self.lost.iter().map(|(node, _)| render_manual_node_commands(node)).collect();
         let kind = if failure.kind == FailureKind::Drifted { FailureKind::Other } else { failure.kind };
         let what = first.host.transport.remote_host_name().unwrap_or_default();
         Failure::new(kind, what, why.join("; "), format!("type {}", next.join("; and ")))
@@ -323,7 +326,7 @@ async fn write_cloudfront_off(node: &Session) -> Result<String, Failure> {
             return Vec::new();
         }
         switch::save_cloudfront_switch_intent(node, false);
-        disabled_values().render_edits(&[SettingKey::Enabled])
+        disabled_setting_values().render_setting_edits(&[SettingKey::Enabled])
     })
     .await?;
     Ok(written.as_ref().map(render_backup_note).unwrap_or_default())

@@ -8,7 +8,7 @@ use crate::model::{
         evidence::DistributionEvidence,
     },
     failure::Failure,
-    run::{answers::OperatorAnswers, plan::Attachment},
+    run::{answers::OperatorAnswers, plan::PlanDocument},
 };
 
 /// Observes what the domain that was asked for needs; `None` where none was.
@@ -24,7 +24,7 @@ pub async fn observe_packages_domain(
     if distribution.is_some_and(|one| one.domain == *name) {
         return Ok(None);
     }
-    let all = target.read_delivery().await?.distributions;
+    let all = target.read_delivery_resources().await?.distributions;
     let others = all.iter().filter(|one| distribution.is_none_or(|ours| ours.id != one.id));
     for other in others {
         if other.has_domain_name(name) {
@@ -53,14 +53,14 @@ pub async fn observe_packages_domain(
 }
 
 /// Shows what DNS must say: the certificate's validation where it is pending, and the name itself.
-pub fn dns_records_attachment(seen: &DistributionEvidence) -> Option<Attachment> {
+pub fn dns_records_document(seen: &DistributionEvidence) -> Option<PlanDocument> {
     let domain = seen.packages_domain.as_ref()?;
     let mut lines: Vec<String> = Vec::new();
-    if !domain.certificate.is_issued() {
+    if !domain.certificate.is_certificate_issued() {
         lines.extend(domain.certificate.records.iter().map(DnsRecord::to_zone_line));
     }
     let target =
         seen.distribution.as_ref().map_or("(the distribution's domain, once it is made)", |one| &one.domain);
     lines.push(format!("{} CNAME {target}", domain.name));
-    Some(Attachment { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
+    Some(PlanDocument { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
 }

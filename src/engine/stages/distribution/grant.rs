@@ -6,7 +6,8 @@ use crate::aws::ProgressReporter;
 use crate::engine::{
     resources::{
         guard::{
-            has_function_version_everywhere, is_distribution_guarded, refuse_undeployed, refuse_unguarded,
+            has_function_version_everywhere, is_distribution_guarded, refuse_undeployed_distribution,
+            refuse_unguarded_distributions,
         },
         install::bucket_reader_from_identity,
     },
@@ -19,7 +20,7 @@ use crate::model::{
 };
 
 /// What the account and the bucket policy were left as.
-pub struct GrantOutcome {
+pub struct BucketGrantOutcome {
     pub text: String,
     pub distributions: Vec<CloudFrontDistribution>,
     pub bucket_policy: Option<String>,
@@ -49,9 +50,9 @@ async fn read_guarded_distributions(
     let all = target.cloud.list_distributions(names).await?;
     for other in &all {
         if other.id != own.id {
-            refuse_unguarded(other, names, identity)?;
+            refuse_unguarded_distributions(other, names, identity)?;
             if let Some(identity) = identity {
-                refuse_undeployed(other, identity)?;
+                refuse_undeployed_distribution(other, identity)?;
             }
             continue;
         }
@@ -80,14 +81,21 @@ pub async fn grant_bucket_read(
     deployed: &CloudFrontDistribution,
     version_arn: &str,
     say: ProgressReporter<'_>,
-) -> Result<GrantOutcome, Failure> {
+) -> Result<BucketGrantOutcome, Failure> {
     let distributions = read_guarded_distributions(target, seen, deployed, Some(version_arn)).await?;
     let reader = bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
-    let text =
-        put_policy_with_backup(session, target, seen.bucket.policy.as_deref(), &document, text, say).await?;
-    Ok(GrantOutcome { text, distributions, bucket_policy: Some(document) })
+    let text = replace_bucket_policy_with_backup(
+        session,
+        target,
+        seen.bucket.policy.as_deref(),
+        &document,
+        text,
+        say,
+    )
+    .await?;
+    Ok(BucketGrantOutcome { text, distributions, bucket_policy: Some(document) })
 }
 
 /// Lets the next origin access read too, before it takes the place of the one that stands. `standing` is Deployed behind the authenticator.
@@ -105,18 +113,25 @@ pub async fn grant_both_readers(
     read_guarded_distributions(target, seen, standing, None).await?;
     let reader = bucket_reader_from_distribution(seen, &standing.arn, &target.account);
     let document =
-        policy::merge_bucket_policy_for_both(seen.bucket.policy.as_deref(), &target.names, reader)?;
+        policy::merge_bucket_policy_for_both_readers(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!(
         "CloudFront may read {} in both ways, until every edge has changed",
         target.names.bucket_name()
     );
-    let text =
-        put_policy_with_backup(session, target, seen.bucket.policy.as_deref(), &document, text, say).await?;
+    let text = replace_bucket_policy_with_backup(
+        session,
+        target,
+        seen.bucket.policy.as_deref(),
+        &document,
+        text,
+        say,
+    )
+    .await?;
     Ok((document, text))
 }
 
 /// Puts `new` where `old` stands, which is kept beforehand.
-async fn put_policy_with_backup(
+async fn replace_bucket_policy_with_backup(
     session: &Session,
     target: &AwsTarget,
     old: Option<&str>,
@@ -130,13 +145,14 @@ async fn put_policy_with_backup(
     let bucket = target.names.bucket_name();
     let saved = match old {
         Some(old) => {
-            let path =
-                session.host.state.save_policy(session.host.clock.current_host_time(), bucket, old).map_err(
-                    |failure| {
-                        let next = format!("{}; the bucket policy was not changed", failure.next);
-                        Failure::new(FailureKind::Other, failure.what, failure.why, next)
-                    },
-                )?;
+            let path = session
+                .host
+                .state
+                .save_replaced_policy(session.host.clock.current_host_time(), bucket, old)
+                .map_err(|failure| {
+                    let next = format!("{}; the bucket policy was not changed", failure.next);
+                    Failure::new(FailureKind::Other, failure.what, failure.why, next)
+                })?;
             format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),

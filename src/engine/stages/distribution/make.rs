@@ -1,7 +1,7 @@
 //! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
 use super::{
-    grant::{GrantOutcome, grant_both_readers, grant_bucket_read},
+    grant::{BucketGrantOutcome, grant_both_readers, grant_bucket_read},
     plan::needs_origin_access_change,
 };
 use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
@@ -47,7 +47,7 @@ pub(crate) async fn apply(
         _ => return Err(needed("the origin access", "there is none yet")),
     };
     let making_cache =
-        run.run_step(Step::CachePolicy, format!("cache policy {}", names.cache_policy_name()), async {
+        run.run_stage_step(Step::CachePolicy, format!("cache policy {}", names.cache_policy_name()), async {
             let adopt = answers.consents.adopt;
             let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
             let text = format!("cache policy {} stands", cache.id);
@@ -69,7 +69,7 @@ pub(crate) async fn apply(
     }
     let made = Box::pin(ensure_distribution(&target, &seen, settings, answers, run)).await?;
     // The same request carries both; the screen has a line for each.
-    run.run_step(Step::Authenticator, version_arn, async {
+    run.run_stage_step(Step::Authenticator, version_arn, async {
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
@@ -105,7 +105,7 @@ async fn let_next_reader_in(
     let standing = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
     let say = run.progress_reporter(Step::BucketPolicy);
     let doing = format!("bucket policy of {}, for both ways", names.bucket_name());
-    run.run_step(Step::BucketPolicy, doing, async {
+    run.run_stage_step(Step::BucketPolicy, doing, async {
         Box::pin(grant_both_readers(session, target, seen, &standing, &say)).await
     })
     .await
@@ -122,7 +122,7 @@ async fn ensure_distribution(
 ) -> Result<CloudFrontDistribution, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
     let say = run.progress_reporter(Step::Distribution);
-    run.run_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
+    run.run_stage_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
         let distribution = match &seen.distribution {
             None => {
                 // The plan may be old: one that was made since is never made twice.
@@ -155,13 +155,17 @@ async fn open_bucket(
     seen: &DistributionEvidence,
     (made, version_arn): (&CloudFrontDistribution, &str),
     run: &StageRun,
-) -> Result<GrantOutcome, Failure> {
+) -> Result<BucketGrantOutcome, Failure> {
     let say = run.progress_reporter(Step::BucketPolicy);
-    run.run_step(Step::BucketPolicy, format!("bucket policy of {}", target.names.bucket_name()), async {
-        let granted = Box::pin(grant_bucket_read(session, target, seen, made, version_arn, &say)).await?;
-        let text = granted.text.clone();
-        Ok((granted, text))
-    })
+    run.run_stage_step(
+        Step::BucketPolicy,
+        format!("bucket policy of {}", target.names.bucket_name()),
+        async {
+            let granted = Box::pin(grant_bucket_read(session, target, seen, made, version_arn, &say)).await?;
+            let text = granted.text.clone();
+            Ok((granted, text))
+        },
+    )
     .await
 }
 
@@ -174,12 +178,12 @@ async fn wait_until_certificate_issued(
 ) -> Result<Option<AcmCertificate>, Failure> {
     let Some(domain) = &seen.packages_domain else { return Ok(None) };
     let certificate = &domain.certificate;
-    if certificate.is_issued() {
+    if certificate.is_certificate_issued() {
         return Ok(Some(certificate.clone()));
     }
     let say = run.progress_reporter(Step::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
-    run.run_step(Step::Certificate, doing, async {
+    run.run_stage_step(Step::Certificate, doing, async {
         let waiting =
             || run.read_unless_stopped(target.cloud.wait_until_certificate_issued(certificate, &say));
         let issued =
@@ -199,7 +203,7 @@ async fn wait_until_distribution_deployed(
 ) -> Result<CloudFrontDistribution, Failure> {
     let say = run.progress_reporter(Step::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
-    run.run_step(Step::Deployed, doing, async {
+    run.run_stage_step(Step::Deployed, doing, async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, made, &say))
         };

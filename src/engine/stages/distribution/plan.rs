@@ -43,26 +43,26 @@ pub fn plan_distribution(
     plan_cache_policy(&mut plan, seen, names, &mut adopted)?;
     plan_certificate(&mut plan, seen);
     match &seen.distribution {
-        None => plan_creation(&mut plan, seen, names),
+        None => plan_distribution_creation(&mut plan, seen, names),
         Some(distribution) => {
-            adopted.add_unmarked(
+            adopted.add_unmarked_resource(
                 require_ours_or_unmarked(&distribution.ownership, "distribution", &distribution.id, names)?,
                 "its behaviors' viewer request, cache policy and origin access; its Comment and its tags",
             );
             refuse_taken_viewer_request(distribution, names)?;
-            plan_update(&mut plan, seen, distribution, names);
+            plan_distribution_update(&mut plan, seen, distribution, names);
         }
     }
     bucket_key::plan_bucket_kms_keys(&mut plan, seen, names, &target.account, answers);
     let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(seen, names) {
-        plan.add_change(
+        plan.add_planned_change(
             Step::BucketPolicy,
             ChangeKind::Keep,
             names.bucket_name(),
             "CloudFront may read; every other statement stays",
         )
     } else {
-        plan.add_change(Step::BucketPolicy, ChangeKind::Update, names.bucket_name(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
+        plan.add_planned_change(Step::BucketPolicy, ChangeKind::Update, names.bucket_name(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
     };
     line.calls.extend(["s3:GetBucketPolicy".into(), "s3:PutBucketPolicy".into()]);
     for change in &mut plan.changes {
@@ -70,7 +70,7 @@ pub fn plan_distribution(
             .calls
             .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
-    plan.attachments.extend(domain::dns_records_attachment(seen));
+    plan.documents.extend(domain::dns_records_document(seen));
     plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
     Ok(plan)
 }
@@ -82,7 +82,7 @@ fn plan_cache_policy(
     adopted: &mut AdoptionList,
 ) -> Result<(), Failure> {
     match &seen.cache_policy {
-        None => plan.add_change(
+        None => plan.add_planned_change(
             Step::CachePolicy,
             ChangeKind::Create,
             names.cache_policy_name(),
@@ -95,7 +95,7 @@ fn plan_cache_policy(
                 &names.cache_policy_name(),
                 names,
             )?;
-            let unmarked = adopted.add_unmarked(unmarked, "its times to live and its Comment");
+            let unmarked = adopted.add_unmarked_resource(unmarked, "its times to live and its Comment");
             let (verb, why) = match (cache.is_correct, unmarked) {
                 (true, false) => (ChangeKind::Keep, "its times to live are right"),
                 (true, true) => {
@@ -103,7 +103,7 @@ fn plan_cache_policy(
                 }
                 (false, _) => (ChangeKind::Update, "its times to live or its key differ"),
             };
-            plan.add_change(Step::CachePolicy, verb, &cache.id, why)
+            plan.add_planned_change(Step::CachePolicy, verb, &cache.id, why)
         }
     }
     .calls
@@ -119,8 +119,8 @@ fn plan_certificate(plan: &mut Plan, seen: &DistributionEvidence) {
     let Some(domain) = &seen.packages_domain else { return };
     let arn = &domain.certificate.arn;
     let calls = ["acm:ListCertificates".into(), "acm:DescribeCertificate".into()];
-    if domain.certificate.is_issued() {
-        plan.add_change(
+    if domain.certificate.is_certificate_issued() {
+        plan.add_planned_change(
             Step::Certificate,
             ChangeKind::Keep,
             arn,
@@ -130,16 +130,16 @@ fn plan_certificate(plan: &mut Plan, seen: &DistributionEvidence) {
         .extend(calls);
     } else {
         let why = "it is not issued yet: this waits for ACM, which waits for the DNS record shown";
-        plan.add_change(Step::Certificate, ChangeKind::Run, arn, why).calls.extend(calls);
+        plan.add_planned_change(Step::Certificate, ChangeKind::Run, arn, why).calls.extend(calls);
     }
 }
 
-fn version_label(seen: &DistributionEvidence) -> &str {
+fn function_version_label(seen: &DistributionEvidence) -> &str {
     seen.version_arn.as_deref().unwrap_or("the version from the bootstrap")
 }
 
-fn plan_creation(plan: &mut Plan, seen: &DistributionEvidence, names: &ResourceNames) {
-    plan.add_change(
+fn plan_distribution_creation(plan: &mut Plan, seen: &DistributionEvidence, names: &ResourceNames) {
+    plan.add_planned_change(
         Step::Distribution,
         ChangeKind::Create,
         names.resource_comment(),
@@ -151,32 +151,37 @@ fn plan_creation(plan: &mut Plan, seen: &DistributionEvidence, names: &ResourceN
         "cloudfront:CreateDistribution".into(),
         "cloudfront:TagResource".into(),
     ]);
-    plan.add_change(Step::Authenticator, ChangeKind::Attach, version_label(seen), EVERY_BEHAVIOR)
-        .calls
-        .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
-    plan.add_change(Step::Deployed, ChangeKind::Run, "every edge", DEPLOY_TIME_NOTE);
+    plan.add_planned_change(
+        Step::Authenticator,
+        ChangeKind::Attach,
+        function_version_label(seen),
+        EVERY_BEHAVIOR,
+    )
+    .calls
+    .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
+    plan.add_planned_change(Step::Deployed, ChangeKind::Run, "every edge", DEPLOY_TIME_NOTE);
 }
 
-fn plan_update(
+fn plan_distribution_update(
     plan: &mut Plan,
     seen: &DistributionEvidence,
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
 ) {
-    let differs = list_differences(seen, distribution, names);
+    let differs = list_distribution_differences(seen, distribution, names);
     // Tags are no part of what is deployed.
     let tags =
         (distribution.ownership == ResourceOwnership::Unmarked).then_some("it gets this install's tags");
     let changes: Vec<&str> = differs.iter().map(String::as_str).chain(tags).collect();
     if changes.is_empty() {
-        plan.add_change(
+        plan.add_planned_change(
             Step::Distribution,
             ChangeKind::Keep,
             &distribution.id,
             format!("it is there: {}", distribution.domain),
         );
     } else {
-        plan.add_change(Step::Distribution, ChangeKind::Update, &distribution.id, changes.join("; "))
+        plan.add_planned_change(Step::Distribution, ChangeKind::Update, &distribution.id, changes.join("; "))
             .calls
             .extend([
                 "cloudfront:GetDistributionConfig".into(),
@@ -189,7 +194,12 @@ fn plan_update(
         .as_ref()
         .is_some_and(|arn| has_function_version_everywhere(distribution, names, arn));
     if carried {
-        plan.add_change(Step::Authenticator, ChangeKind::Keep, version_label(seen), EVERY_BEHAVIOR);
+        plan.add_planned_change(
+            Step::Authenticator,
+            ChangeKind::Keep,
+            function_version_label(seen),
+            EVERY_BEHAVIOR,
+        );
     } else {
         let before = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref());
         let why = before.map_or_else(
@@ -198,19 +208,19 @@ fn plan_update(
                 format!("{EVERY_BEHAVIOR}, where {before} is now; roll-back --edge {before} puts that back")
             },
         );
-        plan.add_change(Step::Authenticator, ChangeKind::Attach, version_label(seen), why)
+        plan.add_planned_change(Step::Authenticator, ChangeKind::Attach, function_version_label(seen), why)
             .calls
             .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
     }
     if carried && differs.is_empty() && distribution.status == "Deployed" {
-        plan.add_change(Step::Deployed, ChangeKind::Keep, &distribution.id, "every edge has it");
+        plan.add_planned_change(Step::Deployed, ChangeKind::Keep, &distribution.id, "every edge has it");
     } else {
-        plan.add_change(Step::Deployed, ChangeKind::Run, &distribution.id, DEPLOY_TIME_NOTE);
+        plan.add_planned_change(Step::Deployed, ChangeKind::Run, &distribution.id, DEPLOY_TIME_NOTE);
     }
 }
 
 /// What contract section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
-fn list_differences(
+fn list_distribution_differences(
     seen: &DistributionEvidence,
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
@@ -226,7 +236,7 @@ fn list_differences(
                 (_, Some(id)) => Some(format!("control {id}")),
                 (None, None) => None,
             };
-            let (identity, control) = desired_origin_access(seen);
+            let (identity, control) = desired_origin_access_ids(seen);
             let now = whose(origin.identity.as_deref(), origin.control.as_deref());
             let then = whose(identity, control);
             let then = then.as_deref().unwrap_or("the one that is made");
@@ -265,7 +275,7 @@ fn bucket_origins<'a>(
 }
 
 /// The ids of the identity and of the control that origins of the bucket shall have.
-fn desired_origin_access(seen: &DistributionEvidence) -> (Option<&str>, Option<&str>) {
+fn desired_origin_access_ids(seen: &DistributionEvidence) -> (Option<&str>, Option<&str>) {
     if seen.by_control {
         (None, seen.control.as_ref().map(|control| control.id.as_str()))
     } else {
@@ -274,7 +284,7 @@ fn desired_origin_access(seen: &DistributionEvidence) -> (Option<&str>, Option<&
 }
 
 fn has_other_origin_access(seen: &DistributionEvidence, origin: &DistributionOrigin) -> bool {
-    let (identity, control) = desired_origin_access(seen);
+    let (identity, control) = desired_origin_access_ids(seen);
     (identity.is_none() && control.is_none())
         || (origin.identity.as_deref(), origin.control.as_deref()) != (identity, control)
 }

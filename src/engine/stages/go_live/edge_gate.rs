@@ -22,7 +22,7 @@ pub(super) async fn require_edge_probes_pass(
     seen: &ConfigurationEvidence,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    run.run_step(Step::Gate, "signed URLs at the edge", async {
+    run.run_stage_step(Step::Gate, "signed URLs at the edge", async {
         if session.is_delivery_unreachable() {
             return Ok((
                 (),
@@ -39,7 +39,8 @@ pub(super) async fn require_edge_probes_pass(
         let secret = seen.desired.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
         let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
-        Box::pin(packages_domain::wait_until_domain_serves(session, domain, distribution, run)).await?;
+        Box::pin(packages_domain::wait_until_packages_domain_serves(session, domain, distribution, run))
+            .await?;
         let deployed = check_distribution_ready(Some(distribution), &found.target.names.function_name());
         run.emit_check(deployed.clone());
         let gate = EdgeProber {
@@ -48,7 +49,7 @@ pub(super) async fn require_edge_probes_pass(
             domain,
             secret,
             construction: found.construction,
-            samples: probe::find_sample_keys(&found.target).await?,
+            samples: probe::find_sample_object_keys(&found.target).await?,
             known: found.known.clone(),
         };
         let mut checks = vec![deployed];

@@ -7,7 +7,7 @@ use crate::model::{
     run::answers::OperatorAnswers,
 };
 
-use super::{GoLiveFacts, is_connection_lost, proof, revert::revert_go_live, switch_node_to_cloudfront};
+use super::{GoLiveFacts, is_node_connection_lost, proof, revert::revert_go_live, switch_node_to_cloudfront};
 use crate::engine::{
     packagecloud::{nodes, services, switch},
     run::StageRun,
@@ -56,13 +56,13 @@ pub(super) async fn go_live_on_followers(
             switch::restart_packagecloud(&node, run).await?;
             proof::prove_edge_accepts_all_redirects(session, found, seen, answers, run).await?;
             switch::finish_switch_to_cloudfront(&node).await?;
-            Ok::<_, Failure>(services::check_after_restart(&node, answers, restarting).await)
+            Ok::<_, Failure>(services::check_services_after_restart(&node, answers, restarting).await)
         };
         let name = node.host.transport.remote_host_name().unwrap_or_default().to_owned();
         match live.await {
             Ok(services) => on.push(if services.is_empty() { name } else { format!("{name} ({services})") }),
             Err(failure)
-                if failure.kind == FailureKind::Interrupted || is_connection_lost(&node, &failure) =>
+                if failure.kind == FailureKind::Interrupted || is_node_connection_lost(&node, &failure) =>
             {
                 return Err(failure);
             }

@@ -8,11 +8,13 @@ use crate::host::{environment::clock, pending_changes::PendingConfigChanges};
 /// Lists what a reconfigure of this node would apply beside our lines.
 pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
     let Ok(hash) = session.host.read_config_hash().await else { return Vec::new() };
-    let pending = session.host.read_pending_changes(&hash).await;
+    let pending = session.host.read_pending_config_changes(&hash).await;
     let place = session.host.config_location();
     let mut notes = Vec::new();
     // A packagecloud that is played, or left to the operator, leaves no trace of a reconfigure.
-    if session.can_ask_services() || !matches!(pending, PendingConfigChanges::Theirs { last: None, .. }) {
+    if session.can_ask_service_statuses()
+        || !matches!(pending, PendingConfigChanges::Theirs { last: None, .. })
+    {
         notes.extend(render_pending_changes_note(&place, pending));
     }
     if let Some(last) = last_reconfigure_time(pending)

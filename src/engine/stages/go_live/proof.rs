@@ -31,8 +31,8 @@ pub(super) async fn prove_edge_accepts_redirect(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
-    run.run_step(Step::Proof, "asking packagecloud for a package", async {
-        if !session.can_probe_redirect(answers) {
+    run.run_stage_step(Step::Proof, "asking packagecloud for a package", async {
+        if !session.can_probe_packagecloud_redirect(answers) {
             let text =
                 "not proven: no --probe-url; switched on as you said, so try an install from a client now";
             return Ok((text.to_owned(), text.to_owned()));
@@ -48,7 +48,7 @@ pub(super) async fn prove_edge_accepts_redirect(
                 ),
             ));
         }
-        let reply = probe::follow_redirect(session, &location).await?;
+        let reply = probe::follow_redirect_to_edge(session, &location).await?;
         if is_accepted_edge_reply(&reply) {
             let text = format!(
                 "packagecloud answers {}, and the edge {}",
@@ -77,11 +77,11 @@ pub(super) async fn prove_edge_accepts_all_redirects(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    run.run_step(Step::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
-        if !session.can_probe_redirect(answers) {
+    run.run_stage_step(Step::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
+        if !session.can_probe_packagecloud_redirect(answers) {
             return Ok(((), "not proven: no --probe-url".to_owned()));
         }
-        let samples = probe::find_sample_keys(&found.target).await.unwrap_or_default();
+        let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
         let asked = SampledRedirects::sample_redirects_with_patience(
             session,
             answers,
@@ -93,7 +93,7 @@ pub(super) async fn prove_edge_accepts_all_redirects(
         let locations =
             asked.iter().flat_map(SampledRedirects::redirect_urls_to_cloudfront).collect::<Vec<_>>();
         for location in locations.iter().filter(|_| !session.is_delivery_unreachable()) {
-            let reply = probe::follow_redirect(session, location).await?;
+            let reply = probe::follow_redirect_to_edge(session, location).await?;
             if !is_accepted_edge_reply(&reply) {
                 return Err(refused_redirect_failure(seen, found, location, &reply));
             }
@@ -131,11 +131,11 @@ async fn wait_until_redirects_to_edge(
     found: &GoLiveFacts,
     answers: &OperatorAnswers,
 ) -> Result<DownloadRedirect, Failure> {
-    let samples = probe::find_sample_keys(&found.target).await.unwrap_or_default();
+    let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
     let until = tokio::time::Instant::now() + session.scale_wait(PROOF_TIMEOUT);
     loop {
         session.ensure_cloudfront_not_disabled().await?;
-        let seen = match session.probe_redirect(answers, samples.package.as_deref()).await {
+        let seen = match session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.redirect_target() == RedirectTarget::Edge => return Ok(redirect),
             Ok(Some(redirect)) => format!("it answers {}", redirect.describe_redirect()),
             Ok(None) => "no URL to ask for".to_owned(),

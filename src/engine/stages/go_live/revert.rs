@@ -29,17 +29,17 @@ pub(super) async fn revert_go_live(
         packages_domain: before.packages_domain.clone(),
     };
     let back = async {
-        run.run_step(
+        run.run_stage_step(
             Step::TakeBack,
             format!("CloudFront is switched off again{}", session.host.host_suffix()),
             async {
                 config_write::write_config_edits_with_retries(session, |now| {
                     let moved = |&key: &SettingKey| {
-                        before.render_ruby_value(key).is_some()
-                            && before.render_ruby_value(key) != now.values.render_ruby_value(key)
+                        before.render_setting_as_ruby(key).is_some()
+                            && before.render_setting_as_ruby(key) != now.values.render_setting_as_ruby(key)
                     };
                     let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
-                    before.render_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
+                    before.render_setting_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
                 })
                 .await?;
                 Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))

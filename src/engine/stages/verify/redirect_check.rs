@@ -3,7 +3,7 @@
 use crate::engine::{
     delivery::{
         diagnosis::{self, DiagnosisFacts},
-        probe::{self, SampleKeys},
+        probe::{self, SampleObjectKeys},
         redirects::SampledRedirects,
     },
     session::Session,
@@ -27,10 +27,10 @@ const FOLLOW_FILE_ADVICE: &str =
     "run reconfigure, then restart: packagecloud runs on other values than packagecloud.rb holds";
 
 /// What packagecloud's own redirect is judged by.
-pub(super) struct RedirectCheck<'a> {
+pub(super) struct PackagecloudRedirectCheck<'a> {
     pub session: &'a Session,
     pub answers: &'a OperatorAnswers,
-    pub samples: &'a SampleKeys,
+    pub samples: &'a SampleObjectKeys,
     pub enabled: bool,
     pub domain: Option<&'a str>,
     pub secret: Option<&'a Secret>,
@@ -40,9 +40,9 @@ pub(super) struct RedirectCheck<'a> {
     pub edge_works: bool,
 }
 
-impl RedirectCheck<'_> {
+impl PackagecloudRedirectCheck<'_> {
     /// Asks packagecloud itself ten times, and follows the last redirect.
-    pub(super) async fn check_redirects(&self) -> CheckResult {
+    pub(super) async fn check_packagecloud_redirects(&self) -> CheckResult {
         let key = self.samples.package.as_deref();
         let redirects =
             match SampledRedirects::sample_redirects(self.session, self.answers, key, REDIRECT_SAMPLES).await
@@ -66,7 +66,7 @@ impl RedirectCheck<'_> {
                 .packagecloud_failed_check(&format!("answers {status}"), advice_without_redirect(status));
         }
         let edge = redirects.redirect_urls_to_cloudfront();
-        let seen = redirects.describe_each().join(" and ");
+        let seen = redirects.describe_distinct_redirects().join(" and ");
         match (self.enabled, edge.len()) {
             (false, 0) => CheckResult::unknown_check(
                 REDIRECT_CHECK_NAME,
@@ -126,7 +126,7 @@ impl RedirectCheck<'_> {
                 format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"),
             );
         }
-        let reply = match probe::follow_redirect(self.session, location).await {
+        let reply = match probe::follow_redirect_to_edge(self.session, location).await {
             Ok(reply) => reply,
             Err(failure) => {
                 let (why, next) = diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure);

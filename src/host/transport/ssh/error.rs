@@ -4,7 +4,7 @@ use std::io;
 
 use crate::model::failure::{Failure, FailureKind};
 
-use super::{SshError, remote_failure};
+use super::{SshError, remote_host_failure};
 
 /// Returns the failure where ssh itself can't be started.
 pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
@@ -17,8 +17,8 @@ pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failu
 }
 
 /// Returns the failure of a host that isn't reached, with why.
-pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
-    remote_failure(
+pub(super) fn host_unreachable_failure(name: &str, why: &str) -> Failure {
+    remote_host_failure(
         name,
         FailureKind::Unreachable,
         format!("it can't be reached: {why}"),
@@ -28,8 +28,8 @@ pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
 }
 
 /// Returns the failure where the line dropped, and trying did not bring it back.
-pub(super) fn connection_lost_failure(name: &str, failure: &Failure) -> Failure {
-    remote_failure(
+pub(super) fn ssh_connection_lost_failure(name: &str, failure: &Failure) -> Failure {
+    remote_host_failure(
         name,
         FailureKind::Unreachable,
         format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
@@ -54,7 +54,8 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let has = |text: &str| said.contains(text);
     let last = lines.last().copied().unwrap_or("it said nothing");
-    let refused = |kind, why: String, next: String| SshError::Refused(remote_failure(name, kind, why, next));
+    let refused =
+        |kind, why: String, next: String| SshError::Refused(remote_host_failure(name, kind, why, next));
     if status == Some(255) {
         if has("Could not resolve hostname") {
             return refused(
@@ -96,10 +97,10 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
                 format!("mend ssh's configuration, until this works: ssh {name}"),
             );
         }
-        return SshError::Dropped(unreachable_failure(name, last));
+        return SshError::Dropped(host_unreachable_failure(name, last));
     }
     if status.is_none() {
-        return SshError::Dropped(unreachable_failure(name, "ssh was ended"));
+        return SshError::Dropped(host_unreachable_failure(name, "ssh was ended"));
     }
     classify_sudo_failure(name, said).unwrap_or_else(|| {
         refused(
@@ -113,7 +114,7 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
 /// sudo's refusals.
 fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
     let refused = |why: &str, next: String| {
-        Some(SshError::Refused(remote_failure(
+        Some(SshError::Refused(remote_host_failure(
             name,
             FailureKind::Denied,
             format!("sudo there refuses: {why}"),
@@ -121,7 +122,7 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
         )))
     };
     let as_root =
-        format!("let that user run sh by sudo there, or name root: --host root@{}", without_user(name));
+        format!("let that user run sh by sudo there, or name root: --host root@{}", strip_ssh_user(name));
     if said.contains("password is required") || said.contains("terminal is required") {
         return refused(
             WANTS_PASSWORD,
@@ -133,7 +134,7 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
             "it demands a terminal (requiretty in sudoers)",
             format!(
                 "add to sudoers there: Defaults:USER !requiretty; or name root: --host root@{}",
-                without_user(name)
+                strip_ssh_user(name)
             ),
         );
     }
@@ -150,7 +151,7 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
         return refused(WRONG_PASSWORD, "start it again, and type the password of the user there".into());
     }
     if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
-        return refused("there is none", format!("name root: --host root@{}", without_user(name)));
+        return refused("there is none", format!("name root: --host root@{}", strip_ssh_user(name)));
     }
     None
 }
@@ -160,7 +161,7 @@ pub(super) const WANTS_PASSWORD: &str = "it wants a password";
 pub(super) const WRONG_PASSWORD: &str = "the password is not the right one";
 
 /// Without the user.
-fn without_user(name: &str) -> &str {
+fn strip_ssh_user(name: &str) -> &str {
     name.rsplit_once('@').map_or(name, |(_, host)| host)
 }
 

@@ -82,7 +82,7 @@ impl SshClient {
     /// # Errors
     /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let said = self.run_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
+        let said = self.run_remote_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
         if said.status == 0 { Ok(said.out) } else { Err(self.file_failure(path, &said)) }
     }
 
@@ -98,7 +98,7 @@ impl SshClient {
         let words: Vec<String> =
             std::iter::once(path_to_text(path)).chain(paths.iter().map(|path| path_to_text(path))).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = self.run_script(READ_AND_FIND_SCRIPT, &words).await?;
+        let said = self.run_remote_script(READ_AND_FIND_SCRIPT, &words).await?;
         if said.status != 0 {
             return Err(self.file_failure(path, &said));
         }
@@ -129,7 +129,7 @@ impl SshClient {
         let fresh = format!("{:016x}", fastrand::u64(..));
         let (to, backup_text) = (path_to_text(path), path_to_text(backup));
         let said = self
-            .run_script(
+            .run_remote_script(
                 REPLACE_SCRIPT,
                 &[&to, seen, &backup_text, &fresh, &sha256_hex(bytes), &encode_base64(bytes)],
             )
@@ -149,7 +149,7 @@ impl SshClient {
     /// # Errors
     /// Where the host isn't reached, or the directory can't be listed.
     pub(in crate::host) async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
-        let said = self.run_script(LIST_SCRIPT, &[&path_to_text(dir)]).await?;
+        let said = self.run_remote_script(LIST_SCRIPT, &[&path_to_text(dir)]).await?;
         if said.status != 0 {
             return Err(self.file_failure(dir, &said));
         }
@@ -171,13 +171,13 @@ impl SshClient {
     async fn run_script_for_lines(&self, script: &str, paths: &[PathBuf]) -> Vec<String> {
         let paths: Vec<String> = paths.iter().map(|path| path_to_text(path)).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let Ok(said) = self.run_script(script, &paths).await else { return Vec::new() };
+        let Ok(said) = self.run_remote_script(script, &paths).await else { return Vec::new() };
         String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect()
     }
 
     /// Finds where a program lies there.
     pub(in crate::host) async fn find_program(&self, name: &str) -> Option<PathBuf> {
-        let said = self.run_script(FIND_PROGRAM_SCRIPT, &[name]).await.ok()?;
+        let said = self.run_remote_script(FIND_PROGRAM_SCRIPT, &[name]).await.ok()?;
         (!said.out.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&said.out).into_owned()))
     }
 
@@ -190,8 +190,10 @@ impl SshClient {
     ) -> Option<(i32, String)> {
         let program = path_to_text(program);
         let errors = if errors { "yes" } else { "no" };
-        let said =
-            self.run_script(QUERY_SCRIPT, &[&[errors, program.as_str()], arguments].concat()).await.ok()?;
+        let said = self
+            .run_remote_script(QUERY_SCRIPT, &[&[errors, program.as_str()], arguments].concat())
+            .await
+            .ok()?;
         // A program that timeout ended said nothing whole.
         (said.status != 124).then(|| (said.status, String::from_utf8_lossy(&said.out).into_owned()))
     }

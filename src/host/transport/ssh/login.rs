@@ -10,7 +10,7 @@ use crate::{
     model::failure::{Failure, FailureKind},
 };
 
-use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, error, remote_failure};
+use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, error, remote_host_failure};
 
 /// Who it is there, and its clock in nanoseconds.
 const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
@@ -24,7 +24,7 @@ impl SshClient {
     /// # Errors
     /// Where any of it is refused: nothing was changed there.
     pub async fn connect_ssh(&self) -> Result<(), Failure> {
-        let result = self.log_in().await;
+        let result = self.log_in_over_ssh().await;
         if let Err(failure) = &result {
             self.with_connection_state(|known| {
                 known.down = Some((tokio::time::Instant::now(), failure.clone()));
@@ -33,24 +33,24 @@ impl SshClient {
         result
     }
 
-    async fn log_in(&self) -> Result<(), Failure> {
+    async fn log_in_over_ssh(&self) -> Result<(), Failure> {
         let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let before = unix_now();
         let who = self
-            .run_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
+            .run_remote_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
             .await
             .map_err(failure_from_ssh_error)?;
         let after = unix_now();
-        let (user, clock) = self.parse_identity(&who)?;
+        let (user, clock) = self.parse_remote_identity(&who)?;
         // What was asked of the operator is no part of the way there: only the second asking is timed.
         let (before, clock, after) = if asks {
             let before = unix_now();
             let who = self
-                .run_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
+                .run_remote_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
                 .await
                 .map_err(failure_from_ssh_error)?;
             let after = unix_now();
-            (before, self.parse_identity(&who)?.1, after)
+            (before, self.parse_remote_identity(&who)?.1, after)
         } else {
             (before, clock, after)
         };
@@ -64,13 +64,13 @@ impl SshClient {
         Ok(())
     }
 
-    fn parse_identity(&self, who: &RemoteScriptOutput) -> Result<(u32, Duration), Failure> {
+    fn parse_remote_identity(&self, who: &RemoteScriptOutput) -> Result<(u32, Duration), Failure> {
         let text = String::from_utf8_lossy(&who.out);
         let mut lines = text.lines();
         let user = lines.next().and_then(|line| line.trim().parse().ok());
         let clock = lines.next().and_then(|line| line.trim().parse().ok()).map(Duration::from_nanos);
         user.zip(clock).ok_or_else(|| {
-            remote_failure(
+            remote_host_failure(
                 self.host_name(),
                 FailureKind::Other,
                 "its id and date are not those of GNU coreutils",
@@ -81,7 +81,8 @@ impl SshClient {
 
     /// By what this user becomes root there: sudo without a password, else with one that is typed now and kept until the end of this run.
     async fn find_root_escalation(&self, asks: bool) -> Result<RootEscalation, Failure> {
-        let mut refused = match self.run_script_once(&RootEscalation::Sudo, "id -u", &[], false).await {
+        let mut refused = match self.run_remote_script_once(&RootEscalation::Sudo, "id -u", &[], false).await
+        {
             Ok(said) if said.out.trim_ascii() == b"0" => return Ok(RootEscalation::Sudo),
             Ok(_) => return Err(self.not_root_failure()),
             Err(fault) => failure_from_ssh_error(fault),
@@ -93,7 +94,7 @@ impl SshClient {
             let question = format!("sudo's password on {} (Enter: leave): ", self.host_name());
             let Some(password) = netrc::prompt_secret(&question) else { return Err(refused) };
             let by = RootEscalation::Password(password);
-            match self.run_script_once(&by, "id -u", &[], false).await {
+            match self.run_remote_script_once(&by, "id -u", &[], false).await {
                 Ok(said) if said.out.trim_ascii() == b"0" => return Ok(by),
                 Ok(_) => return Err(self.not_root_failure()),
                 Err(fault) => refused = failure_from_ssh_error(fault),
@@ -106,7 +107,7 @@ impl SshClient {
     }
 
     fn not_root_failure(&self) -> Failure {
-        remote_failure(
+        remote_host_failure(
             self.host_name(),
             FailureKind::Denied,
             "sudo there makes another user than root",

@@ -56,11 +56,11 @@ struct SshConnection {
     program: Vec<String>,
     /// Where ssh keeps the socket of the shared connection: this user's alone.
     sockets: PathBuf,
-    known: Mutex<ConnectionState>,
+    known: Mutex<SshConnectionState>,
 }
 
 #[derive(Debug, Default)]
-struct ConnectionState {
+struct SshConnectionState {
     by: RootEscalation,
     /// Whether the host was ever reached: what fails after that is a line that dropped.
     reached: bool,
@@ -92,7 +92,7 @@ pub(in crate::host) struct SshScriptSession {
 
 impl SshScriptSession {
     /// Reads the first line that the script itself prints; none where the line to the host ended before.
-    pub async fn read_first_line(&mut self) -> Option<String> {
+    pub async fn read_first_script_line(&mut self) -> Option<String> {
         while self.lines.next_line().await.ok()?? != self.begins {}
         self.lines.next_line().await.ok()?
     }
@@ -128,7 +128,7 @@ impl SshClient {
                 "give it as: --ssh 'ssh -p 2222'",
             )
         })?;
-        let sockets = create_socket_dir().map_err(|error| {
+        let sockets = create_ssh_socket_dir().map_err(|error| {
             Failure::other_failure(
                 "a private directory for ssh's socket",
                 error.to_string(),
@@ -160,7 +160,7 @@ impl SshClient {
         format!("{}:{}", self.0.name, path.display())
     }
 
-    fn with_connection_state<T>(&self, work: impl FnOnce(&mut ConnectionState) -> T) -> T {
+    fn with_connection_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
         work(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -168,19 +168,19 @@ impl SshClient {
     ///
     /// # Errors
     /// Where the host isn't reached or refuses; whatever status the script ends with is no failure.
-    pub(in crate::host) async fn run_script(
+    pub(in crate::host) async fn run_remote_script(
         &self,
         script: &str,
         arguments: &[&str],
     ) -> Result<RemoteScriptOutput, Failure> {
-        self.run_script_reporting_drops(script, arguments, &mut |_| {}).await
+        self.run_remote_script_reporting_drops(script, arguments, &mut |_| {}).await
     }
 
-    /// Runs a script as [`Self::run_script`] does; `say` hears that the line dropped, and that it is there again.
+    /// Runs a script as [`Self::run_remote_script`] does; `say` hears that the line dropped, and that it is there again.
     ///
     /// # Errors
     /// Where the host isn't reached or refuses; whatever status the script ends with is no failure.
-    pub(in crate::host) async fn run_script_reporting_drops(
+    pub(in crate::host) async fn run_remote_script_reporting_drops(
         &self,
         script: &str,
         arguments: &[&str],
@@ -199,7 +199,7 @@ impl SshClient {
         let mut pause = RECONNECT_PAUSE_MIN;
         loop {
             let by = self.with_connection_state(|known| known.by.clone());
-            let failure = match self.run_script_once(&by, script, arguments, false).await {
+            let failure = match self.run_remote_script_once(&by, script, arguments, false).await {
                 Ok(said) => {
                     if dropped.is_some() {
                         say(&format!("the line to {} is there again", self.0.name));
@@ -221,7 +221,7 @@ impl SshClient {
                 (Instant::now(), failure)
             });
             if since.0.elapsed() >= RECONNECT_TIMEOUT {
-                let failure = error::connection_lost_failure(&self.0.name, &since.1);
+                let failure = error::ssh_connection_lost_failure(&self.0.name, &since.1);
                 self.with_connection_state(|known| known.down = Some((Instant::now(), failure.clone())));
                 return Err(failure);
             }
@@ -231,7 +231,7 @@ impl SshClient {
     }
 
     /// Sends a script once. Where it `asks`, ssh may ask at the terminal.
-    async fn run_script_once(
+    async fn run_remote_script_once(
         &self,
         by: &RootEscalation,
         script: &str,
@@ -240,7 +240,7 @@ impl SshClient {
     ) -> Result<RemoteScriptOutput, SshError> {
         let name = &self.0.name;
         let nonce = format!("{:016x}", fastrand::u64(..));
-        let sent = script::render_script(by, script, arguments, &nonce);
+        let sent = script::render_remote_script(by, script, arguments, &nonce);
         let errors = self.0.sockets.join(&nonce);
         let refused = |failure| SshError::Refused(failure);
         let file = write_new_file(&errors, b"")
@@ -278,13 +278,13 @@ impl SshClient {
                 return Err(refused(error::ssh_not_started_failure(&self.0.program[0], &error)));
             }
             Err(_) => {
-                return Err(SshError::Dropped(error::unreachable_failure(
+                return Err(SshError::Dropped(error::host_unreachable_failure(
                     name,
                     "it does not answer any more",
                 )));
             }
         };
-        match script::parse_output(&output.stdout, &nonce) {
+        match script::parse_script_output(&output.stdout, &nonce) {
             script::ParsedScriptOutput::Whole(heard) => {
                 self.with_connection_state(|known| {
                     known.reached = true;
@@ -294,7 +294,7 @@ impl SshClient {
             }
             script::ParsedScriptOutput::Begun => {
                 self.with_connection_state(|known| known.reached = true);
-                Err(SshError::Dropped(error::unreachable_failure(name, "the line dropped")))
+                Err(SshError::Dropped(error::host_unreachable_failure(name, "the line dropped")))
             }
             script::ParsedScriptOutput::Nothing => {
                 Err(error::classify_ssh_failure(name, output.status.code(), &said))
@@ -310,10 +310,10 @@ impl SshClient {
         arguments: &[&str],
     ) -> Option<SshScriptSession> {
         // The line is laid, or laid again, before: this child is on it to its end.
-        self.run_script(":", &[]).await.ok()?;
+        self.run_remote_script(":", &[]).await.ok()?;
         let by = self.with_connection_state(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
-        let script = script::render_script(&by, script, arguments, &nonce);
+        let script = script::render_remote_script(&by, script, arguments, &nonce);
         let mut command = self.build_ssh_command(false, script::remote_shell_command(&by));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
@@ -351,7 +351,7 @@ impl SshClient {
 }
 
 /// A new directory, this user's alone, with a path short enough for a socket's name.
-fn create_socket_dir() -> std::io::Result<PathBuf> {
+fn create_ssh_socket_dir() -> std::io::Result<PathBuf> {
     let short = |dir: &PathBuf| dir.as_os_str().len() < 40 && dir.is_dir();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(short);
     let base = runtime.or_else(|| Some(std::env::temp_dir()).filter(short)).unwrap_or_else(|| "/tmp".into());
@@ -380,7 +380,12 @@ impl Drop for SshConnection {
 }
 
 /// A failure there, with whose it is.
-fn remote_failure(name: &str, kind: FailureKind, why: impl Into<String>, next: impl Into<String>) -> Failure {
+fn remote_host_failure(
+    name: &str,
+    kind: FailureKind,
+    why: impl Into<String>,
+    next: impl Into<String>,
+) -> Failure {
     Failure::new(kind, name, why, next)
 }
 

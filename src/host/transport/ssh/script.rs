@@ -42,7 +42,12 @@ pub(super) fn remote_shell_command(by: &RootEscalation) -> &'static str {
 
 /// Renders the bytes for standard input: `body` is a function that returns its status and may leave a `text` about
 /// it.
-pub(super) fn render_script(by: &RootEscalation, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
+pub(super) fn render_remote_script(
+    by: &RootEscalation,
+    body: &str,
+    arguments: &[&str],
+    nonce: &str,
+) -> Vec<u8> {
     let mut script = String::new();
     if let RootEscalation::Password(password) = by {
         script.push_str(&format!("{}\n{SCRIPT_MARKER}\n", password.expose_secret()));
@@ -79,7 +84,7 @@ pub(super) fn encode_base64(bytes: &[u8]) -> String {
 }
 
 /// Reads what came back.
-pub(super) fn parse_output(stdout: &[u8], nonce: &str) -> ParsedScriptOutput {
+pub(super) fn parse_script_output(stdout: &[u8], nonce: &str) -> ParsedScriptOutput {
     let begins = format!("\n{nonce} begins\n").into_bytes();
     let ends = format!("\n{nonce} ends ").into_bytes();
     let Some(begin) = stdout.windows(begins.len()).position(|window| window == begins) else {
@@ -130,11 +135,14 @@ mod tests {
         let odd = ["a b", "'", "$(touch /nowhere)", "line\nline", "", "\\", "*"];
         let body = r#"for word in "$@"; do printf '<%s>' "$word"; done; printf '\000\377'; text="two
 lines"; return 7"#;
-        let out = run_with_stdin(&["sh", "-s"], &render_script(&RootEscalation::NotNeeded, body, &odd, "n1"));
+        let out = run_with_stdin(
+            &["sh", "-s"],
+            &render_remote_script(&RootEscalation::NotNeeded, body, &odd, "n1"),
+        );
         let mut wanted: Vec<u8> = odd.iter().flat_map(|word| format!("<{word}>").into_bytes()).collect();
         wanted.extend([0, 255]);
         assert_eq!(
-            parse_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
+            parse_script_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
             ParsedScriptOutput::Whole(RemoteScriptOutput { status: 7, out: wanted, text: "two".into() })
         );
     }
@@ -144,11 +152,11 @@ lines"; return 7"#;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("made");
         let name = file.display().to_string();
-        let whole = render_script(&RootEscalation::NotNeeded, r#": >"$1""#, &[&name, "x"], "n1");
+        let whole = render_remote_script(&RootEscalation::NotNeeded, r#": >"$1""#, &[&name, "x"], "n1");
         for length in (0..whole.len() - 1).step_by(7) {
             let out = run_with_stdin(&["sh", "-s"], &whole[..length]);
             assert!(!file.exists(), "after {length} of {} bytes", whole.len());
-            assert_eq!(parse_output(&out, "n1"), ParsedScriptOutput::Nothing);
+            assert_eq!(parse_script_output(&out, "n1"), ParsedScriptOutput::Nothing);
         }
         run_with_stdin(&["sh", "-s"], &whole);
         assert!(file.exists());
@@ -157,7 +165,7 @@ lines"; return 7"#;
     #[test]
     fn a_password_is_never_run_whether_sudo_took_it_or_not() {
         let by = RootEscalation::Password(Secret::new("touch made; echo"));
-        let whole = render_script(&by, "echo done", &[], "n1");
+        let whole = render_remote_script(&by, "echo done", &[], "n1");
         let shell = remote_shell_command(&by).split_once("-- ").unwrap().1;
         let words = shell_words::split(shell).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -165,7 +173,7 @@ lines"; return 7"#;
         for sent in [&whole[..], &whole[taken..]] {
             let out = run_with_stdin(&words, sent);
             assert_eq!(
-                parse_output(&out, "n1"),
+                parse_script_output(&out, "n1"),
                 ParsedScriptOutput::Whole(RemoteScriptOutput {
                     status: 0,
                     out: b"done\n".to_vec(),
@@ -177,11 +185,11 @@ lines"; return 7"#;
 
     #[test]
     fn an_end_that_was_cut_off_is_none() {
-        assert_eq!(parse_output(b"motd\n", "n1"), ParsedScriptOutput::Nothing);
-        assert_eq!(parse_output(b"\nn1 begins\nhalf", "n1"), ParsedScriptOutput::Begun);
-        assert_eq!(parse_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedScriptOutput::Begun);
+        assert_eq!(parse_script_output(b"motd\n", "n1"), ParsedScriptOutput::Nothing);
+        assert_eq!(parse_script_output(b"\nn1 begins\nhalf", "n1"), ParsedScriptOutput::Begun);
+        assert_eq!(parse_script_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedScriptOutput::Begun);
         assert_eq!(
-            parse_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
+            parse_script_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
             ParsedScriptOutput::Whole(RemoteScriptOutput {
                 status: 255,
                 out: b"all".to_vec(),

@@ -11,11 +11,15 @@ use crate::model::{
 pub fn list_batch_permissions(names: &ResourceNames, account: &str) -> Vec<RequiredPermission> {
     let mut table = PermissionTable::default();
     let jobs = (Stage::Reindex, Step::BatchJobs);
-    table.add_required(jobs, "*", &["s3:CreateJob", "s3:ListJobs"]);
+    table.add_required_actions(jobs, "*", &["s3:CreateJob", "s3:ListJobs"]);
     let any = format!("arn:aws:s3:*:{account}:job/*");
-    table.add_required(jobs, &any, &["s3:DescribeJob", "s3:PutJobTagging"]);
+    table.add_required_actions(jobs, &any, &["s3:DescribeJob", "s3:PutJobTagging"]);
     let role = format!("arn:aws:iam::{account}:role/{}", names.batch_role_name());
-    table.add_role_and_policy((Stage::Reindex, Step::Role), (Stage::Reindex, Step::RolePolicy), &role);
+    table.add_role_and_policy_permissions(
+        (Stage::Reindex, Step::Role),
+        (Stage::Reindex, Step::RolePolicy),
+        &role,
+    );
     let passed = [("iam:PassedToService", "batchoperations.s3.amazonaws.com")];
     table.add_permissions(jobs, &role, &passed, false, &["iam:PassRole"]);
     table.into_permissions()

@@ -31,7 +31,7 @@ pub struct RequiredPermission {
 impl RequiredPermission {
     /// Returns an ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
     #[must_use]
-    pub fn concrete_arn(&self) -> String {
+    pub fn concrete_resource_arn(&self) -> String {
         if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let all = list_permissions_of_goal(Goal::Install);
         let need = all.iter().find(|need| need.action.starts_with("lambda:EnableReplication")).unwrap();
         assert_eq!(need.action, "lambda:EnableReplication*");
-        assert!(need.concrete_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
+        assert!(need.concrete_resource_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
         assert!(!all.iter().any(|need| need.action.contains("Delete")), "nothing is ever deleted");
     }
 }

@@ -36,11 +36,11 @@ impl PermissionTable {
     }
 
     /// Adds `actions` on one resource.
-    pub fn add_required(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+    pub fn add_required_actions(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
         self.add_permissions(place, resource, &[], false, actions);
     }
 
-    fn add_optional(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+    fn add_optional_actions(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
         self.add_permissions(place, resource, &[], true, actions);
     }
 
@@ -68,21 +68,26 @@ impl PermissionTable {
 
 impl PermissionTable {
     /// Adds what a role and its inline policy need: to be made, found and kept right.
-    pub fn add_role_and_policy(&mut self, make: PermissionPlace, policy: PermissionPlace, role: &str) {
-        self.add_required(
+    pub fn add_role_and_policy_permissions(
+        &mut self,
+        make: PermissionPlace,
+        policy: PermissionPlace,
+        role: &str,
+    ) {
+        self.add_required_actions(
             make,
             role,
             &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
         );
-        self.add_required(policy, role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
+        self.add_required_actions(policy, role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
     }
 }
 
 fn add_access_permissions(table: &mut PermissionTable, bucket: &str, objects: &str, account: &str) {
     let place = (Stage::Access, Step::Bucket);
-    table.add_required(place, bucket, &["s3:ListBucket"]);
-    table.add_required(place, objects, &["s3:GetObject"]);
-    table.add_optional(
+    table.add_required_actions(place, bucket, &["s3:ListBucket"]);
+    table.add_required_actions(place, objects, &["s3:GetObject"]);
+    table.add_optional_actions(
         place,
         bucket,
         &[
@@ -94,16 +99,16 @@ fn add_access_permissions(table: &mut PermissionTable, bucket: &str, objects: &s
             "s3:GetEncryptionConfiguration",
         ],
     );
-    table.add_optional(place, "*", &["s3:ListAllMyBuckets"]);
+    table.add_optional_actions(place, "*", &["s3:ListAllMyBuckets"]);
     let place = (Stage::Access, Step::Permissions);
-    table.add_optional(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
-    table.add_optional(place, "*", &["lambda:GetAccountSettings"]);
+    table.add_optional_actions(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
+    table.add_optional_actions(place, "*", &["lambda:GetAccountSettings"]);
 }
 
 fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
     let place = (Stage::Reindex, Step::Objects);
-    table.add_required(place, objects, &["s3:GetObject", "s3:PutObject"]);
-    table.add_optional(
+    table.add_required_actions(place, objects, &["s3:GetObject", "s3:PutObject"]);
+    table.add_optional_actions(
         place,
         objects,
         &[
@@ -123,14 +128,14 @@ fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
 fn add_role_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
     let role = format!("arn:aws:iam::{account}:role/{}", names.role_name());
     let make = (Stage::Bootstrap, Step::Role);
-    table.add_role_and_policy(make, (Stage::Bootstrap, Step::RolePolicy), &role);
+    table.add_role_and_policy_permissions(make, (Stage::Bootstrap, Step::RolePolicy), &role);
     let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
     table.add_permissions((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
     for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {
         let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
         let named = [("iam:AWSServiceName", service)];
         table.add_permissions(make, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
-        table.add_optional(make, &linked, &["iam:GetRole"]);
+        table.add_optional_actions(make, &linked, &["iam:GetRole"]);
     }
 }
 
@@ -143,16 +148,16 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     let make = (Stage::Bootstrap, Step::Key);
     table.add_permissions(make, "*", &tagged, false, &["kms:CreateKey"]);
     table.add_permissions(make, &key, &tagged, false, &["kms:TagResource"]);
-    table.add_required(make, "*", &["kms:ListKeys"]);
+    table.add_required_actions(make, "*", &["kms:ListKeys"]);
     // Only where a key carries our tags and our alias isn't there: whether another install's is.
-    table.add_optional(make, "*", &["kms:ListAliases"]);
-    table.add_required(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
+    table.add_optional_actions(make, "*", &["kms:ListAliases"]);
+    table.add_required_actions(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
     // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
-    table.add_optional(make, &alias, &["kms:DescribeKey"]);
+    table.add_optional_actions(make, &alias, &["kms:DescribeKey"]);
     // An alias is asked for on both ends.
-    table.add_required((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
-    table.add_required((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
-    table.add_required((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
+    table.add_required_actions((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
+    table.add_required_actions((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
+    table.add_required_actions((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
     let marker = format!("aws:ResourceTag/{MARKER_TAG}");
     let ours = [(marker.as_str(), names.bucket_name())];
     table.add_permissions((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
@@ -167,8 +172,12 @@ fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, 
     let versions = format!("{function}:*");
     // Where the function stands a secret is never made anew. Without ListTags GetFunction leaves the tags out, and a
     // function of ours would look like somebody's.
-    table.add_required((Stage::Secret, Step::Secret), &function, &["lambda:GetFunction", "lambda:ListTags"]);
-    table.add_required(
+    table.add_required_actions(
+        (Stage::Secret, Step::Secret),
+        &function,
+        &["lambda:GetFunction", "lambda:ListTags"],
+    );
+    table.add_required_actions(
         (Stage::Bootstrap, Step::Function),
         &function,
         &[
@@ -181,11 +190,11 @@ fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, 
         ],
     );
     let publish = (Stage::Bootstrap, Step::FunctionVersion);
-    table.add_required(publish, &function, &["lambda:PublishVersion"]);
-    table.add_required(publish, &versions, &["lambda:GetFunctionConfiguration"]);
+    table.add_required_actions(publish, &function, &["lambda:PublishVersion"]);
+    table.add_required_actions(publish, &versions, &["lambda:GetFunctionConfiguration"]);
     // CloudFront asks these in the caller's name, of the version's ARN, never the function's; the asterisk belongs to
     // the action's name.
-    table.add_required(
+    table.add_required_actions(
         (Stage::Distribution, Step::Distribution),
         &versions,
         &["lambda:DisableReplication*", "lambda:EnableReplication*", "lambda:GetFunction"],
@@ -198,9 +207,9 @@ fn add_origin_access_permissions(table: &mut PermissionTable) {
         "cloudfront:CreateCloudFrontOriginAccessIdentity",
         "cloudfront:ListCloudFrontOriginAccessIdentities",
     ];
-    table.add_required(place, "*", &identities);
+    table.add_required_actions(place, "*", &identities);
     let controls = ["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"];
-    table.add_optional(place, "*", &controls);
+    table.add_optional_actions(place, "*", &controls);
 }
 
 fn distribution_arn_pattern(account: &str) -> String {
@@ -208,7 +217,7 @@ fn distribution_arn_pattern(account: &str) -> String {
 }
 
 fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
-    table.add_required(
+    table.add_required_actions(
         (Stage::Distribution, Step::CachePolicy),
         "*",
         &[
@@ -219,8 +228,8 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
         ],
     );
     let place = (Stage::Distribution, Step::Distribution);
-    table.add_required(place, "*", &["cloudfront:ListDistributions"]);
-    table.add_required(
+    table.add_required_actions(place, "*", &["cloudfront:ListDistributions"]);
+    table.add_required_actions(
         place,
         &distribution_arn_pattern(account),
         &[
@@ -232,17 +241,17 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
     );
     // A domain of one's own, and objects under a KMS key of one's own.
     let certificate = (Stage::Distribution, Step::Certificate);
-    table.add_optional(certificate, "*", &["acm:ListCertificates"]);
+    table.add_optional_actions(certificate, "*", &["acm:ListCertificates"]);
     let certificates = format!("arn:aws:acm:{EDGE_REGION}:{account}:certificate/*");
-    table.add_optional(certificate, &certificates, &["acm:DescribeCertificate"]);
+    table.add_optional_actions(certificate, &certificates, &["acm:DescribeCertificate"]);
     let keys = format!("arn:aws:kms:*:{account}:key/*");
-    table.add_optional(
+    table.add_optional_actions(
         (Stage::Distribution, Step::ObjectsKey),
         &keys,
         &["kms:DescribeKey", "kms:GetKeyPolicy"],
     );
     // A distribution that is Deployed as soon as it is made is not waited for: then the bucket policy asks first.
-    table.add_required(
+    table.add_required_actions(
         (Stage::Distribution, Step::Deployed),
         &distribution_arn_pattern(account),
         &["cloudfront:GetDistribution"],
@@ -253,8 +262,8 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
 /// the identities that its policy names.
 fn add_bucket_policy_permissions(table: &mut PermissionTable, bucket: &str, account: &str) {
     let place = (Stage::Distribution, Step::BucketPolicy);
-    table.add_required(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
+    table.add_required_actions(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
     let looked_at = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
-    table.add_required(place, &distribution_arn_pattern(account), &looked_at);
-    table.add_required(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
+    table.add_required_actions(place, &distribution_arn_pattern(account), &looked_at);
+    table.add_required_actions(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
 }

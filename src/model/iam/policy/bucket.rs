@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::{build_policy_document, find_deleted_principals, meaning, merge_statements, parse_policy};
+use super::{
+    build_policy_document, find_deleted_principals, meaning, merge_policy_statements, parse_policy_json,
+};
 use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 /// S3's limit for a bucket policy, in bytes.
@@ -22,7 +24,7 @@ pub enum BucketReader<'a> {
 /// Returns the two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
 pub fn build_bucket_policy_statements(names: &ResourceNames, reader: BucketReader<'_>) -> [Value; 2] {
-    build_statements_with_sids(&bucket_statement_sids(names), names, reader)
+    build_bucket_statements_with_sids(&bucket_statement_sids(names), names, reader)
 }
 
 fn bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
@@ -30,11 +32,11 @@ fn bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
 }
 
 /// What the statements of the next reader are called while the one before must go on reading.
-fn next_reader_sids(names: &ResourceNames) -> [String; 2] {
+fn next_reader_statement_sids(names: &ResourceNames) -> [String; 2] {
     bucket_statement_sids(names).map(|sid| format!("{sid}Next"))
 }
 
-fn build_statements_with_sids(
+fn build_bucket_statements_with_sids(
     sids: &[String; 2],
     names: &ResourceNames,
     reader: BucketReader<'_>,
@@ -77,7 +79,8 @@ pub fn merge_bucket_policy(
             return Ok(text.to_owned());
         }
         Some(text) => {
-            let mut new = merge_statements(&parse_policy(text, &describe_bucket_policy(names))?, &ours);
+            let mut new =
+                merge_policy_statements(&parse_policy_json(text, &describe_bucket_policy(names))?, &ours);
             if let Some(all) = new["Statement"].as_array_mut() {
                 all.retain(|one| !is_next_reader_statement(one, names));
             }
@@ -92,23 +95,28 @@ pub fn merge_bucket_policy(
 ///
 /// # Errors
 /// As for [`merge_bucket_policy`].
-pub fn merge_bucket_policy_for_both(
+pub fn merge_bucket_policy_for_both_readers(
     standing: Option<&str>,
     names: &ResourceNames,
     next: BucketReader<'_>,
 ) -> Result<String, Failure> {
     let document = standing
-        .map(|text| parse_policy(text, &describe_bucket_policy(names)))
+        .map(|text| parse_policy_json(text, &describe_bucket_policy(names)))
         .transpose()?
         .unwrap_or_default();
     let ours = bucket_statement_sids(names);
     let read_by_another = !grants_read_access(standing, names, next)
-        && super::extract_statements(&document).iter().any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
+        && super::extract_policy_statements(&document)
+            .iter()
+            .any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
     if !read_by_another {
         return merge_bucket_policy(standing, names, next);
     }
     validate_bucket_policy(
-        &merge_statements(&document, &build_statements_with_sids(&next_reader_sids(names), names, next)),
+        &merge_policy_statements(
+            &document,
+            &build_bucket_statements_with_sids(&next_reader_statement_sids(names), names, next),
+        ),
         names,
     )
 }
@@ -117,11 +125,11 @@ pub fn merge_bucket_policy_for_both(
 #[must_use]
 pub fn has_next_reader(standing: Option<&str>, names: &ResourceNames) -> bool {
     let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    super::extract_statements(&document).iter().any(|one| is_next_reader_statement(one, names))
+    super::extract_policy_statements(&document).iter().any(|one| is_next_reader_statement(one, names))
 }
 
 fn is_next_reader_statement(statement: &Value, names: &ResourceNames) -> bool {
-    next_reader_sids(names).iter().any(|sid| statement["Sid"] == *sid)
+    next_reader_statement_sids(names).iter().any(|sid| statement["Sid"] == *sid)
 }
 
 fn describe_bucket_policy(names: &ResourceNames) -> String {
@@ -162,13 +170,13 @@ pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader:
         BucketReader::Distribution { .. } => Vec::new(),
     };
     let Some(Ok(standing)) = standing.map(serde_json::from_str::<Value>) else { return false };
-    let all: Vec<Value> = super::extract_statements(&standing)
+    let all: Vec<Value> = super::extract_policy_statements(&standing)
         .iter()
-        .map(|one| meaning::normalize_statement(one, &identity))
+        .map(|one| meaning::normalize_policy_statement(one, &identity))
         .collect();
     build_bucket_policy_statements(names, reader)
         .iter()
-        .map(|one| meaning::normalize_statement(one, &identity))
+        .map(|one| meaning::normalize_policy_statement(one, &identity))
         .all(|one| all.contains(&one))
 }
 
@@ -177,7 +185,7 @@ pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader:
 pub fn find_our_canonical_users(document: &Value) -> Vec<String> {
     let ours =
         |one: &&Value| one["Sid"].as_str().is_some_and(|sid| sid.starts_with("PackagecloudCloudFront"));
-    let all = meaning::normalize_statements(document);
+    let all = meaning::normalize_policy_statements(document);
     let users = all.iter().filter(ours).filter_map(|one| one["Principal"]["CanonicalUser"].as_array());
     users.flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }

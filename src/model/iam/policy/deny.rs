@@ -31,7 +31,7 @@ const KEYS_CLOUDFRONT_NEVER_MATCHES: &[&str] = &[
 /// Returns the statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
 #[must_use]
 pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<DenyFinding> {
-    let all = meaning::normalize_statements(document);
+    let all = meaning::normalize_policy_statements(document);
     all.iter().enumerate().filter_map(|(at, statement)| check_deny_statement(statement, at, bucket)).collect()
 }
 

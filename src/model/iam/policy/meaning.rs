@@ -25,9 +25,11 @@ pub fn is_same_policy_with_identities(
 
 /// The document with one spelling for each meaning.
 fn normalize_policy(document: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
-    let mut fields = sort_fields(document);
-    let mut all: Vec<Value> =
-        super::extract_statements(document).iter().map(|one| normalize_statement(one, identities)).collect();
+    let mut fields = sort_json_fields(document);
+    let mut all: Vec<Value> = super::extract_policy_statements(document)
+        .iter()
+        .map(|one| normalize_policy_statement(one, identities))
+        .collect();
     all.sort_by_key(Value::to_string);
     all.dedup();
     fields.insert("Statement".to_owned(), Value::Array(all));
@@ -36,19 +38,22 @@ fn normalize_policy(document: &Value, identities: OriginIdentityNamePairs<'_>) -
 }
 
 /// Returns the document's statements in their normal spelling, in the order that they stand in.
-pub fn normalize_statements(document: &Value) -> Vec<Value> {
-    super::extract_statements(document).iter().map(|one| normalize_statement(one, &[])).collect()
+pub fn normalize_policy_statements(document: &Value) -> Vec<Value> {
+    super::extract_policy_statements(document)
+        .iter()
+        .map(|one| normalize_policy_statement(one, &[]))
+        .collect()
 }
 
 /// Returns a statement in its normal spelling.
-pub fn normalize_statement(statement: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
-    let mut fields = sort_fields(statement);
+pub fn normalize_policy_statement(statement: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
+    let mut fields = sort_json_fields(statement);
     for (name, value) in &mut fields {
         match name.as_str() {
             "Action" | "NotAction" => *value = normalize_policy_list(value, str::to_lowercase),
             "Resource" | "NotResource" => *value = normalize_policy_list(value, str::to_owned),
-            "Principal" | "NotPrincipal" => *value = normalize_principal(value, identities),
-            "Condition" => *value = normalize_condition(value),
+            "Principal" | "NotPrincipal" => *value = normalize_policy_principal(value, identities),
+            "Condition" => *value = normalize_policy_condition(value),
             _ => {}
         }
     }
@@ -63,7 +68,7 @@ pub fn is_in_policy_list(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
 
-fn sort_fields(value: &Value) -> Map<String, Value> {
+fn sort_json_fields(value: &Value) -> Map<String, Value> {
     let mut fields: Vec<_> = value.as_object().cloned().unwrap_or_default().into_iter().collect();
     fields.sort_by(|one, other| one.0.cmp(&other.0));
     fields.into_iter().collect()
@@ -81,12 +86,12 @@ fn normalize_policy_list(value: &Value, spell: impl Fn(&str) -> String) -> Value
     all.into()
 }
 
-fn normalize_principal(value: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
+fn normalize_policy_principal(value: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
     if value == "*" {
         return serde_json::json!({ "AWS": ["*"] });
     }
     let mut kinds: Map<String, Value> = Map::new();
-    for (kind, who) in sort_fields(value) {
+    for (kind, who) in sort_json_fields(value) {
         let named = normalize_policy_list(&who, |one| {
             if kind == "AWS" && one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()) {
                 format!("arn:aws:iam::{one}:root")
@@ -109,7 +114,7 @@ fn normalize_principal(value: &Value, identities: OriginIdentityNamePairs<'_>) -
     }
     let spelled: Map<_, _> =
         kinds.into_iter().map(|(kind, who)| (kind, normalize_policy_list(&who, str::to_owned))).collect();
-    Value::Object(sort_fields(&Value::Object(spelled)))
+    Value::Object(sort_json_fields(&Value::Object(spelled)))
 }
 
 /// The form that GetBucketPolicy may answer with for a canonical user.
@@ -117,14 +122,14 @@ fn origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
-fn normalize_condition(value: &Value) -> Value {
-    let operators = sort_fields(value).into_iter().map(|(operator, keys)| {
+fn normalize_policy_condition(value: &Value) -> Value {
+    let operators = sort_json_fields(value).into_iter().map(|(operator, keys)| {
         // Condition keys are case-insensitive; their values aren't.
         let keys = keys.as_object().into_iter().flatten();
         let spelled: Map<_, _> = keys
             .map(|(key, values)| (key.to_lowercase(), normalize_policy_list(values, str::to_owned)))
             .collect();
-        (operator, Value::Object(sort_fields(&Value::Object(spelled))))
+        (operator, Value::Object(sort_json_fields(&Value::Object(spelled))))
     });
     Value::Object(operators.collect())
 }
@@ -139,7 +144,7 @@ pub fn find_deleted_principals(document: &Value) -> Vec<String> {
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     };
     let mut found = Vec::new();
-    for statement in normalize_statements(document) {
+    for statement in normalize_policy_statements(document) {
         for field in ["Principal", "NotPrincipal"] {
             let who = statement[field]["AWS"].as_array().cloned().unwrap_or_default();
             found.extend(who.iter().filter_map(Value::as_str).filter(|one| gone(one)).map(str::to_owned));

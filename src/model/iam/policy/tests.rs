@@ -21,12 +21,12 @@ fn both_services_are_trusted_and_what_stood_stays() {
     let vendor = json!({ "Version": "2012-10-17", "Id": "kept", "Statement": {
         "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": ["sts:AssumeRole"] } });
     assert!(!trusts_lambda_and_edgelambda(&vendor));
-    let mended = add_missing_trust(&vendor);
+    let mended = add_missing_trusted_services(&vendor);
     assert!(trusts_lambda_and_edgelambda(&mended));
     assert_eq!(mended["Id"], "kept");
     assert_eq!(mended["Statement"][0], vendor["Statement"]);
     assert_eq!(mended["Statement"][1]["Principal"]["Service"], json!(["edgelambda.amazonaws.com"]));
-    assert_eq!(add_missing_trust(&mended), mended, "a second time changes nothing");
+    assert_eq!(add_missing_trusted_services(&mended), mended, "a second time changes nothing");
 
     let conditional = json!({ "Statement": [{ "Effect": "Allow", "Principal": { "Service": TRUSTED_SERVICES },
         "Action": "sts:AssumeRole", "Condition": { "Bool": { "aws:MultiFactorAuthPresent": true } } }] });
@@ -90,7 +90,8 @@ fn a_grant_is_known_in_any_spelling() {
 #[test]
 fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     let before = merge_bucket_policy(None, &sample_names(), IDENTITY_READER).unwrap();
-    let both = merge_bucket_policy_for_both(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
+    let both =
+        merge_bucket_policy_for_both_readers(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
         grants_read_access(Some(&both), &sample_names(), IDENTITY_READER),
         "who read before still does: {both}"
@@ -101,7 +102,7 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     );
     // Broken off there and begun again it is the same; gone back to, the next reader's statements go.
     assert_eq!(
-        merge_bucket_policy_for_both(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(),
+        merge_bucket_policy_for_both_readers(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(),
         both
     );
     assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), IDENTITY_READER).unwrap(), before);
@@ -110,7 +111,8 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
 
     // Where another's statement lets the one before read, ours are free for the next.
     let vendors = before.replace("PackagecloudCloudFront", "Vendor");
-    let both = merge_bucket_policy_for_both(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
+    let both =
+        merge_bucket_policy_for_both_readers(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
         both.contains("VendorRead") && grants_read_access(Some(&both), &sample_names(), DISTRIBUTION_READER)
     );

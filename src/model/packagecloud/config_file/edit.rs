@@ -62,7 +62,7 @@ impl ConfigFile {
                         refused.push((*key, last.line, self.redacted_line(last.line)));
                     }
                 }
-                Some(last) if last.value == parse_literal(value) => {}
+                Some(last) if last.value == parse_ruby_literal(value) => {}
                 Some(last) => in_place.push((last.right.clone(), value)),
             }
         }
@@ -92,13 +92,13 @@ impl ConfigFile {
         absent: &[(SettingKey, &String)],
         overridden: &[(SettingKey, &String, usize)],
     ) -> Vec<(std::ops::Range<usize>, String)> {
-        let eol = self.line_ending();
+        let eol = self.config_line_ending();
         let before = &self.bytes[..self.append_offset];
         let mut insertions = Vec::new();
         let mut tail = String::new();
         if !absent.is_empty() {
             let lines: Vec<String> =
-                absent.iter().map(|(key, value)| render_assignment(*key, value)).collect();
+                absent.iter().map(|(key, value)| render_ruby_assignment(*key, value)).collect();
             if let Some(at) = self.block_insert_offset {
                 insertions.push((at..at, lines.join(eol) + eol));
             } else {
@@ -116,7 +116,7 @@ impl ConfigFile {
             }
         }
         for (key, value, from) in overridden {
-            tail += &render_assignment(*key, value);
+            tail += &render_ruby_assignment(*key, value);
             tail += &format_args!(" # packagecloud-cloudfront: overrides line {from}{eol}").to_string();
         }
         if !tail.is_empty() {
@@ -141,12 +141,13 @@ impl ConfigFile {
         let gone: Vec<SettingKey> =
             wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
         let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
-        let bytes = Self::parse_packagecloud_rb(&self.remove_assignments(&gone)?)
+        let bytes = Self::parse_packagecloud_rb(&self.remove_setting_assignments(&gone)?)
             .render_config_with_values(&set, ExpressionOverride::Refuse)?;
-        let bytes = Self::parse_packagecloud_rb(&bytes).remove_empty_block();
+        let bytes = Self::parse_packagecloud_rb(&bytes).remove_empty_config_block();
         let edited = Self::parse_packagecloud_rb(&bytes);
         let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
-        let absent = gone.iter().all(|key| edited.find_value(RAILS_HASH, key.setting_name()).is_none());
+        let absent =
+            gone.iter().all(|key| edited.find_assigned_value(RAILS_HASH, key.setting_name()).is_none());
         if absent && edited.has_same_other_assignments(self, &named) {
             Ok(bytes)
         } else {
@@ -155,7 +156,7 @@ impl ConfigFile {
     }
 
     /// The bytes without the lines that set any of `keys`.
-    fn remove_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, ConfigEditRefusal> {
+    fn remove_setting_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, ConfigEditRefusal> {
         let mut bytes = self.bytes.clone();
         let ours =
             self.assignments.iter().filter(|one| one.hash == RAILS_HASH).filter_map(|one| {
@@ -186,7 +187,7 @@ impl ConfigFile {
     }
 
     /// The bytes without a block of ours that holds nothing, and the blank line before it.
-    fn remove_empty_block(self) -> Vec<u8> {
+    fn remove_empty_config_block(self) -> Vec<u8> {
         let Some(end) = self.block_insert_offset else { return self.bytes };
         let mut bytes = self.bytes;
         let text = bytes[..end].trim_ascii_end();
@@ -209,7 +210,7 @@ impl ConfigFile {
         let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
         self.has_same_other_assignments(before, &named)
             && wanted.iter().all(|(key, value)| {
-                self.find_value(RAILS_HASH, key.setting_name()) == Some(&parse_literal(value))
+                self.find_assigned_value(RAILS_HASH, key.setting_name()) == Some(&parse_ruby_literal(value))
             })
     }
 
@@ -225,20 +226,20 @@ impl ConfigFile {
         self.error.is_none() && rest(self) == rest(before)
     }
 
-    fn line_ending(&self) -> &'static str {
+    fn config_line_ending(&self) -> &'static str {
         let first = self.bytes.iter().position(|byte| *byte == b'\n');
         if first.is_some_and(|at| at > 0 && self.bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
     }
 }
 
-fn render_assignment(key: SettingKey, value: &str) -> String {
+fn render_ruby_assignment(key: SettingKey, value: &str) -> String {
     format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
 }
 
 /// What a piece of Ruby source that we wrote is.
-fn parse_literal(ruby: &str) -> AssignedValue {
+fn parse_ruby_literal(ruby: &str) -> AssignedValue {
     let file = ConfigFile::parse_packagecloud_rb(format!("x['y'] = {ruby}\n").as_bytes());
-    file.find_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
+    file.find_assigned_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
 }
 
 /// Returns the unified diff between two contents of the file, secrets hidden, without its heading lines.

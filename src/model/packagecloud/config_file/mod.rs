@@ -94,14 +94,14 @@ impl ConfigFile {
     /// Returns what `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("",
     /// "external_url")`.
     #[must_use]
-    pub fn find_value(&self, hash: &str, key: &str) -> Option<&AssignedValue> {
+    pub fn find_assigned_value(&self, hash: &str, key: &str) -> Option<&AssignedValue> {
         self.find_last_assignment(hash, key).map(|assignment| &assignment.value)
     }
 
     /// Returns the string that `hash['key']` is, where it is plainly one and not empty.
     #[must_use]
-    pub fn find_string(&self, hash: &str, key: &str) -> Option<&str> {
-        match self.find_value(hash, key) {
+    pub fn find_string_value(&self, hash: &str, key: &str) -> Option<&str> {
+        match self.find_assigned_value(hash, key) {
             Some(AssignedValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
@@ -110,12 +110,12 @@ impl ConfigFile {
     /// Returns `packagecloud_rails['key']`, where it is plainly a string and not empty.
     #[must_use]
     pub fn find_rails_string(&self, key: &str) -> Option<&str> {
-        self.find_string(RAILS_HASH, key)
+        self.find_string_value(RAILS_HASH, key)
     }
 
     /// Returns the bucket that it names, and the key that names it. Never that of `backups[…]`.
     #[must_use]
-    pub fn find_bucket(&self) -> Option<(&'static str, &str)> {
+    pub fn find_configured_bucket(&self) -> Option<(&'static str, &str)> {
         ["aws_s3_bucket", "s3_bucket", "aws_bucket", "s3_bucket_name", "bucket"]
             .into_iter()
             .find_map(|key| self.find_rails_string(key).map(|bucket| (key, bucket)))
@@ -123,7 +123,7 @@ impl ConfigFile {
 
     /// Returns the region that it names, if any.
     #[must_use]
-    pub fn find_region(&self) -> Option<&str> {
+    pub fn find_configured_region(&self) -> Option<&str> {
         ["aws_region", "aws_s3_region", "s3_region", "region"]
             .into_iter()
             .find_map(|key| self.find_rails_string(key))
@@ -144,7 +144,7 @@ impl ConfigFile {
     /// Returns where packagecloud is reached, where the file says so plainly.
     #[must_use]
     pub fn find_external_url(&self) -> Option<&str> {
-        self.find_string("", "external_url").or_else(|| self.find_rails_string("external_url"))
+        self.find_string_value("", "external_url").or_else(|| self.find_rails_string("external_url"))
     }
 
     /// Returns the four values, as far as they are plain; an empty string counts as none.
@@ -153,14 +153,14 @@ impl ConfigFile {
         let text = |key: SettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
         SettingValues {
             // `'true'` in quotes reaches packagecloud's YAML as the same.
-            enabled: match self.find_value(RAILS_HASH, SettingKey::Enabled.setting_name()) {
+            enabled: match self.find_assigned_value(RAILS_HASH, SettingKey::Enabled.setting_name()) {
                 Some(AssignedValue::True) => Some(true),
                 Some(AssignedValue::False) => Some(false),
                 Some(AssignedValue::Text(text)) => text.parse().ok(),
                 _ => None,
             },
             // An empty one is a mistake to be told of, not a want of one.
-            secret: match self.find_value(RAILS_HASH, SettingKey::Secret.setting_name()) {
+            secret: match self.find_assigned_value(RAILS_HASH, SettingKey::Secret.setting_name()) {
                 Some(AssignedValue::Text(text)) => Some(Secret::new(text.clone())),
                 _ => None,
             },
@@ -172,7 +172,7 @@ impl ConfigFile {
     /// Returns which of the four values are expressions: the key, the line's number from 1, and the line, secrets
     /// hidden.
     #[must_use]
-    pub fn find_expressions(&self) -> Vec<(SettingKey, usize, String)> {
+    pub fn find_setting_expressions(&self) -> Vec<(SettingKey, usize, String)> {
         SettingKey::ALL
             .into_iter()
             .filter_map(|key| {

@@ -34,7 +34,7 @@ pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
     if let Some(at) = bytes.iter().position(|byte| matches!(byte, 0 | 4 | 26)) {
         file.error = Some(line_number_at(bytes, at));
     } else if root.has_error() {
-        file.error = Some(first_error_line(root));
+        file.error = Some(first_syntax_error_line(root));
     }
     let mut begin = None;
     for index in 0..root.child_count() {
@@ -57,10 +57,10 @@ pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
                 }
                 _ => {}
             },
-            _ => source.record_statement(node, &mut file),
+            _ => source.record_ruby_statement(node, &mut file),
         }
     }
-    file.secrets = source.collect_secrets(root);
+    file.secrets = source.collect_config_secrets(root);
     file
 }
 
@@ -69,32 +69,32 @@ fn line_number_at(bytes: &[u8], at: usize) -> usize {
 }
 
 /// The line of what can't be read, else of what is missing.
-fn first_error_line(root: Node<'_>) -> usize {
-    let nodes = self_and_descendants(root);
+fn first_syntax_error_line(root: Node<'_>) -> usize {
+    let nodes = self_and_descendant_nodes(root);
     let found =
         nodes.iter().find(|node| node.is_error()).or_else(|| nodes.iter().find(|node| node.is_missing()));
     found.map_or(1, |node| node.start_position().row + 1)
 }
 
 /// Returns the named children of a node.
-pub(super) fn child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn syntax_child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
 /// Returns `node` and everything below it, in the order of the file.
-pub(super) fn self_and_descendants(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn self_and_descendant_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         found.push(node);
-        open.extend(child_nodes(node).into_iter().rev());
+        open.extend(syntax_child_nodes(node).into_iter().rev());
     }
     found
 }
 
 /// Heredocs' beginnings and bodies come in the same order.
 fn find_heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
-    let nodes = self_and_descendants(root);
+    let nodes = self_and_descendant_nodes(root);
     let begins = nodes.iter().filter(|node| node.kind() == "heredoc_beginning");
     let bodies = nodes.iter().filter(|node| node.kind() == "heredoc_body");
     begins.zip(bodies).map(|(begin, body)| (begin.start_byte(), *body)).collect()
@@ -112,8 +112,8 @@ impl<'tree> RubySource<'_, 'tree> {
     }
 
     /// Takes up what one statement at the top of the file sets.
-    fn record_statement(&self, node: Node<'tree>, file: &mut ConfigFile) {
-        if self.is_early_exit(node) {
+    fn record_ruby_statement(&self, node: Node<'tree>, file: &mut ConfigFile) {
+        if self.is_early_exit_statement(node) {
             file.early_exit_line.get_or_insert(node.start_position().row + 1);
         }
         if let Some((assignment, right)) = self.parse_assignment(node) {
@@ -136,7 +136,7 @@ impl<'tree> RubySource<'_, 'tree> {
         let (hash, index) = self.parse_element_reference(left)?;
         let key = (index.kind() == "string").then(|| self.decode_ruby_string(index)).flatten()?;
         let line = node.start_position().row + 1;
-        let (start, value) = (node.start_byte(), self.parse_value(right));
+        let (start, value) = (node.start_byte(), self.parse_assigned_value(right));
         Some((ConfigAssignment { hash, key, value, start, right: right.byte_range(), line }, right))
     }
 
@@ -167,7 +167,7 @@ impl<'tree> RubySource<'_, 'tree> {
         Some(ConfigAssignment {
             hash: String::new(),
             key: "external_url".to_owned(),
-            value: self.parse_value(right),
+            value: self.parse_assigned_value(right),
             start: node.start_byte(),
             right: right.byte_range(),
             line: node.start_position().row + 1,
@@ -176,7 +176,7 @@ impl<'tree> RubySource<'_, 'tree> {
 
     /// Whatever inside `statement` may set a key counts as an expression for it.
     fn record_nested_assignments(&self, statement: Node<'tree>, file: &mut ConfigFile) {
-        let nodes = self_and_descendants(statement);
+        let nodes = self_and_descendant_nodes(statement);
         let mut expression = |hash: String, key: String, at: Node<'_>| {
             let line = at.start_position().row + 1;
             let right = at.byte_range();
@@ -201,10 +201,10 @@ impl<'tree> RubySource<'_, 'tree> {
             // `packagecloud_rails.merge!('key' => …)`, `.store('key', …)`, `.delete('key')`.
             if node.kind() == "call"
                 && let Some(receiver) = node.child_by_field_name("receiver")
-                && self_and_descendants(receiver).iter().any(|part| self.is_rails_hash(*part))
+                && self_and_descendant_nodes(receiver).iter().any(|part| self.is_rails_hash(*part))
                 && let Some(arguments) = node.child_by_field_name("arguments")
             {
-                for (part, key) in self_and_descendants(arguments)
+                for (part, key) in self_and_descendant_nodes(arguments)
                     .iter()
                     .filter_map(|part| Some((*part, self.parse_key_literal(*part)?)))
                 {
@@ -241,7 +241,7 @@ impl<'tree> RubySource<'_, 'tree> {
             return None;
         }
         let object = node.child_by_field_name("object")?;
-        let name = if self_and_descendants(object).iter().any(|part| self.is_rails_hash(*part)) {
+        let name = if self_and_descendant_nodes(object).iter().any(|part| self.is_rails_hash(*part)) {
             RAILS_HASH.to_owned()
         } else {
             self.node_text(object)
@@ -262,7 +262,7 @@ impl<'tree> RubySource<'_, 'tree> {
         }
     }
 
-    fn parse_value(&self, node: Node<'_>) -> AssignedValue {
+    fn parse_assigned_value(&self, node: Node<'_>) -> AssignedValue {
         match node.kind() {
             "true" => AssignedValue::True,
             "false" => AssignedValue::False,
@@ -275,7 +275,7 @@ impl<'tree> RubySource<'_, 'tree> {
 
     /// Returns a string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
     pub(super) fn decode_ruby_string(&self, node: Node<'_>) -> Option<String> {
-        let parts = child_nodes(node);
+        let parts = syntax_child_nodes(node);
         let (open, close) = (parts.first()?, parts.last()?);
         if parts.len() < 2 || parts.iter().any(|part| part.kind() == "interpolation") {
             return None;
@@ -310,7 +310,7 @@ impl<'tree> RubySource<'_, 'tree> {
     }
 
     /// `exit`, `return` and their like: nothing after it is run.
-    fn is_early_exit(&self, node: Node<'_>) -> bool {
+    fn is_early_exit_statement(&self, node: Node<'_>) -> bool {
         let word = match node.kind() {
             "return" => return true,
             "identifier" => self.node_text(node),

@@ -6,14 +6,14 @@ use tree_sitter::Node;
 
 use crate::model::redact;
 
-use super::parse::{RubySource, child_nodes, self_and_descendants};
+use super::parse::{RubySource, self_and_descendant_nodes, syntax_child_nodes};
 
 impl<'tree> RubySource<'_, 'tree> {
     /// Returns every string that a key with a secret's name is given anywhere, in each form under which it may turn up;
     /// longest first.
-    pub(super) fn collect_secrets(&self, root: Node<'tree>) -> Vec<String> {
+    pub(super) fn collect_config_secrets(&self, root: Node<'tree>) -> Vec<String> {
         let mut secrets = Vec::new();
-        for node in self_and_descendants(root) {
+        for node in self_and_descendant_nodes(root) {
             let pair = match node.kind() {
                 "assignment" | "operator_assignment" => {
                     (node.child_by_field_name("left"), node.child_by_field_name("right"))
@@ -25,11 +25,11 @@ impl<'tree> RubySource<'_, 'tree> {
             if !redact::is_secret_key(&self.node_text(left)) {
                 continue;
             }
-            for part in self_and_descendants(right) {
+            for part in self_and_descendant_nodes(right) {
                 // `ENV['NAME']`: the name is none.
                 let index = part.parent().is_some_and(|parent| parent.kind() == "element_reference");
                 if part.kind() == "string" && !index {
-                    let parts = child_nodes(part);
+                    let parts = syntax_child_nodes(part);
                     if let (Some(open), Some(close)) = (parts.first(), parts.last())
                         && open.end_byte() <= close.start_byte()
                     {
@@ -42,7 +42,7 @@ impl<'tree> RubySource<'_, 'tree> {
                     && let Some((_, body)) = self.heredocs.iter().find(|(at, _)| *at == part.start_byte())
                 {
                     secrets.extend(
-                        child_nodes(*body)
+                        syntax_child_nodes(*body)
                             .into_iter()
                             .filter(|piece| piece.kind() == "heredoc_content")
                             .map(|piece| self.node_text(piece)),

@@ -34,9 +34,9 @@ fn the_realistic_file_is_read() {
         SettingValues::default(),
         "comments, =begin and heredocs assign nothing"
     );
-    assert_eq!(file.find_expressions(), []);
-    assert_eq!(file.find_bucket(), Some(("aws_s3_bucket", "example-packages")));
-    assert_eq!(file.find_region(), Some("eu-central-1"));
+    assert_eq!(file.find_setting_expressions(), []);
+    assert_eq!(file.find_configured_bucket(), Some(("aws_s3_bucket", "example-packages")));
+    assert_eq!(file.find_configured_region(), Some("eu-central-1"));
     assert_eq!(file.find_external_url(), Some("https://packages.example.com"));
     assert_eq!(file.find_rails_string("support_email"), Some("packages@example.com"));
     assert_eq!(file.find_rails_string("smtp_password"), Some("it's a \\ secret"));
@@ -79,7 +79,7 @@ fn a_value_is_read_however_it_is_assigned() {
     ] {
         let file = ConfigFile::parse_packagecloud_rb(line.as_bytes());
         assert_eq!(file.setting_values().enabled, enabled, "{line}");
-        assert_eq!(file.find_expressions(), [], "{line}");
+        assert_eq!(file.find_setting_expressions(), [], "{line}");
     }
 }
 
@@ -132,7 +132,7 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
     ] {
         let file = ConfigFile::parse_packagecloud_rb(format!("# one\n{line}\n").as_bytes());
         assert!(!file.has_syntax_error(), "{line}");
-        let found = file.find_expressions();
+        let found = file.find_setting_expressions();
         assert_eq!(found.len(), 1, "{line}");
         assert_eq!((found[0].0, found[0].1), (SettingKey::Secret, 2), "{line}");
         assert!(!found[0].2.contains("fallback"), "{} shows a secret", found[0].2);
@@ -140,7 +140,7 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
     }
     let read = "if packagecloud_rails['cloudfront_enabled']\n  x['y'] = 1\nend\n";
     assert_eq!(
-        ConfigFile::parse_packagecloud_rb(read.as_bytes()).find_expressions(),
+        ConfigFile::parse_packagecloud_rb(read.as_bytes()).find_setting_expressions(),
         [],
         "reading is no writing"
     );

@@ -34,7 +34,7 @@ pub enum EdgeRefusal {
 impl EdgeRefusal {
     /// Returns the reason as it stands in the header `x-packagecloud-cloudfront`.
     #[must_use]
-    pub fn reason_code(self) -> &'static str {
+    pub fn refusal_reason_code(self) -> &'static str {
         match self {
             Self::BadMethod => "bad-method",
             Self::BadPath => "bad-path",
@@ -48,18 +48,18 @@ impl EdgeRefusal {
 
 impl std::fmt::Display for EdgeRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.reason_code())
+        f.write_str(self.refusal_reason_code())
     }
 }
 
 /// A token's parts, its shape being right.
-pub(super) struct UrlToken<'a> {
+pub(super) struct SignedUrlToken<'a> {
     pub expires: &'a str,
     mac: MacAlgorithm,
     bytes: Vec<u8>,
 }
 
-impl<'a> UrlToken<'a> {
+impl<'a> SignedUrlToken<'a> {
     /// Parses a token of a whole query string, which must be nothing else.
     ///
     /// # Errors
@@ -76,13 +76,13 @@ impl<'a> UrlToken<'a> {
                 64 => MacAlgorithm::Sha256,
                 _ => return None,
             };
-            whole.then_some(UrlToken { expires, mac: kind, bytes: hex::decode(mac).ok()? })
+            whole.then_some(SignedUrlToken { expires, mac: kind, bytes: hex::decode(mac).ok()? })
         };
         parts().ok_or(EdgeRefusal::MalformedToken)
     }
 
     /// Returns until when it is good, in Unix seconds.
-    pub(super) fn expires_at(&self) -> u64 {
+    pub(super) fn token_expires_at(&self) -> u64 {
         self.expires.parse().expect("ten digits are a number of 64 bits")
     }
 
@@ -121,10 +121,10 @@ pub fn check_viewer_request<K: AsRef<[u8]>>(
     if !matches!(request.method, "GET" | "HEAD") {
         return Err(EdgeRefusal::BadMethod);
     }
-    let path = path::decode_path(request.uri).ok_or(EdgeRefusal::BadPath)?;
-    let token = UrlToken::parse_token_query(request.querystring)?;
+    let path = path::decode_uri_path(request.uri).ok_or(EdgeRefusal::BadPath)?;
+    let token = SignedUrlToken::parse_token_query(request.querystring)?;
     token.find_signing_key(&path, request.host, keys, construction).ok_or(EdgeRefusal::BadSignature)?;
-    if now > token.expires_at() {
+    if now > token.token_expires_at() {
         return Err(EdgeRefusal::Expired);
     }
     Ok(path::encode_canonical_path(&path))

@@ -12,7 +12,8 @@ use time::{
 };
 
 use super::{
-    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::UrlToken, check_viewer_request, path,
+    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::SignedUrlToken, check_viewer_request,
+    path,
 };
 use crate::model::secret::Secret;
 
@@ -55,7 +56,7 @@ impl SigningScheme {
         }
     }
 
-    fn is_packagecloud(self) -> bool {
+    fn is_packagecloud_scheme(self) -> bool {
         matches!(self, Self::PackagecloudSha1 | Self::PackagecloudSha256 | Self::PackagecloudDamaged)
     }
 }
@@ -96,11 +97,11 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let host = host.split_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
     let (uri, querystring) = rest.split_once('?').unwrap_or((rest, ""));
-    let decoded = path::decode_path(uri);
+    let decoded = path::decode_uri_path(uri);
 
-    let parameters = QueryParameters::parse_query_string(querystring);
-    let scheme = parameters.detect_scheme(querystring);
-    let token = UrlToken::parse_token_query(querystring).ok();
+    let parameters = UrlQueryParameters::parse_query_string(querystring);
+    let scheme = parameters.detect_signing_scheme(querystring);
+    let token = SignedUrlToken::parse_token_query(querystring).ok();
 
     // The accepted construction first: where two fit, it is that one.
     let others = TokenConstruction::all_constructions().into_iter().filter(|other| *other != accepted);
@@ -122,11 +123,14 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
     InspectedUrl {
         scheme,
         path: decoded.unwrap_or_else(|| uri.to_owned()),
-        expires: token.as_ref().map(UrlToken::expires_at).or_else(|| parameters.parse_expiry(scheme)),
+        expires: token
+            .as_ref()
+            .map(SignedUrlToken::token_expires_at)
+            .or_else(|| parameters.parse_url_expiry(scheme)),
         key: fit.map(|(index, _)| index),
         construction: fit.map(|(_, construction)| construction),
         known: !secrets.is_empty(),
-        signer: parameters.describe_signer(scheme),
+        signer: parameters.describe_url_signer(scheme),
         refusal,
         now,
         host,
@@ -136,7 +140,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
 impl InspectedUrl {
     /// Returns the findings, a line each, as label and text.
     #[must_use]
-    pub fn render_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
+    pub fn render_url_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
         let mut lines = vec![("scheme", self.scheme.describe_signing_scheme().to_owned())];
         if !self.host.is_empty() {
             lines.push(("host", self.host.clone()));
@@ -161,10 +165,10 @@ impl InspectedUrl {
                 };
                 lines.push(("signed by", format!("{which}, {construction}")));
             }
-            _ if self.scheme.is_packagecloud() && !self.known => {
+            _ if self.scheme.is_packagecloud_scheme() && !self.known => {
                 lines.push(("signed by", "unknown: there is no secret here to hold it to".to_owned()));
             }
-            _ if self.scheme.is_packagecloud() => {
+            _ if self.scheme.is_packagecloud_scheme() => {
                 lines.push(("signed by", "none of the secrets given, in any construction".to_owned()));
             }
             _ => {}
@@ -177,21 +181,21 @@ impl InspectedUrl {
                     "can't be told without the secret".to_owned()
                 }
                 Some(refusal) => {
-                    format!("refuses it: {refusal}, {}", self.explain_refusal(refusal, accepted))
+                    format!("refuses it: {refusal}, {}", self.explain_edge_refusal(refusal, accepted))
                 }
             },
         ));
         lines
     }
 
-    fn explain_refusal(&self, refusal: EdgeRefusal, accepted: TokenConstruction) -> String {
+    fn explain_edge_refusal(&self, refusal: EdgeRefusal, accepted: TokenConstruction) -> String {
         match (refusal, self.construction) {
             (EdgeRefusal::BadMethod, _) => "only GET and HEAD are answered".to_owned(),
             (EdgeRefusal::BadPath, _) => "the path has no single meaning, or is empty".to_owned(),
             (EdgeRefusal::MissingToken, _) => {
                 "there is no query string; ask packagecloud for the link".to_owned()
             }
-            (EdgeRefusal::MalformedToken, _) if !self.scheme.is_packagecloud() => {
+            (EdgeRefusal::MalformedToken, _) if !self.scheme.is_packagecloud_scheme() => {
                 "it wants packagecloud's token and nothing else in the query string".to_owned()
             }
             (EdgeRefusal::MalformedToken, _) => {
@@ -214,9 +218,9 @@ impl InspectedUrl {
 }
 
 /// The query string's parameters, decoded.
-struct QueryParameters(Vec<(String, String)>);
+struct UrlQueryParameters(Vec<(String, String)>);
 
-impl QueryParameters {
+impl UrlQueryParameters {
     fn parse_query_string(querystring: &str) -> Self {
         let text = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let pairs = querystring.split('&').filter(|pair| !pair.is_empty());
@@ -229,13 +233,13 @@ impl QueryParameters {
     }
 
     /// S3 takes its own names in either case.
-    fn find_parameter(&self, name: &str) -> Option<&str> {
+    fn find_query_parameter(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    fn detect_scheme(&self, querystring: &str) -> SigningScheme {
-        let has = |name| self.find_parameter(name).is_some();
-        if let Ok(token) = UrlToken::parse_token_query(querystring) {
+    fn detect_signing_scheme(&self, querystring: &str) -> SigningScheme {
+        let has = |name| self.find_query_parameter(name).is_some();
+        if let Ok(token) = SignedUrlToken::parse_token_query(querystring) {
             match token.mac_algorithm() {
                 MacAlgorithm::Sha1 => SigningScheme::PackagecloudSha1,
                 MacAlgorithm::Sha256 => SigningScheme::PackagecloudSha256,
@@ -255,15 +259,18 @@ impl QueryParameters {
         }
     }
 
-    fn parse_expiry(&self, scheme: SigningScheme) -> Option<u64> {
+    fn parse_url_expiry(&self, scheme: SigningScheme) -> Option<u64> {
         match scheme {
             SigningScheme::CloudFrontCanned | SigningScheme::S3SigV2 => {
-                self.find_parameter("Expires")?.parse().ok()
+                self.find_query_parameter("Expires")?.parse().ok()
             }
             SigningScheme::CloudFrontPolicy => {
                 // CloudFront's own spelling of base64.
-                let policy =
-                    self.find_parameter("Policy")?.replace('-', "+").replace('_', "=").replace('~', "/");
+                let policy = self
+                    .find_query_parameter("Policy")?
+                    .replace('-', "+")
+                    .replace('_', "=")
+                    .replace('~', "/");
                 let policy: serde_json::Value =
                     serde_json::from_slice(&STANDARD.decode(policy).ok()?).ok()?;
                 policy.pointer("/Statement/0/Condition/DateLessThan/AWS:EpochTime")?.as_u64()
@@ -272,22 +279,23 @@ impl QueryParameters {
                 const AMZ_DATE_FORMAT: &[BorrowedFormatItem<'_>] =
                     format_description!("[year][month][day]T[hour][minute][second]Z");
                 let made =
-                    PrimitiveDateTime::parse(self.find_parameter("X-Amz-Date")?, AMZ_DATE_FORMAT).ok()?;
-                let lasts: u64 = self.find_parameter("X-Amz-Expires")?.parse().ok()?;
+                    PrimitiveDateTime::parse(self.find_query_parameter("X-Amz-Date")?, AMZ_DATE_FORMAT)
+                        .ok()?;
+                let lasts: u64 = self.find_query_parameter("X-Amz-Expires")?.parse().ok()?;
                 u64::try_from(made.assume_utc().unix_timestamp()).ok()?.checked_add(lasts)
             }
             _ => None,
         }
     }
 
-    fn describe_signer(&self, scheme: SigningScheme) -> Option<String> {
+    fn describe_url_signer(&self, scheme: SigningScheme) -> Option<String> {
         let (what, value) = match scheme {
             SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy => {
-                ("key pair", self.find_parameter("Key-Pair-Id")?)
+                ("key pair", self.find_query_parameter("Key-Pair-Id")?)
             }
-            SigningScheme::S3SigV2 => ("access key", self.find_parameter("AWSAccessKeyId")?),
+            SigningScheme::S3SigV2 => ("access key", self.find_query_parameter("AWSAccessKeyId")?),
             SigningScheme::S3SigV4 => {
-                ("access key", self.find_parameter("X-Amz-Credential")?.split('/').next()?)
+                ("access key", self.find_query_parameter("X-Amz-Credential")?.split('/').next()?)
             }
             _ => return None,
         };

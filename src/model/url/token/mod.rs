@@ -18,7 +18,7 @@ pub use path::encode_canonical_path;
 ///
 /// `key` is what [`HmacKeyForm::derive_hmac_key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
 #[must_use]
-pub fn sign_token(
+pub fn sign_url_token(
     key: &[u8],
     object: &str,
     expires: u64,
@@ -45,7 +45,7 @@ pub fn sign_url(
     construction: TokenConstruction,
     domain: &str,
 ) -> String {
-    let token = sign_token(key, object, expires, mac, construction, domain);
+    let token = sign_url_token(key, object, expires, mac, construction, domain);
     format!("https://{domain}{}?t={token}", encode_canonical_path(&format!("/{object}")))
 }
 

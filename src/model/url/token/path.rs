@@ -1,7 +1,7 @@
 //! A request's path, decoded once: what has no single meaning is refused, and what goes on has one spelling.
 
 /// Returns the decoded path, its leading slash kept; None for `bad-path`.
-pub(super) fn decode_path(uri: &str) -> Option<String> {
+pub(super) fn decode_uri_path(uri: &str) -> Option<String> {
     if !uri.starts_with('/') {
         return None;
     }

@@ -41,14 +41,14 @@ fn what_is_accepted_is_what_is_signed() {
     let mut signed = 0;
     for case in vector_cases().iter().filter(|case| case["expect"]["ok"] == true) {
         let text = |name: &str| case["request"][name].as_str().unwrap();
-        let path = path::decode_path(text("uri")).unwrap();
+        let path = path::decode_uri_path(text("uri")).unwrap();
         let token = text("querystring").strip_prefix("t=").unwrap().to_lowercase();
         let mac = if token.len() == 51 { MacAlgorithm::Sha1 } else { MacAlgorithm::Sha256 };
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
         let expires = token[..10].parse().unwrap();
         let fits = case["keys"].as_array().unwrap().iter().any(|key| {
             let key = hex::decode(key.as_str().unwrap()).unwrap();
-            sign_token(&key, &path[1..], expires, mac, construction, text("host")) == token
+            sign_url_token(&key, &path[1..], expires, mac, construction, text("host")) == token
         });
         assert!(fits, "{}", case["name"]);
         signed += 1;
@@ -58,7 +58,7 @@ fn what_is_accepted_is_what_is_signed() {
 
 #[test]
 fn a_signed_url_is_accepted_when_taken_apart_again() {
-    let key = Secret::from_random(&[7; 16]).decode_base64_key().unwrap();
+    let key = Secret::from_random_bytes(&[7; 16]).decode_base64_key().unwrap();
     for construction in TokenConstruction::all_constructions() {
         let url = sign_url(
             &key,
@@ -129,7 +129,7 @@ fn a_url_of_every_scheme_is_named() {
 
 #[test]
 fn inspecting_finds_the_secret_and_the_construction_that_fit() {
-    let secrets: Vec<Secret> = (0..3).map(|byte| Secret::from_random(&[byte; 16])).collect();
+    let secrets: Vec<Secret> = (0..3).map(|byte| Secret::from_random_bytes(&[byte; 16])).collect();
     let accepted = TokenConstruction::default();
     for construction in TokenConstruction::all_constructions() {
         for (index, secret) in secrets.iter().enumerate() {
@@ -147,7 +147,7 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
             let refusal = (construction != accepted).then_some(EdgeRefusal::BadSignature);
             assert_eq!(found.refusal, refusal, "{construction}");
             let said = found
-                .render_findings(accepted)
+                .render_url_findings(accepted)
                 .into_iter()
                 .map(|(label, text)| format!("{label}: {text}"))
                 .collect::<Vec<_>>()
@@ -166,9 +166,9 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
         (Some(EdgeRefusal::Expired), Some(0)),
         "who signed it is told all the same"
     );
-    assert!(found.render_findings(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
+    assert!(found.render_url_findings(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
     assert_eq!(inspect_url(&url, &secrets[1..], NOW_UNIX_SECONDS, accepted).key, None);
-    let unknown = inspect_url(&url, &[], NOW_UNIX_SECONDS, accepted).render_findings(accepted);
+    let unknown = inspect_url(&url, &[], NOW_UNIX_SECONDS, accepted).render_url_findings(accepted);
     assert!(unknown.contains(&("edge", "can't be told without the secret".to_owned())), "{unknown:?}");
     assert!(!unknown.iter().any(|(_, text)| text.contains("none of the secrets")), "{unknown:?}");
 }

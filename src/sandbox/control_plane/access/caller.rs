@@ -51,17 +51,17 @@ impl SignedCaller {
     }
 
     /// Weighs his identity policies, within what his boundary and the organization allow.
-    pub fn decide_access(
+    pub fn decide_identity_access(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
         context: &PolicyConditionContext,
     ) -> PolicyDecision {
-        self.evaluate_policies(state, action, resource, context).decision
+        self.evaluate_caller_policies(state, action, resource, context).decision
     }
 
-    fn evaluate_policies(
+    fn evaluate_caller_policies(
         &self,
         state: &SandboxState,
         action: &str,
@@ -83,16 +83,16 @@ impl SignedCaller {
         resource: &str,
         context: &PolicyConditionContext,
     ) -> Result<(), String> {
-        let weighed = self.evaluate_policies(state, action, resource, context);
+        let weighed = self.evaluate_caller_policies(state, action, resource, context);
         let by = weighed.denied_by;
         match weighed.decision {
             PolicyDecision::Allow | PolicyDecision::Delegated => Ok(()),
             PolicyDecision::ExplicitDeny => {
-                Err(self.denial_message(action, resource, &format!("with an explicit deny in {by}")))
+                Err(self.access_denial_message(action, resource, &format!("with an explicit deny in {by}")))
             }
             PolicyDecision::ImplicitDeny => {
                 let kind = by.split_once(' ').map_or(by, |(_, kind)| kind);
-                Err(self.denial_message(
+                Err(self.access_denial_message(
                     action,
                     resource,
                     &format!("because no {kind} allows the {action} action"),
@@ -102,7 +102,7 @@ impl SignedCaller {
     }
 
     /// Writes AWS's message that he may not, and `why`.
-    pub fn denial_message(&self, action: &str, resource: &str, why: &str) -> String {
+    pub fn access_denial_message(&self, action: &str, resource: &str, why: &str) -> String {
         format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", self.arn)
     }
 }
@@ -123,7 +123,7 @@ pub fn add_request_tags<'a>(
 ///
 /// # Errors
 /// Refuses what came round the router.
-pub fn signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, SandboxAwsError> {
+pub fn request_signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, SandboxAwsError> {
     request.extensions().get::<SignedCaller>().cloned().ok_or_else(|| {
         SandboxAwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     })

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ACCOUNT_ID;
 
-pub use caller::{SignedCaller, add_request_tags, signed_caller};
+pub use caller::{SignedCaller, add_request_tags, request_signed_caller};
 pub use identity::{SandboxIamIdentity, list_identity_policies};
 pub use limits::{PolicyEvaluation, evaluate_policies_with_limits};
 
@@ -83,7 +83,7 @@ pub enum PolicyDecision {
 }
 
 /// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
-pub fn evaluate_policy(
+pub fn evaluate_policy_document(
     document: &Value,
     principal: Option<&PolicyPrincipal>,
     action: &str,
@@ -94,7 +94,7 @@ pub fn evaluate_policy(
     for statement in policy_statements(document) {
         let whom = match_statement_principal(statement, principal);
         if whom == PrincipalMatch::No
-            || !applies_to_request(statement, action, resource)
+            || !statement_applies_to_request(statement, action, resource)
             || !are_conditions_met(statement, context)
         {
             continue;
@@ -120,8 +120,10 @@ pub fn evaluate_identity_policies(
     resource: &str,
     context: &PolicyConditionContext,
 ) -> PolicyDecision {
-    let decisions: Vec<PolicyDecision> =
-        documents.iter().map(|document| evaluate_policy(document, None, action, resource, context)).collect();
+    let decisions: Vec<PolicyDecision> = documents
+        .iter()
+        .map(|document| evaluate_policy_document(document, None, action, resource, context))
+        .collect();
     if decisions.contains(&PolicyDecision::ExplicitDeny) {
         PolicyDecision::ExplicitDeny
     } else {
@@ -140,7 +142,7 @@ pub fn find_missing_context_keys(
     for statement in documents
         .iter()
         .flat_map(policy_statements)
-        .filter(|statement| applies_to_request(statement, action, resource))
+        .filter(|statement| statement_applies_to_request(statement, action, resource))
     {
         for (_, keys) in statement["Condition"].as_object().into_iter().flatten() {
             for key in keys.as_object().into_iter().flat_map(serde_json::Map::keys) {
@@ -154,7 +156,7 @@ pub fn find_missing_context_keys(
 }
 
 /// Lists every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
-pub fn list_principals(document: &Value) -> Vec<(String, String)> {
+pub fn list_policy_principals(document: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for statement in policy_statements(document) {
         for element in [&statement["Principal"], &statement["NotPrincipal"]] {
@@ -245,7 +247,7 @@ fn full_principal_match_if(yes: bool) -> PrincipalMatch {
     if yes { PrincipalMatch::Yes } else { PrincipalMatch::No }
 }
 
-fn applies_to_request(statement: &Value, action: &str, resource: &str) -> bool {
+fn statement_applies_to_request(statement: &Value, action: &str, resource: &str) -> bool {
     let action = action.to_lowercase();
     let of_action = |key: &str| {
         collect_json_strings(&statement[key])

@@ -26,7 +26,8 @@ fn a_deny_wins_and_silence_denies() {
         {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
         {"Effect": "Deny", "Action": ["kms:CreateKey"], "Resource": "*"},
     ]});
-    let weigh = |action| evaluate_policy(&document, None, action, "*", &PolicyConditionContext::default());
+    let weigh =
+        |action| evaluate_policy_document(&document, None, action, "*", &PolicyConditionContext::default());
     assert_eq!(weigh("kms:DescribeKey"), PolicyDecision::Allow);
     assert_eq!(weigh("KMS:createkey"), PolicyDecision::ExplicitDeny);
     assert_eq!(weigh("iam:GetRole"), PolicyDecision::ImplicitDeny);
@@ -38,7 +39,7 @@ fn a_principal_is_known_by_each_of_its_names() {
     let role = PolicyPrincipal::for_account_identity("arn:aws:iam::999999999999:role/r", &[]);
     let weigh = |named: Value, who: &PolicyPrincipal| {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
-        evaluate_policy(
+        evaluate_policy_document(
             &document,
             Some(who),
             "s3:GetObject",
@@ -71,7 +72,7 @@ fn conditions_hold_only_on_what_is_there() {
     let weigh = |operator: &str, wanted: Value, context: &PolicyConditionContext| {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*",
             "Condition": {operator: {"aws:SourceArn": wanted}}}]});
-        evaluate_policy(&document, None, "a:b", "r", context) == PolicyDecision::Allow
+        evaluate_policy_document(&document, None, "a:b", "r", context) == PolicyDecision::Allow
     };
     let none = PolicyConditionContext::default();
     let one = PolicyConditionContext::default().with_condition_key("AWS:SourceArn", "arn:x");

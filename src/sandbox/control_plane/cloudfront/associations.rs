@@ -4,7 +4,7 @@
 //! and a caller who may replicate it.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontCall, SandboxState, Service, XmlElement, access_denied, config, iam,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxState, Service, XmlElement, access_denied, config, iam,
     lambda,
 };
 
@@ -24,10 +24,10 @@ fn invalid_association_error(message: impl Into<String>) -> SandboxAwsError {
 
 /// Lists every function version that a configuration names.
 pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
-    let mut arns: Vec<String> = config::list_behaviors(config)
+    let mut arns: Vec<String> = config::list_config_behaviors(config)
         .into_iter()
-        .flat_map(|behavior| behavior.items_at("LambdaFunctionAssociations"))
-        .filter_map(|association| association.text_at("LambdaFunctionARN").map(ToOwned::to_owned))
+        .flat_map(|behavior| behavior.list_items_at_path("LambdaFunctionAssociations"))
+        .filter_map(|association| association.text_at_path("LambdaFunctionARN").map(ToOwned::to_owned))
         .collect();
     arns.sort();
     arns.dedup();
@@ -38,15 +38,15 @@ pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
 ///
 /// # Errors
 /// Refuses one that can't stand there, or whose caller may not put it there, as CloudFront does.
-pub fn check_associations(
+pub fn check_function_associations(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
     config: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
-    for behavior in config::list_behaviors(config) {
+    for behavior in config::list_config_behaviors(config) {
         let mut events: Vec<&str> = Vec::new();
-        for association in behavior.items_at("LambdaFunctionAssociations") {
-            let event = association.text_at("EventType").unwrap_or_default();
+        for association in behavior.list_items_at_path("LambdaFunctionAssociations") {
+            let event = association.text_at_path("EventType").unwrap_or_default();
             if !["viewer-request", "viewer-response", "origin-request", "origin-response"].contains(&event) {
                 return Err(invalid_association_error(format!("The event type {event} is not valid.")));
             }
@@ -63,7 +63,7 @@ pub fn check_associations(
 
 fn check_edge_function(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
     arn: &str,
 ) -> Result<(), SandboxAwsError> {
     let region = arn.split(':').nth(3).unwrap_or_default();
@@ -94,7 +94,7 @@ fn check_edge_function(
     let version = lambda::find_function_version(&state.lambda, arn).ok_or_else(|| {
         invalid_association_error(format!("The specified Lambda function does not exist. Function: {arn}"))
     })?;
-    if !version.is_active(ask.clock) {
+    if !version.is_version_active(ask.clock) {
         return Err(invalid_association_error(format!(
             "The function must be in an Active state. The current state for function {arn} is Pending"
         )));
@@ -150,7 +150,7 @@ fn check_function_configuration(
 /// Refuses a caller who may not make the roles.
 pub fn ensure_edge_replication_roles(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
     config: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
     let arns = list_configured_function_arns(config);
@@ -169,7 +169,7 @@ pub fn ensure_edge_replication_roles(
         state.iam.roles.insert(name.to_owned(), role);
     }
     for arn in arns {
-        lambda::mark_replicated(&mut state.lambda, &arn);
+        lambda::mark_version_replicated(&mut state.lambda, &arn);
     }
     Ok(())
 }

@@ -9,18 +9,22 @@ use super::{
 use crate::sandbox::control_plane::acm;
 
 /// Lists the default behavior and every other one.
-pub fn list_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
-    config.find_child("DefaultCacheBehavior").into_iter().chain(config.items_at("CacheBehaviors")).collect()
+pub fn list_config_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
+    config
+        .find_child("DefaultCacheBehavior")
+        .into_iter()
+        .chain(config.list_items_at_path("CacheBehaviors"))
+        .collect()
 }
 
 /// Reads the other names of a configuration kept as text.
-pub fn parse_aliases(config: &str) -> Vec<String> {
+pub fn parse_config_aliases(config: &str) -> Vec<String> {
     // Looked up for each request to an unknown host: spare the parsing where there can be none.
     if !config.contains("<CNAME>") {
         return Vec::new();
     }
     let config = XmlElement::parse_xml(config).unwrap_or_default();
-    config.items_at("Aliases").iter().map(|alias| alias.text.clone()).collect()
+    config.list_items_at_path("Aliases").iter().map(|alias| alias.text.clone()).collect()
 }
 
 /// Checks a configuration, but for its functions.
@@ -40,18 +44,23 @@ pub fn check_distribution_config(
             return Err(super::malformed_xml_error(format!("{field} is missing")));
         }
     }
-    if config.text_at("CallerReference").is_none() {
+    if config.text_at_path("CallerReference").is_none() {
         return Err(invalid_argument_error("The parameter CallerReference is required."));
     }
-    if config.text_at("Comment").is_some_and(|comment| comment.chars().count() > 128) {
+    if config.text_at_path("Comment").is_some_and(|comment| comment.chars().count() > 128) {
         return Err(invalid_argument_error("The parameter Comment is too long."));
     }
     check_distribution_aliases(world, clock, config, own_id)?;
-    if config.items_at("Origins").is_empty() {
+    if config.list_items_at_path("Origins").is_empty() {
         return Err(invalid_argument_error("Your request must contain at least one origin."));
     }
-    config.items_at("Origins").iter().try_for_each(|origin| check_distribution_origin(state, origin))?;
-    list_behaviors(config).into_iter().try_for_each(|behavior| check_cache_behavior(state, config, behavior))
+    config
+        .list_items_at_path("Origins")
+        .iter()
+        .try_for_each(|origin| check_distribution_origin(state, origin))?;
+    list_config_behaviors(config)
+        .into_iter()
+        .try_for_each(|behavior| check_cache_behavior(state, config, behavior))
 }
 
 fn check_distribution_aliases(
@@ -60,10 +69,11 @@ fn check_distribution_aliases(
     config: &XmlElement,
     own_id: &str,
 ) -> Result<(), SandboxAwsError> {
-    let own: Vec<&str> = config.items_at("Aliases").iter().map(|alias| alias.text.as_str()).collect();
+    let own: Vec<&str> =
+        config.list_items_at_path("Aliases").iter().map(|alias| alias.text.as_str()).collect();
     let certificate = config
-        .text_at("ViewerCertificate/ACMCertificateArn")
-        .or(config.text_at("ViewerCertificate/IAMCertificateId"));
+        .text_at_path("ViewerCertificate/ACMCertificateArn")
+        .or(config.text_at_path("ViewerCertificate/IAMCertificateId"));
     if !own.is_empty() && certificate.is_none() {
         return Err(SandboxAwsError::new(
             400,
@@ -71,13 +81,14 @@ fn check_distribution_aliases(
             "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
         ));
     }
-    if let Some(arn) = config.text_at("ViewerCertificate/ACMCertificateArn")
+    if let Some(arn) = config.text_at_path("ViewerCertificate/ACMCertificateArn")
         && let Some(why) = acm::find_certificate_rejection(&world.acm, clock, arn, &own)
     {
         return Err(SandboxAwsError::new(400, "InvalidViewerCertificate", why));
     }
     let others = world.cloudfront.distributions.values().filter(|other| other.id != own_id);
-    if others.flat_map(|other| parse_aliases(&other.config)).any(|alias| own.contains(&alias.as_str())) {
+    if others.flat_map(|other| parse_config_aliases(&other.config)).any(|alias| own.contains(&alias.as_str()))
+    {
         return Err(SandboxAwsError::new(
             409,
             "CNAMEAlreadyExists",
@@ -98,8 +109,8 @@ fn check_distribution_origin(
             "The specified origin server does not exist or is not valid: it needs S3OriginConfig or CustomOriginConfig.",
         ));
     }
-    let identity = origin.text_at("S3OriginConfig/OriginAccessIdentity");
-    let control = origin.text_at("OriginAccessControlId");
+    let identity = origin.text_at_path("S3OriginConfig/OriginAccessIdentity");
+    let control = origin.text_at_path("OriginAccessControlId");
     if identity.is_some() && control.is_some() {
         return Err(SandboxAwsError::new(
             400,
@@ -134,19 +145,19 @@ fn check_cache_behavior(
     config: &XmlElement,
     behavior: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
-    let target = behavior.text_at("TargetOriginId");
-    if !config.items_at("Origins").iter().any(|origin| origin.text_at("Id") == target) {
+    let target = behavior.text_at_path("TargetOriginId");
+    if !config.list_items_at_path("Origins").iter().any(|origin| origin.text_at_path("Id") == target) {
         return Err(SandboxAwsError::new(
             404,
             "NoSuchOrigin",
             "One or more of your origins or origin groups do not exist.",
         ));
     }
-    let viewer = behavior.text_at("ViewerProtocolPolicy").unwrap_or_default();
+    let viewer = behavior.text_at_path("ViewerProtocolPolicy").unwrap_or_default();
     if !["allow-all", "https-only", "redirect-to-https"].contains(&viewer) {
         return Err(invalid_argument_error("The parameter ViewerProtocolPolicy is not valid."));
     }
-    match (behavior.text_at("CachePolicyId"), behavior.find_child("ForwardedValues")) {
+    match (behavior.text_at_path("CachePolicyId"), behavior.find_child("ForwardedValues")) {
         (Some(_), Some(_)) => Err(invalid_argument_error(
             "The parameter ForwardedValues cannot be used when a cache policy is associated to the cache behavior.",
         )),
@@ -159,7 +170,7 @@ fn check_cache_behavior(
 }
 
 /// Fills in what AWS fills in.
-pub fn fill_config_defaults(config: &mut XmlElement) {
+pub fn fill_distribution_defaults(config: &mut XmlElement) {
     let none = |name: &str| XmlElement::new(name).with_child(XmlElement::leaf_element("Quantity", "0"));
     for name in ["Aliases", "OriginGroups", "CacheBehaviors", "CustomErrorResponses"] {
         config.ensure_child(none(name));
@@ -198,18 +209,21 @@ pub fn fill_config_defaults(config: &mut XmlElement) {
         certificate.set_child(XmlElement::leaf_element("MinimumProtocolVersion", "TLSv1"));
         certificate.set_child(XmlElement::leaf_element("CertificateSource", "cloudfront"));
     }
-    for origin in items_mut(config, "Origins") {
+    for origin in xml_list_items_mut(config, "Origins") {
         fill_origin_defaults(origin);
     }
     if let Some(behavior) = config.find_child_mut("DefaultCacheBehavior") {
         fill_behavior_defaults(behavior);
     }
-    for behavior in items_mut(config, "CacheBehaviors") {
+    for behavior in xml_list_items_mut(config, "CacheBehaviors") {
         fill_behavior_defaults(behavior);
     }
 }
 
-fn items_mut<'a>(config: &'a mut XmlElement, name: &str) -> impl Iterator<Item = &'a mut XmlElement> {
+fn xml_list_items_mut<'a>(
+    config: &'a mut XmlElement,
+    name: &str,
+) -> impl Iterator<Item = &'a mut XmlElement> {
     config
         .find_child_mut(name)
         .and_then(|list| list.find_child_mut("Items"))

@@ -3,7 +3,7 @@
 //! A control has no tags and no reference; its name is how it is found again.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
     SandboxNamedConfig, SandboxState, XmlElement, random_etag, random_id,
 };
 
@@ -25,13 +25,13 @@ fn parse_origin_access_control_config(control: &SandboxNamedConfig) -> XmlElemen
 /// Refuses as CloudFront does.
 pub fn handle_create_origin_access_control(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = ask.parse_document()?;
-    let name = document.text_at("Name").unwrap_or_default().to_owned();
+    let document = ask.parse_request_document()?;
+    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
     let one_of =
-        |field: &str, known: &[&str]| document.text_at(field).is_some_and(|text| known.contains(&text));
+        |field: &str, known: &[&str]| document.text_at_path(field).is_some_and(|text| known.contains(&text));
     if name.is_empty() || name.len() > 64 {
         return Err(super::invalid_argument_error("The parameter Name is not valid."));
     }
@@ -70,7 +70,7 @@ pub fn handle_create_origin_access_control(
 /// Refuses as CloudFront does.
 pub fn handle_get_origin_access_control(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let control = state.cloudfront.controls.get(&ask.id).ok_or_else(|| {
@@ -94,7 +94,7 @@ pub fn handle_get_origin_access_control(
 /// Refuses as CloudFront does.
 pub fn handle_list_origin_access_controls(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let items = state
@@ -108,7 +108,7 @@ pub fn handle_list_origin_access_controls(
             (control.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_element(
+    Ok(SandboxCloudFrontReply::from_xml_element(
         ask.render_cloudfront_list_page("OriginAccessControlList", items),
     ))
 }

@@ -73,56 +73,62 @@ pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<Deploye
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
     world.read_sandbox_state(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
-            let config = distribution.deployed_config(clock)?;
-            if distribution.domain != host && !super::config::parse_aliases(config).contains(&host) {
+            let config = distribution.deployed_distribution_config(clock)?;
+            if distribution.domain != host && !super::config::parse_config_aliases(config).contains(&host) {
                 return None;
             }
             let config = XmlElement::parse_xml(config).ok()?;
-            let text = |path: &str| config.text_at(path).unwrap_or_default().to_owned();
+            let text = |path: &str| config.text_at_path(path).unwrap_or_default().to_owned();
             let mut behaviors: Vec<DeployedBehavior> = config
-                .items_at("CacheBehaviors")
+                .list_items_at_path("CacheBehaviors")
                 .iter()
-                .map(|node| parse_behavior(&state.cloudfront, node))
+                .map(|node| parse_deployed_behavior(&state.cloudfront, node))
                 .collect();
-            behaviors.push(parse_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
+            behaviors
+                .push(parse_deployed_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
             Some(DeployedDistribution {
                 id: distribution.id.clone(),
                 arn: distribution.distribution_arn(),
                 domain: distribution.domain.clone(),
-                aliases: config.items_at("Aliases").iter().map(|alias| alias.text.clone()).collect(),
+                aliases: config
+                    .list_items_at_path("Aliases")
+                    .iter()
+                    .map(|alias| alias.text.clone())
+                    .collect(),
                 enabled: config.is_true_at_path("Enabled"),
                 default_root_object: text("DefaultRootObject"),
                 origins: config
-                    .items_at("Origins")
+                    .list_items_at_path("Origins")
                     .iter()
-                    .map(|node| parse_origin(&state.cloudfront, node))
+                    .map(|node| parse_deployed_origin(&state.cloudfront, node))
                     .collect(),
                 behaviors,
                 error_ttl: config
-                    .items_at("CustomErrorResponses")
+                    .list_items_at_path("CustomErrorResponses")
                     .iter()
-                    .filter_map(parse_error_ttl)
+                    .filter_map(parse_error_caching_ttl)
                     .collect(),
             })
         })
     })
 }
 
-fn parse_error_ttl(response: &XmlElement) -> Option<(u16, u64)> {
-    let seconds = response.text_at("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
-    Some((response.text_at("ErrorCode")?.parse().ok()?, seconds))
+fn parse_error_caching_ttl(response: &XmlElement) -> Option<(u16, u64)> {
+    let seconds =
+        response.text_at_path("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
+    Some((response.text_at_path("ErrorCode")?.parse().ok()?, seconds))
 }
 
-fn parse_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOrigin {
-    let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
+fn parse_deployed_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOrigin {
+    let text = |path: &str| node.text_at_path(path).unwrap_or_default().to_owned();
     let identity = node
-        .text_at("S3OriginConfig/OriginAccessIdentity")
+        .text_at_path("S3OriginConfig/OriginAccessIdentity")
         .and_then(|path| state.identities.get(path.rsplit('/').next().unwrap_or_default()));
-    let access = match (identity, node.text_at("OriginAccessControlId")) {
+    let access = match (identity, node.text_at_path("OriginAccessControlId")) {
         (Some(identity), _) => {
             DeployedOriginAccess::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
         }
-        (None, Some(id)) if is_signing_control(state, id) => {
+        (None, Some(id)) if is_control_signing(state, id) => {
             DeployedOriginAccess::Control { id: id.to_owned() }
         }
         _ => DeployedOriginAccess::Anonymous,
@@ -130,42 +136,51 @@ fn parse_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOr
     DeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
 }
 
-fn is_signing_control(state: &SandboxCloudFrontState, control: &str) -> bool {
+fn is_control_signing(state: &SandboxCloudFrontState, control: &str) -> bool {
     let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
-    config.is_some_and(|config| config.text_at("SigningBehavior") != Some("never"))
+    config.is_some_and(|config| config.text_at_path("SigningBehavior") != Some("never"))
 }
 
-fn parse_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedBehavior {
-    let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
-    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
+fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedBehavior {
+    let text = |path: &str| node.text_at_path(path).unwrap_or_default().to_owned();
+    let policy =
+        node.text_at_path("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
     let policy = policy.and_then(|policy| XmlElement::parse_xml(&policy.config).ok());
     // Without a policy the behavior's own legacy fields count.
     let of = policy.as_ref().unwrap_or(node);
     let seconds = |field: &str, otherwise: u64| {
-        of.text_at(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+        of.text_at_path(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
     };
     let query_strings = match &policy {
         Some(policy) => {
-            let behavior = policy
-                .text_at("ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior");
+            let behavior = policy.text_at_path(
+                "ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior",
+            );
             behavior.is_some_and(|behavior| behavior != "none")
         }
         None => node.is_true_at_path("ForwardedValues/QueryString"),
     };
     let functions: Vec<(String, String)> = node
-        .items_at("LambdaFunctionAssociations")
+        .list_items_at_path("LambdaFunctionAssociations")
         .iter()
         .filter_map(|one| {
-            Some((one.text_at("EventType")?.to_owned(), one.text_at("LambdaFunctionARN")?.to_owned()))
+            Some((
+                one.text_at_path("EventType")?.to_owned(),
+                one.text_at_path("LambdaFunctionARN")?.to_owned(),
+            ))
         })
         .collect();
     let (viewer_request, other_functions): (Vec<_>, Vec<_>) =
         functions.into_iter().partition(|(event, _)| event == "viewer-request");
     DeployedBehavior {
-        path_pattern: node.text_at("PathPattern").map(ToOwned::to_owned),
+        path_pattern: node.text_at_path("PathPattern").map(ToOwned::to_owned),
         target_origin_id: text("TargetOriginId"),
         viewer_protocol_policy: text("ViewerProtocolPolicy"),
-        allowed_methods: node.items_at("AllowedMethods").iter().map(|method| method.text.clone()).collect(),
+        allowed_methods: node
+            .list_items_at_path("AllowedMethods")
+            .iter()
+            .map(|method| method.text.clone())
+            .collect(),
         min_ttl: seconds("MinTTL", 0),
         default_ttl: seconds("DefaultTTL", 86_400),
         max_ttl: seconds("MaxTTL", 31_536_000),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
     SandboxDistribution, SandboxState, XmlElement, add_request_tags, associations, config, format_iso8601,
     random_etag, random_id, tags,
 };
@@ -37,9 +37,9 @@ fn parse_stored_distribution_config(distribution: &SandboxDistribution) -> XmlEl
 fn render_distribution_head(
     name: &str,
     distribution: &SandboxDistribution,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> XmlElement {
-    let status = if distribution.is_deployed(ask.clock) { "Deployed" } else { "InProgress" };
+    let status = if distribution.is_distribution_deployed(ask.clock) { "Deployed" } else { "InProgress" };
     XmlElement::new(name)
         .with_child(XmlElement::leaf_element("Id", &distribution.id))
         .with_child(XmlElement::leaf_element("ARN", distribution.distribution_arn()))
@@ -48,7 +48,10 @@ fn render_distribution_head(
         .with_child(XmlElement::leaf_element("DomainName", &distribution.domain))
 }
 
-fn render_distribution(distribution: &SandboxDistribution, ask: &SandboxCloudFrontCall<'_>) -> XmlElement {
+fn render_distribution_xml(
+    distribution: &SandboxDistribution,
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> XmlElement {
     let unsigned = |name: &str| {
         XmlElement::new(name)
             .with_child(XmlElement::leaf_element("Enabled", "false"))
@@ -67,12 +70,12 @@ fn render_distribution(distribution: &SandboxDistribution, ask: &SandboxCloudFro
 /// Refuses as CloudFront does.
 pub fn handle_create_distribution(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let document = ask.parse_document()?;
+    let document = ask.parse_request_document()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
         let config = document.find_child("DistributionConfig").cloned().unwrap_or_default();
-        (config, tags::parse_tags(document.find_child("Tags")))
+        (config, tags::parse_xml_tags(document.find_child("Tags")))
     } else {
         (document, BTreeMap::new())
     };
@@ -82,12 +85,11 @@ pub fn handle_create_distribution(
     if !tags.is_empty() {
         ask.authorize_cloudfront_call(state, "TagResource", &resource, &context)?;
     }
-    tags::check_tags(&tags)?;
-    let reference = config.text_at("CallerReference").unwrap_or_default().to_owned();
-    let same =
-        state.cloudfront.distributions.values().find(|other| {
-            parse_stored_distribution_config(other).text_at("CallerReference") == Some(&reference)
-        });
+    tags::check_resource_tags(&tags)?;
+    let reference = config.text_at_path("CallerReference").unwrap_or_default().to_owned();
+    let same = state.cloudfront.distributions.values().find(|other| {
+        parse_stored_distribution_config(other).text_at_path("CallerReference") == Some(&reference)
+    });
     if let Some(there) = same {
         return Err(SandboxAwsError::new(
             409,
@@ -99,9 +101,9 @@ pub fn handle_create_distribution(
         ));
     }
     config::check_distribution_config(state, ask.clock, &config, "")?;
-    associations::check_associations(state, ask, &config)?;
+    associations::check_function_associations(state, ask, &config)?;
     associations::ensure_edge_replication_roles(state, ask, &config)?;
-    config::fill_config_defaults(&mut config);
+    config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
         id: random_id("E", 13),
         domain: format!("{}.cloudfront.net", random_id("d", 13).to_lowercase()),
@@ -113,7 +115,7 @@ pub fn handle_create_distribution(
         tags,
     };
     let said = SandboxCloudFrontReply::with_location(
-        render_distribution(&distribution, ask),
+        render_distribution_xml(&distribution, ask),
         &distribution.etag,
         &format!("distribution/{}", distribution.id),
     );
@@ -123,7 +125,7 @@ pub fn handle_create_distribution(
 
 fn find_authorized_distribution<'a>(
     state: &'a SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> Result<&'a SandboxDistribution, SandboxAwsError> {
     ask.authorize_call_on_resource(state, "distribution", &ask.id)?;
     state.cloudfront.distributions.get(&ask.id).ok_or_else(|| {
@@ -137,13 +139,13 @@ fn find_authorized_distribution<'a>(
 /// Refuses as CloudFront does.
 pub fn handle_get_distribution(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     let distribution = find_authorized_distribution(state, ask)?;
     let node = if ask.config_alone {
         parse_stored_distribution_config(distribution)
     } else {
-        render_distribution(distribution, ask)
+        render_distribution_xml(distribution, ask)
     };
     Ok(SandboxCloudFrontReply::with_etag(node, &distribution.etag))
 }
@@ -154,7 +156,7 @@ pub fn handle_get_distribution(
 /// Refuses as CloudFront does.
 pub fn handle_list_distributions(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, "distribution", "*")?;
     let clock = ask.clock;
@@ -174,7 +176,7 @@ pub fn handle_list_distributions(
             (distribution.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_element(ask.render_cloudfront_list_page("DistributionList", items)))
+    Ok(SandboxCloudFrontReply::from_xml_element(ask.render_cloudfront_list_page("DistributionList", items)))
 }
 
 /// Answers UpdateDistribution.
@@ -183,12 +185,13 @@ pub fn handle_list_distributions(
 /// Refuses as CloudFront does.
 pub fn handle_update_distribution(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
-    let mut config = ask.parse_document()?;
-    if config.text_at("CallerReference") != parse_stored_distribution_config(&old).text_at("CallerReference")
+    let mut config = ask.parse_request_document()?;
+    if config.text_at_path("CallerReference")
+        != parse_stored_distribution_config(&old).text_at_path("CallerReference")
     {
         return Err(SandboxAwsError::new(
             400,
@@ -197,36 +200,38 @@ pub fn handle_update_distribution(
         ));
     }
     config::check_distribution_config(state, ask.clock, &config, &old.id)?;
-    associations::check_associations(state, ask, &config)?;
+    associations::check_function_associations(state, ask, &config)?;
     associations::ensure_edge_replication_roles(state, ask, &config)?;
-    config::fill_config_defaults(&mut config);
+    config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
         config: config.to_string(),
         etag: random_etag(),
         modified: ask.clock.now,
-        deployed_before: old.deployed_config(ask.clock).map(ToOwned::to_owned),
+        deployed_before: old.deployed_distribution_config(ask.clock).map(ToOwned::to_owned),
         ..old
     };
-    let said = SandboxCloudFrontReply::with_etag(render_distribution(&distribution, ask), &distribution.etag);
+    let said =
+        SandboxCloudFrontReply::with_etag(render_distribution_xml(&distribution, ask), &distribution.etag);
     state.cloudfront.distributions.insert(distribution.id.clone(), distribution);
     Ok(said)
 }
 
 /// Lets somebody else choose another price class: for the distribution named, or for all.
-pub fn inject_distribution_drift(state: &mut SandboxState, ask: &SandboxCloudFrontCall<'_>) {
+pub fn inject_distribution_drift(state: &mut SandboxState, ask: &SandboxCloudFrontApiCall<'_>) {
     let one = state.cloudfront.distributions.contains_key(&ask.id).then(|| ask.id.clone());
     for distribution in state.cloudfront.distributions.values_mut() {
         if one.as_ref().is_some_and(|id| *id != distribution.id) {
             continue;
         }
         let mut config = parse_stored_distribution_config(distribution);
-        let other = if config.text_at("PriceClass") == Some("PriceClass_100") {
+        let other = if config.text_at_path("PriceClass") == Some("PriceClass_100") {
             "PriceClass_200"
         } else {
             "PriceClass_100"
         };
         config.set_child(XmlElement::leaf_element("PriceClass", other));
-        distribution.deployed_before = distribution.deployed_config(ask.clock).map(ToOwned::to_owned);
+        distribution.deployed_before =
+            distribution.deployed_distribution_config(ask.clock).map(ToOwned::to_owned);
         distribution.config = config.to_string();
         distribution.etag = random_etag();
         distribution.modified = ask.clock.now;

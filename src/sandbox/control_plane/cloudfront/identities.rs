@@ -3,7 +3,7 @@
 //! The same reference with the same comment gives the identity that is there; with another comment it is refused.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
     SandboxOriginAccessIdentity, SandboxState, XmlElement, random_etag, random_id,
 };
 
@@ -28,11 +28,11 @@ fn render_origin_identity(identity: &SandboxOriginAccessIdentity) -> XmlElement 
 /// Refuses as CloudFront does.
 pub fn handle_create_origin_access_identity(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = ask.parse_document()?;
-    let reference = document.text_at("CallerReference").unwrap_or_default().to_owned();
+    let document = ask.parse_request_document()?;
+    let reference = document.text_at_path("CallerReference").unwrap_or_default().to_owned();
     let comment = document.find_element_at_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
     if comment.chars().count() > 128 {
         return Err(super::invalid_argument_error("The parameter Comment is too long."));
@@ -88,7 +88,7 @@ pub fn handle_create_origin_access_identity(
 /// Refuses as CloudFront does.
 pub fn handle_get_origin_access_identity(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let identity = state.cloudfront.identities.get(&ask.id).ok_or_else(|| {
@@ -112,7 +112,7 @@ pub fn handle_get_origin_access_identity(
 /// Refuses as CloudFront does.
 pub fn handle_list_origin_access_identities(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let known = state
@@ -129,7 +129,7 @@ pub fn handle_list_origin_access_identities(
             (identity.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_element(
+    Ok(SandboxCloudFrontReply::from_xml_element(
         ask.render_cloudfront_list_page("CloudFrontOriginAccessIdentityList", items),
     ))
 }

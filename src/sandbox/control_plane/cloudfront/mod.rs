@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
     access_denied, add_request_tags, build_http_response, format_iso8601, iam, is_drift_requested, lambda,
-    random_id, random_uuid, signed_caller, xml::XmlElement, xml_response,
+    random_id, random_uuid, request_signed_caller, xml::XmlElement, xml_response,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -67,13 +67,17 @@ impl SandboxDistribution {
     }
 
     /// Whether its last change has reached the edges.
-    pub fn is_deployed(&self, clock: PropagationClock) -> bool {
+    pub fn is_distribution_deployed(&self, clock: PropagationClock) -> bool {
         clock.has_delay_passed(self.modified, clock.delays.distribution)
     }
 
     /// Returns the configuration at the edges.
-    pub fn deployed_config(&self, clock: PropagationClock) -> Option<&str> {
-        if self.is_deployed(clock) { Some(&self.config) } else { self.deployed_before.as_deref() }
+    pub fn deployed_distribution_config(&self, clock: PropagationClock) -> Option<&str> {
+        if self.is_distribution_deployed(clock) {
+            Some(&self.config)
+        } else {
+            self.deployed_before.as_deref()
+        }
     }
 }
 
@@ -120,11 +124,10 @@ pub fn is_known_origin_canonical_user(
 }
 
 /// Whether a distribution goes by this name besides its own.
-pub fn has_alias(state: &SandboxCloudFrontState, host: &str) -> bool {
-    state
-        .distributions
-        .values()
-        .any(|distribution| config::parse_aliases(&distribution.config).iter().any(|alias| alias == host))
+pub fn has_distribution_alias(state: &SandboxCloudFrontState, host: &str) -> bool {
+    state.distributions.values().any(|distribution| {
+        config::parse_config_aliases(&distribution.config).iter().any(|alias| alias == host)
+    })
 }
 
 /// Returns the operation's name, by method and path.
@@ -162,20 +165,20 @@ pub fn cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
 /// Answers one request to CloudFront.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_cloudfront_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = signed_caller(&request).and_then(|caller| {
-        let ask = SandboxCloudFrontCall::new(world, &caller, &request)?;
+    let result = request_signed_caller(&request).and_then(|caller| {
+        let ask = SandboxCloudFrontApiCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
             world.write_sandbox_state(|state| distributions::inject_distribution_drift(state, &ask));
         }
         dispatch_cloudfront_call(world, &ask)
     });
     match result {
-        Ok(said) => said.into_response(),
-        Err(refusal) => refusal.to_response(Service::CloudFront),
+        Ok(said) => said.into_http_response(),
+        Err(refusal) => refusal.to_error_response(Service::CloudFront),
     }
 }
 
-fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontCall<'_>) -> SandboxCloudFrontResult {
+fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>) -> SandboxCloudFrontResult {
     match ask.operation {
         "CreateDistribution" | "CreateDistributionWithTags" => {
             world.write_sandbox_state(|state| distributions::handle_create_distribution(state, ask))
@@ -238,12 +241,12 @@ struct SandboxCloudFrontReply {
 }
 
 impl SandboxCloudFrontReply {
-    fn from_element(body: XmlElement) -> Self {
+    fn from_xml_element(body: XmlElement) -> Self {
         Self { status: 200, body: Some(body), etag: None, location: None }
     }
 
     fn with_etag(body: XmlElement, etag: &str) -> Self {
-        Self { etag: Some(etag.to_owned()), ..Self::from_element(body) }
+        Self { etag: Some(etag.to_owned()), ..Self::from_xml_element(body) }
     }
 
     fn with_location(body: XmlElement, etag: &str, place: &str) -> Self {
@@ -251,7 +254,7 @@ impl SandboxCloudFrontReply {
         Self { status: 201, location: Some(location), ..Self::with_etag(body, etag) }
     }
 
-    fn into_response(self) -> Response<Bytes> {
+    fn into_http_response(self) -> Response<Bytes> {
         let mut response = match self.body {
             None => build_http_response(self.status, "text/xml", Bytes::new()),
             Some(mut body) => {
@@ -269,7 +272,7 @@ impl SandboxCloudFrontReply {
 }
 
 /// One request: who, when, what, on which thing.
-struct SandboxCloudFrontCall<'a> {
+struct SandboxCloudFrontApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     operation: &'static str,
@@ -282,7 +285,7 @@ struct SandboxCloudFrontCall<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> SandboxCloudFrontCall<'a> {
+impl<'a> SandboxCloudFrontApiCall<'a> {
     fn new(
         world: &Sandbox,
         caller: &'a SignedCaller,
@@ -338,7 +341,7 @@ impl<'a> SandboxCloudFrontCall<'a> {
     }
 
     /// The document sent.
-    fn parse_document(&self) -> Result<XmlElement, SandboxAwsError> {
+    fn parse_request_document(&self) -> Result<XmlElement, SandboxAwsError> {
         let mut root = XmlElement::parse_xml(self.body).map_err(malformed_xml_error)?;
         root.attributes.clear();
         Ok(root)

@@ -3,7 +3,7 @@
 //! A managed one can't be changed, and its minimum time to live may be more than it seems.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
     SandboxCloudFrontState, SandboxNamedConfig, SandboxState, XmlElement, format_iso8601, quantities,
     random_etag, random_uuid,
 };
@@ -71,13 +71,13 @@ fn render_cache_policy(policy: &SandboxNamedConfig) -> XmlElement {
 /// A configuration with what AWS fills in; refused where it can't be.
 fn check_and_fill_cache_policy(mut document: XmlElement) -> Result<XmlElement, SandboxAwsError> {
     quantities::check_xml_list_quantities(&document)?;
-    if document.text_at("Name").is_none() {
+    if document.text_at_path("Name").is_none() {
         return Err(super::invalid_argument_error("The parameter Name is required."));
     }
     document.ensure_child(XmlElement::leaf_element("Comment", ""));
     document.ensure_child(XmlElement::leaf_element("DefaultTTL", "86400"));
     document.ensure_child(XmlElement::leaf_element("MaxTTL", "31536000"));
-    let time = |field: &str| document.text_at(field).and_then(|text| text.parse::<u64>().ok());
+    let time = |field: &str| document.text_at_path(field).and_then(|text| text.parse::<u64>().ok());
     match (time("MinTTL"), time("DefaultTTL"), time("MaxTTL")) {
         (Some(min), Some(default), Some(max)) if min <= default && default <= max => Ok(document),
         _ => Err(super::invalid_argument_error(
@@ -110,11 +110,11 @@ fn check_cache_policy_name_free(
 /// Refuses as CloudFront does.
 pub fn handle_create_cache_policy(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = check_and_fill_cache_policy(ask.parse_document()?)?;
-    let name = document.text_at("Name").unwrap_or_default().to_owned();
+    let document = check_and_fill_cache_policy(ask.parse_request_document()?)?;
+    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
     check_cache_policy_name_free(&state.cloudfront, &name, "")?;
     if state.cloudfront.policies.len() >= CUSTOM_POLICIES_MAX {
         return Err(SandboxAwsError::new(
@@ -145,7 +145,7 @@ pub fn handle_create_cache_policy(
 /// Refuses as CloudFront does.
 pub fn handle_get_cache_policy(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let policy =
@@ -166,7 +166,7 @@ pub fn no_such_cache_policy_error() -> SandboxAwsError {
 /// Refuses as CloudFront does.
 pub fn handle_list_cache_policies(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
@@ -190,7 +190,7 @@ pub fn handle_list_cache_policies(
     items.sort_by(|one, other| one.0.cmp(&other.0));
     let mut list = ask.render_cloudfront_list_page("CachePolicyList", items);
     list.children.retain(|child| child.name != "Marker" && child.name != "IsTruncated");
-    Ok(SandboxCloudFrontReply::from_element(list))
+    Ok(SandboxCloudFrontReply::from_xml_element(list))
 }
 
 /// Answers UpdateCachePolicy.
@@ -199,7 +199,7 @@ pub fn handle_list_cache_policies(
 /// Refuses as CloudFront does.
 pub fn handle_update_cache_policy(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let old = find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy_error)?;
@@ -207,8 +207,8 @@ pub fn handle_update_cache_policy(
         return Err(SandboxAwsError::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
     }
     ask.check_if_match(&old.etag)?;
-    let document = check_and_fill_cache_policy(ask.parse_document()?)?;
-    let name = document.text_at("Name").unwrap_or_default().to_owned();
+    let document = check_and_fill_cache_policy(ask.parse_request_document()?)?;
+    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
     check_cache_policy_name_free(&state.cloudfront, &name, &ask.id)?;
     let policy = SandboxNamedConfig {
         name,

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
     SandboxDistribution, SandboxState, XmlElement, add_request_tags,
 };
 
 /// Reads the tags of a `<Tags>` element.
-pub fn parse_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
+pub fn parse_xml_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
     let items = tags.and_then(|tags| tags.find_child("Items")).map_or(&[][..], |items| &items.children);
-    let text = |tag: &XmlElement, name: &str| tag.text_at(name).unwrap_or_default().to_owned();
+    let text = |tag: &XmlElement, name: &str| tag.text_at_path(name).unwrap_or_default().to_owned();
     items.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
 }
 
@@ -20,7 +20,7 @@ pub fn parse_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// Refuses a tag that AWS doesn't take.
-pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), SandboxAwsError> {
+pub fn check_resource_tags(tags: &BTreeMap<String, String>) -> Result<(), SandboxAwsError> {
     let fits = |text: &str, most: usize| {
         text.len() <= most && text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c))
     };
@@ -35,7 +35,7 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), SandboxAwsError
     }
 }
 
-fn tagged_distribution_id<'a>(ask: &'a SandboxCloudFrontCall<'_>) -> &'a str {
+fn tagged_distribution_id<'a>(ask: &'a SandboxCloudFrontApiCall<'_>) -> &'a str {
     let prefix = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/");
     ask.query.get("Resource").and_then(|arn| arn.strip_prefix(&prefix)).unwrap_or_default()
 }
@@ -50,7 +50,7 @@ fn no_such_resource_error() -> SandboxAwsError {
 /// Refuses as CloudFront does.
 pub fn handle_list_distribution_tags(
     state: &SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, "distribution", tagged_distribution_id(ask))?;
     let distribution: &SandboxDistribution =
@@ -65,7 +65,7 @@ pub fn handle_list_distribution_tags(
                 .with_child(XmlElement::leaf_element("Value", value))
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
+    Ok(SandboxCloudFrontReply::from_xml_element(XmlElement::new("Tags").with_child(items)))
 }
 
 /// Answers TagResource.
@@ -74,10 +74,10 @@ pub fn handle_list_distribution_tags(
 /// Refuses as CloudFront does.
 pub fn handle_tag_distribution(
     state: &mut SandboxState,
-    ask: &SandboxCloudFrontCall<'_>,
+    ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     let id = tagged_distribution_id(ask).to_owned();
-    let tags = parse_tags(Some(&ask.parse_document()?));
+    let tags = parse_xml_tags(Some(&ask.parse_request_document()?));
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}");
     ask.authorize_cloudfront_call(
         state,
@@ -85,7 +85,7 @@ pub fn handle_tag_distribution(
         &resource,
         &add_request_tags(ask.caller.caller_condition_context(), &tags),
     )?;
-    check_tags(&tags)?;
+    check_resource_tags(&tags)?;
     state.cloudfront.distributions.get_mut(&id).ok_or_else(no_such_resource_error)?.tags.extend(tags);
     Ok(SandboxCloudFrontReply { status: 204, body: None, etag: None, location: None })
 }

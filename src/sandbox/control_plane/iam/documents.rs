@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::SandboxState;
-use crate::sandbox::control_plane::{PropagationClock, SandboxAwsError, access, is_known_principal};
+use crate::sandbox::control_plane::{PropagationClock, SandboxAwsError, access, is_known_policy_principal};
 
 fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "MalformedPolicyDocument", message)
@@ -53,8 +53,8 @@ pub fn check_trust_policy(
             return Err(malformed_policy_error("AssumeRole policy may only specify STS AssumeRole actions."));
         }
     }
-    for (kind, name) in access::list_principals(&value) {
-        if !is_known_principal(state, clock, &kind, &name) {
+    for (kind, name) in access::list_policy_principals(&value) {
+        if !is_known_policy_principal(state, clock, &kind, &name) {
             return Err(malformed_policy_error(format!(
                 "Invalid principal in policy: \"{}\":\"{name}\"",
                 kind.to_uppercase()

@@ -19,8 +19,8 @@ use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision, PolicyPrincipal},
     access_denied, format_iso8601, is_drift_requested,
-    query::{self, AwsQueryForm, render_element},
-    random_id, signed_caller,
+    query::{self, AwsQueryForm, render_xml_element},
+    random_id, request_signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -108,7 +108,7 @@ pub fn find_access_key(state: &SandboxIamState, access_key: &str) -> Option<Sand
 }
 
 /// Returns whose key it is.
-pub fn identify_caller(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
+pub fn identify_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
     match &key.role {
         None => SignedCaller {
             arn: sandbox_user_arn(state),
@@ -169,7 +169,8 @@ pub fn can_assume_role(
         return false;
     };
     documents::add_wildcard_resource(&mut trust);
-    access::evaluate_policy(&trust, Some(principal), "sts:AssumeRole", "*", context) == PolicyDecision::Allow
+    access::evaluate_policy_document(&trust, Some(principal), "sts:AssumeRole", "*", context)
+        == PolicyDecision::Allow
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.
@@ -223,28 +224,28 @@ impl Sandbox {
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = AwsQueryForm::from_request(&request);
-    let result = signed_caller(&request).and_then(|caller| {
+    let result = request_signed_caller(&request).and_then(|caller| {
         let ask =
-            SandboxIamCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
+            SandboxIamApiCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
         if is_drift_requested(&request) {
             world.write_sandbox_state(|state| roles::inject_trust_drift(state, &ask));
         }
         dispatch_iam_call(world, &ask)
     });
     match result {
-        Ok(inner) => query::query_response(Service::Iam, form.action_name(), inner.as_deref()),
-        Err(refusal) => refusal.to_response(Service::Iam),
+        Ok(inner) => query::query_protocol_response(Service::Iam, form.action_name(), inner.as_deref()),
+        Err(refusal) => refusal.to_error_response(Service::Iam),
     }
 }
 
 /// One request: who, when, what.
-struct SandboxIamCall<'a> {
+struct SandboxIamApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     form: &'a AwsQueryForm,
 }
 
-impl SandboxIamCall<'_> {
+impl SandboxIamApiCall<'_> {
     fn authorize_iam_call(
         &self,
         state: &SandboxState,
@@ -257,7 +258,7 @@ impl SandboxIamCall<'_> {
             .map_err(|message| access_denied(Service::Iam, message))
     }
 
-    fn authorize_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {
+    fn authorize_iam_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {
         self.authorize_iam_call(
             state,
             self.form.action_name(),
@@ -269,16 +270,16 @@ impl SandboxIamCall<'_> {
 
 type SandboxIamResult = Result<Option<String>, SandboxAwsError>;
 
-fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     match ask.form.action_name() {
         "GetUser" => world.read_sandbox_state(|state| handle_get_user(state, ask)),
         "ListAccountAliases" => world.read_sandbox_state(|state| {
-            ask.authorize_action(state, "*")?;
+            ask.authorize_iam_action(state, "*")?;
             let alias = state
                 .iam
                 .account_alias
                 .as_deref()
-                .map(|alias| render_element("member", alias))
+                .map(|alias| render_xml_element("member", alias))
                 .unwrap_or_default();
             Ok(Some(format!("<AccountAliases>{alias}</AccountAliases><IsTruncated>false</IsTruncated>")))
         }),
@@ -308,7 +309,7 @@ fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamCall<'_>) -> SandboxIamRes
     }
 }
 
-fn handle_get_user(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+fn handle_get_user(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let user = &state.iam.user;
     let arn = sandbox_user_arn(&state.iam);
     match (ask.form.find_field("UserName"), &ask.caller.identity) {
@@ -325,13 +326,13 @@ fn handle_get_user(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIam
             ));
         }
     }
-    ask.authorize_action(state, &arn)?;
+    ask.authorize_iam_action(state, &arn)?;
     Ok(Some(format!(
         "<User><Path>/</Path>{}{}{}{}</User>",
-        render_element("UserName", &user.name),
-        render_element("UserId", &user.id),
-        render_element("Arn", &arn),
-        render_element("CreateDate", &format_iso8601(Duration::from_hours(394_464)))
+        render_xml_element("UserName", &user.name),
+        render_xml_element("UserId", &user.id),
+        render_xml_element("Arn", &arn),
+        render_xml_element("CreateDate", &format_iso8601(Duration::from_hours(394_464)))
     )))
 }
 

@@ -8,9 +8,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SandboxIamCall, SandboxIamResult,
+    SandboxIamApiCall, SandboxIamResult,
     documents::{check_identity_policy, check_trust_policy},
-    no_such_entity_error, render_element,
+    no_such_entity_error, render_xml_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
@@ -55,35 +55,35 @@ impl SandboxRole {
         let boundary = self.boundary.as_ref().map_or_else(String::new, |arn| {
             format!(
                 "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>{}</PermissionsBoundary>",
-                render_element("PermissionsBoundaryArn", arn)
+                render_xml_element("PermissionsBoundaryArn", arn)
             )
         });
         format!(
             "<Role>{}{}{}{}{}{}{}<MaxSessionDuration>3600</MaxSessionDuration>{boundary}{}</Role>",
-            render_element("Path", &self.path),
-            render_element("RoleName", &self.name),
-            render_element("RoleId", &self.id),
-            render_element("Arn", &self.arn),
-            render_element("CreateDate", &format_iso8601(self.created)),
-            render_element("AssumeRolePolicyDocument", &percent_encode(&self.trust)),
+            render_xml_element("Path", &self.path),
+            render_xml_element("RoleName", &self.name),
+            render_xml_element("RoleId", &self.id),
+            render_xml_element("Arn", &self.arn),
+            render_xml_element("CreateDate", &format_iso8601(self.created)),
+            render_xml_element("AssumeRolePolicyDocument", &percent_encode_document(&self.trust)),
             if self.description.is_empty() {
                 String::new()
             } else {
-                render_element("Description", &self.description)
+                render_xml_element("Description", &self.description)
             },
-            self.tags_to_xml(),
+            self.to_role_tags_xml(),
         )
     }
 
-    fn tags_to_xml(&self) -> String {
+    fn to_role_tags_xml(&self) -> String {
         let members: String = self
             .tags
             .iter()
             .flat_map(|(key, value)| {
                 [
                     "<member>".into(),
-                    render_element("Key", key),
-                    render_element("Value", value),
+                    render_xml_element("Key", key),
+                    render_xml_element("Value", value),
                     "</member>".into(),
                 ]
             })
@@ -93,24 +93,24 @@ impl SandboxRole {
 }
 
 /// Documents come back percent-encoded.
-fn percent_encode(document: &str) -> String {
+fn percent_encode_document(document: &str) -> String {
     utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
 }
 
 /// The role that a request names, after its caller was held to his policies.
 fn find_authorized_role<'a>(
     state: &'a SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> Result<&'a SandboxRole, SandboxAwsError> {
     let name = ask.form.require_field("RoleName")?;
     let role = state.iam.roles.get(name);
-    ask.authorize_action(state, &role.map_or_else(|| sandbox_role_arn(name), |role| role.arn.clone()))?;
+    ask.authorize_iam_action(state, &role.map_or_else(|| sandbox_role_arn(name), |role| role.arn.clone()))?;
     role.ok_or_else(|| no_such_entity_error(&format!("The role with name {name} cannot be found.")))
 }
 
 fn find_modifiable_role<'a>(
     state: &'a mut SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> Result<&'a mut SandboxRole, SandboxAwsError> {
     let name = find_authorized_role(state, ask)?.name.clone();
     if name.starts_with("AWSServiceRoleFor") {
@@ -133,7 +133,7 @@ fn find_modifiable_role<'a>(
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     find_authorized_role(state, ask).map(|role| Some(role.to_role_xml()))
 }
 
@@ -141,16 +141,16 @@ pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamCall<'_>) -> Sandbo
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     find_authorized_role(state, ask)
-        .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.tags_to_xml())))
+        .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.to_role_tags_xml())))
 }
 
 /// Answers GetRolePolicy.
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
     let name = ask.form.require_field("PolicyName")?;
     let document = role
@@ -159,9 +159,9 @@ pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) ->
         .ok_or_else(|| no_such_entity_error(&format!("The role policy with name {name} cannot be found.")))?;
     Ok(Some(format!(
         "{}{}{}",
-        render_element("RoleName", &role.name),
-        render_element("PolicyName", name),
-        render_element("PolicyDocument", &percent_encode(document))
+        render_xml_element("RoleName", &role.name),
+        render_xml_element("PolicyName", name),
+        render_xml_element("PolicyDocument", &percent_encode_document(document))
     )))
 }
 
@@ -169,9 +169,9 @@ pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) ->
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_list_role_policies(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_list_role_policies(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
-    let members: String = role.policies.keys().map(|name| render_element("member", name)).collect();
+    let members: String = role.policies.keys().map(|name| render_xml_element("member", name)).collect();
     Ok(Some(format!("<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>")))
 }
 
@@ -181,7 +181,7 @@ pub fn handle_list_role_policies(state: &SandboxState, ask: &SandboxIamCall<'_>)
 /// Refuses as IAM does.
 pub fn handle_list_attached_role_policies(
     state: &SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
     let members: String = role
@@ -191,8 +191,8 @@ pub fn handle_list_attached_role_policies(
             let name = arn.rsplit('/').next().unwrap_or_default();
             [
                 "<member>".into(),
-                render_element("PolicyName", name),
-                render_element("PolicyArn", arn),
+                render_xml_element("PolicyName", name),
+                render_xml_element("PolicyArn", arn),
                 "</member>".into(),
             ]
         })
@@ -204,7 +204,7 @@ pub fn handle_list_attached_role_policies(
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let name = ask.form.require_field("RoleName")?.to_owned();
     let trust = ask.form.require_field("AssumeRolePolicyDocument")?.to_owned();
     let path = ask.form.find_field("Path").unwrap_or("/").to_owned();
@@ -259,7 +259,7 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamCall<'_>) ->
 /// Refuses as IAM does.
 pub fn handle_create_service_linked_role(
     state: &mut SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     let service = ask.form.require_field("AWSServiceName")?;
     let name = match service {
@@ -317,7 +317,7 @@ pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> Sa
 /// Refuses as IAM does.
 pub fn handle_update_assume_role_policy(
     state: &mut SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     find_authorized_role(state, ask)?;
     let trust = ask.form.require_field("PolicyDocument")?.to_owned();
@@ -334,7 +334,7 @@ pub fn handle_update_assume_role_policy(
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let name = ask.form.require_field("PolicyName")?.to_owned();
     let document = ask.form.require_field("PolicyDocument")?.to_owned();
     let role = find_modifiable_role(state, ask)?;
@@ -362,7 +362,7 @@ pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamCall<'_>
 /// Refuses as IAM does.
 pub fn handle_put_role_permissions_boundary(
     state: &mut SandboxState,
-    ask: &SandboxIamCall<'_>,
+    ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     let boundary = ask.form.require_field("PermissionsBoundary")?.to_owned();
     find_modifiable_role(state, ask)?.boundary = Some(boundary);
@@ -373,14 +373,14 @@ pub fn handle_put_role_permissions_boundary(
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_tag_role(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_tag_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let tags = ask.form.list_member_pairs("Tags", "Key", "Value");
     find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }
 
 /// Lets somebody else widen the named role's trust, or every role's where none is named.
-pub fn inject_trust_drift(state: &mut SandboxState, ask: &SandboxIamCall<'_>) {
+pub fn inject_trust_drift(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) {
     let named = ask.form.find_field("RoleName").map(ToOwned::to_owned);
     for role in
         state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name))

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    SandboxIamCall, SandboxIamResult, find_sandbox_role, no_such_entity_error, render_element,
+    SandboxIamApiCall, SandboxIamResult, find_sandbox_role, no_such_entity_error, render_xml_element,
     sandbox_user_arn,
 };
 use crate::sandbox::SandboxState;
@@ -26,10 +26,13 @@ const RESULTS_PAGE_MAX: usize = 20;
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn handle_simulate_principal_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+pub fn handle_simulate_principal_policy(
+    state: &SandboxState,
+    ask: &SandboxIamApiCall<'_>,
+) -> SandboxIamResult {
     let source = ask.form.require_field("PolicySourceArn")?;
     let identity = find_iam_identity(state, source)?;
-    ask.authorize_action(state, source)?;
+    ask.authorize_iam_action(state, source)?;
     let mut documents = list_identity_policies(state, &identity);
     for extra in ask.form.list_members("PolicyInputList") {
         documents.push(
@@ -37,7 +40,7 @@ pub fn handle_simulate_principal_policy(state: &SandboxState, ask: &SandboxIamCa
                 .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Policy document is malformed"))?,
         );
     }
-    let context = parse_context_entries(ask);
+    let context = parse_simulation_context(ask);
     let actions = ask.form.list_members("ActionNames");
     if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
         return Err(SandboxAwsError::new(400, "ValidationError", format!("Invalid Action: {odd}")));
@@ -57,7 +60,7 @@ pub fn handle_simulate_principal_policy(state: &SandboxState, ask: &SandboxIamCa
         .map(|action| render_evaluation_result(state, &identity, &documents, action, &resources, &context))
         .collect();
     let more = if to < actions.len() {
-        format!("<IsTruncated>true</IsTruncated>{}", render_element("Marker", &to.to_string()))
+        format!("<IsTruncated>true</IsTruncated>{}", render_xml_element("Marker", &to.to_string()))
     } else {
         "<IsTruncated>false</IsTruncated>".into()
     };
@@ -82,7 +85,7 @@ fn find_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdenti
 }
 
 /// Only what the caller of the simulation says is known.
-fn parse_context_entries(ask: &SandboxIamCall<'_>) -> PolicyConditionContext {
+fn parse_simulation_context(ask: &SandboxIamApiCall<'_>) -> PolicyConditionContext {
     let mut context = PolicyConditionContext::default();
     for at in 1.. {
         let Some(key) = ask.form.find_field(&format!("ContextEntries.member.{at}.ContextKeyName")) else {
@@ -106,7 +109,7 @@ fn render_evaluation_result(
     let mut missing = BTreeSet::new();
     let bounded = state.iam.user.boundary.is_some();
     let within = |allowed: bool| {
-        let allowed = render_element("AllowedByPermissionsBoundary", &allowed.to_string());
+        let allowed = render_xml_element("AllowedByPermissionsBoundary", &allowed.to_string());
         format!("<PermissionsBoundaryDecisionDetail>{allowed}</PermissionsBoundaryDecisionDetail>")
     };
     let mut specific = String::new();
@@ -123,8 +126,8 @@ fn render_evaluation_result(
         if !resources.is_empty() {
             specific.extend([
                 "<member>",
-                &render_element("EvalResourceName", resource),
-                &render_element("EvalResourceDecision", decision_name(decision)),
+                &render_xml_element("EvalResourceName", resource),
+                &render_xml_element("EvalResourceDecision", policy_decision_name(decision)),
                 "<MatchedStatements/>",
                 &render_missing_context(&lacking),
             ]);
@@ -137,28 +140,29 @@ fn render_evaluation_result(
     }
     let mut limits = String::new();
     if !state.iam.organization.is_empty() {
-        let allowed = render_element("AllowedByOrganizations", &organization.to_string());
+        let allowed = render_xml_element("AllowedByOrganizations", &organization.to_string());
         limits.push_str(&format!("<OrganizationsDecisionDetail>{allowed}</OrganizationsDecisionDetail>"));
     }
     if bounded {
         limits.push_str(&within(boundary));
     }
-    let template = if resources.is_empty() || resources == ["*"] { "*" } else { resource_template(action) };
+    let template =
+        if resources.is_empty() || resources == ["*"] { "*" } else { action_resource_template(action) };
     format!(
         "<member>{}{}{}<MatchedStatements/>{}{limits}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
-        render_element("EvalActionName", action),
-        render_element("EvalResourceName", template),
-        render_element("EvalDecision", decision_name(worst)),
+        render_xml_element("EvalActionName", action),
+        render_xml_element("EvalResourceName", template),
+        render_xml_element("EvalDecision", policy_decision_name(worst)),
         render_missing_context(&missing)
     )
 }
 
 fn render_missing_context(keys: &BTreeSet<String>) -> String {
-    let members: String = keys.iter().map(|key| render_element("member", key)).collect();
+    let members: String = keys.iter().map(|key| render_xml_element("member", key)).collect();
     format!("<MissingContextValues>{members}</MissingContextValues>")
 }
 
-fn decision_name(decision: PolicyDecision) -> &'static str {
+fn policy_decision_name(decision: PolicyDecision) -> &'static str {
     match decision {
         PolicyDecision::Allow | PolicyDecision::Delegated => "allowed",
         PolicyDecision::ExplicitDeny => "explicitDeny",
@@ -167,7 +171,7 @@ fn decision_name(decision: PolicyDecision) -> &'static str {
 }
 
 /// The resource type that an action works on, as a template.
-fn resource_template(action: &str) -> &'static str {
+fn action_resource_template(action: &str) -> &'static str {
     let (service, name) = action.split_once(':').unwrap_or(("", action));
     match service {
         "s3" if name.contains("Object") || name.contains("Multipart") => {

@@ -175,7 +175,7 @@ async fn a_principal_is_known_after_its_propagation() {
     let (_dir, world, iam) = open_sandbox();
     let known = |name: &str| {
         world.read_sandbox_state(|state| {
-            crate::sandbox::control_plane::is_known_principal(
+            crate::sandbox::control_plane::is_known_policy_principal(
                 state,
                 PropagationClock::from_sandbox(&world),
                 "AWS",

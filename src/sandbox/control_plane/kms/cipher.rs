@@ -9,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
-    PolicyConditionContext, SandboxAwsError, SandboxKmsCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
-    Service, access_denied, check_key_usable, find_stored_kms_key, json, validation_error,
+    PolicyConditionContext, SandboxAwsError, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult,
+    SandboxState, Service, access_denied, check_kms_key_usable, find_stored_kms_key, json, validation_error,
 };
 
 /// The first byte of a ciphertext; then the key's id, the nonce, the text and the tag.
@@ -23,12 +23,12 @@ const TAG_BYTES: usize = 32;
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_stored_kms_key(&state.kms, ask.require_text("KeyId")?)?;
+pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_stored_kms_key(&state.kms, ask.require_text_field("KeyId")?)?;
     let (bound, context) = parse_encryption_context(ask);
     ask.authorize_on_kms_key(state, "Encrypt", key, &context)?;
-    check_key_usable(key)?;
-    let plain = decode_blob(ask, "Plaintext")?;
+    check_kms_key_usable(key)?;
+    let plain = decode_blob_field(ask, "Plaintext")?;
     if plain.is_empty() || plain.len() > 4096 {
         return Err(validation_error(
             "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096",
@@ -37,7 +37,7 @@ pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> San
     let mut nonce = [0; NONCE_BYTES];
     fastrand::fill(&mut nonce);
     let body = xor_keystream(key, &nonce, &plain);
-    let tag = compute_tag(key, &nonce, &bound, &body);
+    let tag = compute_cipher_tag(key, &nonce, &bound, &body);
     let sealed = [&[FORMAT_VERSION], key.id.as_bytes(), &nonce, &body, &tag].concat();
     Ok(
         json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
@@ -48,9 +48,9 @@ pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> San
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     let invalid = || SandboxAwsError::new(400, "InvalidCiphertextException", "");
-    let sealed = decode_blob(ask, "CiphertextBlob")?;
+    let sealed = decode_blob_field(ask, "CiphertextBlob")?;
     if sealed.len() < 1 + KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES || sealed[0] != FORMAT_VERSION {
         return Err(invalid());
     }
@@ -61,7 +61,7 @@ pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> San
     let key = state.kms.keys.get(id).ok_or_else(|| {
         access_denied(Service::Kms, "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
     })?;
-    if let Some(named) = ask.text_field("KeyId")
+    if let Some(named) = ask.request_text_field("KeyId")
         && find_stored_kms_key(&state.kms, named)?.id != key.id
     {
         let message = "The key ID in the request does not identify a CMK that can perform this operation.";
@@ -69,8 +69,8 @@ pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> San
     }
     let (bound, context) = parse_encryption_context(ask);
     ask.authorize_on_kms_key(state, "Decrypt", key, &context)?;
-    check_key_usable(key)?;
-    if compute_tag(key, nonce, &bound, body) != given {
+    check_kms_key_usable(key)?;
+    if compute_cipher_tag(key, nonce, &bound, body) != given {
         return Err(invalid());
     }
     let plain = xor_keystream(key, nonce, body);
@@ -79,14 +79,14 @@ pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> San
     )
 }
 
-fn decode_blob(ask: &SandboxKmsCall<'_>, field: &str) -> Result<Vec<u8>, SandboxAwsError> {
+fn decode_blob_field(ask: &SandboxKmsApiCall<'_>, field: &str) -> Result<Vec<u8>, SandboxAwsError> {
     STANDARD
-        .decode(ask.require_text(field)?)
+        .decode(ask.require_text_field(field)?)
         .map_err(|_| SandboxAwsError::new(400, "SerializationException", format!("{field} is no base64")))
 }
 
 /// The encryption context, as the tag binds it and as conditions see it.
-fn parse_encryption_context(ask: &SandboxKmsCall<'_>) -> (Vec<u8>, PolicyConditionContext) {
+fn parse_encryption_context(ask: &SandboxKmsApiCall<'_>) -> (Vec<u8>, PolicyConditionContext) {
     let pairs: BTreeMap<&String, &str> = ask.input["EncryptionContext"]
         .as_object()
         .into_iter()
@@ -110,7 +110,7 @@ fn xor_keystream(key: &SandboxKmsKey, nonce: &[u8], input: &[u8]) -> Vec<u8> {
     output
 }
 
-fn compute_tag(key: &SandboxKmsKey, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
+fn compute_cipher_tag(key: &SandboxKmsKey, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
     compute_key_hmac(key, &[b"tag", nonce, &bound.len().to_be_bytes(), bound, body])
 }
 

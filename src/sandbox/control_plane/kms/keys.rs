@@ -3,13 +3,13 @@
 //! CreateKey is not idempotent: each one that arrives makes a key, and a new key isn't known everywhere at once.
 
 use super::{
-    SandboxAwsError, SandboxKmsAlias, SandboxKmsCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
-    add_request_tags, find_stored_kms_key, find_visible_key, json, policies, validation_error,
+    SandboxAwsError, SandboxKmsAlias, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
+    add_request_tags, find_stored_kms_key, find_visible_kms_key, json, policies, validation_error,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
-fn render_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
+fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
     json!({
         "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.key_arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
@@ -23,8 +23,8 @@ fn render_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let tags = ask.parse_tags();
+pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let tags = ask.parse_request_tags();
     let context = add_request_tags(ask.request_condition_context(), &tags);
     ask.authorize_kms_call(state, "CreateKey", "*", &context)?;
     let id = crate::sandbox::control_plane::random_uuid();
@@ -32,8 +32,8 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>)
         // A permission that is for every key of the account and region is for the one that is to be made.
         ask.authorize_kms_call(state, "TagResource", &super::kms_key_arn(&id), &context)?;
     }
-    let usage = ask.text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
-    let spec = ask.text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
+    let usage = ask.request_text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
+    let spec = ask.request_text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
     if (usage, spec) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") || ask.input["MultiRegion"] == true {
         return Err(SandboxAwsError::new(
             400,
@@ -41,21 +41,21 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>)
             "the sandbox makes symmetric single-region keys",
         ));
     }
-    let policy = ask.text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
+    let policy = ask.request_text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
     policies::check_key_policy(state, ask, &policy)?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
     let key = SandboxKmsKey {
         id,
         material: hex::encode(material),
-        description: ask.text_field("Description").unwrap_or_default().to_owned(),
+        description: ask.request_text_field("Description").unwrap_or_default().to_owned(),
         policy,
         tags,
         state: "Enabled".into(),
         tagged: ask.clock.now,
         created: ask.clock.now,
     };
-    let answer = json!({"KeyMetadata": render_key_metadata(&key)});
+    let answer = json!({"KeyMetadata": render_kms_key_metadata(&key)});
     state.kms.keys.insert(key.id.clone(), key);
     Ok(answer)
 }
@@ -64,17 +64,17 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>)
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
     ask.authorize_on_kms_key(state, "DescribeKey", key, &ask.request_condition_context())?;
-    Ok(json!({"KeyMetadata": render_key_metadata(key)}))
+    Ok(json!({"KeyMetadata": render_kms_key_metadata(key)}))
 }
 
 /// Answers ListKeys.
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     ask.authorize_kms_call(state, "ListKeys", "*", &ask.request_condition_context())?;
     let listed = state
         .kms
@@ -94,9 +94,9 @@ pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> S
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let name = ask.require_text("AliasName")?.to_owned();
-    let key = find_stored_kms_key(&state.kms, ask.require_text("TargetKeyId")?)?;
+pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let name = ask.require_text_field("AliasName")?.to_owned();
+    let key = find_stored_kms_key(&state.kms, ask.require_text_field("TargetKeyId")?)?;
     let arn = kms_alias_arn(&name);
     ask.authorize_kms_call(state, "CreateAlias", &arn, &ask.request_condition_context())?;
     ask.authorize_on_kms_key(state, "CreateAlias", key, &ask.request_condition_context())?;
@@ -118,7 +118,7 @@ pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsCall<'_
         ));
     }
     if key.state == "PendingDeletion" {
-        super::check_key_usable(key)?;
+        super::check_kms_key_usable(key)?;
     }
     let alias = SandboxKmsAlias { key: key.id.clone(), created: ask.clock.now };
     state.kms.aliases.insert(name, alias);
@@ -133,9 +133,9 @@ fn kms_alias_arn(name: &str) -> String {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     ask.authorize_kms_call(state, "ListAliases", "*", &ask.request_condition_context())?;
-    let of_key = match ask.text_field("KeyId") {
+    let of_key = match ask.request_text_field("KeyId") {
         Some(key) => Some(find_stored_kms_key(&state.kms, key)?.id.clone()),
         None => None,
     };
@@ -155,8 +155,8 @@ pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsCall<'_>) -
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
     ask.authorize_on_kms_key(state, "ListResourceTags", key, &ask.request_condition_context())?;
     let names: Vec<&String> = key.tags.keys().collect();
     render_kms_list_page(
@@ -171,9 +171,9 @@ pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsCall<'_>) 
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
-    let tags = ask.parse_tags();
+pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
+    let tags = ask.parse_request_tags();
     ask.authorize_on_kms_key(
         state,
         "TagResource",
@@ -181,7 +181,7 @@ pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) ->
         &add_request_tags(ask.request_condition_context(), &tags),
     )?;
     if key.state == "PendingDeletion" {
-        super::check_key_usable(key)?;
+        super::check_kms_key_usable(key)?;
     }
     let id = key.id.clone();
     if tags.keys().any(|name| name.starts_with("aws:")) {
@@ -196,7 +196,7 @@ pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) ->
 
 /// A page of at most Limit (50 where none is said), from Marker.
 fn render_kms_list_page(
-    ask: &SandboxKmsCall<'_>,
+    ask: &SandboxKmsApiCall<'_>,
     names: &[&String],
     field: &str,
     show: impl Fn(&String) -> serde_json::Value,
@@ -207,7 +207,7 @@ fn render_kms_list_page(
             "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
         ));
     }
-    let from = match ask.text_field("Marker") {
+    let from = match ask.request_text_field("Marker") {
         None => 0,
         Some(marker) => marker.parse().map_err(|_| {
             SandboxAwsError::new(400, "InvalidMarkerException", "Could not deserialize marker")

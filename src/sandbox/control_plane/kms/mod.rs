@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision},
-    access_denied, add_request_tags, is_drift_requested, is_known_principal, json_response, signed_caller,
+    access_denied, add_request_tags, is_drift_requested, is_known_policy_principal, json_response,
+    request_signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -82,10 +83,10 @@ pub fn kms_operation_name(request: &Request<Bytes>) -> &str {
 /// Answers one request to KMS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = signed_caller(&request).and_then(|caller| {
+    let result = request_signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
             .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask = SandboxKmsCall {
+        let ask = SandboxKmsApiCall {
             clock: PropagationClock::from_sandbox(world),
             caller: &caller,
             action: kms_operation_name(&request),
@@ -98,12 +99,12 @@ pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
     });
     match result {
         Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_response(Service::Kms),
+        Err(refusal) => refusal.to_error_response(Service::Kms),
     }
 }
 
 /// One request: who, when, what.
-struct SandboxKmsCall<'a> {
+struct SandboxKmsApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     action: &'a str,
@@ -112,7 +113,7 @@ struct SandboxKmsCall<'a> {
 
 type SandboxKmsResult = Result<Value, SandboxAwsError>;
 
-fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     match ask.action {
         "CreateKey" => world.write_sandbox_state(|state| keys::handle_create_kms_key(state, ask)),
         "DescribeKey" => world.read_sandbox_state(|state| keys::handle_describe_kms_key(state, ask)),
@@ -133,13 +134,13 @@ fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsCall<'_>) -> SandboxKmsRes
     }
 }
 
-impl SandboxKmsCall<'_> {
-    fn text_field(&self, field: &str) -> Option<&str> {
+impl SandboxKmsApiCall<'_> {
+    fn request_text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.text_field(field).ok_or_else(|| {
+    fn require_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
+        self.request_text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
             validation_error(format!(
                 "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
@@ -147,7 +148,7 @@ impl SandboxKmsCall<'_> {
         })
     }
 
-    fn parse_tags(&self) -> BTreeMap<String, String> {
+    fn parse_request_tags(&self) -> BTreeMap<String, String> {
         let tags = self.input["Tags"].as_array().map(Vec::as_slice).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         tags.iter().map(|tag| (text(&tag["TagKey"]), text(&tag["TagValue"]))).collect()
@@ -188,11 +189,17 @@ impl SandboxKmsCall<'_> {
         let known = self.clock.has_delay_passed(key.tagged, self.clock.delays.tags);
         let context = &key.tags.iter().filter(|_| known).fold(context.clone(), tagged);
         // In a key policy the resource is the key itself, mostly spelt `*`.
-        let of_key =
-            access::evaluate_policy(&policy, Some(&self.caller.to_principal()), &action, &arn, context);
-        let own = self.caller.decide_access(state, &action, &arn, context);
-        let denied =
-            |why: &str| Err(access_denied(Service::Kms, self.caller.denial_message(&action, &arn, why)));
+        let of_key = access::evaluate_policy_document(
+            &policy,
+            Some(&self.caller.to_principal()),
+            &action,
+            &arn,
+            context,
+        );
+        let own = self.caller.decide_identity_access(state, &action, &arn, context);
+        let denied = |why: &str| {
+            Err(access_denied(Service::Kms, self.caller.access_denial_message(&action, &arn, why)))
+        };
         match (of_key, own) {
             (PolicyDecision::ExplicitDeny, _) => denied("with an explicit deny in a resource-based policy"),
             (_, PolicyDecision::ExplicitDeny) => denied("with an explicit deny in an identity-based policy"),
@@ -219,7 +226,7 @@ pub fn is_allowed_by_key_policy(
     find_stored_kms_key(state, name).is_ok_and(|key| {
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         key.state == "Enabled"
-            && access::evaluate_policy(&policy, Some(principal), action, &key.key_arn(), context)
+            && access::evaluate_policy_document(&policy, Some(principal), action, &key.key_arn(), context)
                 == PolicyDecision::Allow
     })
 }
@@ -249,7 +256,7 @@ fn find_stored_kms_key<'a>(
 }
 
 /// A key as a host of KMS that heard of it late sees it.
-fn find_visible_key<'a>(
+fn find_visible_kms_key<'a>(
     state: &'a SandboxKmsState,
     name: &str,
     clock: PropagationClock,
@@ -262,7 +269,7 @@ fn find_visible_key<'a>(
     }
 }
 
-fn check_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
+fn check_kms_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
     match key.state.as_str() {
         "Enabled" => Ok(()),
         "Disabled" => {

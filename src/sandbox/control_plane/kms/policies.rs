@@ -5,9 +5,9 @@
 use serde_json::Value;
 
 use super::{
-    SandboxAwsError, SandboxKmsCall, SandboxKmsResult, SandboxState,
+    SandboxAwsError, SandboxKmsApiCall, SandboxKmsResult, SandboxState,
     access::{self, PolicyDecision},
-    find_visible_key, is_known_principal, json,
+    find_visible_kms_key, is_known_policy_principal, json,
 };
 
 fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
@@ -20,7 +20,7 @@ fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
 /// Refuses what is none, an unknown principal, and what would lock its caller out.
 pub fn check_key_policy(
     state: &SandboxState,
-    ask: &SandboxKmsCall<'_>,
+    ask: &SandboxKmsApiCall<'_>,
     document: &str,
 ) -> Result<(), SandboxAwsError> {
     let policy: Value = serde_json::from_str(document)
@@ -45,15 +45,15 @@ pub fn check_key_policy(
     if statements == 0 {
         return Err(malformed_policy_error("Policy contains no statements."));
     }
-    if access::list_principals(&policy)
+    if access::list_policy_principals(&policy)
         .iter()
-        .any(|(kind, name)| !is_known_principal(state, ask.clock, kind, name))
+        .any(|(kind, name)| !is_known_policy_principal(state, ask.clock, kind, name))
     {
         return Err(malformed_policy_error(
             "Policy contains a statement with one or more invalid principals.",
         ));
     }
-    let again = access::evaluate_policy(
+    let again = access::evaluate_policy_document(
         &policy,
         Some(&ask.caller.to_principal()),
         "kms:PutKeyPolicy",
@@ -73,10 +73,10 @@ pub fn check_key_policy(
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
     ask.authorize_on_kms_key(state, "GetKeyPolicy", key, &ask.request_condition_context())?;
-    check_policy_name(ask)?;
+    check_key_policy_name(ask)?;
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
 
@@ -84,11 +84,11 @@ pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> 
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
     ask.authorize_on_kms_key(state, "PutKeyPolicy", key, &ask.request_condition_context())?;
-    check_policy_name(ask)?;
-    let document = ask.require_text("Policy")?;
+    check_key_policy_name(ask)?;
+    let document = ask.require_text_field("Policy")?;
     check_key_policy(state, ask, document)?;
     let (id, document) = (key.id.clone(), document.to_owned());
     if let Some(key) = state.kms.keys.get_mut(&id) {
@@ -97,15 +97,15 @@ pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsCall<'_>)
     Ok(json!({}))
 }
 
-fn check_policy_name(ask: &SandboxKmsCall<'_>) -> Result<(), SandboxAwsError> {
-    match ask.text_field("PolicyName") {
+fn check_key_policy_name(ask: &SandboxKmsApiCall<'_>) -> Result<(), SandboxAwsError> {
+    match ask.request_text_field("PolicyName") {
         None | Some("default") => Ok(()),
         Some(other) => Err(super::kms_key_not_found_error(format!("No such policy exists: {other}"))),
     }
 }
 
 /// Lets somebody else add a statement to every key's policy.
-pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &SandboxKmsCall<'_>) {
+pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &SandboxKmsApiCall<'_>) {
     for key in state.kms.keys.values_mut() {
         if let Ok(mut policy) = serde_json::from_str::<Value>(&key.policy)
             && let Some(statements) = policy["Statement"].as_array_mut()

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaCall,
+    Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
     SandboxLambdaResult, SandboxState, Value, add_request_tags, functions, iam, invalid_parameter_error,
     random_uuid, sandbox_function_arn, versions,
 };
@@ -17,7 +17,7 @@ use super::{
 const UPLOAD_MAX_BYTES: usize = 50 * 1024 * 1024;
 
 /// Code that was received and laid by.
-pub struct StoredCode {
+pub struct StoredFunctionCode {
     sha256: String,
     size: u64,
 }
@@ -26,7 +26,7 @@ pub struct StoredCode {
 ///
 /// # Errors
 /// Refuses what is no bundle, as Lambda does, and says why the code can't be kept.
-pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode, SandboxAwsError> {
+pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredFunctionCode, SandboxAwsError> {
     let Some(text) = input["ZipFile"].as_str() else {
         return Err(invalid_parameter_error("Please provide a source for function code."));
     };
@@ -47,8 +47,9 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
     if archive.is_empty() {
         return Err(invalid_parameter_error("Uploaded file must be a non-empty zip"));
     }
-    let code = StoredCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
-    let kept = functions::code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
+    let code =
+        StoredFunctionCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
+    let kept = functions::function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
         std::fs::create_dir_all(world.sandbox_dir().join("lambda"))?;
@@ -71,10 +72,10 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
 /// Refuses as Lambda does.
 pub fn handle_create_function(
     state: &mut SandboxState,
-    ask: &SandboxLambdaCall<'_>,
-    code: &StoredCode,
+    ask: &SandboxLambdaApiCall<'_>,
+    code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
-    let name = ask.require_text("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
+    let name = ask.require_text_field("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
     let arn = sandbox_function_arn(&name);
     let tags = functions::parse_string_map(&ask.input["Tags"]);
     let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
@@ -82,9 +83,9 @@ pub fn handle_create_function(
     if !tags.is_empty() {
         ask.authorize_lambda_call(state, "lambda:TagResource", &arn, &context)?;
     }
-    ask.require_text("Runtime")?;
-    ask.require_text("Handler")?;
-    ask.require_text("Role")?;
+    ask.require_text_field("Runtime")?;
+    ask.require_text_field("Handler")?;
+    ask.require_text_field("Role")?;
     if state.lambda.functions.contains_key(&name) {
         return Err(SandboxAwsError::new(
             409,
@@ -102,9 +103,9 @@ pub fn handle_create_function(
         size: code.size,
         ..SandboxFunctionConfiguration::default()
     };
-    apply_configuration(&mut latest, ask)?;
+    apply_function_configuration(&mut latest, ask)?;
     check_execution_role(state, ask, &latest.role)?;
-    mark_changed(&mut latest, ask);
+    mark_function_changed(&mut latest, ask);
     let function = SandboxFunction {
         name: name.clone(),
         latest,
@@ -112,7 +113,7 @@ pub fn handle_create_function(
         tags,
         ..SandboxFunction::default()
     };
-    let answer = functions::render_latest(&function, ask.clock, false);
+    let answer = functions::render_latest_function(&function, ask.clock, false);
     state.lambda.functions.insert(name.clone(), function);
     if ask.input["Publish"] == true {
         return Ok((201, versions::publish_version_if_changed(state, ask, &name, None)?));
@@ -126,8 +127,8 @@ pub fn handle_create_function(
 /// Refuses as Lambda does.
 pub fn handle_update_function_code(
     state: &mut SandboxState,
-    ask: &SandboxLambdaCall<'_>,
-    code: &StoredCode,
+    ask: &SandboxLambdaApiCall<'_>,
+    code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
     functions::find_changeable_function(state, ask)?;
     let clock = ask.clock;
@@ -144,14 +145,14 @@ pub fn handle_update_function_code(
     }
     if ask.input["DryRun"] == true {
         let dry = SandboxFunction { latest: changed, ..function.clone() };
-        return Ok((200, functions::render_latest(&dry, clock, false)));
+        return Ok((200, functions::render_latest_function(&dry, clock, false)));
     }
-    mark_changed(&mut changed, ask);
+    mark_function_changed(&mut changed, ask);
     function.latest = changed;
     if ask.input["Publish"] == true {
         return Ok((200, versions::publish_version_if_changed(state, ask, &ask.name, None)?));
     }
-    Ok((200, functions::render_latest(function, clock, false)))
+    Ok((200, functions::render_latest_function(function, clock, false)))
 }
 
 /// Answers UpdateFunctionConfiguration.
@@ -160,33 +161,33 @@ pub fn handle_update_function_code(
 /// Refuses as Lambda does.
 pub fn handle_update_function_configuration(
     state: &mut SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();
-    apply_configuration(&mut changed, ask)?;
-    if ask.text_field("Role").is_some() {
+    apply_function_configuration(&mut changed, ask)?;
+    if ask.request_text_field("Role").is_some() {
         check_execution_role(state, ask, &changed.role)?;
     }
-    mark_changed(&mut changed, ask);
+    mark_function_changed(&mut changed, ask);
     let function = state
         .lambda
         .functions
         .get_mut(&ask.name)
         .ok_or_else(|| super::function_not_found_error(&sandbox_function_arn(&ask.name)))?;
     function.latest = changed;
-    Ok((200, functions::render_latest(function, ask.clock, false)))
+    Ok((200, functions::render_latest_function(function, ask.clock, false)))
 }
 
-fn mark_changed(configuration: &mut SandboxFunctionConfiguration, ask: &SandboxLambdaCall<'_>) {
+fn mark_function_changed(configuration: &mut SandboxFunctionConfiguration, ask: &SandboxLambdaApiCall<'_>) {
     configuration.changed = ask.clock.now;
     configuration.revisions = [random_uuid(), random_uuid()];
 }
 
 /// Takes over what the request says; what it leaves out stays.
-fn apply_configuration(
+fn apply_function_configuration(
     configuration: &mut SandboxFunctionConfiguration,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<(), SandboxAwsError> {
     let input = &ask.input;
     for (field, place) in [
@@ -199,7 +200,7 @@ fn apply_configuration(
             text.clone_into(place);
         }
     }
-    check_runtime(&configuration.runtime)?;
+    check_lambda_runtime(&configuration.runtime)?;
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
@@ -235,7 +236,7 @@ fn apply_configuration(
     Ok(())
 }
 
-fn check_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
+fn check_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     const RETIRED_RUNTIMES: [&str; 6] =
         ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
     if RETIRED_RUNTIMES.contains(&runtime) {
@@ -259,7 +260,7 @@ fn check_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
 
 fn check_execution_role(
     state: &SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
     role: &str,
 ) -> Result<(), SandboxAwsError> {
     if !role.starts_with("arn:aws:iam::") || !role.contains(":role/") {

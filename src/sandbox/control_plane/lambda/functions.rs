@@ -9,28 +9,31 @@ use time::macros::format_description;
 
 use super::{
     FunctionUpdateProgress, PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
-    SandboxFunctionVersion, SandboxLambdaCall, SandboxLambdaResult, SandboxState, Value, add_request_tags,
+    SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value, add_request_tags,
     function_not_found_error, json, random_uuid, to_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
-pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
+pub fn function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
     let hash = STANDARD.decode(sha256).ok()?;
     Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
 }
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
-pub fn render_latest(function: &SandboxFunction, clock: PropagationClock, qualified: bool) -> Value {
-    let progress = function.current_progress(clock);
-    let mut shown =
-        render_configuration(function, &function.latest, progress != FunctionUpdateProgress::Settled);
+pub fn render_latest_function(function: &SandboxFunction, clock: PropagationClock, qualified: bool) -> Value {
+    let progress = function.current_function_progress(clock);
+    let mut shown = render_function_configuration(
+        function,
+        &function.latest,
+        progress != FunctionUpdateProgress::Settled,
+    );
     shown["Version"] = json!("$LATEST");
     shown["FunctionArn"] = json!(if qualified {
         format!("{}:$LATEST", function.function_arn())
     } else {
         function.function_arn()
     });
-    set_state_fields(&mut shown, progress == FunctionUpdateProgress::Creating);
+    set_function_state_fields(&mut shown, progress == FunctionUpdateProgress::Creating);
     let update = if progress == FunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
     shown["LastUpdateStatus"] =
         json!(if progress == FunctionUpdateProgress::Creating { "InProgress" } else { update });
@@ -38,20 +41,20 @@ pub fn render_latest(function: &SandboxFunction, clock: PropagationClock, qualif
 }
 
 /// Shows a published version.
-pub fn render_version(
+pub fn render_function_version(
     function: &SandboxFunction,
     version: &SandboxFunctionVersion,
     clock: PropagationClock,
 ) -> Value {
-    let mut shown = render_configuration(function, &version.configuration, false);
+    let mut shown = render_function_configuration(function, &version.configuration, false);
     shown["Version"] = json!(version.number.to_string());
     shown["FunctionArn"] = json!(format!("{}:{}", function.function_arn(), version.number));
-    set_state_fields(&mut shown, !version.is_active(clock));
+    set_function_state_fields(&mut shown, !version.is_version_active(clock));
     shown["LastUpdateStatus"] = json!("Successful");
     shown
 }
 
-fn set_state_fields(shown: &mut Value, pending: bool) {
+fn set_function_state_fields(shown: &mut Value, pending: bool) {
     shown["State"] = json!(if pending { "Pending" } else { "Active" });
     if pending {
         shown["StateReason"] = json!("The function is being created.");
@@ -59,7 +62,7 @@ fn set_state_fields(shown: &mut Value, pending: bool) {
     }
 }
 
-fn render_configuration(
+fn render_function_configuration(
     function: &SandboxFunction,
     configuration: &SandboxFunctionConfiguration,
     in_progress: bool,
@@ -96,16 +99,16 @@ fn render_configuration(
 /// The configuration that the request's qualifier means.
 fn render_qualified_function(
     function: &SandboxFunction,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<Value, SandboxAwsError> {
     match ask.qualifier.as_deref() {
-        None => Ok(render_latest(function, ask.clock, false)),
-        Some("$LATEST") => Ok(render_latest(function, ask.clock, true)),
+        None => Ok(render_latest_function(function, ask.clock, false)),
+        Some("$LATEST") => Ok(render_latest_function(function, ask.clock, true)),
         Some(number) => function
             .versions
             .iter()
             .find(|version| version.number.to_string() == number)
-            .map(|version| render_version(function, version, ask.clock))
+            .map(|version| render_function_version(function, version, ask.clock))
             .ok_or_else(|| function_not_found_error(&format!("{}:{number}", function.function_arn()))),
     }
 }
@@ -116,14 +119,14 @@ fn render_qualified_function(
 /// Refuses a caller who may not, a missing function, one with a change in progress, and another revision.
 pub fn find_changeable_function<'a>(
     state: &'a SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<&'a SandboxFunction, SandboxAwsError> {
     let function = ask.find_authorized_function(state)?;
     let conflict = |why: &str| {
         let message = format!("The operation cannot be performed at this time. {why}");
         Err(SandboxAwsError::new(409, "ResourceConflictException", message))
     };
-    let progress = function.current_progress(ask.clock);
+    let progress = function.current_function_progress(ask.clock);
     match progress {
         FunctionUpdateProgress::Creating => {
             return conflict("The function is currently in the following state: Pending");
@@ -133,7 +136,7 @@ pub fn find_changeable_function<'a>(
         }
         FunctionUpdateProgress::Settled => {}
     }
-    if let Some(expected) = ask.text_field("RevisionId")
+    if let Some(expected) = ask.request_text_field("RevisionId")
         && expected != function.latest.revisions[1]
     {
         return Err(SandboxAwsError::new(
@@ -149,7 +152,7 @@ pub fn find_changeable_function<'a>(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
     let configuration = render_qualified_function(function, ask)?;
     let place =
@@ -171,7 +174,7 @@ pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaCall<'_>) ->
 /// Refuses as Lambda does.
 pub fn handle_get_function_configuration(
     state: &SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     Ok((200, render_qualified_function(ask.find_authorized_function(state)?, ask)?))
 }
@@ -180,10 +183,14 @@ pub fn handle_get_function_configuration(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     ask.authorize_lambda_call(state, "lambda:ListFunctions", "*", &ask.caller.caller_condition_context())?;
-    let all: Vec<Value> =
-        state.lambda.functions.values().map(|function| render_latest(function, ask.clock, false)).collect();
+    let all: Vec<Value> = state
+        .lambda
+        .functions
+        .values()
+        .map(|function| render_latest_function(function, ask.clock, false))
+        .collect();
     Ok((200, json!({"Functions": all})))
 }
 
@@ -193,7 +200,7 @@ pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaCall<'_>) 
 /// Refuses as Lambda does.
 pub fn handle_get_function_concurrency(
     state: &SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     let reserved = ask.find_authorized_function(state)?.reserved_concurrency;
     Ok((
@@ -208,7 +215,7 @@ pub fn handle_get_function_concurrency(
 /// Refuses as Lambda does.
 pub fn handle_get_lambda_account_settings(
     state: &SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     ask.authorize_lambda_call(
         state,
@@ -235,7 +242,10 @@ pub fn handle_get_lambda_account_settings(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_list_function_tags(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_list_function_tags(
+    state: &SandboxState,
+    ask: &SandboxLambdaApiCall<'_>,
+) -> SandboxLambdaResult {
     Ok((200, json!({"Tags": ask.find_authorized_function(state)?.tags})))
 }
 
@@ -243,7 +253,7 @@ pub fn handle_list_function_tags(state: &SandboxState, ask: &SandboxLambdaCall<'
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     let tags = parse_string_map(&ask.input["Tags"]);
     let arn = super::sandbox_function_arn(&ask.name);
     ask.authorize_lambda_call(
@@ -269,7 +279,7 @@ pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, Stri
 }
 
 /// Lets somebody else write a description.
-pub fn inject_function_drift(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) {
+pub fn inject_function_drift(state: &mut SandboxState, ask: &SandboxLambdaApiCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();
         let revision = random_uuid();

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
     access_denied, add_request_tags, build_http_response, iam, is_drift_requested, json_response,
-    random_uuid, signed_caller, to_datetime,
+    random_uuid, request_signed_caller, to_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -86,7 +86,7 @@ impl SandboxFunction {
         sandbox_function_arn(&self.name)
     }
 
-    fn current_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
+    fn current_function_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
         if !clock.has_delay_passed(self.created, clock.delays.function) {
             FunctionUpdateProgress::Creating
         } else if !clock.has_delay_passed(self.latest.changed, clock.delays.function) {
@@ -106,7 +106,7 @@ enum FunctionUpdateProgress {
 
 impl SandboxFunctionVersion {
     /// Whether it is Active by now.
-    pub fn is_active(&self, clock: PropagationClock) -> bool {
+    pub fn is_version_active(&self, clock: PropagationClock) -> bool {
         clock.has_delay_passed(self.published, clock.delays.function)
     }
 }
@@ -127,7 +127,7 @@ pub fn find_function_version<'a>(
 }
 
 /// Marks a version as one that CloudFront has copies of, from now on.
-pub fn mark_replicated(state: &mut SandboxLambdaState, version_arn: &str) {
+pub fn mark_version_replicated(state: &mut SandboxLambdaState, version_arn: &str) {
     let Some((name, number)) =
         version_arn.strip_prefix(&sandbox_function_arn("")).and_then(|tail| tail.split_once(':'))
     else {
@@ -145,7 +145,7 @@ pub fn read_function_version_code(world: &Sandbox, version_arn: &str) -> Option<
         let version = find_function_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
-    Some((std::fs::read(functions::code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
+    Some((std::fs::read(functions::function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
 }
 
 /// Returns the operation's name, by method and path.
@@ -172,8 +172,8 @@ pub fn lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
 /// Answers one request to Lambda.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = signed_caller(&request).and_then(|caller| {
-        let ask = SandboxLambdaCall::new(world, &caller, &request)?;
+    let result = request_signed_caller(&request).and_then(|caller| {
+        let ask = SandboxLambdaApiCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
             world.write_sandbox_state(|state| functions::inject_function_drift(state, &ask));
         }
@@ -182,13 +182,13 @@ pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) ->
     match result {
         Ok((204, _)) => build_http_response(204, "application/json", Bytes::new()),
         Ok((status, output)) => json_response(status, "application/json", &output),
-        Err(refusal) => refusal.to_response(Service::Lambda),
+        Err(refusal) => refusal.to_error_response(Service::Lambda),
     }
 }
 
 type SandboxLambdaResult = Result<(u16, Value), SandboxAwsError>;
 
-fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     match ask.operation {
         "GetFunction" => world.read_sandbox_state(|state| functions::handle_get_function(state, ask)),
         "GetFunctionConfiguration" => {
@@ -224,7 +224,7 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaCall<'_>) -> Sandbox
 }
 
 /// One request: who, when, what, on which function.
-struct SandboxLambdaCall<'a> {
+struct SandboxLambdaApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     operation: &'static str,
@@ -235,7 +235,7 @@ struct SandboxLambdaCall<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> SandboxLambdaCall<'a> {
+impl<'a> SandboxLambdaApiCall<'a> {
     fn new(
         world: &Sandbox,
         caller: &'a SignedCaller,
@@ -307,12 +307,12 @@ impl<'a> SandboxLambdaCall<'a> {
         state.lambda.functions.get(&self.name).ok_or_else(|| function_not_found_error(&arn))
     }
 
-    fn text_field(&self, field: &str) -> Option<&str> {
+    fn request_text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.text_field(field).ok_or_else(|| {
+    fn require_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
+        self.request_text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
             SandboxAwsError::new(
                 400,

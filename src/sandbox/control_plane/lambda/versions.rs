@@ -3,7 +3,7 @@
 //! What hasn't changed isn't published again: the version that has it is given.
 
 use super::{
-    SandboxAwsError, SandboxFunctionVersion, SandboxLambdaCall, SandboxLambdaResult, SandboxState, Value,
+    SandboxAwsError, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value,
     function_not_found_error, functions, invalid_parameter_error, json, random_uuid, sandbox_function_arn,
 };
 
@@ -11,9 +11,12 @@ use super::{
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_publish_version(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_publish_version(
+    state: &mut SandboxState,
+    ask: &SandboxLambdaApiCall<'_>,
+) -> SandboxLambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
-    if let Some(expected) = ask.text_field("CodeSha256")
+    if let Some(expected) = ask.request_text_field("CodeSha256")
         && expected != function.latest.sha256
     {
         return Err(invalid_parameter_error(format!(
@@ -21,7 +24,7 @@ pub fn handle_publish_version(state: &mut SandboxState, ask: &SandboxLambdaCall<
             function.latest.sha256
         )));
     }
-    let shown = publish_version_if_changed(state, ask, &ask.name, ask.text_field("Description"))?;
+    let shown = publish_version_if_changed(state, ask, &ask.name, ask.request_text_field("Description"))?;
     Ok((201, shown))
 }
 
@@ -31,7 +34,7 @@ pub fn handle_publish_version(state: &mut SandboxState, ask: &SandboxLambdaCall<
 /// Refuses where there is no such function.
 pub fn publish_version_if_changed(
     state: &mut SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
     name: &str,
     description: Option<&str>,
 ) -> Result<Value, SandboxAwsError> {
@@ -61,7 +64,7 @@ pub fn publish_version_if_changed(
     }
     let version =
         function.versions.last().ok_or_else(|| function_not_found_error(&sandbox_function_arn(name)))?;
-    Ok(functions::render_version(function, version, ask.clock))
+    Ok(functions::render_function_version(function, version, ask.clock))
 }
 
 /// Whether code and configuration are those that were published, however often they were sent.
@@ -81,12 +84,15 @@ fn is_version_unchanged(
 /// Refuses as Lambda does.
 pub fn handle_list_versions_by_function(
     state: &SandboxState,
-    ask: &SandboxLambdaCall<'_>,
+    ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
-    let mut all = vec![functions::render_latest(function, ask.clock, true)];
+    let mut all = vec![functions::render_latest_function(function, ask.clock, true)];
     all.extend(
-        function.versions.iter().map(|version| functions::render_version(function, version, ask.clock)),
+        function
+            .versions
+            .iter()
+            .map(|version| functions::render_function_version(function, version, ask.clock)),
     );
     let from: usize = ask.query.get("Marker").and_then(|marker| marker.parse().ok()).unwrap_or(0);
     let most: usize = ask.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(50).min(50);
@@ -103,7 +109,10 @@ pub fn handle_list_versions_by_function(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn handle_delete_function(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+pub fn handle_delete_function(
+    state: &mut SandboxState,
+    ask: &SandboxLambdaApiCall<'_>,
+) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
     let meant = |version: &&SandboxFunctionVersion| {
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)

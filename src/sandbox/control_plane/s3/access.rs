@@ -14,11 +14,11 @@ use crate::sandbox::{
     Sandbox,
     control_plane::{
         self,
-        access::{PolicyConditionContext, PolicyDecision, PolicyPrincipal, evaluate_policy},
+        access::{PolicyConditionContext, PolicyDecision, PolicyPrincipal, evaluate_policy_document},
     },
 };
 
-use super::{SandboxBucket, find_bucket};
+use super::{SandboxBucket, find_stored_bucket};
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
 pub fn origin_access_identity_arn(id: &str) -> String {
@@ -64,7 +64,7 @@ impl SandboxS3Caller {
     }
 
     /// Whether he signed nothing.
-    pub fn is_anonymous(&self) -> bool {
+    pub fn is_anonymous_caller(&self) -> bool {
         self.principal == PolicyPrincipal::default()
     }
 
@@ -103,17 +103,18 @@ pub fn is_s3_action_authorized(
     let context = caller.caller_condition_context();
     let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str::<Value>(policy).ok());
     let decision = policy.map_or(PolicyDecision::ImplicitDeny, |policy| {
-        evaluate_policy(&policy, Some(&caller.principal), action, &resource, &context)
+        evaluate_policy_document(&policy, Some(&caller.principal), action, &resource, &context)
     });
     let identity = || {
         let says = |signer: &control_plane::SignedCaller| {
-            world.read_sandbox_state(|state| signer.decide_access(state, action, &resource, &context))
+            world
+                .read_sandbox_state(|state| signer.decide_identity_access(state, action, &resource, &context))
         };
         caller.signer.as_ref().map_or(PolicyDecision::ImplicitDeny, says)
     };
     match decision {
         PolicyDecision::ExplicitDeny => false,
-        PolicyDecision::Allow if caller.is_anonymous() => !found.restricts_public(),
+        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.restricts_public_buckets(),
         PolicyDecision::Allow if caller.signer.is_none() => true,
         PolicyDecision::Allow if caller.owns_bucket(&found) => identity() != PolicyDecision::ExplicitDeny,
         PolicyDecision::Allow | PolicyDecision::Delegated => identity() == PolicyDecision::Allow,
@@ -153,14 +154,14 @@ pub fn s3_access_denied_error(
         |signer| {
             let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
             let why = format!("because no identity-based policy allows the {action} action");
-            signer.denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
+            signer.access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
         },
     );
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
 /// Returns the IAM action of an operation as s3s names it.
-pub fn iam_action(operation: &str, versioned: bool) -> String {
+pub fn iam_action_for_operation(operation: &str, versioned: bool) -> String {
     let name = match operation {
         "ListBuckets" => "ListAllMyBuckets",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
@@ -191,7 +192,7 @@ pub fn authorize_on_bucket(
     key: Option<&str>,
     headers: &http::HeaderMap,
 ) -> S3Result<()> {
-    let owner = find_bucket(world, bucket)?.owner;
+    let owner = find_stored_bucket(world, bucket)?.owner;
     let expected = headers.get("x-amz-expected-bucket-owner");
     if expected.is_some_and(|expected| expected.as_bytes() != owner.as_bytes()) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
@@ -230,9 +231,9 @@ impl S3Access for S3AccessGate {
         let path = asked.s3_path();
         if let Some(bucket) = path.get_bucket_name() {
             let versioned = asked.uri().query().is_some_and(|query| query.contains("versionId="));
-            let action = iam_action(asked.s3_op().name(), versioned);
+            let action = iam_action_for_operation(asked.s3_op().name(), versioned);
             authorize_on_bucket(&self.0, &caller, &action, bucket, path.get_object_key(), asked.headers())?;
-        } else if caller.is_anonymous() {
+        } else if caller.is_anonymous_caller() {
             return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
         }
         asked.extensions_mut().insert(caller);

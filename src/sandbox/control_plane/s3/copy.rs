@@ -13,7 +13,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, ObjectEncryption, SandboxObject, SandboxS3Caller, SandboxStorageError, access,
-    find_bucket, newest_version, s3_error_with_code,
+    find_stored_bucket, newest_object_version, s3_error_with_code,
     write::{self, header_text},
 };
 
@@ -57,7 +57,7 @@ impl ObjectCopySource {
         headers: &HeaderMap,
     ) -> S3Result<SandboxObject> {
         let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        find_bucket(world, &self.bucket)?;
+        find_stored_bucket(world, &self.bucket)?;
         if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
             return Err(access::s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
@@ -65,20 +65,24 @@ impl ObjectCopySource {
             .sandbox_process_state()
             .objects
             .read_stored_bucket(&self.bucket, |objects| {
-                find_version(objects, &self.key, self.version.as_deref()).cloned()
+                find_object_version(objects, &self.key, self.version.as_deref()).cloned()
             })
             .map_err(SandboxStorageError::from)?;
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
         check_source_conditions(headers, &object)?;
-        check_customer_key(headers, "x-amz-copy-source-server-side-encryption-customer-key-md5", &object)?;
+        check_customer_encryption_key(
+            headers,
+            "x-amz-copy-source-server-side-encryption-customer-key-md5",
+            &object,
+        )?;
         match object.storage_class.as_deref() {
-            Some("DEEP_ARCHIVE") if object.is_archived() => Err(S3Error::with_message(
+            Some("DEEP_ARCHIVE") if object.is_object_archived() => Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.is_archived() => Err(s3_error_with_code(
+            _ if object.is_object_archived() => Err(s3_error_with_code(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
@@ -113,13 +117,13 @@ fn check_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Res
 }
 
 /// Finds a key's version by its id, or its newest.
-pub fn find_version<'o>(
+pub fn find_object_version<'o>(
     objects: &'o super::ObjectVersions,
     key: &str,
     version: Option<&str>,
 ) -> Option<&'o SandboxObject> {
     match version {
-        None => newest_version(objects, key),
+        None => newest_object_version(objects, key),
         Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
     }
 }
@@ -128,7 +132,11 @@ pub fn find_version<'o>(
 ///
 /// # Errors
 /// Refuses another key, or none, as S3 does.
-pub fn check_customer_key(headers: &HeaderMap, key_header: &str, object: &SandboxObject) -> S3Result<()> {
+pub fn check_customer_encryption_key(
+    headers: &HeaderMap,
+    key_header: &str,
+    object: &SandboxObject,
+) -> S3Result<()> {
     let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
     match header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
@@ -179,7 +187,7 @@ pub fn copy_stored_object(
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let settings = find_bucket(world, bucket)?;
+    let settings = find_stored_bucket(world, bucket)?;
     let mut object = write::object_from_headers(key, headers, &settings)?;
     if !is_replaced(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
@@ -187,15 +195,15 @@ pub fn copy_stored_object(
     if !is_replaced(headers, "x-amz-tagging-directive") {
         object.tags.clone_from(&original.tags);
     }
-    check_tagging_access(world, caller, source, &original, bucket, &object)?;
+    check_copy_tagging_access(world, caller, source, &original, bucket, &object)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
     set_copied_checksum(world, headers, &original, &mut object)?;
     let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
-        write::check_write_conditions(headers, newest_version(objects, key))?;
+        write::check_write_conditions(headers, newest_object_version(objects, key))?;
         if source.bucket == bucket {
             // It may have been written between the reading and now.
-            let now = find_version(objects, &source.key, source.version.as_deref());
+            let now = find_object_version(objects, &source.key, source.version.as_deref());
             if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
                 return Err(SandboxStorageError::from(S3Error::with_message(
                     S3ErrorCode::PreconditionFailed,
@@ -203,7 +211,7 @@ pub fn copy_stored_object(
                 )));
             }
         }
-        let object = write::assign_version(world, &settings, object);
+        let object = write::assign_object_version(world, &settings, object);
         Ok((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok((original, written))
@@ -246,7 +254,7 @@ fn set_copied_checksum(
 }
 
 /// Carrying tags over needs to read them there and to write them here.
-fn check_tagging_access(
+fn check_copy_tagging_access(
     world: &Sandbox,
     caller: &SandboxS3Caller,
     source: &ObjectCopySource,

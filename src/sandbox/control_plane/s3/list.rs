@@ -8,21 +8,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{ObjectVersions, SandboxObject, store::newest_version};
+use super::{ObjectVersions, SandboxObject, store::newest_object_version};
 
 /// One entry of a page.
-pub enum ListingPageEntry<'o> {
+pub enum SandboxListingEntry<'o> {
     Object(&'o SandboxObject),
     Prefix(String),
 }
 
-pub struct ListingPage<'o> {
-    pub entries: Vec<ListingPageEntry<'o>>,
+pub struct SandboxListingPage<'o> {
+    pub entries: Vec<SandboxListingEntry<'o>>,
     /// The token that goes on, where there is more.
     pub next: Option<String>,
 }
 
-pub struct ListingQuery<'a> {
+pub struct SandboxListingQuery<'a> {
     pub prefix: &'a str,
     pub delimiter: &'a str,
     /// A key, or a rolled up prefix, that lies before the page.
@@ -31,8 +31,11 @@ pub struct ListingQuery<'a> {
 }
 
 /// Lists one page of the newest versions.
-pub fn list_stored_objects<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> ListingPage<'o> {
-    let mut page = ListingPage { entries: Vec::new(), next: None };
+pub fn list_stored_objects<'o>(
+    objects: &'o ObjectVersions,
+    asked: &SandboxListingQuery<'_>,
+) -> SandboxListingPage<'o> {
+    let mut page = SandboxListingPage { entries: Vec::new(), next: None };
     let mut last = String::new();
     let start = if asked.after > asked.prefix {
         Bound::Excluded(asked.after.to_owned())
@@ -43,7 +46,7 @@ pub fn list_stored_objects<'o>(objects: &'o ObjectVersions, asked: &ListingQuery
         (!asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter)).then_some(asked.after);
     for key in objects.range((start, Bound::Unbounded)).map(|(key, _)| key) {
         let Some(rest) = key.strip_prefix(asked.prefix) else { break };
-        let Some(object) = newest_version(objects, key) else { continue };
+        let Some(object) = newest_object_version(objects, key) else { continue };
         let rolled = (!asked.delimiter.is_empty())
             .then(|| rest.find(asked.delimiter))
             .flatten()
@@ -59,10 +62,10 @@ pub fn list_stored_objects<'o>(objects: &'o ObjectVersions, asked: &ListingQuery
         }
         if let Some(prefix) = rolled {
             prefix.clone_into(&mut last);
-            page.entries.push(ListingPageEntry::Prefix(prefix.to_owned()));
+            page.entries.push(SandboxListingEntry::Prefix(prefix.to_owned()));
         } else {
             key.clone_into(&mut last);
-            page.entries.push(ListingPageEntry::Object(object));
+            page.entries.push(SandboxListingEntry::Object(object));
         }
     }
     page
@@ -134,14 +137,16 @@ mod tests {
         ] {
             let (mut found, mut after) = (Vec::new(), String::new());
             loop {
-                let page =
-                    list_stored_objects(&objects, &ListingQuery { prefix, delimiter, after: &after, most });
+                let page = list_stored_objects(
+                    &objects,
+                    &SandboxListingQuery { prefix, delimiter, after: &after, most },
+                );
                 let names: Vec<&str> = page
                     .entries
                     .iter()
                     .map(|entry| match entry {
-                        ListingPageEntry::Object(object) => object.key.as_str(),
-                        ListingPageEntry::Prefix(prefix) => prefix,
+                        SandboxListingEntry::Object(object) => object.key.as_str(),
+                        SandboxListingEntry::Prefix(prefix) => prefix,
                     })
                     .collect();
                 found.push(names.join(" "));

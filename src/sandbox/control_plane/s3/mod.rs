@@ -45,8 +45,8 @@ pub use object::{
 };
 pub use operation::operation_name;
 pub use presigned::{encode_key_path, presign_sigv2_link};
-pub use store::{BucketJournalChange, ObjectVersions, SandboxObjectStore, newest_version};
-pub use write::{amend_stored_object, archive_object, place_hollow_object, place_sandbox_object};
+pub use store::{BucketJournalChange, ObjectVersions, SandboxObjectStore, newest_object_version};
+pub use write::{amend_stored_object, archive_stored_object, place_hollow_object, place_sandbox_object};
 
 /// What is kept between runs; the objects lie beside, in [`store::SandboxObjectStore`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,34 +78,34 @@ impl SandboxBucket {
         Self { owner: owner.to_owned(), region: region.to_owned(), created, ..Self::default() }
     }
 
-    fn has_setting_text(&self, subresource: &str, text: &str) -> bool {
+    fn has_bucket_setting_text(&self, subresource: &str, text: &str) -> bool {
         self.settings.get(subresource).is_some_and(|xml| xml.contains(text))
     }
 
     /// Whether it keeps old versions.
-    pub fn is_versioned(&self) -> bool {
-        self.has_setting_text("versioning", "<Status>Enabled</Status>")
+    pub fn is_bucket_versioned(&self) -> bool {
+        self.has_bucket_setting_text("versioning", "<Status>Enabled</Status>")
     }
 
     /// Whether object ACLs still count.
     pub fn are_object_acls_enabled(&self) -> bool {
-        self.has_setting_text("ownershipControls", ">ObjectWriter<")
-            || self.has_setting_text("ownershipControls", ">BucketOwnerPreferred<")
+        self.has_bucket_setting_text("ownershipControls", ">ObjectWriter<")
+            || self.has_bucket_setting_text("ownershipControls", ">BucketOwnerPreferred<")
     }
 
-    fn restricts_public(&self) -> bool {
+    fn restricts_public_buckets(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.has_setting_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
+            || self.has_bucket_setting_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
     }
 
     fn blocks_public_policy(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.has_setting_text("publicAccessBlock", "<BlockPublicPolicy>true<")
+            || self.has_bucket_setting_text("publicAccessBlock", "<BlockPublicPolicy>true<")
     }
 
     /// What an object that is written without a word on encryption gets.
     fn default_encryption(&self) -> ObjectEncryption {
-        if !self.has_setting_text("encryption", "aws:kms") {
+        if !self.has_bucket_setting_text("encryption", "aws:kms") {
             return ObjectEncryption::Managed;
         }
         let xml = &self.settings["encryption"];
@@ -119,7 +119,7 @@ impl SandboxBucket {
     }
 }
 
-fn find_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
+fn find_stored_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
     world.read_sandbox_state(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")
     })
@@ -170,7 +170,7 @@ fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
 fn find_s3_caller(world: &Sandbox, access_key: &str) -> S3Result<SandboxS3Caller> {
     world
         .read_sandbox_state(|state| {
-            iam::find_access_key(&state.iam, access_key).map(|key| iam::identify_caller(&state.iam, &key))
+            iam::find_access_key(&state.iam, access_key).map(|key| iam::identify_key_owner(&state.iam, &key))
         })
         .map(SandboxS3Caller::from_signer)
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE))
@@ -236,7 +236,7 @@ pub async fn handle_s3_api_call_as(
 }
 
 async fn serve_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let mut builder = S3ServiceBuilder::new(protocol::S3Operations(world.clone()));
+    let mut builder = S3ServiceBuilder::new(protocol::SandboxS3Operations(world.clone()));
     builder.set_auth(access::SecretKeyLookup(world.clone()));
     builder.set_access(access::S3AccessGate(world.clone()));
     builder.set_host(BucketHostParser);
@@ -247,27 +247,27 @@ async fn serve_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<By
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     let response = match builder.build().call(request.map(s3s::Body::from)).await {
         Ok(response) => response,
-        Err(error) => return internal_error_response(&format!("{:?}", s3s::StdError::from(error))),
+        Err(error) => return s3_internal_error_response(&format!("{:?}", s3s::StdError::from(error))),
     };
-    collect_response(response).await
+    collect_response_body(response).await
 }
 
-async fn collect_response(response: Response<s3s::Body>) -> Response<Bytes> {
+async fn collect_response_body(response: Response<s3s::Body>) -> Response<Bytes> {
     let (parts, body) = response.into_parts();
     match body.collect().await {
         Ok(body) => Response::from_parts(parts, body.to_bytes()),
-        Err(error) => internal_error_response(&error.to_string()),
+        Err(error) => s3_internal_error_response(&error.to_string()),
     }
 }
 
 async fn s3_error_response(error: S3Error) -> Response<Bytes> {
     match error.to_http_response() {
-        Ok(response) => collect_response(response).await,
-        Err(error) => internal_error_response(&error.to_string()),
+        Ok(response) => collect_response_body(response).await,
+        Err(error) => s3_internal_error_response(&error.to_string()),
     }
 }
 
-fn internal_error_response(why: &str) -> Response<Bytes> {
+fn s3_internal_error_response(why: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!(
         "<Error><Code>InternalError</Code><Message>{why}</Message></Error>"
     )));
@@ -278,7 +278,7 @@ fn internal_error_response(why: &str) -> Response<Bytes> {
 /// Whether S3 knows a principal that a policy names: by kind (`AWS`, `CanonicalUser`, `Service`) and name.
 fn is_principal_known_to_s3(world: &Sandbox, kind: &str, name: &str) -> bool {
     let clock = PropagationClock::from_sandbox(world);
-    world.read_sandbox_state(|state| control_plane::is_known_principal(state, clock, kind, name))
+    world.read_sandbox_state(|state| control_plane::is_known_policy_principal(state, clock, kind, name))
 }
 
 /// The ARN of the origin access identity with that canonical user id.
@@ -320,7 +320,7 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
     } else if let Ok(Some(found)) = world
         .sandbox_process_state()
         .objects
-        .read_stored_bucket(&bucket, |all| newest_version(all, &key).cloned())
+        .read_stored_bucket(&bucket, |all| newest_object_version(all, &key).cloned())
     {
         let attributes: Vec<(&str, &str)> =
             found.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

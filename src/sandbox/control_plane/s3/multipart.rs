@@ -33,7 +33,7 @@ pub struct UploadedPart {
 const PART_MIN_BYTES: u64 = 5 * 1024 * 1024;
 
 /// Keeps an upload that begins, and returns its id.
-pub fn create_upload(world: &Sandbox, bucket: &str, object: SandboxObject) -> String {
+pub fn add_multipart_upload(world: &Sandbox, bucket: &str, object: SandboxObject) -> String {
     let id = format!("{:032x}", fastrand::u128(..));
     let upload = SandboxMultipartUpload {
         bucket: bucket.to_owned(),
@@ -48,7 +48,12 @@ pub fn create_upload(world: &Sandbox, bucket: &str, object: SandboxObject) -> St
 ///
 /// # Errors
 /// Gives NoSuchUpload where there is none.
-pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Result<SandboxMultipartUpload> {
+pub fn find_multipart_upload(
+    world: &Sandbox,
+    bucket: &str,
+    key: &str,
+    id: &str,
+) -> S3Result<SandboxMultipartUpload> {
     let found = world.read_sandbox_state(|state| state.s3.uploads.get(id).cloned());
     found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
         S3Error::with_message(
@@ -78,7 +83,7 @@ pub fn add_uploaded_part(world: &Sandbox, id: &str, number: i32, part: UploadedP
 }
 
 /// Forgets an upload.
-pub fn remove_upload(world: &Sandbox, id: &str) {
+pub fn remove_multipart_upload(world: &Sandbox, id: &str) {
     world.write_sandbox_state(|state| state.s3.uploads.remove(id));
 }
 
@@ -143,6 +148,6 @@ pub fn assemble_multipart_object(
         object.checksum = algorithm.map(|algorithm| ObjectChecksum { algorithm, value: None });
     }
     let written = write::put_stored_object(world, &upload.bucket, headers, object)?;
-    remove_upload(world, id);
+    remove_multipart_upload(world, id);
     Ok(written)
 }

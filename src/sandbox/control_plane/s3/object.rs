@@ -89,7 +89,7 @@ pub struct AclGrant {
 }
 
 /// Reads the attributes that a request to write carries.
-pub fn parse_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub fn parse_object_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (name, value) in headers {
         let name = name.as_str();
@@ -146,7 +146,7 @@ pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
 }
 
 /// Reads the grants that `x-amz-acl` or `x-amz-grant-*` ask for.
-pub fn parse_grants(headers: &HeaderMap) -> Vec<AclGrant> {
+pub fn parse_acl_grants(headers: &HeaderMap) -> Vec<AclGrant> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut grants = text("x-amz-acl").map(parse_canned_acl).unwrap_or_default();
     for (name, permission) in [
@@ -172,12 +172,12 @@ impl SandboxObject {
     }
 
     /// Whether it can't be read or copied as it lies.
-    pub fn is_archived(&self) -> bool {
+    pub fn is_object_archived(&self) -> bool {
         !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVE_CLASSES.contains(&class))
     }
 
     /// Makes every header that HEAD and GET answer with, but those of the length.
-    pub fn response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
+    pub fn object_response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut set = |name: &str, value: &str| {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

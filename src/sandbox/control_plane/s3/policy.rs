@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::sandbox::{
     Sandbox,
-    control_plane::access::{list_principals, policy_statements},
+    control_plane::access::{list_policy_principals, policy_statements},
 };
 
 use super::SandboxBucket;
@@ -55,7 +55,7 @@ pub fn accept_bucket_policy(
         if statement["Sid"].as_str().is_some_and(|sid| !sids.insert(sid.to_owned())) {
             return Err(malformed_policy_error("Statement IDs (SID) in a single policy must be unique."));
         }
-        check_strings(&statement["Action"], |action| {
+        check_json_strings(&statement["Action"], |action| {
             if action == "*" || action.to_lowercase().starts_with("s3:") {
                 Ok(())
             } else {
@@ -63,14 +63,14 @@ pub fn accept_bucket_policy(
             }
         })?;
         let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
-        check_strings(&statement["Resource"], |resource| {
+        check_json_strings(&statement["Resource"], |resource| {
             let fits = resource == whole
                 || resource.starts_with(&within)
                 || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
             if fits { Ok(()) } else { Err(malformed_policy_error("Policy has invalid resource")) }
         })?;
     }
-    for (kind, name) in list_principals(&document) {
+    for (kind, name) in list_policy_principals(&document) {
         if !super::is_principal_known_to_s3(world, &kind, &name) {
             return Err(malformed_policy_error("Invalid principal in policy"));
         }
@@ -78,11 +78,11 @@ pub fn accept_bucket_policy(
     if settings.blocks_public_policy() && is_public_policy(text) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }
-    normalize_principals(world, &mut document);
+    normalize_policy_principals(world, &mut document);
     Ok(document.to_string())
 }
 
-fn check_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
+fn check_json_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
     match value {
         Value::String(one) => check(one),
         Value::Array(many) => many.iter().filter_map(Value::as_str).try_for_each(check),
@@ -102,7 +102,7 @@ pub fn is_public_policy(text: &str) -> bool {
 }
 
 /// Principals as S3 gives them back: an identity's canonical user by its ARN, a list of one as itself.
-fn normalize_principals(world: &Sandbox, document: &mut Value) {
+fn normalize_policy_principals(world: &Sandbox, document: &mut Value) {
     let many = match &mut document["Statement"] {
         Value::Array(many) => many.as_mut_slice(),
         one => std::slice::from_mut(one),

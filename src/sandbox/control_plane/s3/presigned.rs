@@ -35,7 +35,7 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
             })
             .collect();
         let caller = super::find_s3_caller(world, &access_key)?;
-        rewrite_uri(&mut request, &rest.join("&"))?;
+        rewrite_request_query(&mut request, &rest.join("&"))?;
         request.extensions_mut().insert(caller);
         return Ok(request);
     }
@@ -55,11 +55,11 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
             "The difference between the request time and the current time is too large.",
         ));
     }
-    rewrite_uri(&mut request, &query)?;
+    rewrite_request_query(&mut request, &query)?;
     Ok(request)
 }
 
-fn rewrite_uri(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
+fn rewrite_request_query(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
     let path = request.uri().path().replace('+', "%20");
     let text = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut parts = request.uri().clone().into_parts();

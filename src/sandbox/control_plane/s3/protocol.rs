@@ -12,13 +12,13 @@ use super::{
     AclGrant, BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxObject, SandboxS3Caller,
     SandboxStorageError, access,
     copy::{self, ObjectCopySource},
-    find_bucket, list,
+    find_stored_bucket, list,
     multipart::{self, UploadedPart},
     object,
     write::{self, header_text},
 };
 
-pub struct S3Operations(pub Sandbox);
+pub struct SandboxS3Operations(pub Sandbox);
 
 /// Returns the canonical user id of an account.
 pub fn canonical_user_id(account: &str) -> String {
@@ -26,7 +26,7 @@ pub fn canonical_user_id(account: &str) -> String {
     hex::encode(Sha256::digest(account))
 }
 
-fn to_etag(object: &SandboxObject) -> dto::ETag {
+fn object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
@@ -40,9 +40,9 @@ fn insert_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-impl S3Operations {
+impl SandboxS3Operations {
     /// A version of a key, as `caller` may know of it.
-    fn find_object(
+    fn find_readable_object(
         &self,
         caller: &SandboxS3Caller,
         bucket: &str,
@@ -53,7 +53,7 @@ impl S3Operations {
             .0
             .sandbox_process_state()
             .objects
-            .read_stored_bucket(bucket, |objects| copy::find_version(objects, key, version).cloned())
+            .read_stored_bucket(bucket, |objects| copy::find_object_version(objects, key, version).cloned())
             .map_err(SandboxStorageError::from)?;
         match found {
             Some(object) if object.marker => Err(S3Error::with_message(
@@ -75,28 +75,33 @@ impl S3Operations {
         (bucket, key, version): (&str, &str, Option<&str>),
         change: impl FnOnce(&mut SandboxObject) -> S3Result<()>,
     ) -> S3Result<()> {
-        let mut object = self.find_object(caller, bucket, key, version)?;
+        let mut object = self.find_readable_object(caller, bucket, key, version)?;
         change(&mut object)?;
-        write::rewrite_version(&self.0, bucket, object).map(|_| ())
+        write::rewrite_object_version(&self.0, bucket, object).map(|_| ())
     }
 
     /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
-    fn prepare_read(
+    fn prepare_object_read(
         &self,
         caller: &SandboxS3Caller,
         (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
     ) -> S3Result<(SandboxObject, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.find_object(caller, bucket, key_name, version)?;
-        copy::check_customer_key(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
+        let object = self.find_readable_object(caller, bucket, key_name, version)?;
+        copy::check_customer_encryption_key(
+            headers,
+            "x-amz-server-side-encryption-customer-key-md5",
+            &object,
+        )?;
         if let ObjectEncryption::Kms { key, .. } = &object.encryption
             && !access::can_caller_decrypt(&self.0, caller, key.as_deref())
         {
             return Err(access::s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
         }
         let checksum = header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
-        let mut out = object.response_headers(find_bucket(&self.0, bucket)?.is_versioned(), checksum);
+        let mut out = object
+            .object_response_headers(find_stored_bucket(&self.0, bucket)?.is_bucket_versioned(), checksum);
         let known = |name: &str| {
             header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
         };
@@ -139,7 +144,7 @@ impl S3Operations {
         Ok((object, out, bytes))
     }
 
-    async fn collect_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
+    async fn collect_request_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
             // A digest that doesn't fit breaks the stream off.
@@ -169,7 +174,7 @@ fn set_range_status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T
 }
 
 #[async_trait::async_trait]
-impl S3 for S3Operations {
+impl S3 for SandboxS3Operations {
     async fn list_buckets(
         &self,
         _: S3Request<dto::ListBucketsInput>,
@@ -200,7 +205,7 @@ impl S3 for S3Operations {
         insert_header(
             &mut headers,
             "x-amz-bucket-region",
-            &find_bucket(&self.0, &request.input.bucket)?.region,
+            &find_stored_bucket(&self.0, &request.input.bucket)?.region,
         );
         Ok(S3Response::with_headers(dto::HeadBucketOutput::default(), headers))
     }
@@ -219,7 +224,7 @@ impl S3 for S3Operations {
         let shown =
             |text: &Option<String>| text.as_deref().map(|text| list::encode_listed_key(text, encoding));
         let (mut contents, mut prefixes, mut next) = (Vec::new(), Vec::new(), None);
-        let asked = list::ListingQuery {
+        let asked = list::SandboxListingQuery {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().unwrap_or_default(),
             after: &after,
@@ -233,10 +238,10 @@ impl S3 for S3Operations {
                 next = page.next.filter(|_| most > 0);
                 for entry in page.entries {
                     match entry {
-                        list::ListingPageEntry::Object(object) => {
+                        list::SandboxListingEntry::Object(object) => {
                             contents.push(list::to_listed_object(object, encoding));
                         }
-                        list::ListingPageEntry::Prefix(prefix) => {
+                        list::SandboxListingEntry::Prefix(prefix) => {
                             prefixes.push(dto::CommonPrefix {
                                 prefix: Some(list::encode_listed_key(&prefix, encoding)),
                             });
@@ -306,7 +311,7 @@ impl S3 for S3Operations {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: Some(to_etag(object)),
+                                e_tag: Some(object_etag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -335,7 +340,7 @@ impl S3 for S3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (_, mut headers, bytes) =
-            self.prepare_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
+            self.prepare_object_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
         insert_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
         Ok(set_range_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
@@ -350,8 +355,8 @@ impl S3 for S3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (object, headers, bytes) =
-            self.prepare_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
-        if object.is_archived() {
+            self.prepare_object_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
+        if object.is_object_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "The operation is not valid for the object's storage class",
@@ -390,19 +395,19 @@ impl S3 for S3Operations {
         mut request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let body = request.input.body.take();
-        let content = self.collect_body(body).await?;
+        let content = self.collect_request_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        let bucket = find_bucket(&self.0, &request.input.bucket)?;
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
-        object.checksum = Some(write::verify_content(&request.headers, &trailers, &content)?);
+        object.checksum = Some(write::verify_uploaded_content(&request.headers, &trailers, &content)?);
         let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
         let written = write::put_stored_object(&self.0, &request.input.bucket, &request.headers, object)?;
         let mut headers = HeaderMap::new();
         insert_version_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: Some(to_etag(&written)), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(object_etag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -427,7 +432,7 @@ impl S3 for S3Operations {
             insert_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: Some(to_etag(&written)),
+            e_tag: Some(object_etag(&written)),
             last_modified: Some(list::to_timestamp(written.modified)),
             ..Default::default()
         };
@@ -440,7 +445,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::DeleteObjectInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         let (world, input) = (&self.0, request.input);
-        let versioned = find_bucket(world, &input.bucket)?.is_versioned();
+        let versioned = find_stored_bucket(world, &input.bucket)?.is_bucket_versioned();
         let now = world.sandbox_time_now().as_secs();
         world.sandbox_process_state().objects.change_stored_bucket(&input.bucket, |_| {
             let change = match input.version_id {
@@ -465,11 +470,11 @@ impl S3 for S3Operations {
         &self,
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
-        let bucket = find_bucket(&self.0, &request.input.bucket)?;
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
         object.checksum = write::requested_checksum_algorithm(&request.headers, &HeaderMap::new())
             .map(|algorithm| object::ObjectChecksum { algorithm, value: None });
-        let id = multipart::create_upload(&self.0, &request.input.bucket, object);
+        let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(request.input.bucket),
             key: Some(request.input.key),
@@ -483,12 +488,12 @@ impl S3 for S3Operations {
         mut request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
         let body = request.input.body.take();
-        let content = self.collect_body(body).await?;
+        let content = self.collect_request_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        write::verify_content(&request.headers, &trailers, &content)?;
+        write::verify_uploaded_content(&request.headers, &trailers, &content)?;
         let input = request.input;
-        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
         let part = UploadedPart {
             size: content.len() as u64,
@@ -508,7 +513,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
         let input = &request.input;
-        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
         let original = source.read_source_object(&self.0, &request_s3_caller(&request), &request.headers)?;
         let range = match input.copy_source_range.as_deref() {
@@ -565,7 +570,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
         let input = request.input;
-        let upload = multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let named: Vec<(i32, Option<String>)> = input
             .multipart_upload
             .and_then(|upload| upload.parts)
@@ -585,7 +590,7 @@ impl S3 for S3Operations {
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: Some(to_etag(&written)),
+            e_tag: Some(object_etag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -596,8 +601,8 @@ impl S3 for S3Operations {
         request: S3Request<dto::AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
         let input = request.input;
-        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        multipart::remove_upload(&self.0, &input.upload_id);
+        multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        multipart::remove_multipart_upload(&self.0, &input.upload_id);
         Ok(S3Response::with_status(dto::AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
     }
 
@@ -628,7 +633,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         let input = &request.input;
-        let object = self.find_object(
+        let object = self.find_readable_object(
             &request_s3_caller(&request),
             &input.bucket,
             &input.key,
@@ -669,13 +674,13 @@ impl S3 for S3Operations {
         request: S3Request<dto::GetObjectAclInput>,
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
-        let object = self.find_object(
+        let object = self.find_readable_object(
             &request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
         )?;
-        let owner = canonical_user_id(&find_bucket(&self.0, &input.bucket)?.owner);
+        let owner = canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
         let own = AclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
         let grants = std::iter::once(&own).chain(&object.grants).map(to_dto_grant).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
@@ -691,7 +696,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::PutObjectAclInput>,
     ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
         let input = &request.input;
-        let settings = find_bucket(&self.0, &input.bucket)?;
+        let settings = find_stored_bucket(&self.0, &input.bucket)?;
         if !settings.are_object_acls_enabled() {
             return Err(S3Error::with_message(
                 S3ErrorCode::AccessControlListNotSupported,
@@ -699,7 +704,7 @@ impl S3 for S3Operations {
             ));
         }
         let owner = canonical_user_id(&settings.owner);
-        let mut grants = object::parse_grants(&request.headers);
+        let mut grants = object::parse_acl_grants(&request.headers);
         for grant in input.access_control_policy.iter().filter_map(|policy| policy.grants.as_ref()).flatten()
         {
             let Some(grantee) =
@@ -728,7 +733,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
-        let object = self.find_object(
+        let object = self.find_readable_object(
             &request_s3_caller(&request),
             &input.bucket,
             &input.key,
@@ -766,7 +771,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
-        let object = self.find_object(
+        let object = self.find_readable_object(
             &request_s3_caller(&request),
             &input.bucket,
             &input.key,

@@ -8,7 +8,7 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, route::S3
 
 use crate::sandbox::Sandbox;
 
-use super::{SandboxBucket, access, bucket_from_host, find_bucket, policy, s3_error_with_code};
+use super::{SandboxBucket, access, bucket_from_host, find_stored_bucket, policy, s3_error_with_code};
 
 /// Answers to requests on a subresource of a bucket.
 pub struct BucketSettingsRoute(pub Sandbox);
@@ -32,9 +32,9 @@ const SUBRESOURCES: [(&str, &str, Option<&str>); 13] = [
 
 const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
-type KnownSubresource = &'static (&'static str, &'static str, Option<&'static str>);
+type BucketSubresource = &'static (&'static str, &'static str, Option<&'static str>);
 
-fn parse_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, KnownSubresource)> {
+fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, BucketSubresource)> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = uri.path().trim_start_matches('/');
     let bucket = match bucket_from_host(host) {
@@ -56,11 +56,11 @@ fn parse_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, KnownSub
 impl S3Route for BucketSettingsRoute {
     fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, _: &mut http::Extensions) -> bool {
         [Method::GET, Method::PUT, Method::DELETE].contains(method)
-            && parse_subresource(uri, headers).is_some()
+            && parse_bucket_subresource(uri, headers).is_some()
     }
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
-        let Some((bucket, (_, noun, _))) = parse_subresource(&request.uri, &request.headers) else {
+        let Some((bucket, (_, noun, _))) = parse_bucket_subresource(&request.uri, &request.headers) else {
             return Ok(());
         };
         let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
@@ -75,12 +75,12 @@ impl S3Route for BucketSettingsRoute {
     }
 
     async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let Some((bucket, known)) = parse_subresource(&request.uri, &request.headers) else {
+        let Some((bucket, known)) = parse_bucket_subresource(&request.uri, &request.headers) else {
             return Err(S3Error::new(S3ErrorCode::NotImplemented));
         };
-        let settings = find_bucket(&self.0, &bucket)?;
+        let settings = find_stored_bucket(&self.0, &bucket)?;
         if request.method == Method::GET {
-            return render_setting(&settings, known);
+            return render_bucket_setting(&settings, known);
         }
         let body = request
             .input
@@ -90,11 +90,11 @@ impl S3Route for BucketSettingsRoute {
         let text = String::from_utf8_lossy(&body).into_owned();
         if known.0 == "policy" && request.method == Method::PUT {
             let kept = policy::accept_bucket_policy(&self.0, &bucket, &settings, &text)?;
-            self.change_bucket(&bucket, |settings| settings.policy = Some(kept));
+            self.change_bucket_settings(&bucket, |settings| settings.policy = Some(kept));
             return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
         }
         if request.method == Method::DELETE {
-            self.change_bucket(&bucket, |settings| {
+            self.change_bucket_settings(&bucket, |settings| {
                 if known.0 == "policy" {
                     settings.policy = None;
                 }
@@ -105,13 +105,13 @@ impl S3Route for BucketSettingsRoute {
         if text.is_empty() {
             return Err(S3Error::with_message(S3ErrorCode::MissingRequestBodyError, "Request Body is empty"));
         }
-        self.change_bucket(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
+        self.change_bucket_settings(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
         Ok(S3Response::new(Body::empty()))
     }
 }
 
 impl BucketSettingsRoute {
-    fn change_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
+    fn change_bucket_settings<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
         self.0.write_sandbox_state(|state| {
             if let Some(settings) = state.s3.buckets.get_mut(bucket) {
                 change(settings);
@@ -120,9 +120,9 @@ impl BucketSettingsRoute {
     }
 }
 
-fn render_setting(
+fn render_bucket_setting(
     bucket: &SandboxBucket,
-    (name, _, missing): KnownSubresource,
+    (name, _, missing): BucketSubresource,
 ) -> S3Result<S3Response<Body>> {
     let none = || {
         let code = missing.unwrap_or("InvalidRequest");

@@ -31,7 +31,7 @@ pub enum BucketJournalChange {
 }
 
 #[derive(Default)]
-struct ReplayedJournal {
+struct ReplayedBucketJournal {
     objects: ObjectVersions,
     /// How far the journal was read.
     read: u64,
@@ -40,7 +40,7 @@ struct ReplayedJournal {
 /// A directory of journals and contents.
 pub struct SandboxObjectStore {
     dir: PathBuf,
-    buckets: Mutex<HashMap<String, ReplayedJournal>>,
+    buckets: Mutex<HashMap<String, ReplayedBucketJournal>>,
 }
 
 impl SandboxObjectStore {
@@ -62,7 +62,7 @@ impl SandboxObjectStore {
         let known = buckets.entry(bucket.to_owned()).or_default();
         match File::open(self.bucket_journal_path(bucket)) {
             Ok(mut file) => {
-                known.catch_up(&mut file)?;
+                known.replay_new_changes(&mut file)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -82,9 +82,9 @@ impl SandboxObjectStore {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
         let path = self.bucket_journal_path(bucket);
-        let mut file = open_journal(&path)?;
+        let mut file = open_bucket_journal(&path)?;
         file.lock()?;
-        let whole = known.catch_up(&mut file)?;
+        let whole = known.replay_new_changes(&mut file)?;
         let (changes, out) = decide(&known.objects)?;
         if !changes.is_empty() {
             file.set_len(whole)?;
@@ -97,7 +97,7 @@ impl SandboxObjectStore {
             file.write_all(&lines)?;
             known.read = whole + lines.len() as u64;
             for change in changes {
-                known.apply_change(change);
+                known.apply_journal_change(change);
             }
         }
         Ok(out)
@@ -109,7 +109,7 @@ impl SandboxObjectStore {
     /// Says why it can't be written.
     pub fn store_object_content(&self, content: &[u8]) -> io::Result<String> {
         let digest = hex::encode(Sha256::digest(content));
-        let path = self.content_path(&digest);
+        let path = self.object_content_path(&digest);
         if !path.exists() {
             let folder = path.parent().unwrap_or(&self.dir);
             std::fs::create_dir_all(folder)?;
@@ -125,10 +125,10 @@ impl SandboxObjectStore {
     /// # Errors
     /// Says why it can't be read.
     pub fn read_object_content(&self, digest: &str) -> io::Result<Bytes> {
-        std::fs::read(self.content_path(digest)).map(Bytes::from)
+        std::fs::read(self.object_content_path(digest)).map(Bytes::from)
     }
 
-    fn content_path(&self, digest: &str) -> PathBuf {
+    fn object_content_path(&self, digest: &str) -> PathBuf {
         self.dir.join("contents").join(&digest[..2.min(digest.len())]).join(digest)
     }
 
@@ -137,16 +137,16 @@ impl SandboxObjectStore {
     }
 }
 
-fn open_journal(path: &Path) -> io::Result<File> {
+fn open_bucket_journal(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-impl ReplayedJournal {
+impl ReplayedBucketJournal {
     /// Reads what was written since; returns where the last whole line ends.
-    fn catch_up(&mut self, file: &mut File) -> io::Result<u64> {
+    fn replay_new_changes(&mut self, file: &mut File) -> io::Result<u64> {
         let length = file.metadata()?.len();
         if length < self.read {
             // The directory was made anew beneath us.
@@ -158,14 +158,14 @@ impl ReplayedJournal {
             file.read_to_end(&mut fresh)?;
             let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
             for line in fresh[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                self.apply_change(serde_json::from_slice(line)?);
+                self.apply_journal_change(serde_json::from_slice(line)?);
             }
             self.read += whole as u64;
         }
         Ok(self.read)
     }
 
-    fn apply_change(&mut self, change: BucketJournalChange) {
+    fn apply_journal_change(&mut self, change: BucketJournalChange) {
         match change {
             BucketJournalChange::Put(object) => {
                 let versions = self.objects.entry(object.key.clone()).or_default();
@@ -192,7 +192,7 @@ impl ReplayedJournal {
 }
 
 /// Finds the newest version of a key, unless it is deleted.
-pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o SandboxObject> {
+pub fn newest_object_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o SandboxObject> {
     objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
 }
 
@@ -216,7 +216,7 @@ mod tests {
         let odd = "a+b c%20\u{fc}/\"'\n";
         put_object(&one, odd, "1");
         assert_eq!(
-            two.read_stored_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(),
+            two.read_stored_bucket("b", |all| newest_object_version(all, odd).unwrap().etag.clone()).unwrap(),
             "1"
         );
         let journal = dir.path().join("s3/b.journal");
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
         put_object(&two, odd, "2");
         assert_eq!(
-            one.read_stored_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(),
+            one.read_stored_bucket("b", |all| newest_object_version(all, odd).unwrap().etag.clone()).unwrap(),
             "2"
         );
         assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);

@@ -11,7 +11,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxBucket, SandboxObject,
-    SandboxStorageError, find_bucket, newest_version,
+    SandboxStorageError, find_stored_bucket, newest_object_version,
     object::{self, ObjectChecksum},
 };
 
@@ -32,7 +32,7 @@ pub fn object_from_headers(
     headers: &HeaderMap,
     bucket: &SandboxBucket,
 ) -> S3Result<SandboxObject> {
-    let grants = object::parse_grants(headers);
+    let grants = object::parse_acl_grants(headers);
     if !bucket.are_object_acls_enabled()
         && (!grants.is_empty() || header_text(headers, "x-amz-acl").is_some_and(is_refused_acl))
     {
@@ -44,7 +44,7 @@ pub fn object_from_headers(
     let mode = header_text(headers, "x-amz-object-lock-mode");
     let until = header_text(headers, "x-amz-object-lock-retain-until-date");
     let held = header_text(headers, "x-amz-object-lock-legal-hold") == Some("ON");
-    if (mode.is_some() || held) && !bucket.has_setting_text("object-lock", "Enabled") {
+    if (mode.is_some() || held) && !bucket.has_bucket_setting_text("object-lock", "Enabled") {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "Bucket is missing Object Lock Configuration",
@@ -52,13 +52,13 @@ pub fn object_from_headers(
     }
     Ok(SandboxObject {
         key: key.to_owned(),
-        attributes: object::parse_attributes(headers),
+        attributes: object::parse_object_attributes(headers),
         storage_class: header_text(headers, "x-amz-storage-class")
             .filter(|class| *class != "STANDARD")
             .map(str::to_owned),
         redirect: header_text(headers, "x-amz-website-redirect-location").map(str::to_owned),
         tags: header_text(headers, "x-amz-tagging").map(object::parse_tag_header).unwrap_or_default(),
-        encryption: parse_encryption(headers, bucket),
+        encryption: parse_object_encryption(headers, bucket),
         legal_hold: held,
         retention: mode
             .zip(until)
@@ -73,7 +73,7 @@ fn is_refused_acl(acl: &str) -> bool {
     acl != "bucket-owner-full-control" && acl != "private"
 }
 
-fn parse_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> ObjectEncryption {
+fn parse_object_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> ObjectEncryption {
     if let Some(md5) = header_text(headers, "x-amz-server-side-encryption-customer-key-md5") {
         return ObjectEncryption::Customer { key_md5: md5.to_owned() };
     }
@@ -132,7 +132,11 @@ pub fn compute_object_checksum(algorithm: Option<&str>, content: &[u8]) -> Objec
 ///
 /// # Errors
 /// Refuses a length, a digest or a checksum that isn't its own.
-pub fn verify_content(headers: &HeaderMap, trailers: &HeaderMap, content: &[u8]) -> S3Result<ObjectChecksum> {
+pub fn verify_uploaded_content(
+    headers: &HeaderMap,
+    trailers: &HeaderMap,
+    content: &[u8],
+) -> S3Result<ObjectChecksum> {
     let asked = requested_checksum_algorithm(headers, trailers);
     let found = compute_object_checksum(asked.as_deref(), content);
     let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
@@ -199,18 +203,22 @@ pub fn put_stored_object(
     headers: &HeaderMap,
     object: SandboxObject,
 ) -> Result<SandboxObject, SandboxStorageError> {
-    let settings = find_bucket(world, bucket)?;
+    let settings = find_stored_bucket(world, bucket)?;
     world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
-        check_write_conditions(headers, newest_version(objects, &object.key))?;
-        let object = assign_version(world, &settings, object);
+        check_write_conditions(headers, newest_object_version(objects, &object.key))?;
+        let object = assign_object_version(world, &settings, object);
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })
 }
 
 /// Gives an object the id and the time that it is written with.
-pub fn assign_version(world: &Sandbox, bucket: &SandboxBucket, mut object: SandboxObject) -> SandboxObject {
+pub fn assign_object_version(
+    world: &Sandbox,
+    bucket: &SandboxBucket,
+    mut object: SandboxObject,
+) -> SandboxObject {
     object.version =
-        if bucket.is_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
+        if bucket.is_bucket_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
     object.modified = world.sandbox_time_now().as_secs();
     object
 }
@@ -226,7 +234,7 @@ pub fn place_sandbox_object(
     attributes: &[(&str, &str)],
     content: &[u8],
 ) -> S3Result<SandboxObject> {
-    let settings = find_bucket(world, bucket)?;
+    let settings = find_stored_bucket(world, bucket)?;
     let headers: HeaderMap = attributes
         .iter()
         .filter_map(|(name, value)| {
@@ -258,14 +266,19 @@ pub fn place_hollow_object(
     object.size = size;
     object.checksum = None;
     object.etag = hex::encode(Md5::digest(format!("{key} {size}")));
-    rewrite_version(world, bucket, object)
+    rewrite_object_version(world, bucket, object)
 }
 
 /// Moves an object into another storage class, as a lifecycle rule does.
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn archive_object(world: &Sandbox, bucket: &str, key: &str, class: &str) -> S3Result<SandboxObject> {
+pub fn archive_stored_object(
+    world: &Sandbox,
+    bucket: &str,
+    key: &str,
+    class: &str,
+) -> S3Result<SandboxObject> {
     amend_stored_object(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
 }
 
@@ -282,19 +295,23 @@ pub fn amend_stored_object(
     let found = world
         .sandbox_process_state()
         .objects
-        .read_stored_bucket(bucket, |objects| newest_version(objects, key).cloned())
+        .read_stored_bucket(bucket, |objects| newest_object_version(objects, key).cloned())
         .map_err(SandboxStorageError::from)?;
     let mut object = found
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
     change(&mut object);
-    rewrite_version(world, bucket, object)
+    rewrite_object_version(world, bucket, object)
 }
 
 /// Writes a version over itself.
 ///
 /// # Errors
 /// Gives S3's error where the disk doesn't keep it.
-pub fn rewrite_version(world: &Sandbox, bucket: &str, object: SandboxObject) -> S3Result<SandboxObject> {
+pub fn rewrite_object_version(
+    world: &Sandbox,
+    bucket: &str,
+    object: SandboxObject,
+) -> S3Result<SandboxObject> {
     let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |_| {
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;

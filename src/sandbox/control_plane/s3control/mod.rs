@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    access_denied, format_iso8601, query::render_element, xml_response,
+    access_denied, format_iso8601, query::render_xml_element, xml_response,
 };
 use crate::sandbox::{Sandbox, control_plane::signature, service::Service};
 
@@ -48,7 +48,7 @@ pub enum SandboxBatchJobStatus {
 
 impl SandboxBatchJobStatus {
     /// Whether nothing more will happen.
-    pub fn is_finished(self) -> bool {
+    pub fn is_job_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
     }
 }
@@ -82,7 +82,7 @@ pub struct SandboxFailedTask {
 }
 
 impl SandboxBatchJob {
-    fn finished_tasks(&self) -> usize {
+    fn finished_task_count(&self) -> usize {
         self.succeeded as usize + self.failed.len()
     }
 
@@ -90,60 +90,62 @@ impl SandboxBatchJob {
         format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{}", self.id)
     }
 
-    fn render_progress_summary(&self) -> String {
+    fn render_job_progress(&self) -> String {
         format!(
             "<ProgressSummary>{}{}{}</ProgressSummary>",
-            render_element("TotalNumberOfTasks", &self.keys.len().to_string()),
-            render_element("NumberOfTasksSucceeded", &self.succeeded.to_string()),
-            render_element("NumberOfTasksFailed", &self.failed.len().to_string())
+            render_xml_element("TotalNumberOfTasks", &self.keys.len().to_string()),
+            render_xml_element("NumberOfTasksSucceeded", &self.succeeded.to_string()),
+            render_xml_element("NumberOfTasksFailed", &self.failed.len().to_string())
         )
     }
 
     /// In a list.
-    fn render_list_entry(&self) -> String {
+    fn render_job_list_entry(&self) -> String {
         format!(
             "{}{}{}{}{}{}{}",
-            render_element("JobId", &self.id),
-            render_element("Description", &self.asked.description),
-            render_element("Operation", "S3PutObjectCopy"),
-            render_element("Priority", &self.asked.priority.to_string()),
-            render_element("Status", &format!("{:?}", self.status)),
-            render_element("CreationTime", &format_iso8601(self.created)),
-            self.render_progress_summary()
+            render_xml_element("JobId", &self.id),
+            render_xml_element("Description", &self.asked.description),
+            render_xml_element("Operation", "S3PutObjectCopy"),
+            render_xml_element("Priority", &self.asked.priority.to_string()),
+            render_xml_element("Status", &format!("{:?}", self.status)),
+            render_xml_element("CreationTime", &format_iso8601(self.created)),
+            self.render_job_progress()
         )
     }
 
-    fn render_job(&self) -> String {
+    fn render_job_xml(&self) -> String {
         let reasons: String = self
             .reasons
             .iter()
             .map(|(code, reason)| {
                 format!(
                     "<member>{}{}</member>",
-                    render_element("FailureCode", code),
-                    render_element("FailureReason", reason)
+                    render_xml_element("FailureCode", code),
+                    render_xml_element("FailureReason", reason)
                 )
             })
             .collect();
         let suspended = if self.status == SandboxBatchJobStatus::Suspended {
-            render_element("SuspendedCause", "AwaitingConfirmation")
+            render_xml_element("SuspendedCause", "AwaitingConfirmation")
         } else {
             String::new()
         };
-        let update =
-            self.update.as_ref().map_or_else(String::new, |why| render_element("StatusUpdateReason", why));
+        let update = self
+            .update
+            .as_ref()
+            .map_or_else(String::new, |why| render_xml_element("StatusUpdateReason", why));
         format!(
             "<Job>{}{}{}{}{}{}{}{suspended}{update}<FailureReasons>{reasons}</FailureReasons>{}{}{}{}</Job>",
-            render_element("JobId", &self.id),
-            render_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
-            render_element("Description", &self.asked.description),
-            render_element("JobArn", &self.batch_job_arn()),
-            render_element("Status", &format!("{:?}", self.status)),
-            render_element("Priority", &self.asked.priority.to_string()),
-            self.render_progress_summary(),
+            render_xml_element("JobId", &self.id),
+            render_xml_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
+            render_xml_element("Description", &self.asked.description),
+            render_xml_element("JobArn", &self.batch_job_arn()),
+            render_xml_element("Status", &format!("{:?}", self.status)),
+            render_xml_element("Priority", &self.asked.priority.to_string()),
+            self.render_job_progress(),
             self.asked.report_xml(),
-            render_element("CreationTime", &format_iso8601(self.created)),
-            render_element("RoleArn", &self.asked.role),
+            render_xml_element("CreationTime", &format_iso8601(self.created)),
+            render_xml_element("RoleArn", &self.asked.role),
             self.asked.manifest_xml()
         )
     }
@@ -168,10 +170,10 @@ pub fn s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
 
 /// Answers one request to the account's side of S3.
 pub fn handle_s3control_api_call(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
-    advance_due_jobs(world);
+    advance_due_batch_jobs(world);
     match dispatch_s3control_call(world, request) {
         Ok(body) => xml_response(200, body),
-        Err(refusal) => refusal.to_response(Service::S3Control),
+        Err(refusal) => refusal.to_error_response(Service::S3Control),
     }
 }
 
@@ -181,7 +183,7 @@ fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<
     if account != Some(ACCOUNT_ID) {
         return Err(SandboxAwsError::new(403, "AccessDenied", "Access Denied"));
     }
-    let ask = SandboxS3ControlCall { world, caller: &caller, request };
+    let ask = SandboxS3ControlApiCall { world, caller: &caller, request };
     match s3control_operation_name(request.method(), request.uri()) {
         "CreateJob" => ask.handle_create_job(),
         "ListJobs" => ask.handle_list_jobs(),
@@ -191,13 +193,13 @@ fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<
     }
 }
 
-struct SandboxS3ControlCall<'a> {
+struct SandboxS3ControlApiCall<'a> {
     world: &'a Sandbox,
     caller: &'a SignedCaller,
     request: &'a Request<Bytes>,
 }
 
-impl SandboxS3ControlCall<'_> {
+impl SandboxS3ControlApiCall<'_> {
     fn authorize_s3control_call(
         &self,
         action: &str,
@@ -218,7 +220,7 @@ impl SandboxS3ControlCall<'_> {
 
     fn handle_create_job(&self) -> Result<String, SandboxAwsError> {
         self.authorize_s3control_call("s3:CreateJob", "*", &self.caller.caller_condition_context())?;
-        let asked = CreateJobRequest::from_body(self.request.body())?;
+        let asked = CreateJobRequest::from_request_body(self.request.body())?;
         let passing = self
             .caller
             .caller_condition_context()
@@ -234,7 +236,7 @@ impl SandboxS3ControlCall<'_> {
         }
         let now = self.world.sandbox_time_now();
         self.world.write_sandbox_state(|state| {
-            asked.check_references(state)?;
+            asked.check_job_references(state)?;
             let same = state.s3control.jobs.values().find(|job| job.asked.token == asked.token);
             if let Some(job) = same {
                 return if job.asked == asked {
@@ -278,10 +280,10 @@ impl SandboxS3ControlCall<'_> {
                 .iter()
                 .skip(from)
                 .take(most)
-                .map(|job| format!("<member>{}</member>", job.render_list_entry()))
+                .map(|job| format!("<member>{}</member>", job.render_job_list_entry()))
                 .collect();
             let next = if from + most < jobs.len() {
-                render_element("NextToken", &(from + most).to_string())
+                render_xml_element("NextToken", &(from + most).to_string())
             } else {
                 String::new()
             };
@@ -289,12 +291,12 @@ impl SandboxS3ControlCall<'_> {
         })
     }
 
-    fn job_id(&self) -> String {
+    fn requested_job_id(&self) -> String {
         self.request.uri().path().split('/').nth(3).unwrap_or_default().to_owned()
     }
 
     fn handle_describe_job(&self) -> Result<String, SandboxAwsError> {
-        let id = self.job_id();
+        let id = self.requested_job_id();
         self.authorize_s3control_call(
             "s3:DescribeJob",
             &format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}"),
@@ -302,12 +304,12 @@ impl SandboxS3ControlCall<'_> {
         )?;
         self.world.read_sandbox_state(|state| {
             let job = state.s3control.jobs.get(&id).ok_or_else(job_not_found_error)?;
-            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job()))
+            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job_xml()))
         })
     }
 
     fn handle_update_job_status(&self) -> Result<String, SandboxAwsError> {
-        let id = self.job_id();
+        let id = self.requested_job_id();
         let arn = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}");
         self.authorize_s3control_call("s3:UpdateJobStatus", &arn, &self.caller.caller_condition_context())?;
         let wanted = self.query_parameter("requestedJobStatus").unwrap_or_default();
@@ -315,7 +317,7 @@ impl SandboxS3ControlCall<'_> {
         self.world.write_sandbox_state(|state| {
             let job = state.s3control.jobs.get_mut(&id).ok_or_else(job_not_found_error)?;
             let next = match wanted.as_str() {
-                "Cancelled" if !job.status.is_finished() => SandboxBatchJobStatus::Cancelled,
+                "Cancelled" if !job.status.is_job_finished() => SandboxBatchJobStatus::Cancelled,
                 "Ready" if job.status == SandboxBatchJobStatus::Suspended => SandboxBatchJobStatus::Ready,
                 _ => {
                     return Err(SandboxAwsError::new(
@@ -328,15 +330,15 @@ impl SandboxS3ControlCall<'_> {
             (job.status, job.since, job.update) = (next, now, why);
             Ok(format!(
                 "<UpdateJobStatusResult>{}{}</UpdateJobStatusResult>",
-                render_element("JobId", &id),
-                render_element("Status", &format!("{next:?}"))
+                render_xml_element("JobId", &id),
+                render_xml_element("Status", &format!("{next:?}"))
             ))
         })
     }
 }
 
 fn render_created_job(id: &str) -> String {
-    format!("<CreateJobResult>{}</CreateJobResult>", render_element("JobId", id))
+    format!("<CreateJobResult>{}</CreateJobResult>", render_xml_element("JobId", id))
 }
 
 fn job_not_found_error() -> SandboxAwsError {
@@ -344,26 +346,26 @@ fn job_not_found_error() -> SandboxAwsError {
 }
 
 /// Does what is due.
-pub fn advance_due_jobs(world: &Sandbox) {
+pub fn advance_due_batch_jobs(world: &Sandbox) {
     let open = |state: &crate::sandbox::SandboxState| {
         state
             .s3control
             .jobs
             .values()
-            .any(|job| !job.status.is_finished() && job.status != SandboxBatchJobStatus::Suspended)
+            .any(|job| !job.status.is_job_finished() && job.status != SandboxBatchJobStatus::Suspended)
     };
     if !world.read_sandbox_state(open) {
         return;
     }
     let _alone = world.sandbox_process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
     let jobs: Vec<SandboxBatchJob> = world.read_sandbox_state(|state| {
-        state.s3control.jobs.values().filter(|job| !job.status.is_finished()).cloned().collect()
+        state.s3control.jobs.values().filter(|job| !job.status.is_job_finished()).cloned().collect()
     });
     for before in jobs {
         let mut job = before.clone();
-        while tasks::advance_job(world, PropagationClock::from_sandbox(world), &mut job) {}
-        if (job.status, job.finished_tasks(), job.since)
-            != (before.status, before.finished_tasks(), before.since)
+        while tasks::advance_batch_job(world, PropagationClock::from_sandbox(world), &mut job) {}
+        if (job.status, job.finished_task_count(), job.since)
+            != (before.status, before.finished_task_count(), before.since)
         {
             world.write_sandbox_state(|state| {
                 // A cancellation that came meanwhile stands.

@@ -17,7 +17,7 @@ const KEY_ENCODED_CHARACTERS: &AsciiSet =
 ///
 /// # Errors
 /// Says why the role may not write it, or the disk doesn't keep it.
-pub fn write_report(
+pub fn write_batch_report(
     world: &Sandbox,
     role: &s3::SandboxS3Caller,
     job: &SandboxBatchJob,
@@ -26,7 +26,7 @@ pub fn write_report(
     let folder = format!("{}/job-{}", report.prefix, job.id);
     let folder = folder.trim_start_matches('/');
     let put = |key: &str, text: &str| {
-        if role.is_anonymous()
+        if role.is_anonymous_caller()
             || !s3::is_s3_action_authorized(world, role, "s3:PutObject", &report.bucket, Some(key))
         {
             return Err("AccessDenied".to_owned());
@@ -41,7 +41,7 @@ pub fn write_report(
         .iter()
         .map(|unfit| {
             let message = unfit.message.replace('"', "\"\"");
-            render_row(
+            render_report_row(
                 job,
                 &unfit.key,
                 &format!(
@@ -57,9 +57,9 @@ pub fn write_report(
         let fine = job
             .keys
             .iter()
-            .take(job.finished_tasks())
+            .take(job.finished_task_count())
             .filter(|key| !job.failed.iter().any(|unfit| unfit.key == **key));
-        fine.map(|key| render_row(job, key, "succeeded,,200,Successful")).collect()
+        fine.map(|key| render_report_row(job, key, "succeeded,,200,Successful")).collect()
     } else {
         String::new()
     };
@@ -83,6 +83,6 @@ pub fn write_report(
     put(&format!("{folder}/manifest.json"), &index.to_string())
 }
 
-fn render_row(job: &SandboxBatchJob, key: &str, rest: &str) -> String {
+fn render_report_row(job: &SandboxBatchJob, key: &str, rest: &str) -> String {
     format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY_ENCODED_CHARACTERS))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    SandboxAwsError, query::render_element, s3::format_http_date, xml::XmlElement,
+    SandboxAwsError, query::render_xml_element, s3::format_http_date, xml::XmlElement,
 };
 
 /// The longest text that a job's metadata may hold, in characters.
@@ -50,7 +50,7 @@ fn invalid_request_error(message: impl Into<String>) -> SandboxAwsError {
 }
 
 /// A text that S3 takes: neither empty nor too long.
-fn optional_text<'n>(
+fn optional_xml_text<'n>(
     node: &'n XmlElement,
     path: &str,
     most: usize,
@@ -62,8 +62,8 @@ fn optional_text<'n>(
     Ok(Some(&found.text))
 }
 
-fn required_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, SandboxAwsError> {
-    optional_text(node, path, most)?.ok_or_else(|| invalid_request_error(format!("{path} is missing")))
+fn required_xml_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, SandboxAwsError> {
+    optional_xml_text(node, path, most)?.ok_or_else(|| invalid_request_error(format!("{path} is missing")))
 }
 
 fn bucket_from_arn(arn: &str) -> Result<&str, SandboxAwsError> {
@@ -76,7 +76,7 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses what S3 refuses, and what the sandbox's jobs lack.
-    pub fn from_body(body: &[u8]) -> Result<Self, SandboxAwsError> {
+    pub fn from_request_body(body: &[u8]) -> Result<Self, SandboxAwsError> {
         let text = String::from_utf8_lossy(body);
         let root = XmlElement::parse_xml(&text).map_err(|_| {
             SandboxAwsError::new(400, "MalformedXML", "The XML you provided was not well-formed")
@@ -87,7 +87,7 @@ impl CreateJobRequest {
         let manifest = root
             .find_element_at_path("Manifest")
             .ok_or_else(|| invalid_request_error("Manifest is missing"))?;
-        if manifest.text_at("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
+        if manifest.text_at_path("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
             return Err(SandboxAwsError::new(
                 501,
                 "NotImplemented",
@@ -102,36 +102,36 @@ impl CreateJobRequest {
         if !["Bucket", "Key"].iter().all(|must| fields.iter().any(|field| field == must)) {
             return Err(invalid_request_error("The manifest's fields must name Bucket and Key"));
         }
-        let (bucket, key) = bucket_from_arn(required_text(manifest, "Location/ObjectArn", 2000)?)?
+        let (bucket, key) = bucket_from_arn(required_xml_text(manifest, "Location/ObjectArn", 2000)?)?
             .split_once('/')
             .ok_or_else(|| invalid_request_error("The manifest's ObjectArn names no object"))?;
         let report =
             root.find_element_at_path("Report").ok_or_else(|| invalid_request_error("Report is missing"))?;
         let report = if report.is_true_at_path("Enabled") {
-            if report.text_at("Format") != Some("Report_CSV_20180820") {
+            if report.text_at_path("Format") != Some("Report_CSV_20180820") {
                 return Err(invalid_request_error("A report needs a Format"));
             }
             Some(JobReportRequest {
-                bucket: bucket_from_arn(required_text(report, "Bucket", 128)?)?.to_owned(),
-                prefix: optional_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
-                all: required_text(report, "ReportScope", 20)? == "AllTasks",
+                bucket: bucket_from_arn(required_xml_text(report, "Bucket", 128)?)?.to_owned(),
+                prefix: optional_xml_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
+                all: required_xml_text(report, "ReportScope", 20)? == "AllTasks",
             })
         } else {
             None
         };
-        let priority = required_text(&root, "Priority", 10)?;
+        let priority = required_xml_text(&root, "Priority", 10)?;
         Ok(Self {
-            token: required_text(&root, "ClientRequestToken", 64)?.to_owned(),
-            description: optional_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
+            token: required_xml_text(&root, "ClientRequestToken", 64)?.to_owned(),
+            description: optional_xml_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
             priority: priority.parse().map_err(|_| invalid_request_error("Priority is no number"))?,
-            role: required_text(&root, "RoleArn", 2048)?.to_owned(),
+            role: required_xml_text(&root, "RoleArn", 2048)?.to_owned(),
             confirmation: root.is_true_at_path("ConfirmationRequired"),
             tagged: root.find_element_at_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
             manifest: (bucket.to_owned(), key.to_owned()),
-            etag: required_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
+            etag: required_xml_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
             fields,
             report,
-            target: bucket_from_arn(required_text(operation, "TargetResource", 128)?)?.to_owned(),
+            target: bucket_from_arn(required_xml_text(operation, "TargetResource", 128)?)?.to_owned(),
             headers: parse_copy_headers(operation)?,
         })
     }
@@ -140,7 +140,7 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses a missing bucket, or a role that isn't known.
-    pub fn check_references(&self, state: &SandboxState) -> Result<(), SandboxAwsError> {
+    pub fn check_job_references(&self, state: &SandboxState) -> Result<(), SandboxAwsError> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
                 .into_iter()
@@ -158,11 +158,11 @@ impl CreateJobRequest {
 
     /// Writes its manifest, as DescribeJob shows it.
     pub fn manifest_xml(&self) -> String {
-        let fields: String = self.fields.iter().map(|field| render_element("member", field)).collect();
+        let fields: String = self.fields.iter().map(|field| render_xml_element("member", field)).collect();
         format!(
             "<Manifest><Spec><Format>S3BatchOperations_CSV_20180820</Format><Fields>{fields}</Fields></Spec><Location>{}{}</Location></Manifest>",
-            render_element("ObjectArn", &format!("arn:aws:s3:::{}/{}", self.manifest.0, self.manifest.1)),
-            render_element("ETag", &self.etag)
+            render_xml_element("ObjectArn", &format!("arn:aws:s3:::{}/{}", self.manifest.0, self.manifest.1)),
+            render_xml_element("ETag", &self.etag)
         )
     }
 
@@ -173,9 +173,9 @@ impl CreateJobRequest {
         };
         format!(
             "<Report>{}<Format>Report_CSV_20180820</Format><Enabled>true</Enabled>{}{}</Report>",
-            render_element("Bucket", &format!("arn:aws:s3:::{}", report.bucket)),
-            render_element("Prefix", &report.prefix),
-            render_element("ReportScope", if report.all { "AllTasks" } else { "FailedTasksOnly" })
+            render_xml_element("Bucket", &format!("arn:aws:s3:::{}", report.bucket)),
+            render_xml_element("Prefix", &report.prefix),
+            render_xml_element("ReportScope", if report.all { "AllTasks" } else { "FailedTasksOnly" })
         )
     }
 }
@@ -213,17 +213,17 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, SandboxAwsE
     let mut headers = CopyHeaders::new();
     let metadata = operation.find_element_at_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
-    let directive = operation.text_at("MetadataDirective").unwrap_or(default);
+    let directive = operation.text_at_path("MetadataDirective").unwrap_or(default);
     set_header(&mut headers, "x-amz-metadata-directive", directive);
     if let Some(metadata) = metadata {
         parse_metadata_headers(operation, metadata, &mut headers)?;
     }
     for (field, header) in COPY_HEADERS {
-        if let Some(value) = operation.text_at(field) {
+        if let Some(value) = operation.text_at_path(field) {
             set_header(&mut headers, header, value);
         }
     }
-    match operation.text_at("StorageClass") {
+    match operation.text_at_path("StorageClass") {
         None => {}
         Some(class) if STORAGE_CLASSES.contains(&class) => {
             set_header(&mut headers, "x-amz-storage-class", class);
@@ -234,7 +234,7 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, SandboxAwsE
         ("UnModifiedSinceConstraint", "x-amz-copy-source-if-unmodified-since"),
         ("ModifiedSinceConstraint", "x-amz-copy-source-if-modified-since"),
     ] {
-        if let Some(date) = operation.text_at(field) {
+        if let Some(date) = operation.text_at_path(field) {
             set_header(&mut headers, header, &to_http_date(date)?);
         }
     }
@@ -257,17 +257,17 @@ fn parse_metadata_headers(
     headers: &mut CopyHeaders,
 ) -> Result<(), SandboxAwsError> {
     for (field, header) in METADATA_HEADERS {
-        if let Some(value) = optional_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
+        if let Some(value) = optional_xml_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
             set_header(headers, header, value);
         }
     }
-    if let Some(date) = metadata.text_at("HttpExpiresDate") {
+    if let Some(date) = metadata.text_at_path("HttpExpiresDate") {
         set_header(headers, "expires", &to_http_date(date)?);
     }
     let mut size = 0;
     for entry in metadata.find_element_at_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
-        let name = required_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
-        let value = required_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
+        let name = required_xml_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
+        let value = required_xml_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
         size += name.len() + value.len();
         set_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
     }
@@ -276,12 +276,12 @@ fn parse_metadata_headers(
             "UserMetadata must not be larger than {USER_METADATA_MAX_BYTES} bytes"
         )));
     }
-    match metadata.text_at("SSEAlgorithm") {
+    match metadata.text_at_path("SSEAlgorithm") {
         None => {}
         Some("AES256") => set_header(headers, "x-amz-server-side-encryption", "AES256"),
         Some("KMS") => {
             set_header(headers, "x-amz-server-side-encryption", "aws:kms");
-            if let Some(key) = operation.text_at("SSEAwsKmsKeyId") {
+            if let Some(key) = operation.text_at_path("SSEAwsKmsKeyId") {
                 set_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
             }
         }

@@ -15,12 +15,12 @@ pub const BATCH_SERVICE_PRINCIPAL: &str = "batchoperations.s3.amazonaws.com";
 const FAILURE_THRESHOLD_TASKS: usize = 1000;
 
 /// Does one change of `job`, where it is due; returns whether there was one.
-pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
+pub fn advance_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
     let long = clock.delays.job;
     if job.status == SandboxBatchJobStatus::Active {
-        return advance_active_job(world, clock, job);
+        return advance_active_batch_job(world, clock, job);
     }
-    if job.status.is_finished()
+    if job.status.is_job_finished()
         || job.status == SandboxBatchJobStatus::Suspended
         || !clock.has_delay_passed(job.since, long)
     {
@@ -29,7 +29,7 @@ pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBa
     job.since += long;
     job.status = match job.status {
         SandboxBatchJobStatus::New => SandboxBatchJobStatus::Preparing,
-        SandboxBatchJobStatus::Preparing => match read_manifest(world, clock, job) {
+        SandboxBatchJobStatus::Preparing => match read_batch_manifest(world, clock, job) {
             Ok(keys) => {
                 job.keys = keys;
                 if job.asked.confirmation {
@@ -38,7 +38,7 @@ pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBa
                     SandboxBatchJobStatus::Ready
                 }
             }
-            Err((code, reason)) => fail_job(job, code, reason),
+            Err((code, reason)) => fail_batch_job(job, code, reason),
         },
         SandboxBatchJobStatus::Ready => SandboxBatchJobStatus::Active,
         SandboxBatchJobStatus::Completing => SandboxBatchJobStatus::Complete,
@@ -47,15 +47,15 @@ pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBa
     true
 }
 
-fn fail_job(job: &mut SandboxBatchJob, code: &str, reason: String) -> SandboxBatchJobStatus {
+fn fail_batch_job(job: &mut SandboxBatchJob, code: &str, reason: String) -> SandboxBatchJobStatus {
     job.reasons.push((code.to_owned(), reason));
     SandboxBatchJobStatus::Failed
 }
 
 /// Does one task that is due, or ends.
-fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
+fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
     let each = clock.delays.job / 100;
-    let done = job.finished_tasks();
+    let done = job.finished_task_count();
     if let Some(key) = job.keys.get(done) {
         if !clock.has_delay_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
             return false;
@@ -64,19 +64,21 @@ fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut Sandbo
             Ok(()) => job.succeeded += 1,
             Err(unfit) => job.failed.push(unfit),
         }
-        if job.finished_tasks() >= FAILURE_THRESHOLD_TASKS && job.failed.len() * 2 > job.finished_tasks() {
+        if job.finished_task_count() >= FAILURE_THRESHOLD_TASKS
+            && job.failed.len() * 2 > job.finished_task_count()
+        {
             let reason =
                 "Job failed due to exceeding the failure threshold: more than 50% of its tasks have failed"
                     .to_owned();
-            job.status = fail_job(job, "JobFailureThresholdExceeded", reason);
-            let _ = report::write_report(world, &assume_job_role(world, clock, job), job);
+            job.status = fail_batch_job(job, "JobFailureThresholdExceeded", reason);
+            let _ = report::write_batch_report(world, &assume_job_role(world, clock, job), job);
         }
         return true;
     }
     job.since += each * u32::try_from(done).unwrap_or(u32::MAX);
-    job.status = match report::write_report(world, &assume_job_role(world, clock, job), job) {
+    job.status = match report::write_batch_report(world, &assume_job_role(world, clock, job), job) {
         Ok(()) => SandboxBatchJobStatus::Completing,
-        Err(why) => fail_job(
+        Err(why) => fail_batch_job(
             job,
             "JobReportAccessDenied",
             format!("The job report could not be written to your report bucket: {why}"),
@@ -107,27 +109,27 @@ fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJ
                 role: Some(role.name.clone()),
                 expires: None,
             };
-            s3::SandboxS3Caller::from_signer(iam::identify_caller(&state.iam, &key))
+            s3::SandboxS3Caller::from_signer(iam::identify_key_owner(&state.iam, &key))
         })
     })
 }
 
 /// The keys that the manifest names.
-fn read_manifest(
+fn read_batch_manifest(
     world: &Sandbox,
     clock: PropagationClock,
     job: &SandboxBatchJob,
 ) -> Result<Vec<String>, (&'static str, String)> {
     let (bucket, key) = &job.asked.manifest;
     let caller = assume_job_role(world, clock, job);
-    if caller.is_anonymous()
+    if caller.is_anonymous_caller()
         || !s3::is_s3_action_authorized(world, &caller, "s3:GetObject", bucket, Some(key))
     {
         return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
     }
     let objects = &world.sandbox_process_state().objects;
     let found =
-        objects.read_stored_bucket(bucket, |all| s3::newest_version(all, key).cloned()).ok().flatten();
+        objects.read_stored_bucket(bucket, |all| s3::newest_object_version(all, key).cloned()).ok().flatten();
     let Some(found) = found else {
         return Err(("ManifestNotFound", "Manifest object was not found".to_owned()));
     };
@@ -182,7 +184,7 @@ fn run_copy_task(
         status,
         message: message.to_owned(),
     };
-    if caller.is_anonymous()
+    if caller.is_anonymous_caller()
         || !s3::is_s3_action_authorized(world, &caller, "s3:PutObject", bucket, Some(key))
     {
         return Err(unfit("AccessDenied", 403, "Access Denied"));

@@ -62,7 +62,7 @@ impl BatchJobsFixture {
         self.world
             .sandbox_process_state()
             .objects
-            .read_stored_bucket(BUCKET, |all| s3::newest_version(all, key).cloned())
+            .read_stored_bucket(BUCKET, |all| s3::newest_object_version(all, key).cloned())
             .unwrap()
             .unwrap()
     }

@@ -6,7 +6,7 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::{CACHING_DISABLED_POLICY_ID, error_code, error_code_and_message, open_sandbox, sleep_seconds};
-use crate::sandbox::control_plane::{PropagationClock, is_known_principal};
+use crate::sandbox::control_plane::{PropagationClock, is_known_policy_principal};
 
 pub fn build_identity_config(reference: &str, comment: &str) -> CloudFrontOriginAccessIdentityConfig {
     CloudFrontOriginAccessIdentityConfig::builder()
@@ -63,7 +63,7 @@ async fn an_identity_is_a_principal_only_after_a_while() {
     let made = made.cloud_front_origin_access_identity.unwrap();
     let known = |kind: &str, name: &str| {
         world.read_sandbox_state(|state| {
-            is_known_principal(state, PropagationClock::from_sandbox(&world), kind, name)
+            is_known_policy_principal(state, PropagationClock::from_sandbox(&world), kind, name)
         })
     };
     let arn = format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {}", made.id);
