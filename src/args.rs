@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 use crate::model::{
-    aws::names::{self, NameSuffix},
+    aws::names::{self, ResourceNameSuffix},
     run::{
         answers::{ManagedFileAction, OriginAccess, ReindexEngine},
-        goal::Goal,
+        goal::OperatorGoal,
     },
-    url::token::TokenConstruction,
+    url::token::UrlTokenConstruction,
 };
 
 /// Put CloudFront in front of packagecloud:enterprise's S3 bucket, step by step, and take it away with one key.
@@ -76,7 +76,7 @@ pub struct GlobalOptions {
     pub edge_url: Option<String>,
     /// Tell several installs in one account apart: 1 to 16 of a-z and 0-9
     #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
-    pub name_suffix: Option<NameSuffix>,
+    pub name_suffix: Option<ResourceNameSuffix>,
     /// How CloudFront gets at the bucket: the identity unless it can't serve, or one of the two
     #[arg(
         long,
@@ -100,7 +100,7 @@ pub struct GlobalOptions {
     pub probe_url: Option<String>,
     /// How the tokens that the edge accepts are made
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONSTRUCTION")]
-    pub construction: Option<TokenConstruction>,
+    pub construction: Option<UrlTokenConstruction>,
     /// Work on a sandbox: an AWS, a CloudFront and a packagecloud in this process, kept in DIR
     #[arg(
         long,
@@ -116,7 +116,7 @@ pub struct GlobalOptions {
     pub sandbox_empty: bool,
     /// How the sandbox's packagecloud makes its tokens
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_CONSTRUCTION")]
-    pub sandbox_construction: Option<TokenConstruction>,
+    pub sandbox_construction: Option<UrlTokenConstruction>,
     /// Make the n-th request to a service of the sandbox fail, as SERVICE[:OPERATION]:N:KIND with KIND one of throttle, deny, lost, drift, hang
     #[arg(
         long,
@@ -249,7 +249,7 @@ pub enum GoalArgument {
     Disable,
 }
 
-impl From<GoalArgument> for Goal {
+impl From<GoalArgument> for OperatorGoal {
     fn from(name: GoalArgument) -> Self {
         match name {
             GoalArgument::Install => Self::Install,

@@ -4,13 +4,13 @@ use crate::{
     args::{CliCommand, ConsentFlags, GlobalOptions, ReindexFlags, YesOrNo},
     host::run::state::SavedRun,
     model::run::{
-        answers::{GivenConsents, OperatorAnswers, ReindexAnswers},
-        goal::Goal,
+        answers::{OperatorAnswers, OperatorConsents, ReindexAnswers},
+        goal::OperatorGoal,
     },
 };
 
 /// Merges what this command line says over what the last run kept.
-pub(super) fn merge_saved_answers(
+pub(super) fn merge_cli_over_saved_answers(
     global: &GlobalOptions,
     command: &CliCommand,
     left: SavedRun,
@@ -36,46 +36,50 @@ pub(super) fn merge_saved_answers(
         construction: global.construction.or(kept.construction.filter(|_| unfinished)),
         // A run that was broken off goes on as it was begun.
         reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
-        consents: consents_from_flags(&global.consents),
+        consents: read_consents_from_flags(&global.consents),
         ..OperatorAnswers::default()
     };
     match command {
         CliCommand::Enable { upgrade, prepare, reindex } => {
-            answers.goal = Some(if *upgrade { Goal::Upgrade } else { Goal::Install });
+            answers.goal = Some(if *upgrade { OperatorGoal::Upgrade } else { OperatorGoal::Install });
             answers.prepare = *prepare;
-            merge_reindex_flags(&mut answers, reindex);
+            merge_reindex_flags_into_answers(&mut answers, reindex);
         }
         CliCommand::Plan { goal, reindex } => {
             answers.goal = Some((*goal).into());
-            merge_reindex_flags(&mut answers, reindex);
+            merge_reindex_flags_into_answers(&mut answers, reindex);
         }
         CliCommand::Wizard { goal, reindex } => {
             answers.goal = goal.map(Into::into).or(kept.goal);
-            merge_reindex_flags(&mut answers, reindex);
+            merge_reindex_flags_into_answers(&mut answers, reindex);
         }
         CliCommand::ReindexEverything { reindex } => {
-            answers.goal = Some(Goal::Upgrade);
-            merge_reindex_flags(&mut answers, reindex);
+            answers.goal = Some(OperatorGoal::Upgrade);
+            merge_reindex_flags_into_answers(&mut answers, reindex);
         }
         CliCommand::Check { engine, .. } => {
-            answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade));
+            answers.goal =
+                kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
             if let Some(engine) = engine.engine {
                 // Only an upgrade reindexes.
-                answers.goal = Some(Goal::Upgrade);
+                answers.goal = Some(OperatorGoal::Upgrade);
                 answers.reindex.engine = engine;
             }
         }
-        CliCommand::Disable => answers.goal = Some(Goal::Disable),
+        CliCommand::Disable => answers.goal = Some(OperatorGoal::Disable),
         CliCommand::ReconfigureCloudfrontDistribution { arn, .. } => {
-            answers.goal = Some(Goal::Install);
+            answers.goal = Some(OperatorGoal::Install);
             answers.version_arn = Some(arn.clone());
         }
-        _ => answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
+        _ => {
+            answers.goal =
+                kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
+        }
     }
     answers
 }
 
-fn merge_reindex_flags(answers: &mut OperatorAnswers, flags: &ReindexFlags) {
+fn merge_reindex_flags_into_answers(answers: &mut OperatorAnswers, flags: &ReindexFlags) {
     let chosen = &mut answers.reindex;
     chosen.skip |= flags.skip_reindex;
     chosen.rescan = flags.rescan;
@@ -91,8 +95,8 @@ fn merge_reindex_flags(answers: &mut OperatorAnswers, flags: &ReindexFlags) {
     chosen.engine = flags.engine.engine.unwrap_or(chosen.engine);
 }
 
-fn consents_from_flags(flags: &ConsentFlags) -> GivenConsents {
-    GivenConsents {
+fn read_consents_from_flags(flags: &ConsentFlags) -> OperatorConsents {
+    OperatorConsents {
         adopt: flags.adopt,
         adopt_bucket_key: flags.adopt_bucket_key,
         new_secret: flags.new_secret,

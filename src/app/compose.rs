@@ -8,19 +8,19 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     aws::{
         self,
-        credentials::{lookup::AwsIdentityLookup, mfa},
+        credentials::{lookup::AwsIdentityLookupMode, mfa},
     },
     cli,
     engine::{Session, SessionSettings},
     host::{self, HostStateDir, environment::netrc},
     model::{failure::Failure, run::answers::OperatorAnswers, secret::Secret},
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::SandboxForwardingClient},
+    sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, forward::SandboxForwardingClient},
     tui::{EffectJobContext, perform::build_effect_performer},
     wizard::WizardEffect,
 };
 
 use super::{
-    answers::merge_saved_answers,
+    answers::merge_cli_over_saved_answers,
     hosts::{connect_packagecloud_hosts, new_sandbox_host},
 };
 
@@ -34,11 +34,13 @@ pub struct ComposedApp {
 
 impl ComposedApp {
     /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
-    pub fn wizard_effect_performer(
+    pub fn build_wizard_effect_performer(
         &self,
     ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
-        let (perform, world) =
-            (build_effect_performer(self.session.clone(), cli::plain::render_event), self.world.clone());
+        let (perform, world) = (
+            build_effect_performer(self.session.clone(), cli::plain::render_stage_event_line),
+            self.world.clone(),
+        );
         move |effect, sender| {
             world.iter().for_each(Sandbox::panic_on_wizard_fault);
             perform(effect, sender)
@@ -62,23 +64,25 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
     let left = left.unwrap_or_default();
     let last = left.on.clone();
     let last_profile = left.answers.profile.clone();
-    let answers = merge_saved_answers(global, command, left);
+    let answers = merge_cli_over_saved_answers(global, command, left);
     let settings = if let Some(world) = &world {
-        let client =
-            served.map_or_else(|| world.sandbox_http_client(), |forward| forward.forwarding_http_client());
-        let config = world.sandbox_sdk_config_with_client(client);
-        sandbox_session_settings(
+        let client = served.map_or_else(
+            || world.build_sandbox_http_client(),
+            |forward| forward.build_forwarding_http_client(),
+        );
+        let config = world.build_sdk_config_with_client(client);
+        build_sandbox_session_settings(
             world,
-            AwsIdentityLookup::Fixed(Box::new(config)),
-            sandbox_delay_factor(global),
+            AwsIdentityLookupMode::Fixed(Box::new(config)),
+            compute_sandbox_delay_factor(global),
         )
     } else {
-        let identities = AwsIdentityLookup::Found(aws::network::build_http_client()?);
+        let identities = AwsIdentityLookupMode::Found(aws::network::build_http_client()?);
         let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
         SessionSettings { probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
-        host.redactor.learn_secret(token);
+        host.redactor.learn_secret_to_redact(token);
     }
     let web = settings.identities.open_web_client(global.edge_url.clone());
     let settings = SessionSettings {
@@ -88,16 +92,16 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
         last_profile,
         ..settings
     };
-    let profile = preferred_aws_profile(global, &settings);
-    let session = Session::new(host, web, settings).with_other_hosts(others);
+    let profile = choose_preferred_aws_profile(global, &settings);
+    let session = Session::new(host, web, settings).add_other_web_hosts(others);
     // The wizard asks on a screen of its own.
     if let Some(wanted) = profile
         .as_deref()
-        .filter(|_| world.is_none() && may_need_mfa_code(command))
+        .filter(|_| world.is_none() && may_command_need_mfa_code(command))
         .and_then(mfa::read_mfa_profile)
-        && let Some(code) = netrc::prompt_secret(&format!("The code of {}: ", wanted.serial))
+        && let Some(code) = netrc::prompt_secret_at_terminal(&format!("The code of {}: ", wanted.serial))
     {
-        session.set_mfa_code(code).await;
+        session.store_typed_mfa_code(code).await;
     }
     Ok(ComposedApp { session, answers, sandbox: world.is_some(), world })
 }
@@ -108,8 +112,12 @@ const SANDBOX_OBJECT_REQUESTS_MAX: usize = 32;
 const SANDBOX_READ_TOKEN: &str = "demo-token";
 
 /// Returns what a sandbox knows without being told; its packagecloud has tokens of its own, real ones stay where they are.
-fn sandbox_session_settings(world: &Sandbox, identities: AwsIdentityLookup, pace: f64) -> SessionSettings {
-    let token = sandbox::packagecloud::first_read_token(world);
+fn build_sandbox_session_settings(
+    world: &Sandbox,
+    identities: AwsIdentityLookupMode,
+    pace: f64,
+) -> SessionSettings {
+    let token = sandbox::packagecloud::first_sandbox_read_token(world);
     SessionSettings {
         default_bucket: Some((sandbox::seed::SANDBOX_BUCKET.to_owned(), "a sandbox has one".to_owned())),
         packagecloud_url: Some(format!("https://{}", sandbox::router::PACKAGECLOUD_HOST)),
@@ -126,20 +134,23 @@ fn sandbox_session_settings(world: &Sandbox, identities: AwsIdentityLookup, pace
 /// Where the sandbox's state directory can't be opened.
 pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
     let state = HostStateDir::open_state_dir(&world.sandbox_dir().join("state"), None)?;
-    let settings =
-        sandbox_session_settings(world, AwsIdentityLookup::Fixed(Box::new(world.sandbox_sdk_config())), 1.0);
+    let settings = build_sandbox_session_settings(
+        world,
+        AwsIdentityLookupMode::Fixed(Box::new(world.build_sandbox_sdk_config())),
+        1.0,
+    );
     let web = settings.identities.open_web_client(None);
     Ok(Session::new(new_sandbox_host(world, state), web, settings))
 }
 
 /// The profile that will be tried first.
-fn preferred_aws_profile(global: &GlobalOptions, settings: &SessionSettings) -> Option<String> {
+fn choose_preferred_aws_profile(global: &GlobalOptions, settings: &SessionSettings) -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     global.profile.clone().or_else(|| set("AWS_PROFILE")).or_else(|| settings.last_profile.clone())
 }
 
 /// Switching off asks AWS nothing, and waits for nobody.
-fn may_need_mfa_code(command: &CliCommand) -> bool {
+fn may_command_need_mfa_code(command: &CliCommand) -> bool {
     !matches!(
         command,
         CliCommand::Wizard { .. }
@@ -158,7 +169,7 @@ fn find_packagecloud_read_token(command: &CliCommand, url: Option<&str>) -> Opti
     let url = url?;
     given.or_else(|| netrc::find_netrc_token(url)).or_else(|| match command {
         CliCommand::Verify | CliCommand::Enable { .. } => {
-            netrc::prompt_secret(&format!("packagecloud's read token for {url} (Enter: none): "))
+            netrc::prompt_secret_at_terminal(&format!("packagecloud's read token for {url} (Enter: none): "))
         }
         _ => None,
     })
@@ -171,12 +182,12 @@ async fn find_sandbox_server(
 ) -> Result<Option<SandboxForwardingClient>, Failure> {
     let dir = world.sandbox_dir().to_owned();
     // It waits for an answer, half a second at most.
-    let found = tokio::task::spawn_blocking(move || sandbox::forward::open_forwarding_client(&dir))
+    let found = tokio::task::spawn_blocking(move || sandbox::forward::connect_to_sandbox_server(&dir))
         .await
         .ok()
         .flatten();
     if found.is_some() && !global.sandbox_fault.is_empty() {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "--sandbox-fault",
             format!(
                 "the sandbox {} is being served: requests are answered there",
@@ -189,7 +200,7 @@ async fn find_sandbox_server(
 }
 
 /// How long the sandbox's states take, as a factor.
-fn sandbox_delay_factor(global: &GlobalOptions) -> f64 {
+fn compute_sandbox_delay_factor(global: &GlobalOptions) -> f64 {
     global.sandbox_pace.filter(|factor| (0.0..=100.0).contains(factor)).unwrap_or(1.0)
 }
 
@@ -198,13 +209,14 @@ fn sandbox_delay_factor(global: &GlobalOptions) -> f64 {
 /// # Errors
 /// Where the directory can't be made or isn't a sandbox's.
 pub(super) fn open_sandbox_dir(global: &GlobalOptions, dir: Option<&Path>) -> Result<Sandbox, Failure> {
-    let dir = dir.map_or_else(|| host::run::state::default_state_dir().join("sandbox"), Path::to_owned);
+    let dir =
+        dir.map_or_else(|| host::run::state::choose_default_state_dir().join("sandbox"), Path::to_owned);
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir,
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
         faults: global.sandbox_fault.clone(),
-        delays: Some(SandboxDelays::default().scale_delays(sandbox_delay_factor(global))),
+        delays: Some(SandboxPropagationDelays::default().scale_delays(compute_sandbox_delay_factor(global))),
         ..SandboxOptions::default()
     })
 }

@@ -33,21 +33,21 @@ pub(super) async fn connect_packagecloud_hosts(
         return Ok(PackagecloudHosts { first: here, others: Vec::new() });
     }
     if world.is_some() {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "--host",
             "a sandbox has a host of its own, and never touches another",
             "leave one of --host and --sandbox away",
         ));
     }
     if let Some(twice) = global.host.iter().enumerate().find(|(at, name)| global.host[..*at].contains(name)) {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "--host",
             format!("{} is named twice", twice.1),
             "name each host once",
         ));
     }
     if matches!(command, CliCommand::RollBack { .. }) && global.host.len() > 1 {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "--host",
             "backups are one host's: roll-back restores on one at a time",
             "name one, restore there, then the next",
@@ -58,11 +58,11 @@ pub(super) async fn connect_packagecloud_hosts(
         let line = SshClient::new(name, &global.ssh)?;
         // One after the other, since each may ask something.
         if let Err(failure) = line.connect_ssh().await
-            && !may_disable_cloudfront(command)
+            && !may_command_disable_cloudfront(command)
         {
             return Err(failure);
         }
-        let host = Host::new_remote(line, &here.config, here.ctl.clone(), here.state.clone());
+        let host = Host::new_remote_host(line, &here.config, here.ctl.clone(), here.state.clone());
         hosts.push(Host { redactor: here.redactor.clone(), keyring: here.keyring.clone(), ..host });
     }
     let first = hosts.remove(0);
@@ -70,7 +70,7 @@ pub(super) async fn connect_packagecloud_hosts(
 }
 
 /// Whether this may end in switching off, which goes on past a host that can't be reached.
-fn may_disable_cloudfront(command: &CliCommand) -> bool {
+fn may_command_disable_cloudfront(command: &CliCommand) -> bool {
     matches!(command, CliCommand::Disable | CliCommand::Wizard { .. })
 }
 
@@ -80,13 +80,13 @@ fn open_local_host(
     command: &CliCommand,
     world: Option<&Sandbox>,
 ) -> Result<Host, Failure> {
-    let default_state =
-        world.map_or_else(host::run::state::default_state_dir, |world| world.sandbox_dir().join("state"));
+    let default_state = world
+        .map_or_else(host::run::state::choose_default_state_dir, |world| world.sandbox_dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
     let state = match HostStateDir::open_state_dir(&state_dir, global.log_file.as_deref()) {
         Ok(state) => state,
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
-        Err(failure) if may_disable_cloudfront(command) => {
+        Err(failure) if may_command_disable_cloudfront(command) => {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
             HostStateDir::open_temporary_state_dir(&state_dir)
         }
@@ -94,7 +94,7 @@ fn open_local_host(
     };
     let host = match world {
         Some(world) => new_sandbox_host(world, state),
-        None => Host::new_local(Path::new(DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state),
+        None => Host::new_local_host(Path::new(DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state),
     };
     Ok(Host {
         config: global.config.clone().unwrap_or(host.config),
@@ -106,22 +106,22 @@ fn open_local_host(
 /// Returns the host of a sandbox, with its packagecloud-ctl in this process and its clock.
 pub(super) fn new_sandbox_host(world: &Sandbox, state: HostStateDir) -> Host {
     let clock = world.clone();
-    Host::new_sandboxed(
+    Host::new_sandboxed_host(
         &world.sandbox_dir().join("packagecloud.rb"),
-        simulated_packagecloud_ctl(world),
+        build_simulated_packagecloud_ctl(world),
         state,
-        HostClock::new(move || clock.sandbox_time_now()),
+        HostClock::new(move || clock.sandbox_unix_time_now()),
     )
 }
 
 /// The sandbox's packagecloud-ctl, in this process.
-fn simulated_packagecloud_ctl(world: &Sandbox) -> SimulatedPackagecloudCtl {
+fn build_simulated_packagecloud_ctl(world: &Sandbox) -> SimulatedPackagecloudCtl {
     let world = world.clone();
     Arc::new(move |command, lines| {
         let world = world.clone();
         Box::pin(async move {
             let words = shell_words::split(&command).unwrap_or_default();
-            Ok(sandbox::packagecloud::run_simulated_ctl_command(&world, &words, &mut |line| {
+            Ok(sandbox::packagecloud::simulate_packagecloud_ctl_command(&world, &words, &mut |line| {
                 let _ = lines.send(line.to_owned());
             })
             .await)

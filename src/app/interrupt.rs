@@ -17,7 +17,7 @@ pub(super) async fn wait_for_second_interrupt(
         [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
     let mut signals: Vec<_> = signals.flatten().collect();
     tokio::select! {
-        heard = wait_for_any_signal(&mut signals) => {
+        heard = wait_for_any_os_signal(&mut signals) => {
             if !heard {
                 std::future::pending::<()>().await;
             }
@@ -28,13 +28,13 @@ pub(super) async fn wait_for_second_interrupt(
         }
     }
     stop.cancel();
-    if !wait_for_any_signal(&mut signals).await {
+    if !wait_for_any_os_signal(&mut signals).await {
         std::future::pending::<()>().await;
     }
 }
 
 /// Waits for any of the signals; false where none can be heard.
-async fn wait_for_any_signal(signals: &mut [Signal]) -> bool {
+async fn wait_for_any_os_signal(signals: &mut [Signal]) -> bool {
     if signals.is_empty() {
         return false;
     }

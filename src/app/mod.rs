@@ -18,9 +18,9 @@ use crate::{
     cli::{self, CommandInvocation},
     errln,
     host::environment::owner::OwnershipRestorer,
-    model::{failure::Failure, run::goal::Goal},
+    model::{failure::Failure, run::goal::OperatorGoal},
     outln, tui,
-    wizard::WizardInit,
+    wizard::WizardStartOptions,
 };
 
 use compose::ComposedApp;
@@ -35,7 +35,7 @@ pub fn run_command_line(arguments: CliArguments) -> Pin<Box<dyn Future<Output = 
 
 async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
     let CliArguments { global, command } = arguments;
-    let _theirs = restore_ownership_on_drop(&global);
+    let _theirs = restore_file_ownership_on_drop(&global);
     let command = command.unwrap_or(CliCommand::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         CliCommand::Completions { shell } => {
@@ -52,10 +52,12 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
             return if page.is_ok() { cli::EXIT_DONE } else { cli::EXIT_FAILED };
         }
         CliCommand::Sandbox(sandbox) => {
-            return exit_code_from_result(sandbox_command::run_sandbox_command(&global, sandbox).await);
+            return print_failure_return_exit_code(
+                sandbox_command::run_sandbox_command(&global, sandbox).await,
+            );
         }
         CliCommand::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
-            return exit_code_from_result(Err(Failure::usage_failure(
+            return print_failure_return_exit_code(Err(Failure::new_usage_failure(
                 "the wizard",
                 "it needs a terminal, and there is none here",
                 "use the commands instead: check, plan, enable, disable, verify, roll-back (see --help)",
@@ -64,18 +66,18 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
         _ => {}
     }
     match compose::compose_app(&global, &command).await {
-        Err(failure) => exit_code_from_result(Err(failure)),
+        Err(failure) => print_failure_return_exit_code(Err(failure)),
         Ok(app) => match &command {
             CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
-            _ => run_plain_command(app, global, &command).await,
+            _ => run_command_without_wizard(app, global, &command).await,
         },
     }
 }
 
-async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
-    let performer = app.wizard_effect_performer();
-    let beginning = WizardInit {
-        config_path: app.session.host.config_location(),
+async fn run_wizard(app: ComposedApp, goal: Option<OperatorGoal>) -> u8 {
+    let performer = app.build_wizard_effect_performer();
+    let beginning = WizardStartOptions {
+        config_path: app.session.host.render_config_location(),
         answers: app.answers,
         goal,
         sandbox: app.sandbox,
@@ -86,11 +88,11 @@ async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
             outcome.code
         }
-        Err(failure) => exit_code_from_result(Err(failure)),
+        Err(failure) => print_failure_return_exit_code(Err(failure)),
     }
 }
 
-async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &CliCommand) -> u8 {
+async fn run_command_without_wizard(app: ComposedApp, global: GlobalOptions, command: &CliCommand) -> u8 {
     let stop = CancellationToken::new();
     let taken_over = app.session.wait_until_stop_requested();
     let mut invocation = CommandInvocation {
@@ -113,21 +115,21 @@ async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &Cl
 }
 
 /// Returns the places where root writes a user's own files: they are that user's again when this is dropped.
-fn restore_ownership_on_drop(global: &GlobalOptions) -> OwnershipRestorer {
+fn restore_file_ownership_on_drop(global: &GlobalOptions) -> OwnershipRestorer {
     let aws = std::env::home_dir().map(|home| home.join(".aws"));
     let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
-    OwnershipRestorer::for_sudo_user(
+    OwnershipRestorer::new_restorer_for_sudo_user(
         named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()),
     )
 }
 
 /// Prints a failure, and returns the exit code.
-fn exit_code_from_result(result: Result<(), Failure>) -> u8 {
+fn print_failure_return_exit_code(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => cli::EXIT_DONE,
         Err(failure) => {
             errln!("packagecloud-cloudfront: {}", cli::plain::render_failure(&failure));
-            cli::failure_exit_code(&failure)
+            cli::map_failure_to_exit_code(&failure)
         }
     }
 }

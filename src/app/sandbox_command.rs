@@ -39,7 +39,7 @@ fn import_objects_into_sandbox(global: &GlobalOptions, dir: &Path, path: &Path) 
     )?;
     let bucket = sandbox::seed::SANDBOX_BUCKET;
     if global.output == OutputFormat::Json {
-        cli::json::print_json_line(&cli::json::version_json(true));
+        cli::json::print_json_line(&cli::json::render_version_json(true));
         cli::json::print_json_line(
             &serde_json::json!({"type": "imported", "bucket": bucket, "objects": done.objects}),
         );
@@ -59,24 +59,24 @@ async fn serve_sandbox(
     let world = open_sandbox_dir(global, Some(dir))?;
     let at = world.sandbox_dir().to_owned();
     if let Ok(Some(there)) =
-        tokio::task::spawn_blocking(move || sandbox::serve::find_running_sandbox_server(&at)).await
+        tokio::task::spawn_blocking(move || sandbox::serve::find_running_sandbox_addresses(&at)).await
     {
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             format!("sandbox {}", dir.display()),
             format!("process {} serves it already, its AWS at {}", there.pid, there.aws),
             "use that one, or end it first",
         ));
     }
     if lagging_node {
-        sandbox::packagecloud::add_lagging_node(&world);
+        sandbox::packagecloud::add_unrestarted_web_node(&world);
     } else {
-        sandbox::packagecloud::remove_lagging_node(&world);
+        sandbox::packagecloud::remove_unrestarted_web_node(&world);
     }
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::start_sandbox_server(&world, aws, front, edge).await?;
     let at = &serving.addresses;
     if global.output == OutputFormat::Json {
-        cli::json::print_json_line(&cli::json::version_json(true));
+        cli::json::print_json_line(&cli::json::render_version_json(true));
         cli::json::print_json_line(&serde_json::json!({
             "type": "serving", "aws": at.aws, "packagecloud": at.packagecloud, "cloudfront": at.cloudfront,
         }));
@@ -90,7 +90,7 @@ async fn serve_sandbox(
         outln!("Ctrl-C ends it.");
     }
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| Failure::other_failure("signals", error.to_string(), "try again"))?;
+        .map_err(|error| Failure::new_generic_failure("signals", error.to_string(), "try again"))?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = ended.recv() => {}

@@ -5,7 +5,7 @@
 use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, CertificateSummary, Filters, KeyAlgorithm};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{AwsClients, ProgressReporter, error, retry};
+use super::{AwsClients, WaitProgressReporter, error, retry};
 use crate::model::{
     aws::{
         account::{AcmCertificate, DnsRecord, certificate_name_covers},
@@ -52,14 +52,14 @@ impl AwsClients {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "acm:ListCertificates",
                 format!("certificates for {domain} in {EDGE_REGION}"),
             ))?;
             let all = page.certificate_summary_list();
             let arns = all
                 .iter()
-                .filter(|one| can_certificate_cover_domain(one, domain))
+                .filter(|one| may_listed_certificate_cover_domain(one, domain))
                 .filter_map(CertificateSummary::certificate_arn);
             let asked: Vec<_> = arns.map(|arn| self.read_certificate_detail(arn.to_owned())).collect();
             let details: Vec<_> =
@@ -75,8 +75,9 @@ impl AwsClients {
     }
 
     async fn read_certificate_by_arn(&self, domain: &str, arn: &str) -> Result<AcmCertificate, Failure> {
-        let refuse =
-            |why: String, next: &str| Err(Failure::usage_failure(format!("--certificate {arn}"), why, next));
+        let refuse = |why: String, next: &str| {
+            Err(Failure::new_usage_failure(format!("--certificate {arn}"), why, next))
+        };
         if !arn.starts_with(&format!("arn:aws:acm:{EDGE_REGION}:")) {
             return refuse(
                 format!("it is no ACM certificate in {EDGE_REGION}, and CloudFront takes no other"),
@@ -100,8 +101,10 @@ impl AwsClients {
         const ACTION: &str = "acm:DescribeCertificate";
         let what = format!("certificate {arn}");
         let asked = self.acm.describe_certificate().certificate_arn(arn).send().await;
-        let found = asked.map_err(error::failure_for_aws_action(ACTION, &what))?;
-        found.certificate.ok_or_else(|| error::missing_response_part_failure(ACTION, what, "the certificate"))
+        let found = asked.map_err(error::build_aws_action_failure(ACTION, &what))?;
+        found
+            .certificate
+            .ok_or_else(|| error::build_missing_response_part_failure(ACTION, what, "the certificate"))
     }
 
     /// Waits until ACM has issued it, for an hour at most; the records to make are in what is said.
@@ -111,16 +114,16 @@ impl AwsClients {
     pub async fn wait_until_certificate_issued(
         &self,
         seen: &AcmCertificate,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<AcmCertificate, Failure> {
-        let records: Vec<String> = seen.records.iter().map(DnsRecord::to_zone_line).collect();
+        let records: Vec<String> = seen.records.iter().map(DnsRecord::render_dns_zone_line).collect();
         let waiting = |text: &str| say(&format!("{text}; make this record: {}", records.join("; ")));
         retry::poll_until(CERTIFICATE_ISSUED_WAIT, &waiting, || async {
             let now = certificate_from_detail(&self.read_certificate_detail(seen.arn.clone()).await?);
             match now.status.as_str() {
                 "ISSUED" => Ok(Some(now)),
                 "PENDING_VALIDATION" => Ok(None),
-                status => Err(Failure::other_failure(
+                status => Err(Failure::new_generic_failure(
                     format!("certificate {}", now.arn),
                     format!("its status is {status}, so it can't serve"),
                     "request another one in us-east-1, then try again",
@@ -132,7 +135,7 @@ impl AwsClients {
 }
 
 /// Whether it could cover `domain`, as far as the listing tells its names.
-fn can_certificate_cover_domain(one: &CertificateSummary, domain: &str) -> bool {
+fn may_listed_certificate_cover_domain(one: &CertificateSummary, domain: &str) -> bool {
     one.has_additional_subject_alternative_names().unwrap_or(false)
         || one.domain_name().is_some_and(|name| certificate_name_covers(name, domain))
         || one.subject_alternative_name_summaries().iter().any(|name| certificate_name_covers(name, domain))

@@ -68,7 +68,7 @@ const THROTTLED_CODES: &[&str] = &[
 ];
 
 /// Returns the failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
-pub fn failure_for_aws_action<E>(
+pub fn build_aws_action_failure<E>(
     action: &'static str,
     what: impl Into<String>,
 ) -> impl FnOnce(SdkError<E, HttpResponse>) -> Failure
@@ -80,8 +80,12 @@ where
 }
 
 /// Returns the failure of an answer of AWS that lacks a part it always has, whatever a model says.
-pub fn missing_response_part_failure(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
-    Failure::other_failure(
+pub fn build_missing_response_part_failure(
+    action: &'static str,
+    what: impl Into<String>,
+    part: &str,
+) -> Failure {
+    Failure::new_generic_failure(
         what,
         format!("the answer to {action} lacks {part}"),
         "try again; if it lasts, ask AWS support",
@@ -92,7 +96,7 @@ pub fn missing_response_part_failure(action: &'static str, what: impl Into<Strin
 ///
 /// # Errors
 /// Where it failed in any other way.
-pub fn none_if_not_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub fn none_if_aws_not_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(failure) if failure.kind == FailureKind::Missing => Ok(None),
@@ -123,7 +127,7 @@ where
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
             failure_from_error_response(action, what, meta.code(), meta.message(), status)
-                .with_aws_code(Some(error_code_or_status(meta.code(), status)), request_id)
+                .add_aws_error_code(Some(aws_error_code_or_status(meta.code(), status)), request_id)
         }
         SdkError::TimeoutError(_) => Failure::new(
             FailureKind::Unreachable,
@@ -138,8 +142,8 @@ where
             format!("the answer to {action} broke off or could not be read"),
             "check for a proxy in between, then try again",
         )
-        .with_aws_code(None, request_id),
-        _ => Failure::other_failure(
+        .add_aws_error_code(None, request_id),
+        _ => Failure::new_generic_failure(
             what,
             format!("{action} could not be asked: {}", render_error_chain(error)),
             "check the options that were given, then try again",
@@ -148,7 +152,7 @@ where
 }
 
 /// S3 answers a HEAD without a body, so without a code: its status says it.
-fn error_code_or_status(code: Option<&str>, status: u16) -> String {
+fn aws_error_code_or_status(code: Option<&str>, status: u16) -> String {
     match (code, status) {
         (Some(code), _) if !code.is_empty() => code.to_owned(),
         (_, 403) => "AccessDenied".to_owned(),
@@ -164,7 +168,7 @@ fn failure_from_error_response(
     message: Option<&str>,
     status: u16,
 ) -> Failure {
-    let code = error_code_or_status(given, status);
+    let code = aws_error_code_or_status(given, status);
     let message = shorten_to_first_line(message.unwrap_or_default());
     let said = |text: String| if message.is_empty() { text } else { format!("{text}: {message}") };
     let any = |codes: &[&str]| codes.contains(&code.as_str());
@@ -178,9 +182,9 @@ fn failure_from_error_response(
         };
         return Failure::new(FailureKind::Denied, what, said(format!("{action} is denied")), next);
     }
-    if let Some((why, next)) = explain_refused_credentials(action, &code) {
+    if let Some((why, next)) = explain_aws_credentials_refusal(action, &code) {
         let failure = Failure::new(FailureKind::Credentials, what, why, next);
-        return if any(CLOCK_SKEW_CODES) { failure.with_clock_skew() } else { failure };
+        return if any(CLOCK_SKEW_CODES) { failure.mark_failure_as_clock_skew() } else { failure };
     }
     if any(ABSENT_CODES) || (status == 404 && given.is_none()) {
         return Failure::new(
@@ -191,7 +195,7 @@ fn failure_from_error_response(
         );
     }
     if any(THROTTLED_CODES) || status == 429 {
-        return Failure::other_failure(
+        return Failure::new_generic_failure(
             what,
             said(format!("AWS holds {action} back, even after retries ({code})")),
             "wait a minute, then try again: what is done already is kept",
@@ -205,12 +209,12 @@ fn failure_from_error_response(
             "look at health.aws.amazon.com, then try again: what is done already is kept",
         );
     }
-    let next = next_move_for_error_code(&code, &message);
-    Failure::other_failure(what, said(format!("AWS refused {action} ({code})")), next)
+    let next = advise_for_aws_error_code(&code, &message);
+    Failure::new_generic_failure(what, said(format!("AWS refused {action} ({code})")), next)
 }
 
 /// Tells why AWS refuses the credentials themselves, and the next move; none where it doesn't.
-fn explain_refused_credentials(action: &str, code: &str) -> Option<(String, &'static str)> {
+fn explain_aws_credentials_refusal(action: &str, code: &str) -> Option<(String, &'static str)> {
     if EXPIRED_CODES.contains(&code) {
         return Some((
             format!("the credentials have expired ({action})"),
@@ -232,7 +236,7 @@ fn explain_refused_credentials(action: &str, code: &str) -> Option<(String, &'st
 }
 
 /// The next move for the refusals that have one of their own.
-fn next_move_for_error_code(code: &str, message: &str) -> &'static str {
+fn advise_for_aws_error_code(code: &str, message: &str) -> &'static str {
     match code {
         "PreconditionFailed" | "InvalidIfMatchVersion" => "it was changed meanwhile: look again",
         "InvalidLambdaFunctionAssociation" if message.contains("EnableReplication") => {

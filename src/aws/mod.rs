@@ -21,9 +21,11 @@ use std::sync::{Arc, LazyLock};
 
 use aws_config::{Region, SdkConfig};
 
-pub use cloudfront::{DistributionSettings, DistributionUpdate, OriginAccessId, find_bucket_distributions};
+pub use cloudfront::{
+    DistributionSettings, IntendedDistributionUpdate, OriginAccessId, find_bucket_distributions,
+};
 use credentials::shared::SharedCredentials;
-pub use lambda::FunctionSettings;
+pub use lambda::LambdaFunctionSettings;
 use s3::fast::S3ObjectClient;
 use web::WebClient;
 
@@ -36,7 +38,7 @@ use crate::model::{
 };
 
 /// Where waiting is reported: `waiting for the role to be assumable, 12 s`.
-pub type ProgressReporter<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub type WaitProgressReporter<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// The clients. Clones share connections.
 #[derive(Clone)]
@@ -99,13 +101,13 @@ impl AwsClients {
 
     /// Returns the clients of a sandbox: objects too are asked for over the configuration's own HTTP client.
     #[must_use]
-    pub(crate) fn new_simulated(config: &SdkConfig) -> Self {
+    pub(crate) fn new_sandbox_clients(config: &SdkConfig) -> Self {
         Self { is_simulated: true, ..Self::new(config, None) }
     }
 
     /// Returns the same, with the credentials that its configuration holds: what can be taken up anew.
     #[must_use]
-    pub fn with_shared_credentials(self, held: SharedCredentials) -> Self {
+    pub fn clone_with_shared_credentials(self, held: SharedCredentials) -> Self {
         Self { shared_credentials: Some(held), ..self }
     }
 
@@ -117,7 +119,7 @@ impl AwsClients {
 
     /// Returns the same credentials and connections, with S3 in `region`.
     #[must_use]
-    pub fn with_bucket_region(&self, region: &str) -> Self {
+    pub fn clone_with_bucket_region(&self, region: &str) -> Self {
         Self {
             shared_credentials: self.shared_credentials.clone(),
             is_simulated: self.is_simulated,
@@ -137,7 +139,7 @@ impl AwsClients {
 }
 
 /// Whose a resource with these tags is.
-fn ownership_from_tags<'a>(
+fn resource_ownership_from_tags<'a>(
     tags: impl IntoIterator<Item = (&'a str, &'a str)>,
     names: &ResourceNames,
 ) -> ResourceOwnership {
@@ -149,16 +151,20 @@ fn ownership_from_tags<'a>(
 }
 
 /// Whether a resource that stands may be changed: the last guard, whatever was planned.
-fn check_resource_ownership(what: &str, ownership: &ResourceOwnership, adopt: bool) -> Result<(), Failure> {
+fn check_resource_ownership_allows_change(
+    what: &str,
+    ownership: &ResourceOwnership,
+    adopt: bool,
+) -> Result<(), Failure> {
     match ownership {
         ResourceOwnership::Ours => Ok(()),
         ResourceOwnership::Unmarked if adopt => Ok(()),
-        ResourceOwnership::Unmarked => Err(Failure::missing_consent_failure(
+        ResourceOwnership::Unmarked => Err(Failure::new_missing_consent_failure(
             what,
             "it stands without our marker: it is the vendor's, or somebody's",
             "adopt it with --adopt, or set up beside it with --name-suffix",
         )),
-        ResourceOwnership::Other(bucket) => Err(Failure::other_failure(
+        ResourceOwnership::Other(bucket) => Err(Failure::new_generic_failure(
             what,
             format!("it belongs to the install of bucket {bucket}"),
             "choose a --name-suffix for this install",

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::ProgressReporter;
+use super::WaitProgressReporter;
 use crate::model::failure::Failure;
 
 /// What is waited for, how long at most, and how often it is asked.
@@ -28,7 +28,7 @@ impl PollLimits {
     }
 
     /// Pauses once and says so, or says that the time is over.
-    async fn pause_and_report(&self, since: Instant, say: ProgressReporter<'_>) -> bool {
+    async fn pause_between_polls(&self, since: Instant, say: WaitProgressReporter<'_>) -> bool {
         if since.elapsed() + self.pause > self.timeout {
             return false;
         }
@@ -44,7 +44,7 @@ impl PollLimits {
 /// Where it won't, or the time is over: the last failure.
 pub async fn retry_while_transient<T, F: Future<Output = Result<T, Failure>>>(
     wait: PollLimits,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
     passing: impl Fn(&Failure) -> bool,
     mut send: impl FnMut() -> F,
 ) -> Result<T, Failure> {
@@ -52,7 +52,7 @@ pub async fn retry_while_transient<T, F: Future<Output = Result<T, Failure>>>(
     loop {
         match send().await {
             Err(failure) if passing(&failure) => {
-                if !wait.pause_and_report(since, say).await {
+                if !wait.pause_between_polls(since, say).await {
                     let waited = since.elapsed().as_secs();
                     let why = format!("{} (after {waited} s of waiting for {})", failure.why, wait.what);
                     return Err(Failure { why, ..failure });
@@ -69,7 +69,7 @@ pub async fn retry_while_transient<T, F: Future<Output = Result<T, Failure>>>(
 /// Where asking fails, or the time is over.
 pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: PollLimits,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let since = Instant::now();
@@ -77,8 +77,8 @@ pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
         if let Some(found) = ask().await? {
             return Ok(found);
         }
-        if !wait.pause_and_report(since, say).await {
-            return Err(Failure::other_failure(
+        if !wait.pause_between_polls(since, say).await {
+            return Err(Failure::new_generic_failure(
                 wait.what,
                 format!("it didn't come about in {} s", since.elapsed().as_secs()),
                 "AWS may still be at work: try again, it goes on from here",
@@ -94,7 +94,7 @@ pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
 pub async fn poll_until_stable<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: PollLimits,
     times: usize,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let row = AtomicUsize::new(0);
@@ -141,7 +141,7 @@ mod tests {
             || async {
                 calls.set(calls.get() + 1);
                 if calls.get() < 4 {
-                    Err(Failure::other_failure("role", "not yet", "wait"))
+                    Err(Failure::new_generic_failure("role", "not yet", "wait"))
                 } else {
                     Ok(calls.get())
                 }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(done.unwrap(), 4);
         assert_eq!(said.lock().unwrap()[2], "waiting for the role to be assumable, 12 s");
 
-        let never = || async { Err::<(), _>(Failure::other_failure("role", "not yet", "wait")) };
+        let never = || async { Err::<(), _>(Failure::new_generic_failure("role", "not yet", "wait")) };
         let failure = retry_while_transient(wait, &say, |_| true, never).await.unwrap_err();
         assert!(failure.why.starts_with("not yet (after 20 s"), "{}", failure.why);
 
@@ -162,7 +162,7 @@ mod tests {
             |_| false,
             || async {
                 once.set(once.get() + 1);
-                Err::<(), _>(Failure::other_failure("role", "denied", "ask"))
+                Err::<(), _>(Failure::new_generic_failure("role", "denied", "ask"))
             },
         );
         assert!(other.await.is_err());

@@ -33,7 +33,7 @@ impl AwsClients {
             .interceptor(clock.clone())
             .send()
             .await
-            .map_err(error::failure_for_aws_action("sts:GetCallerIdentity", "the AWS identity"))?;
+            .map_err(error::build_aws_action_failure("sts:GetCallerIdentity", "the AWS identity"))?;
         let clock_ahead = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(CallerIdentity {
             arn: answer.arn.unwrap_or_default(),

@@ -88,7 +88,7 @@ impl WebClient {
     ///
     /// # Errors
     /// Where there is no answer; any status is an answer.
-    pub async fn http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<WebReply, Failure> {
+    pub async fn send_http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<WebReply, Failure> {
         let unreachable = |why: String| {
             let place = url.split('?').next().unwrap_or(url).to_owned();
             Failure::new(
@@ -140,7 +140,7 @@ impl WebClient {
     /// Returns `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is
     /// given.
     #[must_use]
-    pub fn edge_request_url(&self, domain: &str, path_and_query: &str) -> String {
+    pub fn rewrite_url_for_edge(&self, domain: &str, path_and_query: &str) -> String {
         self.edge.as_ref().map_or_else(
             || format!("https://{domain}{path_and_query}"),
             |edge| format!("{}{path_and_query}", edge.trim_end_matches('/')),
@@ -149,7 +149,7 @@ impl WebClient {
 
     /// Returns whether the distribution is reached at another address than its own.
     #[must_use]
-    pub fn has_edge_override(&self) -> bool {
+    pub fn has_edge_address_override(&self) -> bool {
         self.edge.is_some()
     }
 }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::model::{
     failure::Failure,
-    packagecloud::settings::SettingValues,
+    packagecloud::settings::CloudFrontSettingValues,
     run::{
         check::{CheckResult, CheckVerdict},
         event::StageEvent,
-        goal::{Stage, Step},
-        plan::{Plan, PlannedChange},
+        goal::{RunStage, StageStep},
+        plan::{PlannedChange, StagePlan},
         welcome::FoundBackup,
     },
 };
@@ -21,7 +21,7 @@ const EVENTS_FORMAT_VERSION: u32 = 1;
 
 /// Renders the first line.
 #[must_use]
-pub fn version_json(sandbox: bool) -> Value {
+pub fn render_version_json(sandbox: bool) -> Value {
     let mut line = json!({
         "type": "version",
         "tool": env!("CARGO_PKG_NAME"),
@@ -36,7 +36,7 @@ pub fn version_json(sandbox: bool) -> Value {
 
 /// Renders one event; `ended` without a step of its own has none. What stands still is progress that says so.
 #[must_use]
-pub fn event_json(event: &StageEvent) -> Value {
+pub fn render_stage_event_json(event: &StageEvent) -> Value {
     if let StageEvent::Waiting { stage, step, text, .. } = event {
         return json!({"type": "progress", "stage": stage, "step": step, "text": text});
     }
@@ -46,13 +46,13 @@ pub fn event_json(event: &StageEvent) -> Value {
 
 /// Renders a failure that came before any stage began.
 #[must_use]
-pub fn failure_json(stage: Option<Stage>, failure: &Failure) -> Value {
+pub fn render_failure_json(stage: Option<RunStage>, failure: &Failure) -> Value {
     json!({"type": "failed", "stage": stage, "step": null, "failure": failure})
 }
 
 /// Renders one change.
 #[must_use]
-pub fn planned_change_json(change: &PlannedChange) -> Value {
+pub fn render_planned_change_json(change: &PlannedChange) -> Value {
     json!({
         "type": "change",
         "stage": change.stage,
@@ -65,7 +65,7 @@ pub fn planned_change_json(change: &PlannedChange) -> Value {
 
 /// Renders one check.
 #[must_use]
-pub fn check_json(check: &CheckResult) -> Value {
+pub fn render_check_result_json(check: &CheckResult) -> Value {
     let mut line =
         json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
     if !check.next.is_empty() {
@@ -76,11 +76,11 @@ pub fn check_json(check: &CheckResult) -> Value {
 
 /// Renders a check inside a stage that does more than check: how far its step is.
 #[must_use]
-pub fn check_progress_json(stage: Stage, check: &CheckResult) -> Value {
+pub fn render_check_progress_json(stage: RunStage, check: &CheckResult) -> Value {
     let step = match stage {
-        Stage::Verify => Step::Checks,
-        Stage::Disable => Step::Proof,
-        _ => Step::Gate,
+        RunStage::Verify => StageStep::Checks,
+        RunStage::Disable => StageStep::Proof,
+        _ => StageStep::Gate,
     };
     let result = match check.result {
         CheckVerdict::Pass => "pass",
@@ -97,13 +97,13 @@ pub fn check_progress_json(stage: Stage, check: &CheckResult) -> Value {
 
 /// Renders a backup of packagecloud.rb, and what restoring its values would change now.
 #[must_use]
-pub fn backup_json(backup: &FoundBackup) -> Value {
+pub fn render_config_backup_json(backup: &FoundBackup) -> Value {
     json!({"type": "backup", "path": backup.path, "when": backup.when, "changes": backup.changes})
 }
 
 /// Renders the four values; the secret as `(hidden)` unless `show_secret`.
 #[must_use]
-pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
+pub fn render_setting_values_json(values: &CloudFrontSettingValues, show_secret: bool) -> Value {
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let mut map = serde_json::Map::new();
     if let Some(enabled) = shown.enabled {
@@ -123,8 +123,8 @@ pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
 
 /// Renders every change of a plan.
 #[must_use]
-pub fn plan_changes_json(plan: &Plan) -> Vec<Value> {
-    plan.changes.iter().map(planned_change_json).collect()
+pub fn render_plan_changes_json(plan: &StagePlan) -> Vec<Value> {
+    plan.changes.iter().map(render_planned_change_json).collect()
 }
 
 /// Prints one line; a reader that went away is no failure of ours.

@@ -21,8 +21,8 @@ use crate::model::{
         answers::OperatorAnswers,
         check::CheckResult,
         event::{StageEnd, StageEvent},
-        goal::Stage,
-        plan::{Confirmation, Consent, Plan},
+        goal::RunStage,
+        plan::{PlanConfirmationQuestion, RequiredConsent, StagePlan},
     },
 };
 
@@ -50,31 +50,37 @@ pub async fn run_command(invocation: &mut CommandInvocation, command: &CliComman
         return read::print_required_iam_policy(invocation).await;
     }
     if invocation.is_json_output() {
-        json::print_json_line(&json::version_json(invocation.sandbox));
+        json::print_json_line(&json::render_version_json(invocation.sandbox));
     }
     if let Err(failure) = acquire_run_lock_if_needed(invocation, command).await {
         return invocation.report_failure(&failure);
     }
     let result = match command {
-        CliCommand::Check { .. } => read::run_check_command(invocation).await,
+        CliCommand::Check { .. } => read::run_check_access_command(invocation).await,
         CliCommand::Plan { .. } => read::run_plan_command(invocation).await,
         CliCommand::Verify => read::run_verify_command(invocation).await,
         CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
-        CliCommand::Sign { path } => read::run_sign_command(invocation, path).await,
-        CliCommand::Inspect { url } => read::run_inspect_command(invocation, url.as_deref()).await,
-        CliCommand::Enable { .. } => write::run_enable_command(invocation).await,
-        CliCommand::Disable => write::run_disable_command(invocation).await,
+        CliCommand::Sign { path } => read::run_sign_url_command(invocation, path).await,
+        CliCommand::Inspect { url } => read::run_inspect_url_command(invocation, url.as_deref()).await,
+        CliCommand::Enable { .. } => write::run_enable_cloudfront_command(invocation).await,
+        CliCommand::Disable => write::run_disable_cloudfront_command(invocation).await,
         CliCommand::RollBack { backup, whole_file, edge } => {
             write::run_roll_back_command(invocation, backup.as_deref(), *whole_file, edge.as_deref()).await
         }
-        CliCommand::ReindexEverything { .. } => write::run_stages(invocation, &[Stage::Reindex]).await,
-        CliCommand::GenerateCloudfrontSecret => write::run_stages(invocation, &[Stage::Secret]).await,
+        CliCommand::ReindexEverything { .. } => {
+            write::run_selected_stages(invocation, &[RunStage::Reindex]).await
+        }
+        CliCommand::GenerateCloudfrontSecret => {
+            write::run_selected_stages(invocation, &[RunStage::Secret]).await
+        }
         CliCommand::BootstrapCloudfront => write::run_bootstrap_cloudfront_command(invocation).await,
         CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
             write::run_distribution_command(invocation, *go_live).await
         }
-        CliCommand::Reconfigure => write::run_ctl_command(invocation, CtlCommand::Reconfigure).await,
-        CliCommand::Restart => write::run_ctl_command(invocation, CtlCommand::Restart).await,
+        CliCommand::Reconfigure => {
+            write::run_packagecloud_ctl_command(invocation, CtlCommand::Reconfigure).await
+        }
+        CliCommand::Restart => write::run_packagecloud_ctl_command(invocation, CtlCommand::Restart).await,
         CliCommand::Wizard { .. }
         | CliCommand::Sandbox(_)
         | CliCommand::Completions { .. }
@@ -88,7 +94,7 @@ async fn acquire_run_lock_if_needed(
     invocation: &CommandInvocation,
     command: &CliCommand,
 ) -> Result<(), Failure> {
-    invocation.session.acknowledge_disable_marker().await;
+    invocation.session.acknowledge_cloudfront_disable_marker().await;
     match command {
         CliCommand::Enable { .. }
         | CliCommand::ReindexEverything { .. }
@@ -100,10 +106,10 @@ async fn acquire_run_lock_if_needed(
         | CliCommand::RollBack { backup: Some(_), .. }
         | CliCommand::RollBack { edge: Some(_), .. } => invocation.session.acquire_run_lock().await,
         CliCommand::Disable => {
-            if let Some(other) = invocation.session.acquire_or_find_other_run().await {
+            if let Some(other) = invocation.session.acquire_lock_or_find_holder().await {
                 errln!(
                     "{} Switching off goes on beside it, and keeps it from going live.",
-                    other.describe_other_run()
+                    other.describe_concurrent_run()
                 );
             }
             Ok(())
@@ -120,9 +126,9 @@ impl CommandInvocation {
 
     /// Shows one event, and keeps it in the log. In JSON a check is a line of its own only for the commands that check;
     /// elsewhere it is how far its step is.
-    fn show_event(&self, event: &StageEvent, checks: bool) {
-        if let Some(line) = plain::render_event(event) {
-            self.session.log_line(&line);
+    fn show_stage_event(&self, event: &StageEvent, checks: bool) {
+        if let Some(line) = plain::render_stage_event_line(event) {
+            self.session.write_log_line(&line);
             if !self.is_json_output() {
                 // For a command that checks, the checks are the result.
                 if checks && matches!(event, StageEvent::Check { .. }) {
@@ -134,21 +140,23 @@ impl CommandInvocation {
         }
         if self.is_json_output() {
             match event {
-                StageEvent::Check { check, .. } if checks => json::print_json_line(&json::check_json(check)),
-                StageEvent::Check { stage, check } => {
-                    json::print_json_line(&json::check_progress_json(*stage, check));
+                StageEvent::Check { check, .. } if checks => {
+                    json::print_json_line(&json::render_check_result_json(check));
                 }
-                other => json::print_json_line(&json::event_json(other)),
+                StageEvent::Check { stage, check } => {
+                    json::print_json_line(&json::render_check_progress_json(*stage, check));
+                }
+                other => json::print_json_line(&json::render_stage_event_json(other)),
             }
         }
     }
 
-    fn show_checks(&self, checks: &[CheckResult]) {
+    fn show_check_results(&self, checks: &[CheckResult]) {
         for check in checks {
             if self.is_json_output() {
-                json::print_json_line(&json::check_json(check));
+                json::print_json_line(&json::render_check_result_json(check));
             } else {
-                outln!("{}", plain::render_check(check));
+                outln!("{}", plain::render_check_result(check));
             }
         }
     }
@@ -163,7 +171,7 @@ impl CommandInvocation {
     }
 
     /// A result for a person: on stdout.
-    fn print_result(&self, line: &str) {
+    fn print_plain_result_line(&self, line: &str) {
         if !self.is_json_output() {
             outln!("{line}");
         }
@@ -171,12 +179,12 @@ impl CommandInvocation {
 
     /// Says a failure that no stage said, and turns it into its exit code.
     fn report_failure(&self, failure: &Failure) -> u8 {
-        self.session.log_line(&plain::render_failure(failure));
+        self.session.write_log_line(&plain::render_failure(failure));
         if self.is_json_output() {
-            json::print_json_line(&json::failure_json(None, failure));
+            json::print_json_line(&json::render_failure_json(None, failure));
         }
         errln!("packagecloud-cloudfront: {}", plain::render_failure(failure));
-        failure_exit_code(failure)
+        map_failure_to_exit_code(failure)
     }
 
     /// Does `work` with a run whose events are shown as they come.
@@ -188,17 +196,17 @@ impl CommandInvocation {
         let (events, mut received) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
         let run = RunContext::new(events, self.stop.clone(), pause)
-            .with_operator_presence(detect_operator_presence());
+            .with_operator_presence(detect_operator_at_terminal());
         let showing = async {
             while let Some(event) = received.recv().await {
-                self.show_event(&event, checks);
+                self.show_stage_event(&event, checks);
             }
         };
         tokio::join!(work(run), showing).0
     }
 
     /// Applies a plan, showing what happens.
-    async fn apply_plan(&self, plan: &Plan) -> (StageEnd, Option<Failure>) {
+    async fn apply_plan(&self, plan: &StagePlan) -> (StageEnd, Option<Failure>) {
         self.run_showing_events(async |run| engine::apply(&self.session, plan, &self.answers, &run).await)
             .await
     }
@@ -207,12 +215,12 @@ impl CommandInvocation {
     ///
     /// # Errors
     /// Without a terminal and without `--yes`: the whole command with it.
-    fn ask_consent(&self, question: &str) -> Result<bool, Failure> {
+    fn ask_operator_consent(&self, question: &str) -> Result<bool, Failure> {
         if self.global.yes {
             return Ok(true);
         }
         if self.is_json_output() || !std::io::stdin().is_terminal() {
-            return Err(Failure::missing_consent_failure(
+            return Err(Failure::new_missing_consent_failure(
                 "consent",
                 "this would change something, there is no terminal to ask at, and --yes was not given",
                 format!(
@@ -229,15 +237,15 @@ impl CommandInvocation {
     }
 
     /// Refuses where a plan asks what only its own flag answers.
-    fn refuse_unconfirmed_plans(&self, plans: &[Plan]) -> Result<(), Failure> {
+    fn refuse_unconfirmed_plans(&self, plans: &[StagePlan]) -> Result<(), Failure> {
         self.refuse_missing_confirmations(plans.iter().flat_map(|plan| &plan.confirmations))
     }
 
     fn refuse_missing_confirmations<'a>(
         &self,
-        confirmations: impl IntoIterator<Item = &'a Confirmation>,
+        confirmations: impl IntoIterator<Item = &'a PlanConfirmationQuestion>,
     ) -> Result<(), Failure> {
-        let mut missing: Vec<&Confirmation> = Vec::new();
+        let mut missing: Vec<&PlanConfirmationQuestion> = Vec::new();
         for confirmation in confirmations {
             if !missing.iter().any(|known| known.consent == confirmation.consent) {
                 missing.push(confirmation);
@@ -247,10 +255,10 @@ impl CommandInvocation {
         let mut line = self.command_line.clone();
         for confirmation in &missing {
             // `wait|write` is no word for a shell.
-            let flag = if confirmation.consent == Consent::Managed {
+            let flag = if confirmation.consent == RequiredConsent::Managed {
                 "--managed write"
             } else {
-                confirmation.consent.consent_flag()
+                confirmation.consent.consent_cli_flag()
             };
             line.extend(flag.split(' ').map(str::to_owned));
         }
@@ -260,13 +268,13 @@ impl CommandInvocation {
         let questions: Vec<&str> =
             missing.iter().map(|confirmation| confirmation.question.as_str()).collect();
         let mut next = format!("if the answer is yes, run: {}", shell_words::join(&line));
-        if missing.iter().any(|confirmation| confirmation.consent == Consent::Managed) {
+        if missing.iter().any(|confirmation| confirmation.consent == RequiredConsent::Managed) {
             next.push_str(
                 " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
             );
         }
-        let what = first.consent.consent_flag().split(' ').next().unwrap_or_default();
-        Err(Failure::missing_consent_failure(
+        let what = first.consent.consent_cli_flag().split(' ').next().unwrap_or_default();
+        Err(Failure::new_missing_consent_failure(
             format!("{what} was not given, nothing was changed"),
             questions.join(" "),
             next,
@@ -275,14 +283,14 @@ impl CommandInvocation {
 }
 
 /// Whether somebody sees what is said, and may stop it.
-fn detect_operator_presence() -> OperatorPresence {
+fn detect_operator_at_terminal() -> OperatorPresence {
     let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if is_watched { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }
 
 /// Returns a failure's exit code.
 #[must_use]
-pub fn failure_exit_code(failure: &Failure) -> u8 {
+pub fn map_failure_to_exit_code(failure: &Failure) -> u8 {
     match failure.kind {
         FailureKind::Usage | FailureKind::Consent => EXIT_USAGE,
         FailureKind::Interrupted => EXIT_INTERRUPTED,
@@ -293,5 +301,5 @@ pub fn failure_exit_code(failure: &Failure) -> u8 {
 /// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
 fn report_stage_failure(failure: &Failure) -> u8 {
     errln!("packagecloud-cloudfront: {}", plain::render_failure(failure));
-    failure_exit_code(failure)
+    map_failure_to_exit_code(failure)
 }

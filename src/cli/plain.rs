@@ -2,44 +2,46 @@
 
 use crate::model::{
     failure::Failure,
-    packagecloud::settings::SettingValues,
+    packagecloud::settings::CloudFrontSettingValues,
     run::{
         check::{CheckResult, CheckVerdict},
         event::{ProgressStats, StageEnd, StageEvent},
-        plan::{ChangeKind, Plan, PlanDocument},
+        plan::{PlanDocument, ResourceChangeKind, StagePlan},
     },
 };
 
 /// Renders an event as a line; some have none.
 #[must_use]
-pub fn render_event(event: &StageEvent) -> Option<String> {
+pub fn render_stage_event_line(event: &StageEvent) -> Option<String> {
     Some(match event {
         StageEvent::Started { text, .. } => format!("  …  {text}"),
         StageEvent::Progress { text, pace, .. } => match pace {
-            Some(pace) => format!("     {text} {}", self::render_pace(pace)),
+            Some(pace) => format!("     {text} {}", self::render_progress_pace(pace)),
             None => format!("     {text}"),
         },
         StageEvent::Waiting { text, .. } => format!("     {text}"),
         StageEvent::Finished { text, .. } => format!("  ✓  {text}"),
         StageEvent::Failed { failure, .. } => format!("  ✗  {}", self::render_failure(failure)),
-        StageEvent::Check { check, .. } => self::render_check(check),
+        StageEvent::Check { check, .. } => self::render_check_result(check),
         StageEvent::Ended { stage, end, text, .. } => match end {
-            StageEnd::Applied => format!("{}: done{}", stage.stage_title(), render_detail_suffix(text)),
+            StageEnd::Applied => format!("{}: done{}", stage.stage_title(), render_event_detail_suffix(text)),
             StageEnd::Unchanged => {
-                format!("{}: nothing to do{}", stage.stage_title(), render_detail_suffix(text))
+                format!("{}: nothing to do{}", stage.stage_title(), render_event_detail_suffix(text))
             }
-            StageEnd::Stopped => format!("{}: stopped{}", stage.stage_title(), render_detail_suffix(text)),
+            StageEnd::Stopped => {
+                format!("{}: stopped{}", stage.stage_title(), render_event_detail_suffix(text))
+            }
             // The step that failed has said why already.
             StageEnd::Failed => format!("{}: failed", stage.stage_title()),
         },
     })
 }
 
-fn render_detail_suffix(text: &str) -> String {
+fn render_event_detail_suffix(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" — {text}") }
 }
 
-fn render_pace(pace: &ProgressStats) -> String {
+fn render_progress_pace(pace: &ProgressStats) -> String {
     let mut parts = Vec::new();
     if let Some(done) = pace.done {
         parts.push(pace.total.map_or_else(|| format!("{done} done"), |total| format!("{done} of {total}")));
@@ -65,7 +67,7 @@ pub fn render_failure(failure: &Failure) -> String {
 
 /// Renders a check, with its next move on a line of its own.
 #[must_use]
-pub fn render_check(check: &CheckResult) -> String {
+pub fn render_check_result(check: &CheckResult) -> String {
     let mark = match check.result {
         CheckVerdict::Pass => "✓",
         CheckVerdict::Fail => "✗",
@@ -78,16 +80,16 @@ pub fn render_check(check: &CheckResult) -> String {
 /// Plans as lines: each its title, its notes, and verb, step, target, why of each change. What would be shown twice,
 /// or belongs to a stage that changes nothing, is left out.
 #[must_use]
-pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
+pub fn render_plans_as_lines<'a>(plans: impl IntoIterator<Item = &'a StagePlan>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut shown: Vec<&PlanDocument> = Vec::new();
     for plan in plans {
-        lines.push(plan.plan_stage().stage_title().to_owned());
+        lines.push(plan.stage_of_plan().stage_title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
         lines.extend(plan.facts.iter().map(|fact| format!("  {fact}")));
         let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
         for change in &plan.changes {
-            let mark = if change.verb == ChangeKind::Keep { "=" } else { "+" };
+            let mark = if change.verb == ResourceChangeKind::Keep { "=" } else { "+" };
             lines.push(format!(
                 "  {mark} {:<7} {:<22} {:<wide$}  {}",
                 change.verb.change_kind_name(),
@@ -96,7 +98,7 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
                 change.why
             ));
         }
-        if plan.has_no_changes() {
+        if plan.is_plan_without_changes() {
             continue;
         }
         for document in &plan.documents {
@@ -114,7 +116,7 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
 
 /// Renders the block as it stands in packagecloud.rb.
 #[must_use]
-pub fn render_configuration(values: &SettingValues, show_secret: bool) -> String {
+pub fn render_cloudfront_config_block(values: &CloudFrontSettingValues, show_secret: bool) -> String {
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     shown.render_setting_assignments().join("\n")
 }

@@ -7,18 +7,18 @@ use crate::args::ConfigurationOutputFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
     failure::Failure,
-    packagecloud::{settings::SettingValues, snippet},
-    run::{check::CheckResult, goal::Goal, plan::ChangeKind},
-    url::token::{self, MacAlgorithm},
+    packagecloud::{settings::CloudFrontSettingValues, snippet},
+    run::{check::CheckResult, goal::OperatorGoal, plan::ResourceChangeKind},
+    url::token::{self, TokenMacAlgorithm},
 };
 
 /// Checks the access, and says whether anything stands in the way.
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn run_check_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
+pub async fn run_check_access_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let checks = engine::run_access_checks(&invocation.session, &invocation.answers).await?;
-    invocation.show_checks(&checks);
+    invocation.show_check_results(&checks);
     Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
@@ -41,38 +41,41 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
 /// # Errors
 /// Fails where a stage can't be looked at.
 pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
-    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
+    let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
     let plans = overview::look_at_goal_stages(&invocation.session, goal, &invocation.answers).await?;
     if invocation.is_json_output() {
-        plans.iter().flat_map(json::plan_changes_json).for_each(|line| json::print_json_line(&line));
+        plans.iter().flat_map(json::render_plan_changes_json).for_each(|line| json::print_json_line(&line));
     } else {
         let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
-        plain::render_plans(shown).iter().for_each(|line| invocation.print_result(line));
+        plain::render_plans_as_lines(shown).iter().for_each(|line| invocation.print_plain_result_line(line));
     }
     let mut shown = Vec::new();
     for confirmation in plans.iter().flat_map(|plan| &plan.confirmations) {
         if !shown.contains(&confirmation.consent) {
             shown.push(confirmation.consent);
-            invocation.print_result(&format!(
+            invocation.print_plain_result_line(&format!(
                 "  ?  {} (yes is {})",
                 confirmation.question,
-                confirmation.consent.consent_flag()
+                confirmation.consent.consent_cli_flag()
             ));
         }
     }
-    let pending =
-        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != ChangeKind::Keep).count();
+    let pending = plans
+        .iter()
+        .flat_map(|plan| &plan.changes)
+        .filter(|change| change.verb != ResourceChangeKind::Keep)
+        .count();
     if pending == 0 {
-        invocation.print_result("Everything is as it should be: nothing would change.");
+        invocation.print_plain_result_line("Everything is as it should be: nothing would change.");
         return Ok(EXIT_DONE);
     }
     let command = match goal {
-        Goal::Install => "enable",
-        Goal::Upgrade => "enable --upgrade",
-        Goal::Disable => "disable",
-        Goal::RollBack => "roll-back",
+        OperatorGoal::Install => "enable",
+        OperatorGoal::Upgrade => "enable --upgrade",
+        OperatorGoal::Disable => "disable",
+        OperatorGoal::RollBack => "roll-back",
     };
-    invocation.print_result(&format!(
+    invocation.print_plain_result_line(&format!(
         "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
     ));
     Ok(EXIT_PENDING)
@@ -99,26 +102,28 @@ pub async fn run_configuration_command(
     invocation: &CommandInvocation,
     format: ConfigurationOutputFormat,
 ) -> Result<u8, Failure> {
-    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
-    print_configuration(invocation, &values, format);
+    let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
+    print_cloudfront_settings(invocation, &values, format);
     Ok(EXIT_DONE)
 }
 
 /// Prints the four values; in JSON output always as one `configuration` line.
-pub fn print_configuration(
+pub fn print_cloudfront_settings(
     invocation: &CommandInvocation,
-    values: &SettingValues,
+    values: &CloudFrontSettingValues,
     format: ConfigurationOutputFormat,
 ) {
     let show_secret = invocation.global.show_secret;
     if invocation.is_json_output() {
-        json::print_json_line(&json::configuration_json(values, show_secret));
+        json::print_json_line(&json::render_setting_values_json(values, show_secret));
         return;
     }
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let text = match format {
         ConfigurationOutputFormat::Ruby => shown.render_setting_assignments().join("\n"),
-        ConfigurationOutputFormat::Json => json::configuration_json(&shown, true)["values"].to_string(),
+        ConfigurationOutputFormat::Json => {
+            json::render_setting_values_json(&shown, true)["values"].to_string()
+        }
         ConfigurationOutputFormat::Chef => snippet::render_chef_snippet(&shown),
         ConfigurationOutputFormat::Puppet => snippet::render_puppet_snippet(&shown),
         ConfigurationOutputFormat::Ansible => snippet::render_ansible_snippet(&shown),
@@ -133,23 +138,24 @@ pub fn print_configuration(
 ///
 /// # Errors
 /// Fails where the path names no object, or there is no secret or no domain.
-pub async fn run_sign_command(invocation: &CommandInvocation, path: &str) -> Result<u8, Failure> {
-    let missing = |what: &str| Failure::other_failure(what, "packagecloud.rb holds none", "run enable first");
-    let values = invocation.session.host.read_config().await?.seen.values;
+pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) -> Result<u8, Failure> {
+    let missing =
+        |what: &str| Failure::new_generic_failure(what, "packagecloud.rb holds none", "run enable first");
+    let values = invocation.session.host.read_packagecloud_config().await?.seen.values;
     let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
     // AWS is asked only for what this host doesn't know.
     let domain = match values.packages_domain.or_else(|| invocation.answers.packages_domain.clone()) {
         Some(domain) => domain,
-        None => engine::read_configuration_values(&invocation.session, &invocation.answers)
+        None => engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers)
             .await?
             .packages_domain
             .ok_or_else(|| missing("cloudfront_packages_domain"))?,
     };
     let domain = domain.as_str();
-    let construction = engine::resolve_token_construction(&invocation.session, &invocation.answers);
+    let construction = engine::determine_edge_token_construction(&invocation.session, &invocation.answers);
     let key = path.trim_start_matches('/');
     if key.is_empty() {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "sign",
             "the path names no object",
             "give an S3 key, like 7/8/debian/package_files/1.deb",
@@ -159,7 +165,7 @@ pub async fn run_sign_command(invocation: &CommandInvocation, path: &str) -> Res
         domain,
         key,
         construction,
-        mac: MacAlgorithm::Sha256,
+        mac: TokenMacAlgorithm::Sha256,
         lifetime: probe::LINK_LIFETIME_SECONDS.cast_signed(),
     };
     let now = invocation.session.host.clock.current_host_time().as_secs();
@@ -176,13 +182,16 @@ pub async fn run_sign_command(invocation: &CommandInvocation, path: &str) -> Res
 ///
 /// # Errors
 /// Fails where there is no URL.
-pub async fn run_inspect_command(invocation: &CommandInvocation, url: Option<&str>) -> Result<u8, Failure> {
+pub async fn run_inspect_url_command(
+    invocation: &CommandInvocation,
+    url: Option<&str>,
+) -> Result<u8, Failure> {
     let url = if let Some(url) = url {
         url.to_owned()
     } else {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| {
-            Failure::usage_failure(
+            Failure::new_usage_failure(
                 "the URL",
                 error.to_string(),
                 "give it as an argument, or on standard input",
@@ -191,13 +200,13 @@ pub async fn run_inspect_command(invocation: &CommandInvocation, url: Option<&st
         text.trim().to_owned()
     };
     if url.is_empty() {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "the URL",
             "there is none",
             "give it as an argument, or on standard input",
         ));
     }
-    let secret = match invocation.session.host.read_config().await {
+    let secret = match invocation.session.host.read_packagecloud_config().await {
         Ok(config) => config.seen.values.secret,
         Err(failure) => {
             eprintln!(
@@ -207,7 +216,7 @@ pub async fn run_inspect_command(invocation: &CommandInvocation, url: Option<&st
             None
         }
     };
-    let construction = engine::resolve_token_construction(&invocation.session, &invocation.answers);
+    let construction = engine::determine_edge_token_construction(&invocation.session, &invocation.answers);
     let now = invocation.session.host.clock.current_host_time().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect_url(&url, &secrets, now, construction);

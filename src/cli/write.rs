@@ -9,8 +9,8 @@ use crate::model::{
     run::{
         answers::RollBackAnswers,
         event::StageEnd,
-        goal::{Goal, Stage},
-        plan::Plan,
+        goal::{OperatorGoal, RunStage},
+        plan::StagePlan,
     },
 };
 
@@ -18,19 +18,19 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where the access doesn't suffice, a plan can't be made, or is refused.
-pub async fn run_enable_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
-    confirm_same_target(invocation).await?;
+pub async fn run_enable_cloudfront_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
+    confirm_same_aws_target(invocation).await?;
     let stages = list_stages_to_apply(invocation);
-    let plans = plan_stages(invocation, &stages).await?;
-    if !plans.iter().all(Plan::has_no_changes) {
-        confirm_plans(invocation, &plans)?;
+    let plans = plan_setup_stages(invocation, &stages).await?;
+    if !plans.iter().all(StagePlan::is_plan_without_changes) {
+        confirm_plans_with_operator(invocation, &plans)?;
     }
     if let Some(failure) = apply_stages(invocation, stages, plans).await? {
         print_json_configuration_after_failure(invocation).await;
         return Ok(super::report_stage_failure(&failure));
     }
-    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
-    read::print_configuration(invocation, &values, ConfigurationOutputFormat::Ruby);
+    let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
+    read::print_cloudfront_settings(invocation, &values, ConfigurationOutputFormat::Ruby);
     if invocation.answers.prepare {
         errln!(
             "{}",
@@ -46,24 +46,27 @@ pub async fn run_enable_command(invocation: &mut CommandInvocation) -> Result<u8
 }
 
 /// Returns the goal's stages that are applied one by one.
-fn list_stages_to_apply(invocation: &CommandInvocation) -> Vec<Stage> {
-    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
-    let left_out = |stage: Stage| match stage {
-        Stage::Access | Stage::Overview => true,
-        Stage::GoLive | Stage::Verify => invocation.answers.prepare,
+fn list_stages_to_apply(invocation: &CommandInvocation) -> Vec<RunStage> {
+    let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
+    let left_out = |stage: RunStage| match stage {
+        RunStage::Access | RunStage::Overview => true,
+        RunStage::GoLive | RunStage::Verify => invocation.answers.prepare,
         _ => false,
     };
-    goal.goal_stages().iter().copied().filter(|&stage| !left_out(stage)).collect()
+    goal.stages_of_goal().iter().copied().filter(|&stage| !left_out(stage)).collect()
 }
 
 /// Plans the access stage and all of `stages` but verify, and shows whether the access suffices.
 ///
 /// # Errors
 /// Fails where a stage can't be looked at, a permission is missing, or a consent is.
-async fn plan_stages(invocation: &CommandInvocation, stages: &[Stage]) -> Result<Vec<Plan>, Failure> {
+async fn plan_setup_stages(
+    invocation: &CommandInvocation,
+    stages: &[RunStage],
+) -> Result<Vec<StagePlan>, Failure> {
     let mut plans = Vec::new();
     let mut stopped = None;
-    for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
+    for &stage in stages.iter().filter(|&&stage| stage != RunStage::Verify) {
         match engine::look(&invocation.session, stage, &invocation.answers).await {
             Ok(plan) => plans.push(plan),
             // Whose account it is, whether it is the bucket that was meant, and what may not be done comes before it.
@@ -74,17 +77,24 @@ async fn plan_stages(invocation: &CommandInvocation, stages: &[Stage]) -> Result
         }
     }
     // A stage with nothing to do needs no permission that its look didn't.
-    let pending: Vec<Stage> = stages
+    let pending: Vec<RunStage> = stages
         .iter()
         .copied()
         .filter(|stage| {
-            plans.iter().find(|plan| plan.plan_stage() == *stage).is_none_or(|plan| !plan.has_no_changes())
+            plans
+                .iter()
+                .find(|plan| plan.stage_of_plan() == *stage)
+                .is_none_or(|plan| !plan.is_plan_without_changes())
         })
         .collect();
-    let access = engine::look_at_access(&invocation.session, &invocation.answers, &pending).await?;
+    let access = engine::look_at_access_stage(&invocation.session, &invocation.answers, &pending).await?;
     show_failed_access_checks(invocation, &access);
     if let Some(failed) = access.checks.iter().find(|check| check.has_failed()) {
-        return Err(Failure::other_failure(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
+        return Err(Failure::new_generic_failure(
+            failed.name.clone(),
+            failed.detail.clone(),
+            failed.next.clone(),
+        ));
     }
     if let Some(failure) = stopped {
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&access))?;
@@ -99,17 +109,17 @@ async fn plan_stages(invocation: &CommandInvocation, stages: &[Stage]) -> Result
 ///
 /// # Errors
 /// Fails where the answer is no, or nobody can be asked.
-fn confirm_plans(invocation: &CommandInvocation, plans: &[Plan]) -> Result<(), Failure> {
+fn confirm_plans_with_operator(invocation: &CommandInvocation, plans: &[StagePlan]) -> Result<(), Failure> {
     show_plans_overview(invocation, plans);
     if !(invocation.is_json_output() && invocation.global.yes) {
         errln!("All in all");
         let summary = engine::stages::overview::summarize_plans(plans);
-        summary.render_lines().iter().for_each(|line| errln!("  {line}"));
+        summary.render_plan_summary_lines().iter().for_each(|line| errln!("  {line}"));
     }
-    if invocation.ask_consent("Apply these changes?")? {
+    if invocation.ask_operator_consent("Apply these changes?")? {
         return Ok(());
     }
-    Err(Failure::missing_consent_failure(
+    Err(Failure::new_missing_consent_failure(
         "enable",
         "you said no",
         "nothing was changed; run it again when you are ready",
@@ -124,12 +134,12 @@ fn confirm_plans(invocation: &CommandInvocation, plans: &[Plan]) -> Result<(), F
 /// Fails where a stage can't be looked at again, wants a consent, or the run is stopped between two stages.
 async fn apply_stages(
     invocation: &CommandInvocation,
-    stages: Vec<Stage>,
-    mut plans: Vec<Plan>,
+    stages: Vec<RunStage>,
+    mut plans: Vec<StagePlan>,
 ) -> Result<Option<Failure>, Failure> {
     let mut changed = false;
     for stage in stages {
-        if stage == Stage::Verify && !can_verify_now(invocation) {
+        if stage == RunStage::Verify && !can_verify_cloudfront_now(invocation) {
             continue;
         }
         if invocation.stop.is_cancelled() {
@@ -141,13 +151,13 @@ async fn apply_stages(
                 "run the same command again: it goes on from what is there",
             ));
         }
-        let standing = plans.iter().position(|plan| plan.plan_stage() == stage).filter(|_| !changed);
+        let standing = plans.iter().position(|plan| plan.stage_of_plan() == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
             None => engine::look(&invocation.session, stage, &invocation.answers).await?,
         };
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
-        let (end, failure) = apply_replanning_on_drift(invocation, plan).await?;
+        let (end, failure) = apply_plan_replanning_on_drift(invocation, plan).await?;
         changed |= end == StageEnd::Applied;
         if failure.is_some() {
             return Ok(failure);
@@ -157,39 +167,39 @@ async fn apply_stages(
 }
 
 /// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
-async fn confirm_same_target(invocation: &CommandInvocation) -> Result<(), Failure> {
+async fn confirm_same_aws_target(invocation: &CommandInvocation) -> Result<(), Failure> {
     if let Some(left) = engine::welcome::read_unfinished_run(&invocation.session) {
         errln!("The last run was left {left}. This goes on from what is there.");
     }
     invocation.refuse_missing_confirmations(
-        &engine::find_early_confirmations(&invocation.session, &invocation.answers).await,
+        &engine::find_target_change_confirmations(&invocation.session, &invocation.answers).await,
     )
 }
 
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
 async fn print_json_configuration_after_failure(invocation: &CommandInvocation) {
     if invocation.is_json_output()
-        && let Ok(config) = invocation.session.host.read_config().await
+        && let Ok(config) = invocation.session.host.read_packagecloud_config().await
     {
-        read::print_configuration(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
+        read::print_cloudfront_settings(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
     }
 }
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
-fn can_verify_now(invocation: &CommandInvocation) -> bool {
-    !invocation.session.is_without_ctl()
+fn can_verify_cloudfront_now(invocation: &CommandInvocation) -> bool {
+    !invocation.session.is_packagecloud_ctl_disabled()
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
-async fn apply_replanning_on_drift(
+async fn apply_plan_replanning_on_drift(
     invocation: &CommandInvocation,
-    mut plan: Plan,
+    mut plan: StagePlan,
 ) -> Result<(StageEnd, Option<Failure>), Failure> {
     for _ in 0..3 {
         let (end, failure) = invocation.apply_plan(&plan).await;
         match &failure {
             Some(drifted) if drifted.kind == FailureKind::Drifted => {
-                plan = engine::look(&invocation.session, plan.plan_stage(), &invocation.answers).await?;
+                plan = engine::look(&invocation.session, plan.stage_of_plan(), &invocation.answers).await?;
                 invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),
@@ -198,12 +208,12 @@ async fn apply_replanning_on_drift(
     Ok(invocation.apply_plan(&plan).await)
 }
 
-fn show_failed_access_checks(invocation: &CommandInvocation, plan: &Plan) {
+fn show_failed_access_checks(invocation: &CommandInvocation, plan: &StagePlan) {
     if invocation.is_json_output() {
         return;
     }
-    for check in plan.checks.iter().filter(|check| check.has_failed() || !check.is_of_permission()) {
-        errln!("{}", plain::render_check(check));
+    for check in plan.checks.iter().filter(|check| check.has_failed() || !check.is_permission_check()) {
+        errln!("{}", plain::render_check_result(check));
     }
     let all = plan.checks.len();
     match plan.checks.iter().filter(|check| check.has_failed()).count() {
@@ -212,42 +222,45 @@ fn show_failed_access_checks(invocation: &CommandInvocation, plan: &Plan) {
     }
 }
 
-fn show_plans_overview(invocation: &CommandInvocation, plans: &[Plan]) {
+fn show_plans_overview(invocation: &CommandInvocation, plans: &[StagePlan]) {
     // In JSON stdout is for events; what a missing --yes would consent to stands on stderr all the same.
     if invocation.is_json_output() && invocation.global.yes {
         return;
     }
-    let changing = plans.iter().filter(|plan| !plan.has_no_changes());
-    plain::render_plans(changing).iter().for_each(|line| errln!("{line}"));
+    let changing = plans.iter().filter(|plan| !plan.is_plan_without_changes());
+    plain::render_plans_as_lines(changing).iter().for_each(|line| errln!("{line}"));
 }
 
 fn mark_run_finished(invocation: &CommandInvocation) {
-    engine::save_resume_point(&invocation.session, &invocation.answers, None);
+    engine::save_run_resume_point(&invocation.session, &invocation.answers, None);
 }
 
 /// Runs some stages alone, each as the set-up has it.
 ///
 /// # Errors
 /// Fails where a plan can't be made, or is refused.
-pub async fn run_stages(invocation: &mut CommandInvocation, stages: &[Stage]) -> Result<u8, Failure> {
+pub async fn run_selected_stages(
+    invocation: &mut CommandInvocation,
+    stages: &[RunStage],
+) -> Result<u8, Failure> {
     // The secret alone asks AWS nothing where packagecloud.rb tells it.
-    if stages != [Stage::Secret] {
-        confirm_same_target(invocation).await?;
+    if stages != [RunStage::Secret] {
+        confirm_same_aws_target(invocation).await?;
     }
     for &stage in stages {
         let plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
-        if !plan.has_no_changes() {
+        if !plan.is_plan_without_changes() {
             show_plans_overview(invocation, std::slice::from_ref(&plan));
-            if !invocation.ask_consent("Apply this?")? {
-                return Err(Failure::missing_consent_failure(
+            if !invocation.ask_operator_consent("Apply this?")? {
+                return Err(Failure::new_missing_consent_failure(
                     stage.stage_name(),
                     "you said no",
                     "nothing was changed",
                 ));
             }
         }
-        let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
+        let (_, failure) = apply_plan_replanning_on_drift(invocation, plan).await?;
         if let Some(failure) = failure {
             return Ok(super::report_stage_failure(&failure));
         }
@@ -261,12 +274,12 @@ pub async fn run_stages(invocation: &mut CommandInvocation, stages: &[Stage]) ->
 /// # Errors
 /// Fails where the plan can't be made, or is refused.
 pub async fn run_bootstrap_cloudfront_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
-    let code = run_stages(invocation, &[Stage::Bootstrap]).await?;
+    let code = run_selected_stages(invocation, &[RunStage::Bootstrap]).await?;
     if code == EXIT_DONE
         && let Some(arn) =
             engine::find_current_function_version_arn(&invocation.session, &invocation.answers).await?
     {
-        invocation.print_result(&format!(
+        invocation.print_plain_result_line(&format!(
             "Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"
         ));
     }
@@ -285,23 +298,23 @@ pub async fn run_distribution_command(
     let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
     let whole = arn.split(':').count() == 8 && !arn.contains(char::is_whitespace);
     if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered && whole) {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             arn,
             "it is no ARN of a function version in us-east-1, with its number at the end",
             "give the one that bootstrap-cloudfront printed",
         ));
     }
-    let mut wanted = vec![Stage::Distribution, Stage::Configuration];
+    let mut wanted = vec![RunStage::Distribution, RunStage::Configuration];
     if go_live {
-        wanted.push(Stage::GoLive);
+        wanted.push(RunStage::GoLive);
     }
-    let code = run_stages(invocation, &wanted).await?;
+    let code = run_selected_stages(invocation, &wanted).await?;
     if code == EXIT_DONE {
-        let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
+        let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
         if !go_live && values.enabled == Some(true) {
             errln!("CloudFront is on already; this left it on.");
         }
-        read::print_configuration(invocation, &values, ConfigurationOutputFormat::Ruby);
+        read::print_cloudfront_settings(invocation, &values, ConfigurationOutputFormat::Ruby);
     } else {
         print_json_configuration_after_failure(invocation).await;
     }
@@ -312,9 +325,9 @@ pub async fn run_distribution_command(
 ///
 /// # Errors
 /// Fails where no packagecloud.rb can be read, or the plan is refused.
-pub async fn run_disable_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
-    let plan = engine::look(&invocation.session, Stage::Disable, &invocation.answers).await?;
-    if !plan.has_no_changes() {
+pub async fn run_disable_cloudfront_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
+    let plan = engine::look(&invocation.session, RunStage::Disable, &invocation.answers).await?;
+    if !plan.is_plan_without_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
         if !invocation.is_json_output() {
             errln!(
@@ -322,14 +335,18 @@ pub async fn run_disable_command(invocation: &mut CommandInvocation) -> Result<u
                 engine::stages::disable::check_presigned_s3_links(&invocation.session).await.detail
             );
         }
-        if !invocation.ask_consent("Switch CloudFront off?")? {
-            return Err(Failure::missing_consent_failure("disable", "you said no", "nothing was changed"));
+        if !invocation.ask_operator_consent("Switch CloudFront off?")? {
+            return Err(Failure::new_missing_consent_failure(
+                "disable",
+                "you said no",
+                "nothing was changed",
+            ));
         }
     }
-    let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
-    for node in invocation.session.all_node_sessions() {
-        if let Ok(config) = node.host.read_config().await {
-            read::print_configuration(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
+    let (_, failure) = apply_plan_replanning_on_drift(invocation, plan).await?;
+    for node in invocation.session.list_all_node_sessions() {
+        if let Ok(config) = node.host.read_packagecloud_config().await {
+            read::print_cloudfront_settings(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
             break;
         }
     }
@@ -354,8 +371,12 @@ pub async fn run_roll_back_command(
     edge: Option<&str>,
 ) -> Result<u8, Failure> {
     if let Some(arn) = edge {
-        if !invocation.ask_consent(&format!("Associate {arn} again?"))? {
-            return Err(Failure::missing_consent_failure("roll-back", "you said no", "nothing was changed"));
+        if !invocation.ask_operator_consent(&format!("Associate {arn} again?"))? {
+            return Err(Failure::new_missing_consent_failure(
+                "roll-back",
+                "you said no",
+                "nothing was changed",
+            ));
         }
         let (_, failure) = invocation
             .run_showing_events(async |run| {
@@ -367,46 +388,53 @@ pub async fn run_roll_back_command(
     let Some(backup) = backup else {
         let backups = engine::list_config_backups(&invocation.session).await?;
         if invocation.is_json_output() {
-            backups.iter().for_each(|backup| json::print_json_line(&json::backup_json(backup)));
+            backups.iter().for_each(|backup| json::print_json_line(&json::render_config_backup_json(backup)));
             return Ok(EXIT_DONE);
         }
         if backups.is_empty() {
-            invocation.print_result("There is no backup of packagecloud.rb: none was made yet.");
+            invocation.print_plain_result_line("There is no backup of packagecloud.rb: none was made yet.");
         }
         for backup in backups {
-            invocation.print_result(&format!("{}  {}", backup.path, backup.when));
+            invocation.print_plain_result_line(&format!("{}  {}", backup.path, backup.when));
             if backup.changes.is_empty() {
-                invocation.print_result("    restoring it would change nothing now");
+                invocation.print_plain_result_line("    restoring it would change nothing now");
             }
-            backup.changes.iter().for_each(|line| invocation.print_result(&format!("    {line}")));
+            backup.changes.iter().for_each(|line| invocation.print_plain_result_line(&format!("    {line}")));
         }
         return Ok(EXIT_DONE);
     };
     invocation.answers.roll_back =
         RollBackAnswers { backup: Some(backup.to_owned()), whole_file, edge: None };
-    let plan = engine::look(&invocation.session, Stage::RollBack, &invocation.answers).await?;
+    let plan = engine::look(&invocation.session, RunStage::RollBack, &invocation.answers).await?;
     invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
-    if !plan.has_no_changes() {
+    if !plan.is_plan_without_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
-        if !invocation.ask_consent("Restore this?")? {
-            return Err(Failure::missing_consent_failure("roll-back", "you said no", "nothing was changed"));
+        if !invocation.ask_operator_consent("Restore this?")? {
+            return Err(Failure::new_missing_consent_failure(
+                "roll-back",
+                "you said no",
+                "nothing was changed",
+            ));
         }
     }
     let (_, failure) = invocation.apply_plan(&plan).await;
     if let Some(failure) = failure {
         return Ok(super::report_stage_failure(&failure));
     }
-    let on = invocation.session.host.read_config().await?.seen.values.enabled == Some(true);
-    if on { run_stages(invocation, &[Stage::GoLive]).await } else { Ok(EXIT_DONE) }
+    let on = invocation.session.host.read_packagecloud_config().await?.seen.values.enabled == Some(true);
+    if on { run_selected_stages(invocation, &[RunStage::GoLive]).await } else { Ok(EXIT_DONE) }
 }
 
 /// Runs packagecloud-ctl's own command, with its lines.
 ///
 /// # Errors
 /// Fails where it is refused.
-pub async fn run_ctl_command(invocation: &mut CommandInvocation, command: CtlCommand) -> Result<u8, Failure> {
-    if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
-        return Err(Failure::missing_consent_failure(command.name(), "you said no", "nothing was run"));
+pub async fn run_packagecloud_ctl_command(
+    invocation: &mut CommandInvocation,
+    command: CtlCommand,
+) -> Result<u8, Failure> {
+    if !invocation.ask_operator_consent(&format!("Run packagecloud-ctl {command}?"))? {
+        return Err(Failure::new_missing_consent_failure(command.name(), "you said no", "nothing was run"));
     }
     let ran = invocation
         .run_showing_events(async |run| {

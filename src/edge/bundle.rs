@@ -16,7 +16,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileO
 use crate::model::{
     failure::Failure,
     secret::Secret,
-    url::token::{TokenConstruction, secret_fingerprint},
+    url::token::{UrlTokenConstruction, compute_secret_fingerprint},
 };
 
 /// What the function runs on; a viewer request allows 128 MB and 5 s at most.
@@ -44,7 +44,7 @@ const DESCRIPTION_PREFIX: &str = "packagecloud-cloudfront";
 /// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncryptedKeysFile {
-    pub construction: TokenConstruction,
+    pub construction: UrlTokenConstruction,
     pub keys: Vec<EncryptedSigningKey>,
 }
 
@@ -62,7 +62,7 @@ pub struct EncryptedSigningKey {
 /// What a function version is made of, apart from the secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeBundle {
-    pub construction: TokenConstruction,
+    pub construction: UrlTokenConstruction,
     pub key_arn: String,
     /// The encryption context: `packagecloud:enterprise` = bucket.
     pub context: BTreeMap<String, String>,
@@ -102,7 +102,7 @@ impl EdgeBundle {
     /// Where a secret is none, or there are more than fit.
     pub fn render_version_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
         if secrets.is_empty() || secrets.len() > SECRETS_MAX {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 "the function's secrets",
                 format!("there are {}, and one to {SECRETS_MAX} fit", secrets.len()),
                 "keep the current one and the previous one",
@@ -110,7 +110,7 @@ impl EdgeBundle {
         }
         let fingerprints: Vec<String> = secrets
             .iter()
-            .map(|secret| Ok(secret_fingerprint(&secret.decode_base64_key()?)))
+            .map(|secret| Ok(compute_secret_fingerprint(&secret.decode_base64_secret_key()?)))
             .collect::<Result<_, Failure>>()?;
         let described = FunctionVersionDescription {
             construction: self.construction,
@@ -171,7 +171,7 @@ pub fn unzip_text_files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> 
 /// What a function version's description tells, where it is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionVersionDescription {
-    pub construction: TokenConstruction,
+    pub construction: UrlTokenConstruction,
     pub digest: String,
     /// Of the secrets that the edge holds, the current one first.
     pub fingerprints: Vec<String>,
@@ -182,8 +182,8 @@ impl FunctionVersionDescription {
     ///
     /// # Errors
     /// Where the secret doesn't decode.
-    pub fn has_signing_secret(&self, secret: &Secret) -> Result<bool, Failure> {
-        Ok(self.fingerprints.contains(&secret_fingerprint(&secret.decode_base64_key()?)))
+    pub fn is_signing_secret_deployed(&self, secret: &Secret) -> Result<bool, Failure> {
+        Ok(self.fingerprints.contains(&compute_secret_fingerprint(&secret.decode_base64_secret_key()?)))
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
 
     fn sample_bundle() -> EdgeBundle {
         EdgeBundle {
-            construction: TokenConstruction::default(),
+            construction: UrlTokenConstruction::default(),
             key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
             context: BTreeMap::from([("packagecloud:enterprise".into(), "packages".into())]),
         }
@@ -263,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_description_fits_lambda_and_reads_back() {
-        let secrets: Vec<Secret> = (0..4).map(|byte| Secret::from_random_bytes(&[byte; 16])).collect();
+        let secrets: Vec<Secret> =
+            (0..4).map(|byte| Secret::generate_cloudfront_secret(&[byte; 16])).collect();
         let longest =
             EdgeBundle { construction: "decoded:host+path+expires".parse().unwrap(), ..sample_bundle() };
         let text = longest.render_version_description(&secrets[..3]).unwrap();
@@ -275,8 +276,8 @@ mod tests {
             (longest.construction, &longest.compute_bundle_digest())
         );
         assert!(
-            described.has_signing_secret(&secrets[2]).unwrap()
-                && !described.has_signing_secret(&secrets[3]).unwrap()
+            described.is_signing_secret_deployed(&secrets[2]).unwrap()
+                && !described.is_signing_secret_deployed(&secrets[3]).unwrap()
         );
 
         assert!(longest.render_version_description(&secrets).unwrap_err().why.contains("there are 4"));
@@ -285,8 +286,9 @@ mod tests {
 
     #[test]
     fn a_description_of_somebody_elses_is_not_read() {
-        let ours =
-            sample_bundle().render_version_description(&[Secret::from_random_bytes(&[1; 16])]).unwrap();
+        let ours = sample_bundle()
+            .render_version_description(&[Secret::generate_cloudfront_secret(&[1; 16])])
+            .unwrap();
         for text in [
             "",
             "CloudFront auth",

@@ -37,11 +37,11 @@ const NODE_SHIMS: [(&str, &str); 5] = [
 pub(super) struct JsEntryCall {
     pub entry: &'static str,
     pub input: String,
-    pub steps: steps::UnboundedSender<JsEngineMessage>,
+    pub steps: steps::UnboundedSender<JsJobMessage>,
 }
 
 /// What a job tells its caller.
-pub(super) enum JsEngineMessage {
+pub(super) enum JsJobMessage {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
     Send(Box<OutgoingHttpsRequest>, oneshot::Sender<OutgoingHttpsReply>),
     /// The last step.
@@ -73,7 +73,7 @@ pub(super) enum OutgoingHttpsReply {
 }
 
 /// Whom the running job tells.
-type JsMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsEngineMessage>>>>;
+type JsMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsJobMessage>>>>;
 
 /// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
 pub(super) fn run_js_engine(
@@ -84,7 +84,7 @@ pub(super) fn run_js_engine(
 ) {
     futures::executor::block_on(async {
         let caller = JsMessageSender::default();
-        let until = Rc::new(RefCell::new(thread_cpu_time() + CPU_TIME_LIMIT));
+        let until = Rc::new(RefCell::new(read_thread_cpu_time() + CPU_TIME_LIMIT));
         let context = match load_js_bundle(files, environment, &caller, &until).await {
             Ok(context) => context,
             Err(why) => {
@@ -94,7 +94,7 @@ pub(super) fn run_js_engine(
         };
         let _ = ready.send(Ok(()));
         while let Ok(job) = jobs.recv() {
-            *until.borrow_mut() = thread_cpu_time() + CPU_TIME_LIMIT;
+            *until.borrow_mut() = read_thread_cpu_time() + CPU_TIME_LIMIT;
             *caller.borrow_mut() = Some(job.steps.clone());
             let result = context
                 .async_with(async |ctx| {
@@ -105,13 +105,13 @@ pub(super) fn run_js_engine(
                 })
                 .await;
             *caller.borrow_mut() = None;
-            let _ = job.steps.send(JsEngineMessage::Done(result));
+            let _ = job.steps.send(JsJobMessage::Done(result));
         }
     });
 }
 
 /// The processor time of this thread so far.
-fn thread_cpu_time() -> Duration {
+fn read_thread_cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(spent).unwrap_or_default()
 }
@@ -131,7 +131,7 @@ async fn load_js_bundle(
     let runtime = AsyncRuntime::new().map_err(|error| error.to_string())?;
     runtime.set_memory_limit(MEMORY_LIMIT_BYTES).await;
     let until = Rc::clone(until);
-    runtime.set_interrupt_handler(Some(Box::new(move || thread_cpu_time() > *until.borrow()))).await;
+    runtime.set_interrupt_handler(Some(Box::new(move || read_thread_cpu_time() > *until.borrow()))).await;
     let files = Rc::new(files);
     runtime.set_loader(JsModuleResolver, JsModuleLoader(Rc::clone(&files))).await;
     let context = AsyncContext::full(&runtime).await.map_err(|error| error.to_string())?;
@@ -171,16 +171,13 @@ async fn evaluate_js_entry_module(
 }
 
 /// Hands a request to the job's caller, and waits for the answer.
-async fn request_https_via_caller(
-    steps: Option<steps::UnboundedSender<JsEngineMessage>>,
-    call: &str,
-) -> String {
+async fn request_https_via_caller(steps: Option<steps::UnboundedSender<JsJobMessage>>, call: &str) -> String {
     let broken = |why: &str| OutgoingHttpsReply::Failed { failed: why.to_owned() };
     let reply = match (steps, serde_json::from_str(call)) {
         (Some(steps), Ok(outgoing)) => {
             let (answer, answered) = oneshot::channel();
             // Where the caller is gone, so is `answer`, and the wait ends at once.
-            let _ = steps.send(JsEngineMessage::Send(outgoing, answer));
+            let _ = steps.send(JsJobMessage::Send(outgoing, answer));
             answered.await.unwrap_or_else(|_| broken("socket hang up"))
         }
         (None, _) => broken("nothing is sent outside of a request"),
@@ -199,9 +196,9 @@ fn compute_hash_or_hmac<'js>(
 ) -> rquickjs::Result<TypedArray<'js, u8>> {
     let mut message = Vec::new();
     for piece in pieces.iter::<Value<'js>>() {
-        message.extend(bytes_from_js(&ctx, &piece?)?);
+        message.extend(bytes_from_js_value(&ctx, &piece?)?);
     }
-    let keyed = if key.is_undefined() { None } else { Some(bytes_from_js(&ctx, &key)?) };
+    let keyed = if key.is_undefined() { None } else { Some(bytes_from_js_value(&ctx, &key)?) };
     let long = "HMAC takes a key of any length";
     let digest = match (algorithm.as_str(), keyed) {
         ("sha1", None) => Sha1::digest(&message).to_vec(),
@@ -224,7 +221,7 @@ fn compute_hash_or_hmac<'js>(
 }
 
 /// A text's UTF-8, or an array's numbers.
-fn bytes_from_js<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Vec<u8>> {
+fn bytes_from_js_value<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Vec<u8>> {
     if value.is_string() {
         Ok(String::from_js(ctx, value.clone())?.into_bytes())
     } else {

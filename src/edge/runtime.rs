@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    js::{self, JsEngineMessage, JsEntryCall, OutgoingHttpsReply, OutgoingHttpsRequest},
+    js::{self, JsEntryCall, JsJobMessage, OutgoingHttpsReply, OutgoingHttpsRequest},
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
@@ -87,7 +87,7 @@ impl EdgeFunctionInstance {
     ///
     /// # Errors
     /// What it threw.
-    pub async fn run_token_checks(&self, cases: &[Value]) -> Result<Vec<Value>, String> {
+    pub async fn run_token_check_cases(&self, cases: &[Value]) -> Result<Vec<Value>, String> {
         match self.call_js_engine("checks", Value::from(cases).to_string()).await? {
             Value::Array(verdicts) => Ok(verdicts),
             other => Err(format!("check answered {other}")),
@@ -106,10 +106,10 @@ impl EdgeFunctionInstance {
             let (step, rest) = waited.map_err(|_| gone())?;
             taken = rest;
             match step.ok_or_else(gone)? {
-                JsEngineMessage::Done(result) => {
+                JsJobMessage::Done(result) => {
                     return serde_json::from_str(&result?).map_err(|error| error.to_string());
                 }
-                JsEngineMessage::Send(outgoing, answer) => {
+                JsJobMessage::Send(outgoing, answer) => {
                     // Where the engine is gone, the next turn says so.
                     let _ = answer.send(self.send_to_kms_responder(*outgoing).await);
                 }
@@ -119,7 +119,7 @@ impl EdgeFunctionInstance {
 
     async fn send_to_kms_responder(&self, outgoing: OutgoingHttpsRequest) -> OutgoingHttpsReply {
         let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
-        let request = match build_http_request(outgoing) {
+        let request = match build_outgoing_https_request(outgoing) {
             Ok(request) => request,
             Err(error) => return OutgoingHttpsReply::Failed { failed: error.to_string() },
         };
@@ -134,7 +134,7 @@ impl EdgeFunctionInstance {
     }
 }
 
-fn build_http_request(outgoing: OutgoingHttpsRequest) -> http::Result<Request<Bytes>> {
+fn build_outgoing_https_request(outgoing: OutgoingHttpsRequest) -> http::Result<Request<Bytes>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let port = outgoing.port.as_ref().map(|port| format!(":{}", text(port))).unwrap_or_default();
     let mut request = Request::builder()

@@ -30,9 +30,9 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
     let keys: EncryptedKeysFile =
         serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
     let function =
-        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), simulated_kms_responder())?;
+        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), new_simulated_kms_responder())?;
 
-    let verdicts = function.run_token_checks(cases).await?;
+    let verdicts = function.run_token_check_cases(cases).await?;
     let checked = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
 
     // The handler has one construction, and the keys that KMS gave it.
@@ -44,9 +44,9 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
     let (construction, key) = (json!(keys.construction), json!([hex::encode(key)]));
     let own: Vec<&Value> =
         cases.iter().filter(|case| case["construction"] == construction && case["keys"] == key).collect();
-    let events = own
-        .iter()
-        .map(|case| (viewer_request_from_case(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
+    let events = own.iter().map(|case| {
+        (build_viewer_request_from_case(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0)))
+    });
     let results = function.invoke_function_handler_many(events.collect()).await?;
     let handled =
         own.iter().zip(&results).filter(|(case, result)| is_expected_case_result(case, result)).count();
@@ -54,7 +54,7 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
 }
 
 /// A KMS that gives the vectors' secret to whoever asks.
-fn simulated_kms_responder() -> KmsResponder {
+fn new_simulated_kms_responder() -> KmsResponder {
     Arc::new(|_| {
         let plain = json!({ "Plaintext": STANDARD.encode(VECTORS_SECRET) }).to_string();
         Box::pin(async move { Ok(Response::new(plain.into())) })
@@ -62,7 +62,7 @@ fn simulated_kms_responder() -> KmsResponder {
 }
 
 /// A case as CloudFront's event.
-fn viewer_request_from_case(case: &Value) -> Value {
+fn build_viewer_request_from_case(case: &Value) -> Value {
     let request = &case["request"];
     json!({ "Records": [{ "cf": {
         "config": { "distributionDomainName": request["host"], "eventType": "viewer-request" },
@@ -80,7 +80,7 @@ fn viewer_request_from_case(case: &Value) -> Value {
 fn is_expected_case_result(case: &Value, result: &Value) -> bool {
     let expect = &case["expect"];
     if expect["ok"] == true {
-        let mut request = viewer_request_from_case(case)["Records"][0]["cf"]["request"].clone();
+        let mut request = build_viewer_request_from_case(case)["Records"][0]["cf"]["request"].clone();
         request["uri"] = expect["uri"].clone();
         request["querystring"] = json!("");
         return *result == request;
@@ -95,9 +95,9 @@ fn is_expected_case_result(case: &Value, result: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edge::bundle::EdgeBundle, model::url::token::TokenConstruction};
+    use crate::{edge::bundle::EdgeBundle, model::url::token::UrlTokenConstruction};
 
-    fn sample_bundle(construction: TokenConstruction) -> EdgeBundle {
+    fn sample_bundle(construction: UrlTokenConstruction) -> EdgeBundle {
         let context = BTreeMap::from([("packagecloud:enterprise".to_owned(), "packages".to_owned())]);
         EdgeBundle { construction, key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(), context }
     }
@@ -107,7 +107,7 @@ mod tests {
         use std::io::Write as _;
         use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
         let mut files = bundle::unzip_text_files(
-            &sample_bundle(TokenConstruction::default()).build_bundle_zip(&[vec![1]]),
+            &sample_bundle(UrlTokenConstruction::default()).build_bundle_zip(&[vec![1]]),
         )
         .unwrap();
         let text = files.get_mut(file).unwrap();
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_bundle_of_ours_passes_whole() {
-        for construction in TokenConstruction::all_constructions() {
+        for construction in UrlTokenConstruction::list_token_constructions() {
             let (passed, total) = run_bundle_self_test(
                 &sample_bundle(construction).build_bundle_zip(&[vec![1], vec![2]]),
                 SIGNED_URL_VECTORS,
@@ -133,7 +133,7 @@ mod tests {
             .unwrap();
             assert_eq!(passed, total, "{construction}");
             // Beside the check, its handler was asked: with most of the cases where it is the default one.
-            let least = if construction == TokenConstruction::default() { 1000 } else { 640 };
+            let least = if construction == UrlTokenConstruction::default() { 1000 } else { 640 };
             assert!(total > least, "{construction}: {total}");
         }
     }
@@ -178,7 +178,7 @@ mod tests {
         assert!(run_bundle_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
         assert!(
             run_bundle_self_test(
-                &sample_bundle(TokenConstruction::default()).build_bundle_zip(&[]),
+                &sample_bundle(UrlTokenConstruction::default()).build_bundle_zip(&[]),
                 SIGNED_URL_VECTORS
             )
             .await

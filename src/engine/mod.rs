@@ -32,21 +32,25 @@ use crate::model::{
         answers::OperatorAnswers,
         check::CheckResult,
         event::StageEnd,
-        goal::{Goal, Stage},
-        plan::{Confirmation, Plan},
+        goal::{OperatorGoal, RunStage},
+        plan::{PlanConfirmationQuestion, StagePlan},
         welcome::FoundBackup,
     },
-    url::token::TokenConstruction,
+    url::token::UrlTokenConstruction,
 };
 
 /// Reads what is there, and says what would change.
 ///
 /// # Errors
 /// Fails where what the stage needs can't be read, or must not be changed.
-pub async fn look(session: &Session, stage: Stage, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+pub async fn look(
+    session: &Session,
+    stage: RunStage,
+    answers: &OperatorAnswers,
+) -> Result<StagePlan, Failure> {
     match stage {
-        Stage::Overview => stages::overview::look_at_overview(session, answers).await,
-        _ => look_at_stage(session, stage, answers).await,
+        RunStage::Overview => stages::overview::look_at_overview(session, answers).await,
+        _ => look_at_single_stage(session, stage, answers).await,
     }
 }
 
@@ -54,47 +58,54 @@ pub async fn look(session: &Session, stage: Stage, answers: &OperatorAnswers) ->
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn look_at_access(
+pub async fn look_at_access_stage(
     session: &Session,
     answers: &OperatorAnswers,
-    stages: &[Stage],
-) -> Result<Plan, Failure> {
+    stages: &[RunStage],
+) -> Result<StagePlan, Failure> {
     stages::access::look_at_needed_access(session, answers, Some(stages)).await
 }
 
 /// Returns what is asked before anything is looked at in another account or bucket than the last run's. Where that
 /// can't be told yet, what is looked at first says why.
-pub async fn find_early_confirmations(session: &Session, answers: &OperatorAnswers) -> Vec<Confirmation> {
+pub async fn find_target_change_confirmations(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Vec<PlanConfirmationQuestion> {
     if session.settings.last.is_none() {
         return Vec::new();
     }
-    match session.resolve_aws_target(answers).await {
-        Ok(target) if session.other_bucket_confirmation(&target, answers).is_some() => {
-            stages::access::access_confirmations(session, &target, answers)
+    match session.get_or_discover_aws_target(answers).await {
+        Ok(target) if session.build_other_bucket_confirmation(&target, answers).is_some() => {
+            stages::access::build_access_confirmations(session, &target, answers)
         }
         _ => Vec::new(),
     }
 }
 
 /// A look at one stage that does something itself.
-async fn look_at_stage(session: &Session, stage: Stage, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+async fn look_at_single_stage(
+    session: &Session,
+    stage: RunStage,
+    answers: &OperatorAnswers,
+) -> Result<StagePlan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
     let looking = match stage {
-        Stage::Access | Stage::Overview => stages::access::look(session, answers).boxed(),
-        Stage::Reindex => stages::reindex::look(session, answers).boxed(),
-        Stage::Secret => stages::secret::look(session, answers).boxed(),
-        Stage::Bootstrap => stages::bootstrap::look(session, answers).boxed(),
-        Stage::Distribution => stages::distribution::look(session, answers).boxed(),
-        Stage::Configuration => stages::configuration::look(session, answers).boxed(),
-        Stage::GoLive => stages::go_live::look(session, answers).boxed(),
-        Stage::Verify => return Ok(stages::verify::look(session).await),
-        Stage::Disable => stages::disable::look(session, answers).boxed(),
-        Stage::RollBack => stages::roll_back::look(session, answers).boxed(),
+        RunStage::Access | RunStage::Overview => stages::access::look(session, answers).boxed(),
+        RunStage::Reindex => stages::reindex::look(session, answers).boxed(),
+        RunStage::Secret => stages::secret::look(session, answers).boxed(),
+        RunStage::Bootstrap => stages::bootstrap::look(session, answers).boxed(),
+        RunStage::Distribution => stages::distribution::look(session, answers).boxed(),
+        RunStage::Configuration => stages::configuration::look(session, answers).boxed(),
+        RunStage::GoLive => stages::go_live::look(session, answers).boxed(),
+        RunStage::Verify => return Ok(stages::verify::look(session).await),
+        RunStage::Disable => stages::disable::look(session, answers).boxed(),
+        RunStage::RollBack => stages::roll_back::look(session, answers).boxed(),
     };
     let looked = looking.await;
     if looked.as_ref().is_err_and(|failure| failure.kind == FailureKind::Credentials) {
         // Fresh ones are found by the next look alone.
-        session.invalidate_target_and_reads().await;
+        session.invalidate_cached_aws_target().await;
     }
     looked
 }
@@ -102,73 +113,74 @@ async fn look_at_stage(session: &Session, stage: Stage, answers: &OperatorAnswer
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
 pub async fn apply(
     session: &Session,
-    plan: &Plan,
+    plan: &StagePlan,
     answers: &OperatorAnswers,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
-    let stage = plan.plan_stage();
+    let stage = plan.stage_of_plan();
     let began = AtomicBool::new(false);
     let witness = session.clone();
-    let run = run.with_listener(move |event| witness.record_journal_event(event)).run_for_stage(stage);
+    let run =
+        run.with_event_listener(move |event| witness.append_run_journal_event(event)).create_stage_run(stage);
     let (end, failure) = run
         .run_stage_to_end(async {
             acquire_run_lock_for_stage(session, stage).await?;
-            session.set_lock_stage(stage, false);
-            save_resume_point(session, answers, Some(stage));
+            session.set_run_lock_stage(stage, false);
+            save_run_resume_point(session, answers, Some(stage));
             began.store(true, Ordering::Relaxed);
             refuse_unconfirmed_plan(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
-            if plan.has_no_changes() && stage != Stage::Disable {
+            if plan.is_plan_without_changes() && stage != RunStage::Disable {
                 return Ok((StageEnd::Unchanged, String::new()));
             }
             apply_stage_changes(session, plan, answers, &run).await
         })
         .await;
-    session.set_lock_stage(stage, true);
+    session.set_run_lock_stage(stage, true);
     if failure.is_some() {
-        session.invalidate_account_reads().await;
+        session.invalidate_cached_account_reads().await;
     }
     // Beside another run that one's place stays as it is.
     if began.into_inner() {
-        let ended = is_run_finished(stage, end, session.is_without_ctl());
-        save_resume_point(session, answers, (!ended).then_some(stage));
+        let ended = is_run_finished(stage, end, session.is_packagecloud_ctl_disabled());
+        save_run_resume_point(session, answers, (!ended).then_some(stage));
     }
     (end, failure)
 }
 
 /// Acquires the run lock where the stage changes something.
-async fn acquire_run_lock_for_stage(session: &Session, stage: Stage) -> Result<(), Failure> {
+async fn acquire_run_lock_for_stage(session: &Session, stage: RunStage) -> Result<(), Failure> {
     match stage {
-        Stage::Access | Stage::Overview | Stage::Verify => Ok(()),
-        Stage::Disable => {
+        RunStage::Access | RunStage::Overview | RunStage::Verify => Ok(()),
+        RunStage::Disable => {
             // It waits for nobody.
             let _ = session.acquire_run_lock().await;
             Ok(())
         }
-        Stage::Reindex
-        | Stage::Secret
-        | Stage::Bootstrap
-        | Stage::Distribution
-        | Stage::Configuration
-        | Stage::GoLive
-        | Stage::RollBack => session.acquire_run_lock().await,
+        RunStage::Reindex
+        | RunStage::Secret
+        | RunStage::Bootstrap
+        | RunStage::Distribution
+        | RunStage::Configuration
+        | RunStage::GoLive
+        | RunStage::RollBack => session.acquire_run_lock().await,
     }
 }
 
 /// Refuses a plan with a question that nobody has answered with yes.
-fn refuse_unconfirmed_plan(plan: &Plan) -> Result<(), Failure> {
+fn refuse_unconfirmed_plan(plan: &StagePlan) -> Result<(), Failure> {
     let Some(ask) = plan.confirmations.first() else { return Ok(()) };
-    Err(Failure::missing_consent_failure(
-        plan.plan_stage().stage_title(),
+    Err(Failure::new_missing_consent_failure(
+        plan.stage_of_plan().stage_title(),
         ask.question.clone(),
-        format!("say yes with {}", ask.consent.consent_flag()),
+        format!("say yes with {}", ask.consent.consent_cli_flag()),
     ))
 }
 
 /// Hands the plan's evidence to its stage.
 async fn apply_stage_changes(
     session: &Session,
-    plan: &Plan,
+    plan: &StagePlan,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
@@ -192,25 +204,25 @@ async fn apply_stage_changes(
 }
 
 /// Whether a run has come to its end, so that the next start has nothing to go on with.
-fn is_run_finished(stage: Stage, end: StageEnd, without_ctl: bool) -> bool {
+fn is_run_finished(stage: RunStage, end: StageEnd, without_ctl: bool) -> bool {
     match stage {
-        Stage::Verify => matches!(end, StageEnd::Applied | StageEnd::Unchanged),
-        Stage::Disable | Stage::RollBack => {
+        RunStage::Verify => matches!(end, StageEnd::Applied | StageEnd::Unchanged),
+        RunStage::Disable | RunStage::RollBack => {
             end != StageEnd::Failed && (end != StageEnd::Stopped || without_ctl)
         }
         // The rest is left to the operator.
-        Stage::GoLive => end == StageEnd::Stopped && without_ctl,
+        RunStage::GoLive => end == StageEnd::Stopped && without_ctl,
         _ => false,
     }
 }
 
 /// Keeps the answers, and where this run is: `None` where it went to its end.
-pub fn save_resume_point(session: &Session, answers: &OperatorAnswers, stage: Option<Stage>) {
+pub fn save_run_resume_point(session: &Session, answers: &OperatorAnswers, stage: Option<RunStage>) {
     let when = session.host.clock.current_host_time().as_secs();
     let before = session.host.state.read_saved_run().0.unwrap_or_default();
     let mut answers = answers.clone();
     let mut on = before.on;
-    if let Some(target) = session.known_aws_target() {
+    if let Some(target) = session.cached_aws_target() {
         answers.identity = Some(target.caller.arn.clone());
         answers.account = Some(target.account.clone());
         on = Some((target.account.clone(), target.names.bucket_name().to_owned()));
@@ -221,9 +233,9 @@ pub fn save_resume_point(session: &Session, answers: &OperatorAnswers, stage: Op
     }
     answers.profile = answers.profile.or_else(|| session.settings.last_profile.clone());
     answers.goal = match stage {
-        Some(Stage::Disable) => Some(Goal::Disable),
-        Some(Stage::RollBack) => Some(Goal::RollBack),
-        _ => answers.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
+        Some(RunStage::Disable) => Some(OperatorGoal::Disable),
+        Some(RunStage::RollBack) => Some(OperatorGoal::RollBack),
+        _ => answers.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade)),
     };
     // Losing it loses no more than time.
     let _ = session.host.state.write_saved_run(&SavedRun { answers, stage, when, on });
@@ -236,13 +248,13 @@ pub async fn roll_back_function_version(
     arn: &str,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
-    let run = run.run_for_stage(Stage::RollBack);
+    let run = run.create_stage_run(RunStage::RollBack);
     let ended = run
         .run_stage_to_end(
             stages::roll_back::associate_earlier_function_version(session, answers, arn, &run).boxed(),
         )
         .await;
-    session.invalidate_account_reads().await;
+    session.invalidate_cached_account_reads().await;
     ended
 }
 
@@ -265,21 +277,26 @@ pub async fn render_required_iam_policy(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<String, Failure> {
-    let target = session.resolve_aws_target(answers).await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
-    let goal = answers.goal.unwrap_or(Goal::Upgrade);
+    let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
     Ok(render_least_privilege_policy(&stages::access::collect_required_permissions(goal, &target, answers)))
 }
 
 /// Returns what the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
-pub fn resolve_token_construction(session: &Session, answers: &OperatorAnswers) -> TokenConstruction {
+pub fn determine_edge_token_construction(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> UrlTokenConstruction {
     let kept = || {
-        String::from_utf8(session.host.state.read_state_file(resources::authenticator::CONSTRUCTION_FILE)?)
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        String::from_utf8(
+            session.host.state.read_state_dir_file(resources::authenticator::CONSTRUCTION_FILE)?,
+        )
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
     };
     answers.construction.or_else(kept).unwrap_or_default()
 }
@@ -292,8 +309,11 @@ pub async fn find_current_function_version_arn(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Option<String>, Failure> {
-    let target = session.resolve_aws_target(answers).await?;
-    Ok(resources::authenticator::observe_authenticator(session, &target, answers).boxed().await?.version)
+    let target = session.get_or_discover_aws_target(answers).await?;
+    Ok(resources::authenticator::observe_authenticator_resources(session, &target, answers)
+        .boxed()
+        .await?
+        .version)
 }
 
 /// Returns the backups of packagecloud.rb, the newest first.
@@ -319,9 +339,9 @@ pub async fn run_ctl_on_all_nodes(
     command: CtlCommand,
     run: &RunContext,
 ) -> Result<(), Failure> {
-    let run = run.run_for_stage(Stage::GoLive);
-    for node in session.all_node_sessions() {
-        packagecloud::switch::run_ctl_step(&node, command, &run).await?;
+    let run = run.create_stage_run(RunStage::GoLive);
+    for node in session.list_all_node_sessions() {
+        packagecloud::switch::run_ctl_command_step(&node, command, &run).await?;
     }
     Ok(())
 }
@@ -335,7 +355,7 @@ pub async fn run_verify_checks(
     answers: &OperatorAnswers,
     run: &RunContext,
 ) -> Result<Vec<CheckResult>, Failure> {
-    stages::verify::run_all_verify_checks(session, answers, &run.run_for_stage(Stage::Verify)).await
+    stages::verify::run_all_verify_checks(session, answers, &run.create_stage_run(RunStage::Verify)).await
 }
 
 /// Reads the values of the bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by
@@ -343,11 +363,11 @@ pub async fn run_verify_checks(
 ///
 /// # Errors
 /// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
-pub async fn read_configuration_values(
+pub async fn read_cloudfront_setting_values(
     session: &Session,
     answers: &OperatorAnswers,
-) -> Result<crate::model::packagecloud::settings::SettingValues, Failure> {
-    let config = session.host.read_config().await?;
+) -> Result<crate::model::packagecloud::settings::CloudFrontSettingValues, Failure> {
+    let config = session.host.read_packagecloud_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = resources::install::find_our_distribution(session, answers).await?;

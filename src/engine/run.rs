@@ -12,8 +12,8 @@ use crate::model::{
     failure::{Failure, FailureKind},
     run::{
         check::CheckResult,
-        event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
-        goal::{Stage, Step},
+        event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
+        goal::{RunStage, StageStep},
     },
 };
 
@@ -67,7 +67,7 @@ impl RunContext {
 
     /// Returns the same run, where `witness` hears each event before the face does, after those that hear it already.
     #[must_use]
-    pub fn with_listener(&self, witness: impl Fn(&StageEvent) + Send + Sync + 'static) -> Self {
+    pub fn with_event_listener(&self, witness: impl Fn(&StageEvent) + Send + Sync + 'static) -> Self {
         let before = self.listener.clone();
         let all = move |event: &StageEvent| {
             before.iter().for_each(|before| before(event));
@@ -78,13 +78,13 @@ impl RunContext {
 
     /// Returns the run inside `stage`.
     #[must_use]
-    pub fn run_for_stage(&self, stage: Stage) -> StageRun {
+    pub fn create_stage_run(&self, stage: RunStage) -> StageRun {
         StageRun { run: self.clone(), stage }
     }
 
     /// Returns what is cancelled to stop the run.
     #[must_use]
-    pub fn stop_token(&self) -> &CancellationToken {
+    pub fn run_stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
@@ -96,7 +96,7 @@ impl RunContext {
 
     /// Returns what holds true while the run shall pause.
     #[must_use]
-    pub fn pause_receiver(&self) -> watch::Receiver<bool> {
+    pub fn run_pause_receiver(&self) -> watch::Receiver<bool> {
         self.pause.clone()
     }
 }
@@ -105,12 +105,12 @@ impl RunContext {
 #[derive(Clone)]
 pub struct StageRun {
     run: RunContext,
-    stage: Stage,
+    stage: RunStage,
 }
 
 impl StageRun {
     /// Says an event.
-    pub fn emit_event(&self, event: StageEvent) {
+    pub fn emit_stage_event(&self, event: StageEvent) {
         if let Some(witness) = &self.run.listener {
             witness(&event);
         }
@@ -120,25 +120,27 @@ impl StageRun {
 
     /// Returns the run that this stage is part of.
     #[must_use]
-    pub fn run_context(&self) -> &RunContext {
+    pub fn parent_run_context(&self) -> &RunContext {
         &self.run
     }
 
     /// Returns what an adapter calls while it waits: becomes a progress event of `step`.
-    pub fn progress_reporter(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
+    pub fn build_progress_reporter(&self, step: StageStep) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
-        move |text| run.emit_event(StageEvent::Progress { stage, step, text: text.to_owned(), pace: None })
+        move |text| {
+            run.emit_stage_event(StageEvent::Progress { stage, step, text: text.to_owned(), pace: None });
+        }
     }
 
     /// Says that the step stands still until AWS accepts the credentials again.
-    pub fn emit_credential_wait(&self, step: Step, failure: Failure, wants: CredentialNeed) {
+    pub fn emit_credential_wait(&self, step: StageStep, failure: Failure, wants: CredentialRenewalNeed) {
         let text = format!("stands still: {failure}; next: {}", failure.next);
-        self.emit_event(StageEvent::Waiting { stage: self.stage, step, text, failure, wants });
+        self.emit_stage_event(StageEvent::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
     /// Says how far a step is, and how fast.
-    pub fn emit_progress_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
-        self.emit_event(StageEvent::Progress {
+    pub fn emit_progress_pace(&self, step: StageStep, text: impl Into<String>, pace: ProgressStats) {
+        self.emit_stage_event(StageEvent::Progress {
             stage: self.stage,
             step,
             text: text.into(),
@@ -147,8 +149,8 @@ impl StageRun {
     }
 
     /// Says the result of a check.
-    pub fn emit_check(&self, check: CheckResult) {
-        self.emit_event(StageEvent::Check { stage: self.stage, check });
+    pub fn emit_check_result(&self, check: CheckResult) {
+        self.emit_stage_event(StageEvent::Check { stage: self.stage, check });
     }
 
     /// Does one step: says that it began (`doing`) and how it ended. The work returns its value and the past-tense
@@ -158,22 +160,22 @@ impl StageRun {
     /// Fails where `work` does, or the run is stopped before it begins.
     pub async fn run_stage_step<T>(
         &self,
-        step: Step,
+        step: StageStep,
         doing: impl Into<String>,
         work: impl Future<Output = Result<(T, String), Failure>>,
     ) -> Result<T, Failure> {
         let stage = self.stage;
         if self.run.stop.is_cancelled() {
-            return Err(interrupted_failure());
+            return Err(build_interrupted_failure());
         }
-        self.emit_event(StageEvent::Started { stage, step, text: doing.into() });
+        self.emit_stage_event(StageEvent::Started { stage, step, text: doing.into() });
         match work.await {
             Ok((value, text)) => {
-                self.emit_event(StageEvent::Finished { stage, step, text });
+                self.emit_stage_event(StageEvent::Finished { stage, step, text });
                 Ok(value)
             }
             Err(failure) => {
-                self.emit_event(StageEvent::Failed { stage, step, failure: failure.clone() });
+                self.emit_stage_event(StageEvent::Failed { stage, step, failure: failure.clone() });
                 Err(failure)
             }
         }
@@ -189,7 +191,7 @@ impl StageRun {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.run.stop.cancelled() => Err(interrupted_failure()),
+            () = self.run.stop.cancelled() => Err(build_interrupted_failure()),
             result = work => result,
         }
     }
@@ -205,7 +207,7 @@ impl StageRun {
                 .cloned()
                 .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
                 .unwrap_or_else(|| "no reason was given".to_owned());
-            Err(Failure::other_failure(
+            Err(Failure::new_generic_failure(
                 format!("stage {}", self.stage.stage_name()),
                 format!("it broke off by a fault of this program: {why}"),
                 "start it again: it looks at what is there and goes on; please report this with the log",
@@ -218,14 +220,14 @@ impl StageRun {
             }
             Err(failure) => (StageEnd::Failed, failure.to_string(), Some(failure)),
         };
-        self.emit_event(StageEvent::Ended { stage: self.stage, step: None, end, text });
+        self.emit_stage_event(StageEvent::Ended { stage: self.stage, step: None, end, text });
         (end, failure)
     }
 }
 
 /// Returns what a stop becomes.
 #[must_use]
-pub fn interrupted_failure() -> Failure {
+pub fn build_interrupted_failure() -> Failure {
     Failure::new(
         FailureKind::Interrupted,
         "this run",
@@ -242,7 +244,7 @@ mod tests {
         let (events, heard) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         let stop = CancellationToken::new();
-        (RunContext::new(events, stop.clone(), pause).run_for_stage(Stage::Secret), heard, stop)
+        (RunContext::new(events, stop.clone(), pause).create_stage_run(RunStage::Secret), heard, stop)
     }
 
     fn drain_events(mut heard: mpsc::UnboundedReceiver<StageEvent>) -> Vec<StageEvent> {
@@ -264,7 +266,7 @@ mod tests {
         stop.cancel();
         let (end, _) = run
             .run_stage_to_end(async {
-                run.run_stage_step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
+                run.run_stage_step(StageStep::Secret, "making", async { Ok(((), "made".into())) }).await?;
                 Ok((StageEnd::Applied, String::new()))
             })
             .await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::host::{RemoteHostState, run::journal};
 use crate::model::{
     failure::Failure,
-    run::other_run::{OtherRun, WatchEvent},
+    run::other_run::{ConcurrentRun, WatchedRunEvent},
 };
 
 use super::session::Session;
@@ -21,14 +21,14 @@ const REMOTE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn watch_other_run(
     session: &Session,
     take_over: bool,
-    say: impl Fn(WatchEvent),
+    say: impl Fn(WatchedRunEvent),
 ) -> Result<(), Failure> {
     let mut read = journal::RunJournalPosition::default();
     let mut of = None;
     let mut asked = !take_over;
     loop {
-        let Some(run) = session.acquire_or_find_other_run().await else {
-            say(WatchEvent::Ended);
+        let Some(run) = session.acquire_lock_or_find_holder().await else {
+            say(WatchedRunEvent::Ended);
             return Ok(());
         };
         // Another one has taken the lock since: it is asked nothing that was meant for the one before.
@@ -36,35 +36,36 @@ pub async fn watch_other_run(
             read = journal::RunJournalPosition::default();
         }
         of = Some((run.host.clone(), run.who.clone()));
-        let there = find_locked_node(session, &run);
+        let there = find_node_with_run_lock(session, &run);
         if !std::mem::replace(&mut asked, true) {
-            match there.as_ref().and_then(|node| RemoteHostState::from_host(&node.host)) {
+            match there.as_ref().and_then(|node| RemoteHostState::remote_state_from_host(&node.host)) {
                 Some(afar) => afar.request_other_run_stop(session.host.clock.current_host_time()).await,
                 None => session.host.state.request_other_run_stop(session.host.clock.current_host_time())?,
             }
-            say(WatchEvent::StopRequested);
+            say(WatchedRunEvent::StopRequested);
         }
-        let (news, beat) = match there.as_ref().and_then(|node| RemoteHostState::from_host(&node.host)) {
-            Some(afar) => (afar.read_new_journal_events(&mut read).await, REMOTE_POLL_INTERVAL),
-            None => (session.host.state.read_new_journal_events(&mut read), LOCAL_POLL_INTERVAL),
-        };
+        let (news, beat) =
+            match there.as_ref().and_then(|node| RemoteHostState::remote_state_from_host(&node.host)) {
+                Some(afar) => (afar.read_new_journal_events(&mut read).await, REMOTE_POLL_INTERVAL),
+                None => (session.host.state.read_new_journal_events(&mut read), LOCAL_POLL_INTERVAL),
+            };
         let now = there.as_ref().map_or_else(
             || session.host.clock.current_host_time(),
             |node| node.host.clock.current_host_time(),
         );
-        say(WatchEvent::Run(run, now));
+        say(WatchedRunEvent::Run(run, now));
         if news.restarted {
-            say(WatchEvent::Restarted);
+            say(WatchedRunEvent::Restarted);
         }
-        news.events.into_iter().for_each(|(at, event)| say(WatchEvent::Event(event, at)));
+        news.events.into_iter().for_each(|(at, event)| say(WatchedRunEvent::Event(event, at)));
         tokio::time::sleep(beat).await;
     }
 }
 
 /// The other host whose lock it holds; `None` where it is this one's.
-fn find_locked_node(session: &Session, run: &OtherRun) -> Option<Session> {
+fn find_node_with_run_lock(session: &Session, run: &ConcurrentRun) -> Option<Session> {
     session
-        .all_node_sessions()
+        .list_all_node_sessions()
         .into_iter()
         .find(|node| node.host.transport.remote_host_name() == Some(run.host.as_str()))
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::aws::credentials::{
-    lookup::AwsIdentityLookup,
+    lookup::AwsIdentityLookupMode,
     shared::SharedCredentials,
-    source::{AccessKeys, CredentialCandidate},
+    source::{AwsAccessKeys, CredentialCandidate},
 };
 use crate::host::{environment::clock, version};
 use crate::model::{
@@ -18,17 +18,18 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         check::CheckResult,
-        goal::Goal,
+        goal::OperatorGoal,
         welcome::{
-            CloudFrontSetUpBy, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
-            LambdaRuntimeSupport, LastRunPosition, TypedCredentials, WelcomeFindings,
+            AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBucket, FoundCloudFront,
+            FoundPackagecloudConfig, LambdaRuntimeSupport, LastRunPosition, OperatorTypedCredentials,
+            WelcomeFindings,
         },
     },
 };
 
 use super::{
     resources::install::find_our_distribution,
-    session::{AwsTarget, Session, to_identity_source},
+    session::{AwsTarget, Session, map_credentials_to_identity_source},
 };
 
 /// Reads what the first screen shows.
@@ -36,18 +37,18 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
     let last = session.settings.last.clone();
     let mut found =
         WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
-    found.other_run = session.acquire_or_find_other_run().await;
+    found.other_run = session.acquire_lock_or_find_holder().await;
     read_config_into_welcome(session, &mut found).await;
     found.backups = super::list_config_backups(session).await.unwrap_or_default();
     found.packagecloud =
         version::check_packagecloud_version(session.host.read_packagecloud_version().await.as_ref()).detail;
     found.identities = find_aws_identities(session, answers).await;
     found.sudo = session.sudo_dropped_environment().map(|dropped| dropped.render_sudo_advice());
-    match session.resolve_aws_target(answers).await {
+    match session.get_or_discover_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
-            if is_other_account(session, &target)
-                && session.other_bucket_confirmation(&target, answers).is_some() =>
+            if is_other_aws_account(session, &target)
+                && session.build_other_bucket_confirmation(&target, answers).is_some() =>
         {
             found.cloudfront.by = CloudFrontSetUpBy::Unknown;
         }
@@ -67,24 +68,8 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
                     sampled: None,
                 },
             ));
-            match find_our_distribution(session, answers).await {
-                Ok(Some(distribution)) => {
-                    found.cloudfront.by = if distribution.ownership == ResourceOwnership::Ours {
-                        CloudFrontSetUpBy::Us
-                    } else {
-                        CloudFrontSetUpBy::Others
-                    };
-                    found.cloudfront.runtime = find_function_runtime(session, &target, &distribution).await;
-                    found.cloudfront.distribution = distribution.id;
-                    found.cloudfront.domain = distribution.domain;
-                }
-                Ok(None) => found.cloudfront.by = CloudFrontSetUpBy::Nobody,
-                Err(failure) => {
-                    found.cloudfront.by = CloudFrontSetUpBy::Unknown;
-                    found.failures.push(failure);
-                }
-            }
-            found.goal = Some(propose_goal(&found.cloudfront, target.sampled.1));
+            read_distribution_into_welcome(session, answers, &target, &mut found).await;
+            found.goal = Some(propose_setup_goal(&found.cloudfront, target.sampled.1));
         }
         Err(failure) => {
             found.cloudfront.by = CloudFrontSetUpBy::Unknown;
@@ -95,16 +80,44 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
                 None => failure,
             });
             if found.cloudfront.enabled == Some(true) {
-                found.goal =
-                    Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
+                found.goal = Some((
+                    OperatorGoal::Disable,
+                    "CloudFront is on, and AWS can't be asked from here".into(),
+                ));
             }
         }
     }
     found
 }
 
+/// Reads who set CloudFront up, and on which runtime its function runs.
+async fn read_distribution_into_welcome(
+    session: &Session,
+    answers: &OperatorAnswers,
+    target: &AwsTarget,
+    found: &mut WelcomeFindings,
+) {
+    match find_our_distribution(session, answers).await {
+        Ok(Some(distribution)) => {
+            found.cloudfront.by = if distribution.ownership == ResourceOwnership::Ours {
+                CloudFrontSetUpBy::Us
+            } else {
+                CloudFrontSetUpBy::Others
+            };
+            found.cloudfront.runtime = find_lambda_function_runtime(session, target, &distribution).await;
+            found.cloudfront.distribution = distribution.id;
+            found.cloudfront.domain = distribution.domain;
+        }
+        Ok(None) => found.cloudfront.by = CloudFrontSetUpBy::Nobody,
+        Err(failure) => {
+            found.cloudfront.by = CloudFrontSetUpBy::Unknown;
+            found.failures.push(failure);
+        }
+    }
+}
+
 /// What the associated function runs on, and until when AWS looks after that.
-async fn find_function_runtime(
+async fn find_lambda_function_runtime(
     session: &Session,
     target: &AwsTarget,
     distribution: &CloudFrontDistribution,
@@ -117,7 +130,7 @@ async fn find_function_runtime(
 }
 
 /// Whether the account is another than the last run's.
-fn is_other_account(session: &Session, target: &AwsTarget) -> bool {
+fn is_other_aws_account(session: &Session, target: &AwsTarget) -> bool {
     session.settings.last.as_ref().is_some_and(|(account, _)| *account != target.account)
 }
 
@@ -135,8 +148,11 @@ pub fn read_unfinished_run(session: &Session) -> Option<LastRunPosition> {
 }
 
 async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings) {
-    found.config = FoundConfig { path: session.host.config_location(), ..FoundConfig::default() };
-    match session.host.read_config().await {
+    found.config = FoundPackagecloudConfig {
+        path: session.host.render_config_location(),
+        ..FoundPackagecloudConfig::default()
+    };
+    match session.host.read_packagecloud_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);
             let values = config.seen.values;
@@ -152,25 +168,25 @@ async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings
 }
 
 /// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
-fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
+fn propose_setup_goal(cloudfront: &FoundCloudFront, keys: usize) -> (OperatorGoal, String) {
     match (cloudfront.enabled, keys) {
         (Some(true), _) if cloudfront.by == CloudFrontSetUpBy::Others => (
-            Goal::Upgrade,
+            OperatorGoal::Upgrade,
             "CloudFront is on, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption".into(),
         ),
-        (Some(true), _) => (Goal::Upgrade, "CloudFront is on: this looks whether all of it is right".into()),
-        (_, 0) => (Goal::Install, "the bucket is empty: there is nothing to reindex".into()),
-        _ => (Goal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),
+        (Some(true), _) => (OperatorGoal::Upgrade, "CloudFront is on: this looks whether all of it is right".into()),
+        (_, 0) => (OperatorGoal::Install, "the bucket is empty: there is nothing to reindex".into()),
+        _ => (OperatorGoal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),
     }
 }
 
-async fn find_aws_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundIdentity> {
-    if let AwsIdentityLookup::Fixed(_) = session.settings.identities {
+async fn find_aws_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundAwsIdentity> {
+    if let AwsIdentityLookupMode::Fixed(_) = session.settings.identities {
         let result =
-            session.resolve_aws_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
-        return vec![found_identity_from_result(
-            IdentitySource::Environment,
-            CredentialCandidate::sandbox_user().found,
+            session.find_accepted_aws_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
+        return vec![build_found_identity_from_result(
+            AwsIdentitySource::Environment,
+            CredentialCandidate::new_sandbox_user_candidate().found,
             result,
             None,
         )];
@@ -179,49 +195,54 @@ async fn find_aws_identities(session: &Session, answers: &OperatorAnswers) -> Ve
     join_all(candidates.iter().map(|candidate| try_aws_identity(session, candidate))).await
 }
 
-async fn try_aws_identity(session: &Session, candidate: &CredentialCandidate) -> FoundIdentity {
-    let result = session.try_credential_candidate(candidate).await;
+async fn try_aws_identity(session: &Session, candidate: &CredentialCandidate) -> FoundAwsIdentity {
+    let result = session.try_aws_credential_candidate(candidate).await;
     let device = match &result {
         Err(failure) if failure.kind == FailureKind::Credentials => {
-            session.needed_mfa_serial(&candidate.source).await
+            session.find_needed_mfa_serial(&candidate.source).await
         }
         _ => None,
     };
     let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.shared_credentials());
     let found = held.map_or_else(|| candidate.found.clone(), SharedCredentials::describe_credential_source);
     let result = result.map(|(_, caller)| (caller.arn, caller.account));
-    found_identity_from_result(to_identity_source(&candidate.source), found, result, device)
+    build_found_identity_from_result(
+        map_credentials_to_identity_source(&candidate.source),
+        found,
+        result,
+        device,
+    )
 }
 
-fn found_identity_from_result(
-    source: IdentitySource,
+fn build_found_identity_from_result(
+    source: AwsIdentitySource,
     found: String,
     result: Result<(String, String), Failure>,
     device: Option<String>,
-) -> FoundIdentity {
+) -> FoundAwsIdentity {
     let (arn, account, suffices) = match result {
         Ok((arn, account)) => {
-            (arn, account, CheckResult::unknown_check("permissions", "its permissions are checked next"))
+            (arn, account, CheckResult::new_unknown_check("permissions", "its permissions are checked next"))
         }
         Err(failure) => {
             // What nobody was asked for yet is no fault.
             let suffices = match &device {
-                Some(serial) if failure.code.is_none() => CheckResult::unknown_check(
+                Some(serial) if failure.code.is_none() => CheckResult::new_unknown_check(
                     "identity",
                     format!("its role wants a code of {serial}: choose it"),
                 ),
-                _ => CheckResult::failed_check("identity", failure.to_string(), failure.next),
+                _ => CheckResult::new_failed_check("identity", failure.to_string(), failure.next),
             };
             (String::new(), String::new(), suffices)
         }
     };
-    FoundIdentity { source, found, arn, account, device, suffices }
+    FoundAwsIdentity { source, found, arn, account, device, suffices }
 }
 
 /// Uses typed keys from now on.
-pub async fn use_typed_credentials(session: &Session, keys: &TypedCredentials) {
-    session.host.redactor.learn_secret(&keys.secret_access_key);
-    session.set_typed_access_keys(AccessKeys {
+pub async fn use_typed_credentials(session: &Session, keys: &OperatorTypedCredentials) {
+    session.host.redactor.learn_secret_to_redact(&keys.secret_access_key);
+    session.set_typed_access_keys(AwsAccessKeys {
         access: keys.access_key_id.clone(),
         secret: keys.secret_access_key.clone(),
         session: keys.session_token.clone(),
@@ -234,28 +255,29 @@ pub async fn use_typed_credentials(session: &Session, keys: &TypedCredentials) {
 }
 
 /// Finds who a profile or typed keys are; typed keys are used from now on.
-pub async fn identify_credentials(
+pub async fn identify_aws_credentials(
     session: &Session,
     profile: Option<&str>,
-    keys: Option<&TypedCredentials>,
+    keys: Option<&OperatorTypedCredentials>,
     answers: &OperatorAnswers,
-) -> FoundIdentity {
+) -> FoundAwsIdentity {
     if let Some(keys) = keys {
         use_typed_credentials(session, keys).await;
     }
     let wanted = match profile {
-        Some(name) => IdentitySource::Profile(name.to_owned()),
-        None => IdentitySource::Typed,
+        Some(name) => AwsIdentitySource::Profile(name.to_owned()),
+        None => AwsIdentitySource::Typed,
     };
     let mut answers = answers.clone();
     if let Some(name) = profile {
         answers.profile = Some(name.to_owned());
     }
     let candidates = session.list_credential_candidates(&answers).await;
-    let Some(candidate) = candidates.iter().find(|candidate| to_identity_source(&candidate.source) == wanted)
+    let Some(candidate) =
+        candidates.iter().find(|candidate| map_credentials_to_identity_source(&candidate.source) == wanted)
     else {
-        let failure = Failure::other_failure("the identity", "it was not found", "type it again");
-        return found_identity_from_result(wanted, String::new(), Err(failure), None);
+        let failure = Failure::new_generic_failure("the identity", "it was not found", "type it again");
+        return build_found_identity_from_result(wanted, String::new(), Err(failure), None);
     };
     try_aws_identity(session, candidate).await
 }

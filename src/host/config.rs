@@ -11,8 +11,8 @@ use crate::model::{
     aws::evidence::ObservedConfig,
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigEditRefusal, ConfigFile, ExpressionOverride, render_redacted_diff},
-        settings::{RAILS_HASH, SettingKey, SettingValues},
+        config_file::{ConfigEditRefusal, ConfigFile, RubyExpressionOverride, render_redacted_diff},
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
 };
 
@@ -73,32 +73,33 @@ impl Host {
     ///
     /// # Errors
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
-    pub async fn read_config(&self) -> Result<LoadedConfig, Failure> {
+    pub async fn read_packagecloud_config(&self) -> Result<LoadedConfig, Failure> {
         let root = Path::new("/");
-        let clients = if self.looks_for_clients { managed::config_client_paths(root) } else { Vec::new() };
+        let clients =
+            if self.looks_for_clients { managed::list_config_client_paths(root) } else { Vec::new() };
         let (bytes, there) = self.transport.read_file_and_find_existing(&self.config, &clients).await?;
         let file = ConfigFile::parse_packagecloud_rb(&bytes);
-        self.redactor.learn_file_secrets(&file);
+        self.redactor.learn_config_file_secrets(&file);
         if let Some(line) = file.syntax_error_line() {
-            return Err(self.edit_refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
+            return Err(self.build_edit_refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
         }
         let managed =
             managed::find_managed_file_header(&bytes).or_else(|| managed::find_config_client(root, &there));
-        let mut values = file.setting_values();
+        let mut values = file.cloudfront_setting_values();
         let expressions = file.find_setting_expressions();
         // What its tool was given and hasn't written yet is as good as written.
         let awaited = self.read_pending_secret().filter(|_| {
             managed.is_some()
                 && values.secret.is_none()
-                && !expressions.iter().any(|(key, ..)| *key == SettingKey::Secret)
+                && !expressions.iter().any(|(key, ..)| *key == CloudFrontSettingKey::Secret)
         });
         let awaits_secret = awaited.is_some();
         if let Some(secret) = awaited {
-            self.redactor.learn_secret(&secret);
+            self.redactor.learn_secret_to_redact(&secret);
             values.secret = Some(secret);
         }
         let seen = ObservedConfig {
-            path: self.config_location(),
+            path: self.render_config_location(),
             hash: sha256_hex(&bytes),
             values,
             expressions,
@@ -112,7 +113,7 @@ impl Host {
     ///
     /// # Errors
     /// Where the file can't be read.
-    pub async fn read_config_hash(&self) -> Result<String, Failure> {
+    pub async fn read_packagecloud_config_hash(&self) -> Result<String, Failure> {
         Ok(sha256_hex(&self.transport.read_file(&self.config).await?))
     }
 
@@ -125,15 +126,15 @@ impl Host {
     ///
     /// # Errors
     /// Where the file can't be edited so; the next move holds the lines to type.
-    pub fn preview_config(
+    pub fn preview_config_write_diff(
         &self,
         file: &ConfigFile,
-        wanted: &[(SettingKey, String)],
-        expressions: ExpressionOverride,
+        wanted: &[(CloudFrontSettingKey, String)],
+        expressions: RubyExpressionOverride,
     ) -> Result<Vec<String>, Failure> {
         let edited = file
             .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.edit_refusal_failure(file, &refusal, wanted))?;
+            .map_err(|refusal| self.build_edit_refusal_failure(file, &refusal, wanted))?;
         Ok(render_redacted_diff(file.config_file_bytes(), &edited))
     }
 
@@ -141,28 +142,28 @@ impl Host {
     ///
     /// # Errors
     /// Where the file moved, or can't be edited or written; it is as it was then, and the next move holds the lines to type.
-    pub async fn write_config(
+    pub async fn write_packagecloud_config(
         &self,
         seen: &ObservedConfig,
-        wanted: &[(SettingKey, String)],
-        expressions: ExpressionOverride,
+        wanted: &[(CloudFrontSettingKey, String)],
+        expressions: RubyExpressionOverride,
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self
             .transport
             .read_file(&self.config)
             .await
-            .map_err(|failure| self.with_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))?;
+            .map_err(|failure| self.append_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))?;
         if sha256_hex(&bytes) != seen.hash {
-            return Err(self.config_drifted_failure());
+            return Err(self.build_config_drifted_failure());
         }
         let file = ConfigFile::parse_packagecloud_rb(&bytes);
         let edited = file
             .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.edit_refusal_failure(&file, &refusal, wanted))?;
-        self.redactor.learn_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
-        self.replace_config(&seen.hash, &bytes, &edited)
+            .map_err(|refusal| self.build_edit_refusal_failure(&file, &refusal, wanted))?;
+        self.redactor.learn_config_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
+        self.replace_config_with_backup(&seen.hash, &bytes, &edited)
             .await
-            .map_err(|failure| self.with_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))
+            .map_err(|failure| self.append_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))
     }
 
     /// Lists the backups beside packagecloud.rb, the newest first.
@@ -170,7 +171,7 @@ impl Host {
     /// # Errors
     /// Where the directory can't be listed.
     pub async fn list_config_backups(&self) -> Result<Vec<ConfigBackup>, Failure> {
-        let (dir, name) = self.config_dir_and_name();
+        let (dir, name) = self.split_config_dir_and_name();
         let prefix = format!("{name}.");
         let mut found: Vec<(u64, ConfigBackup)> = self
             .transport
@@ -194,10 +195,17 @@ impl Host {
     ///
     /// # Errors
     /// Where the backup can't be read, or isn't Ruby.
-    pub async fn read_config_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
+    pub async fn read_config_backup(
+        &self,
+        backup: &ConfigBackup,
+    ) -> Result<CloudFrontSettingValues, Failure> {
         let file = ConfigFile::parse_packagecloud_rb(&self.transport.read_file(&backup.path).await?);
-        self.redactor.learn_file_secrets(&file);
-        Ok(if file.has_syntax_error() { SettingValues::default() } else { file.setting_values() })
+        self.redactor.learn_config_file_secrets(&file);
+        Ok(if file.has_syntax_error() {
+            CloudFrontSettingValues::default()
+        } else {
+            file.cloudfront_setting_values()
+        })
     }
 
     /// Returns the diff that restoring would make, secrets hidden.
@@ -226,10 +234,10 @@ impl Host {
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
         if sha256_hex(&bytes) != seen {
-            return Err(self.config_drifted_failure());
+            return Err(self.build_config_drifted_failure());
         }
         let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
-        self.replace_config(seen, &bytes, &restored).await
+        self.replace_config_with_backup(seen, &bytes, &restored).await
     }
 
     async fn apply_backup_to_config(
@@ -240,12 +248,12 @@ impl Host {
     ) -> Result<Vec<u8>, Failure> {
         let old = self.transport.read_file(&backup.path).await?;
         let (now, then) = (ConfigFile::parse_packagecloud_rb(bytes), ConfigFile::parse_packagecloud_rb(&old));
-        self.redactor.learn_file_secrets(&now);
-        self.redactor.learn_file_secrets(&then);
+        self.redactor.learn_config_file_secrets(&now);
+        self.redactor.learn_config_file_secrets(&then);
         let BackupRestoreScope::Values { keep_secret } = what else { return Ok(old) };
         let whole = |why: String| {
             let next = "restore the whole file with --whole-file, or edit it by hand";
-            Failure::other_failure(backup.path.display().to_string(), why, next)
+            Failure::new_generic_failure(backup.path.display().to_string(), why, next)
         };
         if let Some(line) = then.syntax_error_line() {
             return Err(whole(format!("line {line} is not Ruby")));
@@ -256,32 +264,37 @@ impl Host {
                 key.setting_name()
             )));
         }
-        let values = then.setting_values();
-        let wanted: Vec<(SettingKey, Option<String>)> = SettingKey::ALL
+        let values = then.cloudfront_setting_values();
+        let wanted: Vec<(CloudFrontSettingKey, Option<String>)> = CloudFrontSettingKey::ALL
             .into_iter()
-            .filter(|key| !(keep_secret && *key == SettingKey::Secret))
+            .filter(|key| !(keep_secret && *key == CloudFrontSettingKey::Secret))
             .map(|key| (key, values.render_setting_as_ruby(key)))
             .collect();
         now.render_config_with_restored_values(&wanted).map_err(|refusal| match refusal {
             ConfigEditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
-            other => self.edit_refusal_failure(&now, &other, &[]),
+            other => self.build_edit_refusal_failure(&now, &other, &[]),
         })
     }
 
-    async fn replace_config(&self, seen: &str, old: &[u8], new: &[u8]) -> Result<ConfigWriteResult, Failure> {
+    async fn replace_config_with_backup(
+        &self,
+        seen: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<ConfigWriteResult, Failure> {
         if old == new {
             return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
         let backup = self.choose_config_backup_path().await;
         let before = self.read_pending_config_changes(seen).await;
-        self.transport.replace_file(&self.config, seen, new, &backup).await?;
+        self.transport.replace_file_if_unchanged(&self.config, seen, new, &backup).await?;
         self.note_own_config_write(&sha256_hex(new), before);
         Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
     }
 
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
     async fn choose_config_backup_path(&self) -> PathBuf {
-        let (dir, name) = self.config_dir_and_name();
+        let (dir, name) = self.split_config_dir_and_name();
         let stamp = clock::render_file_timestamp(self.clock.current_host_time());
         let named = |count: usize| match count {
             1 => dir.join(format!("{name}.{stamp}.bak")),
@@ -289,7 +302,7 @@ impl Host {
         };
         for from in (1..).step_by(BACKUP_NAMES_PER_LOOK) {
             let paths: Vec<PathBuf> = (from..from + BACKUP_NAMES_PER_LOOK).map(named).collect();
-            let there = self.transport.find_existing(&paths).await;
+            let there = self.transport.find_existing_paths(&paths).await;
             if let Some(free) = paths.into_iter().find(|path| !there.contains(path)) {
                 return free;
             }
@@ -297,28 +310,29 @@ impl Host {
         named(1)
     }
 
-    fn config_dir_and_name(&self) -> (PathBuf, String) {
+    fn split_config_dir_and_name(&self) -> (PathBuf, String) {
         let dir = self.config.parent().filter(|dir| !dir.as_os_str().is_empty());
         let name = self.config.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (dir.unwrap_or(".".as_ref()).to_owned(), name)
     }
 
-    fn config_drifted_failure(&self) -> Failure {
-        Failure::drift_failure(
-            self.config_location(),
+    fn build_config_drifted_failure(&self) -> Failure {
+        Failure::new_plan_drift_failure(
+            self.render_config_location(),
             "it was changed since it was read, so it was not overwritten",
         )
     }
 
     /// What to type where the file can't be written. A secret is never said: its line is put into a file of this user's.
-    fn render_manual_edit_steps(&self, wanted: &[(SettingKey, String)]) -> String {
-        if wanted.iter().any(|(key, _)| *key == SettingKey::Secret) {
-            let line = |(key, value): &(SettingKey, String)| {
+    fn render_manual_edit_steps(&self, wanted: &[(CloudFrontSettingKey, String)]) -> String {
+        if wanted.iter().any(|(key, _)| *key == CloudFrontSettingKey::Secret) {
+            let line = |(key, value): &(CloudFrontSettingKey, String)| {
                 format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name())
             };
             let text: String = wanted.iter().map(line).collect();
-            if let Ok(kept) =
-                self.state.write_state_file(&self.host_note_file_name(MANUAL_LINES_FILE), text.as_bytes())
+            if let Ok(kept) = self
+                .state
+                .write_state_dir_file(&self.build_host_note_file_name(MANUAL_LINES_FILE), text.as_bytes())
             {
                 let (kept, path) = (quote_shell_path(&kept), quote_shell_path(&self.config));
                 return match self.transport.remote_host_name() {
@@ -327,29 +341,29 @@ impl Host {
                 };
             }
         }
-        let off = [(SettingKey::Enabled, "false".to_owned())];
+        let off = [(CloudFrontSettingKey::Enabled, "false".to_owned())];
         let wanted = if wanted.is_empty() { &off } else { wanted };
-        let line = |(key, value): &(SettingKey, String)| {
-            let value = if *key == SettingKey::Secret { "'(hidden)'" } else { value };
+        let line = |(key, value): &(CloudFrontSettingKey, String)| {
+            let value = if *key == CloudFrontSettingKey::Secret { "'(hidden)'" } else { value };
             format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
         };
         let lines: Vec<String> = wanted.iter().map(line).collect();
         let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
-        let ctl = self.ctl.ctl_command_line();
+        let ctl = self.ctl.render_ctl_command_line();
         format!(
             "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
-            self.config_location(),
+            self.render_config_location(),
             lines.join(" ; "),
             self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default(),
         )
     }
 
     /// A failure whose next move is followed, after `then`, by what to type.
-    fn with_manual_edit_steps(
+    fn append_manual_edit_steps(
         &self,
         mut failure: Failure,
         then: &str,
-        wanted: &[(SettingKey, String)],
+        wanted: &[(CloudFrontSettingKey, String)],
     ) -> Failure {
         if failure.kind != FailureKind::Drifted {
             failure.next = format!("{}; {then} {}", failure.next, self.render_manual_edit_steps(wanted));
@@ -358,18 +372,18 @@ impl Host {
         failure
     }
 
-    fn edit_refusal_failure(
+    fn build_edit_refusal_failure(
         &self,
         file: &ConfigFile,
         refusal: &ConfigEditRefusal,
-        wanted: &[(SettingKey, String)],
+        wanted: &[(CloudFrontSettingKey, String)],
     ) -> Failure {
-        let path = self.config_location();
+        let path = self.render_config_location();
         match refusal {
-            ConfigEditRefusal::NotRuby(line) => self.with_manual_edit_steps(
-                Failure::other_failure(
+            ConfigEditRefusal::NotRuby(line) => self.append_manual_edit_steps(
+                Failure::new_generic_failure(
                     path,
-                    format!("line {line} is not Ruby: {}", file.redacted_line(*line)),
+                    format!("line {line} is not Ruby: {}", file.redact_config_line(*line)),
                     format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
                 ),
                 MANUAL_AFTERWARDS,
@@ -378,26 +392,26 @@ impl Host {
             ConfigEditRefusal::Expressions(lines) => {
                 let lines: Vec<String> =
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
-                Failure::missing_consent_failure(
+                Failure::new_missing_consent_failure(
                     path,
                     format!("what stands there is an expression, {}", lines.join("; ")),
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            ConfigEditRefusal::EarlyExit(line) => self.with_manual_edit_steps(
-                Failure::other_failure(
+            ConfigEditRefusal::EarlyExit(line) => self.append_manual_edit_steps(
+                Failure::new_generic_failure(
                     path,
                     format!(
                         "line {line} leaves the file, so nothing after it is run: {}",
-                        file.redacted_line(*line)
+                        file.redact_config_line(*line)
                     ),
                     format!("take line {line} out, then look again"),
                 ),
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
-            ConfigEditRefusal::Unsure => self.with_manual_edit_steps(
-                Failure::other_failure(
+            ConfigEditRefusal::Unsure => self.append_manual_edit_steps(
+                Failure::new_generic_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",
                     "look at its last lines for something that doesn't end",

@@ -30,7 +30,7 @@ pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Renders an error of the file system as an operator needs it.
-pub(super) fn file_failure(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn build_file_failure(path: &Path, error: &io::Error) -> Failure {
     use io::ErrorKind as E;
     let dir = path.parent().unwrap_or(path).display();
     let (kind, next) = match error.kind() {

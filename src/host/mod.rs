@@ -45,7 +45,7 @@ pub struct Host {
 impl Host {
     /// Returns this machine as the host.
     #[must_use]
-    pub fn new_local(config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
+    pub fn new_local_host(config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
         Self {
             transport: HostTransport::Local,
             config: config.to_owned(),
@@ -60,31 +60,36 @@ impl Host {
 
     /// Returns another machine, at the end of `line`, which was laid; what is kept here of it is kept in `state`.
     #[must_use]
-    pub fn new_remote(line: SshClient, config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
+    pub fn new_remote_host(
+        line: SshClient,
+        config: &Path,
+        ctl: PackagecloudCtl,
+        state: HostStateDir,
+    ) -> Self {
         let of = line.clone();
         let clock = HostClock::new(move || {
-            environment::clock::shift_time(
+            environment::clock::shift_time_by_milliseconds(
                 HostClock::default().current_host_time(),
                 of.remote_clock_ahead_ms(),
             )
         });
-        Self { transport: HostTransport::Ssh(line), clock, ..Self::new_local(config, ctl, state) }
+        Self { transport: HostTransport::Ssh(line), clock, ..Self::new_local_host(config, ctl, state) }
     }
 
     /// Returns a sandbox's host: no keyring, no configuration client of this machine is ever asked.
     #[must_use]
-    pub fn new_sandboxed(
+    pub fn new_sandboxed_host(
         config: &Path,
         play: ctl::SimulatedPackagecloudCtl,
         state: HostStateDir,
         clock: HostClock,
     ) -> Self {
         let (keyring, ctl) = (Keyring::new_in_memory_keyring(), PackagecloudCtl::Simulated(play));
-        Self { keyring, clock, looks_for_clients: false, ..Self::new_local(config, ctl, state) }
+        Self { keyring, clock, looks_for_clients: false, ..Self::new_local_host(config, ctl, state) }
     }
     /// Returns something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
     #[must_use]
-    pub fn with_host_prefix(&self, what: &str) -> String {
+    pub fn prefix_text_with_host(&self, what: &str) -> String {
         match self.transport.remote_host_name() {
             None => what.to_owned(),
             Some(name) => format!("{name}:{what}"),
@@ -93,35 +98,35 @@ impl Host {
 
     /// Returns ` on web1`, for the end of what is said of another host; nothing for this one.
     #[must_use]
-    pub fn host_suffix(&self) -> String {
+    pub fn render_host_suffix(&self) -> String {
         self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default()
     }
 
     /// Returns where packagecloud.rb lies, as it is said.
     #[must_use]
-    pub fn config_location(&self) -> String {
-        self.with_host_prefix(&self.config.display().to_string())
+    pub fn render_config_location(&self) -> String {
+        self.prefix_text_with_host(&self.config.display().to_string())
     }
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
     pub fn write_host_note(&self, name: &str, text: &str) {
-        let _ = self.state.write_state_file(&self.host_note_file_name(name), text.as_bytes());
+        let _ = self.state.write_state_dir_file(&self.build_host_note_file_name(name), text.as_bytes());
     }
 
     /// Reads what [`Self::write_host_note`] kept.
     #[must_use]
     pub fn read_host_note(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.state.read_state_file(&self.host_note_file_name(name))?).ok()
+        String::from_utf8(self.state.read_state_dir_file(&self.build_host_note_file_name(name))?).ok()
     }
 
     /// Removes what [`Self::write_host_note`] kept.
     pub fn remove_host_note(&self, name: &str) {
-        self.state.remove_state_file(&self.host_note_file_name(name));
+        self.state.remove_state_dir_file(&self.build_host_note_file_name(name));
     }
 
     /// Returns a name for something that is kept here about this host.
     #[must_use]
-    pub fn host_note_file_name(&self, name: &str) -> String {
+    pub fn build_host_note_file_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };
         match self.transport.remote_host_name() {
             None => name.to_owned(),

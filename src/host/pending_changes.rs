@@ -31,7 +31,7 @@ impl Host {
         let Some(changed) = self.read_config_change_time().await else {
             return PendingConfigChanges::Unknown;
         };
-        let last = self.last_reconfigure_time().await;
+        let last = self.read_last_reconfigure_time().await;
         let written = self.read_host_note(LAST_WRITE_NOTE);
         let ours = written.as_deref().and_then(|text| text.split_once(' ')).filter(|(of, _)| *of == hash);
         match (last, ours) {
@@ -55,7 +55,7 @@ impl Host {
         if !matches!(self.ctl, PackagecloudCtl::Command(_)) {
             return None;
         }
-        if let Some(rpm) = self.find_rpm().await {
+        if let Some(rpm) = self.find_rpm_program().await {
             for name in PACKAGE_NAMES {
                 let said = self
                     .transport

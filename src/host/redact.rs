@@ -12,16 +12,16 @@ pub struct Redactor(Arc<RwLock<Vec<String>>>);
 
 impl Redactor {
     /// Learns a secret, in every form under which it may turn up.
-    pub fn learn_secret(&self, secret: &Secret) {
-        self.add_secret_forms(redact::secret_forms(secret.expose_secret()));
+    pub fn learn_secret_to_redact(&self, secret: &Secret) {
+        self.add_secret_forms_to_redact(redact::list_secret_encoded_forms(secret.expose_secret()));
     }
 
     /// Learns every secret of a packagecloud.rb.
-    pub fn learn_file_secrets(&self, file: &ConfigFile) {
-        self.add_secret_forms(file.known_secrets().to_vec());
+    pub fn learn_config_file_secrets(&self, file: &ConfigFile) {
+        self.add_secret_forms_to_redact(file.known_secrets().to_vec());
     }
 
-    fn add_secret_forms(&self, forms: Vec<String>) {
+    fn add_secret_forms_to_redact(&self, forms: Vec<String>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.extend(forms);
         // Longest first, so that no secret is cut by one that it contains.
@@ -31,8 +31,8 @@ impl Redactor {
 
     /// Returns the line as it may be shown.
     #[must_use]
-    pub fn redact_line(&self, line: &str) -> String {
-        redact::redact_line(
+    pub fn redact_secrets_in_line(&self, line: &str) -> String {
+        redact::redact_secrets_in_line(
             &strip_control_sequences(line),
             &self.0.read().unwrap_or_else(PoisonError::into_inner),
         )
@@ -107,12 +107,13 @@ mod tests {
     #[test]
     fn a_secret_is_hidden_even_where_escapes_cut_it() {
         let redactor = Redactor::default();
-        redactor.learn_secret(&Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI"));
-        redactor.learn_file_secrets(&ConfigFile::parse_packagecloud_rb(
+        redactor.learn_secret_to_redact(&Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI"));
+        redactor.learn_config_file_secrets(&ConfigFile::parse_packagecloud_rb(
             b"backups['s3_secret_key'] = 'from-the-file'\n",
         ));
         assert_eq!(
-            redactor.redact_line("\u{1b}[31mfrom-\u{1b}[0mthe-file, 026d8abc1a8b25f10e8389cfefbfb65b"),
+            redactor
+                .redact_secrets_in_line("\u{1b}[31mfrom-\u{1b}[0mthe-file, 026d8abc1a8b25f10e8389cfefbfb65b"),
             "(hidden), (hidden)"
         );
         assert_eq!(format!("{redactor:?}"), "Redactor(hidden)");

@@ -39,25 +39,25 @@ impl PackagecloudVersion {
 pub fn check_packagecloud_version(version: Option<&PackagecloudVersion>) -> CheckResult {
     const CHECK_NAME: &str = "packagecloud-version";
     let Some(version) = version else {
-        return CheckResult::unknown_check(
+        return CheckResult::new_unknown_check(
             CHECK_NAME,
             "packagecloud:enterprise's version could not be found out; CloudFront needs 2.0.7 or later",
         );
     };
     let found = format!("packagecloud:enterprise {} ({})", version.text, version.by);
     if version.numbers < FIRST_WITH_CLOUDFRONT {
-        CheckResult::failed_check(
+        CheckResult::new_failed_check(
             CHECK_NAME,
             format!("{found} knows no CloudFront"),
             "upgrade packagecloud:enterprise to 2.0.7 or later first",
         )
     } else if version.numbers < FIRST_WITH_METADATA {
-        CheckResult::passed_check(
+        CheckResult::new_passed_check(
             CHECK_NAME,
             format!("{found}: packages go through CloudFront, repository metadata stays on S3 before 3.0.0"),
         )
     } else {
-        CheckResult::passed_check(CHECK_NAME, found)
+        CheckResult::new_passed_check(CHECK_NAME, found)
     }
 }
 
@@ -66,11 +66,11 @@ impl Host {
     pub async fn read_packagecloud_version(&self) -> Option<PackagecloudVersion> {
         match &self.ctl {
             PackagecloudCtl::Command(_) => {}
-            PackagecloudCtl::Simulated(_) => return self.read_sandbox_version().await,
+            PackagecloudCtl::Simulated(_) => return self.read_sandbox_packagecloud_version().await,
             PackagecloudCtl::None => return None,
         }
         for name in ["packagecloud", "packagecloud-enterprise"] {
-            if let Some(program) = self.transport.find_program("dpkg-query").await
+            if let Some(program) = self.transport.find_program_path("dpkg-query").await
                 && let Some(out) = self
                     .transport
                     .query_program_stdout(&program, &["-W", "-f=${db:Status-Status} ${Version}", name])
@@ -80,7 +80,7 @@ impl Host {
             {
                 return Some(version);
             }
-            if let Some(program) = self.find_rpm().await
+            if let Some(program) = self.find_rpm_program().await
                 && let Some(out) =
                     self.transport.query_program_stdout(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
                 && let Some(version) = out
@@ -98,23 +98,23 @@ impl Host {
         {
             return PackagecloudVersion::parse_packagecloud_version(text, "version-manifest.txt");
         }
-        self.infer_version_from_help().await
+        self.infer_packagecloud_version_from_help().await
     }
 
     /// Finds rpm, where its database is: without one it would make one, in the home of whoever asks.
-    pub(crate) async fn find_rpm(&self) -> Option<PathBuf> {
+    pub(crate) async fn find_rpm_program(&self) -> Option<PathBuf> {
         let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].into_iter().flat_map(|dir| {
             ["rpmdb.sqlite", "Packages", "Packages.db"].map(|name| Path::new(dir).join(name))
         });
         let databases: Vec<PathBuf> = databases.collect();
-        if self.transport.find_existing(&databases).await.is_empty() {
+        if self.transport.find_existing_paths(&databases).await.is_empty() {
             return None;
         }
-        self.transport.find_program("rpm").await
+        self.transport.find_program_path("rpm").await
     }
 
     /// The version that a sandbox's packagecloud says of itself.
-    async fn read_sandbox_version(&self) -> Option<PackagecloudVersion> {
+    async fn read_sandbox_packagecloud_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
         self.run_packagecloud_ctl(CtlCommand::Version, &mut |line| {
             said = PackagecloudVersion::parse_packagecloud_version(line, "the sandbox's");
@@ -127,29 +127,29 @@ impl Host {
     /// Checks whether packagecloud-ctl is there, where it shall be run at all.
     pub async fn check_packagecloud_ctl(&self) -> Option<CheckResult> {
         let PackagecloudCtl::Command(words) = &self.ctl else { return None };
-        let name = format!("packagecloud-ctl{}", self.host_suffix());
-        if let Some(program) = self.transport.find_program(words.first()?).await {
-            return Some(CheckResult::passed_check(name, program.display().to_string()));
+        let name = format!("packagecloud-ctl{}", self.render_host_suffix());
+        if let Some(program) = self.transport.find_program_path(words.first()?).await {
+            return Some(CheckResult::new_passed_check(name, program.display().to_string()));
         }
-        let failure = self.missing_program_failure(words.first()?, CtlCommand::Reconfigure);
-        Some(CheckResult::failed_check(name, failure.why, failure.next))
+        let failure = self.build_missing_program_failure(words.first()?, CtlCommand::Reconfigure);
+        Some(CheckResult::new_failed_check(name, failure.why, failure.next))
     }
 
     /// Reads what `packagecloud-ctl status` prints of its services.
     pub async fn read_services_status(&self) -> Option<String> {
         let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
-        let program = self.transport.find_program(first).await?;
+        let program = self.transport.find_program_path(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("status");
         self.transport.query_program_output(&program, &arguments).await
     }
 
     /// Infers from the commands that packagecloud-ctl lists whether it knows CloudFront.
-    pub(crate) async fn infer_version_from_help(&self) -> Option<PackagecloudVersion> {
+    pub(crate) async fn infer_packagecloud_version_from_help(&self) -> Option<PackagecloudVersion> {
         let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
-        let program = self.transport.find_program(first).await?;
+        let program = self.transport.find_program_path(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("help");
         let list = self.transport.query_program_output(&program, &arguments).await?;

@@ -82,17 +82,25 @@ impl Failure {
     }
 
     /// Returns a failure whose kind changes nothing.
-    pub fn other_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new_generic_failure(
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self::new(FailureKind::Other, what, why, next)
     }
 
     /// Returns a failure of the command line.
-    pub fn usage_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new_usage_failure(
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self::new(FailureKind::Usage, what, why, next)
     }
 
     /// Returns a failure for want of a consent.
-    pub fn missing_consent_failure(
+    pub fn new_missing_consent_failure(
         what: impl Into<String>,
         why: impl Into<String>,
         next: impl Into<String>,
@@ -102,14 +110,14 @@ impl Failure {
 
     /// Marks it as a refusal of this machine's clock.
     #[must_use]
-    pub fn with_clock_skew(mut self) -> Self {
+    pub fn mark_failure_as_clock_skew(mut self) -> Self {
         self.facts.is_clock_skew = true;
         self
     }
 
     /// Marks it as one of the line to `host`.
     #[must_use]
-    pub fn with_lost_host(mut self, host: &str) -> Self {
+    pub fn mark_failure_as_lost_host(mut self, host: &str) -> Self {
         self.facts.lost_host = Some(host.to_owned());
         self
     }
@@ -121,13 +129,13 @@ impl Failure {
     }
 
     /// Returns a failure of a plan that reality has left behind.
-    pub fn drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {
+    pub fn new_plan_drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(FailureKind::Drifted, what, why, "look again, and go on from what is there now")
     }
 
     /// Adds AWS's error code and request id.
     #[must_use]
-    pub fn with_aws_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
+    pub fn add_aws_error_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
         self.code = code;
         self.request_id = request_id;
         self

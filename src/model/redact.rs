@@ -12,23 +12,23 @@ pub fn is_secret_key(name: &str) -> bool {
     ["secret", "key", "password", "passwd", "passphrase", "token"].iter().any(|word| name.contains(word))
 }
 
-/// Returns the line without any of `known` (as [`secret_forms`] gives them), without the values that secret keys are given in
+/// Returns the line without any of `known` (as [`list_secret_encoded_forms`] gives them), without the values that secret keys are given in
 /// it, and without the tokens and signatures of its URLs.
 #[must_use]
-pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
+pub fn redact_secrets_in_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
     let mut line = line.to_owned();
     for secret in known {
         if line.contains(secret.as_ref()) {
             line = redact_whole_word(&line, secret.as_ref());
         }
     }
-    redact_pem_line(&redact_url_user_info(&redact_key_value_pairs(&redact_url_parameters(&line))))
+    redact_pem_line(&redact_url_user_info(&redact_secret_key_values(&redact_url_parameters(&line))))
 }
 
 /// Returns the forms under which a secret may turn up: as written, base64-decoded, and each line of one that has
 /// several. Nothing under four characters, nor Ruby's own words: hiding those would hide everything.
 #[must_use]
-pub fn secret_forms(secret: &str) -> Vec<String> {
+pub fn list_secret_encoded_forms(secret: &str) -> Vec<String> {
     use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
     let fits = |text: &str| {
         text.chars().count() >= 4 && !["true", "false", "none", "null", "(hidden)"].contains(&text)
@@ -75,7 +75,7 @@ fn redact_whole_word(line: &str, secret: &str) -> String {
 }
 
 /// `key = 'value'`, `"key" => "value"`, `key: value`, `KEY=value`, as Ruby, JSON, YAML and a shell write them.
-fn redact_key_value_pairs(line: &str) -> String {
+fn redact_secret_key_values(line: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -267,20 +267,34 @@ mod tests {
             ("deb https://tok123:@pc.example.com/a/b/ any", "deb https://(hidden)@pc.example.com/a/b/ any"),
             ("mail me@example.com", "mail me@example.com"),
         ] {
-            assert_eq!(redact_line(line, &NO_SECRETS), shown);
+            assert_eq!(redact_secrets_in_line(line, &NO_SECRETS), shown);
         }
     }
 
     #[test]
     fn a_known_secret_is_hidden_in_each_of_its_forms() {
-        let known = secret_forms("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI");
-        assert_eq!(redact_line("say MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI!", &known), "say (hidden)!");
-        assert_eq!(redact_line("026d8abc1a8b25f10e8389cfefbfb65b", &known), "(hidden)");
-        assert_eq!(redact_line("it's a\\'b'c", &secret_forms("a'b'c")), "it's a\\'b'c", "another text");
-        assert_eq!(redact_line("x a\\'b\\'c y", &secret_forms("a'b'c")), "x (hidden) y");
-        assert_eq!(redact_line("rooted root", &secret_forms("root")), "rooted (hidden)", "whole words");
-        assert_eq!(redact_line("true", &secret_forms("true")), "true");
+        let known = list_secret_encoded_forms("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI");
+        assert_eq!(
+            redact_secrets_in_line("say MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI!", &known),
+            "say (hidden)!"
+        );
+        assert_eq!(redact_secrets_in_line("026d8abc1a8b25f10e8389cfefbfb65b", &known), "(hidden)");
+        assert_eq!(
+            redact_secrets_in_line("it's a\\'b'c", &list_secret_encoded_forms("a'b'c")),
+            "it's a\\'b'c",
+            "another text"
+        );
+        assert_eq!(
+            redact_secrets_in_line("x a\\'b\\'c y", &list_secret_encoded_forms("a'b'c")),
+            "x (hidden) y"
+        );
+        assert_eq!(
+            redact_secrets_in_line("rooted root", &list_secret_encoded_forms("root")),
+            "rooted (hidden)",
+            "whole words"
+        );
+        assert_eq!(redact_secrets_in_line("true", &list_secret_encoded_forms("true")), "true");
         let pem = "-----BEGIN KEY-----\nMIIEabcdefgh\n-----END KEY-----\n";
-        assert_eq!(redact_line("+ MIIEabcdefgh", &secret_forms(pem)), "+ (hidden)");
+        assert_eq!(redact_secrets_in_line("+ MIIEabcdefgh", &list_secret_encoded_forms(pem)), "+ (hidden)");
     }
 }

@@ -19,7 +19,7 @@ impl Secret {
     /// Makes a fresh `cloudfront_secret`: base64 of 32 lower-case hex characters made from 16 random bytes
     /// (contract section 4). `random` comes from the operating system; the caller draws it.
     #[must_use]
-    pub fn from_random_bytes(random: &[u8; 16]) -> Self {
+    pub fn generate_cloudfront_secret(random: &[u8; 16]) -> Self {
         let hexed = Zeroizing::new(hex::encode(random));
         Self::new(STANDARD.encode(hexed.as_bytes()))
     }
@@ -34,9 +34,9 @@ impl Secret {
     ///
     /// # Errors
     /// Names the reason where the text isn't such base64.
-    pub fn decode_base64_key(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub fn decode_base64_secret_key(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let refuse = |why: &str| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 "cloudfront_secret",
                 why,
                 "correct it in packagecloud.rb, or make a new one with --new-secret (links signed with the old one stop working)",
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn a_fresh_secret_has_the_shape_that_packagecloud_makes() {
-        let secret = Secret::from_random_bytes(&[0xab; 16]);
-        assert_eq!(secret.decode_base64_key().unwrap().as_slice(), "ab".repeat(16).as_bytes());
+        let secret = Secret::generate_cloudfront_secret(&[0xab; 16]);
+        assert_eq!(secret.decode_base64_secret_key().unwrap().as_slice(), "ab".repeat(16).as_bytes());
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
     }
 
@@ -81,10 +81,10 @@ mod tests {
             ("c2hvcnQ=", "fewer than 16"),
             ("MDI2ZDhh\n", "not base64"),
         ] {
-            assert!(Secret::new(text).decode_base64_key().unwrap_err().why.contains(why), "{text}");
+            assert!(Secret::new(text).decode_base64_secret_key().unwrap_err().why.contains(why), "{text}");
         }
         assert!(
-            Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI").decode_base64_key().is_ok(),
+            Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI").decode_base64_secret_key().is_ok(),
             "padding is optional"
         );
     }

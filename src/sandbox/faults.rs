@@ -5,7 +5,7 @@
 //! `hang` (no answer until the client gives up), `panic` (this program itself breaks where it asks; of the service `wizard`
 //! each effect is a request, asked from within its loop), or `error:CODE` with `error:CODE=MESSAGE`.
 
-use super::service::Service;
+use super::service::SandboxService;
 use crate::model::failure::Failure;
 
 const FAULT_SYNTAX: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
@@ -26,7 +26,7 @@ pub enum SandboxFault {
 /// What may be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultTarget {
-    Service(Service),
+    Service(SandboxService),
     /// The wizard's own loop: each effect is a request.
     Wizard,
 }
@@ -37,7 +37,7 @@ const ANY_SERVICE: &str = "*";
 
 /// In a request's extensions: the service makes somebody else's edit first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DriftInjection;
+pub struct ForeignEditInjection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SandboxFaultRule {
@@ -75,7 +75,11 @@ impl SandboxFaultRules {
     }
 
     /// Counts a request, and returns what goes wrong with it.
-    pub fn next_sandbox_fault(&mut self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
+    pub fn count_request_and_pick_fault(
+        &mut self,
+        target: FaultTarget,
+        operation: &str,
+    ) -> Option<SandboxFault> {
         let mut struck = None;
         for rule in &mut self.0 {
             let meant = rule.target.map_or(target != FaultTarget::Wizard, |wanted| wanted == target)
@@ -98,18 +102,22 @@ fn parse_fault_target(name: &str) -> Result<Option<FaultTarget>, String> {
         ANY_SERVICE => Ok(None),
         WIZARD_TARGET => Ok(Some(FaultTarget::Wizard)),
         _ => {
-            if let Some(service) = Service::from_name(name) {
+            if let Some(service) = SandboxService::from_service_name(name) {
                 return Ok(Some(FaultTarget::Service(service)));
             }
-            let names: Vec<&str> =
-                Service::ALL.map(Service::name).into_iter().chain([WIZARD_TARGET, ANY_SERVICE]).collect();
+            let names: Vec<&str> = SandboxService::ALL
+                .map(SandboxService::service_name)
+                .into_iter()
+                .chain([WIZARD_TARGET, ANY_SERVICE])
+                .collect();
             Err(format!("{name} is none of {}", names.join(", ")))
         }
     }
 }
 
 fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
-    let wrong = |why: String| Failure::usage_failure(format!("--sandbox-fault {text}"), why, FAULT_SYNTAX);
+    let wrong =
+        |why: String| Failure::new_usage_failure(format!("--sandbox-fault {text}"), why, FAULT_SYNTAX);
     let (name, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
     let target = parse_fault_target(name).map_err(wrong)?;
     let (head, tail) = rest.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
@@ -169,40 +177,58 @@ mod tests {
             parse_specs(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"])
                 .unwrap();
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "GetDistribution"),
+            faults.count_request_and_pick_fault(
+                FaultTarget::Service(SandboxService::CloudFront),
+                "GetDistribution"
+            ),
             None
         );
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
+            faults.count_request_and_pick_fault(
+                FaultTarget::Service(SandboxService::CloudFront),
+                "ListDistributions"
+            ),
             Some(SandboxFault::Throttle)
         );
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
+            faults.count_request_and_pick_fault(
+                FaultTarget::Service(SandboxService::CloudFront),
+                "ListDistributions"
+            ),
             None
         );
-        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::Kms), "ListKeys"), None);
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::Kms), "CreateKey"),
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Kms), "ListKeys"),
+            None
+        );
+        assert_eq!(
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Kms), "CreateKey"),
             Some(SandboxFault::Lost)
         );
-        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "GetObject"), None);
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "GetObject"),
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "GetObject"),
+            None
+        );
+        assert_eq!(
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "GetObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::S3), "PutObject"),
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "PutObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
-        assert_eq!(faults.next_sandbox_fault(FaultTarget::Service(Service::Iam), "GetRole"), None);
+        assert_eq!(
+            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
+            None
+        );
     }
 
     #[test]
@@ -215,7 +241,8 @@ mod tests {
             message: "KMS key, invalid".into(),
         };
         assert_eq!(
-            faults.next_sandbox_fault(FaultTarget::Service(Service::Lambda), "CreateFunction"),
+            faults
+                .count_request_and_pick_fault(FaultTarget::Service(SandboxService::Lambda), "CreateFunction"),
             Some(wanted)
         );
     }

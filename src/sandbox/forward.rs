@@ -22,20 +22,20 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use super::serve::{SandboxAddresses, find_running_sandbox_server};
+use super::serve::{SandboxServerAddresses, find_running_sandbox_addresses};
 
 /// The other end of a served sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxForwardingClient {
-    pub addresses: SandboxAddresses,
+    pub addresses: SandboxServerAddresses,
     client: Client<Tcp, Full<Bytes>>,
     patience: Option<Duration>,
 }
 
 /// Opens a client of DIR's server, where one is serving it.
 #[must_use]
-pub fn open_forwarding_client(dir: &Path) -> Option<SandboxForwardingClient> {
-    let addresses = find_running_sandbox_server(dir)?;
+pub fn connect_to_sandbox_server(dir: &Path) -> Option<SandboxForwardingClient> {
+    let addresses = find_running_sandbox_addresses(dir)?;
     Some(SandboxForwardingClient {
         addresses,
         client: Client::builder(TokioExecutor::new()).build_http(),
@@ -46,7 +46,7 @@ pub fn open_forwarding_client(dir: &Path) -> Option<SandboxForwardingClient> {
 impl SandboxForwardingClient {
     /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
-    pub fn forwarding_http_client(&self) -> SharedHttpClient {
+    pub fn build_forwarding_http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
     }
 

@@ -29,7 +29,7 @@ pub fn import_directory_into_bucket(
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         let unreadable = |path: &Path, error: &std::io::Error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "name a directory that can be read",
@@ -50,7 +50,7 @@ pub fn import_directory_into_bucket(
             }
             let key = file.strip_prefix(path).ok().and_then(Path::to_str).filter(|key| key.len() <= 1024);
             let Some(key) = key else {
-                return Err(Failure::other_failure(
+                return Err(Failure::new_generic_failure(
                     file.display().to_string(),
                     "its path is no key: not UTF-8, or longer than 1024 bytes",
                     "rename it, or leave it out",
@@ -65,7 +65,7 @@ pub fn import_directory_into_bucket(
                 &content,
             )
             .map_err(|error| {
-                Failure::other_failure(
+                Failure::new_generic_failure(
                     format!("bucket {bucket}"),
                     error.to_string(),
                     "look whether the sandbox has it",
@@ -100,12 +100,17 @@ mod tests {
             import_directory_into_bucket(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
         assert_eq!(done, SandboxImportSummary { objects: 2, bytes: 10 });
         let found: Vec<(String, String)> = world
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
             .read_stored_bucket(seed::SANDBOX_BUCKET, |all| {
                 all.values()
                     .flatten()
-                    .map(|one| (one.key.clone(), one.object_attribute("content-type").unwrap().to_owned()))
+                    .map(|one| {
+                        (
+                            one.key.clone(),
+                            one.find_object_attribute_by_header("content-type").unwrap().to_owned(),
+                        )
+                    })
                     .collect()
             })
             .unwrap();

@@ -23,12 +23,12 @@ pub struct CallLedger(Vec<CallLedgerEntry>);
 
 impl CallLedger {
     /// Notes a call.
-    pub fn append_ledger_entry(&mut self, call: CallLedgerEntry) {
+    pub fn append_call_to_ledger(&mut self, call: CallLedgerEntry) {
         self.0.push(call);
     }
 
     /// Returns the calls, in the order in which they ended.
-    pub fn ledger_entries(&self) -> &[CallLedgerEntry] {
+    pub fn recorded_calls(&self) -> &[CallLedgerEntry] {
         &self.0
     }
 }
@@ -41,7 +41,7 @@ pub fn is_write_operation(operation: &str) -> bool {
 }
 
 /// Counts how many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
-pub fn longest_call_chain(calls: &[CallLedgerEntry]) -> usize {
+pub fn count_longest_sequential_calls(calls: &[CallLedgerEntry]) -> usize {
     let mut by_end: Vec<&CallLedgerEntry> = calls.iter().collect();
     by_end.sort_by_key(|call| (call.end, call.start));
     let mut free_at = Duration::ZERO;
@@ -72,10 +72,13 @@ mod tests {
 
     #[test]
     fn calls_side_by_side_count_once() {
-        assert_eq!(longest_call_chain(&[]), 0);
-        assert_eq!(longest_call_chain(&[sample_entry(0, 10), sample_entry(0, 10), sample_entry(0, 10)]), 1);
+        assert_eq!(count_longest_sequential_calls(&[]), 0);
         assert_eq!(
-            longest_call_chain(&[
+            count_longest_sequential_calls(&[sample_entry(0, 10), sample_entry(0, 10), sample_entry(0, 10)]),
+            1
+        );
+        assert_eq!(
+            count_longest_sequential_calls(&[
                 sample_entry(0, 10),
                 sample_entry(10, 20),
                 sample_entry(12, 30),

@@ -1,7 +1,7 @@
 //! The sandbox: an AWS, a CloudFront and a packagecloud that live in this process, with AWS's own rules, kept in a directory.
 //!
 //! Nothing outside main, the tests and the `sandbox` command plugs it in; it never reads real credentials or the network.
-//! This file puts it together: [`Sandbox`] holds the state of every service over a [`store::StateStore`] that knows none,
+//! This file puts it together: [`Sandbox`] holds the state of every service over a [`store::SandboxStateStore`] that knows none,
 //! the clock, the faults and the ledger. `router` brings a request to its service; a service has the sandbox handed to it.
 
 mod content_type;
@@ -32,12 +32,12 @@ use serde::{Deserialize, Serialize};
 use self::{
     faults::{FaultTarget, SandboxFault, SandboxFaultRules},
     ledger::{CallLedger, CallLedgerEntry},
-    process_state::SandboxProcessState,
-    store::StateStore,
+    process_state::SandboxInMemoryState,
+    store::SandboxStateStore,
 };
 use crate::model::failure::Failure;
 
-pub use options::{SandboxDelays, SandboxOptions};
+pub use options::{SandboxOptions, SandboxPropagationDelays};
 pub use seed::open_or_seed_sandbox;
 
 /// Every service's state; the names of the fields are those in the document on the disk.
@@ -78,9 +78,9 @@ impl WeakSandbox {
 
 struct SandboxInner {
     dir: PathBuf,
-    store: StateStore<SandboxState>,
-    process_state: SandboxProcessState,
-    delays: SandboxDelays,
+    store: SandboxStateStore<SandboxState>,
+    process_state: SandboxInMemoryState,
+    delays: SandboxPropagationDelays,
     latency: Duration,
     faults: Mutex<SandboxFaultRules>,
     ledger: Mutex<CallLedger>,
@@ -100,22 +100,22 @@ impl Sandbox {
     ///
     /// # Errors
     /// Says why the directory can't be made or read, that its document is damaged, or which fault can't be read.
-    pub fn open_without_seed(options: &SandboxOptions) -> Result<Self, Failure> {
+    pub fn open_sandbox_unseeded(options: &SandboxOptions) -> Result<Self, Failure> {
         let faults = SandboxFaultRules::parse_fault_rules(&options.faults)?;
         let wrong = |error: io::Error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("sandbox {}", options.dir.display()),
                 error.to_string(),
                 "choose another directory with --sandbox=DIR",
             )
         };
-        let store = StateStore::<SandboxState>::open(&options.dir).map_err(wrong)?;
-        let changed = store.read(|state| state.changed);
+        let store = SandboxStateStore::<SandboxState>::open_state_directory(&options.dir).map_err(wrong)?;
+        let changed = store.read_current_state(|state| state.changed);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(changed);
         Ok(Self(Arc::new(SandboxInner {
             dir: options.dir.clone(),
             store,
-            process_state: SandboxProcessState::new(&options.dir),
+            process_state: SandboxInMemoryState::new(&options.dir),
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
             faults: Mutex::new(faults),
@@ -127,7 +127,7 @@ impl Sandbox {
 
     /// Returns the unix time, on tokio's clock.
     #[must_use]
-    pub fn sandbox_time_now(&self) -> Duration {
+    pub fn sandbox_unix_time_now(&self) -> Duration {
         self.0.epoch + self.0.started.elapsed()
     }
 
@@ -145,13 +145,13 @@ impl Sandbox {
 
     /// Returns what this process remembers beside the state.
     #[must_use]
-    pub fn sandbox_process_state(&self) -> &SandboxProcessState {
+    pub fn in_memory_process_state(&self) -> &SandboxInMemoryState {
         &self.0.process_state
     }
 
     /// Returns how long its states take.
     #[must_use]
-    pub fn sandbox_delays(&self) -> SandboxDelays {
+    pub fn sandbox_delays(&self) -> SandboxPropagationDelays {
         self.0.delays
     }
 
@@ -162,16 +162,16 @@ impl Sandbox {
     }
 
     /// Reads the state as it is on the disk now.
-    pub fn read_sandbox_state<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
-        self.0.store.read(look)
+    pub fn read_sandbox_state_from_disk<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
+        self.0.store.read_current_state(look)
     }
 
     /// Changes the state; what `change` did is on the disk when this returns.
     ///
-    /// Where the disk refuses, the change is undone, and [`Self::take_storage_error`] says so: the caller's answer must not be given.
-    pub fn write_sandbox_state<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
-        let now = self.sandbox_time_now();
-        self.0.store.write(|state| {
+    /// Where the disk refuses, the change is undone, and [`Self::pop_state_write_error`] says so: the caller's answer must not be given.
+    pub fn update_sandbox_state_on_disk<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
+        let now = self.sandbox_unix_time_now();
+        self.0.store.update_and_save_state(|state| {
             let outcome = change(state);
             state.generation += 1;
             state.changed = now;
@@ -180,20 +180,20 @@ impl Sandbox {
     }
 
     /// Takes why a change couldn't be kept; it is given once.
-    fn take_storage_error(&self) -> Option<String> {
-        self.0.store.take_storage_error()
+    fn pop_state_write_error(&self) -> Option<String> {
+        self.0.store.pop_state_write_error()
     }
 
     /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.
-    pub fn run_due_jobs(&self) {
+    pub fn run_due_background_jobs(&self) {
         packagecloud::run_due_vendor_jobs(self);
         control_plane::s3control::advance_due_batch_jobs(self);
     }
 
     /// Returns every call since the sandbox was opened here, or its ledger cleared.
     #[must_use]
-    pub fn ledger_entries(&self) -> Vec<CallLedgerEntry> {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).ledger_entries().to_vec()
+    pub fn recorded_service_calls(&self) -> Vec<CallLedgerEntry> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).recorded_calls().to_vec()
     }
 
     /// Forgets the calls so far, so that what follows is counted alone.
@@ -201,8 +201,8 @@ impl Sandbox {
         *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
     }
 
-    fn record_service_call(&self, call: CallLedgerEntry) {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_ledger_entry(call);
+    fn append_call_to_ledger(&self, call: CallLedgerEntry) {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_call_to_ledger(call);
     }
 
     /// Panics where a fault of the wizard's own loop is asked for.
@@ -210,12 +210,16 @@ impl Sandbox {
     /// # Panics
     /// Then, and never else.
     pub fn panic_on_wizard_fault(&self) {
-        let fault = self.next_sandbox_fault(FaultTarget::Wizard, "");
+        let fault = self.pick_fault_for_request(FaultTarget::Wizard, "");
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    fn next_sandbox_fault(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
-        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_sandbox_fault(target, operation)
+    fn pick_fault_for_request(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
+        self.0
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count_request_and_pick_fault(target, operation)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::model::url::token::TokenConstruction;
+use crate::model::url::token::UrlTokenConstruction;
 
 /// How a sandbox is opened.
 #[derive(Debug, Clone, Default)]
@@ -13,18 +13,18 @@ pub struct SandboxOptions {
     /// A fresh one has an empty bucket instead of small repositories.
     pub empty: bool,
     /// How its packagecloud signs; kept in DIR.
-    pub construction: Option<TokenConstruction>,
+    pub construction: Option<UrlTokenConstruction>,
     /// `--sandbox-fault`, as given.
     pub faults: Vec<String>,
-    /// How long its states take; [`SandboxDelays::default`] where none is said.
-    pub delays: Option<SandboxDelays>,
+    /// How long its states take; [`SandboxPropagationDelays::default`] where none is said.
+    pub delays: Option<SandboxPropagationDelays>,
     /// Added to each call.
     pub latency: Duration,
 }
 
 /// How long AWS takes to make true what it has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SandboxDelays {
+pub struct SandboxPropagationDelays {
     /// Until the other services know a role, or its new trust.
     pub role: Duration,
     /// Until S3 knows an origin access identity.
@@ -47,7 +47,7 @@ pub struct SandboxDelays {
     pub job: Duration,
 }
 
-impl Default for SandboxDelays {
+impl Default for SandboxPropagationDelays {
     fn default() -> Self {
         Self {
             role: Duration::from_secs(4),
@@ -64,7 +64,7 @@ impl Default for SandboxDelays {
     }
 }
 
-impl SandboxDelays {
+impl SandboxPropagationDelays {
     /// No delay at all: for benches.
     pub const NONE: Self = Self {
         role: Duration::ZERO,

@@ -6,20 +6,20 @@ use std::{path::Path, sync::Mutex};
 
 use super::{
     control_plane::s3::SandboxObjectStore,
-    edge_location::{EdgeCache, EdgeFunctionInstances},
+    edge_location::{EdgeFunctionInstances, EdgeResponseCache},
 };
 
 /// What this process remembers.
-pub struct SandboxProcessState {
+pub struct SandboxInMemoryState {
     /// The index of the objects, over their journals.
     pub objects: SandboxObjectStore,
-    pub cache: Mutex<EdgeCache>,
+    pub cache: Mutex<EdgeResponseCache>,
     pub functions: EdgeFunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
 }
 
-impl SandboxProcessState {
+impl SandboxInMemoryState {
     /// Makes an empty memory over the objects in `dir`.
     pub fn new(dir: &Path) -> Self {
         Self {

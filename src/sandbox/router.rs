@@ -30,13 +30,13 @@ use super::{
     control_plane::{
         self, SandboxAwsError, iam,
         query::AwsQueryForm,
-        signature::{self, AuthorizationHeader},
+        signature::{self, SigV4AuthorizationHeader},
     },
     edge_location,
-    faults::{DriftInjection, FaultTarget, SandboxFault},
+    faults::{FaultTarget, ForeignEditInjection, SandboxFault},
     ledger::{self, CallLedgerEntry},
     packagecloud,
-    service::Service,
+    service::SandboxService,
 };
 
 /// The host of the sandbox's packagecloud.
@@ -47,19 +47,19 @@ const HANG_DURATION: Duration = Duration::from_hours(1);
 impl Sandbox {
     /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
-    pub fn sandbox_http_client(&self) -> SharedHttpClient {
+    pub fn build_sandbox_http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(SandboxHttpClient { world: self.clone(), patience: None })
     }
 
     /// Returns the configuration of SDK clients that live in this sandbox, as its one user.
     #[must_use]
-    pub fn sandbox_sdk_config(&self) -> SdkConfig {
-        self.sandbox_sdk_config_with_client(self.sandbox_http_client())
+    pub fn build_sandbox_sdk_config(&self) -> SdkConfig {
+        self.build_sdk_config_with_client(self.build_sandbox_http_client())
     }
 
     /// Returns the same configuration over another wire: that to the process which serves this sandbox.
     #[must_use]
-    pub fn sandbox_sdk_config_with_client(&self, client: SharedHttpClient) -> SdkConfig {
+    pub fn build_sdk_config_with_client(&self, client: SharedHttpClient) -> SdkConfig {
         let credentials = Credentials::new(iam::ACCESS_KEY, iam::SECRET_KEY, None, None, "sandbox");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -77,61 +77,64 @@ impl Sandbox {
     /// # Errors
     /// Says why no answer is given: no such host, a fault cut the connection, or the disk doesn't keep the state.
     pub async fn handle_sandbox_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
-        let Some(service) = resolve_requested_service(self, &request) else {
-            let host = request_host(&request).unwrap_or_default();
+        let Some(service) = find_service_for_request(self, &request) else {
+            let host = requested_host_name(&request).unwrap_or_default();
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("the sandbox has no host {host}")));
         };
-        let operation = service_operation_name(service, &request);
-        let start = self.sandbox_time_now();
+        let operation = find_aws_operation_name(service, &request);
+        let start = self.sandbox_unix_time_now();
         if !self.simulated_latency().is_zero() {
             tokio::time::sleep(self.simulated_latency()).await;
         }
-        let outcome = match self.next_sandbox_fault(FaultTarget::Service(service), &operation) {
-            None => Ok(self.dispatch_to_service(service, request).await),
-            Some(fault) => self.answer_with_fault(fault, service, &operation, request).await,
+        let outcome = match self.pick_fault_for_request(FaultTarget::Service(service), &operation) {
+            None => Ok(self.dispatch_request_to_service(service, request).await),
+            Some(fault) => self.answer_request_with_fault(fault, service, &operation, request).await,
         };
-        let outcome = match self.take_storage_error() {
+        let outcome = match self.pop_state_write_error() {
             Some(trouble) => Err(io::Error::other(format!("the sandbox can't keep its state: {trouble}"))),
             None => outcome,
         };
-        self.record_service_call(CallLedgerEntry {
-            service: service.name().to_owned(),
+        self.append_call_to_ledger(CallLedgerEntry {
+            service: service.service_name().to_owned(),
             write: ledger::is_write_operation(&operation),
             operation,
             start,
-            end: self.sandbox_time_now(),
+            end: self.sandbox_unix_time_now(),
             status: outcome.as_ref().ok().map(|response| response.status().as_u16()),
         });
         outcome
     }
 
-    async fn answer_with_fault(
+    async fn answer_request_with_fault(
         &self,
         fault: SandboxFault,
-        service: Service,
+        service: SandboxService,
         operation: &str,
         mut request: Request<Bytes>,
     ) -> io::Result<Response<Bytes>> {
         match fault {
             SandboxFault::Drift => {
-                request.extensions_mut().insert(DriftInjection);
-                Ok(self.dispatch_to_service(service, request).await)
+                request.extensions_mut().insert(ForeignEditInjection);
+                Ok(self.dispatch_request_to_service(service, request).await)
             }
-            SandboxFault::Throttle => Ok(control_plane::throttling_error(service).to_error_response(service)),
+            SandboxFault::Throttle => {
+                Ok(control_plane::build_throttling_error(service).render_aws_error_response(service))
+            }
             SandboxFault::Deny => {
                 let message = format!(
                     "User: {} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
-                    self.read_sandbox_state(|state| iam::sandbox_user_arn(&state.iam))
+                    self.read_sandbox_state_from_disk(|state| iam::format_sandbox_user_arn(&state.iam))
                 );
-                Ok(control_plane::access_denied(service, message).to_error_response(service))
+                Ok(control_plane::build_access_denied_error(service, message)
+                    .render_aws_error_response(service))
             }
             SandboxFault::Error { code, message } => {
                 let status =
                     if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
-                Ok(SandboxAwsError::new(status, code, message).to_error_response(service))
+                Ok(SandboxAwsError::new(status, code, message).render_aws_error_response(service))
             }
             SandboxFault::Lost => {
-                self.dispatch_to_service(service, request).await;
+                self.dispatch_request_to_service(service, request).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
             }
             SandboxFault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
@@ -142,26 +145,32 @@ impl Sandbox {
         }
     }
 
-    async fn dispatch_to_service(&self, service: Service, request: Request<Bytes>) -> Response<Bytes> {
-        let mut response = match self.identify_caller(service, request) {
-            Err(refusal) => refusal.to_error_response(service),
+    async fn dispatch_request_to_service(
+        &self,
+        service: SandboxService,
+        request: Request<Bytes>,
+    ) -> Response<Bytes> {
+        let mut response = match self.attach_caller_from_signature(service, request) {
+            Err(refusal) => refusal.render_aws_error_response(service),
             Ok(request) => match service {
-                Service::Sts => control_plane::sts::handle_sts_api_call(self, request).await,
-                Service::Iam => control_plane::iam::handle_iam_api_call(self, request).await,
-                Service::Acm => control_plane::acm::handle_acm_api_call(self, request).await,
-                Service::Kms => control_plane::kms::handle_kms_api_call(self, request).await,
-                Service::Lambda => control_plane::lambda::handle_lambda_api_call(self, request).await,
-                Service::CloudFront => {
+                SandboxService::Sts => control_plane::sts::handle_sts_api_call(self, request).await,
+                SandboxService::Iam => control_plane::iam::handle_iam_api_call(self, request).await,
+                SandboxService::Acm => control_plane::acm::handle_acm_api_call(self, request).await,
+                SandboxService::Kms => control_plane::kms::handle_kms_api_call(self, request).await,
+                SandboxService::Lambda => control_plane::lambda::handle_lambda_api_call(self, request).await,
+                SandboxService::CloudFront => {
                     control_plane::cloudfront::handle_cloudfront_api_call(self, request).await
                 }
-                Service::S3 => control_plane::s3::handle_s3_api_call(self, request).await,
-                Service::S3Control => control_plane::s3control::handle_s3control_api_call(self, &request),
-                Service::Edge => edge_location::serve_viewer_request(self, request).await,
-                Service::Packagecloud => packagecloud::serve_packagecloud_request(self, request).await,
+                SandboxService::S3 => control_plane::s3::handle_s3_api_call(self, request).await,
+                SandboxService::S3Control => {
+                    control_plane::s3control::handle_s3control_api_call(self, &request)
+                }
+                SandboxService::Edge => edge_location::serve_viewer_request(self, request).await,
+                SandboxService::Packagecloud => packagecloud::serve_packagecloud_request(self, request).await,
             },
         };
         if !response.headers().contains_key(header::DATE)
-            && let Ok(date) = HeaderValue::from_str(&format_http_date(self.sandbox_time_now()))
+            && let Ok(date) = HeaderValue::from_str(&format_http_date(self.sandbox_unix_time_now()))
         {
             response.headers_mut().insert(header::DATE, date);
         }
@@ -169,12 +178,12 @@ impl Sandbox {
     }
 
     /// Puts into the request's extensions who signed it, where the service doesn't look itself.
-    fn identify_caller(
+    fn attach_caller_from_signature(
         &self,
-        service: Service,
+        service: SandboxService,
         mut request: Request<Bytes>,
     ) -> Result<Request<Bytes>, SandboxAwsError> {
-        if !service.identifies_caller_itself() {
+        if !service.authenticates_caller_itself() {
             let caller = signature::verify_sigv4_request(self, service, &request)?;
             request.extensions_mut().insert(caller);
         }
@@ -184,7 +193,7 @@ impl Sandbox {
 
 /// Formats a moment as `Mon, 23 Nov 2026 20:00:00 GMT`.
 pub fn format_http_date(at: Duration) -> String {
-    control_plane::to_datetime(at)
+    control_plane::unix_time_to_utc_datetime(at)
         .format(format_description!(
             "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
         ))
@@ -192,64 +201,72 @@ pub fn format_http_date(at: Duration) -> String {
 }
 
 /// Finds whom a request is for: by the scope of its signature, else by its host.
-fn resolve_requested_service(world: &Sandbox, request: &Request<Bytes>) -> Option<Service> {
+fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option<SandboxService> {
     /// Those that a signature's scope, or a host of AWS, may name.
-    const SIGNED_SERVICES: [Service; 7] = [
-        Service::Sts,
-        Service::Iam,
-        Service::Kms,
-        Service::Acm,
-        Service::Lambda,
-        Service::CloudFront,
-        Service::S3,
+    const SIGNED_SERVICES: [SandboxService; 7] = [
+        SandboxService::Sts,
+        SandboxService::Iam,
+        SandboxService::Kms,
+        SandboxService::Acm,
+        SandboxService::Lambda,
+        SandboxService::CloudFront,
+        SandboxService::S3,
     ];
-    if let Some(authorization) = AuthorizationHeader::from_request(request) {
-        let service = SIGNED_SERVICES.into_iter().find(|service| service.name() == authorization.service)?;
-        return Some(if service == Service::S3 && control_plane::s3control::is_s3control_request(request) {
-            Service::S3Control
-        } else {
-            service
-        });
+    if let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) {
+        let service =
+            SIGNED_SERVICES.into_iter().find(|service| service.service_name() == authorization.service)?;
+        return Some(
+            if service == SandboxService::S3 && control_plane::s3control::is_s3control_request(request) {
+                SandboxService::S3Control
+            } else {
+                service
+            },
+        );
     }
-    let host = request_host(request)?;
+    let host = requested_host_name(request)?;
     let host = host.split(':').next().unwrap_or_default();
     if host == PACKAGECLOUD_HOST {
-        return Some(Service::Packagecloud);
+        return Some(SandboxService::Packagecloud);
     }
     if host.ends_with(".cloudfront.net")
-        || world.read_sandbox_state(|state| {
+        || world.read_sandbox_state_from_disk(|state| {
             control_plane::cloudfront::has_distribution_alias(&state.cloudfront, host)
         })
     {
-        return Some(Service::Edge);
+        return Some(SandboxService::Edge);
     }
     let labels: Vec<&str> = host.split('.').collect();
     if host.ends_with(".amazonaws.com") {
-        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(&service.name()));
+        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(&service.service_name()));
     }
     // Over a loopback socket, what is not signed in a header is S3's: presigned or anonymous.
-    (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")).then_some(Service::S3)
+    (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")).then_some(SandboxService::S3)
 }
 
-fn request_host(request: &Request<Bytes>) -> Option<String> {
+fn requested_host_name(request: &Request<Bytes>) -> Option<String> {
     let named =
         request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(ToOwned::to_owned);
     named.or_else(|| request.uri().authority().map(ToString::to_string))
 }
 
 /// Returns the operation's name, as AWS calls it.
-fn service_operation_name(service: Service, request: &Request<Bytes>) -> String {
+fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) -> String {
     let (method, uri) = (request.method(), request.uri());
     match service {
-        Service::Sts | Service::Iam => return AwsQueryForm::from_request(request).action_name().to_owned(),
-        Service::Acm => control_plane::acm::acm_operation_name(request),
-        Service::Kms => control_plane::kms::kms_operation_name(request),
-        Service::Lambda => control_plane::lambda::lambda_operation_name(method, uri),
-        Service::CloudFront => control_plane::cloudfront::cloudfront_operation_name(method, uri),
-        Service::S3 => control_plane::s3::operation_name(request, &request_host(request).unwrap_or_default()),
-        Service::S3Control => control_plane::s3control::s3control_operation_name(method, uri),
-        Service::Edge | Service::Packagecloud if method == http::Method::HEAD => "Head",
-        Service::Edge | Service::Packagecloud => "Get",
+        SandboxService::Sts | SandboxService::Iam => {
+            return AwsQueryForm::parse_query_form_from_request(request).requested_action_name().to_owned();
+        }
+        SandboxService::Acm => control_plane::acm::parse_acm_operation_name(request),
+        SandboxService::Kms => control_plane::kms::parse_kms_operation_name(request),
+        SandboxService::Lambda => control_plane::lambda::parse_lambda_operation_name(method, uri),
+        SandboxService::CloudFront => control_plane::cloudfront::parse_cloudfront_operation_name(method, uri),
+        SandboxService::S3 => control_plane::s3::parse_s3_operation_name(
+            request,
+            &requested_host_name(request).unwrap_or_default(),
+        ),
+        SandboxService::S3Control => control_plane::s3control::parse_s3control_operation_name(method, uri),
+        SandboxService::Edge | SandboxService::Packagecloud if method == http::Method::HEAD => "Head",
+        SandboxService::Edge | SandboxService::Packagecloud => "Get",
     }
     .to_owned()
 }
@@ -276,7 +293,7 @@ impl HttpConnector for SandboxHttpClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self { world, patience } = self.clone();
         HttpConnectorFuture::new(async move {
-            let request = read_sdk_request(request).await.map_err(ConnectorError::user)?;
+            let request = convert_sdk_request(request).await.map_err(ConnectorError::user)?;
             let answering = world.handle_sandbox_request(request);
             let answered = match patience {
                 Some(patience) => tokio::time::timeout(patience, answering)
@@ -294,7 +311,7 @@ impl HttpConnector for SandboxHttpClient {
     }
 }
 
-async fn read_sdk_request(
+async fn convert_sdk_request(
     request: HttpRequest,
 ) -> Result<Request<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let (mut parts, body) = request.try_into_http1x()?.into_parts();
@@ -315,7 +332,7 @@ async fn read_sdk_request(
 
 impl TimeSource for Sandbox {
     fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Self::sandbox_time_now(self)
+        UNIX_EPOCH + Self::sandbox_unix_time_now(self)
     }
 }
 

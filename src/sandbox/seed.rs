@@ -37,11 +37,11 @@ const CONFIG_TEMPLATE: &str = include_str!("seed/packagecloud.rb");
 /// # Errors
 /// Where the directory can't be made, read or written.
 pub fn open_or_seed_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure> {
-    let world = Sandbox::open_without_seed(options)?;
-    let fresh = world.read_sandbox_state(|state| state.s3.buckets.is_empty());
+    let world = Sandbox::open_sandbox_unseeded(options)?;
+    let fresh = world.read_sandbox_state_from_disk(|state| state.s3.buckets.is_empty());
     if fresh {
         seed_sandbox(&world, options.empty).map_err(|why| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("sandbox {}", options.dir.display()),
                 why,
                 "choose another directory with --sandbox=DIR",
@@ -49,7 +49,7 @@ pub fn open_or_seed_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure
         })?;
     }
     if let Some(construction) = options.construction {
-        world.write_sandbox_state(|state| state.packagecloud.construction = Some(construction));
+        world.update_sandbox_state_on_disk(|state| state.packagecloud.construction = Some(construction));
     }
     Ok(world)
 }
@@ -63,8 +63,8 @@ fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
     written("tokens", "demo-token\n")?;
     let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
     let settings = SandboxNodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes));
-    let now = world.sandbox_time_now();
-    world.write_sandbox_state(|state| {
+    let now = world.sandbox_unix_time_now();
+    world.update_sandbox_state_on_disk(|state| {
         for (name, owner) in
             [(SANDBOX_BUCKET, ACCOUNT_ID), (BACKUP_BUCKET, ACCOUNT_ID), (FOREIGN_BUCKET, "111111111111")]
         {
@@ -205,17 +205,17 @@ fn render_pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
 ///
 /// # Errors
 /// Where the sandbox's directory can't be read or written.
-pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
+pub fn rewrite_pypi_index_links(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
     for (key, page) in render_pypi_index(packagecloud) {
         let Some(there) =
-            world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |objects| {
-                s3::newest_object_version(objects, &key).cloned()
+            world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |objects| {
+                s3::find_newest_object_version(objects, &key).cloned()
             })?
         else {
             continue;
         };
         let text = match &there.blob {
-            Some(blob) => world.sandbox_process_state().objects.read_object_content(blob)?,
+            Some(blob) => world.in_memory_process_state().objects.read_object_content(blob)?,
             None => continue,
         };
         let text = String::from_utf8_lossy(&text);
@@ -245,7 +245,7 @@ mod tests {
         let world = open_or_seed_sandbox(&options).unwrap();
         let classes = ObjectClassifier::default();
         let all = |world: &Sandbox| {
-            world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+            world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
         };
         let first = all(&world);
         let class = |class| first.keys().filter(|key| classes.classify_key(key) == class).count();
@@ -257,12 +257,17 @@ mod tests {
             ),
             (4, 9, 0)
         );
-        assert!(first.values().flatten().all(|object| object.object_attribute("cache-control").is_none()));
+        assert!(
+            first
+                .values()
+                .flatten()
+                .all(|object| object.find_object_attribute_by_header("cache-control").is_none())
+        );
         std::fs::write(dir.path().join("tokens"), "mine\n").unwrap();
         drop(world);
         let again = open_or_seed_sandbox(&options).unwrap();
         assert_eq!(all(&again), first);
-        assert_eq!(crate::sandbox::packagecloud::first_read_token(&again).as_deref(), Some("mine"));
+        assert_eq!(crate::sandbox::packagecloud::first_sandbox_read_token(&again).as_deref(), Some("mine"));
         let file =
             ConfigFile::parse_packagecloud_rb(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
         assert_eq!(
@@ -283,17 +288,17 @@ mod tests {
         .unwrap();
         assert_eq!(
             world
-                .sandbox_process_state()
+                .in_memory_process_state()
                 .objects
-                .read_stored_bucket(SANDBOX_BUCKET, s3::ObjectVersions::len)
+                .read_stored_bucket(SANDBOX_BUCKET, s3::ObjectVersionsByKey::len)
                 .unwrap(),
             0
         );
         assert_eq!(
             world
-                .sandbox_process_state()
+                .in_memory_process_state()
                 .objects
-                .read_stored_bucket(BACKUP_BUCKET, s3::ObjectVersions::len)
+                .read_stored_bucket(BACKUP_BUCKET, s3::ObjectVersionsByKey::len)
                 .unwrap(),
             1
         );

@@ -27,7 +27,7 @@ const MARKER_FILENAME: &str = "serving.json";
 
 /// Where a sandbox is being served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxAddresses {
+pub struct SandboxServerAddresses {
     pub aws: String,
     pub packagecloud: String,
     pub cloudfront: String,
@@ -39,7 +39,7 @@ pub struct SandboxAddresses {
 /// A sandbox being served; dropping it ends that.
 #[derive(Debug)]
 pub struct SandboxServer {
-    pub addresses: SandboxAddresses,
+    pub addresses: SandboxServerAddresses,
     marker: PathBuf,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -49,7 +49,7 @@ impl Drop for SandboxServer {
         for task in &self.tasks {
             task.abort();
         }
-        if read_server_marker(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
+        if read_sandbox_server_marker(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
             // Whoever finds it later is not answered, and passes it over.
             let _ = std::fs::remove_file(&self.marker);
         }
@@ -82,7 +82,7 @@ pub async fn start_sandbox_server(
         let opened = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await;
         let opened = opened.and_then(|listener| Ok((port, listener.local_addr()?, listener)));
         listeners.push(opened.map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("port {number}"),
                 error.to_string(),
                 format!("choose another with {option}, 0 for any"),
@@ -93,15 +93,15 @@ pub async fn start_sandbox_server(
         let found = listeners.iter().find(|(port, ..)| *port == wanted);
         found.map(|(_, address, _)| format!("http://{address}")).unwrap_or_default()
     };
-    let addresses = SandboxAddresses {
+    let addresses = SandboxServerAddresses {
         aws: address(ListenerRole::Aws),
         packagecloud: address(ListenerRole::Front),
         cloudfront: address(ListenerRole::Edge),
         pid: std::process::id(),
         word: format!("{:032x}", fastrand::u128(..)),
     };
-    seed::update_pypi_index(world, &addresses.packagecloud).map_err(|error| {
-        Failure::other_failure(
+    seed::rewrite_pypi_index_links(world, &addresses.packagecloud).map_err(|error| {
+        Failure::new_generic_failure(
             world.sandbox_dir().display().to_string(),
             error.to_string(),
             "choose another DIR",
@@ -114,22 +114,26 @@ pub async fn start_sandbox_server(
         .and_then(|text| std::fs::write(&fresh, text))
         .and_then(|()| std::fs::rename(&fresh, &marker))
         .map_err(|error| {
-            Failure::other_failure(marker.display().to_string(), error.to_string(), "choose another DIR")
+            Failure::new_generic_failure(
+                marker.display().to_string(),
+                error.to_string(),
+                "choose another DIR",
+            )
         })?;
     let tasks = listeners
         .into_iter()
         .map(|(port, _, listener)| {
-            tokio::spawn(accept_connections(world.clone(), port, listener, addresses.clone()))
+            tokio::spawn(accept_sandbox_connections(world.clone(), port, listener, addresses.clone()))
         })
         .collect();
     Ok(SandboxServer { addresses, marker, tasks })
 }
 
-async fn accept_connections(
+async fn accept_sandbox_connections(
     world: Sandbox,
     port: ListenerRole,
     listener: TcpListener,
-    addresses: SandboxAddresses,
+    addresses: SandboxServerAddresses,
 ) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -139,17 +143,17 @@ async fn accept_connections(
         };
         let (world, addresses) = (world.clone(), addresses.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| handle_http_request(&world, port, &addresses, request));
+            let service = service_fn(|request| serve_sandbox_http_request(&world, port, &addresses, request));
             // A viewer that goes away is no failure of the server's.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn handle_http_request(
+async fn serve_sandbox_http_request(
     world: &Sandbox,
     port: ListenerRole,
-    addresses: &SandboxAddresses,
+    addresses: &SandboxServerAddresses,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
     let (mut parts, body) = request.into_parts();
@@ -173,8 +177,10 @@ async fn handle_http_request(
     // Only package managers follow it; whoever drives the AWS port asks each host by its own name.
     if port == ListenerRole::Front
         && let Some(location) = response.headers().get(header::LOCATION)
-        && let Some(here) =
-            location.to_str().ok().and_then(|location| to_loopback_url(world, addresses, location))
+        && let Some(here) = location
+            .to_str()
+            .ok()
+            .and_then(|location| rewrite_redirect_to_loopback(world, addresses, location))
     {
         response
             .headers_mut()
@@ -185,7 +191,7 @@ async fn handle_http_request(
 
 /// The domain for which the edge's port stands: what packagecloud runs on, else the first distribution's.
 fn find_sandbox_packages_domain(world: &Sandbox) -> Option<String> {
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         let mut running = state.packagecloud.nodes.iter().chain(&state.packagecloud.rendered);
         let domain = running.find_map(|settings| settings.domain.clone());
         domain.or_else(|| state.cloudfront.distributions.values().next().map(|one| one.domain.clone()))
@@ -193,23 +199,27 @@ fn find_sandbox_packages_domain(world: &Sandbox) -> Option<String> {
 }
 
 /// A redirect to CloudFront or to S3, as it is reached here.
-fn to_loopback_url(world: &Sandbox, addresses: &SandboxAddresses, location: &str) -> Option<String> {
+fn rewrite_redirect_to_loopback(
+    world: &Sandbox,
+    addresses: &SandboxServerAddresses,
+    location: &str,
+) -> Option<String> {
     let (host, path) = location.strip_prefix("https://")?.split_once('/')?;
-    if let Some(bucket) = s3::bucket_from_host(host) {
+    if let Some(bucket) = s3::parse_bucket_from_host(host) {
         return Some(format!("{}/{bucket}/{path}", addresses.aws));
     }
     (find_sandbox_packages_domain(world).as_deref() == Some(host))
         .then(|| format!("{}/{path}", addresses.cloudfront))
 }
 
-fn read_server_marker(marker: &Path) -> Option<SandboxAddresses> {
+fn read_sandbox_server_marker(marker: &Path) -> Option<SandboxServerAddresses> {
     serde_json::from_slice(&std::fs::read(marker).ok()?).ok()
 }
 
 /// Finds where DIR is being served, by a server that answers.
 #[must_use]
-pub fn find_running_sandbox_server(dir: &Path) -> Option<SandboxAddresses> {
-    let addresses = read_server_marker(&dir.join(MARKER_FILENAME))?;
+pub fn find_running_sandbox_addresses(dir: &Path) -> Option<SandboxServerAddresses> {
+    let addresses = read_sandbox_server_marker(&dir.join(MARKER_FILENAME))?;
     let socket: SocketAddr = addresses.aws.strip_prefix("http://")?.parse().ok()?;
     let patience = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&socket, patience).ok()?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whom a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum SandboxService {
     Sts,
     Iam,
     Kms,
@@ -22,7 +22,7 @@ pub enum Service {
 
 /// How requests, answers and refusals are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceProtocol {
+pub enum SandboxServiceProtocol {
     /// A form in, XML out; a refusal is an `ErrorResponse`.
     Query,
     /// JSON 1.1 in and out; the header names the operation, the body names the error.
@@ -35,7 +35,7 @@ pub enum ServiceProtocol {
     S3Xml,
 }
 
-impl Service {
+impl SandboxService {
     /// Every service, in the order in which a wrong name is answered with them.
     pub const ALL: [Self; 10] = [
         Self::Sts,
@@ -52,7 +52,7 @@ impl Service {
 
     /// Returns its name: in signatures, in the ledger and in `--sandbox-fault`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn service_name(self) -> &'static str {
         match self {
             Self::Sts => "sts",
             Self::Iam => "iam",
@@ -69,25 +69,25 @@ impl Service {
 
     /// Finds the service with that name.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
+    pub fn from_service_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.service_name() == name)
     }
 
     /// Returns how it speaks; what is no AWS API refuses as S3 does.
     #[must_use]
-    pub fn protocol(self) -> ServiceProtocol {
+    pub fn service_protocol(self) -> SandboxServiceProtocol {
         match self {
-            Self::Sts | Self::Iam => ServiceProtocol::Query,
-            Self::Kms | Self::Acm => ServiceProtocol::Json11,
-            Self::Lambda => ServiceProtocol::RestJson,
-            Self::CloudFront | Self::S3Control => ServiceProtocol::RestXml,
-            Self::S3 | Self::Packagecloud | Self::Edge => ServiceProtocol::S3Xml,
+            Self::Sts | Self::Iam => SandboxServiceProtocol::Query,
+            Self::Kms | Self::Acm => SandboxServiceProtocol::Json11,
+            Self::Lambda => SandboxServiceProtocol::RestJson,
+            Self::CloudFront | Self::S3Control => SandboxServiceProtocol::RestXml,
+            Self::S3 | Self::Packagecloud | Self::Edge => SandboxServiceProtocol::S3Xml,
         }
     }
 
     /// Returns the namespace of its XML; empty where it has none.
     #[must_use]
-    pub fn xml_namespace(self) -> &'static str {
+    pub fn service_xml_namespace(self) -> &'static str {
         match self {
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
@@ -104,7 +104,7 @@ impl Service {
 
     /// Whether it finds out by itself who asks; for the others the router checks the signature.
     #[must_use]
-    pub fn identifies_caller_itself(self) -> bool {
+    pub fn authenticates_caller_itself(self) -> bool {
         match self {
             Self::S3 | Self::S3Control | Self::Packagecloud | Self::Edge => true,
             Self::Sts | Self::Iam | Self::Kms | Self::Acm | Self::Lambda | Self::CloudFront => false,
@@ -112,8 +112,8 @@ impl Service {
     }
 }
 
-impl fmt::Display for Service {
+impl fmt::Display for SandboxService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.service_name())
     }
 }

@@ -28,7 +28,7 @@ pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
 pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
     let area = frame.area();
     if area.width < MIN_WINDOW_SIZE.0 || area.height < MIN_WINDOW_SIZE.1 {
-        return draw_too_small(frame, wizard, area);
+        return draw_small_window_notice(frame, wizard, area);
     }
     let tall = area.height >= 18;
     let path_rows = match (tall, area.width >= 120 && area.height >= 36) {
@@ -36,7 +36,7 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
         (true, false) => 2,
         (false, false) => 0,
     };
-    let notice = render_notice(wizard, theme, area);
+    let notice = render_last_notice(wizard, theme, area);
     let [head, rule, path_area, middle, notice_area, rule_below, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -54,7 +54,7 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
     if path_rows > 0 {
         frame.render_widget(
             Text::from(request_path::render_request_path(
-                &wizard.request_path(),
+                &wizard.build_request_path_hops(),
                 theme,
                 area.width as usize,
                 path_rows,
@@ -63,7 +63,7 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
         );
     }
     frame.render_widget(Text::from(notice), notice_area);
-    frame.render_widget(render_footer(wizard, theme, area.width as usize), foot);
+    frame.render_widget(render_key_footer(wizard, theme, area.width as usize), foot);
 
     let side_width = match area.width {
         0..64 => 0,
@@ -111,7 +111,7 @@ fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) 
     let shown: Vec<Line<'static>> = lines.into_iter().skip(top).take(extent.rows).collect();
     frame.render_widget(Text::from(shown), above);
     if last > 0 && area.width > 4 {
-        draw_scroll_marks(frame, theme, above, top > 0, top < last);
+        draw_more_text_marks(frame, theme, above, top > 0, top < last);
     }
     if pinned_rows > 0 {
         let below = Rect { y: area.y + rows, height: pinned_rows, ..area };
@@ -129,7 +129,7 @@ fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) 
 }
 
 /// Small signs that there is more above or below.
-fn draw_scroll_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool) {
+fn draw_more_text_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool) {
     let x = area.right();
     let buffer = frame.buffer_mut();
     if x >= buffer.area.right() || area.height == 0 {
@@ -144,7 +144,7 @@ fn draw_scroll_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool,
 }
 
 /// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
-fn render_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
+fn render_last_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
     let Some(notice) = &wizard.notice else { return Vec::new() };
     let width = area.width.saturating_sub(4) as usize;
     let rows = (area.height / 5).max(1) as usize;
@@ -179,11 +179,11 @@ fn render_header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> 
     text::align_left_and_right(left, right, width)
 }
 
-fn render_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+fn render_key_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
     let spans = |key: &'static str, label: &'static str| {
         [Span::styled(key, theme.accent), Span::raw(" "), Span::raw(label), Span::raw("  ")]
     };
-    let all = keys::footer_entries(wizard);
+    let all = keys::list_footer_keys(wizard);
     let right: Vec<Span<'static>> =
         all.iter().filter(|entry| entry.2).flat_map(|entry| spans(entry.0, entry.1)).collect();
     let mut used: usize = 1 + right.iter().map(Span::width).sum::<usize>();
@@ -200,9 +200,9 @@ fn render_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> 
 }
 
 /// The least that a small window is owed: what it is, what runs, and the way out.
-fn draw_too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> ScrollExtent {
+fn draw_small_window_notice(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> ScrollExtent {
     let runs = wizard
-        .running_stage()
+        .stage_being_applied()
         .map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.stage_title()));
     let message = format!(
         "This window is {}x{}; {}x{} is the least. {runs} Make it larger; q leaves.",

@@ -14,7 +14,7 @@ use crate::{
         failure::Failure,
         run::{
             event::{StageEnd, StageEvent},
-            goal::Stage,
+            goal::RunStage,
         },
     },
     wizard::{WizardEffect, WizardInput},
@@ -33,11 +33,11 @@ pub struct EffectJobContext {
 
 /// What an effect owes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ExpectedEffectReply {
+enum OwedEffectReply {
     Welcome,
     Identified,
-    Looked(Stage),
-    Ended(Stage),
+    Looked(RunStage),
+    Ended(RunStage),
     Copied,
     Nothing,
 }
@@ -50,7 +50,7 @@ pub struct EffectJob {
     pause: watch::Sender<bool>,
     handle: JoinHandle<()>,
     finished: bool,
-    expected_reply: ExpectedEffectReply,
+    expected_reply: OwedEffectReply,
 }
 
 impl EffectJob {
@@ -60,19 +60,19 @@ impl EffectJob {
         perform: impl FnOnce(WizardEffect, EffectJobContext) -> JoinHandle<()>,
     ) -> Self {
         let expected_reply = match &effect {
-            WizardEffect::Welcome(_) => ExpectedEffectReply::Welcome,
-            WizardEffect::Identify(..) => ExpectedEffectReply::Identified,
+            WizardEffect::Welcome(_) => OwedEffectReply::Welcome,
+            WizardEffect::Identify(..) => OwedEffectReply::Identified,
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
-                ExpectedEffectReply::Looked(*stage)
+                OwedEffectReply::Looked(*stage)
             }
-            WizardEffect::Apply(plan, _) => ExpectedEffectReply::Ended(plan.plan_stage()),
-            WizardEffect::Copy(_) => ExpectedEffectReply::Copied,
+            WizardEffect::Apply(plan, _) => OwedEffectReply::Ended(plan.stage_of_plan()),
+            WizardEffect::Copy(_) => OwedEffectReply::Copied,
             WizardEffect::Renew(_)
             | WizardEffect::Watch { .. }
             | WizardEffect::BringToForeground
             | WizardEffect::Stop
             | WizardEffect::Pause(_)
-            | WizardEffect::Leave(_) => ExpectedEffectReply::Nothing,
+            | WizardEffect::Leave(_) => OwedEffectReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (input_sender, inputs) = mpsc::unbounded_channel();
@@ -101,24 +101,24 @@ impl EffectJob {
     }
 
     /// Waits for what it says next. May be dropped and called again without losing anything.
-    pub async fn next_job_input(&mut self) -> WizardInput {
+    pub async fn wait_for_effect_job_input(&mut self) -> WizardInput {
         loop {
             tokio::select! {
                 // its last event stands in the channel when its task is over: the channels come first
                 biased;
                 Some(event) = self.events.recv() => {
-                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, ExpectedEffectReply::Ended(_)) {
-                        self.expected_reply = ExpectedEffectReply::Nothing;
+                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, OwedEffectReply::Ended(_)) {
+                        self.expected_reply = OwedEffectReply::Nothing;
                     }
                     return WizardInput::Event(event);
                 }
                 Some(input) = self.inputs.recv() => {
-                    self.expected_reply = ExpectedEffectReply::Nothing;
+                    self.expected_reply = OwedEffectReply::Nothing;
                     return input;
                 }
                 ended = &mut self.handle, if !self.finished => {
                     self.finished = true;
-                    if let Some(input) = self.take_missing_reply(ended) {
+                    if let Some(input) = self.build_missing_job_reply(ended) {
                         return input;
                     }
                 }
@@ -128,7 +128,7 @@ impl EffectJob {
     }
 
     /// The answer that is still owed when the task is over.
-    fn take_missing_reply(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
+    fn build_missing_job_reply(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
         let why = match ended {
             Ok(()) => "it broke off without an answer".to_owned(),
             Err(error) if error.is_panic() => {
@@ -142,23 +142,23 @@ impl EffectJob {
             Err(_) => "it was broken off".to_owned(),
         };
         let failure = |what: &str| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 what,
                 why.clone(),
                 "look again; if it comes back, send the log to the maintainers",
             )
         };
-        match std::mem::replace(&mut self.expected_reply, ExpectedEffectReply::Nothing) {
-            ExpectedEffectReply::Nothing => None,
-            ExpectedEffectReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
-            ExpectedEffectReply::Identified => {
+        match std::mem::replace(&mut self.expected_reply, OwedEffectReply::Nothing) {
+            OwedEffectReply::Nothing => None,
+            OwedEffectReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
+            OwedEffectReply::Identified => {
                 Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
             }
-            ExpectedEffectReply::Looked(stage) => {
+            OwedEffectReply::Looked(stage) => {
                 Some(WizardInput::Looked(stage, Err(failure(stage.stage_name()))))
             }
-            ExpectedEffectReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
-            ExpectedEffectReply::Ended(stage) => {
+            OwedEffectReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
+            OwedEffectReply::Ended(stage) => {
                 let text = failure(stage.stage_name()).to_string();
                 Some(WizardInput::Event(StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text }))
             }

@@ -26,13 +26,13 @@ pub struct BodySize {
 impl BodySize {
     /// Whether there is room for what is nice to know.
     #[must_use]
-    pub fn is_wide(self) -> bool {
+    pub fn is_body_wide(self) -> bool {
         self.width >= 88
     }
 
     /// Returns the width of prose, which is read in lines of at most a hundred columns.
     #[must_use]
-    pub fn prose_width(self) -> usize {
+    pub fn max_prose_width(self) -> usize {
         self.width.min(100)
     }
 }

@@ -33,7 +33,7 @@ use theme::Theme;
 
 use crate::{
     model::failure::Failure,
-    wizard::{TimedInput, Wizard, WizardEffect, WizardInit, WizardInput, WizardOutcome},
+    wizard::{TimedInput, Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
 };
 
 /// Events are drawn at most this often; a key is drawn at once.
@@ -48,7 +48,7 @@ const HANGUP_GRACE: Duration = Duration::from_secs(10);
 /// # Errors
 /// Fails where there is no terminal, or where it can't be set up.
 pub async fn run_wizard<F>(
-    init: WizardInit,
+    init: WizardStartOptions,
     effects: F,
     taken_over: impl Future<Output = String>,
 ) -> Result<WizardOutcome, Failure>
@@ -56,13 +56,13 @@ where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     let (_guard, mut terminal) = terminal::init_terminal()?;
-    let hangups = terminal::termination_signals()?.map(|()| WizardInput::Hangup);
+    let hangups = terminal::stream_termination_signals()?.map(|()| WizardInput::Hangup);
     let taken_over = Box::pin(stream::once(taken_over.map(WizardInput::TakenOver)));
     let end_requests = stream::select(hangups, taken_over);
     let mut wizard = Wizard::new(init);
     let outcome = run_wizard_event_loop(
         &mut terminal,
-        terminal::terminal_events(),
+        terminal::stream_terminal_events(),
         end_requests,
         &mut wizard,
         &Theme::from_environment(),
@@ -106,7 +106,7 @@ where
     // the first frame stands before anything is looked up
     app.draw_frame(terminal, theme);
     let mut drawn_at = Instant::now();
-    if let Some(outcome) = app.dispatch_wizard_input(WizardInput::Start) {
+    if let Some(outcome) = app.update_wizard_and_perform(WizardInput::Start) {
         return outcome;
     }
     let mut needs_frame = true;
@@ -115,16 +115,16 @@ where
         // what waits already is taken before the next frame, as long as that frame isn't late
         let until = Instant::now() + FRAME_INTERVAL;
         while Instant::now() < until {
-            let Some(incoming) = app.next_incoming_input().now_or_never() else { break };
+            let Some(incoming) = app.wait_for_next_input().now_or_never() else { break };
             urgent |= incoming.urgent;
             needs_frame = true;
-            if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_wizard_input(input)) {
+            if let Some(outcome) = incoming.input.and_then(|input| app.update_wizard_and_perform(input)) {
                 return outcome;
             }
         }
         if needs_frame && (urgent || drawn_at.elapsed() >= FRAME_INTERVAL) {
             if !app.draw_frame(terminal, theme)
-                && let Some(outcome) = app.dispatch_wizard_input(WizardInput::Hangup)
+                && let Some(outcome) = app.update_wizard_and_perform(WizardInput::Hangup)
             {
                 return outcome;
             }
@@ -133,10 +133,10 @@ where
         }
         tokio::select! {
             biased;
-            incoming = app.next_incoming_input() => {
+            incoming = app.wait_for_next_input() => {
                 urgent |= incoming.urgent;
                 needs_frame = true;
-                if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_wizard_input(input)) {
+                if let Some(outcome) = incoming.input.and_then(|input| app.update_wizard_and_perform(input)) {
                     return outcome;
                 }
             }
@@ -175,10 +175,10 @@ where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
-    async fn next_incoming_input(&mut self) -> IncomingInput {
-        async fn next_job_input(job: &mut Option<EffectJob>) -> WizardInput {
+    async fn wait_for_next_input(&mut self) -> IncomingInput {
+        async fn wait_for_job_input(job: &mut Option<EffectJob>) -> WizardInput {
             match job {
-                Some(job) => job.next_job_input().await,
+                Some(job) => job.wait_for_effect_job_input().await,
                 None => std::future::pending().await,
             }
         }
@@ -186,7 +186,7 @@ where
         let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
-            key = self.keys.next(), if self.terminal_gone_at.is_none() => IncomingInput { input: self.input_from_terminal(key), urgent: true },
+            key = self.keys.next(), if self.terminal_gone_at.is_none() => IncomingInput { input: self.convert_terminal_event(key), urgent: true },
             Some(input) = self.end_requests.next() => {
                 if matches!(input, WizardInput::Hangup) {
                     self.terminal_gone_at.get_or_insert_with(Instant::now);
@@ -194,9 +194,9 @@ where
                 not_urgent(input)
             }
             () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(WizardInput::Hangup),
-            input = next_job_input(&mut self.job) => not_urgent(input),
-            input = next_job_input(&mut self.background) => not_urgent(input),
-            input = next_job_input(&mut self.clipboard_job) => not_urgent(input),
+            input = wait_for_job_input(&mut self.job) => not_urgent(input),
+            input = wait_for_job_input(&mut self.background) => not_urgent(input),
+            input = wait_for_job_input(&mut self.clipboard_job) => not_urgent(input),
             () = sleep_until(self.ticked_at + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
                 self.ticked_at = Instant::now();
                 not_urgent(WizardInput::Tick)
@@ -204,10 +204,10 @@ where
         }
     }
 
-    fn input_from_terminal(&mut self, event: Option<TerminalEvent>) -> Option<WizardInput> {
+    fn convert_terminal_event(&mut self, event: Option<TerminalEvent>) -> Option<WizardInput> {
         match event {
             Some(TerminalEvent::Key(key)) => {
-                keys::intent_from_key(self.wizard.input_mode(), key).map(WizardInput::Key)
+                keys::find_intent_for_key(self.wizard.current_key_mode(), key).map(WizardInput::Key)
             }
             Some(TerminalEvent::Paste(text)) => Some(WizardInput::Paste(text)),
             Some(TerminalEvent::Resize(..)) => Some(WizardInput::Resize),
@@ -220,7 +220,7 @@ where
     }
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
-    fn dispatch_wizard_input(&mut self, input: WizardInput) -> Option<WizardOutcome> {
+    fn update_wizard_and_perform(&mut self, input: WizardInput) -> Option<WizardOutcome> {
         match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
             WizardEffect::Leave(outcome) => return Some(outcome),
             WizardEffect::Stop => {

@@ -10,7 +10,7 @@ use crate::{
     engine::{self, OperatorPresence, RunContext, Session, welcome},
     model::{
         failure::Failure,
-        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::RunStage},
     },
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
@@ -41,21 +41,21 @@ async fn perform_wizard_effect(
     let logged = session.clone();
     let run = RunContext::new(context.events.clone(), context.stop.clone(), context.pause.clone())
         .with_operator_presence(OperatorPresence::Typing)
-        .with_listener(move |event| line(event).iter().for_each(|line| logged.log_line(line)));
+        .with_event_listener(move |event| line(event).iter().for_each(|line| logged.write_log_line(line)));
     match effect {
         WizardEffect::Welcome(answers) => {
-            session.invalidate_target_and_reads().await;
+            session.invalidate_cached_aws_target().await;
             Some(WizardInput::Welcome(Ok(Box::new(welcome::read_welcome_findings(session, &answers).await))))
         }
         WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
-            welcome::identify_credentials(session, Some(&name), None, &answers).await,
+            welcome::identify_aws_credentials(session, Some(&name), None, &answers).await,
         ))),
         WizardEffect::Identify(CredentialInput::Keys(keys), answers) => Some(WizardInput::Identified(Ok(
-            welcome::identify_credentials(session, None, Some(&keys), &answers).await,
+            welcome::identify_aws_credentials(session, None, Some(&keys), &answers).await,
         ))),
         WizardEffect::Identify(CredentialInput::Code { profile, code }, answers) => {
-            session.set_mfa_code(code).await;
-            Some(WizardInput::Identified(Ok(welcome::identify_credentials(
+            session.store_typed_mfa_code(code).await;
+            Some(WizardInput::Identified(Ok(welcome::identify_aws_credentials(
                 session,
                 Some(&profile),
                 None,
@@ -66,14 +66,14 @@ async fn perform_wizard_effect(
         WizardEffect::Renew(credentials) => {
             match credentials {
                 CredentialInput::Keys(keys) => welcome::use_typed_credentials(session, &keys).await,
-                CredentialInput::Code { code, .. } => session.set_mfa_code(code).await,
+                CredentialInput::Code { code, .. } => session.store_typed_mfa_code(code).await,
                 // A profile is renewed where it lies.
                 CredentialInput::Profile(_) => {}
             }
             None
         }
         WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
-            look_and_send_plan(session, stage, &answers, &run, context).await;
+            plan_stage_and_send_plan(session, stage, &answers, &run, context).await;
             None
         }
         WizardEffect::Apply(plan, answers) => {
@@ -96,20 +96,20 @@ async fn perform_wizard_effect(
 }
 
 /// Looks at a stage and sends its plan; before switching off, checks too whether S3 answers packagecloud's links.
-async fn look_and_send_plan(
+async fn plan_stage_and_send_plan(
     session: &Arc<Session>,
-    stage: Stage,
+    stage: RunStage,
     answers: &OperatorAnswers,
     run: &RunContext,
     context: &EffectJobContext,
 ) {
-    session.acknowledge_disable_marker().await;
-    session.invalidate_account_reads().await;
+    session.acknowledge_cloudfront_disable_marker().await;
+    session.invalidate_cached_account_reads().await;
     let plan = engine::look(session, stage, answers).await;
     if let Err(failure) = &plan {
-        session.log_line(&format!("{}: {failure}; next: {}", stage.stage_title(), failure.next));
+        session.write_log_line(&format!("{}: {failure}; next: {}", stage.stage_title(), failure.next));
     }
-    let disabling = stage == Stage::Disable && plan.is_ok();
+    let disabling = stage == RunStage::Disable && plan.is_ok();
     let _ = context.inputs.send(WizardInput::Looked(stage, plan.map(Box::new)));
     if disabling {
         engine::stages::disable::emit_s3_links_check(session, run).await;
@@ -119,7 +119,7 @@ async fn look_and_send_plan(
 /// To the terminal's clipboard (OSC 52), and to a file that only its owner reads, since not every terminal obeys; with
 /// the secret that the screen hides.
 async fn copy_to_clipboard(session: &Session, copied: &ClipboardText) -> Result<String, Failure> {
-    let text = session.reveal_secret(&copied.text).await;
+    let text = session.reveal_hidden_secret_in_text(&copied.text).await;
     let path = session.host.state.write_clipboard_file(&text)?;
     let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
     let clear = if text == copied.text { "" } else { ", the secret in clear" };

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     model::run::{
-        goal::Step,
-        plan::{ChangeKind, PlannedChange},
+        goal::StageStep,
+        plan::{PlannedChange, ResourceChangeKind},
     },
     wizard::log::{StageProgress, StepState},
 };
@@ -29,7 +29,7 @@ pub fn render_step_report(
     let columns = PlanColumns::from_changes(changes, size);
     let view = StepReportView { now, progress, theme, size, columns };
     for change in changes {
-        let ran = progress.find_step(change.step).is_some();
+        let ran = progress.find_started_step(change.step).is_some();
         if ran {
             render_step_progress(lines, &view, change.step, Some(change));
         } else {
@@ -52,20 +52,20 @@ pub fn render_planned_change(
     columns: PlanColumns,
 ) {
     let (mark, style) = match change.verb {
-        ChangeKind::Keep => ("=", theme.dim),
-        ChangeKind::Create => ("+", theme.accent),
-        ChangeKind::Update => ("~", theme.accent),
-        ChangeKind::Attach => ("&", theme.accent),
-        ChangeKind::Run => ("»", theme.accent),
+        ResourceChangeKind::Keep => ("=", theme.dim),
+        ResourceChangeKind::Create => ("+", theme.accent),
+        ResourceChangeKind::Update => ("~", theme.accent),
+        ResourceChangeKind::Attach => ("&", theme.accent),
+        ResourceChangeKind::Run => ("»", theme.accent),
     };
-    let named = if change.verb == ChangeKind::Keep { theme.dim } else { theme.plain };
+    let named = if change.verb == ResourceChangeKind::Keep { theme.dim } else { theme.plain };
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::fit_column(change.verb.change_kind_name(), 8), style),
-        Span::styled(text::fit_column(change.step.step_title(), columns.title), named),
+        Span::styled(text::pad_or_truncate_to_width(change.verb.change_kind_name(), 8), style),
+        Span::styled(text::pad_or_truncate_to_width(change.step.step_title(), columns.title), named),
     ];
-    if size.is_wide() {
-        first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
+    if size.is_body_wide() {
+        first.push(Span::styled(text::pad_or_truncate_to_width(&change.target, columns.target), named));
     }
     text::render_hanging_text(lines, first, &change.why, theme.dim, size.width);
 }
@@ -101,11 +101,11 @@ struct StepReportView<'a> {
 fn render_step_progress(
     lines: &mut Vec<Line<'static>>,
     view: &StepReportView<'_>,
-    step: Step,
+    step: StageStep,
     change: Option<&PlannedChange>,
 ) {
     let StepReportView { now, progress, theme, size, columns } = *view;
-    let Some(line) = progress.find_step(step) else { return };
+    let Some(line) = progress.find_started_step(step) else { return };
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
         StepState::Running => (spinner_frame(ran), theme.accent),
@@ -115,17 +115,19 @@ fn render_step_progress(
     let verb = change.map_or("", |change| change.verb.change_kind_name());
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::fit_column(verb, 8), theme.dim),
-        Span::styled(text::fit_column(step.step_title(), columns.title), theme.plain),
+        Span::styled(text::pad_or_truncate_to_width(verb, 8), theme.dim),
+        Span::styled(text::pad_or_truncate_to_width(step.step_title(), columns.title), theme.plain),
     ];
-    if let (true, Some(change)) = (size.is_wide(), change) {
-        first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));
+    if let (true, Some(change)) = (size.is_body_wide(), change) {
+        first.push(Span::styled(text::pad_or_truncate_to_width(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
         (true, true) => text::format_elapsed(ran),
-        (true, false) => format!(" ·{}", text::to_unbreakable(&format!(" {}", text::format_elapsed(ran)))),
+        (true, false) => {
+            format!(" ·{}", text::make_text_unbreakable(&format!(" {}", text::format_elapsed(ran))))
+        }
     };
     let (text, style) = match &line.state {
         StepState::Running => (&line.text, theme.plain),

@@ -45,7 +45,7 @@ pub fn render_request_path(
         };
         first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
         second.push(Span::styled(
-            text::fit_column(&format!("  {}", part.detail), cells[index] + gap),
+            text::pad_or_truncate_to_width(&format!("  {}", part.detail), cells[index] + gap),
             theme.dim,
         ));
     }

@@ -7,7 +7,7 @@ use super::{
     theme::{DONE_MARK, FAILED_MARK, HERE_MARK, SKIPPED_MARK, TODO_MARK, Theme, spinner_frame},
 };
 use crate::{
-    model::run::{event::StageEnd, goal::Stage},
+    model::run::{event::StageEnd, goal::RunStage},
     wizard::{Wizard, WizardJobKind, copy, screen::WizardScreen},
 };
 
@@ -25,11 +25,11 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
         | WizardScreen::Watch => None,
     };
     let goal = chosen.or_else(|| wizard.chosen_goal());
-    let stages = goal.map_or(&[][..], |goal| goal.goal_stages());
+    let stages = goal.map_or(&[][..], |goal| goal.stages_of_goal());
     let here = match wizard.screen {
-        WizardScreen::Identity | WizardScreen::Bucket => Some(Stage::Access),
-        WizardScreen::Backups => Some(Stage::RollBack),
-        WizardScreen::Watch => wizard.other_run().and_then(|run| run.stage),
+        WizardScreen::Identity | WizardScreen::Bucket => Some(RunStage::Access),
+        WizardScreen::Backups => Some(RunStage::RollBack),
+        WizardScreen::Watch => wizard.detected_other_run().and_then(|run| run.stage),
         WizardScreen::Welcome | WizardScreen::Stage(_) => shown_stage,
     };
     let mut lines = Vec::new();
@@ -40,7 +40,7 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
     };
     lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));
     lines.push(Line::default());
-    let listed: Vec<Stage> = match shown_stage {
+    let listed: Vec<RunStage> = match shown_stage {
         Some(stage) if !stages.contains(&stage) => vec![stage],
         _ => stages.to_vec(),
     };
@@ -51,13 +51,21 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
 }
 
 /// Whether the stage was looked at, and that is all it asks for.
-fn has_stage_nothing_to_do(wizard: &Wizard, stage: Stage) -> bool {
-    let plan = wizard.stage_progress(stage).and_then(|progress| progress.plan.as_ref());
-    plan.is_some_and(|plan| plan.has_no_changes() || matches!(stage, Stage::Access | Stage::Overview))
+fn has_stage_nothing_to_do(wizard: &Wizard, stage: RunStage) -> bool {
+    let plan = wizard.find_stage_progress(stage).and_then(|progress| progress.plan.as_ref());
+    plan.is_some_and(|plan| {
+        plan.is_plan_without_changes() || matches!(stage, RunStage::Access | RunStage::Overview)
+    })
 }
 
-fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
-    let progress = wizard.stage_progress(stage);
+fn render_stage_row(
+    wizard: &Wizard,
+    theme: &Theme,
+    stage: RunStage,
+    here: bool,
+    width: usize,
+) -> Line<'static> {
+    let progress = wizard.find_stage_progress(stage);
     let busy = [wizard.busy, wizard.background]
         .into_iter()
         .flatten()

@@ -34,7 +34,7 @@ static PANIC_MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[must_use]
 pub struct TerminalGuard(());
 
-fn terminal_failure(error: &io::Error) -> Failure {
+fn build_terminal_failure(error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Usage,
         "the terminal",
@@ -49,20 +49,20 @@ fn terminal_failure(error: &io::Error) -> Failure {
 /// Fails where there is no terminal, or where it refuses one of these.
 pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdout>>), Failure> {
     if !stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(Failure::usage_failure(
+        return Err(Failure::new_usage_failure(
             "the wizard",
             "there is no terminal to show it on",
             "use the commands instead: enable, disable, check, plan, verify; --help lists them",
         ));
     }
     capture_panic_messages();
-    enable_raw_mode().map_err(|error| terminal_failure(&error))?;
+    enable_raw_mode().map_err(|error| build_terminal_failure(&error))?;
     // from here on, whatever fails gives the terminal back
     let guard = TerminalGuard(());
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
-        .map_err(|error| terminal_failure(&error))?;
+        .map_err(|error| build_terminal_failure(&error))?;
     let terminal =
-        Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| terminal_failure(&error))?;
+        Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| build_terminal_failure(&error))?;
     Ok((guard, terminal))
 }
 
@@ -105,7 +105,7 @@ fn capture_panic_messages() {
 ///
 /// It comes through a channel: crossterm's stream keeps the first waker that it is polled with, and the loop also
 /// polls without one, after which no key would ever wake it.
-pub fn terminal_events() -> impl Stream<Item = Event> + Unpin {
+pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
     let (sender, mut received) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut events = EventStream::new();
@@ -122,10 +122,10 @@ pub fn terminal_events() -> impl Stream<Item = Event> + Unpin {
 ///
 /// # Errors
 /// Fails where the system refuses a handler.
-pub fn termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
+pub fn stream_termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
     let mut streams = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
-        let signal = signal(kind).map_err(|error| terminal_failure(&error))?;
+        let signal = signal(kind).map_err(|error| build_terminal_failure(&error))?;
         streams.push(Box::pin(stream::unfold(signal, |mut signal| async move {
             signal.recv().await.map(|()| ((), signal))
         })));

@@ -13,7 +13,7 @@ const NO_BREAK_SPACE: char = '\u{a0}';
 
 /// Makes `text` one word for [`wrap_text`]: a number stays with its unit.
 #[must_use]
-pub fn to_unbreakable(text: &str) -> String {
+pub fn make_text_unbreakable(text: &str) -> String {
     text.replace(' ', &NO_BREAK_SPACE.to_string())
 }
 
@@ -76,7 +76,7 @@ pub fn truncate_text(text: &str, width: usize) -> String {
 
 /// Fits `text` into exactly `width` columns, with at least one space behind it.
 #[must_use]
-pub fn fit_column(text: &str, width: usize) -> String {
+pub fn pad_or_truncate_to_width(text: &str, width: usize) -> String {
     let mut text = truncate_text(text, width.saturating_sub(1));
     let gap = width.saturating_sub(text.width());
     text.extend(std::iter::repeat_n(' ', gap));
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn what_is_cut_says_so_and_columns_never_touch() {
         assert_eq!(truncate_text("acme-packages", 8), "acme-pa…");
-        assert_eq!(fit_column("role", 6), "role  ");
-        assert_eq!(fit_column("KMS key policy", 6), "KMS … ");
+        assert_eq!(pad_or_truncate_to_width("role", 6), "role  ");
+        assert_eq!(pad_or_truncate_to_width("KMS key policy", 6), "KMS … ");
         assert_eq!(truncate_text("x", 0), "");
     }
 
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(format_bytes(999), "999 bytes");
         assert_eq!(format_bytes(1_240_000_000), "1.2 GB");
         assert_eq!(
-            wrap_text(&format!("the function · {}", to_unbreakable("3 min 05 s")), 18),
+            wrap_text(&format!("the function · {}", make_text_unbreakable("3 min 05 s")), 18),
             ["the function ·", "3 min 05 s"]
         );
         assert_eq!(format_elapsed(Duration::from_millis(450)), "0.4 s");

@@ -1,7 +1,7 @@
 //! The way back: from each screen to the one before it.
 
 use super::{Wizard, WizardEffect, log::StageProgress, screen::WizardScreen};
-use crate::model::{failure::FailureKind, run::goal::Stage};
+use crate::model::{failure::FailureKind, run::goal::RunStage};
 
 impl Wizard {
     /// Goes to the screen before this one.
@@ -14,19 +14,19 @@ impl Wizard {
                     self.show_screen(WizardScreen::Identity);
                     // An identity that was refused since is another one than was found.
                     let refused = |progress: &StageProgress| {
-                        progress.last_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
+                        progress.latest_stage_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
                     };
-                    self.progress.values().any(refused).then(|| self.load_welcome())
+                    self.progress.values().any(refused).then(|| self.start_welcome_lookup())
                 }
-                WizardScreen::Backups if self.welcome.as_loaded().is_some() => {
+                WizardScreen::Backups if self.welcome.loaded_value().is_some() => {
                     self.return_screen = None;
                     self.answers.goal = None;
                     self.show_screen(WizardScreen::Welcome);
                     None
                 }
-                WizardScreen::Watch => Some(self.restart_at_welcome()),
-                _ if self.welcome.as_loaded().is_none() || self.return_screen.is_some() => {
-                    Some(self.restart_at_welcome())
+                WizardScreen::Watch => Some(self.restart_at_welcome_screen()),
+                _ if self.welcome.loaded_value().is_none() || self.return_screen.is_some() => {
+                    Some(self.restart_at_welcome_screen())
                 }
                 _ => {
                     self.discard_pending_look();
@@ -35,15 +35,15 @@ impl Wizard {
                 }
             };
         };
-        if stage == Stage::RollBack && self.welcome.as_loaded().is_some() {
+        if stage == RunStage::RollBack && self.welcome.loaded_value().is_some() {
             self.discard_pending_look();
             self.show_screen(WizardScreen::Backups);
             return None;
         }
         if let Some(origin) = self.return_screen.take() {
             return match origin {
-                WizardScreen::Stage(stage) => Some(self.enter_stage(stage, false)),
-                screen if self.welcome.as_loaded().is_some() => {
+                WizardScreen::Stage(stage) => Some(self.show_and_plan_stage(stage, false)),
+                screen if self.welcome.loaded_value().is_some() => {
                     if screen == WizardScreen::Welcome {
                         self.answers.goal = None;
                     }
@@ -51,12 +51,12 @@ impl Wizard {
                     self.show_screen(screen);
                     None
                 }
-                _ => Some(self.restart_at_welcome()),
+                _ => Some(self.restart_at_welcome_screen()),
             };
         }
-        let stages = self.current_goal_stages();
+        let stages = self.stages_of_chosen_goal();
         match stages.iter().position(|known| *known == stage) {
-            Some(index) if index > 0 => Some(self.enter_stage(stages[index - 1], false)),
+            Some(index) if index > 0 => Some(self.show_and_plan_stage(stages[index - 1], false)),
             _ => {
                 self.discard_pending_look();
                 self.show_screen(WizardScreen::Bucket);
@@ -67,7 +67,7 @@ impl Wizard {
 
     /// What is still being looked at is of no use any more; its job ends with the next one, and its answer is not taken.
     fn discard_pending_look(&mut self) {
-        if self.applying_stage().is_none() {
+        if self.stage_applied_on_screen().is_none() {
             self.busy = None;
         }
     }

@@ -9,45 +9,45 @@ use crate::model::{
     failure::Failure,
     run::{
         check::CheckResult,
-        event::CredentialNeed,
-        goal::{Goal, Stage},
-        plan::{Confirmation, Consent},
-        welcome::{FoundIdentity, IdentitySource},
+        event::CredentialRenewalNeed,
+        goal::{OperatorGoal, RunStage},
+        plan::{PlanConfirmationQuestion, RequiredConsent},
+        welcome::{AwsIdentitySource, FoundAwsIdentity},
     },
     secret::Secret,
 };
 
 impl Wizard {
     /// Takes the goal that is chosen, and shows its first screen.
-    pub(super) fn choose_goal(&mut self) -> Option<WizardEffect> {
+    pub(super) fn accept_selected_goal(&mut self) -> Option<WizardEffect> {
         let goal = *Self::OFFERED_GOALS.get(self.choice)?;
         self.answers.goal = Some(goal);
         match goal {
-            Goal::Install | Goal::Upgrade => {
-                match self.welcome.as_loaded().and_then(|w| w.identities.first()) {
+            OperatorGoal::Install | OperatorGoal::Upgrade => {
+                match self.welcome.loaded_value().and_then(|w| w.identities.first()) {
                     // Nothing in AWS is known before that.
-                    Some(first) if first.device.is_some() => self.form = mfa_code_form(first),
+                    Some(first) if first.device.is_some() => self.form = build_mfa_code_form(first),
                     _ => self.show_screen(WizardScreen::Identity),
                 }
             }
-            Goal::RollBack => {
+            OperatorGoal::RollBack => {
                 self.return_screen = Some(WizardScreen::Welcome);
                 self.show_screen(WizardScreen::Backups);
             }
-            Goal::Disable => return Some(self.enter_stage_with_return(Stage::Disable)),
+            OperatorGoal::Disable => return Some(self.show_stage_with_return_screen(RunStage::Disable)),
         }
         None
     }
 
     /// Takes the identity that is chosen, or opens the form for another.
-    pub(super) fn choose_identity(&mut self) -> Option<WizardEffect> {
-        let identities = self.welcome.as_loaded().map_or(&[][..], |welcome| &welcome.identities);
+    pub(super) fn accept_selected_identity(&mut self) -> Option<WizardEffect> {
+        let identities = self.welcome.loaded_value().map_or(&[][..], |welcome| &welcome.identities);
         match self.choice.checked_sub(identities.len()) {
             Some(0) => self.form = Some(InputForm::new(FormPurpose::Profile)),
             Some(_) => self.form = Some(InputForm::new(FormPurpose::Keys)),
             None => {
                 let identity = identities[self.choice].clone();
-                match mfa_code_form(&identity) {
+                match build_mfa_code_form(&identity) {
                     Some(form) => self.form = Some(form),
                     None => self.use_identity(&identity),
                 }
@@ -57,9 +57,9 @@ impl Wizard {
     }
 
     /// Takes AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
-    pub(super) fn handle_found_identity(
+    pub(super) fn handle_identity_lookup_result(
         &mut self,
-        found: Result<FoundIdentity, Failure>,
+        found: Result<FoundAwsIdentity, Failure>,
     ) -> Option<WizardEffect> {
         let kind = self
             .active_job_kind()
@@ -76,9 +76,9 @@ impl Wizard {
         let CheckResult { detail, next, .. } = &identity.suffices;
         let next = if next.is_empty() { String::new() } else { format!("; {next}") };
         self.notice = Some(format!("{}: {detail}{next}", identity.found));
-        if let Some(mut form) = mfa_code_form(&identity) {
+        if let Some(mut form) = build_mfa_code_form(&identity) {
             if kind == WizardJobKind::Code {
-                form.set_field_complaint(0, "was not accepted: wait for the next one");
+                form.focus_field_with_error(0, "was not accepted: wait for the next one");
                 self.notice = None;
             }
             self.form = Some(form);
@@ -90,32 +90,37 @@ impl Wizard {
         }
         if self.screen == WizardScreen::Welcome {
             // What could not be found out before.
-            return Some(self.load_welcome());
+            return Some(self.start_welcome_lookup());
         }
         self.use_identity(&identity);
         None
     }
 
     /// Returns the form for what the run that stands still wants; none where it goes on by itself.
-    pub(super) fn credential_renewal_form(&self) -> Option<InputForm> {
-        Some(match &self.credential_wait()?.wants {
-            CredentialNeed::Renewal => return None,
-            CredentialNeed::Code(device) => InputForm::new_mfa_code_form(device, "").as_renewal_form(),
-            CredentialNeed::Keys => InputForm::new(FormPurpose::Keys).as_renewal_form(),
+    pub(super) fn build_credential_renewal_form(&self) -> Option<InputForm> {
+        Some(match &self.running_stage_credential_wait()?.wants {
+            CredentialRenewalNeed::Renewal => return None,
+            CredentialRenewalNeed::Code(device) => {
+                InputForm::new_mfa_code_form(device, "").mark_as_credential_renewal()
+            }
+            CredentialRenewalNeed::Keys => InputForm::new(FormPurpose::Keys).mark_as_credential_renewal(),
         })
     }
 
     /// Uses this identity from now on; one of another account than the last run's only after a yes.
-    pub(super) fn use_identity(&mut self, identity: &FoundIdentity) {
-        if let Some(question) = self.other_account_question(identity) {
+    pub(super) fn use_identity(&mut self, identity: &FoundAwsIdentity) {
+        if let Some(question) = self.build_other_account_question(identity) {
             self.shown_at = self.now;
             self.identity_to_confirm = Some(identity.clone());
-            self.overlay = Some(ScreenOverlay::Ask(Confirmation { consent: Consent::OtherBucket, question }));
+            self.overlay = Some(ScreenOverlay::Ask(PlanConfirmationQuestion {
+                consent: RequiredConsent::OtherBucket,
+                question,
+            }));
             return;
         }
         self.answers.source = Some(identity.source.clone());
         self.answers.profile = match &identity.source {
-            IdentitySource::Profile(name) => Some(name.clone()),
+            AwsIdentitySource::Profile(name) => Some(name.clone()),
             _ => None,
         };
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -126,8 +131,8 @@ impl Wizard {
 
     /// Returns the question to ask where the identity is of another account than the last run's.
     #[must_use]
-    pub fn other_account_question(&self, identity: &FoundIdentity) -> Option<String> {
-        let (account, bucket) = self.welcome.as_loaded()?.last.as_ref()?;
+    pub fn build_other_account_question(&self, identity: &FoundAwsIdentity) -> Option<String> {
+        let (account, bucket) = self.welcome.loaded_value()?.last.as_ref()?;
         let other = !identity.account.is_empty() && identity.account != *account;
         (other && !self.answers.consents.other_bucket).then(|| {
             format!(
@@ -138,24 +143,24 @@ impl Wizard {
     }
 
     /// Takes the bucket that is chosen, or opens the form for another.
-    pub(super) fn choose_bucket(&mut self) -> Option<WizardEffect> {
-        let found = self.welcome.as_loaded().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
+    pub(super) fn accept_selected_bucket(&mut self) -> Option<WizardEffect> {
+        let found = self.welcome.loaded_value().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
         let Some(bucket) = found else {
             self.form = Some(InputForm::new(FormPurpose::Bucket));
             return None;
         };
         self.answers.bucket = Some(bucket.name);
         self.answers.region = (!bucket.region.is_empty()).then_some(bucket.region);
-        Some(self.enter_stage(Stage::Access, true))
+        Some(self.show_and_plan_stage(RunStage::Access, true))
     }
 
     /// Takes the backup that is chosen.
-    pub(super) fn choose_backup(&mut self) -> Option<WizardEffect> {
-        let backup = self.welcome.as_loaded()?.backups.get(self.choice)?.path.clone();
+    pub(super) fn accept_selected_backup(&mut self) -> Option<WizardEffect> {
+        let backup = self.welcome.loaded_value()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
         // What was said of another one was said of that.
         self.answers.roll_back.whole_file = false;
-        Some(self.enter_stage(Stage::RollBack, false))
+        Some(self.show_and_plan_stage(RunStage::RollBack, false))
     }
 
     /// Takes what was typed into the form, or says what is wrong with it.
@@ -165,7 +170,7 @@ impl Wizard {
             self.form = Some(form);
             return None;
         }
-        let text = form.field_text(0);
+        let text = form.trimmed_field_text(0);
         match form.purpose {
             FormPurpose::Profile | FormPurpose::Keys => {
                 let credentials = if form.purpose == FormPurpose::Profile {
@@ -190,35 +195,35 @@ impl Wizard {
             FormPurpose::Bucket => {
                 self.answers.bucket = Some(text);
                 self.answers.region = self.init.answers.region.clone();
-                Some(self.enter_stage(Stage::Access, true))
+                Some(self.show_and_plan_stage(RunStage::Access, true))
             }
             FormPurpose::ConfirmBucket if text == self.bucket_name() => {
                 self.answers.bucket = Some(text);
-                self.give_consent_and_continue(Consent::ConfirmBucket)
+                self.record_consent_and_continue(RequiredConsent::ConfirmBucket)
             }
             FormPurpose::ConfirmBucket => {
-                form.set_field_complaint(0, "is not this bucket's name");
+                form.focus_field_with_error(0, "is not this bucket's name");
                 self.form = Some(form);
                 None
             }
             FormPurpose::Probe if !text.starts_with("https://") && !text.starts_with("http://") => {
-                form.set_field_complaint(0, "does not begin with https:// or http://");
+                form.focus_field_with_error(0, "does not begin with https:// or http://");
                 self.form = Some(form);
                 None
             }
             FormPurpose::Probe => {
                 self.answers.probe_url = Some(text);
                 let WizardScreen::Stage(stage) = self.screen else { return None };
-                Some(self.enter_stage(stage, false))
+                Some(self.show_and_plan_stage(stage, false))
             }
         }
     }
 }
 
 /// The form that asks for the code of its device, where an identity wants one.
-fn mfa_code_form(identity: &FoundIdentity) -> Option<InputForm> {
+fn build_mfa_code_form(identity: &FoundAwsIdentity) -> Option<InputForm> {
     match (&identity.device, &identity.source) {
-        (Some(device), IdentitySource::Profile(profile)) => {
+        (Some(device), AwsIdentitySource::Profile(profile)) => {
             Some(InputForm::new_mfa_code_form(device, profile))
         }
         _ => None,

@@ -3,28 +3,28 @@
 use super::{
     Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
-    navigation::EnterAction,
+    navigation::EnterKeyAction,
     screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::{
     answers::ManagedFileAction,
-    goal::Stage,
-    plan::{Confirmation, Consent},
+    goal::RunStage,
+    plan::{PlanConfirmationQuestion, RequiredConsent},
 };
 
 impl Wizard {
     /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
-    pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<WizardEffect> {
+    pub(super) fn ask_consent_or_apply_plan(&mut self, stage: RunStage) -> Option<WizardEffect> {
         if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
             self.show_confirmation(confirmation);
             return None;
         }
-        if let EnterAction::Next(next) = self.enter_action(stage) {
-            return Some(self.enter_stage(next, true));
+        if let EnterKeyAction::Next(next) = self.find_enter_key_action(stage) {
+            return Some(self.show_and_plan_stage(next, true));
         }
         let progress = self.stage_progress_mut(stage);
         let plan = progress.plan.clone()?;
-        progress.reset_stage_to_plan();
+        progress.reset_progress_to_plan();
         self.scroll = 0;
         self.shown_at = self.now;
         self.notice = None;
@@ -32,10 +32,10 @@ impl Wizard {
         Some(WizardEffect::Apply(plan, self.answers.clone()))
     }
 
-    fn show_confirmation(&mut self, confirmation: Confirmation) {
+    fn show_confirmation(&mut self, confirmation: PlanConfirmationQuestion) {
         self.shown_at = self.now;
         self.choice = 0;
-        if confirmation.consent == Consent::ConfirmBucket {
+        if confirmation.consent == RequiredConsent::ConfirmBucket {
             self.form = Some(InputForm::new(FormPurpose::ConfirmBucket));
         } else {
             self.overlay = Some(ScreenOverlay::Ask(confirmation));
@@ -43,7 +43,7 @@ impl Wizard {
     }
 
     /// Notes a yes, or the choice; then asks for the next consent, or looks at the stage as it is now.
-    pub(super) fn give_consent_and_continue(&mut self, consent: Consent) -> Option<WizardEffect> {
+    pub(super) fn record_consent_and_continue(&mut self, consent: RequiredConsent) -> Option<WizardEffect> {
         if let Some(identity) = self.identity_to_confirm.take() {
             self.answers.consents.other_bucket = true;
             self.overlay = None;
@@ -53,17 +53,17 @@ impl Wizard {
         let WizardScreen::Stage(stage) = self.screen else { return None };
         let consents = &mut self.answers.consents;
         match consent {
-            Consent::Adopt => consents.adopt = true,
-            Consent::AdoptBucketKey => consents.adopt_bucket_key = true,
-            Consent::NewSecret => consents.new_secret = true,
-            Consent::Unproven => consents.unproven = true,
-            Consent::OverrideExpression => consents.override_expression = true,
-            Consent::OtherBucket => consents.other_bucket = true,
-            Consent::Managed => {
+            RequiredConsent::Adopt => consents.adopt = true,
+            RequiredConsent::AdoptBucketKey => consents.adopt_bucket_key = true,
+            RequiredConsent::NewSecret => consents.new_secret = true,
+            RequiredConsent::Unproven => consents.unproven = true,
+            RequiredConsent::OverrideExpression => consents.override_expression = true,
+            RequiredConsent::OtherBucket => consents.other_bucket = true,
+            RequiredConsent::Managed => {
                 consents.managed =
                     Some(if self.choice == 0 { ManagedFileAction::Wait } else { ManagedFileAction::Write });
             }
-            Consent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
+            RequiredConsent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
         }
         self.overlay = None;
         if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
@@ -71,23 +71,25 @@ impl Wizard {
             return None;
         }
         // a consent may change what would be done: that is shown before it is
-        let effect = self.enter_stage(stage, false);
+        let effect = self.show_and_plan_stage(stage, false);
         self.notice = Some("Your yes is noted. This is what Enter does now.".to_owned());
         Some(effect)
     }
 
-    pub(super) fn decline_confirmation(&mut self, confirmation: &Confirmation) {
+    pub(super) fn decline_confirmation(&mut self, confirmation: &PlanConfirmationQuestion) {
         self.overlay = None;
         self.identity_to_confirm = None;
         self.shown_at = self.now;
-        self.notice =
-            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.consent_flag()));
+        self.notice = Some(format!(
+            "Nothing was done: that needs your yes ({}).",
+            confirmation.consent.consent_cli_flag()
+        ));
     }
 
     /// Lists the consents that this stage's plan still needs, in order.
-    pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&Confirmation> {
+    pub(super) fn missing_confirmations(&self, stage: RunStage) -> Vec<&PlanConfirmationQuestion> {
         let bucket = self.bucket_name();
-        self.stage_progress(stage)
+        self.find_stage_progress(stage)
             .and_then(|progress| progress.plan.as_ref())
             .map(|plan| {
                 plan.confirmations
@@ -100,9 +102,9 @@ impl Wizard {
 
     /// Returns the consent whose two answers are chosen from, where one is open.
     #[must_use]
-    pub fn selected_choice_consent(&self) -> Option<Consent> {
+    pub fn selected_choice_consent(&self) -> Option<RequiredConsent> {
         match &self.overlay {
-            Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
+            Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == RequiredConsent::Managed => {
                 Some(confirmation.consent)
             }
             _ => None,

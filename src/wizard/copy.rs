@@ -1,40 +1,42 @@
 //! What each stage is for, and what Enter does on it, in words for somebody who is tired.
 
-use crate::model::run::goal::{Goal, Stage};
+use crate::model::run::goal::{OperatorGoal, RunStage};
 
 /// Says what the stage does, and what customers notice of it.
 #[must_use]
-pub fn describe_stage_purpose(stage: Stage) -> &'static str {
+pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
     match stage {
-        Stage::Access => {
+        RunStage::Access => {
             "May this identity do all that the set-up needs, and is this the right bucket and host? Only looked at; nothing is written."
         }
-        Stage::Overview => {
+        RunStage::Overview => {
             "Everything that would be made or changed, before any of it is. Nothing has been written yet."
         }
-        Stage::Reindex => {
+        RunStage::Reindex => {
             "Sets Cache-Control on the objects that are in S3 already, so that packages are cached and repository metadata never is. Customers notice nothing."
         }
-        Stage::Secret => {
+        RunStage::Secret => {
             "The secret that signs download links. It is written to packagecloud.rb now and used from go-live on."
         }
-        Stage::Bootstrap => {
+        RunStage::Bootstrap => {
             "What checks every download link at CloudFront's edge: a role, a key, a function. Customers notice nothing."
         }
-        Stage::Distribution => {
+        RunStage::Distribution => {
             "The CloudFront distribution in front of the bucket. S3 is opened to it only after it checks every link. Customers notice nothing."
         }
-        Stage::Configuration => {
+        RunStage::Configuration => {
             "The four values for packagecloud.rb. They are written, but CloudFront stays as it is until go-live."
         }
-        Stage::GoLive => {
+        RunStage::GoLive => {
             "Switches CloudFront on: packagecloud is reconfigured and restarted, which customers notice. If its links are refused, it is taken back by itself."
         }
-        Stage::Verify => "Asks CloudFront, S3 and packagecloud whether all of it works. Nothing is changed.",
-        Stage::Disable => {
+        RunStage::Verify => {
+            "Asks CloudFront, S3 and packagecloud whether all of it works. Nothing is changed."
+        }
+        RunStage::Disable => {
             "Switches CloudFront off: packagecloud sends its clients straight to S3 again. Nothing in AWS is touched; links already given out still work."
         }
-        Stage::RollBack => {
+        RunStage::RollBack => {
             "Puts packagecloud.rb back to an earlier state, then reconfigures and restarts packagecloud."
         }
     }
@@ -42,28 +44,28 @@ pub fn describe_stage_purpose(stage: Stage) -> &'static str {
 
 /// Names what Enter does where the plan changes something.
 #[must_use]
-pub fn enter_key_label(stage: Stage) -> &'static str {
+pub fn apply_stage_key_label(stage: RunStage) -> &'static str {
     match stage {
-        Stage::Access | Stage::Overview => "go on",
-        Stage::Reindex => "reindex",
-        Stage::Secret => "write the secret",
-        Stage::Bootstrap | Stage::Distribution => "make these",
-        Stage::Configuration => "write this",
-        Stage::GoLive => "go live",
-        Stage::Verify => "verify",
-        Stage::Disable => "switch CloudFront off",
-        Stage::RollBack => "restore this",
+        RunStage::Access | RunStage::Overview => "go on",
+        RunStage::Reindex => "reindex",
+        RunStage::Secret => "write the secret",
+        RunStage::Bootstrap | RunStage::Distribution => "make these",
+        RunStage::Configuration => "write this",
+        RunStage::GoLive => "go live",
+        RunStage::Verify => "verify",
+        RunStage::Disable => "switch CloudFront off",
+        RunStage::RollBack => "restore this",
     }
 }
 
 /// Names and describes a goal as the first screen offers it.
 #[must_use]
-pub fn describe_goal(goal: Goal) -> (&'static str, &'static str) {
+pub fn describe_goal(goal: OperatorGoal) -> (&'static str, &'static str) {
     match goal {
-        Goal::Install => ("Install", "CloudFront on, for a new installation"),
-        Goal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
-        Goal::Disable => ("Disable", "CloudFront off, downloads straight from S3"),
-        Goal::RollBack => ("Roll back", "packagecloud.rb as a backup has it"),
+        OperatorGoal::Install => ("Install", "CloudFront on, for a new installation"),
+        OperatorGoal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
+        OperatorGoal::Disable => ("Disable", "CloudFront off, downloads straight from S3"),
+        OperatorGoal::RollBack => ("Roll back", "packagecloud.rb as a backup has it"),
     }
 }
 

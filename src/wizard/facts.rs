@@ -4,15 +4,15 @@ use super::Wizard;
 use crate::model::{
     aws::evidence::StageEvidence,
     run::{
-        goal::{Goal, Stage},
-        welcome::IdentitySource,
+        goal::{OperatorGoal, RunStage},
+        welcome::AwsIdentitySource,
     },
 };
 
 impl Wizard {
     /// Returns the goal that was chosen or given.
     #[must_use]
-    pub fn chosen_goal(&self) -> Option<Goal> {
+    pub fn chosen_goal(&self) -> Option<OperatorGoal> {
         self.answers.goal.or(self.init.goal)
     }
 
@@ -21,7 +21,7 @@ impl Wizard {
     pub fn bucket_name(&self) -> &str {
         self.answers.bucket.as_deref().unwrap_or_else(|| {
             self.welcome
-                .as_loaded()
+                .loaded_value()
                 .and_then(|welcome| welcome.buckets.first())
                 .map_or("", |bucket| bucket.name.as_str())
         })
@@ -33,7 +33,7 @@ impl Wizard {
         let bucket = self.bucket_name();
         self.answers.region.as_deref().unwrap_or_else(|| {
             self.welcome
-                .as_loaded()
+                .loaded_value()
                 .and_then(|welcome| welcome.buckets.iter().find(|found| found.name == bucket))
                 .map_or("", |found| found.region.as_str())
         })
@@ -44,7 +44,7 @@ impl Wizard {
     pub fn account_id(&self) -> &str {
         self.answers.account.as_deref().unwrap_or_else(|| {
             self.welcome
-                .as_loaded()
+                .loaded_value()
                 .and_then(|welcome| welcome.identities.first())
                 .map_or("", |identity| identity.account.as_str())
         })
@@ -53,9 +53,9 @@ impl Wizard {
     /// Returns the packages domain, as far as it is known.
     #[must_use]
     pub fn packages_domain(&self) -> Option<String> {
-        [Stage::Configuration, Stage::GoLive, Stage::Distribution]
+        [RunStage::Configuration, RunStage::GoLive, RunStage::Distribution]
             .iter()
-            .filter_map(|stage| self.stage_progress(*stage)?.plan.as_ref())
+            .filter_map(|stage| self.find_stage_progress(*stage)?.plan.as_ref())
             .find_map(|plan| match &plan.observed {
                 StageEvidence::Configuration(observed) | StageEvidence::GoLive(observed) => {
                     observed.desired.packages_domain.clone()
@@ -70,7 +70,7 @@ impl Wizard {
 
     /// Whether the identity that is used is packagecloud.rb's own: it is never asked to be given more rights.
     #[must_use]
-    pub fn uses_config_keys(&self) -> bool {
-        self.answers.source == Some(IdentitySource::Config)
+    pub fn uses_packagecloud_config_keys(&self) -> bool {
+        self.answers.source == Some(AwsIdentitySource::Config)
     }
 }

@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use crate::model::{run::welcome::TypedCredentials, secret::Secret};
+use crate::model::{run::welcome::OperatorTypedCredentials, secret::Secret};
 
 /// What the form is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,12 +140,12 @@ impl InputForm {
 
     /// Gives what is typed to a run that stands still.
     #[must_use]
-    pub fn as_renewal_form(self) -> Self {
+    pub fn mark_as_credential_renewal(self) -> Self {
         Self { renews: true, ..self }
     }
 
     /// Changes the field that has the cursor; letters that it doesn't take are dropped.
-    pub fn edit_form_field(&mut self, request: InputRequest) {
+    pub fn edit_focused_field(&mut self, request: InputRequest) {
         let Some(field) = self.fields.get_mut(self.focus) else { return };
         field.complaint = None;
         if let FormFieldKind::Toggle(on) = &mut field.kind {
@@ -165,7 +165,7 @@ impl InputForm {
     /// Puts a paste where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
     /// credentials file has them, go each to its own field.
     pub fn paste_into_form(&mut self, text: &str) {
-        if self.purpose == FormPurpose::Keys && self.paste_named_keys(text) {
+        if self.purpose == FormPurpose::Keys && self.paste_named_credentials(text) {
             return;
         }
         let Some(field) = self.fields.get_mut(self.focus) else { return };
@@ -179,7 +179,7 @@ impl InputForm {
         }
     }
 
-    fn paste_named_keys(&mut self, text: &str) -> bool {
+    fn paste_named_credentials(&mut self, text: &str) -> bool {
         let mut any = false;
         for part in text.split(['\n', ',']) {
             let Some((name, value)) = part.split_once(['=', ':']) else { continue };
@@ -217,7 +217,7 @@ impl InputForm {
             }
         });
         if let Some(index) = bad {
-            self.set_field_complaint(
+            self.focus_field_with_error(
                 index,
                 if self.fields[index].kind == FormFieldKind::Code {
                     "has six digits"
@@ -232,7 +232,7 @@ impl InputForm {
     }
 
     /// Puts the cursor into a field, and says what is wrong with it.
-    pub fn set_field_complaint(&mut self, index: usize, why: &'static str) {
+    pub fn focus_field_with_error(&mut self, index: usize, why: &'static str) {
         self.focus = index;
         if let Some(field) = self.fields.get_mut(index) {
             field.complaint = Some(why);
@@ -241,17 +241,17 @@ impl InputForm {
 
     /// Returns a field's text without the space around it.
     #[must_use]
-    pub fn field_text(&self, index: usize) -> String {
+    pub fn trimmed_field_text(&self, index: usize) -> String {
         self.fields.get(index).map(|field| field.input.value().trim().to_owned()).unwrap_or_default()
     }
 
     /// Returns the keys of a form for keys.
     #[must_use]
-    pub fn typed_credentials(&self) -> TypedCredentials {
-        let token = self.field_text(2);
-        TypedCredentials {
-            access_key_id: self.field_text(0),
-            secret_access_key: Secret::new(self.field_text(1)),
+    pub fn typed_credentials(&self) -> OperatorTypedCredentials {
+        let token = self.trimmed_field_text(2);
+        OperatorTypedCredentials {
+            access_key_id: self.trimmed_field_text(0),
+            secret_access_key: Secret::new(self.trimmed_field_text(1)),
             session_token: (!token.is_empty()).then(|| Secret::new(token)),
             remember: matches!(self.fields.get(3), Some(FormField { kind: FormFieldKind::Toggle(true), .. })),
         }

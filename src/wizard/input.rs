@@ -6,71 +6,71 @@
 use super::{
     Loadable, ScrollExtent, Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
-    intent::{CursorMove, IntentAvailability, UserIntent},
+    intent::{CursorMove, UserIntent, UserIntentAvailability},
     intent_table::find_intent_rule,
     screen::{ScreenOverlay, WizardScreen},
 };
-use crate::model::run::{event::StageEnd, goal::Stage};
+use crate::model::run::{event::StageEnd, goal::RunStage};
 
 impl Wizard {
     /// Performs an intent, where it is offered and the screen accepts it already.
     pub(super) fn handle_user_intent(&mut self, intent: UserIntent) -> Option<WizardEffect> {
         let rule = find_intent_rule(self, intent)?;
-        if (rule.offered)(self) == IntentAvailability::Hidden {
+        if (rule.offered)(self) == UserIntentAvailability::Hidden {
             return None;
         }
         let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
-        if intent.may_consent() && !typing && !self.accepts_consent_keys() {
+        if intent.may_consent_to_change() && !typing && !self.accepts_consent_keys() {
             return None;
         }
         (rule.perform)(self)
     }
 
     /// Enter on a screen that nothing covers: goes on from it.
-    pub(super) fn perform_next(&mut self) -> Option<WizardEffect> {
+    pub(super) fn run_screen_enter_action(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         match self.screen {
             WizardScreen::Welcome => match &self.welcome {
                 Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
-                Loadable::Loaded(_) => self.choose_goal(),
-                _ => Some(self.load_welcome()),
+                Loadable::Loaded(_) => self.accept_selected_goal(),
+                _ => Some(self.start_welcome_lookup()),
             },
-            WizardScreen::Identity => self.choose_identity(),
-            WizardScreen::Bucket => self.choose_bucket(),
-            WizardScreen::Backups => self.choose_backup(),
+            WizardScreen::Identity => self.accept_selected_identity(),
+            WizardScreen::Bucket => self.accept_selected_bucket(),
+            WizardScreen::Backups => self.accept_selected_backup(),
             WizardScreen::Watch => self.watch_other_run(false),
             WizardScreen::Stage(stage) => self.run_enter_action(stage),
         }
     }
 
     /// `r`: looks at the stage again, or around.
-    pub(super) fn look_again(&mut self) -> Option<WizardEffect> {
+    pub(super) fn refresh_current_screen(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         Some(match self.screen {
-            WizardScreen::Stage(stage) => self.enter_stage(stage, false),
-            _ => self.load_welcome(),
+            WizardScreen::Stage(stage) => self.show_and_plan_stage(stage, false),
+            _ => self.start_welcome_lookup(),
         })
     }
 
     /// `a`: goes on in spite of a failed check, or past a stage that did not come to its end.
-    pub(super) fn continue_anyway(&mut self) -> Option<WizardEffect> {
+    pub(super) fn continue_despite_failure(&mut self) -> Option<WizardEffect> {
         self.ignore_failed_checks = true;
-        let stage = self.shown_stage()?;
+        let stage = self.stage_shown_on_screen()?;
         let broke_off = self
-            .stage_progress(stage)
+            .find_stage_progress(stage)
             .is_some_and(|progress| matches!(progress.end, Some(StageEnd::Stopped | StageEnd::Failed)));
         if !broke_off {
             return self.run_enter_action(stage);
         }
-        Some(match self.next_stage(stage) {
-            Some(next) => self.enter_stage(next, true),
+        Some(match self.find_stage_after(stage) {
+            Some(next) => self.show_and_plan_stage(next, true),
             None => self.leave_wizard_with_code(1),
         })
     }
 
     /// `s`: skips the reindex; one that runs is stopped first.
     pub(super) fn skip_or_stop_reindex(&mut self) -> Option<WizardEffect> {
-        if self.running_stage().is_none() {
+        if self.stage_being_applied().is_none() {
             return self.skip_reindex();
         }
         self.skipping = true;
@@ -79,57 +79,57 @@ impl Wizard {
     }
 
     /// `p`: pauses what runs, or lets it go on.
-    pub(super) fn toggle_pause(&mut self) -> Option<WizardEffect> {
+    pub(super) fn toggle_running_job_pause(&mut self) -> Option<WizardEffect> {
         let busy = self.busy.as_mut()?;
         busy.paused = !busy.paused;
         Some(WizardEffect::Pause(busy.paused))
     }
 
     /// `x`: verifies all of it, from the first screen.
-    pub(super) fn diagnose_403(&mut self) -> Option<WizardEffect> {
+    pub(super) fn start_403_diagnosis(&mut self) -> Option<WizardEffect> {
         self.return_screen = Some(WizardScreen::Welcome);
-        Some(self.enter_stage(Stage::Verify, false))
+        Some(self.show_and_plan_stage(RunStage::Verify, false))
     }
 
     /// `v`: packagecloud's own reindex too, or ours alone.
     pub(super) fn toggle_vendor_reindex(&mut self) -> Option<WizardEffect> {
         self.answers.reindex.vendor = !self.answers.reindex.vendor;
-        Some(self.enter_stage(Stage::Reindex, false))
+        Some(self.show_and_plan_stage(RunStage::Reindex, false))
     }
 
     /// `w`: restores the whole file, or the four values alone.
     pub(super) fn toggle_whole_file(&mut self) -> Option<WizardEffect> {
         self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
-        Some(self.enter_stage(Stage::RollBack, false))
+        Some(self.show_and_plan_stage(RunStage::RollBack, false))
     }
 
     /// `i`: opens the form for credentials that a run stands still for.
-    pub(super) fn open_renewal_form(&mut self) -> Option<WizardEffect> {
-        self.form = self.credential_renewal_form();
+    pub(super) fn open_credential_renewal_form(&mut self) -> Option<WizardEffect> {
+        self.form = self.build_credential_renewal_form();
         None
     }
 
     /// `u`: opens the form for a download URL.
-    pub(super) fn open_probe_form(&mut self) -> Option<WizardEffect> {
+    pub(super) fn open_probe_url_form(&mut self) -> Option<WizardEffect> {
         self.form = Some(InputForm::new(FormPurpose::Probe));
         None
     }
 
     /// `D`: shows how CloudFront is switched off.
-    pub(super) fn show_disable(&mut self) -> Option<WizardEffect> {
-        Some(self.enter_stage_with_return(Stage::Disable))
+    pub(super) fn show_disable_stage(&mut self) -> Option<WizardEffect> {
+        Some(self.show_stage_with_return_screen(RunStage::Disable))
     }
 
     /// `q`: leaves; asks first where something runs.
     pub(super) fn quit_or_ask(&mut self) -> Option<WizardEffect> {
-        if self.running_stage().is_some() {
-            return self.open_page(ScreenOverlay::Quit);
+        if self.stage_being_applied().is_some() {
+            return self.open_screen_overlay(ScreenOverlay::Quit);
         }
         Some(self.leave_wizard_with_code(self.quit_exit_code()))
     }
 
     /// Lays a page or a question over the screen.
-    pub(super) fn open_page(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
+    pub(super) fn open_screen_overlay(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
         // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
         self.scroll = if page == ScreenOverlay::Log { usize::MAX } else { 0 };
         self.shown_at = self.now;
@@ -138,17 +138,17 @@ impl Wizard {
     }
 
     /// Takes what is chosen, where the page is a choice; else closes it.
-    pub(super) fn choose_or_close_page(&mut self) -> Option<WizardEffect> {
+    pub(super) fn accept_choice_or_close_overlay(&mut self) -> Option<WizardEffect> {
         match &self.overlay {
-            Some(ScreenOverlay::Ask(confirmation)) => self.give_consent_and_continue(confirmation.consent),
+            Some(ScreenOverlay::Ask(confirmation)) => self.record_consent_and_continue(confirmation.consent),
             _ => self.dismiss_overlay(),
         }
     }
 
     /// Takes a yes to the question that is asked.
-    pub(super) fn accept_question(&mut self) -> Option<WizardEffect> {
+    pub(super) fn answer_question_with_yes(&mut self) -> Option<WizardEffect> {
         match &self.overlay {
-            Some(ScreenOverlay::Ask(confirmation)) => self.give_consent_and_continue(confirmation.consent),
+            Some(ScreenOverlay::Ask(confirmation)) => self.record_consent_and_continue(confirmation.consent),
             Some(ScreenOverlay::TakeOver) => {
                 self.overlay = None;
                 self.watch_other_run(true)
@@ -201,14 +201,14 @@ impl Wizard {
     /// Goes on without the reindex.
     pub(super) fn skip_reindex(&mut self) -> Option<WizardEffect> {
         self.answers.reindex.skip = true;
-        let progress = self.stage_progress_mut(Stage::Reindex);
+        let progress = self.stage_progress_mut(RunStage::Reindex);
         progress.skipped = true;
         // where going live waited for it, that is looked at again
         let next = match self.screen {
-            WizardScreen::Stage(stage) if stage != Stage::Reindex => stage,
-            _ => self.next_stage(Stage::Reindex)?,
+            WizardScreen::Stage(stage) if stage != RunStage::Reindex => stage,
+            _ => self.find_stage_after(RunStage::Reindex)?,
         };
-        let effect = self.enter_stage(next, true);
+        let effect = self.show_and_plan_stage(next, true);
         self.notice = Some(
             "Reindex skipped: correct, but what is in S3 now is not cached until it is done.".to_owned(),
         );
@@ -231,24 +231,24 @@ impl Wizard {
     fn quit_exit_code(&self) -> u8 {
         let WizardScreen::Stage(stage) = self.screen else { return 0 };
         u8::from(
-            self.stage_progress(stage)
+            self.find_stage_progress(stage)
                 .is_some_and(|progress| progress.end == Some(StageEnd::Failed) || progress.failure.is_some()),
         )
     }
 
     /// Moves through a list, or scrolls a text that is longer than the screen.
-    pub(super) fn move_or_scroll(&mut self, to: CursorMove) -> Option<WizardEffect> {
-        let list = self.screen_list_len();
+    pub(super) fn move_list_cursor_or_scroll(&mut self, to: CursorMove) -> Option<WizardEffect> {
+        let list = self.count_screen_list_lines();
         let over_list = self.overlay.is_none() || self.selected_choice_consent().is_some();
         if list > 1 && over_list {
-            self.move_choice(to, list - 1);
+            self.move_list_cursor(to, list - 1);
         } else {
             self.scroll_body(to);
         }
         None
     }
 
-    fn move_choice(&mut self, to: CursorMove, last: usize) {
+    fn move_list_cursor(&mut self, to: CursorMove, last: usize) {
         self.choice = match to {
             CursorMove::Up => self.choice.saturating_sub(1),
             CursorMove::Down => (self.choice + 1).min(last),

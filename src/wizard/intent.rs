@@ -48,7 +48,7 @@ pub enum UserIntent {
 impl UserIntent {
     /// Whether it may consent to a change: such a key is not heard before the screen has settled.
     #[must_use]
-    pub fn may_consent(self) -> bool {
+    pub fn may_consent_to_change(self) -> bool {
         matches!(self, Self::Next | Self::Yes | Self::Anyway | Self::Skip)
     }
 }
@@ -66,7 +66,7 @@ pub enum CursorMove {
 
 /// Which part of the key table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputMode {
+pub enum KeyInputMode {
     Browse,
     /// A yes or a no is awaited.
     Ask,
@@ -76,7 +76,7 @@ pub enum InputMode {
 
 /// Whether an intent is possible now, and what the footer calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntentAvailability {
+pub enum UserIntentAvailability {
     Hidden,
     /// Under the table's own words.
     Usual,

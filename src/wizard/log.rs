@@ -6,9 +6,9 @@ use crate::model::{
     failure::{Failure, FailureKind},
     run::{
         check::CheckResult,
-        event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
-        goal::{Stage, Step},
-        plan::Plan,
+        event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
+        goal::{RunStage, StageStep},
+        plan::StagePlan,
     },
 };
 
@@ -20,7 +20,7 @@ const RATE_SAMPLES_MAX: usize = 240;
 /// One stage's story: its plan, and what came of it.
 #[derive(Debug, Default)]
 pub struct StageProgress {
-    pub plan: Option<Box<Plan>>,
+    pub plan: Option<Box<StagePlan>>,
     /// Why it could not be looked at.
     pub failure: Option<Failure>,
     pub steps: Vec<StepProgress>,
@@ -40,15 +40,15 @@ pub struct StageProgress {
 /// A step that stands still because AWS no longer accepts the credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CredentialWait {
-    pub step: Step,
+    pub step: StageStep,
     pub failure: Failure,
-    pub wants: CredentialNeed,
+    pub wants: CredentialRenewalNeed,
 }
 
 /// One step, as far as it got.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepProgress {
-    pub step: Step,
+    pub step: StageStep,
     pub state: StepState,
     pub text: String,
     pub since: Duration,
@@ -69,7 +69,7 @@ impl StageProgress {
     }
 
     /// Forgets what an earlier run said before the plan is applied again.
-    pub fn reset_stage_to_plan(&mut self) {
+    pub fn reset_progress_to_plan(&mut self) {
         let plan = self.plan.take();
         *self = Self { plan, ..Self::default() };
     }
@@ -95,13 +95,13 @@ impl StageProgress {
 
     /// Finds a step that has begun.
     #[must_use]
-    pub fn find_step(&self, step: Step) -> Option<&StepProgress> {
+    pub fn find_started_step(&self, step: StageStep) -> Option<&StepProgress> {
         self.steps.iter().find(|line| line.step == step)
     }
 
     /// Returns the failure that ended it.
     #[must_use]
-    pub fn last_failure(&self) -> Option<&Failure> {
+    pub fn latest_stage_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| {
             self.steps.iter().rev().find_map(|line| match &line.state {
                 StepState::Failed(failure) => Some(&**failure),
@@ -112,7 +112,7 @@ impl StageProgress {
 
     /// Whether it came to its end, and all of it stands.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub fn is_stage_done(&self) -> bool {
         matches!(self.end, Some(StageEnd::Applied | StageEnd::Unchanged))
     }
 
@@ -120,14 +120,16 @@ impl StageProgress {
     #[must_use]
     pub fn has_drift_failure(&self) -> bool {
         self.end == Some(StageEnd::Failed)
-            && self.last_failure().is_some_and(|failure| failure.kind == FailureKind::Drifted)
+            && self.latest_stage_failure().is_some_and(|failure| failure.kind == FailureKind::Drifted)
     }
 
     /// Folds one event of this stage.
-    pub fn record_stage_event(&mut self, at: Duration, event: &StageEvent) {
+    pub fn apply_stage_event(&mut self, at: Duration, event: &StageEvent) {
         let wait_is_over = match event {
             StageEvent::Ended { .. } => true,
-            other => self.credential_wait.as_ref().is_some_and(|wait| other.event_step() == Some(wait.step)),
+            other => {
+                self.credential_wait.as_ref().is_some_and(|wait| other.step_of_event() == Some(wait.step))
+            }
         };
         if wait_is_over {
             self.credential_wait = None;
@@ -179,7 +181,7 @@ impl StageProgress {
         }
     }
 
-    fn find_or_add_step(&mut self, step: Step, at: Duration) -> &mut StepProgress {
+    fn find_or_add_step(&mut self, step: StageStep, at: Duration) -> &mut StepProgress {
         let index = self.steps.iter().position(|line| line.step == step).unwrap_or_else(|| {
             let line =
                 StepProgress { step, state: StepState::Running, text: String::new(), since: at, took: None };
@@ -189,7 +191,7 @@ impl StageProgress {
         &mut self.steps[index]
     }
 
-    fn finish_step(&mut self, step: Step, at: Duration, state: StepState, text: &str) {
+    fn finish_step(&mut self, step: StageStep, at: Duration, state: StepState, text: &str) {
         let line = self.find_or_add_step(step, at);
         line.state = state;
         text.clone_into(&mut line.text);
@@ -206,7 +208,7 @@ pub struct EventLog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     pub at: Duration,
-    pub stage: Stage,
+    pub stage: RunStage,
     pub mark: LogLineMark,
     pub text: String,
 }
@@ -220,8 +222,8 @@ pub enum LogLineMark {
 }
 
 impl EventLog {
-    pub fn append_log_event(&mut self, at: Duration, event: &StageEvent) {
-        let titled = |step: &Step, text: &str| {
+    pub fn append_stage_event_line(&mut self, at: Duration, event: &StageEvent) {
+        let titled = |step: &StageStep, text: &str| {
             if text.is_empty() {
                 step.step_title().to_owned()
             } else {
@@ -249,13 +251,13 @@ impl EventLog {
             StageEvent::Ended { end, text, .. } => (
                 if *end == StageEnd::Failed { LogLineMark::Failed } else { LogLineMark::Done },
                 if text.is_empty() {
-                    format!("{} ended", event.event_stage().stage_title())
+                    format!("{} ended", event.stage_of_event().stage_title())
                 } else {
                     text.clone()
                 },
             ),
         };
-        let line = LogLine { at, stage: event.event_stage(), mark, text };
+        let line = LogLine { at, stage: event.stage_of_event(), mark, text };
         if self.lines.back().is_some_and(|last| last.stage == line.stage && last.text == line.text) {
             return;
         }

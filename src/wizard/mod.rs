@@ -39,8 +39,8 @@ use crate::model::{
     failure::Failure,
     run::{
         answers::OperatorAnswers,
-        goal::{Goal, Stage},
-        welcome::{FoundIdentity, WelcomeFindings},
+        goal::{OperatorGoal, RunStage},
+        welcome::{FoundAwsIdentity, WelcomeFindings},
     },
 };
 
@@ -49,10 +49,10 @@ pub const INPUT_ACCEPTED_AFTER: Duration = Duration::from_millis(300);
 
 /// What is known before anything is looked up.
 #[derive(Debug, Clone, Default)]
-pub struct WizardInit {
+pub struct WizardStartOptions {
     pub answers: OperatorAnswers,
     /// Given by `--goal`.
-    pub goal: Option<Goal>,
+    pub goal: Option<OperatorGoal>,
     pub sandbox: bool,
     /// packagecloud.rb's path.
     pub config_path: String,
@@ -69,7 +69,7 @@ pub enum Loadable<T> {
 impl<T> Loadable<T> {
     /// Returns what was found, once it is.
     #[must_use]
-    pub fn as_loaded(&self) -> Option<&T> {
+    pub fn loaded_value(&self) -> Option<&T> {
         match self {
             Self::Loaded(found) => Some(found),
             Self::Loading | Self::Failed(_) => None,
@@ -93,14 +93,14 @@ pub enum WizardJobKind {
     Identify,
     /// A code is being tried.
     Code,
-    Look(Stage),
+    Look(RunStage),
     Watch,
-    Apply(Stage),
+    Apply(RunStage),
 }
 
 #[derive(Debug)]
 pub struct Wizard {
-    pub init: WizardInit,
+    pub init: WizardStartOptions,
     pub answers: OperatorAnswers,
     /// When the last input came.
     pub now: Duration,
@@ -123,13 +123,13 @@ pub struct Wizard {
     /// How many lines of the body's text are above its first row.
     pub scroll: usize,
     pub extent: ScrollExtent,
-    progress: BTreeMap<Stage, StageProgress>,
+    progress: BTreeMap<RunStage, StageProgress>,
     /// Where `b` leads from disable, roll-back and `x`.
     return_screen: Option<WizardScreen>,
     /// With this exit code, once what runs has stopped.
     pending_exit_code: Option<u8>,
     /// The identity that is asked about, before it is used.
-    identity_to_confirm: Option<FoundIdentity>,
+    identity_to_confirm: Option<FoundAwsIdentity>,
     /// Who goes on in its place.
     taken_over_by: Option<String>,
     /// Whether stages that have nothing to do are passed by themselves.
@@ -145,7 +145,7 @@ pub struct Wizard {
 impl Wizard {
     /// Makes a wizard on its first screen, with nothing looked up yet.
     #[must_use]
-    pub fn new(init: WizardInit) -> Self {
+    pub fn new(init: WizardStartOptions) -> Self {
         Self {
             answers: init.answers.clone(),
             init,
@@ -177,11 +177,11 @@ impl Wizard {
 
     /// Returns what came of a stage so far, where it was entered.
     #[must_use]
-    pub fn stage_progress(&self, stage: Stage) -> Option<&StageProgress> {
+    pub fn find_stage_progress(&self, stage: RunStage) -> Option<&StageProgress> {
         self.progress.get(&stage)
     }
 
-    pub(crate) fn stage_progress_mut(&mut self, stage: Stage) -> &mut StageProgress {
+    pub(crate) fn stage_progress_mut(&mut self, stage: RunStage) -> &mut StageProgress {
         self.progress.entry(stage).or_default()
     }
 
@@ -193,7 +193,7 @@ impl Wizard {
 
     /// Returns the stage that is being applied on the screen.
     #[must_use]
-    pub fn applying_stage(&self) -> Option<Stage> {
+    pub fn stage_applied_on_screen(&self) -> Option<RunStage> {
         match self.busy {
             Some(ActiveJob { kind: WizardJobKind::Apply(stage), .. }) => Some(stage),
             _ => None,
@@ -202,25 +202,26 @@ impl Wizard {
 
     /// Returns the stage that is being applied, on the screen or in the background.
     #[must_use]
-    pub fn running_stage(&self) -> Option<Stage> {
-        self.applying_stage().or(self.background.map(|_| Stage::Reindex))
+    pub fn stage_being_applied(&self) -> Option<RunStage> {
+        self.stage_applied_on_screen().or(self.background.map(|_| RunStage::Reindex))
     }
 
     /// Returns what the stage that runs, on the screen or in the background, stands still for.
     #[must_use]
-    pub fn credential_wait(&self) -> Option<&CredentialWait> {
-        let mut running =
-            [self.applying_stage(), self.background.map(|_| Stage::Reindex)].into_iter().flatten();
-        running.find_map(|stage| self.stage_progress(stage)?.credential_wait.as_ref())
+    pub fn running_stage_credential_wait(&self) -> Option<&CredentialWait> {
+        let mut running = [self.stage_applied_on_screen(), self.background.map(|_| RunStage::Reindex)]
+            .into_iter()
+            .flatten();
+        running.find_map(|stage| self.find_stage_progress(stage)?.credential_wait.as_ref())
     }
 
     /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.
     #[must_use]
-    pub fn is_reindex_pending(&self) -> bool {
-        self.chosen_goal() == Some(Goal::Upgrade)
+    pub fn must_go_live_await_reindex(&self) -> bool {
+        self.chosen_goal() == Some(OperatorGoal::Upgrade)
             && self.return_screen.is_none()
             && !self.answers.reindex.skip
-            && self.stage_progress(Stage::Reindex).is_some_and(|progress| !progress.is_done())
+            && self.find_stage_progress(RunStage::Reindex).is_some_and(|progress| !progress.is_stage_done())
     }
 
     /// Whether keys on this screen may consent already.
@@ -230,12 +231,13 @@ impl Wizard {
     }
 
     /// The goals that the first screen offers.
-    pub const OFFERED_GOALS: [Goal; 4] = [Goal::Install, Goal::Upgrade, Goal::Disable, Goal::RollBack];
+    pub const OFFERED_GOALS: [OperatorGoal; 4] =
+        [OperatorGoal::Install, OperatorGoal::Upgrade, OperatorGoal::Disable, OperatorGoal::RollBack];
 
     /// Returns how many lines the list of this screen has; none is no list.
     #[must_use]
-    pub fn screen_list_len(&self) -> usize {
-        let welcome = self.welcome.as_loaded();
+    pub fn count_screen_list_lines(&self) -> usize {
+        let welcome = self.welcome.loaded_value();
         match self.overlay {
             Some(ScreenOverlay::Ask(_)) => return 2,
             // A page that covers the list scrolls.

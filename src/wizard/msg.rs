@@ -8,10 +8,10 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         event::StageEvent,
-        goal::Stage,
-        other_run::WatchEvent,
-        plan::Plan,
-        welcome::{FoundIdentity, TypedCredentials, WelcomeFindings},
+        goal::RunStage,
+        other_run::WatchedRunEvent,
+        plan::StagePlan,
+        welcome::{FoundAwsIdentity, OperatorTypedCredentials, WelcomeFindings},
     },
     secret::Secret,
 };
@@ -41,11 +41,11 @@ pub enum WizardInput {
     /// Another run asked this one to end: who it is.
     TakenOver(String),
     /// What is seen of another run, or why it can't be asked to end.
-    Watched(Result<WatchEvent, Failure>),
+    Watched(Result<WatchedRunEvent, Failure>),
     Welcome(Result<Box<WelcomeFindings>, Failure>),
     /// The answer to typed keys or to a profile's name.
-    Identified(Result<FoundIdentity, Failure>),
-    Looked(Stage, Result<Box<Plan>, Failure>),
+    Identified(Result<FoundAwsIdentity, Failure>),
+    Looked(RunStage, Result<Box<StagePlan>, Failure>),
     Event(StageEvent),
     /// Where the copy lies and what it is, or why there is none.
     Copied(Result<String, Failure>),
@@ -68,11 +68,11 @@ pub enum WizardEffect {
     /// Credentials for the run that stands still for want of them; it goes on meanwhile.
     Renew(CredentialInput),
     /// Answered by [`WizardInput::Looked`]; checks that take their time may follow it as events.
-    Look(Stage, OperatorAnswers),
+    Look(RunStage, OperatorAnswers),
     /// The same, while the job that runs goes on in the background, beside all that follow.
-    LookWhileJobRuns(Stage, OperatorAnswers),
+    LookWhileJobRuns(RunStage, OperatorAnswers),
     /// Says events; `Ended` is the last.
-    Apply(Box<Plan>, OperatorAnswers),
+    Apply(Box<StagePlan>, OperatorAnswers),
     /// Watch the other run, after asking it to end where that is wanted; answered by [`WizardInput::Watched`], to its end.
     Watch {
         take_over: bool,
@@ -91,7 +91,7 @@ pub enum WizardEffect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialInput {
     Profile(String),
-    Keys(TypedCredentials),
+    Keys(OperatorTypedCredentials),
     /// A code of the device that a profile's role wants.
     Code {
         profile: String,

@@ -6,18 +6,18 @@ use super::{
 };
 use crate::model::run::{
     event::StageEnd,
-    goal::{Goal, Stage, Step},
+    goal::{OperatorGoal, RunStage, StageStep},
     plan::PlanDocument,
 };
 
 /// What Enter does on a stage's screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EnterAction {
+pub enum EnterKeyAction {
     /// Something runs.
     Nowhere,
     Again,
     Apply,
-    Next(Stage),
+    Next(RunStage),
     /// Going live waits for the reindex: its screen.
     Reindex,
     /// The goal is reached.
@@ -36,11 +36,11 @@ impl Wizard {
         self.ignore_failed_checks = false;
         self.copy_count = 0;
         self.shown_at = self.now;
-        self.choice = self.default_list_choice();
+        self.choice = self.default_list_cursor();
     }
 
-    fn default_list_choice(&self) -> usize {
-        let welcome = self.welcome.as_loaded();
+    fn default_list_cursor(&self) -> usize {
+        let welcome = self.welcome.loaded_value();
         match self.screen {
             WizardScreen::Welcome => {
                 let goal =
@@ -60,30 +60,30 @@ impl Wizard {
         self.busy = Some(ActiveJob { kind, since: self.now, stopping: false, paused: false });
     }
 
-    pub(super) fn load_welcome(&mut self) -> WizardEffect {
+    pub(super) fn start_welcome_lookup(&mut self) -> WizardEffect {
         self.welcome = Loadable::Loading;
         self.start_wizard_job(WizardJobKind::Welcome);
         WizardEffect::Welcome(self.answers.clone())
     }
 
     /// Goes back to the first screen, which looks around anew.
-    pub(super) fn restart_at_welcome(&mut self) -> WizardEffect {
+    pub(super) fn restart_at_welcome_screen(&mut self) -> WizardEffect {
         // what runs in the background is still told of
-        self.progress.retain(|stage, _| self.background.is_some() && *stage == Stage::Reindex);
+        self.progress.retain(|stage, _| self.background.is_some() && *stage == RunStage::Reindex);
         self.return_screen = None;
         self.auto_advance = true;
         self.answers.goal = None;
         self.show_screen(WizardScreen::Welcome);
-        self.load_welcome()
+        self.start_welcome_lookup()
     }
 
     /// Shows a stage, and looks at what it would do. Coming from the stage before it, a stage that has nothing to do
     /// is passed by itself; coming back to it, it stays.
-    pub(super) fn enter_stage(&mut self, stage: Stage, onward: bool) -> WizardEffect {
+    pub(super) fn show_and_plan_stage(&mut self, stage: RunStage, onward: bool) -> WizardEffect {
         self.auto_advance = onward;
         self.skipping = false;
         self.show_screen(WizardScreen::Stage(stage));
-        if let Some(job) = self.background.take_if(|_| stage == Stage::Reindex) {
+        if let Some(job) = self.background.take_if(|_| stage == RunStage::Reindex) {
             self.busy = Some(job);
             return WizardEffect::BringToForeground;
         }
@@ -94,9 +94,9 @@ impl Wizard {
 
     /// Shows the stage after the reindex, which runs on in the background.
     pub(super) fn move_reindex_to_background(&mut self) -> Option<WizardEffect> {
-        let next = self.next_stage(Stage::Reindex)?;
+        let next = self.find_stage_after(RunStage::Reindex)?;
         self.background = self.busy.take();
-        let looking = self.enter_stage(next, true);
+        let looking = self.show_and_plan_stage(next, true);
         self.notice =
             Some("The reindex runs on. Only going live waits for it; b leads back to it.".to_owned());
         match looking {
@@ -106,76 +106,79 @@ impl Wizard {
     }
 
     /// Shows a stage that starts from any screen and leads back to it: disabling or rolling back.
-    pub(super) fn enter_stage_with_return(&mut self, stage: Stage) -> WizardEffect {
-        if !matches!(self.screen, WizardScreen::Stage(Stage::Disable | Stage::RollBack)) {
+    pub(super) fn show_stage_with_return_screen(&mut self, stage: RunStage) -> WizardEffect {
+        if !matches!(self.screen, WizardScreen::Stage(RunStage::Disable | RunStage::RollBack)) {
             self.return_screen = Some(self.screen);
         }
-        self.enter_stage(stage, false)
+        self.show_and_plan_stage(stage, false)
     }
 
-    pub(super) fn current_goal_stages(&self) -> &'static [Stage] {
-        self.chosen_goal().map_or(&[], Goal::goal_stages)
+    pub(super) fn stages_of_chosen_goal(&self) -> &'static [RunStage] {
+        self.chosen_goal().map_or(&[], OperatorGoal::stages_of_goal)
     }
 
-    pub(super) fn next_stage(&self, stage: Stage) -> Option<Stage> {
+    pub(super) fn find_stage_after(&self, stage: RunStage) -> Option<RunStage> {
         if self.return_screen.is_some() {
             return None;
         }
-        let stages = self.current_goal_stages();
+        let stages = self.stages_of_chosen_goal();
         stages.iter().position(|known| *known == stage).and_then(|index| stages.get(index + 1)).copied()
     }
 
     /// Returns what Enter does on this stage's screen as it stands.
     #[must_use]
-    pub fn enter_action(&self, stage: Stage) -> EnterAction {
+    pub fn find_enter_key_action(&self, stage: RunStage) -> EnterKeyAction {
         if self.busy.is_some() {
-            return EnterAction::Nowhere;
+            return EnterKeyAction::Nowhere;
         }
-        let Some(progress) = self.stage_progress(stage) else { return EnterAction::Again };
+        let Some(progress) = self.find_stage_progress(stage) else { return EnterKeyAction::Again };
         // a restored file that says on is made true behind go-live's gate, not by the restoring
-        let restored_on = stage == Stage::RollBack
+        let restored_on = stage == RunStage::RollBack
             && progress.end == Some(StageEnd::Applied)
-            && progress.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Switch));
-        let next = if restored_on { Some(Stage::GoLive) } else { self.next_stage(stage) };
-        let onward_action = next.map_or(EnterAction::Finish, EnterAction::Next);
+            && progress
+                .plan
+                .as_ref()
+                .is_some_and(|plan| plan.changes.iter().any(|c| c.step == StageStep::Switch));
+        let next = if restored_on { Some(RunStage::GoLive) } else { self.find_stage_after(stage) };
+        let onward_action = next.map_or(EnterKeyAction::Finish, EnterKeyAction::Next);
         if progress.has_failed_check() && !self.ignore_failed_checks {
-            return EnterAction::Again;
+            return EnterKeyAction::Again;
         }
-        let waits =
-            stage == Stage::GoLive && progress.plan.as_ref().is_some_and(|plan| !plan.has_no_changes());
-        if waits && progress.end.is_none() && self.is_reindex_pending() {
-            return EnterAction::Reindex;
+        let waits = stage == RunStage::GoLive
+            && progress.plan.as_ref().is_some_and(|plan| !plan.is_plan_without_changes());
+        if waits && progress.end.is_none() && self.must_go_live_await_reindex() {
+            return EnterKeyAction::Reindex;
         }
         match (progress.end, &progress.plan) {
             (Some(StageEnd::Applied | StageEnd::Unchanged), _) => onward_action,
-            (Some(StageEnd::Stopped | StageEnd::Failed), _) | (None, None) => EnterAction::Again,
+            (Some(StageEnd::Stopped | StageEnd::Failed), _) | (None, None) => EnterKeyAction::Again,
             (None, Some(plan)) => {
                 // the overview names what the stages after it will ask
-                if stage != Stage::Overview && !self.missing_confirmations(stage).is_empty() {
-                    return EnterAction::Apply;
+                if stage != RunStage::Overview && !self.missing_confirmations(stage).is_empty() {
+                    return EnterKeyAction::Apply;
                 }
-                let only_looks = matches!(stage, Stage::Access | Stage::Overview);
-                if only_looks || plan.has_no_changes() && stage != Stage::Verify {
+                let only_looks = matches!(stage, RunStage::Access | RunStage::Overview);
+                if only_looks || plan.is_plan_without_changes() && stage != RunStage::Verify {
                     onward_action
                 } else {
-                    EnterAction::Apply
+                    EnterKeyAction::Apply
                 }
             }
         }
     }
 
     /// Does what Enter does on this stage's screen.
-    pub(super) fn run_enter_action(&mut self, stage: Stage) -> Option<WizardEffect> {
-        match self.enter_action(stage) {
-            EnterAction::Nowhere => None,
-            EnterAction::Again => Some(self.enter_stage(stage, false)),
-            EnterAction::Apply => self.confirm_or_apply(stage),
-            EnterAction::Next(next) => Some(self.enter_stage(next, true)),
-            EnterAction::Reindex => Some(self.enter_stage(Stage::Reindex, false)),
-            EnterAction::Finish if stage == Stage::Verify && self.return_screen.is_none() => {
+    pub(super) fn run_enter_action(&mut self, stage: RunStage) -> Option<WizardEffect> {
+        match self.find_enter_key_action(stage) {
+            EnterKeyAction::Nowhere => None,
+            EnterKeyAction::Again => Some(self.show_and_plan_stage(stage, false)),
+            EnterKeyAction::Apply => self.ask_consent_or_apply_plan(stage),
+            EnterKeyAction::Next(next) => Some(self.show_and_plan_stage(next, true)),
+            EnterKeyAction::Reindex => Some(self.show_and_plan_stage(RunStage::Reindex, false)),
+            EnterKeyAction::Finish if stage == RunStage::Verify && self.return_screen.is_none() => {
                 Some(self.leave_wizard_with_code(0))
             }
-            EnterAction::Finish => Some(self.restart_at_welcome()),
+            EnterKeyAction::Finish => Some(self.restart_at_welcome_screen()),
         }
     }
 
@@ -184,11 +187,11 @@ impl Wizard {
         let mut last_words = Vec::new();
         if let Some(by) = &self.taken_over_by {
             last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
-        } else if let Some(stage) = self.applying_stage() {
+        } else if let Some(stage) = self.stage_applied_on_screen() {
             last_words.push(format!(
                 "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
                 stage.stage_title(),
-                self.stage_progress(stage)
+                self.find_stage_progress(stage)
                     .and_then(|progress| progress.steps.iter().rev().find(|line| line.took.is_none()))
                     .map_or("its last step", |line| line.step.step_title()),
             ));
@@ -197,7 +200,7 @@ impl Wizard {
                 "The reindex was left before its end. Nothing is lost; start again, and it goes on where it was."
                     .to_owned(),
             );
-        } else if self.is_setup_goal() && code != 0 {
+        } else if self.does_goal_need_setup_consents() && code != 0 {
             last_words
                 .push("Start again at any time: it looks again and goes on from what is there.".to_owned());
         }
@@ -208,7 +211,7 @@ impl Wizard {
     #[must_use]
     pub fn document_to_copy(&self) -> Option<&PlanDocument> {
         let WizardScreen::Stage(stage) = self.screen else { return None };
-        let plan = self.stage_progress(stage)?.plan.as_ref()?;
+        let plan = self.find_stage_progress(stage)?.plan.as_ref()?;
         let copyable: Vec<_> = plan.documents.iter().filter(|document| document.copy).collect();
         copyable.get(self.copy_count % copyable.len().max(1)).copied()
     }

@@ -1,7 +1,7 @@
 //! The path of a request for a package, part by part: which of it stands, judged from what was found and what was made since.
 
 use super::{Loadable, Wizard, log::StageProgress};
-use crate::model::run::{goal::Stage, welcome::CloudFrontSetUpBy};
+use crate::model::run::{goal::RunStage, welcome::CloudFrontSetUpBy};
 
 /// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,26 +15,30 @@ pub struct RequestHop {
 impl Wizard {
     /// Returns the five parts, in the order in which a request passes them.
     #[must_use]
-    pub fn request_path(&self) -> [RequestHop; 5] {
-        let done = |stage: Stage| self.stage_progress(stage).is_some_and(StageProgress::is_done);
+    pub fn build_request_path_hops(&self) -> [RequestHop; 5] {
+        let done =
+            |stage: RunStage| self.find_stage_progress(stage).is_some_and(StageProgress::is_stage_done);
         let welcome = match &self.welcome {
             Loadable::Loaded(welcome) => Some(welcome),
             Loadable::Loading | Loadable::Failed(_) => None,
         };
         let cloudfront = welcome.map(|welcome| &welcome.cloudfront);
-        let off = done(Stage::Disable);
+        let off = done(RunStage::Disable);
         let live =
-            !off && (done(Stage::GoLive) || cloudfront.is_some_and(|found| found.enabled == Some(true)));
+            !off && (done(RunStage::GoLive) || cloudfront.is_some_and(|found| found.enabled == Some(true)));
         let set_up = cloudfront
             .is_some_and(|found| matches!(found.by, CloudFrontSetUpBy::Us | CloudFrontSetUpBy::Others));
-        let edge = done(Stage::Bootstrap) || set_up;
-        let front = done(Stage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
+        let edge = done(RunStage::Bootstrap) || set_up;
+        let front =
+            done(RunStage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
         let bucket = self.bucket_name();
         [
             RequestHop {
                 name: "package manager",
                 in_place: live
-                    && !self.stage_progress(Stage::Verify).is_some_and(StageProgress::has_failed_check),
+                    && !self
+                        .find_stage_progress(RunStage::Verify)
+                        .is_some_and(StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
             RequestHop {
@@ -57,7 +61,7 @@ impl Wizard {
             },
             RequestHop {
                 name: "S3",
-                in_place: !bucket.is_empty() && (done(Stage::Access) || welcome.is_some()),
+                in_place: !bucket.is_empty() && (done(RunStage::Access) || welcome.is_some()),
                 detail: bucket.to_owned(),
             },
         ]

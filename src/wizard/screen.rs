@@ -1,8 +1,8 @@
 //! Which screen has the focus, and what lies over it: one at a time, so that a `match` is the whole component system.
 
 use crate::model::run::{
-    goal::Stage,
-    plan::{Confirmation, Consent},
+    goal::RunStage,
+    plan::{PlanConfirmationQuestion, RequiredConsent},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum WizardScreen {
     Backups,
     /// Another run on the host, as it goes on.
     Watch,
-    Stage(Stage),
+    Stage(RunStage),
 }
 
 /// What lies over the screen until it is answered or closed.
@@ -25,7 +25,7 @@ pub enum ScreenOverlay {
     Log,
     Explain,
     /// A consent that the plan needs, of those that are left.
-    Ask(Confirmation),
+    Ask(PlanConfirmationQuestion),
     /// Shall the other run end?
     TakeOver,
     /// Leave while something runs?
@@ -35,9 +35,9 @@ pub enum ScreenOverlay {
 impl ScreenOverlay {
     /// Whether keys answer it rather than go through it.
     #[must_use]
-    pub fn needs_yes_or_no(&self) -> bool {
+    pub fn is_yes_no_question(&self) -> bool {
         match self {
-            Self::Ask(confirmation) => confirmation.consent != Consent::Managed,
+            Self::Ask(confirmation) => confirmation.consent != RequiredConsent::Managed,
             Self::Quit | Self::TakeOver => true,
             Self::Help | Self::Log | Self::Explain => false,
         }

@@ -5,11 +5,11 @@ mod another;
 use std::time::Duration;
 
 use super::{
-    CredentialInput, TimedInput, Wizard, WizardEffect, WizardInit, WizardInput, WizardJobKind,
+    CredentialInput, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind, WizardStartOptions,
     form::{FormPurpose, InputForm},
-    intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
+    intent::{CursorMove, KeyInputMode, UserIntent, UserIntentAvailability},
     log::{StageProgress, StepState},
-    navigation::EnterAction,
+    navigation::EnterKeyAction,
     screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::{
@@ -18,10 +18,10 @@ use crate::model::{
     run::{
         answers::ManagedFileAction,
         check::CheckResult,
-        event::{CredentialNeed, StageEnd, StageEvent},
-        goal::{Goal, Stage, Step},
-        plan::{ChangeKind, Confirmation, Consent, Plan},
-        welcome::{FoundBucket, FoundIdentity, IdentitySource, WelcomeFindings},
+        event::{CredentialRenewalNeed, StageEnd, StageEvent},
+        goal::{OperatorGoal, RunStage, StageStep},
+        plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
+        welcome::{AwsIdentitySource, FoundAwsIdentity, FoundBucket, WelcomeFindings},
     },
 };
 
@@ -32,20 +32,22 @@ struct WizardHarness {
 }
 
 impl WizardHarness {
-    fn start_with_goal(goal: Option<Goal>) -> (Self, Option<WizardEffect>) {
-        let mut it =
-            Self { wizard: Wizard::new(WizardInit { goal, ..WizardInit::default() }), at: Duration::ZERO };
+    fn start_with_goal(goal: Option<OperatorGoal>) -> (Self, Option<WizardEffect>) {
+        let mut it = Self {
+            wizard: Wizard::new(WizardStartOptions { goal, ..WizardStartOptions::default() }),
+            at: Duration::ZERO,
+        };
         let effect = it.send_input(WizardInput::Start);
         (it, effect)
     }
 
     /// On this stage's screen, the plan just shown.
-    fn at_stage(stage: Stage, plan: Plan) -> Self {
+    fn at_stage(stage: RunStage, plan: StagePlan) -> Self {
         let (mut it, _) = Self::start_with_goal(None);
         it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
-        it.wizard.answers.goal = Some(Goal::Upgrade);
+        it.wizard.answers.goal = Some(OperatorGoal::Upgrade);
         it.wizard.answers.bucket = Some("acme".to_owned());
-        it.wizard.enter_stage(stage, true);
+        it.wizard.show_and_plan_stage(stage, true);
         it.send_input(WizardInput::Looked(stage, Ok(Box::new(plan))));
         it
     }
@@ -60,20 +62,20 @@ impl WizardHarness {
         self.send_input(WizardInput::Key(intent))
     }
 
-    fn end_stage(&mut self, stage: Stage, end: StageEnd) -> Option<WizardEffect> {
+    fn end_stage(&mut self, stage: RunStage, end: StageEnd) -> Option<WizardEffect> {
         self.send_input(WizardInput::Event(StageEvent::Ended { stage, step: None, end, text: String::new() }))
     }
 }
 
 fn sample_welcome() -> WelcomeFindings {
     WelcomeFindings {
-        identities: vec![FoundIdentity {
-            source: IdentitySource::Profile("work".to_owned()),
+        identities: vec![FoundAwsIdentity {
+            source: AwsIdentitySource::Profile("work".to_owned()),
             found: "profile work".to_owned(),
             arn: "arn:aws:iam::1:user/ops".to_owned(),
             account: "1".to_owned(),
             device: None,
-            suffices: CheckResult::passed_check("permissions", "all"),
+            suffices: CheckResult::new_passed_check("permissions", "all"),
         }],
         buckets: vec![FoundBucket {
             name: "acme".to_owned(),
@@ -81,39 +83,39 @@ fn sample_welcome() -> WelcomeFindings {
             found: "in packagecloud.rb".to_owned(),
             sampled: Some((9, 9)),
         }],
-        goal: Some((Goal::Upgrade, "there are objects".to_owned())),
+        goal: Some((OperatorGoal::Upgrade, "there are objects".to_owned())),
         ..WelcomeFindings::default()
     }
 }
 
 /// The evidence of a stage, with nothing in it.
-fn empty_evidence(stage: Stage) -> StageEvidence {
+fn empty_evidence(stage: RunStage) -> StageEvidence {
     match stage {
-        Stage::Access => StageEvidence::Access,
-        Stage::Overview => StageEvidence::Overview,
-        Stage::Reindex => StageEvidence::Reindex(Box::default()),
-        Stage::Secret => StageEvidence::Secret(Box::default()),
-        Stage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
-        Stage::Distribution => StageEvidence::Distribution(Box::default()),
-        Stage::Configuration => StageEvidence::Configuration(Box::default()),
-        Stage::GoLive => StageEvidence::GoLive(Box::default()),
-        Stage::Verify => StageEvidence::Verify,
-        Stage::Disable => StageEvidence::Disable,
-        Stage::RollBack => StageEvidence::RollBack(Box::default()),
+        RunStage::Access => StageEvidence::Access,
+        RunStage::Overview => StageEvidence::Overview,
+        RunStage::Reindex => StageEvidence::Reindex(Box::default()),
+        RunStage::Secret => StageEvidence::Secret(Box::default()),
+        RunStage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
+        RunStage::Distribution => StageEvidence::Distribution(Box::default()),
+        RunStage::Configuration => StageEvidence::Configuration(Box::default()),
+        RunStage::GoLive => StageEvidence::GoLive(Box::default()),
+        RunStage::Verify => StageEvidence::Verify,
+        RunStage::Disable => StageEvidence::Disable,
+        RunStage::RollBack => StageEvidence::RollBack(Box::default()),
     }
 }
 
-fn sample_plan(stage: Stage, verb: ChangeKind) -> Plan {
-    let mut plan = Plan::new(empty_evidence(stage));
-    plan.add_planned_change(Step::Role, verb, "role", "because");
+fn sample_plan(stage: RunStage, verb: ResourceChangeKind) -> StagePlan {
+    let mut plan = StagePlan::new(empty_evidence(stage));
+    plan.add_planned_change(StageStep::Role, verb, "role", "because");
     plan
 }
 
-fn plan_needing_consents(consents: &[Consent]) -> Plan {
-    let mut plan = sample_plan(Stage::Bootstrap, ChangeKind::Create);
+fn plan_needing_consents(consents: &[RequiredConsent]) -> StagePlan {
+    let mut plan = sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create);
     plan.confirmations = consents
         .iter()
-        .map(|consent| Confirmation { consent: *consent, question: "Shall it?".to_owned() })
+        .map(|consent| PlanConfirmationQuestion { consent: *consent, question: "Shall it?".to_owned() })
         .collect();
     plan
 }
@@ -128,58 +130,70 @@ fn leave_exit_code(effect: Option<WizardEffect>) -> Option<u8> {
 #[test]
 fn it_starts_by_looking_around_and_disabling_starts_from_the_file_alone() {
     assert!(matches!(WizardHarness::start_with_goal(None).1, Some(WizardEffect::Welcome(_))));
-    assert!(matches!(WizardHarness::start_with_goal(Some(Goal::Upgrade)).1, Some(WizardEffect::Welcome(_))));
     assert!(matches!(
-        WizardHarness::start_with_goal(Some(Goal::Disable)).1,
-        Some(WizardEffect::Look(Stage::Disable, _))
+        WizardHarness::start_with_goal(Some(OperatorGoal::Upgrade)).1,
+        Some(WizardEffect::Welcome(_))
+    ));
+    assert!(matches!(
+        WizardHarness::start_with_goal(Some(OperatorGoal::Disable)).1,
+        Some(WizardEffect::Look(RunStage::Disable, _))
     ));
 }
 
 #[test]
 fn disabling_is_offered_from_the_first_frame_on_where_nothing_is_typed_and_nothing_runs() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
-    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Usual);
+    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), UserIntentAvailability::Usual);
     it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
     it.press_key(UserIntent::Next);
     assert_eq!(
         (it.wizard.screen, it.wizard.intent_availability(UserIntent::Disable)),
-        (WizardScreen::Identity, IntentAvailability::Usual)
+        (WizardScreen::Identity, UserIntentAvailability::Usual)
     );
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
     assert_eq!(
-        (it.wizard.input_mode(), it.wizard.intent_availability(UserIntent::Disable)),
-        (InputMode::Text, IntentAvailability::Hidden)
+        (it.wizard.current_key_mode(), it.wizard.intent_availability(UserIntent::Disable)),
+        (KeyInputMode::Text, UserIntentAvailability::Hidden)
     );
 
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, plan_needing_consents(&[Consent::Adopt]));
+    let mut it =
+        WizardHarness::at_stage(RunStage::Bootstrap, plan_needing_consents(&[RequiredConsent::Adopt]));
     it.press_key(UserIntent::Next);
     assert_eq!(
-        (it.wizard.input_mode(), it.wizard.intent_availability(UserIntent::Disable)),
-        (InputMode::Ask, IntentAvailability::Usual)
+        (it.wizard.current_key_mode(), it.wizard.intent_availability(UserIntent::Disable)),
+        (KeyInputMode::Ask, UserIntentAvailability::Usual)
     );
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
     it.press_key(UserIntent::Next);
-    assert_eq!(it.wizard.applying_stage(), Some(Stage::Bootstrap));
-    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Hidden);
+    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Bootstrap));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), UserIntentAvailability::Hidden);
     assert!(it.press_key(UserIntent::Disable).is_none());
 }
 
 #[test]
 fn keys_typed_before_a_screen_has_stood_consent_to_nothing() {
     for (milliseconds, applies) in [(0, false), (299, false), (300, true)] {
-        let mut it =
-            WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+        let mut it = WizardHarness::at_stage(
+            RunStage::Bootstrap,
+            sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+        );
         it.at += Duration::from_millis(milliseconds);
         let effect = it.send_input(WizardInput::Key(UserIntent::Next));
         assert_eq!(matches!(effect, Some(WizardEffect::Apply(..))), applies, "{milliseconds} ms");
     }
     // a check that comes late changes what Enter means: the screen is a new one from then on
-    let mut it = WizardHarness::at_stage(Stage::Disable, sample_plan(Stage::Disable, ChangeKind::Update));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Disable,
+        sample_plan(RunStage::Disable, ResourceChangeKind::Update),
+    );
     it.at += Duration::from_secs(2);
     it.send_input(WizardInput::Event(StageEvent::Check {
-        stage: Stage::Disable,
-        check: CheckResult::failed_check("s3-link", "403", ""),
+        stage: RunStage::Disable,
+        check: CheckResult::new_failed_check("s3-link", "403", ""),
     }));
     assert!(it.send_input(WizardInput::Key(UserIntent::Anyway)).is_none());
 }
@@ -187,67 +201,84 @@ fn keys_typed_before_a_screen_has_stood_consent_to_nothing() {
 #[test]
 fn what_enter_leads_to() {
     let failing = |stage| {
-        let mut plan = sample_plan(stage, ChangeKind::Create);
-        plan.checks.push(CheckResult::failed_check("kms:CreateKey", "denied", "ask for it"));
+        let mut plan = sample_plan(stage, ResourceChangeKind::Create);
+        plan.checks.push(CheckResult::new_failed_check("kms:CreateKey", "denied", "ask for it"));
         plan
     };
     for (stage, plan, onward) in [
-        (Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create), EnterAction::Apply),
         (
-            Stage::Configuration,
-            sample_plan(Stage::Configuration, ChangeKind::Keep),
-            EnterAction::Next(Stage::GoLive),
+            RunStage::Bootstrap,
+            sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+            EnterKeyAction::Apply,
         ),
-        (Stage::GoLive, sample_plan(Stage::GoLive, ChangeKind::Keep), EnterAction::Next(Stage::Verify)),
-        (Stage::Access, sample_plan(Stage::Access, ChangeKind::Keep), EnterAction::Next(Stage::Overview)),
+        (
+            RunStage::Configuration,
+            sample_plan(RunStage::Configuration, ResourceChangeKind::Keep),
+            EnterKeyAction::Next(RunStage::GoLive),
+        ),
+        (
+            RunStage::GoLive,
+            sample_plan(RunStage::GoLive, ResourceChangeKind::Keep),
+            EnterKeyAction::Next(RunStage::Verify),
+        ),
+        (
+            RunStage::Access,
+            sample_plan(RunStage::Access, ResourceChangeKind::Keep),
+            EnterKeyAction::Next(RunStage::Overview),
+        ),
         // the overview lists what the stages after it do; itself it does nothing
         (
-            Stage::Overview,
-            sample_plan(Stage::Overview, ChangeKind::Create),
-            EnterAction::Next(Stage::Reindex),
+            RunStage::Overview,
+            sample_plan(RunStage::Overview, ResourceChangeKind::Create),
+            EnterKeyAction::Next(RunStage::Reindex),
         ),
-        (Stage::Bootstrap, failing(Stage::Bootstrap), EnterAction::Again),
-        (Stage::Disable, sample_plan(Stage::Disable, ChangeKind::Keep), EnterAction::Finish),
+        (RunStage::Bootstrap, failing(RunStage::Bootstrap), EnterKeyAction::Again),
+        (RunStage::Disable, sample_plan(RunStage::Disable, ResourceChangeKind::Keep), EnterKeyAction::Finish),
     ] {
         let it = WizardHarness::at_stage(stage, plan);
-        assert_eq!(it.wizard.enter_action(stage), onward, "{}", stage.stage_name());
+        assert_eq!(it.wizard.find_enter_key_action(stage), onward, "{}", stage.stage_name());
     }
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
     it.press_key(UserIntent::Next);
     assert_eq!(
-        it.wizard.enter_action(Stage::Bootstrap),
-        EnterAction::Nowhere,
+        it.wizard.find_enter_key_action(RunStage::Bootstrap),
+        EnterKeyAction::Nowhere,
         "Enter does nothing while a stage runs"
     );
     for (end, onward) in [
-        (StageEnd::Failed, EnterAction::Again),
-        (StageEnd::Stopped, EnterAction::Again),
-        (StageEnd::Unchanged, EnterAction::Next(Stage::Distribution)),
-        (StageEnd::Applied, EnterAction::Next(Stage::Distribution)),
+        (StageEnd::Failed, EnterKeyAction::Again),
+        (StageEnd::Stopped, EnterKeyAction::Again),
+        (StageEnd::Unchanged, EnterKeyAction::Next(RunStage::Distribution)),
+        (StageEnd::Applied, EnterKeyAction::Next(RunStage::Distribution)),
     ] {
-        let mut it =
-            WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+        let mut it = WizardHarness::at_stage(
+            RunStage::Bootstrap,
+            sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+        );
         it.press_key(UserIntent::Next);
-        it.end_stage(Stage::Bootstrap, end);
-        assert_eq!(it.wizard.enter_action(Stage::Bootstrap), onward, "{end:?}");
+        it.end_stage(RunStage::Bootstrap, end);
+        assert_eq!(it.wizard.find_enter_key_action(RunStage::Bootstrap), onward, "{end:?}");
     }
 }
 
 #[test]
 fn a_failed_check_is_passed_only_on_purpose() {
-    let mut denied = sample_plan(Stage::Bootstrap, ChangeKind::Create);
-    denied.checks.push(CheckResult::failed_check("kms:CreateKey", "denied", "ask for it"));
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, denied.clone());
-    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Look(Stage::Bootstrap, _))));
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, denied);
+    let mut denied = sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create);
+    denied.checks.push(CheckResult::new_failed_check("kms:CreateKey", "denied", "ask for it"));
+    let mut it = WizardHarness::at_stage(RunStage::Bootstrap, denied.clone());
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Look(RunStage::Bootstrap, _))));
+    let mut it = WizardHarness::at_stage(RunStage::Bootstrap, denied);
     assert!(matches!(it.press_key(UserIntent::Anyway), Some(WizardEffect::Apply(..))));
 
-    let mut gate = sample_plan(Stage::GoLive, ChangeKind::Update);
-    gate.checks.push(CheckResult::failed_check("gate", "403", "look again"));
-    let mut it = WizardHarness::at_stage(Stage::GoLive, gate);
+    let mut gate = sample_plan(RunStage::GoLive, ResourceChangeKind::Update);
+    gate.checks.push(CheckResult::new_failed_check("gate", "403", "look again"));
+    let mut it = WizardHarness::at_stage(RunStage::GoLive, gate);
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Anyway),
-        IntentAvailability::Hidden,
+        UserIntentAvailability::Hidden,
         "nothing passes the gate"
     );
     assert!(it.press_key(UserIntent::Anyway).is_none());
@@ -255,30 +286,38 @@ fn a_failed_check_is_passed_only_on_purpose() {
 
 #[test]
 fn a_stage_that_has_nothing_to_do_is_passed_on_the_way_forward_alone() {
-    let it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Keep));
-    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Bootstrap));
+    let it =
+        WizardHarness::at_stage(RunStage::Secret, sample_plan(RunStage::Secret, ResourceChangeKind::Keep));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(RunStage::Bootstrap));
     assert_eq!(
-        it.wizard.stage_progress(Stage::Secret).and_then(|progress| progress.end),
+        it.wizard.find_stage_progress(RunStage::Secret).and_then(|progress| progress.end),
         Some(StageEnd::Unchanged)
     );
 
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
-    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(Stage::Secret, _))));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(RunStage::Secret, _))));
     assert!(
         it.send_input(WizardInput::Looked(
-            Stage::Secret,
-            Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Keep)))
+            RunStage::Secret,
+            Ok(Box::new(sample_plan(RunStage::Secret, ResourceChangeKind::Keep)))
         ))
         .is_none()
     );
-    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Secret));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(RunStage::Secret));
 }
 
 #[test]
 fn every_consent_is_asked_for_and_no_is_no() {
     let mut it = WizardHarness::at_stage(
-        Stage::Bootstrap,
-        plan_needing_consents(&[Consent::Adopt, Consent::ConfirmBucket, Consent::Managed]),
+        RunStage::Bootstrap,
+        plan_needing_consents(&[
+            RequiredConsent::Adopt,
+            RequiredConsent::ConfirmBucket,
+            RequiredConsent::Managed,
+        ]),
     );
     assert!(it.press_key(UserIntent::Next).is_none());
     assert!(it.press_key(UserIntent::Next).is_none(), "Enter is no yes");
@@ -296,29 +335,32 @@ fn every_consent_is_asked_for_and_no_is_no() {
     assert!(it.wizard.form.is_some(), "another name is refused");
     assert!(named(&mut it, "e").is_none());
     assert!(
-        matches!(&it.wizard.overlay, Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == Consent::Managed)
+        matches!(&it.wizard.overlay, Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == RequiredConsent::Managed)
     );
     it.press_key(UserIntent::Move(CursorMove::Down));
-    let Some(WizardEffect::Look(Stage::Bootstrap, answers)) = it.press_key(UserIntent::Next) else {
+    let Some(WizardEffect::Look(RunStage::Bootstrap, answers)) = it.press_key(UserIntent::Next) else {
         panic!("what the answers change is shown before it is done")
     };
     assert!(answers.consents.adopt);
     assert_eq!(answers.consents.managed, Some(ManagedFileAction::Write));
     assert_eq!(answers.consents.confirm_bucket.as_deref(), Some("acme"));
     it.send_input(WizardInput::Looked(
-        Stage::Bootstrap,
-        Ok(Box::new(sample_plan(Stage::Bootstrap, ChangeKind::Create))),
+        RunStage::Bootstrap,
+        Ok(Box::new(sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create))),
     ));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
 }
 
 #[test]
 fn an_interrupt_stops_what_runs_and_a_second_one_leaves() {
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
     it.press_key(UserIntent::Next);
     it.send_input(WizardInput::Event(StageEvent::Started {
-        stage: Stage::Bootstrap,
-        step: Step::Role,
+        stage: RunStage::Bootstrap,
+        step: StageStep::Role,
         text: String::new(),
     }));
     assert!(matches!(it.send_input(WizardInput::Key(UserIntent::Interrupt)), Some(WizardEffect::Stop)));
@@ -338,27 +380,37 @@ fn an_interrupt_stops_what_runs_and_a_second_one_leaves() {
 
 #[test]
 fn leaving_asks_while_something_runs_and_waits_until_it_has_stopped() {
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
     it.press_key(UserIntent::Next);
     assert!(it.press_key(UserIntent::Quit).is_none());
     assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
     it.press_key(UserIntent::No);
-    assert_eq!((it.wizard.overlay.as_ref(), it.wizard.applying_stage()), (None, Some(Stage::Bootstrap)));
+    assert_eq!(
+        (it.wizard.overlay.as_ref(), it.wizard.stage_applied_on_screen()),
+        (None, Some(RunStage::Bootstrap))
+    );
     it.press_key(UserIntent::Quit);
     assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Stop)));
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Bootstrap, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Bootstrap, StageEnd::Stopped)), Some(130));
     let (mut it, _) = WizardHarness::start_with_goal(None);
     assert_eq!(leave_exit_code(it.press_key(UserIntent::Quit)), Some(0));
 }
 
 #[test]
 fn a_reindex_that_runs_is_stopped_in_order_to_be_skipped() {
-    let mut it = WizardHarness::at_stage(Stage::Reindex, sample_plan(Stage::Reindex, ChangeKind::Update));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Reindex,
+        sample_plan(RunStage::Reindex, ResourceChangeKind::Update),
+    );
     it.press_key(UserIntent::Next);
     assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
     assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(false))));
     assert!(matches!(it.press_key(UserIntent::Skip), Some(WizardEffect::Stop)));
-    let Some(WizardEffect::Look(Stage::Secret, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped)
+    let Some(WizardEffect::Look(RunStage::Secret, answers)) =
+        it.end_stage(RunStage::Reindex, StageEnd::Stopped)
     else {
         panic!("the next stage follows")
     };
@@ -370,54 +422,59 @@ fn news_of_what_nobody_waits_for_any_more_are_not_heard() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     it.press_key(UserIntent::Disable);
     it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
-    assert!(it.wizard.welcome.as_loaded().is_none());
+    assert!(it.wizard.welcome.loaded_value().is_none());
     it.send_input(WizardInput::Looked(
-        Stage::Secret,
-        Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create))),
+        RunStage::Secret,
+        Ok(Box::new(sample_plan(RunStage::Secret, ResourceChangeKind::Create))),
     ));
-    assert!(it.wizard.stage_progress(Stage::Secret).is_none_or(|progress| progress.plan.is_none()));
-    assert_eq!(it.wizard.busy.map(|busy| busy.kind), Some(WizardJobKind::Look(Stage::Disable)));
+    assert!(it.wizard.find_stage_progress(RunStage::Secret).is_none_or(|progress| progress.plan.is_none()));
+    assert_eq!(it.wizard.busy.map(|busy| busy.kind), Some(WizardJobKind::Look(RunStage::Disable)));
 }
 
 #[test]
 fn time_passes_only_while_something_moves() {
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
     assert!(!it.wizard.has_running_job());
     it.press_key(UserIntent::Next);
     assert!(it.wizard.has_running_job());
-    it.end_stage(Stage::Bootstrap, StageEnd::Applied);
+    it.end_stage(RunStage::Bootstrap, StageEnd::Applied);
     assert!(!it.wizard.has_running_job());
 }
 
 #[test]
 fn events_fold_into_lines() {
-    let stage = Stage::Bootstrap;
-    let step = Step::Key;
+    let stage = RunStage::Bootstrap;
+    let step = StageStep::Key;
     let second = Duration::from_secs;
     let mut progress = StageProgress::default();
-    progress.record_stage_event(second(1), &StageEvent::Started { stage, step, text: "begins".to_owned() });
-    progress.record_stage_event(
+    progress.apply_stage_event(second(1), &StageEvent::Started { stage, step, text: "begins".to_owned() });
+    progress.apply_stage_event(
         second(2),
         &StageEvent::Progress { stage, step, text: "waits".to_owned(), pace: None },
     );
-    let line = progress.find_step(step).expect("it began");
+    let line = progress.find_started_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Running, "waits", None));
-    progress.record_stage_event(second(4), &StageEvent::Finished { stage, step, text: "made".to_owned() });
-    let line = progress.find_step(step).expect("it began");
+    progress.apply_stage_event(second(4), &StageEvent::Finished { stage, step, text: "made".to_owned() });
+    let line = progress.find_started_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Done, "made", Some(second(3))));
     let failure = Failure::new(FailureKind::Drifted, "key", "moved", "look again");
-    progress.record_stage_event(
+    progress.apply_stage_event(
         second(5),
-        &StageEvent::Failed { stage, step: Step::Role, failure: failure.clone() },
+        &StageEvent::Failed { stage, step: StageStep::Role, failure: failure.clone() },
     );
-    progress.record_stage_event(
+    progress.apply_stage_event(
         second(5),
         &StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text: String::new() },
     );
     assert!(progress.has_drift_failure());
-    assert_eq!(progress.last_failure(), Some(&failure));
-    for verdict in [CheckResult::unknown_check("clock", "?"), CheckResult::passed_check("clock", "right")] {
-        progress.record_stage_event(second(6), &StageEvent::Check { stage, check: verdict });
+    assert_eq!(progress.latest_stage_failure(), Some(&failure));
+    for verdict in
+        [CheckResult::new_unknown_check("clock", "?"), CheckResult::new_passed_check("clock", "right")]
+    {
+        progress.apply_stage_event(second(6), &StageEvent::Check { stage, check: verdict });
     }
     assert_eq!(
         progress.latest_checks().len(),
@@ -455,16 +512,19 @@ fn keys_are_pasted_by_name_and_never_printed() {
 
 #[test]
 fn disabling_leads_back_to_where_it_was_asked_for() {
-    let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
-    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(Stage::Disable, _))));
-    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(Stage::Bootstrap, _))));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Bootstrap,
+        sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
+    );
+    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(RunStage::Disable, _))));
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(RunStage::Bootstrap, _))));
     it.press_key(UserIntent::Disable);
     it.send_input(WizardInput::Looked(
-        Stage::Disable,
-        Ok(Box::new(sample_plan(Stage::Disable, ChangeKind::Update))),
+        RunStage::Disable,
+        Ok(Box::new(sample_plan(RunStage::Disable, ResourceChangeKind::Update))),
     ));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
-    it.end_stage(Stage::Disable, StageEnd::Applied);
+    it.end_stage(RunStage::Disable, StageEnd::Applied);
     assert!(
         matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Welcome(_))),
         "all is looked at anew"
@@ -473,19 +533,22 @@ fn disabling_leads_back_to_where_it_was_asked_for() {
 
 /// A reindex that was begun on its screen, and the stage after it, to which `g` went ahead.
 fn start_background_reindex() -> WizardHarness {
-    let mut it = WizardHarness::at_stage(Stage::Reindex, sample_plan(Stage::Reindex, ChangeKind::Update));
+    let mut it = WizardHarness::at_stage(
+        RunStage::Reindex,
+        sample_plan(RunStage::Reindex, ResourceChangeKind::Update),
+    );
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Ahead),
-        IntentAvailability::Hidden,
+        UserIntentAvailability::Hidden,
         "nothing runs yet"
     );
     it.press_key(UserIntent::Next);
-    let Some(WizardEffect::LookWhileJobRuns(Stage::Secret, _)) = it.press_key(UserIntent::Ahead) else {
+    let Some(WizardEffect::LookWhileJobRuns(RunStage::Secret, _)) = it.press_key(UserIntent::Ahead) else {
         panic!("the next stage is looked at")
     };
     it.send_input(WizardInput::Looked(
-        Stage::Secret,
-        Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create))),
+        RunStage::Secret,
+        Ok(Box::new(sample_plan(RunStage::Secret, ResourceChangeKind::Create))),
     ));
     it
 }
@@ -493,10 +556,10 @@ fn start_background_reindex() -> WizardHarness {
 /// At go-live's screen, the reindex still running beside it.
 fn go_live_awaiting_reindex() -> WizardHarness {
     let mut it = start_background_reindex();
-    it.wizard.enter_stage(Stage::GoLive, true);
+    it.wizard.show_and_plan_stage(RunStage::GoLive, true);
     it.send_input(WizardInput::Looked(
-        Stage::GoLive,
-        Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+        RunStage::GoLive,
+        Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
     ));
     it
 }
@@ -504,75 +567,80 @@ fn go_live_awaiting_reindex() -> WizardHarness {
 #[test]
 fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     let mut it = start_background_reindex();
-    assert_eq!((it.wizard.applying_stage(), it.wizard.running_stage()), (None, Some(Stage::Reindex)));
+    assert_eq!(
+        (it.wizard.stage_applied_on_screen(), it.wizard.stage_being_applied()),
+        (None, Some(RunStage::Reindex))
+    );
     assert!(it.wizard.has_running_job());
     assert!(
-        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.plan_stage() == Stage::Secret)
+        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.stage_of_plan() == RunStage::Secret)
     );
     it.send_input(WizardInput::Event(StageEvent::Started {
-        stage: Stage::Reindex,
-        step: Step::Objects,
+        stage: RunStage::Reindex,
+        step: StageStep::Objects,
         text: "goes".into(),
     }));
     assert!(
         it.wizard
-            .stage_progress(Stage::Reindex)
-            .and_then(|progress| progress.find_step(Step::Objects))
+            .find_stage_progress(RunStage::Reindex)
+            .and_then(|progress| progress.find_started_step(StageStep::Objects))
             .is_some(),
         "it is heard"
     );
-    assert_eq!(it.wizard.applying_stage(), Some(Stage::Secret));
-    it.end_stage(Stage::Secret, StageEnd::Applied);
-    assert_eq!(it.wizard.running_stage(), Some(Stage::Reindex));
+    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Secret));
+    it.end_stage(RunStage::Secret, StageEnd::Applied);
+    assert_eq!(it.wizard.stage_being_applied(), Some(RunStage::Reindex));
 
     assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::BringToForeground)));
-    assert_eq!(it.wizard.applying_stage(), Some(Stage::Reindex));
+    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Reindex));
     assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
     assert!(matches!(
         it.press_key(UserIntent::Ahead),
-        Some(WizardEffect::LookWhileJobRuns(Stage::Secret, _))
+        Some(WizardEffect::LookWhileJobRuns(RunStage::Secret, _))
     ));
     assert!(it.wizard.background.is_some_and(|job| job.paused), "it stays paused");
-    assert!(it.end_stage(Stage::Reindex, StageEnd::Applied).is_none());
-    assert_eq!(it.wizard.running_stage(), None);
+    assert!(it.end_stage(RunStage::Reindex, StageEnd::Applied).is_none());
+    assert_eq!(it.wizard.stage_being_applied(), None);
     assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains("done")));
 }
 
 #[test]
 fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
     let mut it = go_live_awaiting_reindex();
-    assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Reindex);
-    assert_eq!(it.wizard.intent_availability(UserIntent::Anyway), IntentAvailability::Hidden);
-    let Some(WizardEffect::Look(Stage::GoLive, _)) = it.end_stage(Stage::Reindex, StageEnd::Applied) else {
+    assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Reindex);
+    assert_eq!(it.wizard.intent_availability(UserIntent::Anyway), UserIntentAvailability::Hidden);
+    let Some(WizardEffect::Look(RunStage::GoLive, _)) = it.end_stage(RunStage::Reindex, StageEnd::Applied)
+    else {
         panic!("it looks again by itself")
     };
     it.send_input(WizardInput::Looked(
-        Stage::GoLive,
-        Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+        RunStage::GoLive,
+        Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
     ));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
 
     for end in [StageEnd::Failed, StageEnd::Stopped] {
         let mut it = go_live_awaiting_reindex();
-        it.end_stage(Stage::Reindex, end);
+        it.end_stage(RunStage::Reindex, end);
         it.send_input(WizardInput::Looked(
-            Stage::GoLive,
-            Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+            RunStage::GoLive,
+            Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
         ));
-        assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Reindex, "{end:?}");
-        let Some(WizardEffect::Look(Stage::GoLive, answers)) = it.press_key(UserIntent::Skip) else {
+        assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Reindex, "{end:?}");
+        let Some(WizardEffect::Look(RunStage::GoLive, answers)) = it.press_key(UserIntent::Skip) else {
             panic!("skipped, it is looked at again")
         };
         assert!(answers.reindex.skip);
         it.send_input(WizardInput::Looked(
-            Stage::GoLive,
-            Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+            RunStage::GoLive,
+            Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
         ));
-        assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Apply);
+        assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Apply);
     }
     let mut it = go_live_awaiting_reindex();
     assert!(matches!(it.press_key(UserIntent::Skip), Some(WizardEffect::Stop)), "what runs is stopped first");
-    let Some(WizardEffect::Look(Stage::GoLive, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped)
+    let Some(WizardEffect::Look(RunStage::GoLive, answers)) =
+        it.end_stage(RunStage::Reindex, StageEnd::Stopped)
     else {
         panic!("then go-live is looked at again")
     };
@@ -583,10 +651,10 @@ fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
         matches!(it.press_key(UserIntent::Next), Some(WizardEffect::BringToForeground)),
         "Enter shows it"
     );
-    it.end_stage(Stage::Reindex, StageEnd::Stopped);
+    it.end_stage(RunStage::Reindex, StageEnd::Stopped);
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Anyway),
-        IntentAvailability::Hidden,
+        UserIntentAvailability::Hidden,
         "passing it by is to skip it"
     );
 }
@@ -597,18 +665,18 @@ fn leaving_waits_for_what_runs_beside_too() {
     assert!(it.press_key(UserIntent::Quit).is_none());
     assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
     assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Stop)));
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Reindex, StageEnd::Stopped)), Some(130));
 
     let mut it = start_background_reindex();
     it.press_key(UserIntent::Next);
     it.press_key(UserIntent::Quit);
     it.press_key(UserIntent::Yes);
     assert_eq!(
-        leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)),
+        leave_exit_code(it.end_stage(RunStage::Secret, StageEnd::Stopped)),
         None,
         "the reindex hasn't stopped yet"
     );
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Reindex, StageEnd::Stopped)), Some(130));
 
     let mut it = start_background_reindex();
     assert!(matches!(it.send_input(WizardInput::Key(UserIntent::Interrupt)), Some(WizardEffect::Stop)));
@@ -619,57 +687,57 @@ fn leaving_waits_for_what_runs_beside_too() {
 
     let mut it = start_background_reindex();
     assert!(matches!(it.send_input(WizardInput::Hangup), Some(WizardEffect::Stop)));
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Reindex, StageEnd::Stopped)), Some(130));
 }
 
 #[test]
 fn switching_off_is_possible_while_a_reindex_runs_on() {
     let mut it = start_background_reindex();
-    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(Stage::Disable, _))));
+    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(RunStage::Disable, _))));
     it.send_input(WizardInput::Looked(
-        Stage::Disable,
-        Ok(Box::new(sample_plan(Stage::Disable, ChangeKind::Update))),
+        RunStage::Disable,
+        Ok(Box::new(sample_plan(RunStage::Disable, ResourceChangeKind::Update))),
     ));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
-    it.end_stage(Stage::Disable, StageEnd::Applied);
-    assert_eq!(it.wizard.running_stage(), Some(Stage::Reindex));
+    it.end_stage(RunStage::Disable, StageEnd::Applied);
+    assert_eq!(it.wizard.stage_being_applied(), Some(RunStage::Reindex));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Welcome(_))));
-    assert!(it.wizard.stage_progress(Stage::Reindex).is_some(), "what runs is still told of");
+    assert!(it.wizard.find_stage_progress(RunStage::Reindex).is_some(), "what runs is still told of");
 }
 
 #[test]
 fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_wanted() {
-    let (stage, step) = (Stage::Reindex, Step::Objects);
-    let waiting = |wants: CredentialNeed| {
+    let (stage, step) = (RunStage::Reindex, StageStep::Objects);
+    let waiting = |wants: CredentialRenewalNeed| {
         let failure =
             Failure::new(FailureKind::Credentials, "profile ops", "the session is over", "type a code");
         WizardInput::Event(StageEvent::Waiting { stage, step, text: String::new(), failure, wants })
     };
     let going = || WizardInput::Event(StageEvent::Started { stage, step, text: String::new() });
-    let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ChangeKind::Update));
+    let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ResourceChangeKind::Update));
     it.press_key(UserIntent::Next);
     it.send_input(going());
-    assert_eq!(it.wizard.intent_availability(UserIntent::Credentials), IntentAvailability::Hidden);
-    it.send_input(waiting(CredentialNeed::Renewal));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Credentials), UserIntentAvailability::Hidden);
+    it.send_input(waiting(CredentialRenewalNeed::Renewal));
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Credentials),
-        IntentAvailability::Hidden,
+        UserIntentAvailability::Hidden,
         "nothing is to be typed"
     );
-    it.send_input(waiting(CredentialNeed::Code("mfa/jo".to_owned())));
+    it.send_input(waiting(CredentialRenewalNeed::Code("mfa/jo".to_owned())));
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Pause),
-        IntentAvailability::Hidden,
+        UserIntentAvailability::Hidden,
         "it stands already"
     );
     it.press_key(UserIntent::Ahead);
-    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Secret));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(RunStage::Secret));
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Credentials),
-        IntentAvailability::As("type the code")
+        UserIntentAvailability::As("type the code")
     );
     it.press_key(UserIntent::Credentials);
-    assert_eq!(it.wizard.input_mode(), InputMode::Text);
+    assert_eq!(it.wizard.current_key_mode(), KeyInputMode::Text);
     it.send_input(WizardInput::Paste("12 34-5a6".to_owned()));
     let effect = it.press_key(UserIntent::Next);
     let Some(WizardEffect::Renew(CredentialInput::Code { code, .. })) = effect else { panic!("{effect:?}") };
@@ -680,7 +748,7 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
     assert!(it.wizard.form.is_some());
     it.end_stage(stage, StageEnd::Stopped);
     assert!(it.wizard.form.is_none());
-    assert_eq!(it.wizard.intent_availability(UserIntent::Credentials), IntentAvailability::Hidden);
+    assert_eq!(it.wizard.intent_availability(UserIntent::Credentials), UserIntentAvailability::Hidden);
 }
 
 #[test]
@@ -697,8 +765,11 @@ fn keys_that_aws_does_not_know_lead_nowhere() {
     ));
     let mut nobody = sample_welcome().identities.remove(0);
     (nobody.arn, nobody.account) = (String::new(), String::new());
-    nobody.suffices =
-        CheckResult::failed_check("identity", "AWS doesn't accept the credentials", "check the access key");
+    nobody.suffices = CheckResult::new_failed_check(
+        "identity",
+        "AWS doesn't accept the credentials",
+        "check the access key",
+    );
     it.send_input(WizardInput::Identified(Ok(nobody)));
     assert_eq!((it.wizard.screen, &it.wizard.answers.source), (WizardScreen::Identity, &None));
     let notice = it.wizard.notice.clone().unwrap();

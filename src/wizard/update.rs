@@ -8,8 +8,8 @@ use crate::model::{
     failure::Failure,
     run::{
         event::{StageEnd, StageEvent},
-        goal::{Goal, Stage},
-        plan::Plan,
+        goal::{OperatorGoal, RunStage},
+        plan::StagePlan,
         welcome::WelcomeFindings,
     },
 };
@@ -21,8 +21,8 @@ impl Wizard {
         match msg.input {
             WizardInput::Start => Some(match self.init.goal {
                 // disabling asks AWS nothing, and waits for nothing
-                Some(Goal::Disable) => self.enter_stage_with_return(Stage::Disable),
-                _ => self.load_welcome(),
+                Some(OperatorGoal::Disable) => self.show_stage_with_return_screen(RunStage::Disable),
+                _ => self.start_welcome_lookup(),
             }),
             WizardInput::Key(intent) => self.handle_user_intent(intent),
             WizardInput::Paste(text) => {
@@ -38,14 +38,14 @@ impl Wizard {
                 None
             }
             WizardInput::Hangup => Some(self.handle_terminal_hangup()),
-            WizardInput::TakenOver(by) => self.handle_run_taken_over(by),
-            WizardInput::Watched(Ok(event)) => self.handle_watch_event(event),
+            WizardInput::TakenOver(by) => self.handle_taken_over_by_other(by),
+            WizardInput::Watched(Ok(event)) => self.handle_other_run_event(event),
             WizardInput::Watched(Err(failure)) => {
                 self.handle_watch_failure(failure);
                 None
             }
             WizardInput::Welcome(found) => self.handle_welcome_findings(found),
-            WizardInput::Identified(found) => self.handle_found_identity(found),
+            WizardInput::Identified(found) => self.handle_identity_lookup_result(found),
             WizardInput::Looked(stage, plan) => self.handle_stage_plan(stage, plan),
             WizardInput::Event(event) => self.handle_stage_event(&event),
             WizardInput::Copied(copied) => {
@@ -78,14 +78,18 @@ impl Wizard {
             let overlay = self.overlay.take();
             self.show_screen(WizardScreen::Welcome);
             self.overlay = overlay;
-            if let (Some(Goal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
-                return self.choose_goal();
+            if let (Some(OperatorGoal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
+                return self.accept_selected_goal();
             }
         }
         None
     }
 
-    fn handle_stage_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<WizardEffect> {
+    fn handle_stage_plan(
+        &mut self,
+        stage: RunStage,
+        plan: Result<Box<StagePlan>, Failure>,
+    ) -> Option<WizardEffect> {
         if self.active_job_kind() != Some(WizardJobKind::Look(stage)) {
             return None;
         }
@@ -94,46 +98,49 @@ impl Wizard {
         let mut passes = false;
         match plan {
             Ok(plan) => {
-                let may_be_passed =
-                    matches!(stage, Stage::Reindex | Stage::Secret | Stage::Bootstrap | Stage::Distribution);
+                let may_be_passed = matches!(
+                    stage,
+                    RunStage::Reindex | RunStage::Secret | RunStage::Bootstrap | RunStage::Distribution
+                );
                 passes = self.auto_advance
                     && may_be_passed
-                    && plan.has_no_changes()
+                    && plan.is_plan_without_changes()
                     && plan.confirmations.is_empty();
                 self.stage_progress_mut(stage).plan = Some(plan);
             }
             Err(failure) => self.stage_progress_mut(stage).failure = Some(failure),
         }
-        if passes && !self.stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check) {
+        if passes && !self.find_stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check)
+        {
             self.stage_progress_mut(stage).end = Some(StageEnd::Unchanged);
-            if let Some(next) = self.next_stage(stage) {
+            if let Some(next) = self.find_stage_after(stage) {
                 self.notice = Some(format!("{}: nothing to do, all of it stands", stage.stage_title()));
-                return Some(self.enter_stage(next, true));
+                return Some(self.show_and_plan_stage(next, true));
             }
         }
         // verifying changes nothing: it needs no consent, and is what the screen is for
-        if stage == Stage::Verify
-            && self.stage_progress(stage).is_some_and(|progress| progress.plan.is_some())
+        if stage == RunStage::Verify
+            && self.find_stage_progress(stage).is_some_and(|progress| progress.plan.is_some())
         {
-            return self.confirm_or_apply(stage);
+            return self.ask_consent_or_apply_plan(stage);
         }
         None
     }
 
     fn handle_stage_event(&mut self, event: &StageEvent) -> Option<WizardEffect> {
-        let stage = event.event_stage();
-        self.log.append_log_event(self.now, event);
+        let stage = event.stage_of_event();
+        self.log.append_stage_event_line(self.now, event);
         let now = self.now;
-        self.stage_progress_mut(stage).record_stage_event(now, event);
-        if matches!(event, StageEvent::Check { .. }) && self.applying_stage() != Some(stage) {
+        self.stage_progress_mut(stage).apply_stage_event(now, event);
+        if matches!(event, StageEvent::Check { .. }) && self.stage_applied_on_screen() != Some(stage) {
             // it changes what Enter means
             self.shown_at = self.now;
         }
         let StageEvent::Ended { end, .. } = event else { return None };
-        if stage == Stage::Reindex && self.background.is_some() {
+        if stage == RunStage::Reindex && self.background.is_some() {
             return self.handle_background_reindex_end(*end);
         }
-        if self.applying_stage() != Some(stage) {
+        if self.stage_applied_on_screen() != Some(stage) {
             return None;
         }
         self.busy = None;
@@ -148,8 +155,8 @@ impl Wizard {
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        if self.stage_progress(stage).is_some_and(super::log::StageProgress::has_drift_failure) {
-            let effect = self.enter_stage(stage, false);
+        if self.find_stage_progress(stage).is_some_and(super::log::StageProgress::has_drift_failure) {
+            let effect = self.show_and_plan_stage(stage, false);
             self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
             return Some(effect);
         }
@@ -160,22 +167,22 @@ impl Wizard {
     fn handle_background_reindex_end(&mut self, end: StageEnd) -> Option<WizardEffect> {
         self.background = None;
         self.form.take_if(|form| form.renews);
-        if self.overlay == Some(ScreenOverlay::Quit) && self.applying_stage().is_none() {
+        if self.overlay == Some(ScreenOverlay::Quit) && self.stage_applied_on_screen().is_none() {
             self.overlay = None;
             self.shown_at = self.now;
         }
         if let Some(code) = self.pending_exit_code {
-            return self.applying_stage().is_none().then(|| self.leave_wizard_with_code(code));
+            return self.stage_applied_on_screen().is_none().then(|| self.leave_wizard_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        let shows_go_live = self.screen == WizardScreen::Stage(Stage::GoLive)
-            && self.applying_stage().is_none()
+        let shows_go_live = self.screen == WizardScreen::Stage(RunStage::GoLive)
+            && self.stage_applied_on_screen().is_none()
             && self.overlay.is_none()
             && self.form.is_none();
         // what Enter means is another thing now: that is looked at, and shown, before it is pressed
-        let effect = shows_go_live.then(|| self.enter_stage(Stage::GoLive, false));
+        let effect = shows_go_live.then(|| self.show_and_plan_stage(RunStage::GoLive, false));
         self.notice = Some(match end {
             StageEnd::Applied | StageEnd::Unchanged => "The reindex is done.".to_owned(),
             StageEnd::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),

@@ -7,15 +7,15 @@ use super::{
 };
 use crate::model::{
     failure::Failure,
-    run::other_run::{OtherRun, WatchEvent},
+    run::other_run::{ConcurrentRun, WatchedRunEvent},
 };
 
 impl Wizard {
     /// Returns the other run that the first screen shows, or that is watched.
     #[must_use]
-    pub fn other_run(&self) -> Option<&OtherRun> {
+    pub fn detected_other_run(&self) -> Option<&ConcurrentRun> {
         match self.screen {
-            WizardScreen::Welcome => self.welcome.as_loaded()?.other_run.as_ref(),
+            WizardScreen::Welcome => self.welcome.loaded_value()?.other_run.as_ref(),
             WizardScreen::Watch => self.watching.as_ref().map(|watching| &watching.run),
             _ => None,
         }
@@ -25,12 +25,12 @@ impl Wizard {
     pub(super) fn can_take_over_other_run(&self) -> bool {
         let stop_requested =
             self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
-        self.other_run().is_some() && !(self.screen == WizardScreen::Watch && stop_requested)
+        self.detected_other_run().is_some() && !(self.screen == WizardScreen::Watch && stop_requested)
     }
 
     /// Shows the other run; `take_over` asks it to end.
     pub(super) fn watch_other_run(&mut self, take_over: bool) -> Option<WizardEffect> {
-        let run = self.other_run()?.clone();
+        let run = self.detected_other_run()?.clone();
         self.notice = None;
         self.show_screen(WizardScreen::Watch);
         self.watching = Some(WatchedRunState::new(run));
@@ -39,28 +39,28 @@ impl Wizard {
     }
 
     /// Takes what is seen of the other run.
-    pub(super) fn handle_watch_event(&mut self, watch_event: WatchEvent) -> Option<WizardEffect> {
+    pub(super) fn handle_other_run_event(&mut self, watch_event: WatchedRunEvent) -> Option<WizardEffect> {
         if !matches!(self.busy, Some(ActiveJob { kind: WizardJobKind::Watch, .. })) {
             return None;
         }
         let now = self.now;
         let watching = self.watching.as_mut()?;
         match watch_event {
-            WatchEvent::Run(run, at) => {
+            WatchedRunEvent::Run(run, at) => {
                 if run.who != watching.run.who || run.host != watching.run.host {
                     *watching = WatchedRunState::new(run);
                     self.shown_at = now;
                 } else {
                     watching.run = run;
                 }
-                watching.set_host_time(at, now);
+                watching.set_other_host_time(at, now);
             }
-            WatchEvent::Restarted => watching.reset_progress(),
-            WatchEvent::Event(event, at) => watching.record_watched_event(&event, at),
-            WatchEvent::StopRequested => watching.stop_requested_at = Some(now),
-            WatchEvent::Ended => {
+            WatchedRunEvent::Restarted => watching.reset_progress(),
+            WatchedRunEvent::Event(event, at) => watching.apply_watched_stage_event(&event, at),
+            WatchedRunEvent::StopRequested => watching.stop_requested_at = Some(now),
+            WatchedRunEvent::Ended => {
                 let (who, stop_requested) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
-                let effect = self.restart_at_welcome();
+                let effect = self.restart_at_welcome_screen();
                 let how = if stop_requested { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
                     Some(format!("{how} ({who}). This is what it left; this wizard goes on from there."));
@@ -79,7 +79,7 @@ impl Wizard {
     }
 
     /// Ends after the request in flight: somebody goes on in this wizard's place.
-    pub(super) fn handle_run_taken_over(&mut self, by: String) -> Option<WizardEffect> {
+    pub(super) fn handle_taken_over_by_other(&mut self, by: String) -> Option<WizardEffect> {
         self.overlay = None;
         self.form = None;
         self.notice = Some(format!("{by} takes over: this ends after the request in flight."));
@@ -89,7 +89,7 @@ impl Wizard {
             return Some(WizardEffect::Stop);
         }
         // Where it stops already, it leaves once it has.
-        if self.running_stage().is_some() {
+        if self.stage_being_applied().is_some() {
             self.pending_exit_code = Some(130);
             return None;
         }

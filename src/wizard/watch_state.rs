@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::log::StageProgress;
 use crate::model::{
     failure::Failure,
-    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
 };
 
 /// What is known of the run that is watched.
 #[derive(Debug)]
 pub struct WatchedRunState {
-    pub run: OtherRun,
+    pub run: ConcurrentRun,
     /// What it says of the stage that it is in.
-    pub stage: Option<Stage>,
+    pub stage: Option<RunStage>,
     pub progress: StageProgress,
     /// Since when it is asked to end.
     pub stop_requested_at: Option<Duration>,
@@ -26,7 +26,7 @@ pub struct WatchedRunState {
 impl WatchedRunState {
     /// Begins to watch `run`, of which nothing more is known yet.
     #[must_use]
-    pub fn new(run: OtherRun) -> Self {
+    pub fn new(run: ConcurrentRun) -> Self {
         Self {
             run,
             stage: None,
@@ -39,12 +39,12 @@ impl WatchedRunState {
 
     /// Returns its host's time at `now`, the wizard's own time.
     #[must_use]
-    pub fn host_time_at(&self, now: Duration) -> Duration {
+    pub fn other_host_time_at(&self, now: Duration) -> Duration {
         self.epoch + now
     }
 
     /// Sets what its host's time is at `now`.
-    pub fn set_host_time(&mut self, host_time: Duration, now: Duration) {
+    pub fn set_other_host_time(&mut self, host_time: Duration, now: Duration) {
         self.epoch = host_time.saturating_sub(now);
     }
 
@@ -55,11 +55,11 @@ impl WatchedRunState {
     }
 
     /// Folds one event of it, which came at `at` by its host's time; a new stage begins anew.
-    pub fn record_watched_event(&mut self, event: &StageEvent, at: Duration) {
-        if self.stage != Some(event.event_stage()) {
-            self.stage = Some(event.event_stage());
+    pub fn apply_watched_stage_event(&mut self, event: &StageEvent, at: Duration) {
+        if self.stage != Some(event.stage_of_event()) {
+            self.stage = Some(event.stage_of_event());
             self.progress = StageProgress::default();
         }
-        self.progress.record_stage_event(at, event);
+        self.progress.apply_stage_event(at, event);
     }
 }

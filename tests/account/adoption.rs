@@ -5,12 +5,12 @@ use std::path::Path;
 use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::{
-        aws::names::{MARKER_TAG, NameSuffix},
+        aws::names::{MARKER_TAG, ResourceNameSuffix},
         failure::FailureKind,
         run::{
-            answers::{GivenConsents, OperatorAnswers},
-            goal::{Goal, Stage, Step},
-            plan::{ChangeKind, Consent},
+            answers::{OperatorAnswers, OperatorConsents},
+            goal::{OperatorGoal, RunStage, StageStep},
+            plan::{RequiredConsent, ResourceChangeKind},
             welcome::CloudFrontSetUpBy,
         },
     },
@@ -33,13 +33,13 @@ fn open_sandbox_with_delays(dir: &Path) -> Sandbox {
 }
 
 fn install_answers(adopt: bool) -> OperatorAnswers {
-    let consents = GivenConsents { adopt, ..GivenConsents::default() };
-    OperatorAnswers { goal: Some(Goal::Install), consents, ..OperatorAnswers::default() }
+    let consents = OperatorConsents { adopt, ..OperatorConsents::default() };
+    OperatorAnswers { goal: Some(OperatorGoal::Install), consents, ..OperatorAnswers::default() }
 }
 
 /// All that stands in the account.
 fn snapshot_account(world: &Sandbox) -> Value {
-    let mut state = world.read_sandbox_state(|state| serde_json::to_value(state).unwrap());
+    let mut state = world.read_sandbox_state_from_disk(|state| serde_json::to_value(state).unwrap());
     // Asking packagecloud counts its requests; that alone is no change.
     state
         .as_object_mut()
@@ -49,7 +49,7 @@ fn snapshot_account(world: &Sandbox) -> Value {
 }
 
 fn associated_function_arn(world: &Sandbox) -> String {
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         let config = &state.cloudfront.distributions.values().next().unwrap().config;
         let (_, rest) = config.split_once("<LambdaFunctionARN>").unwrap();
         rest.split_once('<').unwrap().0.to_owned()
@@ -72,10 +72,10 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     assert!(runtime.support.ends_with("2026-04-30"), "{runtime:?}");
     assert!(welcome.goal.unwrap().1.contains("left to work"));
 
-    for stage in [Stage::Bootstrap, Stage::Distribution] {
+    for stage in [RunStage::Bootstrap, RunStage::Distribution] {
         let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
         assert_eq!(plan.confirmations.len(), 1, "{stage:?}");
-        assert_eq!(plan.confirmations[0].consent, Consent::Adopt);
+        assert_eq!(plan.confirmations[0].consent, RequiredConsent::Adopt);
         let (_, failure) = engine::apply(
             &open_session(&world),
             &plan,
@@ -119,7 +119,10 @@ async fn on_a_yes_all_of_it_is_taken_over_without_a_moment_of_outage_and_the_old
     assert!(policy.contains("VendorRead") && policy.contains("PackagecloudCloudFrontRead"), "{policy}");
     assert!(!policy.contains("Next"), "{policy}");
     assert_eq!(
-        world.read_sandbox_state(|state| (state.kms.keys.len(), state.cloudfront.distributions.len())),
+        world.read_sandbox_state_from_disk(|state| (
+            state.kms.keys.len(),
+            state.cloudfront.distributions.len()
+        )),
         (1, 1)
     );
 
@@ -185,7 +188,7 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
             text.replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false"),
         )
         .unwrap();
-        let plan = look_at_stage(&world, &install_answers(false), Stage::Bootstrap).await.unwrap();
+        let plan = look_at_stage(&world, &install_answers(false), RunStage::Bootstrap).await.unwrap();
         let asked = plan.confirmations.iter().map(|ask| ask.question.as_str()).collect::<String>();
         assert_eq!(asked.is_empty(), asks.is_empty(), "{left:?}: {asked}");
         assert!(asked.contains(asks), "{left:?}: {asked}");
@@ -201,60 +204,60 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
 }
 
 /// How a marker goes; the stage and step that put it back, and by which write.
-type UnmarkedCase = (fn(&Sandbox), Stage, Step, &'static str);
+type UnmarkedCase = (fn(&Sandbox), RunStage, StageStep, &'static str);
 
 /// Each thing that carries our marker, without it.
 const UNMARKED_CASES: [UnmarkedCase; 6] = [
     (
         |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
-        Stage::Bootstrap,
-        Step::Role,
+        RunStage::Bootstrap,
+        StageStep::Role,
         "TagRole",
     ),
     (
         |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
-        Stage::Bootstrap,
-        Step::Key,
+        RunStage::Bootstrap,
+        StageStep::Key,
         "TagResource",
     ),
     (
         |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 state.lambda.functions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
-        Stage::Bootstrap,
-        Step::Function,
+        RunStage::Bootstrap,
+        StageStep::Function,
         "TagResource",
     ),
     (
         |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 for one in state.cloudfront.policies.values_mut() {
                     one.config = one.config.replace("packagecloud-cloudfront: packages", "packages");
                 }
             });
         },
-        Stage::Distribution,
-        Step::CachePolicy,
+        RunStage::Distribution,
+        StageStep::CachePolicy,
         "UpdateCachePolicy",
     ),
     (
         |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 state.cloudfront.distributions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
-        Stage::Distribution,
-        Step::Distribution,
+        RunStage::Distribution,
+        StageStep::Distribution,
         "TagResource",
     ),
     (
@@ -263,8 +266,8 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
                 config.replace("<Comment>packagecloud-cloudfront ", "<Comment>the ")
             });
         },
-        Stage::Distribution,
-        Step::Distribution,
+        RunStage::Distribution,
+        StageStep::Distribution,
         "UpdateDistribution",
     ),
 ];
@@ -283,8 +286,12 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
         unmark(&world);
         let before = snapshot_account(&world);
         let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
-        let changes: Vec<Step> =
-            plan.changes.iter().filter(|one| one.verb == ChangeKind::Update).map(|one| one.step).collect();
+        let changes: Vec<StageStep> = plan
+            .changes
+            .iter()
+            .filter(|one| one.verb == ResourceChangeKind::Update)
+            .map(|one| one.step)
+            .collect();
         assert_eq!(changes, [step], "{write}: {:?}", plan.changes);
         // A Comment that was changed is no marker lost: its tags say whose the distribution is.
         assert_eq!(plan.confirmations.len(), usize::from(write != "UpdateDistribution"), "{step:?}");
@@ -298,20 +305,28 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
         ))
         .await;
         assert_eq!((result, wrong), (Ok(()), None), "{step:?}");
-        let writes: Vec<String> =
-            world.ledger_entries().into_iter().filter(|call| call.write).map(|call| call.operation).collect();
+        let writes: Vec<String> = world
+            .recorded_service_calls()
+            .into_iter()
+            .filter(|call| call.write)
+            .map(|call| call.operation)
+            .collect();
         assert_eq!(writes, [write], "{step:?}");
         // From here on it is ours, and right.
         for stage in SET_UP_STAGES {
             let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
-            assert!(plan.has_no_changes() && plan.confirmations.is_empty(), "{step:?}: {:?}", plan.changes);
+            assert!(
+                plan.is_plan_without_changes() && plan.confirmations.is_empty(),
+                "{step:?}: {:?}",
+                plan.changes
+            );
         }
     }
 }
 
 /// Changes the configuration of the only distribution, as somebody else would.
 fn edit_distribution_config(world: &Sandbox, change: impl Fn(&str) -> String) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let one = state.cloudfront.distributions.values_mut().next().unwrap();
         one.config = change(&one.config);
         one.etag.push('X');
@@ -350,12 +365,14 @@ async fn a_distribution_that_would_open_the_bucket_stops_all_of_it_and_is_left_a
         let world = open_sandbox_with_delays(dir.path());
         Box::pin(vendor::set_up_vendor_bootstrap(&world, &OperatorAnswers::default(), ALL_LEFTOVERS)).await;
         edit_distribution_config(&world, |config| change(config, function));
-        let before = world.read_sandbox_state(|state| serde_json::to_value(&state.cloudfront).unwrap());
-        let failure = look_at_stage(&world, &install_answers(true), Stage::Distribution).await.unwrap_err();
+        let before =
+            world.read_sandbox_state_from_disk(|state| serde_json::to_value(&state.cloudfront).unwrap());
+        let failure =
+            look_at_stage(&world, &install_answers(true), RunStage::Distribution).await.unwrap_err();
         assert!(failure.why.contains(says), "{what}: {failure:?}");
         assert!(failure.what.starts_with("distribution E"), "{what}: {failure:?}");
         assert_eq!(
-            world.read_sandbox_state(|state| serde_json::to_value(&state.cloudfront).unwrap()),
+            world.read_sandbox_state_from_disk(|state| serde_json::to_value(&state.cloudfront).unwrap()),
             before,
             "{what}"
         );
@@ -369,7 +386,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
         let world = open_sandbox_with_delays(dir.path());
         let (_, result) = Box::pin(run_stages(&world, &install_answers(false), &SET_UP_STAGES)).await;
         assert_eq!(result, Ok(()));
-        let first = world.read_sandbox_state(|state| {
+        let first = world.read_sandbox_state_from_disk(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,
@@ -379,13 +396,13 @@ async fn two_installs_in_one_account_never_touch_each_other() {
         });
         let second = OperatorAnswers {
             bucket: Some(bucket.to_owned()),
-            suffix: "two".parse::<NameSuffix>().unwrap(),
+            suffix: "two".parse::<ResourceNameSuffix>().unwrap(),
             ..install_answers(true)
         };
         let ((_, result), wrong) =
             Box::pin(watch_clients_during(&world, false, run_stages(&world, &second, &SET_UP_STAGES))).await;
         assert_eq!((result, wrong), (Ok(()), None), "{bucket}");
-        world.read_sandbox_state(|state| {
+        world.read_sandbox_state_from_disk(|state| {
             assert_eq!(state.kms.keys.len(), 2, "{bucket}: a key each");
             assert_eq!(state.lambda.functions.len(), 2, "{bucket}");
             assert_eq!(state.cloudfront.distributions.len(), 2, "{bucket}");
@@ -393,7 +410,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
             assert_eq!(state.cloudfront.policies.len(), 2, "{bucket}");
         });
         // All of the first's is as it was: what is there beside it is the second's.
-        let now = world.read_sandbox_state(|state| {
+        let now = world.read_sandbox_state_from_disk(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,

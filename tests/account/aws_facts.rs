@@ -7,7 +7,7 @@ use std::time::Duration;
 use packagecloud_cloudfront::{
     model::{
         failure::Failure,
-        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::RunStage},
     },
     sandbox::{Sandbox, seed},
 };
@@ -58,7 +58,7 @@ fn find_wait_progress(said: &[StageEvent], what: &str) -> Option<String> {
 fn count_calls(world: &Sandbox, operation: &str) -> usize {
     let (service, operation) = operation.split_once(':').unwrap();
     world
-        .ledger_entries()
+        .recorded_service_calls()
         .iter()
         .filter(|call| call.service == service && call.operation == operation)
         .count()
@@ -146,7 +146,7 @@ const PERMANENT_ERRORS: [PermanentError; 7] = [
         what: "a role that doesn't trust Lambda",
         fault: "lambda:CreateFunction:1+:error:InvalidParameterValueException=The role defined for the function cannot be assumed by Lambda.",
         because: |world| {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 // Its trust is taken away once the role's step is over.
                 state.iam.roles.clear();
             });
@@ -196,7 +196,7 @@ fn set_bucket_policy(world: &Sandbox, principal: &str) {
         r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Old","Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{}/*"}}]}}"#,
         seed::SANDBOX_BUCKET
     );
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         if let Some(bucket) = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET) {
             bucket.policy = Some(policy);
         }
@@ -226,7 +226,7 @@ async fn run_set_up_with_change(world: &Sandbox, fault: &str, because: fn(&Sandb
     if fault.starts_with("lambda") {
         // What happens beside: watched at each wait of the paused clock.
         let watching = async {
-            while world.read_sandbox_state(|state| state.kms.aliases.is_empty()) {
+            while world.read_sandbox_state_from_disk(|state| state.kms.aliases.is_empty()) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             because(world);
@@ -240,7 +240,7 @@ async fn run_set_up_with_change(world: &Sandbox, fault: &str, because: fn(&Sandb
         };
     }
     if fault.starts_with("kms") {
-        stages.retain(|stage| *stage != Stage::Distribution);
+        stages.retain(|stage| *stage != RunStage::Distribution);
     }
     run_stages(world, &OperatorAnswers::default(), &stages).await.1
 }
@@ -256,7 +256,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
         while count_calls(&gone, "kms:Encrypt") == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        gone.write_sandbox_state(|state| state.iam.roles.clear());
+        gone.update_sandbox_state_on_disk(|state| state.iam.roles.clear());
         std::future::pending::<()>().await;
     };
     let (failure, took) = tokio::select! {
@@ -269,7 +269,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
     // A principal of the key's policy was deleted: KMS would never take it again, so it isn't sent.
     let dir = copy_and_change(&whole, |world| {
         open_key_policy(world);
-        world.write_sandbox_state(|state| {
+        world.update_sandbox_state_on_disk(|state| {
             for key in state.kms.keys.values_mut() {
                 let root = "\"arn:aws:iam::999999999999:root\"";
                 key.policy = key.policy.replace(root, &format!("[{root},\"AROAEXAMPLEID12345678\"]"));
@@ -293,5 +293,5 @@ async fn nothing_is_ever_deleted_so_what_deleting_answers_is_never_waited_for() 
     let deleting = |operation: &str| {
         ["Delete", "Schedule", "Remove", "Disable"].iter().any(|verb| operation.starts_with(verb))
     };
-    assert_eq!(world.ledger_entries().iter().find(|call| deleting(&call.operation)), None);
+    assert_eq!(world.recorded_service_calls().iter().find(|call| deleting(&call.operation)), None);
 }

@@ -3,20 +3,20 @@
 //! Time is tokio's, paused: what waits costs nothing.
 
 use packagecloud_cloudfront::aws::{
-    AwsClients, DistributionSettings, DistributionUpdate, FunctionSettings, OriginAccessId,
+    AwsClients, DistributionSettings, IntendedDistributionUpdate, LambdaFunctionSettings, OriginAccessId,
 };
-use packagecloud_cloudfront::model::aws::names::{NameSuffix, ResourceNames};
+use packagecloud_cloudfront::model::aws::names::{ResourceNameSuffix, ResourceNames};
 use packagecloud_cloudfront::model::aws::{
     account::{FunctionVersion, IamRole, KmsKey, ResourceOwnership},
     cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
 };
 use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
-use packagecloud_cloudfront::model::iam::policy::{self, BucketReader};
+use packagecloud_cloudfront::model::iam::policy::{self, CloudFrontBucketReader};
 use packagecloud_cloudfront::sandbox::control_plane::ACCOUNT_ID;
 use packagecloud_cloudfront::sandbox::{Sandbox, SandboxOptions};
 
-const FUNCTION_SETTINGS: FunctionSettings<'_> =
-    FunctionSettings { runtime: "nodejs24.x", handler: "index.handler", memory: 128, timeout: 5 };
+const FUNCTION_SETTINGS: LambdaFunctionSettings<'_> =
+    LambdaFunctionSettings { runtime: "nodejs24.x", handler: "index.handler", memory: 128, timeout: 5 };
 /// A zip of one stored file, always the same bytes for the same source.
 fn zip_source(source: &str) -> Vec<u8> {
     use std::io::Write as _;
@@ -37,21 +37,21 @@ struct CloudFixture {
 fn open_fixture(faults: &[&str]) -> CloudFixture {
     let dir = tempfile::tempdir().unwrap();
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         faults,
         ..SandboxOptions::default()
     })
     .unwrap();
-    let cloud = AwsClients::new(&world.sandbox_sdk_config(), None);
-    let names = ResourceNames::new(&ensure_bucket(&world), &NameSuffix::default());
+    let cloud = AwsClients::new(&world.build_sandbox_sdk_config(), None);
+    let names = ResourceNames::new(&ensure_bucket(&world), &ResourceNameSuffix::default());
     CloudFixture { _dir: dir, world, cloud, names }
 }
 
 /// The sandbox's own bucket; made where this world has none.
 fn ensure_bucket(world: &Sandbox) -> String {
     use packagecloud_cloudfront::sandbox::control_plane::s3::SandboxBucket;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         if let Some(name) = state.s3.buckets.keys().next() {
             return name.clone();
         }
@@ -65,7 +65,7 @@ fn ignore_progress(_: &str) {}
 impl CloudFixture {
     fn write_operations(&self) -> Vec<String> {
         self.world
-            .ledger_entries()
+            .recorded_service_calls()
             .iter()
             .filter(|call| call.write)
             .map(|call| call.operation.clone())
@@ -147,7 +147,7 @@ impl CloudFixture {
         let made = match ours {
             None => self.cloud.create_distribution(&self.names, &shape, &ignore_progress).await?,
             Some(ours) => {
-                let intent = DistributionUpdate::Whole(shape);
+                let intent = IntendedDistributionUpdate::Whole(shape);
                 self.cloud
                     .update_distribution(&self.names, &ours.id, &ours.etag, &intent, false, &ignore_progress)
                     .await?
@@ -159,14 +159,21 @@ impl CloudFixture {
     async fn grant_bucket_read(&self) -> Result<(), Failure> {
         let identity = self.ensure_identity().await?;
         let seen = self.cloud.read_bucket_settings(self.names.bucket_name(), "us-east-1", ACCOUNT_ID).await?;
-        let reader = BucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id };
+        let reader = CloudFrontBucketReader::Identity {
+            id: &identity.id,
+            canonical_user: &identity.canonical_user_id,
+        };
         let new = policy::merge_bucket_policy(seen.policy.as_deref(), &self.names, reader)?;
         let old = seen.policy.as_deref();
         self.cloud
             .write_bucket_policy(self.names.bucket_name(), old, &new, ACCOUNT_ID, &ignore_progress)
             .await?;
         let now = self.cloud.read_bucket_settings(self.names.bucket_name(), "us-east-1", ACCOUNT_ID).await?;
-        assert!(policy::grants_read_access(now.policy.as_deref(), &self.names, reader), "{:?}", now.policy);
+        assert!(
+            policy::grants_cloudfront_read_access(now.policy.as_deref(), &self.names, reader),
+            "{:?}",
+            now.policy
+        );
         Ok(())
     }
 }
@@ -214,11 +221,12 @@ async fn a_lost_reply_makes_no_second_resource() {
         scene.grant_bucket_read().await.unwrap_or_else(|failure| panic!("{create}: {failure}"));
         let struck = scene
             .world
-            .ledger_entries()
+            .recorded_service_calls()
             .iter()
             .any(|call| call.status.is_none() && create.ends_with(call.operation.as_str()));
         assert!(struck, "{create} was never lost: {:?}", scene.write_operations());
-        let keys = scene.world.ledger_entries().iter().filter(|call| call.operation == "CreateKey").count();
+        let keys =
+            scene.world.recorded_service_calls().iter().filter(|call| call.operation == "CreateKey").count();
         assert_eq!(keys, 1, "{create}: each key costs money for ever");
         let ours = scene.cloud.list_distributions(&scene.names).await.unwrap();
         assert_eq!(ours.len(), 1, "{create}");
@@ -239,7 +247,7 @@ async fn a_new_version_is_published_and_associated_and_an_old_one_again() {
     assert_eq!(now.behaviors[0].viewer_request.as_deref(), Some(second.arn.as_str()));
     assert_ne!(now.etag, made.etag);
 
-    let back = DistributionUpdate::Version(&first.arn);
+    let back = IntendedDistributionUpdate::Version(&first.arn);
     let stale = scene
         .cloud
         .update_distribution(&scene.names, &made.id, &made.etag, &back, false, &ignore_progress)
@@ -276,7 +284,7 @@ async fn a_bucket_policy_that_moved_since_it_was_shown_is_not_overwritten() {
 #[tokio::test(start_paused = true)]
 async fn what_is_somebody_elses_is_refused_unless_adopted() {
     let scene = open_fixture(&[]);
-    let other = ResourceNames::new("another-bucket", &NameSuffix::default());
+    let other = ResourceNames::new("another-bucket", &ResourceNameSuffix::default());
     scene.cloud.ensure_function_role(&other, None, None, false, &ignore_progress).await.unwrap();
     let seen = scene.cloud.read_function_role(&scene.names).await.unwrap().unwrap();
     assert_eq!(seen.ownership, ResourceOwnership::Other("another-bucket".into()));
@@ -310,12 +318,12 @@ async fn a_denied_action_names_itself_and_the_next_move() {
 async fn permissions_are_simulated_for_the_caller() {
     use packagecloud_cloudfront::model::iam::access::list_required_permissions;
     use packagecloud_cloudfront::model::run::check::CheckVerdict;
-    use packagecloud_cloudfront::model::run::goal::Goal;
+    use packagecloud_cloudfront::model::run::goal::OperatorGoal;
     let scene = open_fixture(&[]);
     let caller = scene.cloud.read_caller_identity().await.unwrap();
     assert_eq!(caller.account, ACCOUNT_ID);
     assert_eq!(caller.clock_ahead, Some(0));
-    let needs = list_required_permissions(Goal::Upgrade, &scene.names, &caller.account);
+    let needs = list_required_permissions(OperatorGoal::Upgrade, &scene.names, &caller.account);
     let checks = scene.cloud.simulate_permissions(&caller.arn, &needs).await.unwrap();
     assert_eq!(checks.len(), needs.len());
     for (check, need) in checks.iter().zip(&needs) {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use packagecloud_cloudfront::{
     args::CliArguments,
     cli::{self, CommandInvocation},
-    model::run::{answers::OperatorAnswers, goal::Goal},
+    model::run::{answers::OperatorAnswers, goal::OperatorGoal},
     sandbox::{
-        self, Sandbox, SandboxDelays, SandboxOptions,
+        self, Sandbox, SandboxOptions, SandboxPropagationDelays,
         ledger::{self, CallLedgerEntry},
     },
 };
@@ -107,7 +107,7 @@ fn longest_dependent_chain(calls: &[CallLedgerEntry]) -> usize {
 }
 
 fn open_sandbox_with_latency(dir: &std::path::Path) -> Sandbox {
-    let delays = Some(SandboxDelays::NONE);
+    let delays = Some(SandboxPropagationDelays::NONE);
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         latency: CALL_LATENCY,
@@ -125,7 +125,7 @@ async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
     let prepare = more.contains(&"--prepare");
     let mut session = CommandInvocation {
         session: open_session(world),
-        answers: OperatorAnswers { goal: Some(Goal::Install), prepare, ..OperatorAnswers::default() },
+        answers: OperatorAnswers { goal: Some(OperatorGoal::Install), prepare, ..OperatorAnswers::default() },
         global: args.global,
         command_line: line.iter().map(|word| (*word).to_owned()).collect(),
         stop: CancellationToken::new(),
@@ -166,8 +166,8 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
         for (what, most) in [("fresh", FRESH_CALLS_MAX), ("again", REPEAT_CALLS_MAX)] {
             world.clear_call_ledger();
             let took = time_enable(&world, &[]).await;
-            let all = world.ledger_entries();
-            let chain = ledger::longest_call_chain(&all);
+            let all = world.recorded_service_calls();
+            let chain = ledger::count_longest_sequential_calls(&all);
             let calls: Vec<CallLedgerEntry> =
                 all.into_iter().filter(|call| AWS_SERVICES.contains(&call.service.as_str())).collect();
             println!("{what}: {} calls, the longest chain {chain}, {took:?}", calls.len());
@@ -186,7 +186,7 @@ fn what_is_set_up_in_aws_takes_little_longer_than_its_longest_chain_of_dependent
         let dir = tempfile::tempdir().unwrap();
         let world = open_sandbox_with_latency(dir.path());
         let took = time_enable(&world, &["--prepare"]).await;
-        let calls = world.ledger_entries();
+        let calls = world.recorded_service_calls();
         let chain = longest_dependent_chain(&calls);
         println!("{chain} calls depend on each other, {took:?}");
         let chain = CALL_LATENCY * u32::try_from(chain).unwrap();

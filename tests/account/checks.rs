@@ -9,12 +9,12 @@ use packagecloud_cloudfront::{
         iam::access::list_required_permissions,
         run::{
             check::{CheckResult, CheckVerdict},
-            goal::Goal,
+            goal::OperatorGoal,
         },
     },
     sandbox::{
-        self, Sandbox, SandboxDelays, SandboxOptions,
-        control_plane::cloudfront::{SandboxNamedConfig, SandboxOriginAccessIdentity},
+        self, Sandbox, SandboxOptions, SandboxPropagationDelays,
+        control_plane::cloudfront::{SandboxOriginAccessIdentity, StoredCloudFrontConfig},
         seed::SANDBOX_BUCKET,
     },
 };
@@ -28,7 +28,7 @@ impl ChecksFixture {
     }
 
     fn open_sandbox(&self) -> Sandbox {
-        let delays = Some(SandboxDelays::default().scale_delays(0.0));
+        let delays = Some(SandboxPropagationDelays::default().scale_delays(0.0));
         sandbox::open_or_seed_sandbox(&SandboxOptions {
             dir: self.0.path().to_owned(),
             empty: true,
@@ -75,7 +75,7 @@ impl ChecksFixture {
 
 fn set_bucket_policy(world: &Sandbox, statement: &Value) {
     let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(document);
     });
 }
@@ -115,7 +115,7 @@ fn of_the_buckets_settings() {
     shop.assert_check("bucket-ownership", "pass", &["BucketOwnerEnforced"]);
     shop.assert_check("bucket-versioning", "pass", &["off"]);
     shop.assert_check("bucket-encryption", "pass", &["AES256"]);
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
         settings.insert("versioning".into(), "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".into());
         settings.insert(
@@ -126,7 +126,7 @@ fn of_the_buckets_settings() {
     shop.assert_check("bucket-versioning", "pass", &["on", "charged"]);
     shop.assert_check("bucket-encryption", "unknown", &["aws/s3", "before going live"]);
     let key = "arn:aws:kms:us-east-1:999999999999:key/1";
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
         settings.insert("versioning".into(), "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>".into());
         settings.insert("ownershipControls".into(), "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into());
@@ -159,8 +159,9 @@ async fn of_a_sample_of_objects() {
         shop.assert_check("objects", "unknown", &["none is there"]);
         {
             let world = shop.open_sandbox();
-            let config =
-                aws_sdk_s3::config::Builder::from(&world.sandbox_sdk_config()).force_path_style(true).build();
+            let config = aws_sdk_s3::config::Builder::from(&world.build_sandbox_sdk_config())
+                .force_path_style(true)
+                .build();
             let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(SANDBOX_BUCKET).key(key);
             let put = match kind {
                 "archived" => put.storage_class(StorageClass::Glacier),
@@ -188,7 +189,7 @@ fn of_the_account() {
     assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
     assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 0);
     shop.assert_check("kms-key", "pass", &["enabled"]);
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         state.lambda.concurrency = Some(10);
         state.kms.keys.values_mut().for_each(|key| key.state = "PendingDeletion".into());
     });
@@ -205,7 +206,7 @@ fn of_a_key_that_was_switched_off() {
     let shop = ChecksFixture::new();
     assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
     assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 0);
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into());
     });
     shop.assert_check("kms-key", "fail", &["is Disabled", "can't decrypt the secret", "next: enable it"]);
@@ -215,14 +216,17 @@ fn of_a_key_that_was_switched_off() {
 fn of_cloudfronts_quotas_the_one_that_is_used_up() {
     let shop = ChecksFixture::new();
     let policies = |count: usize| {
-        shop.open_sandbox().write_sandbox_state(|state| {
+        shop.open_sandbox().update_sandbox_state_on_disk(|state| {
             state.cloudfront.policies = (0..count)
                 .map(|number| {
                     let (id, name) = (format!("policy-{number}"), format!("theirs-{number}"));
                     let config = format!(
                         "<CachePolicyConfig><Name>{name}</Name><MinTTL>0</MinTTL></CachePolicyConfig>"
                     );
-                    (id.clone(), SandboxNamedConfig { id, name, config, ..SandboxNamedConfig::default() })
+                    (
+                        id.clone(),
+                        StoredCloudFrontConfig { id, name, config, ..StoredCloudFrontConfig::default() },
+                    )
                 })
                 .collect();
         });
@@ -233,7 +237,7 @@ fn of_cloudfronts_quotas_the_one_that_is_used_up() {
     let next = "raise it in Service Quotas";
     shop.assert_check("cloudfront-quotas", "unknown", &["20 of 20 cache policies are used", next]);
     policies(0);
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         state.cloudfront.identities = (0..100)
             .map(|number| {
                 let id = format!("E{number:013}");
@@ -260,7 +264,7 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
     shop.assert_check("cloudfront-quotas", "pass", &["1 of 500 distributions", "1 of 20 cache policies"]);
     assert!(shop.run_named_check("flat-rate-plan").is_empty());
     let acl = "<WebACLId>arn:aws:wafv2:us-east-1:999999999999:global/webacl/CreatedByCloudFront/1</WebACLId>";
-    let id = shop.open_sandbox().write_sandbox_state(|state| {
+    let id = shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let ours = state.cloudfront.distributions.values_mut().next().unwrap();
         ours.config = ours
             .config
@@ -274,7 +278,7 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
         "unknown",
         &[&format!("distribution {id} has a web ACL"), "Business or Premium", "refuse package managers"],
     );
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let ours = state.cloudfront.distributions.values().next().unwrap().clone();
         for number in 1..500 {
             let mut other = ours.clone();
@@ -293,7 +297,7 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
 }
 
 fn set_user_policy(world: &Sandbox, statements: &Value) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements});
     });
 }
@@ -326,13 +330,14 @@ fn of_permissions_who_denies_and_what_ends() {
     );
     set_user_policy(&shop.open_sandbox(), &json!([all]));
     let except = |action: &str| json!({"Version": "2012-10-17", "Statement": [all, deny(action)]});
-    shop.open_sandbox().write_sandbox_state(|state| state.iam.organization = vec![except("iam:CreateRole")]);
+    shop.open_sandbox()
+        .update_sandbox_state_on_disk(|state| state.iam.organization = vec![except("iam:CreateRole")]);
     shop.assert_check(
         "iam:CreateRole",
         "fail",
         &["the organization doesn't allow it", "service control policies"],
     );
-    shop.open_sandbox().write_sandbox_state(|state| {
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         state.iam.organization.clear();
         state.iam.user.boundary = Some(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "kms:*", "Resource": "*"}]}));
     });
@@ -346,7 +351,7 @@ fn of_permissions_who_denies_and_what_ends() {
     let (code, text) = shop.run_binary(&["bootstrap-cloudfront", "--yes"]);
     assert_eq!(code, 1);
     assert!(text.contains("kms:") && text.contains("permissions boundary"), "{text}");
-    shop.open_sandbox().write_sandbox_state(|state| state.iam.user.boundary = None);
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| state.iam.user.boundary = None);
     // A condition on what only the real request has is no denial.
     set_user_policy(
         &shop.open_sandbox(),
@@ -364,7 +369,10 @@ fn of_permissions_who_denies_and_what_ends() {
 async fn simulate_needs(cloud: &AwsClients, principal: &str) -> Vec<CheckResult> {
     let names = ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default());
     cloud
-        .simulate_permissions(principal, &list_required_permissions(Goal::Upgrade, &names, "999999999999"))
+        .simulate_permissions(
+            principal,
+            &list_required_permissions(OperatorGoal::Upgrade, &names, "999999999999"),
+        )
         .await
         .unwrap()
 }
@@ -373,7 +381,7 @@ async fn simulate_needs(cloud: &AwsClients, principal: &str) -> Vec<CheckResult>
 async fn of_callers_of_every_kind() {
     let shop = ChecksFixture::new();
     let world = shop.open_sandbox();
-    let cloud = AwsClients::new(&world.sandbox_sdk_config(), None);
+    let cloud = AwsClients::new(&world.build_sandbox_sdk_config(), None);
     let whole = simulate_needs(&cloud, "arn:aws:iam::999999999999:user/sandbox").await;
     assert!(whole.len() > 60 && whole.iter().all(|check| check.result == CheckVerdict::Pass), "{whole:?}");
     for (arn, words) in [
@@ -386,7 +394,7 @@ async fn of_callers_of_every_kind() {
         assert!(checks[0].result == CheckVerdict::Unknown && checks[0].detail.contains(words), "{checks:?}");
     }
     // An SSO role has a path, which its sessions' ARNs don't tell.
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let mut role = packagecloud_cloudfront::sandbox::control_plane::iam::SandboxRole {
             name: "AWSReservedSSO_Admin_1".into(),
             ..Default::default()

@@ -19,7 +19,7 @@ const DOWNLOAD_INTERVAL: Duration = Duration::from_millis(200);
 pub async fn download_package(world: &Sandbox) -> Option<(String, u16)> {
     let Session { web, .. } = open_session(world);
     let url = format!("https://{PACKAGECLOUD_HOST}/{PACKAGE_KEY}");
-    let reply = web.http_get(&url, &[("authorization", "Basic ZGVtby10b2tlbjo=")]).await.unwrap();
+    let reply = web.send_http_get(&url, &[("authorization", "Basic ZGVtby10b2tlbjo=")]).await.unwrap();
     if reply.status == 502 {
         return None;
     }
@@ -29,13 +29,13 @@ pub async fn download_package(world: &Sandbox) -> Option<(String, u16)> {
 }
 
 async fn fetch_status(web: &WebClient, url: &str) -> u16 {
-    web.http_get(url, &[]).await.map_or(0, |reply| reply.status)
+    web.send_http_get(url, &[]).await.map_or(0, |reply| reply.status)
 }
 
 /// Who is served without a token, at any distribution or by S3 itself.
 async fn find_open_url(world: &Sandbox) -> Option<String> {
     let Session { web, .. } = open_session(world);
-    let domains: Vec<String> = world.read_sandbox_state(|state| {
+    let domains: Vec<String> = world.read_sandbox_state_from_disk(|state| {
         state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect()
     });
     let s3 = format!("{}.s3.us-east-1.amazonaws.com", seed::SANDBOX_BUCKET);

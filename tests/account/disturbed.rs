@@ -4,8 +4,8 @@ use packagecloud_cloudfront::{
     model::{
         aws::names::MARKER_TAG,
         run::{
-            answers::{GivenConsents, OperatorAnswers},
-            goal::Goal,
+            answers::{OperatorAnswers, OperatorConsents},
+            goal::OperatorGoal,
         },
     },
     sandbox::Sandbox,
@@ -13,8 +13,8 @@ use packagecloud_cloudfront::{
 use serde_json::json;
 
 /// What is said to bring it back: yes to taking over, and tokens of another kind, so that there is another version to make.
-pub fn repair_answers(goal: Goal) -> OperatorAnswers {
-    let consents = GivenConsents { adopt: true, ..GivenConsents::default() };
+pub fn repair_answers(goal: OperatorGoal) -> OperatorAnswers {
+    let consents = OperatorConsents { adopt: true, ..OperatorConsents::default() };
     OperatorAnswers {
         goal: Some(goal),
         construction: Some("raw:path+expires".parse().unwrap()),
@@ -25,7 +25,7 @@ pub fn repair_answers(goal: Goal) -> OperatorAnswers {
 
 /// Takes our marker off everything that can carry one, and nothing else.
 pub fn remove_markers(world: &Sandbox) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.roles.values_mut().for_each(|role| drop(role.tags.remove(MARKER_TAG)));
         state.kms.keys.values_mut().for_each(|key| drop(key.tags.remove(MARKER_TAG)));
         state.lambda.functions.values_mut().for_each(|function| drop(function.tags.remove(MARKER_TAG)));
@@ -39,7 +39,7 @@ pub fn remove_markers(world: &Sandbox) {
 /// And changes a part of each.
 pub fn disturb_account(world: &Sandbox) {
     remove_markers(world);
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         for role in state.iam.roles.values_mut() {
             role.trust = role.trust.replace("edgelambda", "ec2");
             role.policies.clear();

@@ -6,10 +6,12 @@ use packagecloud_cloudfront::{
     model::run::{
         answers::OperatorAnswers,
         event::StageEvent,
-        goal::{Goal, Stage, Step},
-        plan::ChangeKind,
+        goal::{OperatorGoal, RunStage, StageStep},
+        plan::ResourceChangeKind,
     },
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, control_plane::acm::SandboxCertificate},
+    sandbox::{
+        self, Sandbox, SandboxOptions, SandboxPropagationDelays, control_plane::acm::SandboxCertificate,
+    },
 };
 
 use crate::{
@@ -32,7 +34,7 @@ fn open_sandbox_with_faults(dir: &Path, faults: &[&str]) -> Sandbox {
 
 fn domain_answers() -> OperatorAnswers {
     OperatorAnswers {
-        goal: Some(Goal::Install),
+        goal: Some(OperatorGoal::Install),
         packages_domain: Some(PACKAGES_DOMAIN.into()),
         ..OperatorAnswers::default()
     }
@@ -40,7 +42,7 @@ fn domain_answers() -> OperatorAnswers {
 
 /// Asks ACM for one, as the operator would; its ARN.
 pub async fn request_certificate(world: &Sandbox, name: &str) -> String {
-    let acm = aws_sdk_acm::Client::new(&world.sandbox_sdk_config());
+    let acm = aws_sdk_acm::Client::new(&world.build_sandbox_sdk_config());
     let asked = acm.request_certificate().domain_name(name).validation_method("DNS".into()).send().await;
     asked.unwrap().certificate_arn.unwrap()
 }
@@ -62,15 +64,18 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
         dir: dir.path().to_owned(),
         faults: vec!["edge:1-3:lost".into()],
         // Validation is what everything waits for.
-        delays: Some(SandboxDelays { certificate: Duration::from_mins(2), ..SandboxDelays::default() }),
+        delays: Some(SandboxPropagationDelays {
+            certificate: Duration::from_mins(2),
+            ..SandboxPropagationDelays::default()
+        }),
         ..SandboxOptions::default()
     })
     .unwrap();
     let arn = request_certificate(&world, "*.example.com").await;
 
-    let plan = look_at_stage(&world, &domain_answers(), Stage::Distribution).await.unwrap();
-    let line = plan.changes.iter().find(|change| change.step == Step::Certificate).unwrap();
-    assert_eq!((line.verb, line.target.as_str()), (ChangeKind::Run, arn.as_str()));
+    let plan = look_at_stage(&world, &domain_answers(), RunStage::Distribution).await.unwrap();
+    let line = plan.changes.iter().find(|change| change.step == StageStep::Certificate).unwrap();
+    assert_eq!((line.verb, line.target.as_str()), (ResourceChangeKind::Run, arn.as_str()));
     let records = plan.documents.iter().find(|exhibit| exhibit.title.contains("DNS records")).unwrap();
     assert!(records.lines[0].contains("CNAME _5d1f0e9b.acm-validations.aws."), "{records:?}");
     assert!(
@@ -84,8 +89,9 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     let waits =
         |begin: &str, record: &str| said.iter().any(|text| text.starts_with(begin) && text.contains(record));
     assert!(waits("waiting for ACM to issue the certificate", "acm-validations.aws."), "{said:?}");
-    let domain = world
-        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().domain.clone());
+    let domain = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().domain.clone()
+    });
     assert!(
         waits(
             "waiting until packages.example.com leads to the distribution",
@@ -94,8 +100,9 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
         "{said:?}"
     );
 
-    let config = world
-        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
+    let config = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().config.clone()
+    });
     for holds in [
         "<CNAME>packages.example.com</CNAME>",
         &format!("<ACMCertificateArn>{arn}</ACMCertificateArn>"),
@@ -112,7 +119,7 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     let plain = OperatorAnswers { packages_domain: None, ..domain_answers() };
     for stage in LIVE_STAGES {
         let plan = look_at_stage(&world, &plain, stage).await.unwrap();
-        assert!(plan.has_no_changes(), "{stage:?}: {:?}", plan.changes);
+        assert!(plan.is_plan_without_changes(), "{stage:?}: {:?}", plan.changes);
     }
 }
 
@@ -135,28 +142,28 @@ async fn a_live_install_changes_its_domain_and_no_link_fails_meanwhile() {
 async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_faults(dir.path(), &[]);
-    let none = look_at_stage(&world, &domain_answers(), Stage::Distribution).await.unwrap_err();
+    let none = look_at_stage(&world, &domain_answers(), RunStage::Distribution).await.unwrap_err();
     assert!(none.why.contains("no certificate of ACM in us-east-1 covers it"), "{none:?}");
     assert!(none.next.contains("aws acm request-certificate --region us-east-1"), "{none:?}");
 
     let other = request_certificate(&world, "*.other.example.com").await;
     let named = OperatorAnswers { certificate: Some(other.clone()), ..domain_answers() };
-    let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
+    let wrong = look_at_stage(&world, &named, RunStage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("it covers *.other.example.com, and not packages.example.com"), "{wrong:?}");
     let elsewhere = OperatorAnswers {
         certificate: Some("arn:aws:acm:eu-west-1:999999999999:certificate/x".into()),
         ..domain_answers()
     };
-    let wrong = look_at_stage(&world, &elsewhere, Stage::Distribution).await.unwrap_err();
+    let wrong = look_at_stage(&world, &elsewhere, RunStage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("no ACM certificate in us-east-1"), "{wrong:?}");
 
     let arn = request_certificate(&world, PACKAGES_DOMAIN).await;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let revoked: &mut SandboxCertificate = state.acm.certificates.get_mut(&arn).unwrap();
         revoked.ended = Some("REVOKED".into());
     });
     let named = OperatorAnswers { certificate: Some(arn), ..domain_answers() };
-    let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
+    let wrong = look_at_stage(&world, &named, RunStage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("its status is REVOKED"), "{wrong:?}");
 
     // Another distribution of the account holds the name.
@@ -165,10 +172,10 @@ async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     let (_, result) = Box::pin(run_stages(&world, &domain_answers(), &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
     let second = OperatorAnswers { suffix: "two".parse().unwrap(), ..domain_answers() };
-    let held = look_at_stage(&world, &second, Stage::Distribution).await.unwrap_err();
+    let held = look_at_stage(&world, &second, RunStage::Distribution).await.unwrap_err();
     assert!(held.why.contains("holds it, and one name leads to one distribution"), "{held:?}");
     assert!(held.next.contains("take it off there first"), "{held:?}");
-    assert_eq!(world.read_sandbox_state(|state| state.cloudfront.distributions.len()), 1);
+    assert_eq!(world.read_sandbox_state_from_disk(|state| state.cloudfront.distributions.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,11 +227,11 @@ async fn a_certificate_that_cloudfront_does_not_know_yet_passes_and_one_that_was
     );
     let arn = request_certificate(&revoked, PACKAGES_DOMAIN).await;
     let revoking = async {
-        while revoked.read_sandbox_state(|state| state.lambda.functions.is_empty()) {
+        while revoked.read_sandbox_state_from_disk(|state| state.lambda.functions.is_empty()) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         tokio::time::sleep(std::time::Duration::from_secs(9)).await;
-        revoked.write_sandbox_state(|state| {
+        revoked.update_sandbox_state_on_disk(|state| {
             state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into());
         });
         std::future::pending::<()>().await;

@@ -4,9 +4,9 @@ use packagecloud_cloudfront::{
     engine::{self, OperatorPresence, RunContext, Session},
     model::{
         failure::{Failure, FailureKind},
-        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage, plan::Plan},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::RunStage, plan::StagePlan},
     },
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
+    sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, seed},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::session::open_session;
 
 /// A sandbox with `faults`, whose states take no time.
 pub fn open_instant_sandbox(dir: &std::path::Path, faults: &[String]) -> Sandbox {
-    let delays = Some(SandboxDelays::NONE);
+    let delays = Some(SandboxPropagationDelays::NONE);
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         faults: faults.to_vec(),
@@ -29,7 +29,7 @@ pub fn open_instant_sandbox(dir: &std::path::Path, faults: &[String]) -> Sandbox
 pub async fn run_stages(
     world: &Sandbox,
     answers: &OperatorAnswers,
-    stages: &[Stage],
+    stages: &[RunStage],
 ) -> (Vec<StageEvent>, Result<(), Failure>) {
     run_stages_attended(OperatorPresence::Nobody, world, answers, stages).await
 }
@@ -39,7 +39,7 @@ pub async fn run_stages_attended(
     who: OperatorPresence,
     world: &Sandbox,
     answers: &OperatorAnswers,
-    stages: &[Stage],
+    stages: &[RunStage],
 ) -> (Vec<StageEvent>, Result<(), Failure>) {
     let session = open_session(world);
     let (events, mut heard) = mpsc::unbounded_channel();
@@ -57,7 +57,7 @@ pub async fn run_stages_attended(
 async fn apply_stages(
     session: &Session,
     answers: &OperatorAnswers,
-    stages: &[Stage],
+    stages: &[RunStage],
     run: &RunContext,
 ) -> Result<(), Failure> {
     for &stage in stages {
@@ -78,16 +78,16 @@ async fn apply_stages(
 pub async fn look_at_stage(
     world: &Sandbox,
     answers: &OperatorAnswers,
-    stage: Stage,
-) -> Result<Plan, Failure> {
+    stage: RunStage,
+) -> Result<StagePlan, Failure> {
     Box::pin(engine::look(&open_session(world), stage, answers)).await
 }
 
-pub const SET_UP_STAGES: [Stage; 3] = [Stage::Secret, Stage::Bootstrap, Stage::Distribution];
+pub const SET_UP_STAGES: [RunStage; 3] = [RunStage::Secret, RunStage::Bootstrap, RunStage::Distribution];
 
 /// How many there are of all that is made once: keys, functions, versions, identities, distributions.
 pub fn count_made_resources(world: &Sandbox) -> [usize; 5] {
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         [
             state.kms.keys.len(),
             state.lambda.functions.len(),
@@ -99,6 +99,7 @@ pub fn count_made_resources(world: &Sandbox) -> [usize; 5] {
 }
 
 pub fn read_bucket_policy(world: &Sandbox) -> String {
-    world
-        .read_sandbox_state(|state| state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default())
+    world.read_sandbox_state_from_disk(|state| {
+        state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default()
+    })
 }

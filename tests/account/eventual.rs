@@ -223,7 +223,7 @@ pub const EXISTING_RESOURCE_ERRORS: [ExistingResourceError; 8] = [
 
 /// The function runs with more than it shall, and what its versions hold can't be told.
 pub fn enlarge_functions(world: &Sandbox) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         for function in state.lambda.functions.values_mut() {
             function.latest.memory = 256;
             for version in &mut function.versions {
@@ -237,7 +237,7 @@ pub fn enlarge_functions(world: &Sandbox) {
 /// Whoever is root may do all with the key.
 pub fn open_key_policy(world: &Sandbox) {
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy));
     });
 }

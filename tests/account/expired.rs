@@ -8,11 +8,11 @@ use packagecloud_cloudfront::{
         failure::FailureKind,
         run::{
             answers::OperatorAnswers,
-            event::{CredentialNeed, StageEvent},
-            goal::Step,
+            event::{CredentialRenewalNeed, StageEvent},
+            goal::StageStep,
         },
     },
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions},
+    sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays},
 };
 
 use crate::engine::{
@@ -26,7 +26,10 @@ fn open_sandbox_with_expiry(dir: &std::path::Path, sts: &str) -> Sandbox {
         format!("cloudfront:GetDistribution:3:{expired}"),
         format!("sts:GetCallerIdentity:{sts}:{expired}"),
     ];
-    let delays = Some(SandboxDelays { distribution: Duration::from_mins(5), ..SandboxDelays::NONE });
+    let delays = Some(SandboxPropagationDelays {
+        distribution: Duration::from_mins(5),
+        ..SandboxPropagationDelays::NONE
+    });
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         faults,
@@ -51,12 +54,12 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
             _ => None,
         })
         .collect();
-    let [(Step::Deployed, text, failure, CredentialNeed::Renewal)] = waits.as_slice() else {
+    let [(StageStep::Deployed, text, failure, CredentialRenewalNeed::Renewal)] = waits.as_slice() else {
         panic!("it is said once, however often it is asked: {waits:?}");
     };
     assert!(text.contains("stands still") && failure.kind == FailureKind::Credentials, "{failure:?}");
     let after = said.iter().any(
-        |event| matches!(event, StageEvent::Progress { step: Step::Deployed, text, .. } if text.contains("goes on where it was")),
+        |event| matches!(event, StageEvent::Progress { step: StageStep::Deployed, text, .. } if text.contains("goes on where it was")),
     );
     assert!(after, "{said:?}");
     assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1]);

@@ -5,9 +5,9 @@ use std::path::Path;
 use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::run::{
-        answers::{GivenConsents, OperatorAnswers, OriginAccess},
-        goal::{Goal, Stage, Step},
-        plan::{ChangeKind, Consent},
+        answers::{OperatorAnswers, OperatorConsents, OriginAccess},
+        goal::{OperatorGoal, RunStage, StageStep},
+        plan::{RequiredConsent, ResourceChangeKind},
     },
     sandbox::{self, Sandbox, SandboxOptions, control_plane::ACCOUNT_ID, seed},
 };
@@ -31,7 +31,7 @@ fn open_sandbox_with_faults(dir: &Path, faults: &[&str]) -> Sandbox {
 }
 
 fn install_answers(access: OriginAccess) -> OperatorAnswers {
-    OperatorAnswers { goal: Some(Goal::Install), origin_access: access, ..OperatorAnswers::default() }
+    OperatorAnswers { goal: Some(OperatorGoal::Install), origin_access: access, ..OperatorAnswers::default() }
 }
 
 /// Our statements in the bucket policy, by Sid, with who is let in.
@@ -47,13 +47,14 @@ async fn a_live_install_goes_to_a_control_and_back_and_every_link_works_at_every
     let world = open_sandbox_with_faults(dir.path(), &[]);
     let (_, result) = Box::pin(run_stages(&world, &install_answers(OriginAccess::Auto), &LIVE_STAGES)).await;
     assert_eq!(result, Ok(()));
-    let arn = world.read_sandbox_state(|state| {
-        state.cloudfront.distributions.values().next().unwrap().distribution_arn()
+    let arn = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().format_distribution_arn()
     });
 
-    let plan = look_at_stage(&world, &install_answers(OriginAccess::Oac), Stage::Distribution).await.unwrap();
-    let line = plan.changes.iter().find(|change| change.step == Step::Distribution).unwrap();
-    assert_eq!(line.verb, ChangeKind::Update);
+    let plan =
+        look_at_stage(&world, &install_answers(OriginAccess::Oac), RunStage::Distribution).await.unwrap();
+    let line = plan.changes.iter().find(|change| change.step == StageStep::Distribution).unwrap();
+    assert_eq!(line.verb, ResourceChangeKind::Update);
     assert!(line.why.contains("origin access goes from identity E"), "{line:?}");
     assert!(line.why.contains("both may read until every edge has changed"), "{line:?}");
 
@@ -88,8 +89,8 @@ async fn a_live_install_goes_to_a_control_and_back_and_every_link_works_at_every
     }
     // Without the option it stays a control.
     let plan =
-        look_at_stage(&world, &install_answers(OriginAccess::Auto), Stage::Distribution).await.unwrap();
-    assert!(plan.has_no_changes(), "{:?}", plan.changes);
+        look_at_stage(&world, &install_answers(OriginAccess::Auto), RunStage::Distribution).await.unwrap();
+    assert!(plan.is_plan_without_changes(), "{:?}", plan.changes);
 
     let oai = install_answers(OriginAccess::Oai);
     let back = run_stages(&world, &oai, &SET_UP_STAGES);
@@ -140,7 +141,7 @@ async fn broken_off_anywhere_on_the_way_links_work_and_the_next_run_finishes() {
 
 /// A key of the operator's, under which the bucket and all its objects lie from now on.
 pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
-    let kms = aws_sdk_kms::Client::new(&world.sandbox_sdk_config());
+    let kms = aws_sdk_kms::Client::new(&world.build_sandbox_sdk_config());
     let arn = match key {
         Some(key) => key.to_owned(),
         None => kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap(),
@@ -150,7 +151,7 @@ pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
     } else {
         format!("<KMSMasterKeyID>{arn}</KMSMasterKeyID>")
     };
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(
             "encryption".into(),
@@ -158,7 +159,7 @@ pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
         );
     });
     // Written again, each object lies under the bucket's default.
-    let s3 = aws_sdk_s3::Client::new(&world.sandbox_sdk_config());
+    let s3 = aws_sdk_s3::Client::new(&world.build_sandbox_sdk_config());
     let listed = s3.list_objects_v2().bucket(seed::SANDBOX_BUCKET).send().await.unwrap();
     for object in listed.contents() {
         let key = object.key().unwrap();
@@ -190,34 +191,34 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
     let world = open_sandbox_with_faults(dir.path(), &[]);
     let key = encrypt_bucket(&world, None).await;
     let id = key.rsplit('/').next().unwrap().to_owned();
-    let before = world.read_sandbox_state(|state| state.kms.keys[&id].policy.clone());
+    let before = world.read_sandbox_state_from_disk(|state| state.kms.keys[&id].policy.clone());
     let auto = install_answers(OriginAccess::Auto);
 
-    let plan = look_at_stage(&world, &auto, Stage::Bootstrap).await.unwrap();
-    let line = plan.changes.iter().find(|change| change.step == Step::OriginAccess).unwrap();
+    let plan = look_at_stage(&world, &auto, RunStage::Bootstrap).await.unwrap();
+    let line = plan.changes.iter().find(|change| change.step == StageStep::OriginAccess).unwrap();
     assert!(line.why.contains("the bucket encrypts with aws:kms"), "{line:?}");
 
     // All but going live, without the yes: the statement is shown with what it needs, and the key is as it was.
     let (said, result) = Box::pin(run_stages(&world, &auto, &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
     let said = format!("{said:?}");
-    let arn = world.read_sandbox_state(|state| {
-        state.cloudfront.distributions.values().next().unwrap().distribution_arn()
+    let arn = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().format_distribution_arn()
     });
     assert!(said.contains(&format!("left to you: add to the policy of KMS key {key}")), "{said}");
     assert!(said.contains(&arn), "{said}");
-    assert_eq!(world.read_sandbox_state(|state| state.kms.keys[&id].policy.clone()), before);
-    let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
+    assert_eq!(world.read_sandbox_state_from_disk(|state| state.kms.keys[&id].policy.clone()), before);
+    let plan = look_at_stage(&world, &auto, RunStage::Distribution).await.unwrap();
     let shown = plan.documents.iter().find(|exhibit| exhibit.title.contains(&key)).unwrap();
     assert!(shown.lines.join("").contains(&arn), "{shown:?}");
-    let plan = look_at_stage(&world, &auto, Stage::GoLive).await.unwrap();
+    let plan = look_at_stage(&world, &auto, RunStage::GoLive).await.unwrap();
     assert!(
-        plan.confirmations.iter().any(|ask| ask.consent == Consent::AdoptBucketKey),
+        plan.confirmations.iter().any(|ask| ask.consent == RequiredConsent::AdoptBucketKey),
         "{:?}",
         plan.confirmations
     );
 
-    let consents = GivenConsents { adopt_bucket_key: true, ..GivenConsents::default() };
+    let consents = OperatorConsents { adopt_bucket_key: true, ..OperatorConsents::default() };
     let yes = OperatorAnswers { consents, ..auto.clone() };
     // The right to change that key's policy, and no other's, is in the policy that suffices once it is said yes to.
     let suffices = async |answers: &OperatorAnswers| {
@@ -236,14 +237,14 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
         Box::pin(watch_clients_during(&world, false, run_stages(&world, &yes, &LIVE_STAGES))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     assert_eq!(download_package(&world).await.unwrap().1, 200);
-    let after: Value =
-        world.read_sandbox_state(|state| serde_json::from_str(&state.kms.keys[&id].policy).unwrap());
+    let after: Value = world
+        .read_sandbox_state_from_disk(|state| serde_json::from_str(&state.kms.keys[&id].policy).unwrap());
     let mine = after["Statement"].as_array().unwrap().last().unwrap();
     assert_eq!(mine["Condition"]["StringEquals"]["aws:SourceArn"], arn.as_str(), "{after}");
     let old: Value = serde_json::from_str(&before).unwrap();
     assert_eq!(after["Statement"][0], old["Statement"][0], "what stood stays");
-    let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
-    assert!(plan.has_no_changes(), "{:?}", plan.changes);
+    let plan = look_at_stage(&world, &auto, RunStage::Distribution).await.unwrap();
+    assert!(plan.is_plan_without_changes(), "{:?}", plan.changes);
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +253,7 @@ async fn objects_under_awss_own_key_are_said_to_be_unservable_and_going_live_is_
     let world = open_sandbox_with_faults(dir.path(), &[]);
     encrypt_bucket(&world, Some("alias/aws/s3")).await;
     let auto = install_answers(OriginAccess::Auto);
-    let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
+    let plan = look_at_stage(&world, &auto, RunStage::Distribution).await.unwrap();
     assert!(plan.notes.iter().any(|note| note.contains("can't be served by CloudFront")), "{:?}", plan.notes);
     let (_, result) = Box::pin(run_stages(&world, &auto, &LIVE_STAGES)).await;
     let failure = result.unwrap_err();
@@ -275,12 +276,13 @@ async fn somebody_elses_edit_at_the_same_moment_is_kept() {
     let moving = run_stages(&world, &oac, &SET_UP_STAGES);
     let ((_, result), wrong) = Box::pin(watch_clients_during(&world, true, moving)).await;
     assert_eq!((result, wrong), (Ok(()), None));
-    let config = world
-        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
+    let config = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().config.clone()
+    });
     assert!(config.contains("<PriceClass>PriceClass_100</PriceClass>"), "{config}");
     let (_, failure) = engine::apply(
         &open_session(&world),
-        &look_at_stage(&world, &install_answers(OriginAccess::Auto), Stage::Distribution).await.unwrap(),
+        &look_at_stage(&world, &install_answers(OriginAccess::Auto), RunStage::Distribution).await.unwrap(),
         &install_answers(OriginAccess::Auto),
         &RunContext::new_silent_context(),
     )

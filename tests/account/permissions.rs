@@ -12,8 +12,8 @@ use packagecloud_cloudfront::{
             RequiredPermission, bucket_kms_key_permission, list_batch_permissions, list_required_permissions,
         },
         run::{
-            answers::{GivenConsents, OperatorAnswers, OriginAccess, ReindexEngine},
-            goal::{Goal, Stage},
+            answers::{OperatorAnswers, OperatorConsents, OriginAccess, ReindexEngine},
+            goal::{OperatorGoal, RunStage},
         },
     },
     sandbox::{
@@ -89,9 +89,9 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
 ];
 
 /// What is asked early, where not being let stops nothing: the stage that needs it ends.
-const OPTIONAL_ACTIONS: &[(Stage, &[&str], &str)] = &[
+const OPTIONAL_ACTIONS: &[(RunStage, &[&str], &str)] = &[
     (
-        Stage::Secret,
+        RunStage::Secret,
         &[
             "iam:GetRole",
             "iam:GetRolePolicy",
@@ -105,7 +105,7 @@ const OPTIONAL_ACTIONS: &[(Stage, &[&str], &str)] = &[
         "the function alone is asked for then",
     ),
     (
-        Stage::Bootstrap,
+        RunStage::Bootstrap,
         &[
             "cloudfront:GetDistribution",
             "cloudfront:ListCachePolicies",
@@ -135,27 +135,27 @@ fn call_actions(call: &CallLedgerEntry) -> Vec<String> {
 /// What the account was asked for since the ledger was cleared.
 fn called_actions(world: &Sandbox) -> BTreeSet<String> {
     world
-        .ledger_entries()
+        .recorded_service_calls()
         .iter()
         .filter(|call| AWS_SERVICES.contains(&call.service.as_str()))
         .flat_map(call_actions)
         .collect()
 }
 
-type ActionsByStage = BTreeSet<(Stage, String)>;
+type ActionsByStage = BTreeSet<(RunStage, String)>;
 
 /// Goes through the stages, each of which looks for itself, and keeps what each asks for.
 async fn record_stage_actions(
     world: &Sandbox,
     answers: &OperatorAnswers,
-    stages: &[Stage],
+    stages: &[RunStage],
     all: &mut ActionsByStage,
 ) {
     let session = open_session(world);
     for &stage in stages {
         world.clear_call_ledger();
-        session.invalidate_account_reads().await;
-        if stage == Stage::Access {
+        session.invalidate_cached_account_reads().await;
+        if stage == RunStage::Access {
             // What its screens show beside its own look.
             drop(Box::pin(engine::welcome::read_welcome_findings(&session, answers)).await);
             Box::pin(engine::run_access_checks(&session, answers)).await.unwrap();
@@ -165,18 +165,18 @@ async fn record_stage_actions(
     }
 }
 
-async fn apply_stage(session: &Session, answers: &OperatorAnswers, stage: Stage) {
+async fn apply_stage(session: &Session, answers: &OperatorAnswers, stage: RunStage) {
     let plan = Box::pin(engine::look(session, stage, answers)).await.unwrap();
     let (_, failure) =
         Box::pin(engine::apply(session, &plan, answers, &RunContext::new_silent_context())).await;
     assert_eq!(failure, None, "{stage:?}");
 }
 
-fn goal_stages(goal: Goal) -> Vec<Stage> {
-    goal.goal_stages().iter().copied().filter(|stage| *stage != Stage::Overview).collect()
+fn goal_stages(goal: OperatorGoal) -> Vec<RunStage> {
+    goal.stages_of_goal().iter().copied().filter(|stage| *stage != RunStage::Overview).collect()
 }
 
-fn answers_for_goal(goal: Goal) -> OperatorAnswers {
+fn answers_for_goal(goal: OperatorGoal) -> OperatorAnswers {
     OperatorAnswers { goal: Some(goal), ..OperatorAnswers::default() }
 }
 
@@ -188,7 +188,7 @@ fn resource_names() -> ResourceNames {
 
 /// Objects with everything that an object may have.
 fn put_all_object_kinds(world: &Sandbox) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(
             "ownershipControls".into(),
@@ -198,7 +198,7 @@ fn put_all_object_kinds(world: &Sandbox) {
     for name in ["tagged", "held", "huge"] {
         let key = format!("7/8/debian/package_files/{name}.deb");
         s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
-        s3::amend_stored_object(world, SANDBOX_BUCKET, &key, |object| {
+        s3::modify_stored_object_in_place(world, SANDBOX_BUCKET, &key, |object| {
             object.tags = vec![("a".into(), "b".into())];
             object.grants = vec![AclGrant { grantee: ALL_USERS_GROUP.into(), permission: "READ".into() }];
             object.legal_hold = name == "held";
@@ -213,13 +213,13 @@ fn put_all_object_kinds(world: &Sandbox) {
 }
 
 /// Every call of `asked` has a row, at the stage that makes it or at one that comes before.
-fn assert_actions_covered(asked: &ActionsByStage, goal: Goal, needs: &[RequiredPermission]) {
-    let place = |stage: Stage| goal.goal_stages().iter().position(|one| *one == stage);
+fn assert_actions_covered(asked: &ActionsByStage, goal: OperatorGoal, needs: &[RequiredPermission]) {
+    let place = |stage: RunStage| goal.stages_of_goal().iter().position(|one| *one == stage);
     for (stage, action) in asked {
         let mut rows = needs.iter().filter(|need| need.action == action).peekable();
         assert!(rows.peek().is_some(), "{goal:?}: {stage:?} asks for {action}, which no row names");
         // The access stage asks for all that a later one needs, and stops at none of it but the bucket's own.
-        let softly = *stage == Stage::Access
+        let softly = *stage == RunStage::Access
             || OPTIONAL_ACTIONS
                 .iter()
                 .any(|(of, actions, _)| of == stage && actions.contains(&action.as_str()));
@@ -246,44 +246,59 @@ async fn record_upgrade_actions(dir: &Path) -> ActionsByStage {
     // A part that fails: what was begun is taken back.
     let world = open_instant_sandbox(dir, &["s3:UploadPartCopy:1+:error:InvalidRequest=no".to_owned()]);
     put_all_object_kinds(&world);
-    record_stage_actions(&world, &answers_for_goal(Goal::Upgrade), &goal_stages(Goal::Upgrade), &mut all)
-        .await;
+    record_stage_actions(
+        &world,
+        &answers_for_goal(OperatorGoal::Upgrade),
+        &goal_stages(OperatorGoal::Upgrade),
+        &mut all,
+    )
+    .await;
     all
 }
 
 /// What an installation asks for in every situation that it may meet.
 async fn record_install_actions() -> ActionsByStage {
     let mut all = ActionsByStage::new();
-    let whole = goal_stages(Goal::Install);
+    let whole = goal_stages(OperatorGoal::Install);
     let dir = tempfile::tempdir().unwrap();
     let first = open_instant_sandbox(dir.path(), &[]);
-    record_stage_actions(&first, &answers_for_goal(Goal::Install), &whole, &mut all).await;
+    record_stage_actions(&first, &answers_for_goal(OperatorGoal::Install), &whole, &mut all).await;
     // Nothing to do, then something of everything.
-    record_stage_actions(&first, &answers_for_goal(Goal::Install), &whole, &mut all).await;
+    record_stage_actions(&first, &answers_for_goal(OperatorGoal::Install), &whole, &mut all).await;
     // While it is on, a function is taken over only where a live link proves it.
-    apply_stage(&open_session(&first), &answers_for_goal(Goal::Disable), Stage::Disable).await;
+    apply_stage(&open_session(&first), &answers_for_goal(OperatorGoal::Disable), RunStage::Disable).await;
     disturbed::disturb_account(&first);
-    let made = [Stage::Access, Stage::Secret, Stage::Bootstrap, Stage::Distribution, Stage::Configuration];
-    record_stage_actions(&first, &disturbed::repair_answers(Goal::Install), &made, &mut all).await;
+    let made = [
+        RunStage::Access,
+        RunStage::Secret,
+        RunStage::Bootstrap,
+        RunStage::Distribution,
+        RunStage::Configuration,
+    ];
+    record_stage_actions(&first, &disturbed::repair_answers(OperatorGoal::Install), &made, &mut all).await;
     // Another install of the same bucket, whose key is no orphan.
-    let second = OperatorAnswers { suffix: "two".parse().unwrap(), ..answers_for_goal(Goal::Install) };
-    record_stage_actions(&first, &second, &[Stage::Bootstrap], &mut all).await;
+    let second =
+        OperatorAnswers { suffix: "two".parse().unwrap(), ..answers_for_goal(OperatorGoal::Install) };
+    record_stage_actions(&first, &second, &[RunStage::Bootstrap], &mut all).await;
 
     let dir = tempfile::tempdir().unwrap();
     let domain = open_instant_sandbox(dir.path(), &[]);
     request_certificate(&domain, "packages.example.com").await;
     let answers = OperatorAnswers {
         packages_domain: Some("packages.example.com".into()),
-        ..answers_for_goal(Goal::Install)
+        ..answers_for_goal(OperatorGoal::Install)
     };
     record_stage_actions(&domain, &answers, &whole, &mut all).await;
 
     let dir = tempfile::tempdir().unwrap();
     let by_control = open_instant_sandbox(dir.path(), &[]);
     encrypt_bucket(&by_control, None).await;
-    let consents = GivenConsents { adopt_bucket_key: true, ..GivenConsents::default() };
-    let answers =
-        OperatorAnswers { consents, origin_access: OriginAccess::Auto, ..answers_for_goal(Goal::Install) };
+    let consents = OperatorConsents { adopt_bucket_key: true, ..OperatorConsents::default() };
+    let answers = OperatorAnswers {
+        consents,
+        origin_access: OriginAccess::Auto,
+        ..answers_for_goal(OperatorGoal::Install)
+    };
     record_stage_actions(&by_control, &answers, &whole, &mut all).await;
     all
 }
@@ -292,24 +307,25 @@ async fn record_install_actions() -> ActionsByStage {
 async fn record_batch_reindex_actions(dir: &Path) -> ActionsByStage {
     let mut all = ActionsByStage::new();
     let world = open_instant_sandbox(dir, &[]);
-    let mut answers = answers_for_goal(Goal::Upgrade);
+    let mut answers = answers_for_goal(OperatorGoal::Upgrade);
     answers.reindex.engine = ReindexEngine::Batch;
     answers.reindex.rescan = true;
     for number in 0..12 {
         let key = format!("7/8/debian/package_files/{number}.deb");
         s3::place_sandbox_object(&world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
         // What was written just now may be written again: it is left to this machine.
-        s3::amend_stored_object(&world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
+        s3::modify_stored_object_in_place(&world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600)
+            .unwrap();
     }
-    record_stage_actions(&world, &answers, &[Stage::Access, Stage::Reindex], &mut all).await;
-    world.write_sandbox_state(|state| {
+    record_stage_actions(&world, &answers, &[RunStage::Access, RunStage::Reindex], &mut all).await;
+    world.update_sandbox_state_on_disk(|state| {
         let role = state.iam.roles.get_mut("packagecloud_cloudfront_batch").unwrap();
         role.tags.clear();
         role.trust = role.trust.replace("batchoperations", "other");
         role.policies.clear();
     });
     answers.consents.adopt = true;
-    record_stage_actions(&world, &answers, &[Stage::Access, Stage::Reindex], &mut all).await;
+    record_stage_actions(&world, &answers, &[RunStage::Access, RunStage::Reindex], &mut all).await;
     all
 }
 
@@ -326,17 +342,17 @@ async fn every_call_stands_in_the_table_and_no_row_of_it_is_idle() {
         all.push(bucket_kms_key_permission(None, ACCOUNT_ID));
         all
     };
-    assert_actions_covered(&installed, Goal::Install, &with_key(Goal::Install));
-    assert_no_idle_needs(&installed, &with_key(Goal::Install));
+    assert_actions_covered(&installed, OperatorGoal::Install, &with_key(OperatorGoal::Install));
+    assert_no_idle_needs(&installed, &with_key(OperatorGoal::Install));
 
-    let upgrade = with_key(Goal::Upgrade);
-    assert_actions_covered(&upgraded, Goal::Upgrade, &upgrade);
+    let upgrade = with_key(OperatorGoal::Upgrade);
+    assert_actions_covered(&upgraded, OperatorGoal::Upgrade, &upgrade);
     let whole: ActionsByStage = upgraded.union(&installed).cloned().collect();
     assert_no_idle_needs(&whole, &upgrade);
 
     let jobs = list_batch_permissions(&resource_names(), ACCOUNT_ID);
     let with_jobs: Vec<RequiredPermission> = upgrade.into_iter().chain(jobs.clone()).collect();
-    assert_actions_covered(&by_jobs, Goal::Upgrade, &with_jobs);
+    assert_actions_covered(&by_jobs, OperatorGoal::Upgrade, &with_jobs);
     assert_no_idle_needs(&by_jobs, &jobs);
 }
 
@@ -345,19 +361,26 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
     let dir = tempfile::tempdir().unwrap();
     let world = open_instant_sandbox(dir.path(), &[]);
     let mut ignored = ActionsByStage::new();
-    record_stage_actions(&world, &answers_for_goal(Goal::Install), &goal_stages(Goal::Install), &mut ignored)
-        .await;
-    let earlier =
-        format!("arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:{}:1", resource_names().function_name());
+    record_stage_actions(
+        &world,
+        &answers_for_goal(OperatorGoal::Install),
+        &goal_stages(OperatorGoal::Install),
+        &mut ignored,
+    )
+    .await;
+    let earlier = format!(
+        "arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:{}:1",
+        resource_names().lambda_function_name()
+    );
     let other = OperatorAnswers {
         construction: Some("raw:path+expires".parse().unwrap()),
-        ..answers_for_goal(Goal::Install)
+        ..answers_for_goal(OperatorGoal::Install)
     };
-    record_stage_actions(&world, &other, &[Stage::Bootstrap, Stage::Distribution], &mut ignored).await;
+    record_stage_actions(&world, &other, &[RunStage::Bootstrap, RunStage::Distribution], &mut ignored).await;
 
     world.clear_call_ledger();
     let here = open_session(&world);
-    let back = answers_for_goal(Goal::RollBack);
+    let back = answers_for_goal(OperatorGoal::RollBack);
     let (_, failure) = Box::pin(engine::roll_back_function_version(
         &here,
         &back,
@@ -367,7 +390,7 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
     .await;
     assert_eq!(failure, None);
     let called = called_actions(&world);
-    let rows = list_required_permissions(Goal::RollBack, &resource_names(), ACCOUNT_ID);
+    let rows = list_required_permissions(OperatorGoal::RollBack, &resource_names(), ACCOUNT_ID);
     let named: BTreeSet<String> = rows.iter().map(|need| need.action.to_owned()).collect();
     assert_eq!(called.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new(), "no row names them");
     let idle: Vec<&RequiredPermission> =
@@ -376,7 +399,7 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
 
     world.clear_call_ledger();
     let away = open_session(&world);
-    apply_stage(&away, &answers_for_goal(Goal::Disable), Stage::Disable).await;
+    apply_stage(&away, &answers_for_goal(OperatorGoal::Disable), RunStage::Disable).await;
     assert_eq!(called_actions(&world), BTreeSet::new());
-    assert!(list_required_permissions(Goal::Disable, &resource_names(), ACCOUNT_ID).is_empty());
+    assert!(list_required_permissions(OperatorGoal::Disable, &resource_names(), ACCOUNT_ID).is_empty());
 }

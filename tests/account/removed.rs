@@ -16,11 +16,12 @@ use packagecloud_cloudfront::{
         run::{
             answers::OperatorAnswers,
             event::StageEvent,
-            goal::{Goal, Stage, Step},
+            goal::{OperatorGoal, RunStage, StageStep},
         },
     },
     sandbox::{
-        self, Sandbox, SandboxDelays, SandboxOptions, control_plane::ACCOUNT_ID, seed::SANDBOX_BUCKET,
+        self, Sandbox, SandboxOptions, SandboxPropagationDelays, control_plane::ACCOUNT_ID,
+        seed::SANDBOX_BUCKET,
     },
 };
 use tokio::sync::{mpsc, watch};
@@ -44,7 +45,7 @@ const UNEVALUATED_ACTIONS: &[(&str, &str)] = &[
 
 fn upgrade_needs() -> Vec<RequiredPermission> {
     list_required_permissions(
-        Goal::Upgrade,
+        OperatorGoal::Upgrade,
         &ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default()),
         ACCOUNT_ID,
     )
@@ -53,16 +54,18 @@ fn upgrade_needs() -> Vec<RequiredPermission> {
 /// From here on the one user has this policy alone.
 fn restrict_user_policy(world: &Sandbox, needs: &[RequiredPermission]) {
     let policy = serde_json::from_str(&render_least_privilege_policy(needs)).unwrap();
-    world.write_sandbox_state(|state| state.iam.user.policy = policy);
+    world.update_sandbox_state_on_disk(|state| state.iam.user.policy = policy);
 }
 
 /// Where a run ended: the stage, the step if it had begun one, and why.
-type RunFailure = (Stage, Option<Step>, Failure);
+type RunFailure = (RunStage, Option<StageStep>, Failure);
 
 /// What makes and changes anything in AWS, stage after stage.
 async fn run_writing_stages(world: &Sandbox, answers: &OperatorAnswers) -> Result<(), RunFailure> {
     let session = open_session(world);
-    for stage in [Stage::Access, Stage::Reindex, Stage::Secret, Stage::Bootstrap, Stage::Distribution] {
+    for stage in
+        [RunStage::Access, RunStage::Reindex, RunStage::Secret, RunStage::Bootstrap, RunStage::Distribution]
+    {
         let plan = Box::pin(engine::look(&session, stage, answers)).await;
         let plan = plan.map_err(|failure| (stage, None, failure))?;
         let (events, mut heard) = mpsc::unbounded_channel();
@@ -90,7 +93,7 @@ async fn run_without_action(action: &str, stood: &Path) -> Option<RunFailure> {
     let dir = tempfile::tempdir().unwrap();
     let fresh = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&fresh, &left);
-    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
+    let upgrade = OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() };
     if let Err(end) = Box::pin(run_writing_stages(&fresh, &upgrade)).await {
         return Some(end);
     }
@@ -98,7 +101,7 @@ async fn run_without_action(action: &str, stood: &Path) -> Option<RunFailure> {
     crate::directory::copy_directory(stood, dir.path());
     let standing = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&standing, &left);
-    Box::pin(run_writing_stages(&standing, &disturbed::repair_answers(Goal::Upgrade))).await.err()
+    Box::pin(run_writing_stages(&standing, &disturbed::repair_answers(OperatorGoal::Upgrade))).await.err()
 }
 
 fn check_failed_step(action: &str, end: Option<&RunFailure>) -> Result<(), String> {
@@ -123,7 +126,7 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
     let dir = tempfile::tempdir().unwrap();
     let stood = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&stood, &upgrade_needs());
-    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
+    let upgrade = OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() };
     assert_eq!(Box::pin(run_writing_stages(&stood, &upgrade)).await, Ok(()), "with all of it");
     disturbed::disturb_account(&stood);
     drop(stood);
@@ -142,7 +145,8 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
 #[tokio::test(start_paused = true)]
 async fn all_of_it_is_enough_before_the_tags_of_a_fresh_key_count() {
     let dir = tempfile::tempdir().unwrap();
-    let delays = Some(SandboxDelays { tags: Duration::from_mins(5), ..SandboxDelays::NONE });
+    let delays =
+        Some(SandboxPropagationDelays { tags: Duration::from_mins(5), ..SandboxPropagationDelays::NONE });
     let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.path().to_owned(),
         delays,
@@ -150,6 +154,6 @@ async fn all_of_it_is_enough_before_the_tags_of_a_fresh_key_count() {
     })
     .unwrap();
     restrict_user_policy(&world, &upgrade_needs());
-    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
+    let upgrade = OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() };
     assert_eq!(Box::pin(run_writing_stages(&world, &upgrade)).await, Ok(()));
 }

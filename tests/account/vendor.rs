@@ -5,7 +5,7 @@ use packagecloud_cloudfront::{
         aws::names::MARKER_TAG,
         run::{
             answers::OperatorAnswers,
-            goal::{Goal, Stage},
+            goal::{OperatorGoal, RunStage},
         },
     },
     sandbox::{Sandbox, seed},
@@ -24,15 +24,20 @@ pub struct VendorLeftovers {
 
 pub const ALL_LEFTOVERS: VendorLeftovers =
     VendorLeftovers { role: true, key: true, function: true, distribution: true };
-pub const LIVE_STAGES: [Stage; 5] =
-    [Stage::Secret, Stage::Bootstrap, Stage::Distribution, Stage::Configuration, Stage::GoLive];
+pub const LIVE_STAGES: [RunStage; 5] = [
+    RunStage::Secret,
+    RunStage::Bootstrap,
+    RunStage::Distribution,
+    RunStage::Configuration,
+    RunStage::GoLive,
+];
 
 /// Sets it up, live, and leaves `left` of it in the vendor's name.
 pub async fn set_up_vendor_bootstrap(world: &Sandbox, answers: &OperatorAnswers, left: VendorLeftovers) {
-    let answers = OperatorAnswers { goal: Some(Goal::Install), ..answers.clone() };
+    let answers = OperatorAnswers { goal: Some(OperatorGoal::Install), ..answers.clone() };
     let (_, result) = run_stages(world, &answers, &LIVE_STAGES).await;
     result.unwrap();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         for role in state.iam.roles.values_mut() {
             role.tags.remove(MARKER_TAG);
         }

@@ -7,7 +7,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use packagecloud_cloudfront::{
     app::compose::open_sandbox_session,
-    aws::credentials::lookup::AwsIdentityLookup,
+    aws::credentials::lookup::AwsIdentityLookupMode,
     engine::{self, RunContext, Session, SessionSettings},
     host::HostClock,
     model::{
@@ -16,7 +16,7 @@ use packagecloud_cloudfront::{
             answers::OperatorAnswers,
             check::{CheckResult, CheckVerdict},
             event::StageEnd,
-            goal::{Goal, Stage},
+            goal::{OperatorGoal, RunStage},
         },
         secret::Secret,
     },
@@ -39,17 +39,20 @@ struct SlowViewerClock(Sandbox, Duration);
 
 impl TimeSource for SlowViewerClock {
     fn now(&self) -> std::time::SystemTime {
-        std::time::UNIX_EPOCH + self.0.sandbox_time_now().checked_sub(self.1).unwrap()
+        std::time::UNIX_EPOCH + self.0.sandbox_unix_time_now().checked_sub(self.1).unwrap()
     }
 }
 
 fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
     let slow = SlowViewerClock(world.clone(), Duration::from_secs(eye.slow));
-    let config =
-        world.sandbox_sdk_config().to_builder().time_source(SharedTimeSource::new(slow.clone())).build();
-    let identities = AwsIdentityLookup::Fixed(Box::new(config));
+    let config = world
+        .build_sandbox_sdk_config()
+        .to_builder()
+        .time_source(SharedTimeSource::new(slow.clone()))
+        .build();
+    let identities = AwsIdentityLookupMode::Fixed(Box::new(config));
     let Session { mut host, settings, .. } = open_sandbox_session(world).unwrap();
-    host.clock = HostClock::new(move || slow.0.sandbox_time_now().checked_sub(slow.1).unwrap());
+    host.clock = HostClock::new(move || slow.0.sandbox_unix_time_now().checked_sub(slow.1).unwrap());
     let web = identities.open_web_client(eye.edge.clone());
     // The token stays the one of a fresh sandbox, whatever a test makes packagecloud take.
     let probe_token = Some(Secret::new("demo-token".to_owned()));
@@ -61,15 +64,15 @@ fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
 async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Result<bool, Failure> {
     let mut changed = false;
     for stage in [
-        Stage::Reindex,
-        Stage::Secret,
-        Stage::Bootstrap,
-        Stage::Distribution,
-        Stage::Configuration,
-        Stage::GoLive,
+        RunStage::Reindex,
+        RunStage::Secret,
+        RunStage::Bootstrap,
+        RunStage::Distribution,
+        RunStage::Configuration,
+        RunStage::GoLive,
     ] {
         let plan = engine::look(session, stage, answers).await?;
-        changed |= !plan.has_no_changes();
+        changed |= !plan.is_plan_without_changes();
         match engine::apply(session, &plan, answers, &RunContext::new_silent_context()).await {
             (StageEnd::Failed, Some(failure)) => return Err(failure),
             (end, _) => assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?}: {end:?}"),
@@ -79,7 +82,7 @@ async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Resu
 }
 
 fn upgrade_answers() -> OperatorAnswers {
-    OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() }
+    OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() }
 }
 
 fn open_sandbox(dir: &Path) -> Sandbox {
@@ -182,7 +185,7 @@ async fn this_nodes_secret_is_not_the_edges() {
 #[tokio::test(start_paused = true)]
 async fn the_web_node_that_answers_has_another_secret() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         for node in &mut state.packagecloud.nodes {
             node.secret = Some("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=".to_owned());
         }
@@ -208,7 +211,7 @@ async fn the_clock_is_slow() {
 #[tokio::test(start_paused = true)]
 async fn the_function_cant_decrypt() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned());
     });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
@@ -219,7 +222,9 @@ async fn the_function_cant_decrypt() {
 #[tokio::test(start_paused = true)]
 async fn the_functions_role_may_no_longer_decrypt() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_sandbox_state(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
+    world.update_sandbox_state_on_disk(|state| {
+        state.iam.roles.values_mut().for_each(|role| role.policies.clear());
+    });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
@@ -232,7 +237,9 @@ async fn the_functions_role_may_no_longer_decrypt() {
 #[tokio::test(start_paused = true)]
 async fn the_bucket_policy_statement_is_gone() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_sandbox_state(|state| state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None);
+    world.update_sandbox_state_on_disk(|state| {
+        state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None;
+    });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
     assert_eq!(find_check_verdict(&checks, "metadata-fresh"), CheckVerdict::Fail);
@@ -247,8 +254,8 @@ async fn the_bucket_policy_statement_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn another_node_is_off() {
     let (_dir, world) = copy_live_sandbox().await;
-    packagecloud::add_lagging_node(&world);
-    world.write_sandbox_state(|state| state.packagecloud.nodes[1].enabled = false);
+    packagecloud::add_unrestarted_web_node(&world);
+    world.update_sandbox_state_on_disk(|state| state.packagecloud.nodes[1].enabled = false);
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "5 of 10 redirects go to CloudFront", "on the other node");
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass);
@@ -257,13 +264,13 @@ async fn another_node_is_off() {
 #[tokio::test(start_paused = true)]
 async fn packagecloud_runs_on_other_values_than_the_file() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_sandbox_state(|state| state.packagecloud.nodes[0].enabled = false);
+    world.update_sandbox_state_on_disk(|state| state.packagecloud.nodes[0].enabled = false);
     assert_verdict(
         &run_verify(&world, &ViewerConditions::default()).await,
         "packagecloud.rb says on",
         "run reconfigure, then restart",
     );
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let node = &mut state.packagecloud.nodes[0];
         (node.enabled, node.domain) = (true, Some("d0old.cloudfront.net".to_owned()));
     });
@@ -280,7 +287,9 @@ async fn cloudfront_is_fine_and_packagecloud_refuses() {
     fs::write(dir.path().join("tokens"), "another-token\n").unwrap();
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 401", "read token");
-    world.write_sandbox_state(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
+    world.update_sandbox_state_on_disk(|state| {
+        state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2);
+    });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 502", "packagecloud-ctl status");
 }
@@ -302,7 +311,7 @@ async fn clients_cant_reach_the_domain() {
 async fn another_construction_is_named_and_once_published_kept() {
     let (_dir, world) = copy_live_sandbox().await;
     let other = "raw:expires+path".parse().unwrap();
-    world.write_sandbox_state(|state| state.packagecloud.construction = Some(other));
+    world.update_sandbox_state_on_disk(|state| state.packagecloud.construction = Some(other));
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "makes its tokens as raw:expires+path", "--construction raw:expires+path");
     let asked = OperatorAnswers { construction: Some(other), ..upgrade_answers() };
@@ -316,7 +325,7 @@ async fn another_construction_is_named_and_once_published_kept() {
         "it is kept"
     );
     assert_eq!(
-        engine::resolve_token_construction(
+        engine::determine_edge_token_construction(
             &open_session(&world, &ViewerConditions::default()),
             &upgrade_answers()
         ),

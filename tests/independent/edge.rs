@@ -17,8 +17,8 @@ use packagecloud_cloudfront::{
         runtime::{EdgeFunctionInstance, KmsResponder},
     },
     model::url::token::{
-        MacAlgorithm, TokenConstruction, ViewerRequest, check_viewer_request, encode_canonical_path,
-        sign_url_token,
+        TokenMacAlgorithm, UrlTokenConstruction, ViewerRequest, check_viewer_request_token,
+        encode_canonical_path, sign_url_token,
     },
 };
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ const QUERY_PIECES: [&str; 24] = [
 ];
 
 fn random_case(rng: &mut Rng) -> Value {
-    let constructions = TokenConstruction::all_constructions();
+    let constructions = UrlTokenConstruction::list_token_constructions();
     let construction = constructions[rng.usize(..constructions.len())];
     let keys: Vec<Vec<u8>> = (0..rng.usize(..4))
         .map(|_| (0..[0, 15, 16, 32, 44, 64, 65][rng.usize(..7)]).map(|_| rng.u8(..)).collect())
@@ -96,7 +96,7 @@ fn random_case(rng: &mut Rng) -> Value {
         2 => expires.saturating_sub(300),
         _ => rng.u64(..12_000_000_000),
     };
-    let mac = if rng.bool() { MacAlgorithm::Sha1 } else { MacAlgorithm::Sha256 };
+    let mac = if rng.bool() { TokenMacAlgorithm::Sha1 } else { TokenMacAlgorithm::Sha256 };
     let signed_as =
         if rng.u8(..4) == 0 { constructions[rng.usize(..constructions.len())] } else { construction };
     let key = if keys.is_empty() { Vec::new() } else { keys[rng.usize(..keys.len())].clone() };
@@ -153,7 +153,7 @@ fn judge_in_rust(case: &Value) -> Value {
         .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
         .collect();
     let construction = case["construction"].as_str().unwrap().parse().unwrap();
-    match check_viewer_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+    match check_viewer_request_token(&request, &keys, case["now"].as_u64().unwrap(), construction) {
         Ok(uri) => json!({ "ok": true, "uri": uri }),
         Err(refusal) => json!({ "ok": false, "reason": refusal.refusal_reason_code() }),
     }
@@ -202,7 +202,7 @@ async fn rust_the_embedded_engine_and_node_agree() {
     let mut rng = Rng::with_seed(seed);
 
     let bundle = EdgeBundle {
-        construction: TokenConstruction::default(),
+        construction: UrlTokenConstruction::default(),
         key_arn: String::new(),
         context: BTreeMap::new(),
     };
@@ -217,7 +217,7 @@ async fn rust_the_embedded_engine_and_node_agree() {
     while left > 0 {
         let cases: Vec<Value> = (0..left.min(BATCH_SIZE)).map(|_| random_case(&mut rng)).collect();
         left -= cases.len();
-        let embedded = function.run_token_checks(&cases).await.unwrap();
+        let embedded = function.run_token_check_cases(&cases).await.unwrap();
         let nodes = node.as_mut().map(|node| node.judge_cases(&cases));
         assert_eq!(embedded.len(), cases.len());
         for (index, case) in cases.iter().enumerate() {

@@ -5,8 +5,8 @@
 use std::process::Command;
 
 use packagecloud_cloudfront::model::packagecloud::{
-    config_file::{ConfigFile, ExpressionOverride},
-    settings::{RAILS_HASH, SettingKey},
+    config_file::{ConfigFile, RubyExpressionOverride},
+    settings::{CloudFrontSettingKey, RAILS_HASH},
 };
 use serde_json::{Map, Value};
 
@@ -114,7 +114,7 @@ fn a_plain_value_is_what_ruby_makes_of_it() {
             }
         }
         let enabled = ruby.get(RAILS_HASH).and_then(|hash| hash.get("cloudfront_enabled"));
-        if let Some(read) = file.setting_values().enabled {
+        if let Some(read) = file.cloudfront_setting_values().enabled {
             assert_eq!(enabled, Some(&Value::Bool(read)), "{text}");
         }
     }
@@ -125,14 +125,14 @@ fn after_an_edit_ruby_sees_what_was_wanted_and_all_else_as_before() {
     let texts = config_variants();
     let all_before = evaluate_with_ruby(&texts);
     for (key, ruby, value) in [
-        (SettingKey::Enabled, "true", Value::Bool(true)),
-        (SettingKey::Enabled, "false", Value::Bool(false)),
-        (SettingKey::Secret, r"'it\'s \\ new'", Value::String(r"it's \ new".into())),
-        (SettingKey::DistributionId, "'E1'", Value::String("E1".into())),
+        (CloudFrontSettingKey::Enabled, "true", Value::Bool(true)),
+        (CloudFrontSettingKey::Enabled, "false", Value::Bool(false)),
+        (CloudFrontSettingKey::Secret, r"'it\'s \\ new'", Value::String(r"it's \ new".into())),
+        (CloudFrontSettingKey::DistributionId, "'E1'", Value::String("E1".into())),
     ] {
         let edit = |text: &String| {
             ConfigFile::parse_packagecloud_rb(text.as_bytes())
-                .render_config_with_values(&[(key, ruby.to_owned())], ExpressionOverride::Append)
+                .render_config_with_values(&[(key, ruby.to_owned())], RubyExpressionOverride::Append)
                 .unwrap_or_else(|refusal| panic!("{refusal:?}\n{text}"))
         };
         let edited: Vec<Vec<u8>> = texts.iter().map(edit).collect();

@@ -69,7 +69,7 @@ async fn a_dropped_line_ends_the_run_and_not_the_command() {
     assert!(!child.wait().unwrap().success(), "the run was hung up");
 
     let host = local_host(dir.path());
-    let running = host.find_running_command().expect("the command outlived it");
+    let running = host.find_running_ctl_command().expect("the command outlived it");
     assert_eq!(running.command, "reconfigure");
     fs::write(dir.path().join("go"), "").unwrap();
     let mut lines = Vec::new();

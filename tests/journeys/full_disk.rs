@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
     host::{Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtl, Redactor},
-    model::packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
+    model::packagecloud::{config_file::RubyExpressionOverride, settings::CloudFrontSettingKey},
 };
 
 const DISK_DIR_ENV: &str = "PACKAGECLOUD_TEST_DISK";
@@ -129,10 +129,11 @@ mod inside {
     }
 
     async fn assert_write_refused(host: &Host, why: &str) {
-        let seen = host.read_config().await.unwrap().seen;
-        let wanted = [(SettingKey::Enabled, "false".to_owned())];
+        let seen = host.read_packagecloud_config().await.unwrap().seen;
+        let wanted = [(CloudFrontSettingKey::Enabled, "false".to_owned())];
         let before = fs::read_dir(host.config.parent().unwrap()).unwrap().count();
-        let failure = host.write_config(&seen, &wanted, ExpressionOverride::Refuse).await.unwrap_err();
+        let failure =
+            host.write_packagecloud_config(&seen, &wanted, RubyExpressionOverride::Refuse).await.unwrap_err();
         assert!(failure.why.contains(why), "{failure:?}");
         assert!(failure.next.contains("the file is as it was"), "{failure:?}");
         assert!(failure.next.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{failure:?}");
@@ -158,10 +159,14 @@ mod inside {
             assert_write_refused(&host, "No space left on device").await;
         }
         fs::remove_file(dir.join("rest")).unwrap();
-        let seen = host.read_config().await.unwrap().seen;
-        host.write_config(&seen, &[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
-            .await
-            .unwrap();
+        let seen = host.read_packagecloud_config().await.unwrap().seen;
+        host.write_packagecloud_config(
+            &seen,
+            &[(CloudFrontSettingKey::Enabled, "false".into())],
+            RubyExpressionOverride::Refuse,
+        )
+        .await
+        .unwrap();
     }
 
     #[tokio::test]

@@ -8,14 +8,14 @@ use packagecloud_cloudfront::{
         run::{
             answers::OperatorAnswers,
             check::CheckResult,
-            event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
-            goal::{Goal, Stage, Step},
-            plan::{Confirmation, Consent},
+            event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
+            goal::{OperatorGoal, RunStage, StageStep},
+            plan::{PlanConfirmationQuestion, RequiredConsent},
         },
     },
     tui::{draw, theme::Theme},
     wizard::{
-        TimedInput, Wizard, WizardEffect, WizardInit, WizardInput,
+        TimedInput, Wizard, WizardEffect, WizardInput, WizardStartOptions,
         intent::{CursorMove, UserIntent},
     },
 };
@@ -59,18 +59,18 @@ const ALL_INTENTS: [UserIntent; 32] = [
     UserIntent::Edit(InputRequest::GoToPrevChar),
 ];
 
-const ALL_STAGES: [Stage; 11] = [
-    Stage::Access,
-    Stage::Overview,
-    Stage::Reindex,
-    Stage::Secret,
-    Stage::Bootstrap,
-    Stage::Distribution,
-    Stage::Configuration,
-    Stage::GoLive,
-    Stage::Verify,
-    Stage::Disable,
-    Stage::RollBack,
+const ALL_STAGES: [RunStage; 11] = [
+    RunStage::Access,
+    RunStage::Overview,
+    RunStage::Reindex,
+    RunStage::Secret,
+    RunStage::Bootstrap,
+    RunStage::Distribution,
+    RunStage::Configuration,
+    RunStage::GoLive,
+    RunStage::Verify,
+    RunStage::Disable,
+    RunStage::RollBack,
 ];
 
 fn random_text(random: &mut fastrand::Rng) -> String {
@@ -89,7 +89,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waiting: bool) -> WizardInput {
     let stage = match waits {
         Some(WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _)) => *stage,
-        Some(WizardEffect::Apply(plan, _)) => plan.plan_stage(),
+        Some(WizardEffect::Apply(plan, _)) => plan.stage_of_plan(),
         _ => ALL_STAGES[random.usize(..ALL_STAGES.len())],
     };
     let failure = Failure::new(
@@ -124,32 +124,41 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waitin
             let mut plan =
                 scripted::scripted_plan(&mut EngineScript::default(), stage, &OperatorAnswers::default());
             if random.u8(..4) == 0 {
-                plan.checks.push(CheckResult::failed_check(
+                plan.checks.push(CheckResult::new_failed_check(
                     random_text(random),
                     random_text(random),
                     random_text(random),
                 ));
             }
-            for consent in [Consent::Adopt, Consent::Managed, Consent::ConfirmBucket] {
+            for consent in [RequiredConsent::Adopt, RequiredConsent::Managed, RequiredConsent::ConfirmBucket]
+            {
                 if random.u8(..4) == 0 {
-                    plan.confirmations.push(Confirmation { consent, question: random_text(random) });
+                    plan.confirmations
+                        .push(PlanConfirmationQuestion { consent, question: random_text(random) });
                 }
             }
             WizardInput::Looked(stage, Ok(Box::new(plan)))
         }
         19 if random.bool() => {
-            let wants =
-                [CredentialNeed::Renewal, CredentialNeed::Code(random_text(random)), CredentialNeed::Keys];
+            let wants = [
+                CredentialRenewalNeed::Renewal,
+                CredentialRenewalNeed::Code(random_text(random)),
+                CredentialRenewalNeed::Keys,
+            ];
             let wants = wants[random.usize(..3)].clone();
             WizardInput::Event(StageEvent::Waiting {
                 stage,
-                step: Step::Role,
+                step: StageStep::Role,
                 text: random_text(random),
                 failure,
                 wants,
             })
         }
-        19 => WizardInput::Event(StageEvent::Started { stage, step: Step::Role, text: random_text(random) }),
+        19 => WizardInput::Event(StageEvent::Started {
+            stage,
+            step: StageStep::Role,
+            text: random_text(random),
+        }),
         20 => {
             let pace = ProgressStats {
                 done: Some(random.u64(..)),
@@ -162,12 +171,12 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waitin
             };
             WizardInput::Event(StageEvent::Progress {
                 stage,
-                step: Step::Objects,
+                step: StageStep::Objects,
                 text: random_text(random),
                 pace: Some(pace),
             })
         }
-        21 => WizardInput::Event(StageEvent::Failed { stage, step: Step::Role, failure }),
+        21 => WizardInput::Event(StageEvent::Failed { stage, step: StageStep::Role, failure }),
         22 => WizardInput::Copied(Err(failure)),
         _ => {
             let end = [StageEnd::Applied, StageEnd::Unchanged, StageEnd::Stopped, StageEnd::Failed]
@@ -182,10 +191,14 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
     let mut applied = 0;
     for seed in 0..150 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let goal =
-            [None, Some(Goal::Upgrade), Some(Goal::Install), Some(Goal::Disable), Some(Goal::RollBack)]
-                [random.usize(..5)];
-        let mut wizard = Wizard::new(WizardInit { goal, ..WizardInit::default() });
+        let goal = [
+            None,
+            Some(OperatorGoal::Upgrade),
+            Some(OperatorGoal::Install),
+            Some(OperatorGoal::Disable),
+            Some(OperatorGoal::RollBack),
+        ][random.usize(..5)];
+        let mut wizard = Wizard::new(WizardStartOptions { goal, ..WizardStartOptions::default() });
         let theme = Theme::new(random.bool());
         let mut at = Duration::ZERO;
         let mut waits = wizard.update_wizard(TimedInput { at, input: WizardInput::Start });
@@ -200,7 +213,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
                 applied += 1;
                 let settled = at.saturating_sub(stood) >= Duration::from_millis(300) || reached;
                 // verifying reads only: it begins by itself
-                assert!(plan.plan_stage() == Stage::Verify || consents && settled, "seed {seed}");
+                assert!(plan.stage_of_plan() == RunStage::Verify || consents && settled, "seed {seed}");
                 for ask in &plan.confirmations {
                     let bucket = answers.bucket.as_deref().unwrap_or_default();
                     assert!(
@@ -231,7 +244,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
 #[test]
 fn every_size_from_one_column_is_drawn_with_the_longest_of_screens() {
     let theme = Theme::new(true);
-    let mut wizard = Wizard::new(WizardInit { sandbox: true, ..WizardInit::default() });
+    let mut wizard = Wizard::new(WizardStartOptions { sandbox: true, ..WizardStartOptions::default() });
     wizard.update_wizard(TimedInput { at: Duration::ZERO, input: WizardInput::Start });
     wizard.update_wizard(TimedInput {
         at: Duration::ZERO,

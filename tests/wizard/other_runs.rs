@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::model::run::{
     event::{ProgressStats, StageEvent},
-    goal::{Goal, Stage, Step},
-    other_run::{OtherRun, WatchEvent},
+    goal::{OperatorGoal, RunStage, StageStep},
+    other_run::{ConcurrentRun, WatchedRunEvent},
     welcome::{LastRunPosition, WelcomeFindings},
 };
 
@@ -19,18 +19,18 @@ const SCREEN_SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 /// Unix time on the host.
 const NOW_UNIX: Duration = Duration::from_mins(29_924_445);
 
-fn other_run() -> OtherRun {
-    OtherRun {
+fn other_run() -> ConcurrentRun {
+    ConcurrentRun {
         host: "web1".into(),
         who: "process 812 (alice) on alices-laptop".into(),
         since: "2026-11-23 20:31:00 UTC (14 minutes ago)".into(),
-        stage: Some(Stage::Distribution),
+        stage: Some(RunStage::Distribution),
         stage_age: "2 minutes".into(),
         is_idle: false,
     }
 }
 
-fn script_watching(welcome: WelcomeFindings, watched: Vec<WatchEvent>) -> SharedScript {
+fn script_watching(welcome: WelcomeFindings, watched: Vec<WatchedRunEvent>) -> SharedScript {
     let script = SharedScript::default();
     {
         let mut script = script.lock().unwrap();
@@ -40,43 +40,43 @@ fn script_watching(welcome: WelcomeFindings, watched: Vec<WatchEvent>) -> Shared
     script
 }
 
-fn watched_event(event: StageEvent, ago: u64) -> WatchEvent {
-    WatchEvent::Event(event, NOW_UNIX.checked_sub(Duration::from_secs(ago)).unwrap())
+fn watched_event(event: StageEvent, ago: u64) -> WatchedRunEvent {
+    WatchedRunEvent::Event(event, NOW_UNIX.checked_sub(Duration::from_secs(ago)).unwrap())
 }
 
-fn started_event(stage: Stage, step: Step, text: &str, ago: u64) -> WatchEvent {
+fn started_event(stage: RunStage, step: StageStep, text: &str, ago: u64) -> WatchedRunEvent {
     watched_event(StageEvent::Started { stage, step, text: text.into() }, ago)
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_run_is_shown_watched_and_asked_to_end() {
     for size in SCREEN_SIZES {
-        let stage = Stage::Distribution;
+        let stage = RunStage::Distribution;
         let finished = |step, text: &str, ago| {
             watched_event(StageEvent::Finished { stage, step, text: text.into() }, ago)
         };
         let progress = StageEvent::Progress {
             stage,
-            step: Step::Deployed,
+            step: StageStep::Deployed,
             text: "waiting for CloudFront to deploy it to its edges, 105 s".into(),
             pace: None,
         };
         let watched = vec![
-            WatchEvent::Run(other_run(), NOW_UNIX),
-            started_event(stage, Step::CachePolicy, "making the cache policy", 127),
-            finished(Step::CachePolicy, "cache policy packagecloud_cloudfront is made", 125),
-            started_event(stage, Step::Distribution, "making the distribution", 124),
-            finished(Step::Distribution, "distribution E2EXAMPLE is made", 118),
+            WatchedRunEvent::Run(other_run(), NOW_UNIX),
+            started_event(stage, StageStep::CachePolicy, "making the cache policy", 127),
+            finished(StageStep::CachePolicy, "cache policy packagecloud_cloudfront is made", 125),
+            started_event(stage, StageStep::Distribution, "making the distribution", 124),
+            finished(StageStep::Distribution, "distribution E2EXAMPLE is made", 118),
             started_event(
                 stage,
-                Step::Deployed,
+                StageStep::Deployed,
                 "waiting until every edge has E2EXAMPLE; this takes minutes",
                 117,
             ),
             watched_event(progress, 2),
         ];
         let left = LastRunPosition {
-            goal: Goal::Upgrade,
+            goal: OperatorGoal::Upgrade,
             stage,
             ago: "2 minutes ago".into(),
             on: Some(("123456789012".into(), "acme-packages".into())),
@@ -93,7 +93,7 @@ async fn another_run_is_shown_watched_and_asked_to_end() {
             player.press_letter('t').await;
             player.wait_for_text("leave it alone").await;
             assert_screen(size, "51-watching-take-over", &player);
-            script.lock().unwrap().watched.push(WatchEvent::StopRequested);
+            script.lock().unwrap().watched.push(WatchedRunEvent::StopRequested);
             player.press_letter('y').await;
             player.wait_for_text("It was asked to end").await;
             tokio::time::sleep(Duration::from_secs(3)).await;
@@ -107,7 +107,7 @@ async fn another_run_is_shown_watched_and_asked_to_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reindex_is_watched_with_its_pace() {
-    let (size, stage) = ((80, 24), Stage::Reindex);
+    let (size, stage) = ((80, 24), RunStage::Reindex);
     let pace = ProgressStats {
         done: Some(61_200),
         total: Some(102_000),
@@ -117,11 +117,11 @@ async fn a_reindex_is_watched_with_its_pace() {
         ..ProgressStats::default()
     };
     let text = "61,200 of 102,000".to_owned();
-    let run = OtherRun { stage: Some(stage), ..other_run() };
+    let run = ConcurrentRun { stage: Some(stage), ..other_run() };
     let watched = vec![
-        WatchEvent::Run(run.clone(), NOW_UNIX),
-        started_event(stage, Step::Objects, "the objects of acme-packages", 120),
-        watched_event(StageEvent::Progress { stage, step: Step::Objects, text, pace: Some(pace) }, 0),
+        WatchedRunEvent::Run(run.clone(), NOW_UNIX),
+        started_event(stage, StageStep::Objects, "the objects of acme-packages", 120),
+        watched_event(StageEvent::Progress { stage, step: StageStep::Objects, text, pace: Some(pace) }, 0),
     ];
     let script = script_watching(WelcomeFindings { other_run: Some(run), ..scripted_welcome() }, watched);
     play_script(size, &script, async |player: ScreenPlayer| {
@@ -139,8 +139,8 @@ async fn where_it_was_left_another_account_and_what_sudo_left_out() {
     for size in SCREEN_SIZES {
         let last = Some(("999999999999".to_owned(), "old-packages".to_owned()));
         let left = LastRunPosition {
-            goal: Goal::Upgrade,
-            stage: Stage::Distribution,
+            goal: OperatorGoal::Upgrade,
+            stage: RunStage::Distribution,
             ago: "14 minutes ago".into(),
             on: last.clone(),
         };

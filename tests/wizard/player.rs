@@ -10,7 +10,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
     tui::{self, EffectJobContext, theme::Theme},
-    wizard::{Wizard, WizardEffect, WizardInit, WizardInput, WizardOutcome},
+    wizard::{Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
 };
 use ratatui::{
     Terminal,
@@ -144,7 +144,7 @@ impl ScreenPlayer {
 
 /// Plays `part` against the real loop with this performer of effects; it must leave the wizard.
 pub async fn play_with_effects<P, F, E>(
-    beginning: WizardInit,
+    beginning: WizardStartOptions,
     size: (u16, u16),
     effects: E,
     part: P,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use packagecloud_cloudfront::{tui, wizard::WizardInit};
+use packagecloud_cloudfront::{tui, wizard::WizardStartOptions};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,7 +25,8 @@ fn child() {
         assert_ne!(case, "panic", "a fault in the loop");
         tokio::spawn(std::future::pending())
     };
-    let outcome = runtime.block_on(tui::run_wizard(WizardInit::default(), effects, std::future::pending()));
+    let outcome =
+        runtime.block_on(tui::run_wizard(WizardStartOptions::default(), effects, std::future::pending()));
     println!("left with {}", outcome.unwrap().code);
 }
 

@@ -7,7 +7,7 @@ use crate::scripted::{SharedScript, play_script};
 use crossterm::event::KeyCode;
 use packagecloud_cloudfront::model::{
     failure::FailureKind,
-    run::{event::CredentialNeed, goal::Step, plan::Consent},
+    run::{event::CredentialRenewalNeed, goal::StageStep, plan::RequiredConsent},
 };
 
 pub fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
@@ -243,9 +243,12 @@ async fn a_code_is_asked_for_where_the_role_wants_one() {
 async fn a_run_stands_still_until_its_credentials_are_renewed() {
     let size = (80, 24);
     for (wants, name) in [
-        (CredentialNeed::Renewal, "44-stands-still"),
-        (CredentialNeed::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()), "45-stands-still-for-a-code"),
-        (CredentialNeed::Keys, "46-stands-still-for-keys"),
+        (CredentialRenewalNeed::Renewal, "44-stands-still"),
+        (
+            CredentialRenewalNeed::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()),
+            "45-stands-still-for-a-code",
+        ),
+        (CredentialRenewalNeed::Keys, "46-stands-still-for-keys"),
     ] {
         let script = SharedScript::default();
         script.lock().unwrap().expires = Some(wants.clone());
@@ -260,14 +263,14 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
             player.wait_for_text("Stands still").await;
             assert!(!player.is_showing("p pause"), "it stands already");
             match &wants {
-                CredentialNeed::Renewal => {
+                CredentialRenewalNeed::Renewal => {
                     assert_screen_without_times(size, name, &player);
                     // Nothing to press: it is renewed in another terminal.
                     player.press_letter('i').await;
                     assert!(player.is_showing("Stands still"));
                     waiting.lock().unwrap().expires = None;
                 }
-                CredentialNeed::Code(_) => {
+                CredentialRenewalNeed::Code(_) => {
                     player.wait_for_text("i type the code").await;
                     player.press_letter('i').await;
                     player.wait_for_text("six digits").await;
@@ -278,7 +281,7 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
                     player.paste_text("424242").await;
                     player.press_enter().await;
                 }
-                CredentialNeed::Keys => {
+                CredentialRenewalNeed::Keys => {
                     player.wait_for_text("i type other keys").await;
                     player.press_letter('i').await;
                     player.wait_for_text("secret access key").await;
@@ -345,7 +348,7 @@ async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
 async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
     let size = (80, 24);
     let script = SharedScript::default();
-    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Denied));
+    script.lock().unwrap().fails = Some((StageStep::Objects, FailureKind::Denied));
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_access(&player).await;
         player.press_enter().await;
@@ -364,7 +367,7 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
 #[tokio::test(start_paused = true)]
 async fn what_drifted_is_looked_at_again_by_itself() {
     let script = SharedScript::default();
-    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Drifted));
+    script.lock().unwrap().fails = Some((StageStep::Objects, FailureKind::Drifted));
     play_script((80, 24), &script, async |player: ScreenPlayer| {
         drive_to_access(&player).await;
         player.press_enter().await;
@@ -385,7 +388,7 @@ async fn what_drifted_is_looked_at_again_by_itself() {
 async fn a_panic_in_a_stage_is_that_stages_failure() {
     let size = (80, 24);
     let script = SharedScript::default();
-    script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::Stage::Reindex);
+    script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::RunStage::Reindex);
     play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_access(&player).await;
         player.press_enter().await;
@@ -404,7 +407,7 @@ async fn a_panic_in_a_stage_is_that_stages_failure() {
 async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
     let size = (80, 24);
     let script = SharedScript::default();
-    script.lock().unwrap().asks = Some(Consent::Adopt);
+    script.lock().unwrap().asks = Some(RequiredConsent::Adopt);
     play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_access(&player).await;
         player.press_enter().await;

@@ -13,19 +13,22 @@ use packagecloud_cloudfront::{
         run::{
             answers::OperatorAnswers,
             check::CheckResult,
-            event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
-            goal::{Goal, Stage, Step},
-            other_run::WatchEvent,
-            plan::{ChangeKind, Confirmation, Consent, Plan, PlanDocument, PlanFact, PlannedChange},
+            event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
+            goal::{OperatorGoal, RunStage, StageStep},
+            other_run::WatchedRunEvent,
+            plan::{
+                PlanConfirmationQuestion, PlanDocument, PlanFact, PlannedChange, RequiredConsent,
+                ResourceChangeKind, StagePlan,
+            },
             tally::NameTally,
             welcome::{
-                CloudFrontSetUpBy, FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity,
-                IdentitySource, WelcomeFindings,
+                AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBackup, FoundBucket,
+                FoundCloudFront, FoundPackagecloudConfig, WelcomeFindings,
             },
         },
     },
     tui::EffectJobContext,
-    wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInit, WizardInput, WizardOutcome},
+    wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -35,20 +38,20 @@ use crate::player::{ScreenPlayer, play_with_effects};
 #[derive(Debug, Default)]
 pub struct EngineScript {
     /// This step fails when it is applied, the first time.
-    pub fails: Option<(Step, FailureKind)>,
-    pub panics_in: Option<Stage>,
+    pub fails: Option<(StageStep, FailureKind)>,
+    pub panics_in: Option<RunStage>,
     /// A permission is missing, until it is looked at again.
     pub denied: bool,
     /// The distribution's plan asks for a consent.
-    pub asks: Option<Consent>,
+    pub asks: Option<RequiredConsent>,
     /// AWS no longer accepts the credentials in the middle of the reindex, until something is typed.
-    pub expires: Option<CredentialNeed>,
+    pub expires: Option<CredentialRenewalNeed>,
     /// The profile's role wants a code: the one that is taken.
     pub code: Option<&'static str>,
     /// The first screen otherwise than usual.
     pub welcome: Option<WelcomeFindings>,
     /// What is seen of another run.
-    pub watched: Vec<WatchEvent>,
+    pub watched: Vec<WatchedRunEvent>,
     /// No answer of AWS's ever comes.
     pub silent: bool,
     done: BTreeSet<&'static str>,
@@ -74,13 +77,16 @@ where
     P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
-    let beginning =
-        WizardInit { sandbox: true, config_path: CONFIG_PATH.to_owned(), ..WizardInit::default() };
+    let beginning = WizardStartOptions {
+        sandbox: true,
+        config_path: CONFIG_PATH.to_owned(),
+        ..WizardStartOptions::default()
+    };
     play_script_from(beginning, size, script, part).await
 }
 
 pub async fn play_script_from<P, F>(
-    beginning: WizardInit,
+    beginning: WizardStartOptions,
     size: (u16, u16),
     script: &SharedScript,
     part: P,
@@ -99,14 +105,14 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
                 format!("look {}", stage.stage_name())
             }
-            WizardEffect::Apply(plan, _) => format!("apply {}", plan.plan_stage().stage_name()),
+            WizardEffect::Apply(plan, _) => format!("apply {}", plan.stage_of_plan().stage_name()),
             WizardEffect::Welcome(_) => "welcome".to_owned(),
             WizardEffect::Identify(..) => "identify".to_owned(),
             _ => "other".to_owned(),
         });
         script.silent
     };
-    if silent && !matches!(effect, WizardEffect::Look(Stage::Disable, _) | WizardEffect::Apply(..)) {
+    if silent && !matches!(effect, WizardEffect::Look(RunStage::Disable, _) | WizardEffect::Apply(..)) {
         std::future::pending::<()>().await;
     }
     sleep(Duration::from_millis(250)).await;
@@ -144,9 +150,9 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
         WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
             let plan = scripted_plan(&mut script.lock().unwrap(), stage, &answers);
             send_input(&sender, WizardInput::Looked(stage, Ok(Box::new(plan))));
-            if stage == Stage::Disable {
+            if stage == RunStage::Disable {
                 sleep(Duration::from_millis(500)).await;
-                let check = CheckResult::passed_check(
+                let check = CheckResult::new_passed_check(
                     "s3-link",
                     "a link straight to S3 answers 200: switching off helps",
                 );
@@ -170,7 +176,7 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
 
 fn tally_names(names: &[&str]) -> NameTally {
     let mut tally = NameTally::default();
-    names.iter().for_each(|name| tally.increment_count(name));
+    names.iter().for_each(|name| tally.increment_name_count(name));
     tally
 }
 
@@ -178,7 +184,7 @@ fn send_input(sender: &EffectJobContext, news: WizardInput) {
     let _ = sender.inputs.send(news);
 }
 
-fn identify_credentials(credentials: &CredentialInput) -> Result<FoundIdentity, Failure> {
+fn identify_credentials(credentials: &CredentialInput) -> Result<FoundAwsIdentity, Failure> {
     match credentials {
         CredentialInput::Profile(name) => Err(Failure::new(
             FailureKind::Credentials,
@@ -187,13 +193,13 @@ fn identify_credentials(credentials: &CredentialInput) -> Result<FoundIdentity, 
             "choose another, or type the keys",
         )),
         CredentialInput::Code { .. } => unreachable!("no profile of the script's wants one"),
-        CredentialInput::Keys(keys) => Ok(FoundIdentity {
-            source: IdentitySource::Typed,
+        CredentialInput::Keys(keys) => Ok(FoundAwsIdentity {
+            source: AwsIdentitySource::Typed,
             found: format!("typed keys {}", keys.access_key_id),
             arn: "arn:aws:iam::123456789012:user/typed".to_owned(),
             account: "123456789012".to_owned(),
             device: None,
-            suffices: CheckResult::passed_check("permissions", "may do all 31 actions"),
+            suffices: CheckResult::new_passed_check("permissions", "may do all 31 actions"),
         }),
     }
 }
@@ -206,7 +212,7 @@ fn welcome_before_code() -> WelcomeFindings {
     let first = &mut welcome.identities[0];
     (first.arn, first.account, first.device) =
         (String::new(), String::new(), Some(MFA_DEVICE_ARN.to_owned()));
-    first.suffices = CheckResult::unknown_check(
+    first.suffices = CheckResult::new_unknown_check(
         "identity",
         format!("its role wants a code of {MFA_DEVICE_ARN}: choose it"),
     );
@@ -222,35 +228,35 @@ fn welcome_before_code() -> WelcomeFindings {
     welcome
 }
 
-fn identity_with_wrong_code() -> FoundIdentity {
+fn identity_with_wrong_code() -> FoundAwsIdentity {
     let denied = "role arn:aws:iam::123456789012:role/ops: sts:AssumeRole is denied: MultiFactorAuthentication failed with invalid MFA one time pass code";
     let next = format!("give a fresh code of {MFA_DEVICE_ARN}: each is good once");
-    FoundIdentity {
-        suffices: CheckResult::failed_check("identity", denied, next),
+    FoundAwsIdentity {
+        suffices: CheckResult::new_failed_check("identity", denied, next),
         ..welcome_before_code().identities.remove(0)
     }
 }
 
 pub fn scripted_welcome() -> WelcomeFindings {
     WelcomeFindings {
-        config: FoundConfig { path: CONFIG_PATH.to_owned(), failure: None, managed: None },
+        config: FoundPackagecloudConfig { path: CONFIG_PATH.to_owned(), failure: None, managed: None },
         packagecloud: "packagecloud:enterprise 3.0.5 (Debian package)".to_owned(),
         identities: vec![
-            FoundIdentity {
-                source: IdentitySource::Profile("operations".to_owned()),
+            FoundAwsIdentity {
+                source: AwsIdentitySource::Profile("operations".to_owned()),
                 found: "profile operations".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/operations".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: CheckResult::passed_check("permissions", "may do all 31 actions"),
+                suffices: CheckResult::new_passed_check("permissions", "may do all 31 actions"),
             },
-            FoundIdentity {
-                source: IdentitySource::Config,
+            FoundAwsIdentity {
+                source: AwsIdentitySource::Config,
                 found: "aws_access_key in packagecloud.rb".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/packagecloud".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: CheckResult::failed_check(
+                suffices: CheckResult::new_failed_check(
                     "permissions",
                     "lacks kms:CreateKey and 11 more",
                     "use another identity",
@@ -277,7 +283,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
             by: CloudFrontSetUpBy::Nobody,
             ..FoundCloudFront::default()
         },
-        goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
+        goal: Some((OperatorGoal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
         left: None,
         last: None,
         other_run: None,
@@ -297,7 +303,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
     }
 }
 
-fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
+fn scripted_changes(stage: RunStage) -> Vec<PlannedChange> {
     let line = |step, verb, target: &str, why: &str, calls: &[&str]| PlannedChange {
         stage,
         step,
@@ -306,10 +312,10 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
         why: why.to_owned(),
         calls: calls.iter().map(|call| (*call).to_owned()).collect(),
     };
-    use ChangeKind::{Attach, Create, Keep, Run, Update};
-    use Step as S;
+    use ResourceChangeKind::{Attach, Create, Keep, Run, Update};
+    use StageStep as S;
     match stage {
-        Stage::Access => vec![
+        RunStage::Access => vec![
             line(
                 S::Identity,
                 Keep,
@@ -325,18 +331,18 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
                 &["s3:ListBucket"],
             ),
         ],
-        Stage::Overview => [
-            Stage::Reindex,
-            Stage::Secret,
-            Stage::Bootstrap,
-            Stage::Distribution,
-            Stage::Configuration,
-            Stage::GoLive,
+        RunStage::Overview => [
+            RunStage::Reindex,
+            RunStage::Secret,
+            RunStage::Bootstrap,
+            RunStage::Distribution,
+            RunStage::Configuration,
+            RunStage::GoLive,
         ]
         .into_iter()
         .flat_map(scripted_changes)
         .collect(),
-        Stage::Reindex => vec![line(
+        RunStage::Reindex => vec![line(
             S::Objects,
             Update,
             "s3://acme-packages",
@@ -346,14 +352,14 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
                 "s3:ListObjectsV2, HeadObject and CopyObject, object by object",
             ],
         )],
-        Stage::Secret => vec![line(
+        RunStage::Secret => vec![line(
             S::Secret,
             Create,
             CONFIG_PATH,
             "packagecloud.rb has no cloudfront_secret",
             &["by hand: packagecloud-ctl generate-cloudfront-secret"],
         )],
-        Stage::Bootstrap => vec![
+        RunStage::Bootstrap => vec![
             line(
                 S::Role,
                 Create,
@@ -405,7 +411,7 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
                 &["cloudfront:CreateCloudFrontOriginAccessIdentity"],
             ),
         ],
-        Stage::Distribution => vec![
+        RunStage::Distribution => vec![
             line(
                 S::CachePolicy,
                 Keep,
@@ -435,14 +441,14 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
                 &["s3:PutBucketPolicy"],
             ),
         ],
-        Stage::Configuration => vec![line(
+        RunStage::Configuration => vec![line(
             S::Configuration,
             Update,
             CONFIG_PATH,
             "id and domain are not in it yet",
             &["by hand: add the printed values"],
         )],
-        Stage::GoLive => vec![
+        RunStage::GoLive => vec![
             line(S::Gate, Run, "d111111abcdef8.cloudfront.net", "signed probes must pass first", &[]),
             line(S::Switch, Update, CONFIG_PATH, "cloudfront_enabled becomes true", &[]),
             line(S::Reconfigure, Run, "packagecloud-ctl reconfigure", "applies packagecloud.rb", &[]),
@@ -455,8 +461,8 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
                 &[],
             ),
         ],
-        Stage::Verify => vec![line(S::Checks, Run, "all of it", "read-only", &[])],
-        Stage::Disable | Stage::RollBack => vec![
+        RunStage::Verify => vec![line(S::Checks, Run, "all of it", "read-only", &[])],
+        RunStage::Disable | RunStage::RollBack => vec![
             line(
                 S::Switch,
                 Update,
@@ -471,56 +477,56 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
 }
 
 /// The evidence of a stage, with nothing in it.
-fn empty_evidence(stage: Stage) -> StageEvidence {
+fn empty_evidence(stage: RunStage) -> StageEvidence {
     match stage {
-        Stage::Access => StageEvidence::Access,
-        Stage::Overview => StageEvidence::Overview,
-        Stage::Reindex => StageEvidence::Reindex(Box::default()),
-        Stage::Secret => StageEvidence::Secret(Box::default()),
-        Stage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
-        Stage::Distribution => StageEvidence::Distribution(Box::default()),
-        Stage::Configuration => StageEvidence::Configuration(Box::default()),
-        Stage::GoLive => StageEvidence::GoLive(Box::default()),
-        Stage::Verify => StageEvidence::Verify,
-        Stage::Disable => StageEvidence::Disable,
-        Stage::RollBack => StageEvidence::RollBack(Box::default()),
+        RunStage::Access => StageEvidence::Access,
+        RunStage::Overview => StageEvidence::Overview,
+        RunStage::Reindex => StageEvidence::Reindex(Box::default()),
+        RunStage::Secret => StageEvidence::Secret(Box::default()),
+        RunStage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
+        RunStage::Distribution => StageEvidence::Distribution(Box::default()),
+        RunStage::Configuration => StageEvidence::Configuration(Box::default()),
+        RunStage::GoLive => StageEvidence::GoLive(Box::default()),
+        RunStage::Verify => StageEvidence::Verify,
+        RunStage::Disable => StageEvidence::Disable,
+        RunStage::RollBack => StageEvidence::RollBack(Box::default()),
     }
 }
 
-pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &OperatorAnswers) -> Plan {
-    let mut plan = Plan::new(empty_evidence(stage));
+pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &OperatorAnswers) -> StagePlan {
+    let mut plan = StagePlan::new(empty_evidence(stage));
     plan.changes = scripted_changes(stage);
     if script.done.contains(stage.stage_name()) {
         for change in &mut plan.changes {
-            change.verb = ChangeKind::Keep;
+            change.verb = ResourceChangeKind::Keep;
             "it is there and right".clone_into(&mut change.why);
         }
     }
     let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     match stage {
-        Stage::Access => {
+        RunStage::Access => {
             plan.checks = vec![
-                CheckResult::passed_check("iam:CreateRole", "allowed"),
-                CheckResult::passed_check("kms:CreateKey", "allowed"),
-                CheckResult::passed_check("lambda:CreateFunction", "allowed"),
-                CheckResult::unknown_check(
+                CheckResult::new_passed_check("iam:CreateRole", "allowed"),
+                CheckResult::new_passed_check("kms:CreateKey", "allowed"),
+                CheckResult::new_passed_check("lambda:CreateFunction", "allowed"),
+                CheckResult::new_unknown_check(
                     "s3:GetBucketPolicyStatus",
                     "simulation is not allowed to this identity",
                 ),
-                CheckResult::passed_check(
+                CheckResult::new_passed_check(
                     "packagecloud host",
                     "packagecloud:enterprise 3.0.5, file writable",
                 ),
             ];
             if std::mem::take(&mut script.denied) {
-                plan.checks[1] = CheckResult::failed_check(
+                plan.checks[1] = CheckResult::new_failed_check(
                     "kms:CreateKey",
                     "denied by a service control policy",
                     "ask the account's administrator for it, or choose another identity with b",
                 );
             }
         }
-        Stage::Overview => {
+        RunStage::Overview => {
             plan.notes = text(&["17 changes, each shown again before it is made; nothing is ever deleted."]);
             plan.facts = vec![PlanFact {
                 topic: "How long",
@@ -544,8 +550,8 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
                 },
             ];
         }
-        Stage::Configuration | Stage::Disable | Stage::RollBack => {
-            let enabled = stage == Stage::Configuration;
+        RunStage::Configuration | RunStage::Disable | RunStage::RollBack => {
+            let enabled = stage == RunStage::Configuration;
             plan.documents = vec![PlanDocument {
                 title: "What changes in packagecloud.rb".to_owned(),
                 lines: text(&[
@@ -584,10 +590,10 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
         }
         _ => {}
     }
-    if let (Some(consent), Stage::Distribution) = (script.asks, stage)
+    if let (Some(consent), RunStage::Distribution) = (script.asks, stage)
         && !answers.consents.has_consent(consent, "")
     {
-        plan.confirmations.push(Confirmation {
+        plan.confirmations.push(PlanConfirmationQuestion {
             consent,
             question:
                 "Distribution E1VENDOR was set up by packagecloud-ctl. Shall this program take it over?"
@@ -598,17 +604,22 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Operator
 }
 
 /// Until somebody has typed what is wanted, or it lies where it comes from.
-async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sender: &EffectJobContext) {
+async fn wait_for_renewal(
+    script: &SharedScript,
+    stage: RunStage,
+    step: StageStep,
+    sender: &EffectJobContext,
+) {
     let wants = script.lock().unwrap().expires.clone();
     let Some(wants) = wants else { return };
     let next = match &wants {
-        CredentialNeed::Renewal => {
+        CredentialRenewalNeed::Renewal => {
             "type `aws sso login --profile operations` in another terminal; this goes on by itself as soon as AWS accepts them"
         }
-        CredentialNeed::Code(_) => {
+        CredentialRenewalNeed::Code(_) => {
             "i takes a fresh code for profile operations; this goes on by itself as soon as AWS accepts them"
         }
-        CredentialNeed::Keys => {
+        CredentialRenewalNeed::Keys => {
             "i takes other keys of the same account; this goes on by itself as soon as AWS accepts them"
         }
     };
@@ -625,11 +636,11 @@ async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sende
     }
 }
 
-async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: EffectJobContext) {
-    let stage = plan.plan_stage();
+async fn apply_scripted_plan(script: &SharedScript, plan: &StagePlan, sender: EffectJobContext) {
+    let stage = plan.stage_of_plan();
     let say = |event| drop(sender.events.send(event));
     assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
-    for change in plan.changes.iter().filter(|change| change.verb != ChangeKind::Keep) {
+    for change in plan.changes.iter().filter(|change| change.verb != ResourceChangeKind::Keep) {
         let step = change.step;
         say(StageEvent::Started { stage, step, text: String::new() });
         sleep(Duration::from_millis(400)).await;
@@ -642,12 +653,12 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: EffectJ
                 "the request was refused",
                 "allow it, and look again",
             )
-            .with_aws_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
+            .add_aws_error_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
             say(StageEvent::Failed { stage, step, failure });
             say(StageEvent::Ended { stage, step: Some(step), end: StageEnd::Failed, text: String::new() });
             return;
         }
-        if step == Step::Objects {
+        if step == StageStep::Objects {
             for tenth in 1..=10u64 {
                 while *sender.pause.borrow() && !sender.stop.is_cancelled() {
                     sleep(Duration::from_millis(50)).await;
@@ -688,7 +699,7 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: EffectJ
                 }
             }
         }
-        if step == Step::Checks {
+        if step == StageStep::Checks {
             for (name, detail) in [
                 ("distribution", "E2EXAMPLE is deployed with version 1"),
                 ("signed-url", "200 with the object's bytes"),
@@ -696,7 +707,7 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: EffectJ
                 ("redirect", "10 of 10 go to d111111abcdef8.cloudfront.net"),
                 ("verdict", "CloudFront serves this installation"),
             ] {
-                say(StageEvent::Check { stage, check: CheckResult::passed_check(name, detail) });
+                say(StageEvent::Check { stage, check: CheckResult::new_passed_check(name, detail) });
                 sleep(Duration::from_millis(200)).await;
             }
         }

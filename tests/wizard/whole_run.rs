@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
     app::compose::compose_app,
     args::CliArguments,
-    wizard::{WizardInit, WizardOutcome},
+    wizard::{WizardOutcome, WizardStartOptions},
 };
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -32,8 +32,8 @@ where
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
     let app = compose_app(&global, &command.unwrap()).await.unwrap();
-    let performer = app.wizard_effect_performer();
-    let beginning = WizardInit {
+    let performer = app.build_wizard_effect_performer();
+    let beginning = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
         goal: None,

@@ -54,7 +54,7 @@ impl BatchCopyAttributes {
         if headers.contains_key("x-amz-website-redirect-location") {
             return Err("it redirects");
         }
-        let encrypted = match head.header_text("x-amz-server-side-encryption") {
+        let encrypted = match head.object_header_text("x-amz-server-side-encryption") {
             None => false,
             Some("AES256") => true,
             Some(_) => return Err("it is encrypted by KMS, whose keys the jobs' role doesn't get"),
@@ -64,7 +64,7 @@ impl BatchCopyAttributes {
         if !keeps.contains(&storage_class.as_str()) {
             return Err("a job can't keep its storage class");
         }
-        let checksum = head.checksum_algorithm();
+        let checksum = head.object_checksum_algorithm();
         if checksum.as_ref().is_some_and(|name| S3ChecksumAlgorithm::try_parse(name).is_err()) {
             return Err("a job can't keep its checksum");
         }
@@ -163,7 +163,7 @@ mod tests {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
         BatchCopyAttributes::from_object_attributes(
-            &ObjectAttributes::from_headers(map.collect()).unwrap(),
+            &ObjectAttributes::from_head_response_headers(map.collect()).unwrap(),
             "max-age=1",
         )
     }

@@ -126,7 +126,7 @@ fn batch_jobs_label(bucket: &str) -> String {
     format!("S3 Batch Operations jobs of bucket {bucket}")
 }
 
-fn batch_job_label(id: &str) -> String {
+fn format_batch_job_label(id: &str) -> String {
     format!("S3 Batch Operations job {id}")
 }
 
@@ -145,7 +145,7 @@ impl AwsClients {
     ) -> Result<String, Failure> {
         let what = format!("manifest s3://{bucket}/{key}");
         let body = ByteStream::from_path(path).await.map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "run the same command again: what it held is looked at anew",
@@ -165,10 +165,10 @@ impl AwsClients {
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(patient))
             .send()
             .await
-            .map_err(error::failure_for_aws_action("s3:PutObject", &what))?;
+            .map_err(error::build_aws_action_failure("s3:PutObject", &what))?;
         let etag = written
             .e_tag
-            .ok_or_else(|| error::missing_response_part_failure("s3:PutObject", &what, "the ETag"))?;
+            .ok_or_else(|| error::build_missing_response_part_failure("s3:PutObject", &what, "the ETag"))?;
         Ok(etag.trim_matches('"').to_owned())
     }
 
@@ -185,7 +185,7 @@ impl AwsClients {
         let bucket = names.bucket_name();
         let what = format!("S3 Batch Operations job of {}", wanted.manifest);
         let unbuilt = |error: aws_sdk_s3control::error::BuildError| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 batch_jobs_label(bucket),
                 error.to_string(),
                 "report this as a fault of the tool",
@@ -217,7 +217,7 @@ impl AwsClients {
             .report_scope(JobReportScope::FailedTasksOnly)
             .build();
         let tags: Result<Vec<_>, _> = names
-            .resource_tags()
+            .build_resource_tags()
             .into_iter()
             .map(|(key, value)| S3Tag::builder().key(key).value(value).build())
             .collect();
@@ -239,8 +239,9 @@ impl AwsClients {
             .set_tags(Some(tags.map_err(unbuilt)?))
             .send()
             .await
-            .map_err(error::failure_for_aws_action("s3:CreateJob", &what))?;
-        made.job_id.ok_or_else(|| error::missing_response_part_failure("s3:CreateJob", what, "the job's id"))
+            .map_err(error::build_aws_action_failure("s3:CreateJob", &what))?;
+        made.job_id
+            .ok_or_else(|| error::build_missing_response_part_failure("s3:CreateJob", what, "the job's id"))
     }
 
     /// Reads the job; none where S3 has forgotten it, as it does after 90 days.
@@ -249,8 +250,8 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_batch_job(&self, account: &str, id: &str) -> Result<Option<BatchJob>, Failure> {
         let asked = self.s3control.describe_job().account_id(account).job_id(id).send().await;
-        let found = error::none_if_not_found(
-            asked.map_err(error::failure_for_aws_action("s3:DescribeJob", batch_job_label(id))),
+        let found = error::none_if_aws_not_found(
+            asked.map_err(error::build_aws_action_failure("s3:DescribeJob", format_batch_job_label(id))),
         )?;
         Ok(found.and_then(|found| found.job).map(|found| {
             let progress = found.progress_summary();
@@ -286,7 +287,7 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.s3control.list_jobs().account_id(account).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "s3:ListJobs",
                 "S3 Batch Operations jobs of the account",
             ))?;
@@ -311,7 +312,7 @@ impl AwsClients {
         let key = format!("{}/job-{}/manifest.json", job.reports, job.id);
         let text = self.read_object_start(bucket, &key, REPORT_READ_MAX_BYTES).await?;
         let index: Value = serde_json::from_slice(&text).map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("report s3://{bucket}/{key}"),
                 error.to_string(),
                 "each of its objects is looked at all the same",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::aws::{AwsClients, ProgressReporter, iam::IamRoleSpec};
+use crate::aws::{AwsClients, WaitProgressReporter, iam::DesiredIamRole};
 use crate::model::{
     aws::{account::IamRole, names::ResourceNames},
     failure::Failure,
@@ -29,11 +29,11 @@ impl AwsClients {
         place: (&str, &str),
         boundary: Option<&str>,
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
         let (account, region) = place;
         let ours = policy::build_batch_trust_policy(account, region);
-        let wanted = IamRoleSpec {
+        let wanted = DesiredIamRole {
             name: names.batch_role_name(),
             description: "packagecloud-cloudfront: copies packages by S3 Batch Operations",
             trust: ours.clone(),
@@ -53,7 +53,7 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         role: &IamRole,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         self.ensure_inline_role_policy(role, policy::build_batch_role_policy(names), say).await
     }

@@ -11,8 +11,8 @@ use aws_sdk_cloudfront::{
     },
 };
 
-use super::failure_from_build_error;
-use crate::aws::{AwsClients, check_resource_ownership, error};
+use super::failure_from_sdk_build_error;
+use crate::aws::{AwsClients, check_resource_ownership_allows_change, error};
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CachePolicy, names::ResourceNames},
     failure::Failure,
@@ -20,7 +20,7 @@ use crate::model::{
 
 const MAX_TTL_SECONDS: i64 = 31_536_000;
 
-fn cache_policy_label(names: &ResourceNames) -> String {
+fn format_cache_policy_label(names: &ResourceNames) -> String {
     format!("cache policy {}", names.cache_policy_name())
 }
 
@@ -51,7 +51,7 @@ fn build_cache_policy_config(names: &ResourceNames) -> Result<CachePolicyConfig,
 }
 
 /// Whether its TTLs and its key are ours, whatever it is called.
-fn has_expected_cache_settings(standing: &CachePolicyConfig) -> bool {
+fn has_our_cache_policy_settings(standing: &CachePolicyConfig) -> bool {
     let key = standing.parameters_in_cache_key_and_forwarded_to_origin().is_some_and(|key| {
         let headers = key.headers_config().map(CachePolicyHeadersConfig::header_behavior);
         let cookies = key.cookies_config().map(CachePolicyCookiesConfig::cookie_behavior);
@@ -82,9 +82,9 @@ impl AwsClients {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action(
+                .map_err(error::build_aws_action_failure(
                     "cloudfront:ListCachePolicies",
-                    cache_policy_label(names),
+                    format_cache_policy_label(names),
                 ))?;
             let Some(list) = asked.cache_policy_list else { return Ok(None) };
             let found = list
@@ -113,15 +113,17 @@ impl AwsClients {
         adopt: bool,
     ) -> Result<CachePolicy, Failure> {
         let config = build_cache_policy_config(names)
-            .map_err(|error| failure_from_build_error(&cache_policy_label(names), &error))?;
+            .map_err(|error| failure_from_sdk_build_error(&format_cache_policy_label(names), &error))?;
         let Some(seen) = seen else { return self.create_cache_policy(names, config).await };
-        check_resource_ownership(&cache_policy_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&format_cache_policy_label(names), &seen.ownership, adopt)?;
         if seen.is_correct && seen.ownership == ResourceOwnership::Ours {
             return Ok(seen.clone());
         }
         let asked = self.cloudfront.get_cache_policy().id(&seen.id).send().await;
-        let now = asked
-            .map_err(error::failure_for_aws_action("cloudfront:GetCachePolicy", cache_policy_label(names)))?;
+        let now = asked.map_err(error::build_aws_action_failure(
+            "cloudfront:GetCachePolicy",
+            format_cache_policy_label(names),
+        ))?;
         let asked = self
             .cloudfront
             .update_cache_policy()
@@ -130,16 +132,21 @@ impl AwsClients {
             .cache_policy_config(config)
             .send()
             .await
-            .map_err(error::failure_for_aws_action(
+            .map_err(error::build_aws_action_failure(
                 "cloudfront:UpdateCachePolicy",
-                cache_policy_label(names),
+                format_cache_policy_label(names),
             ));
         match asked {
             // A reply may have been lost: what counts is what stands.
             Err(failure) if error::has_aws_error_code(&failure, "PreconditionFailed") => {
                 let now = self.find_cache_policy(names).await?;
                 now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
-                    || Failure::drift_failure(cache_policy_label(names), "it was changed since it was shown"),
+                    || {
+                        Failure::new_plan_drift_failure(
+                            format_cache_policy_label(names),
+                            "it was changed since it was shown",
+                        )
+                    },
                 )
             }
             done => done.map(|_| CachePolicy {
@@ -157,12 +164,12 @@ impl AwsClients {
     ) -> Result<CachePolicy, Failure> {
         const ACTION: &str = "cloudfront:CreateCachePolicy";
         let asked = self.cloudfront.create_cache_policy().cache_policy_config(config).send().await;
-        match asked.map_err(error::failure_for_aws_action(ACTION, cache_policy_label(names))) {
+        match asked.map_err(error::build_aws_action_failure(ACTION, format_cache_policy_label(names))) {
             Ok(answer) => {
                 let made = answer.cache_policy.ok_or_else(|| {
-                    error::missing_response_part_failure(
+                    error::build_missing_response_part_failure(
                         ACTION,
-                        cache_policy_label(names),
+                        format_cache_policy_label(names),
                         "the cache policy",
                     )
                 })?;
@@ -172,7 +179,12 @@ impl AwsClients {
             Err(failure) if error::has_aws_error_code(&failure, "CachePolicyAlreadyExists") => {
                 let now = self.find_cache_policy(names).await?;
                 now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
-                    || Failure::drift_failure(cache_policy_label(names), "somebody made it meanwhile"),
+                    || {
+                        Failure::new_plan_drift_failure(
+                            format_cache_policy_label(names),
+                            "somebody made it meanwhile",
+                        )
+                    },
                 )
             }
             Err(failure) => Err(failure),
@@ -194,6 +206,6 @@ fn cache_policy_from_sdk(one: &types::CachePolicy, names: &ResourceNames) -> Cac
         } else {
             ResourceOwnership::Unmarked
         },
-        is_correct: config.is_some_and(has_expected_cache_settings),
+        is_correct: config.is_some_and(has_our_cache_policy_settings),
     }
 }

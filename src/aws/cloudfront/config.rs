@@ -18,8 +18,8 @@ use aws_sdk_cloudfront::{
 };
 
 use super::{
-    failure_from_build_error,
-    origin::{find_bucket_target_ids, is_bucket_origin, regional_bucket_domain},
+    failure_from_sdk_build_error,
+    origin::{format_regional_bucket_domain, is_bucket_origin, list_bucket_origin_target_ids},
 };
 use crate::model::{aws::names::ResourceNames, failure::Failure};
 
@@ -50,16 +50,16 @@ pub struct DistributionSettings<'a> {
 
 /// What an update shall make of a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DistributionUpdate<'a> {
+pub enum IntendedDistributionUpdate<'a> {
     /// All of contract section 5.
     Whole(DistributionSettings<'a>),
     /// This version on the viewer request of every behavior of the bucket, and nothing else.
     Version(&'a str),
 }
 
-impl<'a> DistributionUpdate<'a> {
+impl<'a> IntendedDistributionUpdate<'a> {
     /// Returns the domain of one's own and its certificate, where they are to be set.
-    pub fn alias_and_certificate(&self) -> Option<(&'a str, &'a str)> {
+    pub fn intended_alias_and_certificate(&self) -> Option<(&'a str, &'a str)> {
         match self {
             Self::Whole(shape) => shape.alias,
             Self::Version(_) => None,
@@ -67,7 +67,7 @@ impl<'a> DistributionUpdate<'a> {
     }
 
     /// Returns the function version that is to hold the viewer request.
-    pub fn function_version_arn(&self) -> &'a str {
+    pub fn intended_function_version_arn(&self) -> &'a str {
         match self {
             Self::Whole(shape) => shape.version_arn,
             Self::Version(arn) => arn,
@@ -86,7 +86,7 @@ pub fn build_distribution_config(
 ) -> Result<DistributionConfig, BuildError> {
     let origin = Origin::builder()
         .id(ORIGIN_ID)
-        .domain_name(regional_bucket_domain(names.bucket_name(), shape.region))
+        .domain_name(format_regional_bucket_domain(names.bucket_name(), shape.region))
         .origin_path("")
         .s3_origin_config(S3OriginConfig::builder().origin_access_identity("").build())
         .build()?;
@@ -96,7 +96,7 @@ pub fn build_distribution_config(
         .build()?;
     let mut config = DistributionConfig::builder()
         .caller_reference(caller_reference)
-        .comment(names.resource_comment())
+        .comment(names.distribution_and_identity_comment())
         .enabled(true)
         .origins(Origins::builder().quantity(1).items(origin).build()?)
         .default_cache_behavior(behavior)
@@ -112,13 +112,13 @@ pub fn build_distribution_config(
 pub fn update_distribution_config(
     config: &mut DistributionConfig,
     names: &ResourceNames,
-    intent: &DistributionUpdate<'_>,
+    intent: &IntendedDistributionUpdate<'_>,
 ) -> Result<(), Failure> {
     let done = match intent {
-        DistributionUpdate::Whole(shape) => apply_distribution_settings(config, names, shape),
-        DistributionUpdate::Version(arn) => associate_authenticator(config, names, arn),
+        IntendedDistributionUpdate::Whole(shape) => apply_distribution_settings(config, names, shape),
+        IntendedDistributionUpdate::Version(arn) => associate_authenticator(config, names, arn),
     };
-    done.map_err(|error| failure_from_build_error("distribution", &error))
+    done.map_err(|error| failure_from_sdk_build_error("distribution", &error))
 }
 
 /// Sets the fields of a behavior that contract section 5 names; the default behavior and the others are two types of one shape.
@@ -143,7 +143,7 @@ fn apply_distribution_settings(
     shape: &DistributionSettings<'_>,
 ) -> Result<(), BuildError> {
     associate_authenticator(config, names, shape.version_arn)?;
-    let targets = find_bucket_target_ids(config, names.bucket_name());
+    let targets = list_bucket_origin_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
     {
@@ -156,7 +156,7 @@ fn apply_distribution_settings(
     }
     for origin in config.origins.iter_mut().flat_map(|all| &mut all.items) {
         if is_bucket_origin(origin, names.bucket_name()) {
-            set_bucket_origin(origin, names, shape);
+            set_distribution_bucket_origin(origin, names, shape);
         }
     }
     set_comment_and_viewers(config, names, shape)
@@ -167,7 +167,7 @@ fn set_comment_and_viewers(
     names: &ResourceNames,
     shape: &DistributionSettings<'_>,
 ) -> Result<(), BuildError> {
-    config.comment = names.resource_comment();
+    config.comment = names.distribution_and_identity_comment();
     config.enabled = true;
     config.is_ipv6_enabled = Some(true);
     // HTTP/3 is refused while a continuous deployment is attached: then what stands stays.
@@ -182,7 +182,10 @@ fn set_comment_and_viewers(
             names.push(domain.to_owned());
         }
         config.aliases = Some(
-            Aliases::builder().quantity(cloudfront_list_quantity(&names)).set_items(Some(names)).build()?,
+            Aliases::builder()
+                .quantity(count_cloudfront_list_items(&names))
+                .set_items(Some(names))
+                .build()?,
         );
         let right = config.viewer_certificate.as_ref().and_then(ViewerCertificate::acm_certificate_arn);
         if right != Some(certificate) {
@@ -198,12 +201,16 @@ fn set_comment_and_viewers(
     Ok(())
 }
 
-fn set_bucket_origin(origin: &mut Origin, names: &ResourceNames, shape: &DistributionSettings<'_>) {
+fn set_distribution_bucket_origin(
+    origin: &mut Origin,
+    names: &ResourceNames,
+    shape: &DistributionSettings<'_>,
+) {
     let (identity, control) = match shape.access {
         OriginAccessId::Identity(id) => (format!("origin-access-identity/cloudfront/{id}"), String::new()),
         OriginAccessId::Control(id) => (String::new(), id.to_owned()),
     };
-    origin.domain_name = regional_bucket_domain(names.bucket_name(), shape.region);
+    origin.domain_name = format_regional_bucket_domain(names.bucket_name(), shape.region);
     origin.origin_path = Some(String::new());
     origin.custom_origin_config = None;
     // Absent and empty mean the same, and AWS gives it as empty.
@@ -221,23 +228,23 @@ fn associate_authenticator(
     names: &ResourceNames,
     arn: &str,
 ) -> Result<(), BuildError> {
-    let targets = find_bucket_target_ids(config, names.bucket_name());
+    let targets = list_bucket_origin_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
     {
         behavior.lambda_function_associations =
-            Some(with_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
+            Some(add_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
     }
     for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
         if targets.contains(&behavior.target_origin_id) {
             behavior.lambda_function_associations =
-                Some(with_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
+                Some(add_authenticator_association(behavior.lambda_function_associations.take(), arn)?);
         }
     }
     Ok(())
 }
 
-fn with_authenticator_association(
+fn add_authenticator_association(
     standing: Option<LambdaFunctionAssociations>,
     arn: &str,
 ) -> Result<LambdaFunctionAssociations, BuildError> {
@@ -253,7 +260,7 @@ fn with_authenticator_association(
         ),
     }
     LambdaFunctionAssociations::builder()
-        .quantity(cloudfront_list_quantity(&all))
+        .quantity(count_cloudfront_list_items(&all))
         .set_items(Some(all))
         .build()
 }
@@ -301,9 +308,9 @@ fn disable_error_caching(mut all: Vec<CustomErrorResponse>) -> Result<CustomErro
             }
         }
     }
-    CustomErrorResponses::builder().quantity(cloudfront_list_quantity(&all)).set_items(Some(all)).build()
+    CustomErrorResponses::builder().quantity(count_cloudfront_list_items(&all)).set_items(Some(all)).build()
 }
 
-fn cloudfront_list_quantity<T>(all: &[T]) -> i32 {
+fn count_cloudfront_list_items<T>(all: &[T]) -> i32 {
     i32::try_from(all.len()).unwrap_or(i32::MAX)
 }

@@ -9,11 +9,11 @@ use aws_sdk_cloudfront::{
 };
 
 use super::{
-    config::{self, DistributionSettings, DistributionUpdate, OriginAccessId},
-    failure_from_build_error,
+    config::{self, DistributionSettings, IntendedDistributionUpdate, OriginAccessId},
+    failure_from_sdk_build_error,
     read::distribution_from_config,
 };
-use crate::aws::{AwsClients, ProgressReporter, check_resource_ownership, error, retry};
+use crate::aws::{AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error, retry};
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -34,19 +34,20 @@ const DISTRIBUTION_DEPLOYED_WAIT: retry::PollLimits =
 /// How often an update is made anew from what stands.
 const UPDATE_RETRIES_MAX: usize = 4;
 
-fn distribution_label(names: &ResourceNames) -> String {
-    format!("distribution \"{}\"", names.resource_comment())
+fn format_new_distribution_label(names: &ResourceNames) -> String {
+    format!("distribution \"{}\"", names.distribution_and_identity_comment())
 }
 
-fn distribution_tags(names: &ResourceNames) -> Result<Tags, Failure> {
+fn build_distribution_tags(names: &ResourceNames) -> Result<Tags, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
-    let built = built.map_err(|error| failure_from_build_error(&distribution_label(names), &error))?;
+    let built: Result<Vec<_>, _> = names.build_resource_tags().into_iter().map(tag).collect();
+    let built =
+        built.map_err(|error| failure_from_sdk_build_error(&format_new_distribution_label(names), &error))?;
     Ok(Tags::builder().set_items(Some(built)).build())
 }
 
 /// A fresh role, or a version on its way: it passes. Every other refusal of an association stays.
-fn is_transient_association_refusal(failure: &Failure) -> bool {
+fn is_transient_function_association_refusal(failure: &Failure) -> bool {
     let association = error::has_aws_error_code(failure, "InvalidLambdaFunctionAssociation")
         && (failure.why.contains("must be assumable with edgelambda.amazonaws.com")
             || (failure.why.contains("must be in an Active state") && failure.why.contains("is Pending")));
@@ -62,14 +63,14 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         shape: &DistributionSettings<'_>,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
-        let reference = format!("{} {:016x}", names.resource_comment(), fastrand::u64(..));
+        let reference = format!("{} {:016x}", names.distribution_and_identity_comment(), fastrand::u64(..));
         let config = config::build_distribution_config(names, shape, &reference)
-            .map_err(|error| failure_from_build_error(&distribution_label(names), &error))?;
+            .map_err(|error| failure_from_sdk_build_error(&format_new_distribution_label(names), &error))?;
         let tagged = DistributionConfigWithTags::builder()
             .distribution_config(config)
-            .tags(distribution_tags(names)?)
+            .tags(build_distribution_tags(names)?)
             .build();
         let once = aws_sdk_cloudfront::config::Builder::new().retry_config(RetryConfig::disabled());
         let create = || async {
@@ -81,20 +82,21 @@ impl AwsClients {
                 .config_override(once.clone())
                 .send()
                 .await;
-            match asked
-                .map_err(error::failure_for_aws_action(CREATE_DISTRIBUTION_ACTION, distribution_label(names)))
-            {
+            match asked.map_err(error::build_aws_action_failure(
+                CREATE_DISTRIBUTION_ACTION,
+                format_new_distribution_label(names),
+            )) {
                 Err(failure) if is_unknown_origin_identity(&failure) => {
                     self.classify_origin_identity_failure(shape, failure).await
                 }
                 Err(failure) if is_unknown_certificate(&failure) => {
-                    self.classify_certificate_failure(shape.alias, failure).await
+                    self.classify_distribution_certificate_failure(shape.alias, failure).await
                 }
                 done => done,
             }
         };
         match send_until_cloudfront_accepts(say, create).await {
-            Ok(answer) => created_distribution_from_answer(answer, names),
+            Ok(answer) => parse_created_distribution_response(answer, names),
             Err(failure)
                 if failure.kind == FailureKind::Unreachable
                     || error::has_aws_error_code(&failure, "DistributionAlreadyExists") =>
@@ -102,7 +104,8 @@ impl AwsClients {
                 let found = retry::poll_until(DISTRIBUTION_LISTED_WAIT, say, || async {
                     let all = self.list_distributions(names).await?;
                     Ok(all.into_iter().find(|one| {
-                        one.ownership == ResourceOwnership::Ours && one.comment == names.resource_comment()
+                        one.ownership == ResourceOwnership::Ours
+                            && one.comment == names.distribution_and_identity_comment()
                     }))
                 });
                 // What was wrong is what happened first.
@@ -113,7 +116,7 @@ impl AwsClients {
     }
 
     /// The same code means a delay and a permanent mistake: a certificate that ACM has issued for the domain passes.
-    async fn classify_certificate_failure<T>(
+    async fn classify_distribution_certificate_failure<T>(
         &self,
         alias: Option<(&str, &str)>,
         failure: Failure,
@@ -152,16 +155,18 @@ impl AwsClients {
         names: &ResourceNames,
         id: &str,
         etag: &str,
-        intent: &DistributionUpdate<'_>,
+        intent: &IntendedDistributionUpdate<'_>,
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
         let what = format!("distribution {id}");
-        let gone = || Failure::drift_failure(&what, "it was deleted meanwhile");
+        let drifted = |why: &str| Failure::new_plan_drift_failure(&what, why);
+        let gone = || drifted("it was deleted meanwhile");
+        let alias = intent.intended_alias_and_certificate();
         let (seen, mut read) =
             tokio::try_join!(self.read_distribution(names, id), self.read_distribution_config(id))?;
         let seen = seen.ok_or_else(gone)?;
-        check_resource_ownership(&what, &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&what, &seen.ownership, adopt)?;
         let shown = distribution_from_config(&read.config, names);
         let moved = read.etag != etag;
         let mut tries = 0;
@@ -171,9 +176,9 @@ impl AwsClients {
             let there = wanted == read.config;
             // Where it is there already it may be by a write of ours, whose answer was lost.
             if !there && (moved || distribution_from_config(&read.config, names) != shown) {
-                return Err(Failure::drift_failure(what, "its configuration was changed since it was shown"));
+                return Err(drifted("its configuration was changed since it was shown"));
             }
-            check_viewer_request_free(&what, &read.config, names, intent)?;
+            check_behaviors_viewer_request_free(&what, &read.config, names, intent)?;
             if seen.ownership != ResourceOwnership::Ours && tries == 0 {
                 self.tag_distribution(names, &seen.arn).await?;
             }
@@ -190,9 +195,9 @@ impl AwsClients {
                     .distribution_config(wanted.clone())
                     .send()
                     .await;
-                match asked.map_err(error::failure_for_aws_action("cloudfront:UpdateDistribution", &what)) {
+                match asked.map_err(error::build_aws_action_failure("cloudfront:UpdateDistribution", &what)) {
                     Err(failure) if is_unknown_certificate(&failure) => {
-                        self.classify_certificate_failure(intent.alias_and_certificate(), failure).await
+                        self.classify_distribution_certificate_failure(alias, failure).await
                     }
                     done => done,
                 }
@@ -207,7 +212,7 @@ impl AwsClients {
                     read = self.read_distribution_config(id).await?;
                 }
                 Err(failure) if is_stale_etag(&failure) => {
-                    return Err(Failure::drift_failure(what, "its configuration goes on changing"));
+                    return Err(drifted("its configuration goes on changing"));
                 }
                 Err(failure) => return Err(failure),
             }
@@ -221,7 +226,7 @@ impl AwsClients {
         id: &str,
         old: &str,
         new: Option<&str>,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
         retry::poll_until(UPDATE_VISIBLE_WAIT, say, || async {
             let now = self.read_distribution(names, id).await?;
@@ -231,8 +236,9 @@ impl AwsClients {
     }
 
     async fn tag_distribution(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
-        let asked = self.cloudfront.tag_resource().resource(arn).tags(distribution_tags(names)?).send().await;
-        asked.map_err(error::failure_for_aws_action("cloudfront:TagResource", arn)).map(|_| ())
+        let asked =
+            self.cloudfront.tag_resource().resource(arn).tags(build_distribution_tags(names)?).send().await;
+        asked.map_err(error::build_aws_action_failure("cloudfront:TagResource", arn)).map(|_| ())
     }
 
     /// Waits until the distribution, of ours as it was made or changed, is Deployed, for an hour at most.
@@ -243,7 +249,7 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         made: &CloudFrontDistribution,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
         let id = made.id.as_str();
         let done = retry::poll_until(DISTRIBUTION_DEPLOYED_WAIT, say, || async {
@@ -259,7 +265,7 @@ impl AwsClients {
                 .then(|| CloudFrontDistribution { ownership: made.ownership.clone(), ..now }))
         });
         done.await.map_err(|failure| match failure.kind {
-            FailureKind::Other if failure.code.is_none() => Failure::other_failure(
+            FailureKind::Other if failure.code.is_none() => Failure::new_generic_failure(
                 format!("distribution {id}"),
                 failure.why,
                 "CloudFront may still be at work: run it again later, it goes on from here",
@@ -270,12 +276,16 @@ impl AwsClients {
 }
 
 /// Reads the distribution from CloudFront's answer to its creation.
-fn created_distribution_from_answer(
+fn parse_created_distribution_response(
     answer: CreateDistributionWithTagsOutput,
     names: &ResourceNames,
 ) -> Result<CloudFrontDistribution, Failure> {
     let part = |part| {
-        error::missing_response_part_failure(CREATE_DISTRIBUTION_ACTION, distribution_label(names), part)
+        error::build_missing_response_part_failure(
+            CREATE_DISTRIBUTION_ACTION,
+            format_new_distribution_label(names),
+            part,
+        )
     };
     let distribution = answer.distribution.ok_or_else(|| part("the distribution"))?;
     let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
@@ -292,11 +302,12 @@ fn created_distribution_from_answer(
 
 /// Sends until CloudFront knows what the request names: each thing for as long as it may take.
 async fn send_until_cloudfront_accepts<T, F: Future<Output = Result<T, Failure>>>(
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
     send: impl Fn() -> F,
 ) -> Result<T, Failure> {
-    let passing =
-        |failure: &Failure| is_transient_association_refusal(failure) || is_unknown_origin_identity(failure);
+    let passing = |failure: &Failure| {
+        is_transient_function_association_refusal(failure) || is_unknown_origin_identity(failure)
+    };
     let known = || retry::retry_while_transient(FUNCTION_KNOWN_WAIT, say, passing, &send);
     retry::retry_while_transient(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
 }
@@ -321,14 +332,14 @@ fn is_stale_etag(failure: &Failure) -> bool {
 }
 
 /// The viewer request of each behavior of the bucket is free, or holds a version of our function.
-fn check_viewer_request_free(
+fn check_behaviors_viewer_request_free(
     what: &str,
     config: &DistributionConfig,
     names: &ResourceNames,
-    intent: &DistributionUpdate<'_>,
+    intent: &IntendedDistributionUpdate<'_>,
 ) -> Result<(), Failure> {
     let view = distribution_from_config(config, names);
-    let ours = strip_arn_version(intent.function_version_arn());
+    let ours = strip_arn_version(intent.intended_function_version_arn());
     let bucket: Vec<&str> = (view.origins.iter())
         .filter(|origin| super::origin::is_bucket_domain(&origin.domain, names.bucket_name()))
         .map(|origin| origin.id.as_str())
@@ -337,7 +348,7 @@ fn check_viewer_request_free(
         let foreign = behavior.viewer_request.as_deref().filter(|arn| strip_arn_version(arn) != ours);
         if let Some(arn) = foreign.or(behavior.viewer_request_function.as_deref()) {
             let path = behavior.path.as_deref().unwrap_or("default");
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 what,
                 format!("the viewer request of its behavior {path} holds another function: {arn}"),
                 "take that function off in the CloudFront console, or set up a distribution of its own",
@@ -345,7 +356,7 @@ fn check_viewer_request_free(
         }
     }
     if bucket.is_empty() {
-        return Err(Failure::drift_failure(
+        return Err(Failure::new_plan_drift_failure(
             what,
             format!("none of its origins is bucket {}", names.bucket_name()),
         ));

@@ -11,7 +11,7 @@ mod quotas;
 mod read;
 pub mod round_trip;
 
-pub use config::{DistributionSettings, DistributionUpdate, OriginAccessId};
+pub use config::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
 pub use origin::{find_bucket_distributions, is_bucket_domain};
 
 use aws_sdk_cloudfront::error::BuildError;
@@ -19,6 +19,6 @@ use aws_sdk_cloudfront::error::BuildError;
 use crate::model::failure::Failure;
 
 /// A part that AWS's own model wants is missing: a fault of ours.
-fn failure_from_build_error(what: &str, error: &BuildError) -> Failure {
-    Failure::other_failure(what, error.to_string(), "report this as a fault of the tool")
+fn failure_from_sdk_build_error(what: &str, error: &BuildError) -> Failure {
+    Failure::new_generic_failure(what, error.to_string(), "report this as a fault of the tool")
 }

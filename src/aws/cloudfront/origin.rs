@@ -7,7 +7,7 @@ use aws_sdk_cloudfront::types::{DistributionConfig, Origin, OriginGroups, Origin
 use crate::model::aws::cloudfront::CloudFrontDistribution;
 
 /// Returns the domain that an origin of ours has.
-pub fn regional_bucket_domain(bucket: &str, region: &str) -> String {
+pub fn format_regional_bucket_domain(bucket: &str, region: &str) -> String {
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("{bucket}.s3.{region}.amazonaws.com{china}")
 }
@@ -26,11 +26,11 @@ pub fn find_bucket_distributions<'a>(
 
 /// Returns whether an origin is the bucket.
 pub fn is_bucket_origin(origin: &Origin, bucket: &str) -> bool {
-    is_bucket_domain(&origin_address(origin), bucket)
+    is_bucket_domain(&format_origin_address(origin), bucket)
 }
 
 /// Returns the origin's domain; where S3 is reached by path, with the bucket behind a slash.
-pub fn origin_address(origin: &Origin) -> String {
+pub fn format_origin_address(origin: &Origin) -> String {
     let domain = origin.domain_name();
     let path = origin.origin_path().unwrap_or_default();
     let by_path = domain.starts_with("s3") && domain.contains(".amazonaws.com");
@@ -40,7 +40,7 @@ pub fn origin_address(origin: &Origin) -> String {
     }
 }
 
-/// Returns whether an address, as [`origin_address`] gives it, is the bucket's: `b.s3.amazonaws.com`,
+/// Returns whether an address, as [`format_origin_address`] gives it, is the bucket's: `b.s3.amazonaws.com`,
 /// `b.s3.<region>…`, `b.s3-<region>…`, `b.s3-website…`, `b.s3.dualstack…`, `b.s3-accelerate…`, `s3.<region>…/b`.
 #[must_use]
 pub fn is_bucket_domain(address: &str, bucket: &str) -> bool {
@@ -55,27 +55,29 @@ pub fn is_bucket_domain(address: &str, bucket: &str) -> bool {
 
 /// Finds the ids of the bucket's origins, and of the origin groups that hold one: a behavior that targets one reaches
 /// the bucket.
-pub fn find_bucket_target_ids(config: &DistributionConfig, bucket: &str) -> Vec<String> {
+pub fn list_bucket_origin_target_ids(config: &DistributionConfig, bucket: &str) -> Vec<String> {
     let origins = config.origins().map(Origins::items).unwrap_or_default();
     let mut ids: Vec<String> =
         origins.iter().filter(|one| is_bucket_origin(one, bucket)).map(|one| one.id.clone()).collect();
     let groups = config.origin_groups().map(OriginGroups::items).unwrap_or_default();
     let reaching: Vec<String> = groups
         .iter()
-        .filter(|group| origin_group_member_ids(group).any(|id| ids.contains(&id)))
+        .filter(|group| list_origin_group_member_ids(group).any(|id| ids.contains(&id)))
         .map(|group| group.id.clone())
         .collect();
     ids.extend(reaching);
     ids
 }
 
-fn origin_group_member_ids(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iterator<Item = String> {
+fn list_origin_group_member_ids(
+    group: &aws_sdk_cloudfront::types::OriginGroup,
+) -> impl Iterator<Item = String> {
     let all = group.members().map(|all| all.items().to_vec()).unwrap_or_default();
     all.into_iter().map(|one| one.origin_id)
 }
 
 /// Returns the origin that a behavior's target means: of a group the member that is the bucket, else its first.
-pub fn resolve_target_origin(
+pub fn find_origin_of_behavior_target(
     target: &str,
     groups: Option<&OriginGroups>,
     origins: &[Origin],
@@ -85,9 +87,9 @@ pub fn resolve_target_origin(
     let Some(group) = group else { return target.to_owned() };
     let is_ours =
         |id: &String| origins.iter().any(|origin| origin.id == *id && is_bucket_origin(origin, bucket));
-    origin_group_member_ids(group)
+    list_origin_group_member_ids(group)
         .find(is_ours)
-        .or_else(|| origin_group_member_ids(group).next())
+        .or_else(|| list_origin_group_member_ids(group).next())
         .unwrap_or_else(|| target.to_owned())
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_cloudfront::types::{
     OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
-use super::failure_from_build_error;
+use super::failure_from_sdk_build_error;
 use crate::aws::{AwsClients, error, retry};
 use crate::model::{
     aws::{
@@ -20,11 +20,11 @@ use crate::model::{
 const IDENTITY_LISTED_WAIT: retry::PollLimits =
     retry::PollLimits::new("the origin access identity to be listed", 60, 2);
 
-fn origin_access_identity_label(names: &ResourceNames) -> String {
-    format!("origin access identity \"{}\"", names.resource_comment())
+fn format_origin_access_identity_label(names: &ResourceNames) -> String {
+    format!("origin access identity \"{}\"", names.distribution_and_identity_comment())
 }
 
-fn origin_access_control_label(names: &ResourceNames) -> String {
+fn format_origin_access_control_label(names: &ResourceNames) -> String {
     format!("origin access control {}", names.origin_access_control_name())
 }
 
@@ -39,7 +39,7 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.cloudfront.list_cloud_front_origin_access_identities().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "cloudfront:ListCloudFrontOriginAccessIdentities",
                 "the account's origin access identities",
             ))?;
@@ -65,7 +65,7 @@ impl AwsClients {
             .list_origin_access_identities()
             .await?
             .into_iter()
-            .find(|one| one.comment == names.resource_comment()))
+            .find(|one| one.comment == names.distribution_and_identity_comment()))
     }
 
     /// Makes the identity where `seen` is none. Its caller reference is its Comment: asked for again it is the same.
@@ -81,10 +81,12 @@ impl AwsClients {
             return Ok(found.clone());
         }
         let config = CloudFrontOriginAccessIdentityConfig::builder()
-            .caller_reference(names.resource_comment())
-            .comment(names.resource_comment())
+            .caller_reference(names.distribution_and_identity_comment())
+            .comment(names.distribution_and_identity_comment())
             .build()
-            .map_err(|error| failure_from_build_error(&origin_access_identity_label(names), &error))?;
+            .map_err(|error| {
+                failure_from_sdk_build_error(&format_origin_access_identity_label(names), &error)
+            })?;
         const ACTION: &str = "cloudfront:CreateCloudFrontOriginAccessIdentity";
         let asked = self
             .cloudfront
@@ -92,20 +94,20 @@ impl AwsClients {
             .cloud_front_origin_access_identity_config(config)
             .send()
             .await
-            .map_err(error::failure_for_aws_action(ACTION, origin_access_identity_label(names)));
+            .map_err(error::build_aws_action_failure(ACTION, format_origin_access_identity_label(names)));
         match asked {
             Ok(answer) => {
                 let made = answer.cloud_front_origin_access_identity.ok_or_else(|| {
-                    error::missing_response_part_failure(
+                    error::build_missing_response_part_failure(
                         ACTION,
-                        origin_access_identity_label(names),
+                        format_origin_access_identity_label(names),
                         "the identity",
                     )
                 })?;
                 Ok(CloudFrontOriginAccessIdentity {
                     id: made.id,
                     canonical_user_id: made.s3_canonical_user_id,
-                    comment: names.resource_comment(),
+                    comment: names.distribution_and_identity_comment(),
                 })
             }
             Err(failure)
@@ -140,9 +142,9 @@ impl AwsClients {
     ) -> Result<Option<OriginAccessControlSummary>, Failure> {
         let mut pages = self.cloudfront.list_origin_access_controls().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "cloudfront:ListOriginAccessControls",
-                origin_access_control_label(names),
+                format_origin_access_control_label(names),
             ))?;
             let items = page.origin_access_control_list.and_then(|list| list.items).unwrap_or_default();
             if let Some(found) = items.into_iter().find(|one| one.name == names.origin_access_control_name())
@@ -172,16 +174,20 @@ impl AwsClients {
             .signing_behavior(OriginAccessControlSigningBehaviors::Always)
             .origin_access_control_origin_type(OriginAccessControlOriginTypes::S3)
             .build()
-            .map_err(|error| failure_from_build_error(&origin_access_control_label(names), &error))?;
+            .map_err(|error| {
+                failure_from_sdk_build_error(&format_origin_access_control_label(names), &error)
+            })?;
         const ACTION: &str = "cloudfront:CreateOriginAccessControl";
         let asked =
             self.cloudfront.create_origin_access_control().origin_access_control_config(config).send().await;
-        match asked.map_err(error::failure_for_aws_action(ACTION, origin_access_control_label(names))) {
+        match asked
+            .map_err(error::build_aws_action_failure(ACTION, format_origin_access_control_label(names)))
+        {
             Ok(answer) => {
                 let made = answer.origin_access_control.ok_or_else(|| {
-                    error::missing_response_part_failure(
+                    error::build_missing_response_part_failure(
                         ACTION,
-                        origin_access_control_label(names),
+                        format_origin_access_control_label(names),
                         "the control",
                     )
                 })?;
@@ -211,8 +217,8 @@ fn check_origin_access_control(
     if right {
         return Ok(OriginAccessControl { id: found.id, name: found.name, description: found.description });
     }
-    Err(Failure::other_failure(
-        origin_access_control_label(names),
+    Err(Failure::new_generic_failure(
+        format_origin_access_control_label(names),
         "one of this name stands with another description, or doesn't sign every request to S3",
         "rename it, or set it to sign always with sigv4 for S3 under our description, in the CloudFront console",
     ))

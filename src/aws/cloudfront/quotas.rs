@@ -23,7 +23,7 @@ impl AwsClients {
             let mut count = 0;
             let mut pages = self.cloudfront.list_distributions().into_paginator().send();
             while let Some(page) = pages.next().await {
-                let page = page.map_err(error::failure_for_aws_action(
+                let page = page.map_err(error::build_aws_action_failure(
                     "cloudfront:ListDistributions",
                     "the account's distributions",
                 ))?;
@@ -33,7 +33,7 @@ impl AwsClients {
         };
         let policies = async {
             let asked = self.cloudfront.list_cache_policies().r#type(CachePolicyType::Custom).send().await;
-            let found = asked.map_err(error::failure_for_aws_action(
+            let found = asked.map_err(error::build_aws_action_failure(
                 "cloudfront:ListCachePolicies",
                 "the account's cache policies",
             ))?;

@@ -15,9 +15,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     config::{find_viewer_request_functions, has_error_caching, is_get_and_head_only},
-    origin::{self, find_bucket_target_ids, is_bucket_origin},
+    origin::{self, is_bucket_origin, list_bucket_origin_target_ids},
 };
-use crate::aws::{AwsClients, error, ownership_from_tags};
+use crate::aws::{AwsClients, error, resource_ownership_from_tags};
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -30,7 +30,7 @@ use crate::model::{
 const READ_CONCURRENCY_MAX: usize = 6;
 const IDENTITY_PATH_PREFIX: &str = "origin-access-identity/cloudfront/";
 
-fn distribution_id_label(id: &str) -> String {
+fn format_distribution_id_label(id: &str) -> String {
     format!("distribution {id}")
 }
 
@@ -47,7 +47,7 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.cloudfront.list_distributions().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "cloudfront:ListDistributions",
                 "the account's distributions",
             ))?;
@@ -64,7 +64,7 @@ impl AwsClients {
         one: DistributionSummary,
     ) -> Result<CloudFrontDistribution, Failure> {
         let origins = one.origins().map(Origins::items).unwrap_or_default();
-        let concerns = one.comment == names.resource_comment()
+        let concerns = one.comment == names.distribution_and_identity_comment()
             || origins.iter().any(|origin| is_bucket_origin(origin, names.bucket_name()));
         let whole = if concerns { self.read_distribution(names, &one.id).await? } else { None };
         Ok(whole.unwrap_or_else(|| distribution_from_summary(&one, names)))
@@ -82,14 +82,16 @@ impl AwsClients {
         let Some(found) = self.read_distribution_without_tags(names, id).await? else { return Ok(None) };
         let asked = self.cloudfront.list_tags_for_resource().resource(&found.arn).send().await;
         let tags = asked
-            .map_err(error::failure_for_aws_action(
+            .map_err(error::build_aws_action_failure(
                 "cloudfront:ListTagsForResource",
-                distribution_id_label(id),
+                format_distribution_id_label(id),
             ))?
             .tags;
         let tags = tags.as_ref().map(Tags::items).unwrap_or_default();
-        let ownership =
-            ownership_from_tags(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())), names);
+        let ownership = resource_ownership_from_tags(
+            tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())),
+            names,
+        );
         Ok(Some(CloudFrontDistribution { ownership, ..found }))
     }
 
@@ -103,15 +105,15 @@ impl AwsClients {
         id: &str,
     ) -> Result<Option<CloudFrontDistribution>, Failure> {
         let asked = self.cloudfront.get_distribution().id(id).send().await;
-        let found = error::none_if_not_found(asked.map_err(error::failure_for_aws_action(
+        let found = error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
             "cloudfront:GetDistribution",
-            distribution_id_label(id),
+            format_distribution_id_label(id),
         )))?;
         let Some(found) = found else { return Ok(None) };
         let part = |part| {
-            error::missing_response_part_failure(
+            error::build_missing_response_part_failure(
                 "cloudfront:GetDistribution",
-                distribution_id_label(id),
+                format_distribution_id_label(id),
                 part,
             )
         };
@@ -151,8 +153,8 @@ pub fn distribution_from_config(
         enabled: config.enabled,
         ownership: ResourceOwnership::Unmarked,
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
-        certificate: acm_certificate_arn(config.viewer_certificate()),
-        origins: parts.to_distribution_origins(),
+        certificate: viewer_certificate_acm_arn(config.viewer_certificate()),
+        origins: parts.convert_sdk_origins(),
         behaviors: parts.read_sdk_behaviors(names),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
@@ -177,8 +179,8 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         enabled: one.enabled,
         ownership: ResourceOwnership::Unmarked,
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
-        certificate: acm_certificate_arn(one.viewer_certificate()),
-        origins: parts.to_distribution_origins(),
+        certificate: viewer_certificate_acm_arn(one.viewer_certificate()),
+        origins: parts.convert_sdk_origins(),
         behaviors: parts.read_sdk_behaviors(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
@@ -186,7 +188,7 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
     }
 }
 
-fn acm_certificate_arn(served: Option<&ViewerCertificate>) -> Option<String> {
+fn viewer_certificate_acm_arn(served: Option<&ViewerCertificate>) -> Option<String> {
     served?.acm_certificate_arn.clone().filter(|arn| !arn.is_empty())
 }
 
@@ -213,14 +215,14 @@ macro_rules! behavior_from_sdk {
 }
 
 impl DistributionCommonFields<'_> {
-    fn to_distribution_origins(&self) -> Vec<DistributionOrigin> {
+    fn convert_sdk_origins(&self) -> Vec<DistributionOrigin> {
         let all = self.origins.map(Origins::items).unwrap_or_default();
         let origin = |one: &aws_sdk_cloudfront::types::Origin| {
             let identity =
                 one.s3_origin_config().map(|s3| s3.origin_access_identity.as_str()).unwrap_or_default();
             DistributionOrigin {
                 id: one.id.clone(),
-                domain: origin::origin_address(one),
+                domain: origin::format_origin_address(one),
                 identity: Some(identity.trim_start_matches(IDENTITY_PATH_PREFIX).to_owned())
                     .filter(|id| !id.is_empty()),
                 control: one.origin_access_control_id.clone().filter(|id| !id.is_empty()),
@@ -231,7 +233,8 @@ impl DistributionCommonFields<'_> {
 
     fn read_sdk_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
         let origins = self.origins.map(Origins::items).unwrap_or_default();
-        let target = |id: &str| origin::resolve_target_origin(id, self.groups, origins, names.bucket_name());
+        let target =
+            |id: &str| origin::find_origin_of_behavior_target(id, self.groups, origins, names.bucket_name());
         let default = self.default.map(|one| behavior_from_sdk!(one, None, target));
         let others = self.others.map(CacheBehaviors::items).unwrap_or_default();
         let others = others.iter().map(|one| behavior_from_sdk!(one, Some(one.path_pattern.clone()), target));
@@ -264,7 +267,7 @@ macro_rules! push_behavior_differences {
 /// compared where they are known.
 fn find_distribution_differences(config: &DistributionConfig, names: &ResourceNames) -> Vec<String> {
     let mut all = Vec::new();
-    let targets = find_bucket_target_ids(config, names.bucket_name());
+    let targets = list_bucket_origin_target_ids(config, names.bucket_name());
     if !config.enabled {
         all.push("it is disabled".to_owned());
     }

@@ -52,9 +52,10 @@ impl AwsClients {
             .interceptor(ResponseCaptureInterceptor(body.clone()))
             .send()
             .await
-            .map_err(error::failure_for_aws_action("cloudfront:GetDistributionConfig", &what))?;
-        let part =
-            |part| error::missing_response_part_failure("cloudfront:GetDistributionConfig", &what, part);
+            .map_err(error::build_aws_action_failure("cloudfront:GetDistributionConfig", &what))?;
+        let part = |part| {
+            error::build_missing_response_part_failure("cloudfront:GetDistributionConfig", &what, part)
+        };
         Ok(FetchedDistributionConfig {
             config: asked.distribution_config.ok_or_else(|| part("the configuration"))?,
             etag: asked.e_tag.ok_or_else(|| part("the ETag"))?,
@@ -91,7 +92,7 @@ impl AwsClients {
         if lost.is_empty() {
             return Ok(());
         }
-        Err(Failure::other_failure(
+        Err(Failure::new_generic_failure(
             format!("distribution {id}"),
             format!("its configuration holds what this version would drop: {}", lost.join(", ")),
             "use a newer packagecloud-cloudfront, or make this change in the CloudFront console",

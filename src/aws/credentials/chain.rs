@@ -1,26 +1,26 @@
 //! Which AWS identities may be used, in the order of contract section 4, each with how it was found.
 
-use super::source::{AccessKeys, CredentialCandidate, CredentialSource};
+use super::source::{AwsAccessKeys, CredentialCandidate, CredentialSource};
 
 /// What is known where candidates are looked for.
 #[derive(Debug, Clone, Default)]
-pub struct CredentialHints {
+pub struct CredentialSearchHints {
     /// `--profile`.
     pub profile: Option<String>,
-    pub typed: Option<AccessKeys>,
+    pub typed: Option<AwsAccessKeys>,
     /// The profile that the last run used.
     pub last_profile: Option<String>,
-    pub packagecloud: Option<AccessKeys>,
+    pub packagecloud: Option<AwsAccessKeys>,
 }
 
 /// Finds the candidates, the first that is given first.
 #[must_use]
-pub fn find_credential_candidates(known: &CredentialHints) -> Vec<CredentialCandidate> {
+pub fn find_credential_candidates(known: &CredentialSearchHints) -> Vec<CredentialCandidate> {
     order_credential_candidates(known, |name| std::env::var(name).ok())
 }
 
 fn order_credential_candidates(
-    known: &CredentialHints,
+    known: &CredentialSearchHints,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Vec<CredentialCandidate> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -62,13 +62,13 @@ mod tests {
     use super::*;
     use crate::model::secret::Secret;
 
-    fn test_access_keys(access: &str) -> AccessKeys {
-        AccessKeys { access: access.into(), secret: Secret::new("s3cret"), session: None }
+    fn test_access_keys(access: &str) -> AwsAccessKeys {
+        AwsAccessKeys { access: access.into(), secret: Secret::new("s3cret"), session: None }
     }
 
     #[test]
     fn candidates_come_in_the_order_of_the_contract_each_once() {
-        let known = CredentialHints {
+        let known = CredentialSearchHints {
             profile: Some("work".into()),
             typed: Some(test_access_keys("AKTYPED")),
             last_profile: Some("work".into()),
@@ -95,7 +95,7 @@ mod tests {
         assert!(!format!("{all:?}").contains("s3cret"));
         let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
         assert_eq!(
-            order_credential_candidates(&CredentialHints::default(), half).len(),
+            order_credential_candidates(&CredentialSearchHints::default(), half).len(),
             1,
             "a key without its secret is none"
         );

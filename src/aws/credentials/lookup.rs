@@ -29,14 +29,14 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// How the AWS identity is found.
 #[derive(Clone)]
-pub enum AwsIdentityLookup {
+pub enum AwsIdentityLookupMode {
     /// There is one: a sandbox's.
     Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them; asked for over this client.
     Found(SharedHttpClient),
 }
 
-impl AwsIdentityLookup {
+impl AwsIdentityLookupMode {
     /// Opens a client for requests that AWS doesn't sign, over the same network; `edge` is `--edge-url`.
     #[must_use]
     pub fn open_web_client(&self, edge: Option<String>) -> WebClient {
@@ -58,12 +58,12 @@ impl AwsIdentityLookup {
     ) -> Result<AwsClients, Failure> {
         match self {
             Self::Fixed(config) => {
-                Ok(AwsClients::new_simulated(&sandbox_config_for_identity(config, &candidate.source)?))
+                Ok(AwsClients::new_sandbox_clients(&sandbox_config_for_identity(config, &candidate.source)?))
             }
             Self::Found(client) => {
                 let (config, held) =
                     load_candidate_sdk_config(client, candidate, region, endpoint_url).await?;
-                Ok(AwsClients::new(&config, None).with_shared_credentials(held))
+                Ok(AwsClients::new(&config, None).clone_with_shared_credentials(held))
             }
         }
     }
@@ -123,8 +123,8 @@ async fn load_candidate_sdk_config(
     };
     let regions =
         RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
-    let held = SharedCredentials::from_candidate(candidate);
-    Ok((held.load_sdk_config(loader.region(regions)).await, held))
+    let held = SharedCredentials::from_credential_candidate(candidate);
+    Ok((held.load_shared_credentials_config(loader.region(regions)).await, held))
 }
 
 /// Builds the provider of a profile that AWS's configuration files have.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{profiles, source::AccessKeys};
+use super::{profiles, source::AwsAccessKeys};
 use crate::aws::{AwsClients, error};
 use crate::model::{
     failure::{Failure, FailureKind},
@@ -27,7 +27,7 @@ pub struct MfaProfile {
 /// Reads the device of a profile; none where it wants no code.
 #[must_use]
 pub fn read_mfa_profile(profile: &str) -> Option<MfaProfile> {
-    parse_mfa_profile(&profiles::read_aws_profile(profile))
+    parse_mfa_profile(&profiles::read_aws_profile_settings(profile))
 }
 
 fn parse_mfa_profile(all: &BTreeMap<String, String>) -> Option<MfaProfile> {
@@ -47,7 +47,11 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where AWS doesn't take the code, or the source profile may not assume the role.
-    pub async fn assume_role_with_mfa(&self, mfa: &MfaProfile, code: &Secret) -> Result<AccessKeys, Failure> {
+    pub async fn assume_role_with_mfa(
+        &self,
+        mfa: &MfaProfile,
+        code: &Secret,
+    ) -> Result<AwsAccessKeys, Failure> {
         let asked = self
             .sts
             .assume_role()
@@ -59,7 +63,7 @@ impl AwsClients {
             .token_code(code.expose_secret())
             .send()
             .await
-            .map_err(error::failure_for_aws_action("sts:AssumeRole", format!("role {}", mfa.role_arn)))
+            .map_err(error::build_aws_action_failure("sts:AssumeRole", format!("role {}", mfa.role_arn)))
             .map_err(|failure| match failure.kind {
                 // Who may not assume the role may not with a fresh code either.
                 FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
@@ -70,9 +74,9 @@ impl AwsClients {
                 _ => failure,
             })?;
         let made = asked.credentials.ok_or_else(|| {
-            error::missing_response_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials")
+            error::build_missing_response_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials")
         })?;
-        Ok(AccessKeys {
+        Ok(AwsAccessKeys {
             access: made.access_key_id,
             secret: Secret::new(made.secret_access_key),
             session: Some(Secret::new(made.session_token)),
@@ -82,7 +86,7 @@ impl AwsClients {
 
 /// Returns the failure where nobody could be asked for the code.
 #[must_use]
-pub fn missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failure {
+pub fn build_missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failure {
     Failure::new(
         FailureKind::Credentials,
         format!("profile {profile}"),
@@ -99,7 +103,9 @@ mod tests {
     fn a_profile_says_what_its_role_wants() {
         let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
             duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
-        let of = |profile: &str| parse_mfa_profile(&profiles::parse_aws_profile(config, "[base]\n", profile));
+        let of = |profile: &str| {
+            parse_mfa_profile(&profiles::parse_aws_profile_settings(config, "[base]\n", profile))
+        };
         let found = of("ops").unwrap();
         assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
         assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));

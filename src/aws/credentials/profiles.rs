@@ -44,13 +44,17 @@ fn parse_aws_profile_names(config: &str, credentials: &str) -> Vec<String> {
 }
 
 /// Reads what a profile says, in either file.
-pub(super) fn read_aws_profile(profile: &str) -> BTreeMap<String, String> {
+pub(super) fn read_aws_profile_settings(profile: &str) -> BTreeMap<String, String> {
     let [config, credentials] = read_aws_config_files();
-    parse_aws_profile(&config, &credentials, profile)
+    parse_aws_profile_settings(&config, &credentials, profile)
 }
 
 /// Reads what a profile says in the text of such files.
-pub(super) fn parse_aws_profile(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
+pub(super) fn parse_aws_profile_settings(
+    config: &str,
+    credentials: &str,
+    profile: &str,
+) -> BTreeMap<String, String> {
     let mut all = parse_ini_section(credentials, profile);
     let named = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
     all.extend(parse_ini_section(config, &named));
@@ -81,7 +85,7 @@ pub fn read_aws_sign_in_command(profile: &str) -> Option<String> {
 fn parse_aws_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
     let mut name = profile.to_owned();
     for _ in 0..SOURCE_PROFILES_MAX {
-        let said = parse_aws_profile(config, credentials, &name);
+        let said = parse_aws_profile_settings(config, credentials, &name);
         if said.contains_key("sso_session") || said.contains_key("sso_start_url") {
             return Some(format!("aws sso login --profile {name}"));
         }

@@ -36,7 +36,7 @@ struct SharedCredentialsInner {
 impl SharedCredentials {
     /// Returns the credentials of a candidate, not yet loaded.
     #[must_use]
-    pub(crate) fn from_candidate(candidate: &CredentialCandidate) -> Self {
+    pub(crate) fn from_credential_candidate(candidate: &CredentialCandidate) -> Self {
         Self(Arc::new(SharedCredentialsInner {
             candidate: candidate.clone(),
             account: OnceLock::new(),
@@ -47,7 +47,7 @@ impl SharedCredentials {
     }
 
     /// Loads a configuration whose clients hold these, from where `loader` finds them.
-    pub(super) async fn load_sdk_config(&self, loader: ConfigLoader) -> SdkConfig {
+    pub(super) async fn load_shared_credentials_config(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
         store_locked_value(&self.0.provider, config.credentials_provider());
         let provider = SharedCredentialsProvider::new(self.clone());
@@ -61,18 +61,18 @@ impl SharedCredentials {
     }
 
     /// Records whose they are; the first that is said holds.
-    pub fn set_account_id(&self, account: &str) {
+    pub fn set_credentials_account_id(&self, account: &str) {
         let _ = self.0.account.set(account.to_owned());
     }
 
     /// Returns whose they are, once AWS has said it.
     #[must_use]
-    pub fn account_id(&self) -> Option<&str> {
+    pub fn credentials_account_id(&self) -> Option<&str> {
         self.0.account.get().map(String::as_str)
     }
 
     /// Takes the fresh ones in place of those held until now.
-    pub fn replace_credentials(&self, fresh: &Self) {
+    pub fn replace_shared_credentials(&self, fresh: &Self) {
         store_locked_value(&self.0.provider, clone_locked_value(&fresh.0.provider));
         store_locked_value(&self.0.cache, IdentityCache::lazy().build());
     }

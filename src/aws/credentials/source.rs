@@ -13,26 +13,26 @@ pub enum CredentialSource {
     /// Of a profile whose role wants the code of a device: the session that a code gave.
     Session {
         profile: String,
-        keys: AccessKeys,
+        keys: AwsAccessKeys,
     },
     /// Typed by the operator.
-    Typed(AccessKeys),
+    Typed(AwsAccessKeys),
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     Environment,
     /// packagecloud.rb's `aws_access_key` and `aws_secret_key`.
-    Packagecloud(AccessKeys),
+    Packagecloud(AwsAccessKeys),
     /// The rest of AWS's chain: default profile, web identity, container, instance.
     Chain,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessKeys {
+pub struct AwsAccessKeys {
     pub access: String,
     pub secret: Secret,
     pub session: Option<Secret>,
 }
 
-impl AccessKeys {
+impl AwsAccessKeys {
     /// Returns the keys for one client's provider: they stay as they are for as long as it lives.
     pub fn to_sdk_credentials(&self) -> Credentials {
         let session = self.session.as_ref().map(|token| token.expose_secret().to_owned());
@@ -51,7 +51,7 @@ pub struct CredentialCandidate {
 impl CredentialCandidate {
     /// Returns the one identity of a sandbox.
     #[must_use]
-    pub fn sandbox_user() -> Self {
+    pub fn new_sandbox_user_candidate() -> Self {
         Self { source: CredentialSource::Environment, found: "the sandbox's one user".to_owned() }
     }
 }

@@ -8,7 +8,10 @@ use aws_sdk_iam::types::{self, Tag};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{AwsClients, ProgressReporter, check_resource_ownership, error, ownership_from_tags, retry};
+use super::{
+    AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error,
+    resource_ownership_from_tags, retry,
+};
 use crate::model::{
     aws::{
         account::{IamRole, ResourceOwnership},
@@ -22,12 +25,12 @@ use crate::model::{
 const ROLE_VISIBLE_WAIT: retry::PollLimits =
     retry::PollLimits::new("the role to be known to all of IAM", 60, 2);
 
-fn iam_role_label(name: &str) -> String {
+fn format_iam_role_label(name: &str) -> String {
     format!("role {name}")
 }
 
 /// A role as it is to be.
-pub(super) struct IamRoleSpec<'a> {
+pub(super) struct DesiredIamRole<'a> {
     pub name: String,
     pub description: &'static str,
     /// What a fresh one trusts.
@@ -36,11 +39,11 @@ pub(super) struct IamRoleSpec<'a> {
     pub repair_trust: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
 }
 
-fn iam_role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
+fn build_iam_role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
+    let built: Result<Vec<_>, _> = names.build_resource_tags().into_iter().map(tag).collect();
     built.map_err(|error| {
-        Failure::other_failure("a role's tags", error.to_string(), "report this as a fault of the tool")
+        Failure::new_generic_failure("a role's tags", error.to_string(), "report this as a fault of the tool")
     })
 }
 
@@ -55,14 +58,17 @@ fn iam_role_from_response(
     policy: Option<Value>,
 ) -> Result<IamRole, Failure> {
     let trust = match answer.assume_role_policy_document() {
-        Some(text) => decode_policy_document(text, &iam_role_label(answer.role_name()))?,
+        Some(text) => decode_policy_document(text, &format_iam_role_label(answer.role_name()))?,
         None => Value::Null,
     };
     Ok(IamRole {
         name: answer.role_name().to_owned(),
         arn: answer.arn().to_owned(),
         id: answer.role_id().to_owned(),
-        ownership: ownership_from_tags(answer.tags().iter().map(|tag| (tag.key(), tag.value())), names),
+        ownership: resource_ownership_from_tags(
+            answer.tags().iter().map(|tag| (tag.key(), tag.value())),
+            names,
+        ),
         trust,
         policy,
     })
@@ -74,7 +80,7 @@ impl AwsClients {
     /// # Errors
     /// Where IAM refuses or doesn't answer.
     pub async fn read_function_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
-        self.read_iam_role(names, &names.role_name()).await
+        self.read_iam_role(names, &names.function_role_name()).await
     }
 
     /// Reads a role and its inline policy of the same name.
@@ -89,20 +95,22 @@ impl AwsClients {
         let (found, inline) = tokio::try_join!(
             async {
                 let asked = self.iam.get_role().role_name(name).send().await;
-                error::none_if_not_found(
-                    asked.map_err(error::failure_for_aws_action("iam:GetRole", iam_role_label(name))),
+                error::none_if_aws_not_found(
+                    asked
+                        .map_err(error::build_aws_action_failure("iam:GetRole", format_iam_role_label(name))),
                 )
             },
             async {
                 let asked = self.iam.get_role_policy().role_name(name).policy_name(name).send().await;
-                error::none_if_not_found(
-                    asked.map_err(error::failure_for_aws_action("iam:GetRolePolicy", iam_role_label(name))),
-                )
+                error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
+                    "iam:GetRolePolicy",
+                    format_iam_role_label(name),
+                )))
             },
         )?;
         let Some(found) = found.and_then(|found| found.role) else { return Ok(None) };
         let inline = inline
-            .map(|inline| decode_policy_document(inline.policy_document(), &iam_role_label(name)))
+            .map(|inline| decode_policy_document(inline.policy_document(), &format_iam_role_label(name)))
             .transpose()?;
         iam_role_from_response(names, &found, inline).map(Some)
     }
@@ -117,10 +125,10 @@ impl AwsClients {
         seen: Option<&IamRole>,
         boundary: Option<&str>,
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
-        let wanted = IamRoleSpec {
-            name: names.role_name(),
+        let wanted = DesiredIamRole {
+            name: names.function_role_name(),
             description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
             trust: policy::build_function_trust_policy(),
             repair_trust: &|trust| {
@@ -138,15 +146,15 @@ impl AwsClients {
     pub(super) async fn ensure_iam_role(
         &self,
         names: &ResourceNames,
-        wanted: &IamRoleSpec<'_>,
+        wanted: &DesiredIamRole<'_>,
         seen: Option<&IamRole>,
         boundary: Option<&str>,
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
         let Some(seen) = seen else { return self.create_iam_role(names, wanted, boundary, say).await };
         let name = &wanted.name;
-        check_resource_ownership(&iam_role_label(name), &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&format_iam_role_label(name), &seen.ownership, adopt)?;
         let mended = (wanted.repair_trust)(&seen.trust);
         let unmarked = seen.ownership == ResourceOwnership::Unmarked;
         if mended.is_none() && !unmarked {
@@ -154,12 +162,15 @@ impl AwsClients {
         }
         let now = self.read_iam_role(names, name).await?;
         if now.as_ref() != Some(seen) {
-            return Err(Failure::drift_failure(iam_role_label(name), "it was changed since it was shown"));
+            return Err(Failure::new_plan_drift_failure(
+                format_iam_role_label(name),
+                "it was changed since it was shown",
+            ));
         }
         if unmarked {
             let asked =
-                self.iam.tag_role().role_name(name).set_tags(Some(iam_role_tags(names)?)).send().await;
-            asked.map_err(error::failure_for_aws_action("iam:TagRole", iam_role_label(name)))?;
+                self.iam.tag_role().role_name(name).set_tags(Some(build_iam_role_tags(names)?)).send().await;
+            asked.map_err(error::build_aws_action_failure("iam:TagRole", format_iam_role_label(name)))?;
         }
         if let Some(trust) = &mended {
             self.iam
@@ -168,7 +179,10 @@ impl AwsClients {
                 .policy_document(trust.to_string())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("iam:UpdateAssumeRolePolicy", iam_role_label(name)))?;
+                .map_err(error::build_aws_action_failure(
+                    "iam:UpdateAssumeRolePolicy",
+                    format_iam_role_label(name),
+                ))?;
         }
         let trust = mended.unwrap_or_else(|| seen.trust.clone());
         Ok(IamRole { ownership: ResourceOwnership::Ours, trust, ..seen.clone() })
@@ -177,9 +191,9 @@ impl AwsClients {
     async fn create_iam_role(
         &self,
         names: &ResourceNames,
-        wanted: &IamRoleSpec<'_>,
+        wanted: &DesiredIamRole<'_>,
         boundary: Option<&str>,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
         let name = &wanted.name;
         let asked = self
@@ -189,14 +203,18 @@ impl AwsClients {
             .description(wanted.description)
             .assume_role_policy_document(wanted.trust.to_string())
             .set_permissions_boundary(boundary.map(str::to_owned))
-            .set_tags(Some(iam_role_tags(names)?))
+            .set_tags(Some(build_iam_role_tags(names)?))
             .send()
             .await
-            .map_err(error::failure_for_aws_action("iam:CreateRole", iam_role_label(name)));
+            .map_err(error::build_aws_action_failure("iam:CreateRole", format_iam_role_label(name)));
         match asked {
             Ok(answer) => {
                 let made = answer.role.ok_or_else(|| {
-                    error::missing_response_part_failure("iam:CreateRole", iam_role_label(name), "the role")
+                    error::build_missing_response_part_failure(
+                        "iam:CreateRole",
+                        format_iam_role_label(name),
+                        "the role",
+                    )
                 })?;
                 let role = iam_role_from_response(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
@@ -209,7 +227,10 @@ impl AwsClients {
                 if found.ownership == ResourceOwnership::Ours {
                     Ok(found)
                 } else {
-                    Err(Failure::drift_failure(iam_role_label(name), "somebody made it meanwhile"))
+                    Err(Failure::new_plan_drift_failure(
+                        format_iam_role_label(name),
+                        "somebody made it meanwhile",
+                    ))
                 }
             }
             Err(failure) => Err(failure),
@@ -226,7 +247,7 @@ impl AwsClients {
         role: &IamRole,
         key_arn: &str,
         account: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         self.ensure_inline_role_policy(role, policy::build_function_role_policy(names, key_arn, account), say)
             .await
@@ -240,7 +261,7 @@ impl AwsClients {
         &self,
         role: &IamRole,
         ours: Value,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let new = match &role.policy {
             Some(standing) if policy::has_all_policy_statements(standing, &ours) => {
@@ -257,7 +278,10 @@ impl AwsClients {
                 .policy_document(new.to_string())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("iam:PutRolePolicy", iam_role_label(&role.name)))
+                .map_err(error::build_aws_action_failure(
+                    "iam:PutRolePolicy",
+                    format_iam_role_label(&role.name),
+                ))
         };
         retry::retry_while_transient(
             ROLE_VISIBLE_WAIT,
@@ -273,7 +297,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where IAM refuses them.
-    pub async fn ensure_service_linked_roles(&self, say: ProgressReporter<'_>) -> Result<(), Failure> {
+    pub async fn ensure_service_linked_roles(&self, say: WaitProgressReporter<'_>) -> Result<(), Failure> {
         tokio::try_join!(
             self.ensure_service_linked_role(
                 "AWSServiceRoleForLambdaReplicator",
@@ -293,11 +317,11 @@ impl AwsClients {
         &self,
         name: &str,
         service: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         let what = format!("service-linked role {name}");
         let asked = self.iam.get_role().role_name(name).send().await;
-        match asked.map_err(error::failure_for_aws_action("iam:GetRole", &what)) {
+        match asked.map_err(error::build_aws_action_failure("iam:GetRole", &what)) {
             Ok(_) => return Ok(()),
             // Where it may not be looked at it is asked for: that it is there already is no failure.
             Err(failure) if matches!(failure.kind, FailureKind::Missing | FailureKind::Denied) => {}
@@ -305,7 +329,7 @@ impl AwsClients {
         }
         say(&format!("making {what}, once in this account"));
         let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
-        match asked.map_err(error::failure_for_aws_action("iam:CreateServiceLinkedRole", &what)) {
+        match asked.map_err(error::build_aws_action_failure("iam:CreateServiceLinkedRole", &what)) {
             Err(failure)
                 if failure.why.contains("has been taken in this account")
                     || error::has_aws_error_code(&failure, "EntityAlreadyExists") =>

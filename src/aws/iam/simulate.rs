@@ -34,9 +34,9 @@ impl AwsClients {
         if needs.is_empty() {
             return Ok(Vec::new());
         }
-        let source = match self.resolve_policy_source_arn(principal).await? {
+        let source = match self.find_simulation_principal_arn(principal).await? {
             Ok(source) => source,
-            Err(why) => return Ok(vec![permissions_unknown_check(&why)]),
+            Err(why) => return Ok(vec![build_permissions_unknown_check(&why)]),
         };
         let asked: Vec<_> = group_permissions_into_batches(needs)
             .into_iter()
@@ -49,7 +49,9 @@ impl AwsClients {
             match batch {
                 Ok(batch) | Err(SimulationUnanswered::Batch(batch)) => checks.extend(batch),
                 // Who may not ask of one batch may ask of none.
-                Err(SimulationUnanswered::Denied(why)) => return Ok(vec![permissions_unknown_check(&why)]),
+                Err(SimulationUnanswered::Denied(why)) => {
+                    return Ok(vec![build_permissions_unknown_check(&why)]);
+                }
             }
         }
         checks.sort_by_key(|(place, _)| *place);
@@ -57,7 +59,10 @@ impl AwsClients {
     }
 
     /// The ARN to simulate, or why there is none: only users and roles of IAM can be.
-    async fn resolve_policy_source_arn(&self, principal: &str) -> Result<Result<String, String>, Failure> {
+    async fn find_simulation_principal_arn(
+        &self,
+        principal: &str,
+    ) -> Result<Result<String, String>, Failure> {
         let mut parts = principal.splitn(6, ':').skip(2);
         let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
         match (service, rest.split('/').collect::<Vec<_>>().as_slice()) {
@@ -65,12 +70,12 @@ impl AwsClients {
             // The session's ARN lacks the role's path, so the role is asked for its own ARN.
             ("sts", ["assumed-role", role, ..]) => {
                 let asked = self.iam.get_role().role_name(*role).send().await;
-                match asked.map_err(error::failure_for_aws_action("iam:GetRole", format!("role {role}"))) {
+                match asked.map_err(error::build_aws_action_failure("iam:GetRole", format!("role {role}"))) {
                     Ok(answer) => Ok(answer
                         .role
                         .map(|role| role.arn)
                         .ok_or_else(|| format!("role {role} has no ARN: cannot be checked"))),
-                    Err(failure) => simulation_unknown_reason(failure).map(Err),
+                    Err(failure) => explain_unknown_simulation(failure).map(Err),
                 }
             }
             ("iam", ["root"]) => Ok(Err(
@@ -89,7 +94,7 @@ impl AwsClients {
         let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
         let resources: Vec<String> =
-            distinct(batch.iter().map(|(_, need)| need.concrete_resource_arn()).collect());
+            distinct(batch.iter().map(|(_, need)| need.simulation_resource_arn()).collect());
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -103,7 +108,7 @@ impl AwsClients {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("iam:SimulatePrincipalPolicy", source));
+                .map_err(error::build_aws_action_failure("iam:SimulatePrincipalPolicy", source));
             match asked {
                 Ok(page) => {
                     results.extend_from_slice(page.evaluation_results());
@@ -111,9 +116,9 @@ impl AwsClients {
                 }
                 Err(failure) => {
                     let denied = failure.kind == FailureKind::Denied;
-                    let why = simulation_unknown_reason(failure)?;
+                    let why = explain_unknown_simulation(failure)?;
                     let unknown = |(place, need): (usize, &RequiredPermission)| {
-                        (place, CheckResult::unknown_check(need.action, &why))
+                        (place, CheckResult::new_unknown_check(need.action, &why))
                     };
                     return Ok(Err(if denied {
                         SimulationUnanswered::Denied(why)
@@ -132,7 +137,7 @@ impl AwsClients {
             if resources.len() == 1 || has_simulation_for_resource(need, &results) {
                 checks.push((place, check_from_simulation(need, &results)));
             } else {
-                again.entry(need.concrete_resource_arn()).or_default().push((place, need));
+                again.entry(need.simulation_resource_arn()).or_default().push((place, need));
             }
         }
         // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
@@ -148,7 +153,7 @@ impl AwsClients {
 
 /// Whether the results name the need's own resource, in either form.
 fn has_simulation_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
-    let sample = need.concrete_resource_arn();
+    let sample = need.simulation_resource_arn();
     let inside = |one: &EvaluationResult| {
         one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
     };
@@ -167,8 +172,8 @@ enum SimulationUnanswered {
 }
 
 /// The one check where nothing can be asked: it stops nobody.
-fn permissions_unknown_check(why: &str) -> CheckResult {
-    CheckResult::unknown_check(
+fn build_permissions_unknown_check(why: &str) -> CheckResult {
+    CheckResult::new_unknown_check(
         "permissions",
         format!(
             "{why}; going on is safe: what is denied ends its step with the action's name, and the next run goes on from there"
@@ -177,7 +182,7 @@ fn permissions_unknown_check(why: &str) -> CheckResult {
 }
 
 /// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
-fn simulation_unknown_reason(failure: Failure) -> Result<String, Failure> {
+fn explain_unknown_simulation(failure: Failure) -> Result<String, Failure> {
     match failure.kind {
         FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Interrupted => Err(failure),
         _ => Ok(format!("cannot be checked: {}", failure.why)),
@@ -195,7 +200,7 @@ fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<Permissio
         let alone = one.1.action.ends_with('*');
         let fits = |batch: &&mut PermissionBatch<'_>| {
             let first = batch[0].1;
-            permission_service_name(first) == permission_service_name(one.1)
+            aws_service_of_permission(first) == aws_service_of_permission(one.1)
                 && first.context == one.1.context
                 && first.action.ends_with('*') == alone
         };
@@ -207,7 +212,7 @@ fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<Permissio
     all
 }
 
-fn permission_service_name(need: &RequiredPermission) -> &str {
+fn aws_service_of_permission(need: &RequiredPermission) -> &str {
     need.action.split(':').next().unwrap_or_default()
 }
 
@@ -241,7 +246,7 @@ fn build_simulation_context(need: &RequiredPermission) -> Vec<ContextEntry> {
 
 /// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
 fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]) -> CheckResult {
-    let sample = need.concrete_resource_arn();
+    let sample = need.simulation_resource_arn();
     let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
     let inner: Vec<&ResourceSpecificResult> = of_action()
         .flat_map(EvaluationResult::resource_specific_results)
@@ -266,19 +271,19 @@ fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]
     missing.dedup();
     let allowed = decisions.iter().all(|one| **one == PolicyEvaluationDecisionType::Allowed);
     if decisions.is_empty() {
-        return CheckResult::unknown_check(need.action, "IAM's simulation said nothing of it");
+        return CheckResult::new_unknown_check(need.action, "IAM's simulation said nothing of it");
     }
     if !missing.is_empty() {
-        return CheckResult::unknown_check(
+        return CheckResult::new_unknown_check(
             need.action,
             format!("depends on {}, which only the real request has", missing.join(", ")),
         );
     }
     if allowed {
-        return CheckResult::passed_check(need.action, format!("allowed on {}", need.resource));
+        return CheckResult::new_passed_check(need.action, format!("allowed on {}", need.resource));
     }
     if need.optional {
-        return CheckResult::unknown_check(
+        return CheckResult::new_unknown_check(
             need.action,
             format!(
                 "not allowed on {}; only some installations need it ({})",
@@ -296,8 +301,8 @@ fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]
         .filter_map(|one| one.permissions_boundary_decision_detail())
         .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
         .any(|one| !one.allowed_by_permissions_boundary());
-    let (why, next) = explain_refusal(organization, boundary, explicit);
-    CheckResult::failed_check(
+    let (why, next) = explain_simulated_refusal(organization, boundary, explicit);
+    CheckResult::new_failed_check(
         need.action,
         format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
         next,
@@ -305,7 +310,11 @@ fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]
 }
 
 /// Tells what refuses, the outermost first, and what to do about it.
-fn explain_refusal(organization: bool, boundary: bool, explicit: bool) -> (&'static str, &'static str) {
+fn explain_simulated_refusal(
+    organization: bool,
+    boundary: bool,
+    explicit: bool,
+) -> (&'static str, &'static str) {
     match (organization, boundary, explicit) {
         (true, ..) => {
             ("the organization doesn't allow it", "ask who keeps the organization's service control policies")

@@ -6,7 +6,10 @@ mod policy;
 
 use std::time::Duration;
 
-use super::{AwsClients, ProgressReporter, check_resource_ownership, error, ownership_from_tags, retry};
+use super::{
+    AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error,
+    resource_ownership_from_tags, retry,
+};
 use crate::model::{
     aws::{
         account::{KmsKey, ResourceOwnership},
@@ -32,15 +35,19 @@ const CREATE_ATTEMPTS_MAX: usize = 3;
 /// How long a key that was made without an answer may take to be found by its tag.
 const ORPHAN_SEARCH_DELAY: Duration = Duration::from_secs(5);
 
-fn kms_key_label(names: &ResourceNames) -> String {
+fn format_kms_key_label(names: &ResourceNames) -> String {
     format!("KMS key {}", names.kms_alias_name())
 }
 
-fn kms_key_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
+fn build_kms_key_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().tag_key(key).tag_value(value).build();
-    let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
+    let built: Result<Vec<_>, _> = names.build_resource_tags().into_iter().map(tag).collect();
     built.map_err(|error| {
-        Failure::other_failure(kms_key_label(names), error.to_string(), "report this as a fault of the tool")
+        Failure::new_generic_failure(
+            format_kms_key_label(names),
+            error.to_string(),
+            "report this as a fault of the tool",
+        )
     })
 }
 
@@ -62,8 +69,8 @@ impl AwsClients {
         id: &str,
     ) -> Result<Option<KeyMetadata>, Failure> {
         let asked = self.kms.describe_key().key_id(id).send().await;
-        let found = error::none_if_not_found(
-            asked.map_err(error::failure_for_aws_action("kms:DescribeKey", kms_key_label(names))),
+        let found = error::none_if_aws_not_found(
+            asked.map_err(error::build_aws_action_failure("kms:DescribeKey", format_kms_key_label(names))),
         )?;
         Ok(found.and_then(|found| found.key_metadata))
     }
@@ -74,9 +81,12 @@ impl AwsClients {
         id: &str,
     ) -> Result<ResourceOwnership, Failure> {
         let asked = self.kms.list_resource_tags().key_id(id).send().await;
-        let found =
-            asked.map_err(error::failure_for_aws_action("kms:ListResourceTags", kms_key_label(names)))?;
-        Ok(ownership_from_tags(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
+        let found = asked
+            .map_err(error::build_aws_action_failure("kms:ListResourceTags", format_kms_key_label(names)))?;
+        Ok(resource_ownership_from_tags(
+            found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())),
+            names,
+        ))
     }
 
     async fn read_kms_key_details(
@@ -86,7 +96,7 @@ impl AwsClients {
         alias: bool,
     ) -> Result<KmsKey, Failure> {
         let id = found.key_id();
-        let what = kms_key_label(names);
+        let what = format_kms_key_label(names);
         let (ownership, policy) =
             tokio::try_join!(self.read_kms_key_ownership(names, id), self.read_kms_key_policy(&what, id))?;
         Ok(KmsKey {
@@ -100,7 +110,7 @@ impl AwsClients {
     }
 
     /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
-    async fn keep_key_if_ours(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
+    async fn kms_key_id_if_ours(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
         match self.read_kms_key_ownership(names, &id).await {
             Ok(ownership) => Ok((ownership == ResourceOwnership::Ours).then_some(id)),
             Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Missing) => Ok(None),
@@ -112,8 +122,8 @@ impl AwsClients {
     async fn has_our_kms_alias(&self, names: &ResourceNames, id: &str) -> Result<bool, Failure> {
         let mut pages = self.kms.list_aliases().key_id(id).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(error::failure_for_aws_action("kms:ListAliases", kms_key_label(names)))?;
+            let page = page
+                .map_err(error::build_aws_action_failure("kms:ListAliases", format_kms_key_label(names)))?;
             let ours = |alias: &str| alias.starts_with("alias/packagecloud_cloudfront");
             if page.aliases().iter().any(|alias| alias.alias_name().is_some_and(ours)) {
                 return Ok(true);
@@ -127,9 +137,9 @@ impl AwsClients {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
-                page.map_err(error::failure_for_aws_action("kms:ListKeys", "the account's KMS keys"))?;
+                page.map_err(error::build_aws_action_failure("kms:ListKeys", "the account's KMS keys"))?;
             let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
-            let asked: Vec<_> = ids.map(|id| self.keep_key_if_ours(names, id)).collect();
+            let asked: Vec<_> = ids.map(|id| self.kms_key_id_if_ours(names, id)).collect();
             let marked: Vec<Option<String>> =
                 stream::iter(asked).buffered(TAG_READ_CONCURRENCY_MAX).try_collect().await?;
             for id in marked.into_iter().flatten() {
@@ -155,13 +165,13 @@ impl AwsClients {
         role_arn: &str,
         account: &str,
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
         let Some(seen) = seen else { return self.create_kms_key(names, role_arn, account, say).await };
-        check_resource_ownership(&kms_key_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&format_kms_key_label(names), &seen.ownership, adopt)?;
         if seen.state != "Enabled" {
-            return Err(Failure::other_failure(
-                kms_key_label(names),
+            return Err(Failure::new_generic_failure(
+                format_kms_key_label(names),
                 format!("its state is {}, so it can't be used", seen.state),
                 "enable it, or cancel its deletion, in the KMS console; then try again",
             ));
@@ -170,8 +180,8 @@ impl AwsClients {
             return Ok(seen.clone());
         }
         let asked =
-            self.kms.tag_resource().key_id(&seen.id).set_tags(Some(kms_key_tags(names)?)).send().await;
-        asked.map_err(error::failure_for_aws_action("kms:TagResource", kms_key_label(names)))?;
+            self.kms.tag_resource().key_id(&seen.id).set_tags(Some(build_kms_key_tags(names)?)).send().await;
+        asked.map_err(error::build_aws_action_failure("kms:TagResource", format_kms_key_label(names)))?;
         Ok(KmsKey { ownership: ResourceOwnership::Ours, ..seen.clone() })
     }
 
@@ -182,11 +192,11 @@ impl AwsClients {
         names: &ResourceNames,
         role_arn: &str,
         account: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
         let policy = build_kms_key_policy(names, role_arn, account);
         let once = aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled());
-        let tags = kms_key_tags(names)?;
+        let tags = build_kms_key_tags(names)?;
         let create = || async {
             self.kms
                 .create_key()
@@ -197,7 +207,7 @@ impl AwsClients {
                 .config_override(once.clone())
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("kms:CreateKey", kms_key_label(names)))
+                .map_err(error::build_aws_action_failure("kms:CreateKey", format_kms_key_label(names)))
         };
         let mut last = None;
         for _ in 0..CREATE_ATTEMPTS_MAX {
@@ -212,7 +222,11 @@ impl AwsClients {
             let failure = match asked {
                 Ok(answer) => {
                     let made = answer.key_metadata.ok_or_else(|| {
-                        error::missing_response_part_failure("kms:CreateKey", kms_key_label(names), "the key")
+                        error::build_missing_response_part_failure(
+                            "kms:CreateKey",
+                            format_kms_key_label(names),
+                            "the key",
+                        )
                     })?;
                     return Ok(KmsKey {
                         id: made.key_id().to_owned(),
@@ -236,7 +250,11 @@ impl AwsClients {
             last = Some(failure);
         }
         Err(last.unwrap_or_else(|| {
-            error::missing_response_part_failure("kms:CreateKey", kms_key_label(names), "the key")
+            error::build_missing_response_part_failure(
+                "kms:CreateKey",
+                format_kms_key_label(names),
+                "the key",
+            )
         }))
     }
 
@@ -248,7 +266,7 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         key: &KmsKey,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         if key.alias {
             return Ok(());
@@ -261,7 +279,7 @@ impl AwsClients {
                 .target_key_id(&key.id)
                 .send()
                 .await;
-            asked.map_err(error::failure_for_aws_action("kms:CreateAlias", names.kms_alias_name()))
+            asked.map_err(error::build_aws_action_failure("kms:CreateAlias", names.kms_alias_name()))
         };
         let done = retry::retry_while_transient(
             KEY_VISIBLE_WAIT,
@@ -278,7 +296,10 @@ impl AwsClients {
                 if points.key_id() == key.id {
                     Ok(())
                 } else {
-                    Err(Failure::drift_failure(names.kms_alias_name(), "it points at another key by now"))
+                    Err(Failure::new_plan_drift_failure(
+                        names.kms_alias_name(),
+                        "it points at another key by now",
+                    ))
                 }
             }
             done => done.map(|_| ()),
@@ -304,7 +325,7 @@ impl AwsClients {
                 .encryption_context(COST_TAG, bucket)
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action("kms:Encrypt", &what))
+                .map_err(error::build_aws_action_failure("kms:Encrypt", &what))
         };
         let done = retry::retry_while_transient(
             KEY_VISIBLE_WAIT,
@@ -313,9 +334,9 @@ impl AwsClients {
             encrypt,
         );
         let answer = done.await?;
-        let ciphertext = answer
-            .ciphertext_blob
-            .ok_or_else(|| error::missing_response_part_failure("kms:Encrypt", what, "the ciphertext"))?;
+        let ciphertext = answer.ciphertext_blob.ok_or_else(|| {
+            error::build_missing_response_part_failure("kms:Encrypt", what, "the ciphertext")
+        })?;
         Ok(ciphertext.into_inner())
     }
 }

@@ -6,8 +6,8 @@ use aws_config::Region;
 use aws_sdk_kms::types::KeyManagerType;
 use serde_json::Value;
 
-use super::kms_key_label;
-use crate::aws::{AwsClients, ProgressReporter, error, lazy_sdk_client, retry};
+use super::format_kms_key_label;
+use crate::aws::{AwsClients, WaitProgressReporter, error, lazy_sdk_client, retry};
 use crate::model::{
     aws::{account::KmsKey, bucket::ObjectEncryptionKey, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -31,9 +31,9 @@ pub(super) fn is_unknown_principal_failure(failure: &Failure) -> bool {
 
 /// The same code means a delay and a permanent mistake: a principal that was deleted doesn't come back, so a policy
 /// that names one isn't sent.
-fn check_no_deleted_principals(what: &str, document: &Value) -> Result<(), Failure> {
+fn check_key_policy_deleted_principals(what: &str, document: &Value) -> Result<(), Failure> {
     match policy::find_deleted_principals(document).first() {
-        Some(gone) => Err(Failure::other_failure(
+        Some(gone) => Err(Failure::new_generic_failure(
             format!("the policy of {what}"),
             format!("it names {gone}, a principal that was deleted: KMS refuses to store it again"),
             "remove that principal from the key's policy in the KMS console, then try again",
@@ -49,7 +49,7 @@ impl AwsClients {
     /// Where KMS refuses, or the policy isn't JSON.
     pub(super) async fn read_kms_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
         let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
-        let found = asked.map_err(error::failure_for_aws_action("kms:GetKeyPolicy", what))?;
+        let found = asked.map_err(error::build_aws_action_failure("kms:GetKeyPolicy", what))?;
         policy::parse_policy_json(found.policy().unwrap_or("{}"), what)
     }
 
@@ -64,10 +64,17 @@ impl AwsClients {
         key: &KmsKey,
         role_arn: &str,
         account: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let ours = policy::build_kms_key_policy(names, role_arn, account);
-        self.ensure_kms_policy_statements(&kms_key_label(names), &key.id, Some(&key.policy), &ours, say).await
+        self.ensure_kms_policy_statements(
+            &format_kms_key_label(names),
+            &key.id,
+            Some(&key.policy),
+            &ours,
+            say,
+        )
+        .await
     }
 
     /// Lets CloudFront decrypt for this distribution by a key that objects lie under, in its region. Only on a
@@ -81,12 +88,12 @@ impl AwsClients {
         key_arn: &str,
         distribution_arn: &str,
         account: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, account);
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
         let what = format!("the objects' KMS key {key_arn}");
-        self.with_kms_region(key_arn)
+        self.clone_with_kms_region(key_arn)
             .ensure_kms_policy_statements(&what, key_arn, None, &ours, say)
             .await
             .map(|_| ())
@@ -104,10 +111,10 @@ impl AwsClients {
         distribution_arn: Option<&str>,
         account: &str,
     ) -> Result<ObjectEncryptionKey, Failure> {
-        let there = self.with_kms_region(key);
+        let there = self.clone_with_kms_region(key);
         let what = format!("the objects' KMS key {key}");
         let asked = there.kms.describe_key().key_id(key).send().await;
-        let found = match asked.map_err(error::failure_for_aws_action("kms:DescribeKey", &what)) {
+        let found = match asked.map_err(error::build_aws_action_failure("kms:DescribeKey", &what)) {
             Ok(found) => found.key_metadata,
             // S3's own key isn't there before an object lies under it.
             Err(failure) if failure.kind == FailureKind::Missing && key.ends_with("aws/s3") => {
@@ -139,7 +146,7 @@ impl AwsClients {
     }
 
     /// The same with KMS in the region of the key's ARN, else of the bucket.
-    fn with_kms_region(&self, key: &str) -> Self {
+    fn clone_with_kms_region(&self, key: &str) -> Self {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
@@ -152,7 +159,7 @@ impl AwsClients {
         id: &str,
         seen: Option<&Value>,
         ours: &Value,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         if let Some(seen) = seen.filter(|seen| policy::has_all_policy_statements(seen, ours)) {
             return Ok(seen.clone());
@@ -162,17 +169,17 @@ impl AwsClients {
             return Ok(now);
         }
         if seen.is_some_and(|seen| !policy::is_same_policy(seen, &now)) {
-            return Err(Failure::drift_failure(
+            return Err(Failure::new_plan_drift_failure(
                 format!("the policy of {what}"),
                 "it was changed since it was shown",
             ));
         }
         let new = policy::merge_policy_by_sid(&now, ours);
-        check_no_deleted_principals(what, &new)?;
+        check_key_policy_deleted_principals(what, &new)?;
         let new = new.to_string();
         let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
-            asked.map_err(error::failure_for_aws_action("kms:PutKeyPolicy", what))
+            asked.map_err(error::build_aws_action_failure("kms:PutKeyPolicy", what))
         };
         let late =
             |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal_failure(failure);

@@ -9,12 +9,12 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where Lambda refuses or doesn't answer.
-    pub async fn read_lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
+    pub async fn read_lambda_concurrency_limit(&self) -> Result<(i32, i32), Failure> {
         let asked = self.lambda.get_account_settings().send().await;
         let found =
-            asked.map_err(error::failure_for_aws_action("lambda:GetAccountSettings", "Lambda's limits"))?;
+            asked.map_err(error::build_aws_action_failure("lambda:GetAccountSettings", "Lambda's limits"))?;
         let limit = found.account_limit.ok_or_else(|| {
-            error::missing_response_part_failure(
+            error::build_missing_response_part_failure(
                 "lambda:GetAccountSettings",
                 "Lambda's limits",
                 "the account's limit",

@@ -18,7 +18,7 @@ use aws_sdk_lambda::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::{AwsClients, ProgressReporter, check_resource_ownership, error, retry};
+use super::{AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error, retry};
 use crate::model::{
     aws::{
         account::{LambdaFunction, ResourceOwnership},
@@ -35,7 +35,7 @@ const FUNCTION_READY_WAIT: retry::PollLimits = retry::PollLimits::new("the funct
 
 /// What the function runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FunctionSettings<'a> {
+pub struct LambdaFunctionSettings<'a> {
     /// `nodejs24.x`.
     pub runtime: &'a str,
     /// `index.handler`.
@@ -46,7 +46,7 @@ pub struct FunctionSettings<'a> {
     pub timeout: i32,
 }
 
-impl FunctionSettings<'_> {
+impl LambdaFunctionSettings<'_> {
     /// Returns whether `function` runs so, as that role, with nothing that Lambda@Edge forbids.
     #[must_use]
     pub fn are_function_settings_met(&self, function: &LambdaFunction, role_arn: &str) -> bool {
@@ -59,17 +59,17 @@ impl FunctionSettings<'_> {
     }
 }
 
-fn lambda_function_label(names: &ResourceNames) -> String {
-    format!("Lambda function {}", names.function_name())
+fn format_lambda_function_label(names: &ResourceNames) -> String {
+    format!("Lambda function {}", names.lambda_function_name())
 }
 
-fn lambda_function_tags(names: &ResourceNames) -> HashMap<String, String> {
-    names.resource_tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+fn build_lambda_function_tags(names: &ResourceNames) -> HashMap<String, String> {
+    names.build_resource_tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// Returns base64 of the SHA-256, as Lambda says it.
 #[must_use]
-pub fn lambda_code_sha256(zip: &[u8]) -> String {
+pub fn compute_lambda_code_sha256(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }
 
@@ -84,17 +84,17 @@ impl AwsClients {
         names: &ResourceNames,
         seen: Option<&LambdaFunction>,
         role_arn: &str,
-        settings: FunctionSettings<'_>,
+        settings: LambdaFunctionSettings<'_>,
         zip: &[u8],
         adopt: bool,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<LambdaFunction, Failure> {
         let Some(seen) = seen else {
             return self.create_lambda_function(names, role_arn, settings, zip, say).await;
         };
-        check_resource_ownership(&lambda_function_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&format_lambda_function_label(names), &seen.ownership, adopt)?;
         if settings.are_function_settings_met(seen, role_arn)
-            && seen.code_sha256 == lambda_code_sha256(zip)
+            && seen.code_sha256 == compute_lambda_code_sha256(zip)
             && seen.ownership == ResourceOwnership::Ours
         {
             return Ok(seen.clone());
@@ -103,8 +103,8 @@ impl AwsClients {
         let now =
             now.filter(|now| now.revision_id == seen.revision_id && now.code_sha256 == seen.code_sha256);
         let Some(now) = now else {
-            return Err(Failure::drift_failure(
-                lambda_function_label(names),
+            return Err(Failure::new_plan_drift_failure(
+                format_lambda_function_label(names),
                 "it was changed since it was shown",
             ));
         };
@@ -115,15 +115,15 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         role_arn: &str,
-        settings: FunctionSettings<'_>,
+        settings: LambdaFunctionSettings<'_>,
         zip: &[u8],
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<LambdaFunction, Failure> {
         let create = || async {
             let asked = self
                 .lambda
                 .create_function()
-                .function_name(names.function_name())
+                .function_name(names.lambda_function_name())
                 .description(FUNCTION_DESCRIPTION)
                 .runtime(Runtime::from(settings.runtime))
                 .handler(settings.handler)
@@ -133,12 +133,12 @@ impl AwsClients {
                 .role(role_arn)
                 .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
                 .publish(false)
-                .set_tags(Some(lambda_function_tags(names)))
+                .set_tags(Some(build_lambda_function_tags(names)))
                 .send()
                 .await
-                .map_err(error::failure_for_aws_action(
+                .map_err(error::build_aws_action_failure(
                     "lambda:CreateFunction",
-                    lambda_function_label(names),
+                    format_lambda_function_label(names),
                 ));
             self.classify_function_role_failure(names, asked.map(|_| ())).await
         };
@@ -149,8 +149,8 @@ impl AwsClients {
                 self.wait_until_function_ready(names, say).await?;
                 let found = self.read_lambda_function(names).await?;
                 let Some(found) = found.filter(|found| found.ownership == ResourceOwnership::Ours) else {
-                    return Err(Failure::drift_failure(
-                        lambda_function_label(names),
+                    return Err(Failure::new_plan_drift_failure(
+                        format_lambda_function_label(names),
                         "somebody made it meanwhile",
                     ));
                 };
@@ -168,7 +168,7 @@ impl AwsClients {
             role_arn: role_arn.to_owned(),
             memory: settings.memory,
             timeout: settings.timeout,
-            code_sha256: lambda_code_sha256(zip),
+            code_sha256: compute_lambda_code_sha256(zip),
             description: FUNCTION_DESCRIPTION.to_owned(),
             revision_id,
             forbidden: Vec::new(),
@@ -182,9 +182,9 @@ impl AwsClients {
         names: &ResourceNames,
         mut now: LambdaFunction,
         role_arn: &str,
-        settings: FunctionSettings<'_>,
+        settings: LambdaFunctionSettings<'_>,
         zip: &[u8],
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<LambdaFunction, Failure> {
         let mut fresh = true;
         if now.ownership != ResourceOwnership::Ours {
@@ -201,13 +201,16 @@ impl AwsClients {
             self.update_function_settings(names, &now, role_arn, settings, say).await?;
             fresh = false;
         }
-        if now.code_sha256 != lambda_code_sha256(zip) || arm {
+        if now.code_sha256 != compute_lambda_code_sha256(zip) || arm {
             self.update_function_code(names, zip, say).await?;
             fresh = false;
         }
         if !fresh {
             now = self.read_lambda_function(names).await?.ok_or_else(|| {
-                Failure::drift_failure(lambda_function_label(names), "it was deleted meanwhile")
+                Failure::new_plan_drift_failure(
+                    format_lambda_function_label(names),
+                    "it was deleted meanwhile",
+                )
             })?;
         }
         Ok(now)
@@ -219,14 +222,14 @@ impl AwsClients {
         names: &ResourceNames,
         now: &LambdaFunction,
         role_arn: &str,
-        settings: FunctionSettings<'_>,
-        say: ProgressReporter<'_>,
+        settings: LambdaFunctionSettings<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         let update = || async {
             let mut call = self
                 .lambda
                 .update_function_configuration()
-                .function_name(names.function_name())
+                .function_name(names.lambda_function_name())
                 .runtime(Runtime::from(settings.runtime))
                 .handler(settings.handler)
                 .memory_size(settings.memory)
@@ -246,9 +249,9 @@ impl AwsClients {
                     .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build());
             }
             let asked = call.send().await;
-            let asked = asked.map_err(error::failure_for_aws_action(
+            let asked = asked.map_err(error::build_aws_action_failure(
                 "lambda:UpdateFunctionConfiguration",
-                lambda_function_label(names),
+                format_lambda_function_label(names),
             ));
             self.classify_function_role_failure(names, asked.map(|_| ())).await
         };
@@ -263,21 +266,21 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         zip: &[u8],
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         let update = || async {
             let asked = self
                 .lambda
                 .update_function_code()
-                .function_name(names.function_name())
+                .function_name(names.lambda_function_name())
                 .zip_file(Blob::new(zip))
                 .architectures(Architecture::X8664)
                 .publish(false)
                 .send()
                 .await;
-            asked.map_err(error::failure_for_aws_action(
+            asked.map_err(error::build_aws_action_failure(
                 "lambda:UpdateFunctionCode",
-                lambda_function_label(names),
+                format_lambda_function_label(names),
             ))
         };
         retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_in_progress, update)
@@ -290,17 +293,17 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where Lambda refuses it.
-    pub async fn adopt_lambda_function(
+    pub async fn tag_adopted_lambda_function(
         &self,
         names: &ResourceNames,
         seen: &LambdaFunction,
         adopt: bool,
     ) -> Result<LambdaFunction, Failure> {
-        check_resource_ownership(&lambda_function_label(names), &seen.ownership, adopt)?;
+        check_resource_ownership_allows_change(&format_lambda_function_label(names), &seen.ownership, adopt)?;
         let now = self.read_function_without_versions(names).await?;
         if now.is_none_or(|now| now.ownership != seen.ownership || now.arn != seen.arn) {
-            return Err(Failure::drift_failure(
-                lambda_function_label(names),
+            return Err(Failure::new_plan_drift_failure(
+                format_lambda_function_label(names),
                 "it was changed since it was shown",
             ));
         }
@@ -309,10 +312,18 @@ impl AwsClients {
     }
 
     async fn tag_lambda_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
-        let asked =
-            self.lambda.tag_resource().resource(arn).set_tags(Some(lambda_function_tags(names))).send().await;
+        let asked = self
+            .lambda
+            .tag_resource()
+            .resource(arn)
+            .set_tags(Some(build_lambda_function_tags(names)))
+            .send()
+            .await;
         asked
-            .map_err(error::failure_for_aws_action("lambda:TagResource", lambda_function_label(names)))
+            .map_err(error::build_aws_action_failure(
+                "lambda:TagResource",
+                format_lambda_function_label(names),
+            ))
             .map(|_| ())
     }
 
@@ -329,9 +340,12 @@ impl AwsClients {
         };
         match self.read_function_role(names).await {
             Ok(Some(role)) if policy::trusts_lambda_and_edgelambda(&role.trust) => Err(failure),
-            Ok(_) => Err(Failure::other_failure(
-                lambda_function_label(names),
-                format!("role {} isn't there, or doesn't trust lambda and edgelambda", names.role_name()),
+            Ok(_) => Err(Failure::new_generic_failure(
+                format_lambda_function_label(names),
+                format!(
+                    "role {} isn't there, or doesn't trust lambda and edgelambda",
+                    names.function_role_name()
+                ),
                 "look again, and let bootstrap mend the role",
             )),
             // It can't be looked at: then the wait is what there is.

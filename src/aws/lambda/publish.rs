@@ -2,8 +2,8 @@
 //!
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
-use super::{ROLE_ASSUMABLE_WAIT, is_function_update_in_progress, lambda_function_label, read};
-use crate::aws::{AwsClients, ProgressReporter, error, retry};
+use super::{ROLE_ASSUMABLE_WAIT, format_lambda_function_label, is_function_update_in_progress, read};
+use crate::aws::{AwsClients, WaitProgressReporter, error, retry};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction},
@@ -38,7 +38,7 @@ impl AwsClients {
         names: &ResourceNames,
         function: &LambdaFunction,
         description: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
         if let Some(found) = find_published_function_version(function, description) {
             return self.wait_until_function_version_active(&found.arn, say).await;
@@ -50,13 +50,13 @@ impl AwsClients {
                 let asked = self
                     .lambda
                     .update_function_configuration()
-                    .function_name(names.function_name())
+                    .function_name(names.lambda_function_name())
                     .description(description)
                     .send()
                     .await;
-                asked.map_err(error::failure_for_aws_action(
+                asked.map_err(error::build_aws_action_failure(
                     "lambda:UpdateFunctionConfiguration",
-                    lambda_function_label(names),
+                    format_lambda_function_label(names),
                 ))
             };
             retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, mark)
@@ -65,7 +65,10 @@ impl AwsClients {
             let now =
                 self.read_lambda_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
             let now = now.ok_or_else(|| {
-                Failure::drift_failure(lambda_function_label(names), "its code was changed meanwhile")
+                Failure::new_plan_drift_failure(
+                    format_lambda_function_label(names),
+                    "its code was changed meanwhile",
+                )
             })?;
             made = self.publish_function_version_once(names, &now, description, say).await?;
         }
@@ -77,28 +80,30 @@ impl AwsClients {
         names: &ResourceNames,
         function: &LambdaFunction,
         description: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
         let publish = || async {
             let asked = self
                 .lambda
                 .publish_version()
-                .function_name(names.function_name())
+                .function_name(names.lambda_function_name())
                 .code_sha256(&function.code_sha256)
                 .revision_id(&function.revision_id)
                 .description(description)
                 .send()
                 .await;
-            asked
-                .map_err(error::failure_for_aws_action("lambda:PublishVersion", lambda_function_label(names)))
+            asked.map_err(error::build_aws_action_failure(
+                "lambda:PublishVersion",
+                format_lambda_function_label(names),
+            ))
         };
         match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, publish)
             .await
         {
             Ok(made) => read::version_from_sdk!(made).ok_or_else(|| {
-                error::missing_response_part_failure(
+                error::build_missing_response_part_failure(
                     "lambda:PublishVersion",
-                    lambda_function_label(names),
+                    format_lambda_function_label(names),
                     "the version's number",
                 )
             }),
@@ -108,7 +113,10 @@ impl AwsClients {
                 let found = now.as_ref().filter(|now| now.code_sha256 == function.code_sha256);
                 let found = found.and_then(|now| find_published_function_version(now, description)).cloned();
                 found.ok_or_else(|| {
-                    Failure::drift_failure(lambda_function_label(names), "it was changed since it was shown")
+                    Failure::new_plan_drift_failure(
+                        format_lambda_function_label(names),
+                        "it was changed since it was shown",
+                    )
                 })
             }
             Err(failure) => Err(failure),
@@ -118,12 +126,12 @@ impl AwsClients {
     async fn wait_until_function_version_active(
         &self,
         arn: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
         retry::poll_until(VERSION_ACTIVE_WAIT, say, || async {
             match self.read_function_version(arn).await? {
                 Some(version) if version.state == "Failed" => {
-                    Err(read::function_not_ready_failure(arn, None))
+                    Err(read::build_function_not_ready_failure(arn, None))
                 }
                 Some(version) if matches!(version.state.as_str(), "Active" | "Inactive" | "") => {
                     Ok(Some(version))

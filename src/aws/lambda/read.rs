@@ -6,8 +6,8 @@ use aws_sdk_lambda::types::{
     Architecture, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime, State, TracingMode,
 };
 
-use super::{FUNCTION_READY_WAIT, lambda_function_label};
-use crate::aws::{AwsClients, ProgressReporter, error, ownership_from_tags, retry};
+use super::{FUNCTION_READY_WAIT, format_lambda_function_label};
+use crate::aws::{AwsClients, WaitProgressReporter, error, resource_ownership_from_tags, retry};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction},
@@ -28,7 +28,7 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
     ) -> Result<Option<LambdaFunction>, Failure> {
-        let versions = async { error::none_if_not_found(self.list_function_versions(names).await) };
+        let versions = async { error::none_if_aws_not_found(self.list_function_versions(names).await) };
         let (found, versions) = tokio::try_join!(self.read_function_without_versions(names), versions)?;
         Ok(found.map(|found| LambdaFunction { versions: versions.unwrap_or_default(), ..found }))
     }
@@ -41,19 +41,24 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
     ) -> Result<Option<LambdaFunction>, Failure> {
-        let asked = self.lambda.get_function().function_name(names.function_name()).send().await;
-        let found = error::none_if_not_found(
-            asked.map_err(error::failure_for_aws_action("lambda:GetFunction", lambda_function_label(names))),
-        )?;
+        let asked = self.lambda.get_function().function_name(names.lambda_function_name()).send().await;
+        let found = error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
+            "lambda:GetFunction",
+            format_lambda_function_label(names),
+        )))?;
         let Some(found) = found else { return Ok(None) };
         let part = |part| {
-            error::missing_response_part_failure("lambda:GetFunction", lambda_function_label(names), part)
+            error::build_missing_response_part_failure(
+                "lambda:GetFunction",
+                format_lambda_function_label(names),
+                part,
+            )
         };
         let configuration = found.configuration.ok_or_else(|| part("the configuration"))?;
         let tags = found.tags.unwrap_or_default();
         Ok(Some(LambdaFunction {
             arn: configuration.function_arn().ok_or_else(|| part("the ARN"))?.to_owned(),
-            ownership: ownership_from_tags(
+            ownership: resource_ownership_from_tags(
                 tags.iter().map(|(key, value)| (key.as_str(), value.as_str())),
                 names,
             ),
@@ -82,13 +87,13 @@ impl AwsClients {
         let mut pages = self
             .lambda
             .list_versions_by_function()
-            .function_name(names.function_name())
+            .function_name(names.lambda_function_name())
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_for_aws_action(
+            let page = page.map_err(error::build_aws_action_failure(
                 "lambda:ListVersionsByFunction",
-                lambda_function_label(names),
+                format_lambda_function_label(names),
             ))?;
             all.extend(page.versions().iter().filter_map(|found| version_from_sdk!(found)));
         }
@@ -102,8 +107,8 @@ impl AwsClients {
     /// Where Lambda refuses or doesn't answer.
     pub async fn read_function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
         let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
-        let found = asked.map_err(error::failure_for_aws_action("lambda:GetFunctionConfiguration", arn));
-        Ok(error::none_if_not_found(found)?.and_then(|found| version_from_sdk!(found)))
+        let found = asked.map_err(error::build_aws_action_failure("lambda:GetFunctionConfiguration", arn));
+        Ok(error::none_if_aws_not_found(found)?.and_then(|found| version_from_sdk!(found)))
     }
 
     /// Waits until `$LATEST` is active and its last update is through; returns its ARN and its revision then.
@@ -113,22 +118,29 @@ impl AwsClients {
     pub(super) async fn wait_until_function_ready(
         &self,
         names: &ResourceNames,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(String, String), Failure> {
         retry::poll_until(FUNCTION_READY_WAIT, say, || async {
-            let asked =
-                self.lambda.get_function_configuration().function_name(names.function_name()).send().await;
-            let asked = asked.map_err(error::failure_for_aws_action(
+            let asked = self
+                .lambda
+                .get_function_configuration()
+                .function_name(names.lambda_function_name())
+                .send()
+                .await;
+            let asked = asked.map_err(error::build_aws_action_failure(
                 "lambda:GetFunctionConfiguration",
-                lambda_function_label(names),
+                format_lambda_function_label(names),
             ));
-            let Some(found) = error::none_if_not_found(asked)? else { return Ok(None) };
+            let Some(found) = error::none_if_aws_not_found(asked)? else { return Ok(None) };
             if found.state() == Some(&State::Failed) {
-                return Err(function_not_ready_failure(&lambda_function_label(names), found.state_reason()));
+                return Err(build_function_not_ready_failure(
+                    &format_lambda_function_label(names),
+                    found.state_reason(),
+                ));
             }
             if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
-                return Err(function_not_ready_failure(
-                    &lambda_function_label(names),
+                return Err(build_function_not_ready_failure(
+                    &format_lambda_function_label(names),
                     found.last_update_status_reason(),
                 ));
             }
@@ -142,8 +154,8 @@ impl AwsClients {
 }
 
 /// Returns the failure of a function or version that Lambda could not make ready, with its reason.
-pub fn function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
-    Failure::other_failure(
+pub fn build_function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
+    Failure::new_generic_failure(
         what,
         format!("Lambda could not make it ready: {}", reason.unwrap_or("it gives no reason")),
         "look at the function in the Lambda console (us-east-1), then try again",
@@ -153,7 +165,7 @@ pub fn function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
 /// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
 macro_rules! version_from_sdk {
     ($found:expr) => {
-        $crate::aws::lambda::read::function_version_from_fields(
+        $crate::aws::lambda::read::function_version_from_lambda_fields(
             $found.function_arn(),
             $found.version(),
             $found.description(),
@@ -166,7 +178,7 @@ macro_rules! version_from_sdk {
 pub(super) use version_from_sdk;
 
 /// Returns a version from what Lambda says of it; none for `$LATEST`, which has no number.
-pub fn function_version_from_fields(
+pub fn function_version_from_lambda_fields(
     arn: Option<&str>,
     number: Option<&str>,
     description: Option<&str>,

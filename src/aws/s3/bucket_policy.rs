@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::aws::{AwsClients, ProgressReporter, error, retry};
+use crate::aws::{AwsClients, WaitProgressReporter, error, retry};
 use crate::model::{failure::Failure, iam::policy};
 
 /// A fresh identity isn't known to S3 at once.
@@ -13,7 +13,7 @@ const PRINCIPAL_KNOWN_WAIT: retry::PollLimits =
 const BUCKET_POLICY_EFFECTIVE_WAIT: retry::PollLimits =
     retry::PollLimits::new("the bucket policy to take effect", 60, 2);
 
-fn bucket_policy_label(bucket: &str) -> String {
+fn format_bucket_policy_label(bucket: &str) -> String {
     format!("the policy of bucket {bucket}")
 }
 
@@ -24,9 +24,10 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
-        let found = error::none_if_not_found(
-            asked.map_err(error::failure_for_aws_action("s3:GetBucketPolicy", bucket_policy_label(bucket))),
-        )?;
+        let found = error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
+            "s3:GetBucketPolicy",
+            format_bucket_policy_label(bucket),
+        )))?;
         Ok(found.and_then(|found| found.policy))
     }
 
@@ -34,9 +35,10 @@ impl AwsClients {
     async fn is_bucket_present(&self, bucket: &str) -> bool {
         let asked = self.s3.head_bucket().bucket(bucket).send().await;
         !matches!(
-            error::none_if_not_found(
-                asked.map_err(error::failure_for_aws_action("s3:ListBucket", bucket_policy_label(bucket)))
-            ),
+            error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
+                "s3:ListBucket",
+                format_bucket_policy_label(bucket)
+            ))),
             Ok(None)
         )
     }
@@ -51,30 +53,32 @@ impl AwsClients {
         expected_old: Option<&str>,
         new: &str,
         account: &str,
-        say: ProgressReporter<'_>,
+        say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
         let (now, identities) =
             tokio::try_join!(self.read_bucket_policy(bucket, account), self.list_origin_access_identities())?;
         let pairs: Vec<(&str, &str)> =
             identities.iter().map(|one| (one.id.as_str(), one.canonical_user_id.as_str())).collect();
         let parsed = |text: Option<&str>| {
-            text.map_or(Ok(Value::Null), |text| policy::parse_policy_json(text, &bucket_policy_label(bucket)))
+            text.map_or(Ok(Value::Null), |text| {
+                policy::parse_policy_json(text, &format_bucket_policy_label(bucket))
+            })
         };
         let (now, wanted) = (parsed(now.as_deref())?, parsed(Some(new))?);
         if policy::is_same_policy_with_identities(&now, &wanted, &pairs) {
             return Ok(());
         }
         if !policy::is_same_policy_with_identities(&now, &parsed(expected_old)?, &pairs) {
-            return Err(Failure::drift_failure(
-                bucket_policy_label(bucket),
+            return Err(Failure::new_plan_drift_failure(
+                format_bucket_policy_label(bucket),
                 "it was changed since it was shown",
             ));
         }
         let known = |canonical: &str| pairs.iter().any(|(_, one)| *one == canonical);
         if let Some(stranger) = policy::find_our_canonical_users(&wanted).into_iter().find(|one| !known(one))
         {
-            return Err(Failure::other_failure(
-                bucket_policy_label(bucket),
+            return Err(Failure::new_generic_failure(
+                format_bucket_policy_label(bucket),
                 format!("the canonical user {stranger} is no origin access identity of this account"),
                 "look again: the identity may have been deleted",
             ));
@@ -104,8 +108,10 @@ impl AwsClients {
             .expected_bucket_owner(account)
             .send()
             .await;
-        match asked.map_err(error::failure_for_aws_action("s3:PutBucketPolicy", bucket_policy_label(bucket)))
-        {
+        match asked.map_err(error::build_aws_action_failure(
+            "s3:PutBucketPolicy",
+            format_bucket_policy_label(bucket),
+        )) {
             // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
             Err(failure)
                 if error::has_aws_error_code(&failure, "NoSuchBucket")

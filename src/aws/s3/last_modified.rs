@@ -34,7 +34,7 @@ impl AwsClients {
         let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
-                page.map_err(error::failure_for_aws_action("s3:ListBucket", format!("bucket {bucket}")))?;
+                page.map_err(error::build_aws_action_failure("s3:ListBucket", format!("bucket {bucket}")))?;
             for object in page.contents() {
                 if object.key().is_some_and(|key| classes.classify_key(key) == ObjectCacheClass::Metadata) {
                     newest.count += 1;
@@ -61,7 +61,7 @@ impl AwsClients {
         let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
-                page.map_err(error::failure_for_aws_action("s3:ListBucket", format!("bucket {bucket}")))?;
+                page.map_err(error::build_aws_action_failure("s3:ListBucket", format!("bucket {bucket}")))?;
             let keys: Vec<String> = page
                 .contents
                 .unwrap_or_default()

@@ -17,7 +17,7 @@ use crate::model::{
     failure::{Failure, FailureKind},
 };
 
-fn bucket_label(bucket: &str) -> String {
+fn format_bucket_label(bucket: &str) -> String {
     format!("bucket {bucket}")
 }
 
@@ -30,15 +30,15 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.s3.list_buckets().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(error::failure_for_aws_action("s3:ListAllMyBuckets", "the account's buckets"))?;
+            let page = page
+                .map_err(error::build_aws_action_failure("s3:ListAllMyBuckets", "the account's buckets"))?;
             all.extend(page.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)));
         }
         Ok(all)
     }
 
     /// Reads where the bucket of this account lies, whatever region these clients are in:
-    /// [`AwsClients::with_bucket_region`] of it is the one to go on with.
+    /// [`AwsClients::clone_with_bucket_region`] of it is the one to go on with.
     ///
     /// # Errors
     /// Where the bucket isn't there or isn't this account's, or S3 refuses.
@@ -57,7 +57,7 @@ impl AwsClients {
                 if let (Some(region), Some(301 | 307 | 400)) = (told, status) {
                     return Ok(region.to_owned());
                 }
-                error::failure_for_aws_action("s3:ListBucket", bucket_label(name))(error)
+                error::build_aws_action_failure("s3:ListBucket", format_bucket_label(name))(error)
             }
         };
         match failure.kind {
@@ -69,7 +69,7 @@ impl AwsClients {
             FailureKind::Denied => {
                 let without = self.s3.head_bucket().bucket(name).send().await;
                 if without.is_ok() {
-                    Err(other_account_bucket_failure(name, account))
+                    Err(build_other_account_bucket_failure(name, account))
                 } else {
                     let why = format!(
                         "{}; it is another account's than {account}, or s3:ListBucket is missing",
@@ -84,8 +84,8 @@ impl AwsClients {
 
     async fn read_bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.get_bucket_location().bucket(name).expected_bucket_owner(account).send().await;
-        let found =
-            asked.map_err(error::failure_for_aws_action("s3:GetBucketLocation", bucket_label(name)))?;
+        let found = asked
+            .map_err(error::build_aws_action_failure("s3:GetBucketLocation", format_bucket_label(name)))?;
         Ok(match found.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             None | Some("") => EDGE_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),
@@ -115,7 +115,8 @@ impl AwsClients {
             .send();
         while all.len() < n {
             let Some(page) = pages.next().await else { break };
-            let page = page.map_err(error::failure_for_aws_action("s3:ListBucket", bucket_label(bucket)))?;
+            let page =
+                page.map_err(error::build_aws_action_failure("s3:ListBucket", format_bucket_label(bucket)))?;
             all.extend(page.contents().iter().map(|object| ListedObject {
                 key: object.key().unwrap_or_default().to_owned(),
                 size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
@@ -132,8 +133,8 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
-        let found = error::none_if_not_found(
-            asked.map_err(error::failure_for_aws_action("s3:GetObject", format!("s3://{bucket}/{key}"))),
+        let found = error::none_if_aws_not_found(
+            asked.map_err(error::build_aws_action_failure("s3:GetObject", format!("s3://{bucket}/{key}"))),
         )?;
         Ok(found.map(|found| ObjectHead {
             size: found.content_length().unwrap_or_default().try_into().unwrap_or_default(),
@@ -158,7 +159,7 @@ impl AwsClients {
             Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() == 416 => {
                 return Ok(Bytes::new());
             }
-            asked => asked.map_err(error::failure_for_aws_action("s3:GetObject", &object))?,
+            asked => asked.map_err(error::build_aws_action_failure("s3:GetObject", &object))?,
         };
         let body = found.body.collect().await.map_err(|error| {
             Failure::new(
@@ -172,9 +173,9 @@ impl AwsClients {
     }
 }
 
-fn other_account_bucket_failure(name: &str, account: &str) -> Failure {
-    Failure::other_failure(
-        bucket_label(name),
+fn build_other_account_bucket_failure(name: &str, account: &str) -> Failure {
+    Failure::new_generic_failure(
+        format_bucket_label(name),
         format!("it belongs to another account than {account}"),
         "use an identity of the account that owns the bucket",
     )

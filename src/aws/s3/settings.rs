@@ -4,7 +4,7 @@
 
 use aws_sdk_s3::types::ObjectOwnership;
 
-use super::bucket_label;
+use super::format_bucket_label;
 use crate::aws::{AwsClients, error};
 use crate::model::{
     aws::bucket::ObservedBucket,
@@ -22,26 +22,26 @@ impl AwsClients {
         region: &str,
         account: &str,
     ) -> Result<ObservedBucket, Failure> {
+        let what = || format_bucket_label(name);
         let (policy, versioning, encryption, ownership) = tokio::try_join!(
-            async { tolerate_unreadable_setting("policy", self.read_bucket_policy(name, account).await) },
+            async {
+                tolerate_unreadable_bucket_setting("policy", self.read_bucket_policy(name, account).await)
+            },
             async {
                 let asked =
                     self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
-                tolerate_unreadable_setting(
+                tolerate_unreadable_bucket_setting(
                     "versioning",
-                    asked
-                        .await
-                        .map_err(error::failure_for_aws_action("s3:GetBucketVersioning", bucket_label(name))),
+                    asked.await.map_err(error::build_aws_action_failure("s3:GetBucketVersioning", what())),
                 )
             },
             async {
                 let asked =
                     self.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(account).send();
-                let asked = asked.await.map_err(error::failure_for_aws_action(
-                    "s3:GetEncryptionConfiguration",
-                    bucket_label(name),
-                ));
-                tolerate_unreadable_setting("encryption", error::none_if_not_found(asked))
+                let asked = asked
+                    .await
+                    .map_err(error::build_aws_action_failure("s3:GetEncryptionConfiguration", what()));
+                tolerate_unreadable_bucket_setting("encryption", error::none_if_aws_not_found(asked))
             },
             async {
                 let asked = self
@@ -50,19 +50,19 @@ impl AwsClients {
                     .bucket(name)
                     .expected_bucket_owner(account)
                     .send();
-                let asked = asked.await.map_err(error::failure_for_aws_action(
-                    "s3:GetBucketOwnershipControls",
-                    bucket_label(name),
-                ));
-                tolerate_unreadable_setting("object ownership", error::none_if_not_found(asked))
+                let asked = asked
+                    .await
+                    .map_err(error::build_aws_action_failure("s3:GetBucketOwnershipControls", what()));
+                tolerate_unreadable_bucket_setting("object ownership", error::none_if_aws_not_found(asked))
             },
         )?;
-        let unread = [policy.as_ref().err(), versioning.as_ref().err(), encryption.as_ref().err()]
-            .into_iter()
-            .chain([ownership.as_ref().err()])
-            .flatten()
-            .cloned()
-            .collect();
+        let unread = [
+            policy.as_ref().err(),
+            versioning.as_ref().err(),
+            encryption.as_ref().err(),
+            ownership.as_ref().err(),
+        ];
+        let unread = unread.into_iter().flatten().cloned().collect();
         let versioning = versioning.ok().and_then(|found| found.status);
         let rules = encryption.ok().flatten().and_then(|found| found.server_side_encryption_configuration);
         let default = rules.and_then(|rules| {
@@ -89,7 +89,7 @@ impl AwsClients {
 }
 
 /// A part of the bucket, or why it can't be read; what makes everything else fail too goes on.
-fn tolerate_unreadable_setting<T>(
+fn tolerate_unreadable_bucket_setting<T>(
     part: &str,
     asked: Result<T, Failure>,
 ) -> Result<Result<T, String>, Failure> {

@@ -9,7 +9,7 @@ use crate::{
     edge::bundle::EdgeBundle,
     model::{
         secret::Secret,
-        url::token::{MacAlgorithm, TokenConstruction, sign_url_token},
+        url::token::{TokenMacAlgorithm, UrlTokenConstruction, sign_url_token},
     },
 };
 
@@ -81,7 +81,7 @@ fn sample_bundle(construction: &str) -> EdgeBundle {
 }
 
 fn sample_secrets() -> [Secret; 2] {
-    [Secret::from_random_bytes(&[1; 16]), Secret::from_random_bytes(&[2; 16])]
+    [Secret::generate_cloudfront_secret(&[1; 16]), Secret::generate_cloudfront_secret(&[2; 16])]
 }
 
 fn start_function(construction: &str, kms: &Arc<FakeKms>) -> EdgeFunctionInstance {
@@ -106,13 +106,13 @@ fn viewer_request_event(querystring: &str) -> Value {
 }
 
 fn signed_request_event(construction: &str, secret: &Secret) -> Value {
-    let construction: TokenConstruction = construction.parse().unwrap();
+    let construction: UrlTokenConstruction = construction.parse().unwrap();
     let key = construction.key.derive_hmac_key(secret).unwrap();
     let token = sign_url_token(
         &key,
         OBJECT_KEY,
         NOW.as_secs() + 300,
-        MacAlgorithm::Sha1,
+        TokenMacAlgorithm::Sha1,
         construction,
         "packages.example.com",
     );
@@ -121,7 +121,7 @@ fn signed_request_event(construction: &str, secret: &Secret) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() {
-    for construction in TokenConstruction::all_constructions() {
+    for construction in UrlTokenConstruction::list_token_constructions() {
         let construction = construction.to_string();
         let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
         let function = start_function(&construction, &kms);

@@ -59,17 +59,19 @@ impl BatchJobFollower<'_> {
         loop {
             let jobs = match self.read_batch_jobs().await {
                 Ok(jobs) => jobs,
-                Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient_failure(&failure) => {
+                Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient_aws_failure(&failure) => {
                     deaf += 1;
                     tokio::time::sleep(self.poll_interval).await;
                     continue;
                 }
-                Err(failure) => return Err(Failure { next: add_follow_hint(&failure.next), ..failure }),
+                Err(failure) => {
+                    return Err(Failure { next: append_batch_follow_hint(&failure.next), ..failure });
+                }
             };
             deaf = 0;
             say(&render_batch_job_states(&jobs), measure_batch_pace(&jobs, self.objects, began));
             if let Some(held) = jobs.iter().find(|job| job.state == BatchJobState::Suspended) {
-                return Err(suspended_job_failure(self.account, held));
+                return Err(build_suspended_job_failure(self.account, held));
             }
             if jobs.iter().all(|job| job.state.is_job_over()) {
                 for job in &jobs {
@@ -129,18 +131,18 @@ impl BatchJobFollower<'_> {
 }
 
 /// Whether asking again may help: the jobs go on whether or not they are asked about.
-fn is_transient_failure(failure: &Failure) -> bool {
+fn is_transient_aws_failure(failure: &Failure) -> bool {
     failure.kind == FailureKind::Unreachable
         || crate::aws::error::is_throttling_failure(failure)
         || failure.code.as_deref() == Some("InternalServiceException")
 }
 
-fn add_follow_hint(next: &str) -> String {
+fn append_batch_follow_hint(next: &str) -> String {
     format!("{next}; the jobs run on at AWS, and the same command follows them")
 }
 
-fn suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
-    Failure::other_failure(
+fn build_suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
+    Failure::new_generic_failure(
         format!("S3 Batch Operations job {}", job.id),
         format!(
             "it is suspended{}",
@@ -190,7 +192,7 @@ mod tests {
     fn a_job_that_waits_for_a_person_says_what_to_press() {
         let job =
             BatchJob { id: "j-1".to_owned(), why: "Awaiting confirmation".to_owned(), ..BatchJob::default() };
-        let failure = suspended_job_failure("123", &job);
+        let failure = build_suspended_job_failure("123", &job);
         assert_eq!(
             failure.to_string(),
             "S3 Batch Operations job j-1: it is suspended: Awaiting confirmation"

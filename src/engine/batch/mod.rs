@@ -8,7 +8,7 @@ mod plan;
 pub mod price;
 mod record;
 
-pub use self::plan::add_batch_changes;
+pub use self::plan::add_batch_changes_to_plan;
 
 use std::{
     io::Write as _,
@@ -32,7 +32,7 @@ use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
 use crate::model::{
     aws::{account::IamRole, evidence::ReindexEvidence},
     failure::{Failure, FailureKind},
-    run::{answers::OperatorAnswers, goal::Step},
+    run::{answers::OperatorAnswers, goal::StageStep},
 };
 
 /// Between two looks at the jobs.
@@ -51,7 +51,7 @@ struct BatchStatePaths {
 }
 
 impl BatchStatePaths {
-    fn from_session(session: &Session) -> Self {
+    fn batch_paths_from_session(session: &Session) -> Self {
         let dir = session.host.state.state_dir_path();
         Self {
             spool: dir.join("batch"),
@@ -63,14 +63,14 @@ impl BatchStatePaths {
 
     fn remove_local_batch_files(&self) {
         // Losing them, or not, loses no more than time.
-        for path in [&self.record, &self.cursor, &reindex::reindex_finished_marker_path(&self.cursor)] {
+        for path in [&self.record, &self.cursor, &reindex::build_reindex_finished_marker_path(&self.cursor)] {
             let _ = std::fs::remove_file(path);
         }
         let _ = std::fs::remove_dir_all(&self.spool);
     }
 }
 
-fn render_job_count(count: usize) -> String {
+fn render_batch_job_count(count: usize) -> String {
     if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
 }
 
@@ -91,11 +91,11 @@ impl BatchReindex<'_> {
     /// # Errors
     /// Fails where AWS refuses a step, it is stopped, or a file of the state directory can't be written.
     pub async fn run_batch_reindex(&self) -> Result<(), Failure> {
-        let target = self.session.resolve_aws_target(self.answers).await?;
-        let places = BatchStatePaths::from_session(self.session);
+        let target = self.session.get_or_discover_aws_target(self.answers).await?;
+        let places = BatchStatePaths::batch_paths_from_session(self.session);
         let role = self.ensure_batch_role(&target).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
-        let rules = reindex::reindex_cursor_rules(target.names.bucket_name(), &self.options.answers);
+        let rules = reindex::render_reindex_cursor_rules(target.names.bucket_name(), &self.options.answers);
         let mut left = BatchRecord::load_batch_record(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
             self.follow_older_batch_jobs(&target, left.as_ref(), &places).await?;
@@ -107,20 +107,20 @@ impl BatchReindex<'_> {
         let mut record = if let Some(record) = left {
             record
         } else {
-            let record = self.run_spooling_pass(&target, &places).await?;
+            let record = self.run_manifest_spooling_pass(&target, &places).await?;
             record.save_batch_record(&places.record)?;
             record
         };
         if record.parts.is_empty() {
             // The pass from here has done all.
-            let done = reindex::reindex_finished_marker_path(&places.cursor);
-            let _ = std::fs::rename(&done, reindex::reindex_finished_marker_path(&self.options.cursor));
+            let done = reindex::build_reindex_finished_marker_path(&places.cursor);
+            let _ = std::fs::rename(&done, reindex::build_reindex_finished_marker_path(&self.options.cursor));
             places.remove_local_batch_files();
             return Ok(());
         }
         if !record.over {
             self.run
-                .run_stage_step(Step::BatchJobs, "S3 Batch Operations", async {
+                .run_stage_step(StageStep::BatchJobs, "S3 Batch Operations", async {
                     self.wait_for_role_propagation(fresh).await?;
                     self.create_batch_jobs(&target, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
@@ -133,7 +133,7 @@ impl BatchReindex<'_> {
             record.over = true;
             record.save_batch_record(&places.record)?;
         }
-        self.pass.reindex_all_objects(Step::Remainder, self.options).await?;
+        self.pass.reindex_all_objects(StageStep::Remainder, self.options).await?;
         places.remove_local_batch_files();
         Ok(())
     }
@@ -141,10 +141,10 @@ impl BatchReindex<'_> {
     async fn ensure_batch_role(&self, target: &AwsTarget) -> Result<IamRole, Failure> {
         let (cloud, names) = (&target.cloud, &target.names);
         let name = names.batch_role_name();
-        let say = self.run.progress_reporter(Step::Role);
+        let say = self.run.build_progress_reporter(StageStep::Role);
         let role = self
             .run
-            .run_stage_step(Step::Role, format!("role {name}"), async {
+            .run_stage_step(StageStep::Role, format!("role {name}"), async {
                 let role = cloud
                     .ensure_batch_role(
                         names,
@@ -158,9 +158,9 @@ impl BatchReindex<'_> {
                 Ok((role, format!("role {name} stands")))
             })
             .await?;
-        let say = self.run.progress_reporter(Step::RolePolicy);
+        let say = self.run.build_progress_reporter(StageStep::RolePolicy);
         self.run
-            .run_stage_step(Step::RolePolicy, format!("the policy of role {name}"), async {
+            .run_stage_step(StageStep::RolePolicy, format!("the policy of role {name}"), async {
                 let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
                 let role = IamRole { policy: Some(policy), ..role };
                 Ok((role, format!("role {name} may copy the objects of {}", names.bucket_name())))
@@ -180,7 +180,7 @@ impl BatchReindex<'_> {
         let mut ids = cloud
             .list_open_batch_jobs(
                 &target.account,
-                &record::batch_job_description_prefix(target.names.bucket_name()),
+                &record::build_batch_job_description_prefix(target.names.bucket_name()),
             )
             .await?;
         ids.extend(left.iter().flat_map(|left| &left.parts).filter_map(|part| part.job.clone()));
@@ -191,8 +191,8 @@ impl BatchReindex<'_> {
         }
         self.run
             .run_stage_step(
-                Step::BatchJobs,
-                format!("{} that an earlier run has made", render_job_count(ids.len())),
+                StageStep::BatchJobs,
+                format!("{} that an earlier run has made", render_batch_job_count(ids.len())),
                 async {
                     let ended = self.follow_batch_jobs(target, &ids, None, places).await?;
                     Ok(((), render_batch_jobs_outcome(&ended, ids.len(), &places.failed)))
@@ -202,7 +202,7 @@ impl BatchReindex<'_> {
     }
 
     /// The first pass: what is ours is done, and the rest stands in the spool.
-    async fn run_spooling_pass(
+    async fn run_manifest_spooling_pass(
         &self,
         target: &AwsTarget,
         places: &BatchStatePaths,
@@ -210,7 +210,7 @@ impl BatchReindex<'_> {
         let (bucket, answers) = (target.names.bucket_name(), &self.options.answers);
         let standing = reindex::read_reindex_progress(bucket, answers, &places.cursor);
         let left = (standing.resumes.is_some() || standing.finished)
-            .then(|| ManifestSpool::open_existing_spool(&places.spool, bucket))
+            .then(|| ManifestSpool::open_existing_manifest_spool(&places.spool, bucket))
             .flatten();
         let passed = standing.finished && left.is_some();
         let spool = if let Some(left) = left {
@@ -219,7 +219,7 @@ impl BatchReindex<'_> {
             places.remove_local_batch_files();
             // The last look is at every object again, however far an earlier run was.
             reindex::reset_reindex_progress(&self.options.cursor, bucket)?;
-            ManifestSpool::create_empty_spool(&places.spool, bucket)?
+            ManifestSpool::create_empty_manifest_spool(&places.spool, bucket)?
         };
         let spool = Arc::new(spool);
         if !passed {
@@ -228,13 +228,13 @@ impl BatchReindex<'_> {
                 spool: Some(spool.clone()),
                 ..self.options.clone()
             };
-            self.pass.reindex_all_objects(Step::Objects, &options).await?;
+            self.pass.reindex_all_objects(StageStep::Objects, &options).await?;
         }
-        let rules = reindex::reindex_cursor_rules(bucket, answers);
-        Ok(BatchRecord::from_manifests(
+        let rules = reindex::render_reindex_cursor_rules(bucket, answers);
+        Ok(BatchRecord::new_record_from_manifests(
             rules,
-            &spool.spool_info(),
-            spool.collect_manifests()?,
+            &spool.manifest_spool_info(),
+            spool.collect_ready_batch_manifests()?,
             price::JOBS_MAX,
         ))
     }
@@ -249,13 +249,13 @@ impl BatchReindex<'_> {
         record: &mut BatchRecord,
     ) -> Result<(), Failure> {
         let (cloud, bucket) = (&target.cloud, target.names.bucket_name());
-        let say = self.run.progress_reporter(Step::BatchJobs);
+        let say = self.run.build_progress_reporter(StageStep::BatchJobs);
         for index in 0..record.parts.len() {
             let part = &record.parts[index];
             if part.job.is_some() {
                 continue;
             }
-            let manifest = record.batch_manifest_key(part);
+            let manifest = record.build_batch_manifest_key(part);
             let etag = if let Some(etag) = &part.etag {
                 etag.clone()
             } else {
@@ -263,7 +263,7 @@ impl BatchReindex<'_> {
                 let path = places.spool.join(format!("{}.csv", part.name));
                 if !path.exists() {
                     places.remove_local_batch_files();
-                    return Err(Failure::other_failure(
+                    return Err(Failure::new_generic_failure(
                         path.display().to_string(),
                         "it is not there any more",
                         "run the same command again: what it held is looked at anew",
@@ -278,13 +278,13 @@ impl BatchReindex<'_> {
                 set: &part.set,
                 manifest: &manifest,
                 etag: &etag,
-                reports: &record.batch_reports_key_prefix(),
+                reports: &record.build_batch_reports_key_prefix(),
                 before: record.before,
                 role_arn: &role.arn,
                 token: &record::derive_batch_request_token(&target.account, bucket, &manifest, &etag),
                 description: &format!(
                     "{}{}/{}",
-                    record::batch_job_description_prefix(bucket),
+                    record::build_batch_job_description_prefix(bucket),
                     record.run,
                     part.name
                 ),
@@ -299,9 +299,10 @@ impl BatchReindex<'_> {
     /// Waits until S3 knows a role that was made or changed: a job that can't read its manifest fails.
     async fn wait_for_role_propagation(&self, changed: Option<Instant>) -> Result<(), Failure> {
         let Some(changed) = changed else { return Ok(()) };
-        let left = self.session.scale_wait(ROLE_PROPAGATION_WAIT).saturating_sub(changed.elapsed());
+        let left =
+            self.session.scale_wait_for_sandbox(ROLE_PROPAGATION_WAIT).saturating_sub(changed.elapsed());
         if !left.is_zero() {
-            self.run.progress_reporter(Step::BatchJobs)(&format!(
+            self.run.build_progress_reporter(StageStep::BatchJobs)(&format!(
                 "waiting {} s until S3 knows the role",
                 left.as_secs() + 1
             ));
@@ -327,10 +328,10 @@ impl BatchReindex<'_> {
             bucket: target.names.bucket_name(),
             ids,
             objects,
-            poll_interval: self.session.scale_wait(POLL_INTERVAL).max(Duration::from_millis(50)),
+            poll_interval: self.session.scale_wait_for_sandbox(POLL_INTERVAL).max(Duration::from_millis(50)),
         };
-        let say = |text: &str, pace| self.run.emit_progress_pace(Step::BatchJobs, text, pace);
-        let list = |unfit: &[FailedBatchTask]| append_failed_tasks(&places.failed, unfit);
+        let say = |text: &str, pace| self.run.emit_progress_pace(StageStep::BatchJobs, text, pace);
+        let list = |unfit: &[FailedBatchTask]| append_failed_batch_tasks(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
             Box::pin(self.run.read_unless_stopped(following.follow_jobs_to_end(&say, &list)))
@@ -339,14 +340,14 @@ impl BatchReindex<'_> {
             self.session,
             &target.cloud,
             self.run,
-            Step::BatchJobs,
+            StageStep::BatchJobs,
             follow,
         ))
         .await;
         followed.map_err(|failure| match failure.kind {
             FailureKind::Interrupted => Failure::new(
                 FailureKind::Interrupted,
-                render_job_count(ids.len()),
+                render_batch_job_count(ids.len()),
                 "no longer followed, as you asked; they run on at AWS",
                 "run the same command again: it follows them to their end",
             ),
@@ -356,7 +357,7 @@ impl BatchReindex<'_> {
 }
 
 /// Notes what the jobs could not copy, a JSON object a line.
-fn append_failed_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Failure> {
+fn append_failed_batch_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Failure> {
     let lines: String =
         unfit.iter().filter_map(|one| serde_json::to_string(one).ok()).map(|line| line + "\n").collect();
     let written = std::fs::OpenOptions::new()
@@ -365,7 +366,7 @@ fn append_failed_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Fai
         .open(path)
         .and_then(|mut file| file.write_all(lines.as_bytes()));
     written.map_err(|error| {
-        Failure::other_failure(
+        Failure::new_generic_failure(
             path.display().to_string(),
             error.to_string(),
             "make room or give another --state-dir, then run the same command again",
@@ -374,7 +375,7 @@ fn append_failed_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Fai
 }
 
 fn render_batch_jobs_outcome(ended: &BatchJobsOutcome, count: usize, failed: &Path) -> String {
-    let mut text = format!("{}: {} objects copied by S3", render_job_count(count), ended.succeeded);
+    let mut text = format!("{}: {} objects copied by S3", render_batch_job_count(count), ended.succeeded);
     if ended.failed > 0 {
         let codes: Vec<_> = ended.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
         text.push_str(&format!(

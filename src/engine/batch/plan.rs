@@ -1,9 +1,9 @@
 //! What S3 Batch Operations means for a reindex's plan: the role, the jobs, and what is done from here after them.
 
-use super::{BatchStatePaths, price, record::BatchRecord, render_job_count};
+use super::{BatchStatePaths, price, record::BatchRecord, render_batch_job_count};
 use crate::engine::{
     reindex,
-    resources::adoption::{AdoptionList, require_ours_or_unmarked},
+    resources::adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
     session::Session,
 };
 use crate::model::{
@@ -12,8 +12,8 @@ use crate::model::{
     iam::policy,
     run::{
         answers::OperatorAnswers,
-        goal::Step,
-        plan::{ChangeKind, Plan},
+        goal::StageStep,
+        plan::{ResourceChangeKind, StagePlan},
     },
 };
 
@@ -21,35 +21,35 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where the role is another install's, or AWS does not answer.
-pub async fn add_batch_changes(
+pub async fn add_batch_changes_to_plan(
     session: &Session,
     answers: &OperatorAnswers,
-    plan: &mut Plan,
+    plan: &mut StagePlan,
     seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
-    let target = session.resolve_aws_target(answers).await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
     let (names, bucket) = (&target.names, &target.bucket);
     let role = target.cloud.read_batch_role(names).await?;
     let name = names.batch_role_name();
     let trusted = policy::build_batch_trust_policy(&target.account, &bucket.region);
-    let mut adopted = AdoptionList::default();
+    let mut adopted = ResourceAdoptionList::default();
     match &role {
         None => plan.add_planned_change(
-            Step::Role,
-            ChangeKind::Create,
+            StageStep::Role,
+            ResourceChangeKind::Create,
             &name,
             "S3 Batch Operations copies packages as this role",
         ),
         Some(role) => {
-            let unmarked = require_ours_or_unmarked(&role.ownership, "role", &name, names)?;
+            let unmarked = require_resource_ours_or_unmarked(&role.ownership, "role", &name, names)?;
             let right = unmarked.is_none() && policy::has_all_policy_statements(&role.trust, &trusted);
             adopted.add_unmarked_resource(unmarked, "its trust and its tags");
             let (verb, why) = if right {
-                (ChangeKind::Keep, "it is there, and trusted by jobs of this account")
+                (ResourceChangeKind::Keep, "it is there, and trusted by jobs of this account")
             } else {
-                (ChangeKind::Update, "S3 Batch Operations copies packages as this role")
+                (ResourceChangeKind::Update, "S3 Batch Operations copies packages as this role")
             };
-            plan.add_planned_change(Step::Role, verb, &name, why)
+            plan.add_planned_change(StageStep::Role, verb, &name, why)
         }
     }
     .calls
@@ -58,31 +58,36 @@ pub async fn add_batch_changes(
         policy::has_all_policy_statements(stands, &policy::build_batch_role_policy(names))
     });
     plan.add_planned_change(
-        Step::RolePolicy,
-        if right { ChangeKind::Keep } else { ChangeKind::Attach },
+        StageStep::RolePolicy,
+        if right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
         &name,
         "may read and write this bucket's objects and their tags; nothing else",
     )
     .calls
     .push("iam:PutRolePolicy".into());
-    let rules = reindex::reindex_cursor_rules(names.bucket_name(), &answers.reindex);
-    let why = match BatchRecord::load_batch_record(&BatchStatePaths::from_session(session).record, &rules) {
+    let rules = reindex::render_reindex_cursor_rules(names.bucket_name(), &answers.reindex);
+    let why = match BatchRecord::load_batch_record(
+        &BatchStatePaths::batch_paths_from_session(session).record,
+        &rules,
+    ) {
         Some(record) if !record.over => {
-            format!("goes on with the {} of the last run", render_job_count(record.parts.len()))
+            format!("goes on with the {} of the last run", render_batch_job_count(record.parts.len()))
         }
         _ => format!("a job for each set of headers and user metadata, {} at most", price::JOBS_MAX),
     };
-    plan.add_planned_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", why).calls.extend([
-        "s3:PutObject".into(),
-        "s3:CreateJob".into(),
-        "s3:DescribeJob".into(),
-        "s3:ListJobs".into(),
-    ]);
+    plan.add_planned_change(StageStep::BatchJobs, ResourceChangeKind::Run, "S3 Batch Operations", why)
+        .calls
+        .extend([
+            "s3:PutObject".into(),
+            "s3:CreateJob".into(),
+            "s3:DescribeJob".into(),
+            "s3:ListJobs".into(),
+        ]);
     let why = "every object is looked at again; what the jobs left is copied from here";
-    plan.add_planned_change(Step::Remainder, ChangeKind::Update, names.bucket_name(), why)
+    plan.add_planned_change(StageStep::Remainder, ResourceChangeKind::Update, names.bucket_name(), why)
         .calls
         .extend(["s3:HeadObject".into(), "s3:CopyObject".into()]);
-    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
+    plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
     seen.batch_role = role;
     Ok(())
 }

@@ -28,20 +28,20 @@ pub struct ReindexEngineEstimate {
 }
 
 /// Estimates all copies from this machine.
-pub fn estimate_local_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
+pub fn estimate_local_reindex_cost(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
     ReindexEngineEstimate {
-        seconds: survey.total_object_count() as f64 / COPIES_PER_SECOND,
-        dollars: survey.reindex_cost_usd(acl),
+        seconds: survey.total_surveyed_object_count() as f64 / COPIES_PER_SECOND,
+        dollars: survey.estimate_reindex_cost_usd(acl),
     }
 }
 
 /// Estimates the packages by S3 Batch Operations: each is looked at before and after, the rest is copied from here.
-pub fn estimate_batch_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
+pub fn estimate_batch_reindex_cost(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
     let (packages, rest) = (survey.packages as f64, survey.metadata as f64);
     let looks = (packages * 2.0 + rest) / HEADS_PER_SECOND;
     ReindexEngineEstimate {
         seconds: looks + packages / JOB_COPIES_PER_SECOND + JOBS_START_SECONDS + rest / COPIES_PER_SECOND,
-        dollars: survey.reindex_cost_usd(acl)
+        dollars: survey.estimate_reindex_cost_usd(acl)
             + COST_PER_JOB_USD * estimate_batch_job_count(survey) as f64
             + packages * (COST_PER_TASK_USD + COST_PER_HEAD_USD)
             + rest * COST_PER_HEAD_USD,
@@ -54,7 +54,7 @@ fn estimate_batch_job_count(survey: &BucketSurvey) -> usize {
 }
 
 /// Returns from how many packages on the jobs are the faster.
-pub fn break_even_package_count() -> u64 {
+pub fn compute_break_even_package_count() -> u64 {
     let saved = 1.0 / COPIES_PER_SECOND - 2.0 / HEADS_PER_SECOND - 1.0 / JOB_COPIES_PER_SECOND;
     let millions = (JOBS_START_SECONDS / saved / 1.0e6).ceil();
     millions as u64 * 1_000_000
@@ -73,14 +73,14 @@ fn render_rough_duration(seconds: f64) -> String {
 /// Renders what to tell of both before anything is written: whole sentences.
 pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) -> Vec<String> {
     let least = if survey.more { "at least " } else { "" };
-    let (ours, theirs) = (estimate_local_engine(survey, acl), estimate_batch_engine(survey, acl));
+    let (ours, theirs) = (estimate_local_reindex_cost(survey, acl), estimate_batch_reindex_cost(survey, acl));
     let mut lines = vec![format!(
         "From here {least}{} and ${:.2}; by --engine batch {least}{} and ${:.2}, faster from about {} million packages on.",
         render_rough_duration(ours.seconds),
         ours.dollars,
         render_rough_duration(theirs.seconds),
         theirs.dollars,
-        break_even_package_count() / 1_000_000
+        compute_break_even_package_count() / 1_000_000
     )];
     if chosen {
         lines.push(format!(
@@ -102,11 +102,13 @@ mod tests {
     #[test]
     fn batch_costs_more_and_is_faster_from_the_number_that_is_said() {
         let of = |packages| BucketSurvey { packages, ..BucketSurvey::default() };
-        let point = break_even_package_count();
+        let point = compute_break_even_package_count();
         assert!((1_000_000..1_000_000_000).contains(&point), "{point}");
         for (packages, faster) in [(1, false), (point / 2, false), (point, true), (point * 100, true)] {
-            let (ours, theirs) =
-                (estimate_local_engine(&of(packages), false), estimate_batch_engine(&of(packages), false));
+            let (ours, theirs) = (
+                estimate_local_reindex_cost(&of(packages), false),
+                estimate_batch_reindex_cost(&of(packages), false),
+            );
             assert_eq!(theirs.seconds < ours.seconds, faster, "{packages}");
             assert!(theirs.dollars > ours.dollars, "{packages}");
         }

@@ -37,7 +37,7 @@ pub struct BatchRecord {
 
 impl BatchRecord {
     /// Makes a record of the longest of `filled`, `most` at most.
-    pub fn from_manifests(
+    pub fn new_record_from_manifests(
         rules: String,
         about: &ManifestSpoolInfo,
         filled: Vec<ReadyManifest>,
@@ -72,7 +72,7 @@ impl BatchRecord {
     pub fn save_batch_record(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).unwrap_or_default();
         replace_file_atomically(path, &text).map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "make room or give another --state-dir, then run the same command again",
@@ -81,18 +81,18 @@ impl BatchRecord {
     }
 
     /// Returns where the run's objects lie in the bucket: no key of packagecloud's begins so.
-    pub fn batch_run_key_prefix(&self) -> String {
+    pub fn build_batch_run_key_prefix(&self) -> String {
         format!("{BATCH_KEY_PREFIX}batch/{}", self.run)
     }
 
     /// Returns the key of a job's manifest.
-    pub fn batch_manifest_key(&self, part: &PlannedBatchJob) -> String {
-        format!("{}/{}.csv", self.batch_run_key_prefix(), part.name)
+    pub fn build_batch_manifest_key(&self, part: &PlannedBatchJob) -> String {
+        format!("{}/{}.csv", self.build_batch_run_key_prefix(), part.name)
     }
 
     /// Returns where the jobs' reports lie in the bucket.
-    pub fn batch_reports_key_prefix(&self) -> String {
-        format!("{}/reports", self.batch_run_key_prefix())
+    pub fn build_batch_reports_key_prefix(&self) -> String {
+        format!("{}/reports", self.build_batch_run_key_prefix())
     }
 }
 
@@ -102,7 +102,7 @@ pub fn derive_batch_request_token(account: &str, bucket: &str, manifest: &str, e
 }
 
 /// Returns how the description of each of a bucket's jobs begins.
-pub fn batch_job_description_prefix(bucket: &str) -> String {
+pub fn build_batch_job_description_prefix(bucket: &str) -> String {
     format!("packagecloud-cloudfront {bucket}: ")
 }
 

@@ -8,17 +8,17 @@ const CLOCK_OFFSET_MAX_SECONDS: i64 = 60;
 
 /// Checks the clock of this machine.
 pub(crate) fn check_local_clock(target: &AwsTarget) -> CheckResult {
-    clock_check_from_offset(target.caller.clock_ahead)
+    build_clock_check_from_offset(target.caller.clock_ahead)
 }
 
 /// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
-fn clock_check_from_offset(ahead: Option<i64>) -> CheckResult {
+fn build_clock_check_from_offset(ahead: Option<i64>) -> CheckResult {
     match ahead {
-        None => CheckResult::unknown_check(CheckId::Clock, "AWS's answer held no date"),
+        None => CheckResult::new_unknown_check(CheckId::Clock, "AWS's answer held no date"),
         Some(ahead) if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS => {
-            CheckResult::passed_check(CheckId::Clock, format!("{} s from AWS's", ahead.abs()))
+            CheckResult::new_passed_check(CheckId::Clock, format!("{} s from AWS's", ahead.abs()))
         }
-        Some(ahead) => CheckResult::failed_check(
+        Some(ahead) => CheckResult::new_failed_check(
             CheckId::Clock,
             format!(
                 "this machine is {} s {} AWS",
@@ -32,23 +32,26 @@ fn clock_check_from_offset(ahead: Option<i64>) -> CheckResult {
 
 /// Checks the clock of another host, which signs the links: this machine's is known by AWS's.
 pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<CheckResult> {
-    let line = node.host.transport.as_ssh()?;
-    let name = format!("clock{}", node.host.host_suffix());
+    let line = node.host.transport.as_ssh_client()?;
+    let name = format!("clock{}", node.host.render_host_suffix());
     let milliseconds = line.remote_clock_ahead_ms();
     let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
     Some(if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
-        CheckResult::passed_check(name, format!("{} s from AWS's", ahead.abs()))
+        CheckResult::new_passed_check(name, format!("{} s from AWS's", ahead.abs()))
     } else {
-        CheckResult::failed_check(
+        CheckResult::new_failed_check(
             name,
             format!(
                 "{} is {} s {} AWS: links that it signs are {}",
-                line.host_name(),
+                line.remote_host_name(),
                 ahead.abs(),
                 if ahead > 0 { "ahead of" } else { "behind" },
                 if ahead > 0 { "accepted too long" } else { "expired too early" },
             ),
-            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.host_name()),
+            format!(
+                "on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)",
+                line.remote_host_name()
+            ),
         )
     })
 }
@@ -67,7 +70,7 @@ mod tests {
             (Some(-300), true, "this machine is 300 s behind AWS"),
             (None, false, "AWS's answer held no date"),
         ] {
-            let check = clock_check_from_offset(ahead);
+            let check = build_clock_check_from_offset(ahead);
             assert_eq!((check.has_failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
             assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
         }

@@ -14,7 +14,7 @@ use crate::model::{
     iam::policy,
     run::check::CheckResult,
     secret::Secret,
-    url::token::TokenConstruction,
+    url::token::UrlTokenConstruction,
 };
 
 /// What AWS says of the parts that a link passes: it tells apart causes that look alike from outside.
@@ -25,7 +25,7 @@ pub struct DiagnosisFacts {
     /// Whether the associated version holds this host's secret.
     pub holds_secret: Option<bool>,
     /// What the associated version accepts.
-    pub accepts: Option<TokenConstruction>,
+    pub accepts: Option<UrlTokenConstruction>,
     /// The KMS key's id and state.
     pub key: Option<(String, String)>,
     /// Whether the function's role, and the key's policy, let it decrypt.
@@ -39,7 +39,7 @@ pub struct DiagnosisFacts {
 impl DiagnosisFacts {
     /// Reads them from what the account holds, for this host's secret.
     #[must_use]
-    pub fn from_observed(
+    pub fn facts_from_observed_install(
         below: &BootstrapEvidence,
         seen: &DistributionEvidence,
         secret: Option<&Secret>,
@@ -53,11 +53,11 @@ impl DiagnosisFacts {
         });
         let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == ResourceOwnership::Ours);
         Self {
-            function_name: names.function_name(),
+            function_name: names.lambda_function_name(),
             holds_secret: associated
                 .as_ref()
                 .zip(secret)
-                .and_then(|(held, secret)| held.has_signing_secret(secret).ok()),
+                .and_then(|(held, secret)| held.is_signing_secret_deployed(secret).ok()),
             accepts: associated.map(|held| held.construction),
             key: below.key.as_ref().map(|key| (key.id.clone(), key.state.clone())),
             may_decrypt: can_function_role_decrypt(below, names, account).filter(|_| ours),
@@ -68,7 +68,7 @@ impl DiagnosisFacts {
     }
 
     /// Returns the log group of the function, the same in every region.
-    fn log_group(&self) -> String {
+    fn function_log_group_name(&self) -> String {
         format!("/aws/lambda/us-east-1.{}", self.function_name)
     }
 }
@@ -139,13 +139,13 @@ pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) ->
                 "the function could not decrypt the secret, or could not run".to_owned(),
                 format!(
                     "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group {} in the region nearest to you",
-                    known.log_group()
+                    known.function_log_group_name()
                 ),
             ),
         },
         (502, _) => (
             "the function's answer was refused by CloudFront".to_owned(),
-            format!("look at its log group {} in the region nearest to you", known.log_group()),
+            format!("look at its log group {} in the region nearest to you", known.function_log_group_name()),
         ),
         (status, _) => {
             (format!("it answered {status}"), "look at the distribution in CloudFront's console".to_owned())
@@ -185,33 +185,35 @@ pub(crate) fn check_edge_components(known: &DiagnosisFacts) -> Vec<CheckResult> 
     let mut checks = Vec::new();
     checks.push(match &known.key {
         Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
-            CheckResult::failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
+            CheckResult::new_failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
         }
-        Some((_, state)) if state == "Enabled" => CheckResult::passed_check("kms-key", "it is enabled"),
+        Some((_, state)) if state == "Enabled" => CheckResult::new_passed_check("kms-key", "it is enabled"),
         Some((id, state)) => {
             let (why, next) = diagnose_disabled_kms_key(id, state);
-            CheckResult::failed_check("kms-key", why, next)
+            CheckResult::new_failed_check("kms-key", why, next)
         }
-        None if !known.ours => CheckResult::unknown_check(
+        None if !known.ours => CheckResult::new_unknown_check(
             "kms-key",
             "the distribution is another's, and so is its function's key",
         ),
-        None => CheckResult::failed_check("kms-key", "there is none", "run enable: it makes it"),
+        None => CheckResult::new_failed_check("kms-key", "there is none", "run enable: it makes it"),
     });
     checks.push(match known.holds_secret {
-        Some(true) => CheckResult::passed_check("edge-secret", "the edge holds this host's secret"),
+        Some(true) => CheckResult::new_passed_check("edge-secret", "the edge holds this host's secret"),
         Some(false) => {
-            CheckResult::failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1)
+            CheckResult::new_failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1)
         }
-        None => CheckResult::unknown_check(
+        None => CheckResult::new_unknown_check(
             "edge-secret",
             "the associated version doesn't tell which secret it holds",
         ),
     });
     checks.push(match known.granted {
-        Some(true) => CheckResult::passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
-        Some(false) => CheckResult::failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
-        None => CheckResult::unknown_check("bucket-grant", "there is no distribution of this install"),
+        Some(true) => CheckResult::new_passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
+        Some(false) => {
+            CheckResult::new_failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1)
+        }
+        None => CheckResult::new_unknown_check("bucket-grant", "there is no distribution of this install"),
     });
     checks
 }
@@ -233,12 +235,17 @@ mod tests {
             alias: true,
         };
         let below = BootstrapEvidence { key: Some(key), ..BootstrapEvidence::default() };
-        let known =
-            DiagnosisFacts::from_observed(&below, &DistributionEvidence::default(), None, &names, "1");
+        let known = DiagnosisFacts::facts_from_observed_install(
+            &below,
+            &DistributionEvidence::default(),
+            None,
+            &names,
+            "1",
+        );
         for status in [502, 503] {
             let reply = WebReply { status, headers: Vec::new(), body: bytes::Bytes::new() };
             let (_, next) = diagnose_edge_refusal(&reply, &known);
-            let group = format!("/aws/lambda/us-east-1.{} in", names.function_name());
+            let group = format!("/aws/lambda/us-east-1.{} in", names.lambda_function_name());
             assert!(next.contains(&group), "{status}: {next}");
         }
     }

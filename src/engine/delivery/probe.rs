@@ -6,7 +6,7 @@ use crate::model::{
     secret::Secret,
     url::{
         redirect::{split_host_and_path, url_path_from_key},
-        token::{self, MacAlgorithm, TokenConstruction},
+        token::{self, TokenMacAlgorithm, UrlTokenConstruction},
     },
 };
 
@@ -17,11 +17,11 @@ pub const LINK_LIFETIME_SECONDS: u64 = 300;
 
 /// Finds the construction by which the link `location` was signed with `secret`, if by any; `accepted` is tried first.
 #[must_use]
-pub fn find_signing_construction(
+pub fn find_token_signing_construction(
     location: &str,
     secret: &Secret,
-    accepted: TokenConstruction,
-) -> Option<TokenConstruction> {
+    accepted: UrlTokenConstruction,
+) -> Option<UrlTokenConstruction> {
     token::inspect_url(location, std::slice::from_ref(secret), 0, accepted).construction
 }
 
@@ -31,18 +31,20 @@ pub fn find_signing_construction(
 /// Fails where the edge does not answer.
 pub async fn follow_redirect_to_edge(session: &Session, location: &str) -> Result<WebReply, Failure> {
     let url = match split_host_and_path(location) {
-        Some((host, path)) if session.web.has_edge_override() => session.web.edge_request_url(host, path),
+        Some((host, path)) if session.web.has_edge_address_override() => {
+            session.web.rewrite_url_for_edge(host, path)
+        }
         _ => location.to_owned(),
     };
-    session.web.http_get(&url, &[]).await
+    session.web.send_http_get(&url, &[]).await
 }
 
 /// What a signed URL is asked with.
 pub struct SignedUrlSpec<'a> {
     pub domain: &'a str,
     pub key: &'a str,
-    pub construction: TokenConstruction,
-    pub mac: MacAlgorithm,
+    pub construction: UrlTokenConstruction,
+    pub mac: TokenMacAlgorithm,
     /// Seconds from now; negative is expired.
     pub lifetime: i64,
 }
@@ -63,12 +65,12 @@ pub fn sign_probe_url(secret: &Secret, signed: &SignedUrlSpec<'_>, now: u64) -> 
 ///
 /// # Errors
 /// Fails where the edge does not answer.
-pub async fn fetch_from_edge(
+pub async fn fetch_path_from_edge(
     session: &Session,
     domain: &str,
     path_and_query: &str,
 ) -> Result<WebReply, Failure> {
-    session.web.http_get(&session.web.edge_request_url(domain, path_and_query), &[]).await
+    session.web.send_http_get(&session.web.rewrite_url_for_edge(domain, path_and_query), &[]).await
 }
 
 /// Finds a real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository

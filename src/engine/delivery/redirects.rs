@@ -24,20 +24,20 @@ impl SampledRedirects {
     ///
     /// # Errors
     /// Fails at the first time that packagecloud does not answer.
-    pub(crate) async fn sample_redirects(
+    pub(crate) async fn sample_packagecloud_redirects(
         session: &Session,
         answers: &OperatorAnswers,
         key: Option<&str>,
         count: usize,
     ) -> Result<Option<Self>, Failure> {
-        Self::sample_redirects_with_patience(session, answers, (key, count), Duration::ZERO, &|_| {}).await
+        Self::sample_redirects_during_restart(session, answers, (key, count), Duration::ZERO, &|_| {}).await
     }
 
     /// Asks a packagecloud that restarts: for `patience` it is asked again where it does not answer.
     ///
     /// # Errors
     /// Fails where it does not answer after that.
-    pub(crate) async fn sample_redirects_with_patience(
+    pub(crate) async fn sample_redirects_during_restart(
         session: &Session,
         answers: &OperatorAnswers,
         (key, count): (Option<&str>, usize),
@@ -72,16 +72,16 @@ impl SampledRedirects {
     }
 
     /// Returns the links to CloudFront among them.
-    pub(crate) fn redirect_urls_to_cloudfront(&self) -> Vec<&str> {
+    pub(crate) fn list_redirects_to_cloudfront(&self) -> Vec<&str> {
         self.answers
             .iter()
-            .filter(|redirect| redirect.redirect_target() == RedirectTarget::Edge)
+            .filter(|redirect| redirect.classify_redirect_target() == RedirectTarget::Edge)
             .filter_map(|redirect| redirect.location.as_deref())
             .collect()
     }
 
     /// Returns the status of the first answer that was no redirect.
-    pub(crate) fn first_status_without_redirect(&self) -> Option<u16> {
+    pub(crate) fn find_first_non_redirect_status(&self) -> Option<u16> {
         self.answers.iter().find(|redirect| redirect.location.is_none()).map(|redirect| redirect.status)
     }
 }

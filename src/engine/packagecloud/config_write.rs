@@ -11,13 +11,13 @@ use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::ObservedConfig},
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigFile, ExpressionOverride},
-        settings::{SettingKey, SettingValues},
+        config_file::{ConfigFile, RubyExpressionOverride},
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     },
     run::{
         answers::{ManagedFileAction, OperatorAnswers},
-        goal::Step,
-        plan::{Confirmation, Consent, Plan, PlanDocument},
+        goal::StageStep,
+        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent, StagePlan},
     },
 };
 
@@ -26,12 +26,12 @@ const WRITE_TRIES_MAX: u32 = 20;
 const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Returns the four values as they shall be once CloudFront is on.
-pub(crate) fn desired_setting_values(
+pub(crate) fn compute_desired_setting_values(
     config: &ObservedConfig,
     distribution: Option<&CloudFrontDistribution>,
     answers: &OperatorAnswers,
-) -> SettingValues {
-    SettingValues {
+) -> CloudFrontSettingValues {
+    CloudFrontSettingValues {
         enabled: Some(true),
         secret: config.values.secret.clone(),
         distribution_id: distribution.map(|distribution| distribution.id.clone()),
@@ -44,42 +44,42 @@ pub(crate) fn preview_config_changes(
     session: &Session,
     path: &str,
     file: &ConfigFile,
-    edits: &[(SettingKey, String)],
+    edits: &[(CloudFrontSettingKey, String)],
 ) -> Option<PlanDocument> {
-    let lines = session.host.preview_config(file, edits, ExpressionOverride::Append).ok()?;
+    let lines = session.host.preview_config_write_diff(file, edits, RubyExpressionOverride::Append).ok()?;
     let title = format!("Changes to {path}");
     (!lines.is_empty()).then_some(PlanDocument { title, lines, copy: false })
 }
 
 /// Adds what must be said and asked before `keys` are written to the file at `config`.
 pub(crate) fn add_config_write_confirmations(
-    plan: &mut Plan,
+    plan: &mut StagePlan,
     config: &ObservedConfig,
-    wanted: &SettingValues,
-    keys: &[SettingKey],
+    wanted: &CloudFrontSettingValues,
+    keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
 ) {
     if keys.is_empty() {
         return;
     }
-    plan.documents.extend(managed::config_snippet_document(config, wanted, keys));
-    plan.confirmations.extend(managed::managed_host_confirmation(config, answers));
-    plan.notes.extend(managed::managed_write_warning(config, answers));
-    plan.confirmations.extend(expression_overwrite_confirmation(config, keys, answers));
+    plan.documents.extend(managed::build_config_snippet_document(config, wanted, keys));
+    plan.confirmations.extend(managed::build_managed_host_confirmation(config, answers));
+    plan.notes.extend(managed::render_managed_config_write_warning(config, answers));
+    plan.confirmations.extend(build_expression_overwrite_confirmation(config, keys, answers));
 }
 
 /// Asks whether an expression is overruled, where one of `keys` is one.
-fn expression_overwrite_confirmation(
+fn build_expression_overwrite_confirmation(
     config: &ObservedConfig,
-    keys: &[SettingKey],
+    keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
-) -> Option<Confirmation> {
+) -> Option<PlanConfirmationQuestion> {
     if answers.consents.override_expression {
         return None;
     }
     let (key, number, line) = config.expressions.iter().find(|(key, ..)| keys.contains(key))?;
-    Some(Confirmation {
-        consent: Consent::OverrideExpression,
+    Some(PlanConfirmationQuestion {
+        consent: RequiredConsent::OverrideExpression,
         question: format!(
             "{} in line {number} is an expression: {line} — overrule it with a line at the end of the file?",
             key.setting_name()
@@ -93,20 +93,20 @@ fn expression_overwrite_confirmation(
 /// # Errors
 /// Fails where a client manages the file and nothing was chosen, where the file moved or can't be written, and where
 /// CloudFront was switched off meanwhile.
-pub(crate) async fn write_config_values(
+pub(crate) async fn write_packagecloud_config_values(
     session: &Session,
     config: &ObservedConfig,
-    values: &SettingValues,
-    keys: &[SettingKey],
+    values: &CloudFrontSettingValues,
+    keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
-    (run, step): (&StageRun, Step),
+    (run, step): (&StageRun, StageStep),
     purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
     match (&config.managed, answers.consents.managed) {
         (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
         (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
             let keys = add_pending_secret_key(config, keys);
-            return managed::wait_until_tool_writes_values(
+            return managed::wait_until_config_tool_writes(
                 session,
                 tool,
                 (values, &keys),
@@ -117,7 +117,7 @@ pub(crate) async fn write_config_values(
             .await;
         }
         (Some((tool, _)), None) => {
-            return Err(Failure::missing_consent_failure(
+            return Err(Failure::new_missing_consent_failure(
                 config.path.clone(),
                 format!("{tool} manages it, and would undo an edit"),
                 "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
@@ -126,13 +126,16 @@ pub(crate) async fn write_config_values(
     }
     let keys = &add_pending_secret_key(config, keys)[..];
     let expressions = if answers.consents.override_expression {
-        ExpressionOverride::Append
+        RubyExpressionOverride::Append
     } else {
-        ExpressionOverride::Refuse
+        RubyExpressionOverride::Refuse
     };
     let _turn = session.acquire_config_write_lock().await?;
     purpose.begin_config_write(session).await?;
-    let written = session.host.write_config(config, &values.render_setting_edits(keys), expressions).await?;
+    let written = session
+        .host
+        .write_packagecloud_config(config, &values.render_setting_edits(keys), expressions)
+        .await?;
     if config.awaits_secret {
         session.host.remove_pending_secret();
     }
@@ -140,9 +143,12 @@ pub(crate) async fn write_config_values(
 }
 
 /// Returns the keys to write, with the secret where the file doesn't hold it yet.
-fn add_pending_secret_key(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<SettingKey> {
-    let secret = config.awaits_secret && !keys.contains(&SettingKey::Secret);
-    secret.then_some(SettingKey::Secret).into_iter().chain(keys.iter().copied()).collect()
+fn add_pending_secret_key(
+    config: &ObservedConfig,
+    keys: &[CloudFrontSettingKey],
+) -> Vec<CloudFrontSettingKey> {
+    let secret = config.awaits_secret && !keys.contains(&CloudFrontSettingKey::Secret);
+    secret.then_some(CloudFrontSettingKey::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
 
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
@@ -152,18 +158,18 @@ fn add_pending_secret_key(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<S
 /// Fails where the file can't be read or written, or was changed by somebody else each of twenty times.
 pub(crate) async fn write_config_edits_with_retries(
     session: &Session,
-    edits: impl Fn(&ObservedConfig) -> Vec<(SettingKey, String)>,
+    edits: impl Fn(&ObservedConfig) -> Vec<(CloudFrontSettingKey, String)>,
 ) -> Result<Option<ConfigWriteResult>, Failure> {
     let mut tries = 0;
     loop {
         let turn = session.try_acquire_config_write_lock().await;
-        let now = session.host.read_config().await?.seen;
+        let now = session.host.read_packagecloud_config().await?.seen;
         let edits = edits(&now);
         if edits.is_empty() {
             return Ok(None);
         }
         tries += 1;
-        match session.host.write_config(&now, &edits, ExpressionOverride::Append).await {
+        match session.host.write_packagecloud_config(&now, &edits, RubyExpressionOverride::Append).await {
             // An editor or a configuration client wrote between the look and this.
             Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => {
                 drop(turn);
@@ -175,7 +181,7 @@ pub(crate) async fn write_config_edits_with_retries(
 }
 
 /// Says where the file before is kept, as the end of a sentence.
-pub(crate) fn render_backup_note(written: &ConfigWriteResult) -> String {
+pub(crate) fn render_config_backup_note(written: &ConfigWriteResult) -> String {
     written
         .backup
         .as_ref()

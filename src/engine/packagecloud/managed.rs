@@ -7,13 +7,13 @@ use crate::model::{
     aws::evidence::ObservedConfig,
     failure::Failure,
     packagecloud::{
-        settings::{RAILS_HASH, SettingKey, SettingValues},
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
         snippet,
     },
     run::{
         answers::{ManagedFileAction, OperatorAnswers},
-        goal::Step,
-        plan::{Confirmation, Consent, PlanDocument},
+        goal::StageStep,
+        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent},
     },
 };
 
@@ -36,16 +36,16 @@ pub(crate) fn is_config_tool_write_awaited(config: &ObservedConfig, answers: &Op
 }
 
 /// Asks whether a file is written that a configuration client writes: it is not ours to edit unasked.
-pub(crate) fn managed_host_confirmation(
+pub(crate) fn build_managed_host_confirmation(
     config: &ObservedConfig,
     answers: &OperatorAnswers,
-) -> Option<Confirmation> {
+) -> Option<PlanConfirmationQuestion> {
     let (tool, how) = config.managed.as_ref()?;
     if answers.consents.managed.is_some() {
         return None;
     }
-    Some(Confirmation {
-        consent: Consent::Managed,
+    Some(PlanConfirmationQuestion {
+        consent: RequiredConsent::Managed,
         question: format!(
             "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
         ),
@@ -53,18 +53,21 @@ pub(crate) fn managed_host_confirmation(
 }
 
 /// Says what to look out for where the file is written although a client manages it.
-pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &OperatorAnswers) -> Option<String> {
+pub(crate) fn render_managed_config_write_warning(
+    config: &ObservedConfig,
+    answers: &OperatorAnswers,
+) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     (answers.consents.managed == Some(ManagedFileAction::Write)).then(|| {
         format!(
             "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
-            config_tool_pause_instruction(tool)
+            render_config_tool_pause_instruction(tool)
         )
     })
 }
 
 /// Says how a client is kept from running.
-pub(crate) fn config_tool_pause_instruction(tool: &str) -> &'static str {
+pub(crate) fn render_config_tool_pause_instruction(tool: &str) -> &'static str {
     match tool {
         "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
         "puppet" => "run: puppet agent --disable",
@@ -73,10 +76,10 @@ pub(crate) fn config_tool_pause_instruction(tool: &str) -> &'static str {
 }
 
 /// Renders the lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
-pub(crate) fn config_snippet_document(
+pub(crate) fn build_config_snippet_document(
     config: &ObservedConfig,
-    wanted: &SettingValues,
-    keys: &[SettingKey],
+    wanted: &CloudFrontSettingValues,
+    keys: &[CloudFrontSettingKey],
 ) -> Option<PlanDocument> {
     let (tool, _) = config.managed.as_ref()?;
     Some(PlanDocument {
@@ -93,13 +96,16 @@ pub(crate) fn config_snippet_document(
 }
 
 /// `keys` of the values, and nothing else of them.
-fn select_setting_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
+fn select_setting_values(
+    values: &CloudFrontSettingValues,
+    keys: &[CloudFrontSettingKey],
+) -> CloudFrontSettingValues {
     let has = |key| keys.contains(&key);
-    SettingValues {
-        enabled: values.enabled.filter(|_| has(SettingKey::Enabled)),
-        secret: values.secret.clone().filter(|_| has(SettingKey::Secret)),
-        distribution_id: values.distribution_id.clone().filter(|_| has(SettingKey::DistributionId)),
-        packages_domain: values.packages_domain.clone().filter(|_| has(SettingKey::PackagesDomain)),
+    CloudFrontSettingValues {
+        enabled: values.enabled.filter(|_| has(CloudFrontSettingKey::Enabled)),
+        secret: values.secret.clone().filter(|_| has(CloudFrontSettingKey::Secret)),
+        distribution_id: values.distribution_id.clone().filter(|_| has(CloudFrontSettingKey::DistributionId)),
+        packages_domain: values.packages_domain.clone().filter(|_| has(CloudFrontSettingKey::PackagesDomain)),
     }
 }
 
@@ -108,12 +114,12 @@ fn select_setting_values(values: &SettingValues, keys: &[SettingKey]) -> Setting
 ///
 /// # Errors
 /// Fails where it is stopped, CloudFront was switched off meanwhile, or a file can't be read or written.
-pub(crate) async fn wait_until_tool_writes_values(
+pub(crate) async fn wait_until_config_tool_writes(
     session: &Session,
     tool: &str,
-    (values, keys): (&SettingValues, &[SettingKey]),
+    (values, keys): (&CloudFrontSettingValues, &[CloudFrontSettingKey]),
     run: &StageRun,
-    step: Step,
+    step: StageStep,
     purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
     let wanted = values.render_setting_edits(keys);
@@ -121,10 +127,10 @@ pub(crate) async fn wait_until_tool_writes_values(
         .iter()
         .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
         .collect();
-    session.host.state.write_state_file(PENDING_VALUES_FILE, lines.as_bytes())?;
+    session.host.state.write_state_dir_file(PENDING_VALUES_FILE, lines.as_bytes())?;
     let snippet = format!("{}\n", snippet::render_config_snippet(tool, &select_setting_values(values, keys)));
-    let path = session.host.state.write_state_file(SNIPPET_FILE, snippet.as_bytes())?;
-    let say = run.progress_reporter(step);
+    let path = session.host.state.write_state_dir_file(SNIPPET_FILE, snippet.as_bytes())?;
+    let say = run.build_progress_reporter(step);
     let began = tokio::time::Instant::now();
     loop {
         {
@@ -134,19 +140,20 @@ pub(crate) async fn wait_until_tool_writes_values(
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",
             path.display(),
-            session.host.config_location(),
+            session.host.render_config_location(),
             began.elapsed().as_secs()
         ));
         // What is kept here doesn't count: the file must hold it.
-        let now = session.host.read_config().await?.file.setting_values();
+        let now = session.host.read_packagecloud_config().await?.file.cloudfront_setting_values();
         if wanted.iter().all(|(key, value)| now.render_setting_as_ruby(*key).as_ref() == Some(value)) {
             session.host.remove_pending_secret();
-            session.host.state.remove_state_file(PENDING_VALUES_FILE);
-            session.host.state.remove_state_file(SNIPPET_FILE);
+            session.host.state.remove_state_dir_file(PENDING_VALUES_FILE);
+            session.host.state.remove_state_dir_file(SNIPPET_FILE);
             return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
         let pause = async {
-            tokio::time::sleep(session.scale_wait(FILE_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
+            tokio::time::sleep(session.scale_wait_for_sandbox(FILE_POLL_INTERVAL).max(POLL_INTERVAL_MIN))
+                .await;
             Ok(())
         };
         run.read_unless_stopped(pause).await?;

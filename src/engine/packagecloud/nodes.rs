@@ -8,7 +8,7 @@ use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::ObservedConfig,
     failure::Failure,
-    packagecloud::settings::{SettingKey, SettingValues},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{answers::OperatorAnswers, check::CheckResult},
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct NodeConfig {
 
 impl NodeConfig {
     /// Takes what is compared from a node's file.
-    pub(crate) fn from_loaded_config(session: &Session, config: &LoadedConfig) -> Self {
+    pub(crate) fn extract_node_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
             name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
             seen: config.seen.clone(),
@@ -42,19 +42,19 @@ pub(crate) async fn read_other_node_configs(
     first: &LoadedConfig,
     answers: &OperatorAnswers,
 ) -> Result<Vec<NodeConfig>, Failure> {
-    let others = session.other_node_sessions();
+    let others = session.list_other_node_sessions();
     if others.is_empty() {
         return Ok(Vec::new());
     }
-    let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = NodeConfig::from_loaded_config(session, first);
+    let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let first = NodeConfig::extract_node_config(session, first);
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
-        let node = NodeConfig::from_loaded_config(session, &config?);
+        let node = NodeConfig::extract_node_config(session, &config?);
         if let Some(failed) = Some(compare_node_configs(&first, &node, answers.consents.new_secret))
             .filter(CheckResult::has_failed)
         {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 node.seen.path.clone(),
                 format!("{}; nothing was changed", failed.detail),
                 failed.next,
@@ -71,24 +71,24 @@ pub(crate) async fn check_other_node_configs(
     first: Option<&LoadedConfig>,
     answers: &OperatorAnswers,
 ) -> Vec<CheckResult> {
-    let others = session.other_node_sessions();
-    let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = first.map(|config| NodeConfig::from_loaded_config(session, config));
+    let others = session.list_other_node_sessions();
+    let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let first = first.map(|config| NodeConfig::extract_node_config(session, config));
     others
         .iter()
         .zip(read)
         .map(|(session, config)| match (&first, config) {
-            (_, Err(failure)) => CheckResult::failed_check(
+            (_, Err(failure)) => CheckResult::new_failed_check(
                 format!("node {}", session.host.transport.remote_host_name().unwrap_or_default()),
                 failure.to_string(),
                 failure.next,
             ),
             (Some(first), Ok(config)) => compare_node_configs(
                 first,
-                &NodeConfig::from_loaded_config(session, &config),
+                &NodeConfig::extract_node_config(session, &config),
                 answers.consents.new_secret,
             ),
-            (None, Ok(config)) => CheckResult::passed_check(config.seen.path.clone(), "it can be read"),
+            (None, Ok(config)) => CheckResult::new_passed_check(config.seen.path.clone(), "it can be read"),
         })
         .collect()
 }
@@ -100,7 +100,7 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)
         && one != two
     {
-        return CheckResult::failed_check(
+        return CheckResult::new_failed_check(
             name,
             format!(
                 "its packagecloud.rb names bucket {two}, that of {} bucket {one}: they are no nodes of one packagecloud",
@@ -113,7 +113,7 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
         && one != two
         && !new_secret
     {
-        return CheckResult::failed_check(
+        return CheckResult::new_failed_check(
             name,
             format!(
                 "it holds another cloudfront_secret than {}: the edge would refuse one node's links",
@@ -125,15 +125,16 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
             ),
         );
     }
-    let same =
-        SettingKey::ALL.iter().all(|&key| a.render_setting_as_ruby(key) == b.render_setting_as_ruby(key));
+    let same = CloudFrontSettingKey::ALL
+        .iter()
+        .all(|&key| a.render_setting_as_ruby(key) == b.render_setting_as_ruby(key));
     if same {
-        return CheckResult::passed_check(
+        return CheckResult::new_passed_check(
             name,
             format!("{} says the same as that of {}", other.seen.path, first.name),
         );
     }
-    let mut differs: Vec<String> = SettingKey::ALL
+    let mut differs: Vec<String> = CloudFrontSettingKey::ALL
         .iter()
         .filter(|&&key| a.render_setting_as_ruby(key) != b.render_setting_as_ruby(key))
         .map(|&key| {
@@ -148,22 +149,22 @@ fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool
         .collect();
     differs.sort();
     // It is given the first one's, which is what it is named for.
-    CheckResult::unknown_check(
+    CheckResult::new_unknown_check(
         name,
         format!("{}; it is given the values of {}", differs.join(", "), first.name),
     )
 }
 
-fn render_setting_value(values: &SettingValues, key: SettingKey) -> String {
+fn render_setting_value(values: &CloudFrontSettingValues, key: CloudFrontSettingKey) -> String {
     values.redact_cloudfront_secret().render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
-pub(crate) fn missing_setting_keys(
+pub(crate) fn list_missing_setting_keys(
     seen: &ObservedConfig,
-    wanted: &SettingValues,
-    keys: &[SettingKey],
-) -> Vec<SettingKey> {
+    wanted: &CloudFrontSettingValues,
+    keys: &[CloudFrontSettingKey],
+) -> Vec<CloudFrontSettingKey> {
     keys.iter()
         .copied()
         .filter(|&key| {
@@ -179,8 +180,11 @@ mod tests {
     use crate::model::{run::check::CheckVerdict, secret::Secret};
 
     fn sample_node(name: &str, secret: Option<&str>, on: Option<bool>, bucket: &str) -> NodeConfig {
-        let values =
-            SettingValues { enabled: on, secret: secret.map(Secret::new), ..SettingValues::default() };
+        let values = CloudFrontSettingValues {
+            enabled: on,
+            secret: secret.map(Secret::new),
+            ..CloudFrontSettingValues::default()
+        };
         let seen = ObservedConfig { path: format!("{name}:p.rb"), values, ..ObservedConfig::default() };
         NodeConfig { name: name.into(), seen, bucket: Some(bucket.into()) }
     }
@@ -213,12 +217,16 @@ mod tests {
         let wanted = sample_node("web1", Some("one"), Some(true), "shop").seen.values;
         let other = sample_node("web2", None, Some(false), "shop").seen;
         assert_eq!(
-            missing_setting_keys(&other, &wanted, &SettingKey::ALL),
-            [SettingKey::Enabled, SettingKey::Secret]
+            list_missing_setting_keys(&other, &wanted, &CloudFrontSettingKey::ALL),
+            [CloudFrontSettingKey::Enabled, CloudFrontSettingKey::Secret]
         );
         assert_eq!(
-            missing_setting_keys(&other, &wanted, &[SettingKey::Secret, SettingKey::DistributionId]),
-            [SettingKey::Secret]
+            list_missing_setting_keys(
+                &other,
+                &wanted,
+                &[CloudFrontSettingKey::Secret, CloudFrontSettingKey::DistributionId]
+            ),
+            [CloudFrontSettingKey::Secret]
         );
     }
 }

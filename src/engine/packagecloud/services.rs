@@ -13,14 +13,14 @@ const SITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A service as `packagecloud-ctl status` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ServiceStatus {
+pub(super) struct PackagecloudServiceStatus {
     pub name: String,
     /// How long it runs; `None` where it is down and should not be.
     pub uptime: Option<Duration>,
 }
 
 /// Reads the lines of `status`: `run: unicorn: (pid 812) 4711s; run: log: (pid 800) 9000s`.
-fn parse_service_statuses(text: &str) -> Vec<ServiceStatus> {
+fn parse_ctl_service_statuses(text: &str) -> Vec<PackagecloudServiceStatus> {
     let service = |line: &str| {
         let (state, rest) = line.trim().split_once(": ")?;
         let (name, rest) = rest.split_once(": ")?;
@@ -28,13 +28,13 @@ fn parse_service_statuses(text: &str) -> Vec<ServiceStatus> {
         match state {
             "run" => {
                 let seconds = own.split_whitespace().last()?.trim_end_matches(',').strip_suffix('s')?;
-                Some(ServiceStatus {
+                Some(PackagecloudServiceStatus {
                     name: name.to_owned(),
                     uptime: Some(Duration::from_secs(seconds.parse().ok()?)),
                 })
             }
             "down" if rest.contains("normally up") => {
-                Some(ServiceStatus { name: name.to_owned(), uptime: None })
+                Some(PackagecloudServiceStatus { name: name.to_owned(), uptime: None })
             }
             _ => None,
         }
@@ -43,35 +43,39 @@ fn parse_service_statuses(text: &str) -> Vec<ServiceStatus> {
 }
 
 /// Reads the services of this session's host; none where it doesn't say.
-async fn read_service_statuses(session: &Session) -> Vec<ServiceStatus> {
-    parse_service_statuses(&session.host.read_services_status().await.unwrap_or_default())
+async fn read_packagecloud_service_statuses(session: &Session) -> Vec<PackagecloudServiceStatus> {
+    parse_ctl_service_statuses(&session.host.read_services_status().await.unwrap_or_default())
 }
 
-fn join_service_names(services: &[&ServiceStatus]) -> String {
+fn join_service_names(services: &[&PackagecloudServiceStatus]) -> String {
     services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Says before a restart what it has to bring.
-pub(crate) async fn describe_restart_impact(session: &Session) -> Option<String> {
-    let services = read_service_statuses(session).await;
-    let all: Vec<&ServiceStatus> = services.iter().collect();
+pub(crate) async fn describe_packagecloud_restart_impact(session: &Session) -> Option<String> {
+    let services = read_packagecloud_service_statuses(session).await;
+    let all: Vec<&PackagecloudServiceStatus> = services.iter().collect();
     (!all.is_empty()).then(|| {
         format!(
             "After the restart these must be newer than it{}: {}. That is looked at, and whether the site answers.",
-            session.host.host_suffix(),
+            session.host.render_host_suffix(),
             join_service_names(&all)
         )
     })
 }
 
 /// Which services a restart that took this long has left as they were, or down: in words; `Err` where any.
-fn check_services_restarted(services: &[ServiceStatus], since: Duration) -> Result<Option<String>, String> {
+fn check_services_restarted(
+    services: &[PackagecloudServiceStatus],
+    since: Duration,
+) -> Result<Option<String>, String> {
     if services.is_empty() {
         return Ok(None);
     }
-    let down: Vec<&ServiceStatus> = services.iter().filter(|service| service.uptime.is_none()).collect();
+    let down: Vec<&PackagecloudServiceStatus> =
+        services.iter().filter(|service| service.uptime.is_none()).collect();
     // The second in which it was started counts.
-    let old: Vec<&ServiceStatus> = services
+    let old: Vec<&PackagecloudServiceStatus> = services
         .iter()
         .filter(|service| service.uptime.is_some_and(|up| up > since + RESTART_SLACK))
         .collect();
@@ -98,19 +102,19 @@ pub(crate) async fn check_services_after_restart(
     since: tokio::time::Instant,
 ) -> String {
     let mut said = Vec::new();
-    match check_services_restarted(&read_service_statuses(session).await, since.elapsed()) {
+    match check_services_restarted(&read_packagecloud_service_statuses(session).await, since.elapsed()) {
         Ok(Some(words)) => said.push(words),
         Ok(None) => {}
         Err(words) => {
             said.push(format!(
                 "{words}{} (packagecloud-ctl restart NAME starts one anew)",
-                session.host.host_suffix()
+                session.host.render_host_suffix()
             ));
         }
     }
     // Where its redirect was followed, it has answered.
     if !session.can_probe_packagecloud_redirect(answers)
-        && let Some(words) = wait_until_site_answers(session).await
+        && let Some(words) = wait_until_packagecloud_answers(session).await
     {
         said.push(words);
     }
@@ -118,12 +122,12 @@ pub(crate) async fn check_services_after_restart(
 }
 
 /// Whether packagecloud answers at its own address; `None` where the file doesn't say which that is.
-async fn wait_until_site_answers(session: &Session) -> Option<String> {
-    let config = session.host.read_config().await.ok()?;
+async fn wait_until_packagecloud_answers(session: &Session) -> Option<String> {
+    let config = session.host.read_packagecloud_config().await.ok()?;
     let url = config.file.find_external_url()?.trim_end_matches('/').to_owned();
-    let until = tokio::time::Instant::now() + session.scale_wait(SITE_ANSWER_TIMEOUT);
+    let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(SITE_ANSWER_TIMEOUT);
     loop {
-        let why = match session.web.http_get(&format!("{url}/"), &[]).await {
+        let why = match session.web.send_http_get(&format!("{url}/"), &[]).await {
             Ok(reply) if reply.status < 500 => return Some(format!("{url} answers {}", reply.status)),
             Ok(reply) => format!("{url} answers {}", reply.status),
             Err(failure) => format!("{url} does not answer: {}", failure.why),
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_service_that_the_restart_left_out_is_named() {
-        let services = parse_service_statuses(&STATUS_OUTPUT.replace(", want down", ""));
+        let services = parse_ctl_service_statuses(&STATUS_OUTPUT.replace(", want down", ""));
         let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
         assert_eq!(names, ["nginx", "unicorn", "resque"]);
         let since = Duration::from_secs(4);

@@ -11,8 +11,8 @@ use crate::model::{
     packagecloud::ctl_command::CtlCommand,
     run::{
         answers::OperatorAnswers,
-        goal::Step,
-        plan::{ChangeKind, Plan},
+        goal::StageStep,
+        plan::{ResourceChangeKind, StagePlan},
     },
     url::redirect::{RedirectTarget, split_host_and_path},
 };
@@ -20,7 +20,7 @@ use crate::model::{
 use crate::engine::{
     delivery::redirects::SampledRedirects,
     run::StageRun,
-    session::{Session, run_lock::new_unique_run_mark},
+    session::{Session, run_lock::generate_unique_run_mark},
 };
 
 /// Within this the redirects must have followed.
@@ -37,10 +37,10 @@ const INTENT_NOTE: &str = "switch";
 
 /// Notes that packagecloud shall be switched to `on`; in the turn in which that is written.
 pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
-    let intent = format!("{} {}", if on { "on" } else { "off" }, new_unique_run_mark());
+    let intent = format!("{} {}", if on { "on" } else { "off" }, generate_unique_run_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
     session.host.write_host_note(INTENT_NOTE, &intent);
-    session.remember_switch_intent(&intent);
+    session.remember_cloudfront_switch_intent(&intent);
     session.host.remove_host_note(ON_SINCE_NOTE);
 }
 
@@ -117,16 +117,20 @@ pub(crate) fn is_cloudfront_switch_unfinished(session: &Session) -> bool {
 /// Adds the lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
 ///
 /// Where there is no packagecloud-ctl they are the operator's, and nothing is seen.
-pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, proof: Option<(&str, &str)>) {
-    let left = session.is_without_ctl();
+pub(crate) fn plan_reconfigure_and_restart(
+    session: &Session,
+    plan: &mut StagePlan,
+    proof: Option<(&str, &str)>,
+) {
+    let left = session.is_packagecloud_ctl_disabled();
     let mut line = |step, target: &str, why: &str| {
         let why = if left { "left to you, where packagecloud runs" } else { why };
-        plan.add_planned_change(step, ChangeKind::Run, target, why);
+        plan.add_planned_change(step, ResourceChangeKind::Run, target, why);
     };
-    line(Step::Reconfigure, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
-    line(Step::Restart, "packagecloud-ctl restart", "customers notice some seconds");
+    line(StageStep::Reconfigure, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+    line(StageStep::Restart, "packagecloud-ctl restart", "customers notice some seconds");
     if let Some((target, why)) = proof.filter(|_| !left) {
-        line(Step::Proof, target, why);
+        line(StageStep::Proof, target, why);
     }
 }
 
@@ -135,7 +139,7 @@ pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, p
 /// # Errors
 /// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
-    run_ctl_step(session, CtlCommand::Reconfigure, run).await
+    run_ctl_command_step(session, CtlCommand::Reconfigure, run).await
 }
 
 /// Restarts packagecloud on this node; customers notice some seconds.
@@ -143,33 +147,35 @@ pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) 
 /// # Errors
 /// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn restart_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
-    run_ctl_step(session, CtlCommand::Restart, run).await
+    run_ctl_command_step(session, CtlCommand::Restart, run).await
 }
 
 /// Runs one of packagecloud-ctl's commands as a step of its own.
 ///
 /// # Errors
 /// Fails where the command does, or can't be run.
-pub(crate) async fn run_ctl_step(
+pub(crate) async fn run_ctl_command_step(
     session: &Session,
     command: CtlCommand,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    let step = step_from_command(command);
-    let say = run.progress_reporter(step);
-    run.run_stage_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
-        Ok(((), run_ctl_to_success(session, command, &mut |line| say(line)).await?))
-    })
+    let step = map_ctl_command_to_step(command);
+    let say = run.build_progress_reporter(step);
+    run.run_stage_step(
+        step,
+        format!("packagecloud-ctl {command}{}", session.host.render_host_suffix()),
+        async { Ok(((), run_ctl_command_to_success(session, command, &mut |line| say(line)).await?)) },
+    )
     .await
 }
 
 /// Returns the step in which a command is run.
-fn step_from_command(command: CtlCommand) -> Step {
+fn map_ctl_command_to_step(command: CtlCommand) -> StageStep {
     match command {
-        CtlCommand::Reconfigure => Step::Reconfigure,
-        CtlCommand::Restart => Step::Restart,
-        CtlCommand::ReindexEverything => Step::VendorReindex,
-        CtlCommand::Version => Step::Host,
+        CtlCommand::Reconfigure => StageStep::Reconfigure,
+        CtlCommand::Restart => StageStep::Restart,
+        CtlCommand::ReindexEverything => StageStep::VendorReindex,
+        CtlCommand::Version => StageStep::Host,
     }
 }
 
@@ -177,17 +183,17 @@ fn step_from_command(command: CtlCommand) -> Step {
 ///
 /// # Errors
 /// Fails where it can't be run, isn't known, or ends with a failure.
-pub(crate) async fn run_ctl_to_success(
+pub(crate) async fn run_ctl_command_to_success(
     session: &Session,
     command: CtlCommand,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<String, Failure> {
     let began = tokio::time::Instant::now();
-    let on = session.host.host_suffix();
+    let on = session.host.render_host_suffix();
     let what = format!("packagecloud-ctl {command}{on}");
     match session.host.run_packagecloud_ctl(command, say).await? {
         CtlOutcome::Done => Ok(format!("{what} took {} s", began.elapsed().as_secs())),
-        CtlOutcome::UnknownCommand => Err(Failure::other_failure(
+        CtlOutcome::UnknownCommand => Err(Failure::new_generic_failure(
             what,
             "this packagecloud doesn't know the command",
             format!(
@@ -196,7 +202,7 @@ pub(crate) async fn run_ctl_to_success(
             ),
         )),
         CtlOutcome::LeftToOperator => Ok(format!("left to you: {what}")),
-        CtlOutcome::Failed { status, last } => Err(Failure::other_failure(
+        CtlOutcome::Failed { status, last } => Err(Failure::new_generic_failure(
             what,
             format!(
                 "it ended with exit code {status}: {}",
@@ -210,7 +216,7 @@ pub(crate) async fn run_ctl_to_success(
 }
 
 /// Returns whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
-pub(crate) async fn is_cloudfront_live(
+pub(crate) async fn is_packagecloud_redirecting_to_cloudfront(
     session: &Session,
     answers: &OperatorAnswers,
     domain: Option<&str>,
@@ -226,8 +232,8 @@ pub(crate) async fn is_cloudfront_live(
         Ok(Some(redirect)) => {
             let host = redirect.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host);
             Some(
-                redirect.redirect_target() == RedirectTarget::Edge
-                    && (domain.is_none() || host == domain || session.web.has_edge_override()),
+                redirect.classify_redirect_target() == RedirectTarget::Edge
+                    && (domain.is_none() || host == domain || session.web.has_edge_address_override()),
             )
         }
         _ => None,
@@ -238,27 +244,39 @@ pub(crate) async fn is_cloudfront_live(
 ///
 /// # Errors
 /// Fails where packagecloud does not answer.
-pub(super) async fn probe_redirects_repeatedly(
+pub(super) async fn probe_packagecloud_redirects_repeatedly(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Option<(String, bool)>, Failure> {
-    let asked = SampledRedirects::sample_redirects(session, answers, None, REDIRECT_SAMPLES).await?;
+    let asked =
+        SampledRedirects::sample_packagecloud_redirects(session, answers, None, REDIRECT_SAMPLES).await?;
     Ok(asked.map(|asked| {
-        (asked.describe_distinct_redirects().join(", then "), !asked.redirect_urls_to_cloudfront().is_empty())
+        (
+            asked.describe_distinct_redirects().join(", then "),
+            !asked.list_redirects_to_cloudfront().is_empty(),
+        )
     }))
 }
 
 /// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
-pub(crate) async fn describe_stale_redirects(session: &Session, answers: &OperatorAnswers) -> Option<String> {
-    match tokio::time::timeout(Duration::from_secs(3), probe_redirects_repeatedly(session, answers)).await {
+pub(crate) async fn describe_stale_cloudfront_redirects(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Option<String> {
+    match tokio::time::timeout(
+        Duration::from_secs(3),
+        probe_packagecloud_redirects_repeatedly(session, answers),
+    )
+    .await
+    {
         Ok(Ok(Some((words, true)))) => Some(words),
         _ => None,
     }
 }
 
 /// Says where the redirects go now, in words: for where they aren't expected to follow.
-pub(crate) async fn describe_redirects(session: &Session, answers: &OperatorAnswers) -> String {
-    match probe_redirects_repeatedly(session, answers).await {
+pub(crate) async fn describe_packagecloud_redirects(session: &Session, answers: &OperatorAnswers) -> String {
+    match probe_packagecloud_redirects_repeatedly(session, answers).await {
         Ok(None) => REDIRECT_UNKNOWN_TEXT.into(),
         Ok(Some((words, _))) => format!("packagecloud answers {words}"),
         Err(failure) => format!("where it redirects could not be seen: {failure}"),
@@ -269,13 +287,13 @@ pub(crate) async fn describe_redirects(session: &Session, answers: &OperatorAnsw
 ///
 /// # Errors
 /// Where they still go to CloudFront after it.
-pub(crate) async fn wait_for_s3_redirects(
+pub(crate) async fn wait_until_redirects_to_s3(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<String, Failure> {
-    let until = tokio::time::Instant::now() + session.scale_wait(REDIRECT_SWITCH_TIMEOUT);
+    let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(REDIRECT_SWITCH_TIMEOUT);
     loop {
-        let seen = probe_redirects_repeatedly(session, answers).await;
+        let seen = probe_packagecloud_redirects_repeatedly(session, answers).await;
         match &seen {
             Ok(None) => return Ok(REDIRECT_UNKNOWN_TEXT.into()),
             Ok(Some((words, false))) => return Ok(format!("packagecloud answers {words}")),

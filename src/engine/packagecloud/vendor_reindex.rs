@@ -17,7 +17,7 @@ use crate::host::CtlOutcome;
 use crate::model::{
     failure::Failure,
     packagecloud::{ctl_command::CtlCommand, object::ObjectClassifier},
-    run::goal::Step,
+    run::goal::StageStep,
 };
 
 /// So long nothing may have changed.
@@ -44,14 +44,14 @@ pub enum VendorReindexState {
 /// Reads what an earlier run left, for this bucket.
 pub fn read_vendor_reindex_state(session: &Session, bucket: &str) -> Option<VendorReindexState> {
     let kept: (String, VendorReindexState) =
-        serde_json::from_slice(&session.host.state.read_state_file(VENDOR_STATE_FILE)?).ok()?;
+        serde_json::from_slice(&session.host.state.read_state_dir_file(VENDOR_STATE_FILE)?).ok()?;
     (kept.0 == bucket).then_some(kept.1)
 }
 
 /// Losing it costs running the command again, and nothing else.
 fn save_vendor_reindex_state(session: &Session, bucket: &str, left: VendorReindexState) {
     let text = serde_json::to_vec(&(bucket, left)).unwrap_or_default();
-    let _ = session.host.state.write_state_file(VENDOR_STATE_FILE, &text);
+    let _ = session.host.state.write_state_dir_file(VENDOR_STATE_FILE, &text);
 }
 
 /// Keeps that it was settled, and everything is right.
@@ -74,8 +74,8 @@ pub async fn run_vendor_reindex(
     let bucket = found.name.as_str();
     let what = format!("packagecloud-ctl {}", CtlCommand::ReindexEverything);
     let waits = read_vendor_reindex_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
-    run.run_stage_step(Step::VendorReindex, what.clone(), async {
-        let say = run.progress_reporter(Step::VendorReindex);
+    run.run_stage_step(StageStep::VendorReindex, what.clone(), async {
+        let say = run.build_progress_reporter(StageStep::VendorReindex);
         if !waits {
             let running = run.read_unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
@@ -94,7 +94,7 @@ pub async fn run_vendor_reindex(
                     ));
                 }
                 CtlOutcome::Failed { status, last } => {
-                    return Err(Failure::other_failure(
+                    return Err(Failure::new_generic_failure(
                         what,
                         format!("it ended with exit code {status}: {}", last.join(" ")),
                         "ours suffices: go on without --vendor-reindex yes",
@@ -104,11 +104,11 @@ pub async fn run_vendor_reindex(
         }
         let look = || {
             let look = || found.cloud.read_repo_metadata_last_modified(bucket, classes);
-            retry_on_expired_credentials(session, &found.cloud, run, Step::VendorReindex, look)
+            retry_on_expired_credentials(session, &found.cloud, run, StageStep::VendorReindex, look)
         };
         let times = (
-            session.scale_wait(QUIET_PERIOD),
-            session.scale_wait(LISTING_INTERVAL_MIN).max(Duration::from_millis(100)),
+            session.scale_wait_for_sandbox(QUIET_PERIOD),
+            session.scale_wait_for_sandbox(LISTING_INTERVAL_MIN).max(Duration::from_millis(100)),
         );
         let newest = run.read_unless_stopped(wait_until_repo_metadata_settles(look, times, &say)).await?;
         Ok((

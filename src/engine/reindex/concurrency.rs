@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-pub(crate) use crate::aws::s3::fast::HeadTimings;
+pub(crate) use crate::aws::s3::fast::S3HeadRequestTimings;
 
 /// Requests in flight, however slow S3 is.
 const REQUESTS_MIN: usize = 4;
@@ -52,7 +52,7 @@ struct ConcurrencyLimitState {
     slow_downs: u64,
     /// When its size was last thought about, and the HEADs since.
     adjusted_at: Instant,
-    heads: HeadTimings,
+    heads: S3HeadRequestTimings,
     /// Replies until it last grew.
     successes_at_growth: u64,
     /// Replies a second, smoothed over half a second or so.
@@ -80,7 +80,7 @@ impl AdaptiveConcurrencyLimit {
                 passed: 0,
                 slow_downs: 0,
                 adjusted_at: now,
-                heads: HeadTimings::default(),
+                heads: S3HeadRequestTimings::default(),
                 successes_at_growth: 0,
                 successes_per_second: 0.0,
                 shrunk_at: now,
@@ -89,23 +89,27 @@ impl AdaptiveConcurrencyLimit {
     }
 
     /// Returns how long after one [`Self::update_concurrency_limit`] the next is due.
-    pub fn next_limit_update_delay(&self) -> Duration {
+    pub fn next_concurrency_update_delay(&self) -> Duration {
         let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
-        if ramping && self.current_concurrency() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }
+        if ramping && self.current_request_concurrency() < self.most {
+            RAMP_TICK_INTERVAL
+        } else {
+            TICK_INTERVAL
+        }
     }
 
     /// Requests that may be in flight.
-    pub fn current_concurrency(&self) -> usize {
+    pub fn current_request_concurrency(&self) -> usize {
         self.size.load(Relaxed)
     }
 
     /// Returns how often S3 has said SlowDown.
-    pub fn slow_down_count(&self) -> u64 {
+    pub fn s3_slow_down_count(&self) -> u64 {
         self.slow_downs.load(Relaxed)
     }
 
     /// Returns whether there is a rate to wait for.
-    pub fn is_rate_limited(&self) -> bool {
+    pub fn is_request_rate_limited(&self) -> bool {
         self.limited.load(Relaxed)
     }
 
@@ -120,7 +124,7 @@ impl AdaptiveConcurrencyLimit {
     }
 
     /// Counts a reply that wasn't SlowDown.
-    pub fn record_request_success(&self) {
+    pub fn count_request_success(&self) {
         self.passed.fetch_add(1, Relaxed);
     }
 
@@ -130,12 +134,12 @@ impl AdaptiveConcurrencyLimit {
     }
 
     /// Counts a SlowDown: the next update lowers the limit for it.
-    pub fn record_slow_down(&self) {
+    pub fn count_s3_slow_down(&self) {
         self.slow_downs.fetch_add(1, Relaxed);
     }
 
     /// Thinks again; `busy` is how much of the window is used, `heads` what S3 took for those since the last time.
-    pub fn update_concurrency_limit(&self, busy: usize, heads: HeadTimings) {
+    pub fn update_concurrency_limit(&self, busy: usize, heads: S3HeadRequestTimings) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         self.update_request_rate(&mut inner, now);
@@ -169,7 +173,7 @@ impl AdaptiveConcurrencyLimit {
             inner.ramping = false;
             // As many as the rate keeps busy, half as many again: the rate does the slowing.
             let busy = inner.rate.unwrap_or(1.0) * inner.base_latency_secs.unwrap_or(0.02) * 1.5;
-            let size = (self.current_concurrency() * 7 / 10).max(busy as usize).max(REQUESTS_MIN);
+            let size = (self.current_request_concurrency() * 7 / 10).max(busy as usize).max(REQUESTS_MIN);
             self.size.store(size.min(self.most), Relaxed);
         }
     }
@@ -178,10 +182,10 @@ impl AdaptiveConcurrencyLimit {
         &self,
         inner: &mut ConcurrencyLimitState,
         busy: usize,
-        heads: HeadTimings,
+        heads: S3HeadRequestTimings,
         now: Instant,
     ) -> usize {
-        let size = self.current_concurrency();
+        let size = self.current_request_concurrency();
         inner.heads.count += heads.count;
         inner.heads.micros += heads.micros;
         if inner.heads.count == 0 || now - inner.adjusted_at < TICK_INTERVAL {
@@ -230,8 +234,8 @@ impl AdaptiveConcurrencyLimit {
 mod tests {
     use super::*;
 
-    fn sample_heads(took: f64) -> HeadTimings {
-        HeadTimings { count: 1, micros: (took * 1e6) as u64 }
+    fn sample_heads(took: f64) -> S3HeadRequestTimings {
+        S3HeadRequestTimings { count: 1, micros: (took * 1e6) as u64 }
     }
 
     /// Runs the window against an S3 that answers after `latency`, lets `rate` requests a second through, and slows
@@ -248,7 +252,7 @@ mod tests {
             if tick == (seconds - 1) * 50 {
                 last = window.passed.load(Relaxed);
             }
-            let workers = window.current_concurrency();
+            let workers = window.current_request_concurrency();
             let took = latency * (workers as f64 / knee as f64).max(1.0);
             let capacity = workers as f64 / took * TICK_INTERVAL.as_secs_f64();
             let held =
@@ -264,7 +268,7 @@ mod tests {
             tokio::time::advance(TICK_INTERVAL).await;
             window.update_concurrency_limit(workers, sample_heads(took));
         }
-        (window.current_concurrency(), window.passed.load(Relaxed) - last)
+        (window.current_request_concurrency(), window.passed.load(Relaxed) - last)
     }
 
     #[tokio::test(start_paused = true)]
@@ -277,14 +281,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_is_full_after_the_time_of_a_few_replies() {
         let (window, began) = (AdaptiveConcurrencyLimit::new(1024), Instant::now());
-        while window.current_concurrency() < 1024 {
-            let pause = window.next_limit_update_delay();
+        while window.current_request_concurrency() < 1024 {
+            let pause = window.next_concurrency_update_delay();
             window.passed.fetch_add(
-                (window.current_concurrency() as f64 * pause.as_secs_f64() / 0.02) as u64,
+                (window.current_request_concurrency() as f64 * pause.as_secs_f64() / 0.02) as u64,
                 Relaxed,
             );
             tokio::time::advance(pause).await;
-            window.update_concurrency_limit(window.current_concurrency(), sample_heads(0.02));
+            window.update_concurrency_limit(window.current_request_concurrency(), sample_heads(0.02));
         }
         assert!(began.elapsed() <= Duration::from_millis(120), "{:?}", began.elapsed());
     }
@@ -303,11 +307,11 @@ mod tests {
         let window = AdaptiveConcurrencyLimit::new(1024);
         for tick in 0..20 {
             let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
-            window.passed.fetch_add(window.current_concurrency() as u64, Relaxed);
+            window.passed.fetch_add(window.current_request_concurrency() as u64, Relaxed);
             tokio::time::advance(TICK_INTERVAL).await;
-            window.update_concurrency_limit(window.current_concurrency(), sample_heads(took));
+            window.update_concurrency_limit(window.current_request_concurrency(), sample_heads(took));
         }
-        assert_eq!(window.current_concurrency(), 1024);
+        assert_eq!(window.current_request_concurrency(), 1024);
     }
 
     #[tokio::test(start_paused = true)]
@@ -348,15 +352,15 @@ mod tests {
                 for _ in 0..4 {
                     window.wait_for_request_rate().await;
                     went.lock().unwrap().push(Instant::now());
-                    window.record_request_success();
+                    window.count_request_success();
                 }
             });
         }
         let ticks = async {
             loop {
                 tokio::time::sleep(TICK_INTERVAL).await;
-                window.record_slow_down();
-                window.update_concurrency_limit(300, HeadTimings::default());
+                window.count_s3_slow_down();
+                window.update_concurrency_limit(300, S3HeadRequestTimings::default());
             }
         };
         tokio::select! {

@@ -55,7 +55,7 @@ pub struct ReindexCursor {
 }
 
 /// Renders what a cursor is valid for.
-pub fn reindex_cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
+pub fn render_reindex_cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
     serde_json::json!([
         1,
         bucket,
@@ -75,7 +75,7 @@ impl ReindexCursor {
     }
 
     /// Copies in parts that an earlier run on `bucket` began and didn't end, under whatever rules.
-    pub fn read_unfinished_uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
+    pub fn read_unfinished_multipart_uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
         let left = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         let of = |cursor: &Self| {
             serde_json::from_str::<serde_json::Value>(&cursor.rules).is_ok_and(|rules| rules[1] == bucket)
@@ -90,24 +90,26 @@ impl ReindexCursor {
     pub fn save_reindex_cursor(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).map_err(io::Error::other);
         text.and_then(|text| replace_file_atomically(path, &text))
-            .map_err(|error| file_write_failure(path, &error))
+            .map_err(|error| build_file_write_failure(path, &error))
     }
 
     /// Removes the file where there is one.
     ///
     /// # Errors
     /// Fails where it is there and can't be removed.
-    pub fn remove_cursor_if_present(path: &Path) -> Result<(), Failure> {
+    pub fn remove_reindex_cursor_file(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_write_failure(path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(build_file_write_failure(path, &error))
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// Says that a file of the reindex can't be written, and what to do.
-pub fn file_write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::other_failure(
+pub fn build_file_write_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::new_generic_failure(
         path.display().to_string(),
         error.to_string(),
         "make room or give another --state-dir, then run the same command again",
@@ -137,26 +139,32 @@ mod tests {
         let path = folder.path().join("deep/cursor.json");
         let answers = ReindexAnswers::default();
         let cursor = ReindexCursor {
-            rules: reindex_cursor_rules("b", &answers),
+            rules: render_reindex_cursor_rules("b", &answers),
             ranges: vec![ObjectKeyRange { after: "7/8/ä\n".to_owned(), until: None }],
             undone: vec!["k".to_owned()],
             ..ReindexCursor::default()
         };
         cursor.save_reindex_cursor(&path).unwrap();
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &answers)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &answers)),
             Some(cursor)
         );
-        assert_eq!(ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("c", &answers)), None);
+        assert_eq!(
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("c", &answers)),
+            None
+        );
         let other = ReindexAnswers { package_globs: vec!["*".to_owned()], ..answers.clone() };
-        assert_eq!(ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &other)), None);
+        assert_eq!(
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &other)),
+            None
+        );
         std::fs::write(&path, "{").unwrap();
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &reindex_cursor_rules("b", &answers)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &answers)),
             None,
             "half a file"
         );
-        ReindexCursor::remove_cursor_if_present(&path).unwrap();
-        ReindexCursor::remove_cursor_if_present(&path).unwrap();
+        ReindexCursor::remove_reindex_cursor_file(&path).unwrap();
+        ReindexCursor::remove_reindex_cursor_file(&path).unwrap();
     }
 }

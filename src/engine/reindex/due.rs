@@ -7,7 +7,7 @@ use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
     packagecloud::object::ObjectClassifier,
-    run::{answers::OperatorAnswers, goal::Goal},
+    run::{answers::OperatorAnswers, goal::OperatorGoal},
 };
 
 /// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
@@ -15,7 +15,7 @@ use crate::model::{
 pub(crate) const SURVEY_PAGES_MAX: usize = 4;
 
 /// Returns where the cursor of this state directory is kept.
-pub(crate) fn reindex_cursor_path(session: &Session) -> PathBuf {
+pub(crate) fn build_reindex_cursor_path(session: &Session) -> PathBuf {
     session.host.state.state_dir_path().join("reindex.cursor")
 }
 
@@ -28,25 +28,25 @@ pub(crate) async fn require_reindex_done(
     answers: &OperatorAnswers,
 ) -> Result<(), Failure> {
     let chosen = &answers.reindex;
-    if answers.goal != Some(Goal::Upgrade) || chosen.skip {
+    if answers.goal != Some(OperatorGoal::Upgrade) || chosen.skip {
         return Ok(());
     }
-    let found = session.resolve_objects_bucket(answers).await?;
-    let standing = read_reindex_progress(&found.name, chosen, &reindex_cursor_path(session));
+    let found = session.find_and_connect_objects_bucket(answers).await?;
+    let standing = read_reindex_progress(&found.name, chosen, &build_reindex_cursor_path(session));
     if standing.finished {
         return Ok(());
     }
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
         survey_bucket(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX).await?;
-    if !survey.more && survey.total_object_count() == 0 {
+    if !survey.more && survey.total_surveyed_object_count() == 0 {
         return Ok(());
     }
     let why = match standing.resumes {
         Some(done) => format!("it broke off after {done} objects"),
         None => "it was not run to its end".to_owned(),
     };
-    Err(Failure::other_failure(
+    Err(Failure::new_generic_failure(
         "the reindex",
         format!("{why}; nothing was switched on"),
         "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",

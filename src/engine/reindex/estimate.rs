@@ -2,8 +2,8 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use super::{cursor::ObjectKeyRange, ranges, retry_s3_briefly};
-pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3RequestError, StorageClass};
+use super::{cursor::ObjectKeyRange, ranges, retry_s3_request_briefly};
+pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3RequestError, S3StorageClass};
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectCacheClass, ObjectClassifier},
@@ -36,12 +36,12 @@ pub async fn survey_bucket(
     classes: &ObjectClassifier,
     pages: usize,
 ) -> Result<BucketSurvey, Failure> {
-    let ranges = ranges::divide_bucket_into_ranges(s3).await;
+    let ranges = ranges::divide_bucket_into_key_ranges(s3).await;
     let each = (pages / ranges.len()).max(1);
-    let parts = ranges.iter().map(|range| survey_key_range(s3, classes, range, each));
+    let parts = ranges.iter().map(|range| survey_object_key_range(s3, classes, range, each));
     let parts = futures::future::try_join_all(parts)
         .await
-        .map_err(|refusal| survey_failure(s3.bucket_name(), refusal))?;
+        .map_err(|refusal| build_bucket_survey_failure(s3.bucket_name(), refusal))?;
     let cuts = ranges.iter().filter_map(|range| range.until.clone()).collect();
     let mut whole = BucketSurvey { cuts, ..BucketSurvey::default() };
     for part in parts {
@@ -57,7 +57,7 @@ pub async fn survey_bucket(
 }
 
 /// The beginning of one range, or all of it.
-async fn survey_key_range(
+async fn survey_object_key_range(
     s3: &S3ObjectClient,
     classes: &ObjectClassifier,
     range: &ObjectKeyRange,
@@ -65,7 +65,7 @@ async fn survey_key_range(
 ) -> Result<BucketSurvey, S3RequestError> {
     let (mut survey, mut after) = (BucketSurvey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = retry_s3_briefly(|| s3.list_objects_page("", &after, false)).await?;
+        let page = retry_s3_request_briefly(|| s3.list_objects_page("", &after, false)).await?;
         survey.more = page.more;
         for entry in &page.entries {
             if range.until.as_ref().is_some_and(|until| entry.key > *until) {
@@ -82,7 +82,7 @@ async fn survey_key_range(
     Ok(survey)
 }
 
-fn survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
+fn build_bucket_survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
     let what = format!("listing bucket {bucket}");
     match refusal {
         S3RequestError::Fatal(failure) => failure,
@@ -93,7 +93,7 @@ fn survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
             format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"),
         ),
         S3RequestError::Throttled => {
-            Failure::other_failure(what, "S3 said SlowDown", "look again in a moment")
+            Failure::new_generic_failure(what, "S3 said SlowDown", "look again in a moment")
         }
         S3RequestError::Broken(why) => Failure::new(
             FailureKind::Unreachable,
@@ -101,7 +101,9 @@ fn survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
             why,
             "check the network and the endpoint, then look again",
         ),
-        other => Failure::other_failure(what, format!("{other:?}"), "check --bucket and --endpoint-url"),
+        other => {
+            Failure::new_generic_failure(what, format!("{other:?}"), "check --bucket and --endpoint-url")
+        }
     }
 }
 
@@ -119,41 +121,43 @@ pub fn render_folder_tally(tally: &NameTally, relation: &str, most: usize) -> St
 impl BucketSurvey {
     fn count_surveyed_object(&mut self, class: ObjectCacheClass, entry: &ObjectListingEntry) {
         match class {
-            ObjectCacheClass::Foreign => return self.foreign.increment_count(top_level_folder(&entry.key)),
+            ObjectCacheClass::Foreign => {
+                return self.foreign.increment_name_count(top_level_folder(&entry.key));
+            }
             ObjectCacheClass::Package => self.packages += 1,
             ObjectCacheClass::Metadata => self.metadata += 1,
         }
         self.bytes += entry.size;
         match entry.storage_class {
-            StorageClass::Standard => {}
-            StorageClass::Cool => self.cool += 1,
-            StorageClass::Archived => self.archived += 1,
+            S3StorageClass::Standard => {}
+            S3StorageClass::Cool => self.cool += 1,
+            S3StorageClass::Archived => self.archived += 1,
         }
     }
 
     /// Counts the objects that a reindex looks at.
     #[must_use]
-    pub fn total_object_count(&self) -> u64 {
+    pub fn total_surveyed_object_count(&self) -> u64 {
         self.packages + self.metadata
     }
 
     /// Returns the cost in US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
     #[must_use]
-    pub fn reindex_cost_usd(&self, acl: bool) -> f64 {
+    pub fn estimate_reindex_cost_usd(&self, acl: bool) -> f64 {
         let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
-        self.total_object_count() as f64 * (each + 0.005e-6)
+        self.total_surveyed_object_count() as f64 * (each + 0.005e-6)
     }
 
     /// Renders what to tell before anything is written: whole sentences.
     #[must_use]
-    pub fn render_survey_lines(&self, acl: bool) -> Vec<String> {
+    pub fn render_bucket_survey_lines(&self, acl: bool) -> Vec<String> {
         let least = if self.more { "at least " } else { "" };
         let requests = if acl { "a HEAD, a GetObjectAcl and a copy" } else { "a HEAD and a copy" };
         let mut lines = vec![
-            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_object_count(), self.packages, self.metadata),
+            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_surveyed_object_count(), self.packages, self.metadata),
             format!(
                 "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
-                self.reindex_cost_usd(acl)
+                self.estimate_reindex_cost_usd(acl)
             ),
             "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
              notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 pub use control::ReindexControl;
-pub use cursor::{ReindexCounts, reindex_cursor_rules};
+pub use cursor::{ReindexCounts, render_reindex_cursor_rules};
 pub use estimate::{BucketSurvey, render_folder_tally, survey_bucket};
 
 use self::{
@@ -96,8 +96,8 @@ pub struct ReindexProgress {
 /// What earlier runs for `bucket` left beside `cursor`.
 #[must_use]
 pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> ReindexProgress {
-    let rules = cursor::reindex_cursor_rules(bucket, answers);
-    let finished = std::fs::read(reindex_finished_marker_path(cursor))
+    let rules = cursor::render_reindex_cursor_rules(bucket, answers);
+    let finished = std::fs::read(build_reindex_finished_marker_path(cursor))
         .ok()
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     ReindexProgress {
@@ -111,10 +111,10 @@ pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Pa
 /// # Errors
 /// Where the files can't be written.
 pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), Failure> {
-    ReindexCursor::remove_cursor_if_present(&reindex_finished_marker_path(cursor))?;
-    let uploads = ReindexCursor::read_unfinished_uploads(cursor, bucket);
+    ReindexCursor::remove_reindex_cursor_file(&build_reindex_finished_marker_path(cursor))?;
+    let uploads = ReindexCursor::read_unfinished_multipart_uploads(cursor, bucket);
     if uploads.is_empty() {
-        return ReindexCursor::remove_cursor_if_present(cursor);
+        return ReindexCursor::remove_reindex_cursor_file(cursor);
     }
     // Rules that no run has.
     let rules = serde_json::json!([0, bucket]).to_string();
@@ -122,7 +122,7 @@ pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), 
 }
 
 /// Where it stands that a run went to its end.
-pub(super) fn reindex_finished_marker_path(cursor: &Path) -> PathBuf {
+pub(super) fn build_reindex_finished_marker_path(cursor: &Path) -> PathBuf {
     cursor.with_extension("finished")
 }
 
@@ -138,26 +138,26 @@ pub async fn reindex_bucket(
 ) -> Result<ReindexSummary, Failure> {
     let answers = &options.answers;
     let classes = ObjectClassifier::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
-    let rules = cursor::reindex_cursor_rules(s3.bucket_name(), answers);
+    let rules = cursor::render_reindex_cursor_rules(s3.bucket_name(), answers);
     // Whatever the rules of the run that began them.
-    let begun = ReindexCursor::read_unfinished_uploads(&options.cursor, s3.bucket_name());
+    let begun = ReindexCursor::read_unfinished_multipart_uploads(&options.cursor, s3.bucket_name());
     let left =
         if answers.rescan { None } else { ReindexCursor::load_reindex_cursor(&options.cursor, &rules) };
     if left.is_none() {
-        ReindexCursor::remove_cursor_if_present(&options.skipped)?;
+        ReindexCursor::remove_reindex_cursor_file(&options.skipped)?;
     }
-    ReindexCursor::remove_cursor_if_present(&reindex_finished_marker_path(&options.cursor))?;
+    ReindexCursor::remove_reindex_cursor_file(&build_reindex_finished_marker_path(&options.cursor))?;
     if let Some(folder) = options.skipped.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| cursor::file_write_failure(folder, &error))?;
+        std::fs::create_dir_all(folder).map_err(|error| cursor::build_file_write_failure(folder, &error))?;
     }
-    let started = options.requests_before.unwrap_or_else(|| s3.request_counts());
+    let started = options.requests_before.unwrap_or_else(|| s3.sent_s3_request_counts());
     let acl = !answers.no_acl && are_object_acls_kept(s3).await?;
     let cursor = if let Some(cursor) = left {
         cursor
     } else {
         let ranges = match &options.cuts {
-            Some(cuts) => ranges::ranges_from_cuts(cuts),
-            None => ranges::divide_bucket_into_ranges(s3).await,
+            Some(cuts) => ranges::build_key_ranges_from_cuts(cuts),
+            None => ranges::divide_bucket_into_key_ranges(s3).await,
         };
         ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
     };
@@ -175,20 +175,20 @@ pub async fn reindex_bucket(
     workers.jobs.add_object_jobs(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
-        tasks.spawn(workers.clone().list_key_range(index));
+        tasks.spawn(workers.clone().list_objects_in_key_range(index));
     }
     let run = ReindexRun { workers: &workers, options, rules: &rules, requests_before: started };
-    let ended = run.supervise_workers(&mut tasks, say).await;
-    workers.jobs.close_queue();
+    let ended = run.supervise_reindex_workers(&mut tasks, say).await;
+    workers.jobs.close_object_job_queue();
     while let Some(ended) = tasks.join_next().await {
-        run.halt_on_panic(ended);
+        run.halt_reindex_on_panic(ended);
     }
     run.finish_reindex_run(ended)
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
 async fn are_object_acls_kept(s3: &S3ObjectClient) -> Result<bool, Failure> {
-    match retry_s3_briefly(|| s3.are_object_acls_enabled()).await {
+    match retry_s3_request_briefly(|| s3.are_object_acls_enabled()).await {
         Ok(has) => Ok(has),
         Err(S3RequestError::Fatal(failure)) => Err(failure),
         Err(_) => Ok(true),
@@ -196,7 +196,7 @@ async fn are_object_acls_kept(s3: &S3ObjectClient) -> Result<bool, Failure> {
 }
 
 /// Asks again where that can help: for what is asked before the workers are there.
-async fn retry_s3_briefly<T, F: Future<Output = Result<T, S3RequestError>>>(
+async fn retry_s3_request_briefly<T, F: Future<Output = Result<T, S3RequestError>>>(
     ask: impl Fn() -> F,
 ) -> Result<T, S3RequestError> {
     let mut tries = 0;
@@ -222,7 +222,11 @@ struct ReindexRun<'a> {
 impl ReindexRun<'_> {
     /// Keeps as many workers as the limit allows, tells the pace and saves the cursor; true when all is done, false
     /// when the run was halted.
-    async fn supervise_workers(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(ProgressStats) + Sync)) -> bool {
+    async fn supervise_reindex_workers(
+        &self,
+        tasks: &mut JoinSet<()>,
+        say: &(dyn Fn(ProgressStats) + Sync),
+    ) -> bool {
         let workers = self.workers;
         let (mut said, mut saved, mut due) = (Instant::now(), Instant::now(), Instant::now());
         let mut speed = ReindexSpeedMeter::default();
@@ -235,7 +239,7 @@ impl ReindexRun<'_> {
                     return false;
                 }
                 Some(ended) = tasks.join_next() => {
-                    self.halt_on_panic(ended);
+                    self.halt_reindex_on_panic(ended);
                     continue;
                 }
                 () = workers.all_done.notified() => {}
@@ -246,15 +250,19 @@ impl ReindexRun<'_> {
                 + if workers.control.is_reindex_paused() {
                     PACE_INTERVAL
                 } else {
-                    workers.limit.next_limit_update_delay()
+                    workers.limit.next_concurrency_update_delay()
                 };
-            workers
-                .limit
-                .update_concurrency_limit(workers.busy_workers.load(Relaxed), workers.s3.take_head_timings());
-            let waiting = workers.jobs.count_waiting();
+            workers.limit.update_concurrency_limit(
+                workers.busy_workers.load(Relaxed),
+                workers.s3.drain_s3_head_timings(),
+            );
+            let waiting = workers.jobs.count_waiting_object_jobs();
             let running = workers.worker_count.load(Relaxed);
-            for _ in
-                running..workers.limit.current_concurrency().min(workers.busy_workers.load(Relaxed) + waiting)
+            for _ in running
+                ..workers
+                    .limit
+                    .current_request_concurrency()
+                    .min(workers.busy_workers.load(Relaxed) + waiting)
             {
                 workers.worker_count.fetch_add(1, Relaxed);
                 tasks.spawn(workers.clone().run_reindex_worker());
@@ -265,12 +273,12 @@ impl ReindexRun<'_> {
             }
             if now - saved >= CURSOR_SAVE_INTERVAL {
                 saved = now;
-                let cursor = workers.lock_checkpoint().to_reindex_cursor(self.rules);
+                let cursor = workers.lock_reindex_checkpoint().build_reindex_cursor(self.rules);
                 if let Err(failure) = cursor.save_reindex_cursor(&self.options.cursor) {
                     workers.halt_workers_with_failure(failure);
                 }
             }
-            if workers.lock_checkpoint().is_reindex_finished() {
+            if workers.lock_reindex_checkpoint().is_reindex_finished() {
                 say(self.measure_reindex_pace(&mut speed, now));
                 return true;
             }
@@ -278,9 +286,9 @@ impl ReindexRun<'_> {
     }
 
     /// A task that panicked ends the run; the cursor stays.
-    fn halt_on_panic(&self, ended: Result<(), tokio::task::JoinError>) {
+    fn halt_reindex_on_panic(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended {
-            self.workers.halt_workers_with_failure(Failure::other_failure(
+            self.workers.halt_workers_with_failure(Failure::new_generic_failure(
                 "the reindex",
                 error.to_string(),
                 "report this, then run the same command: it goes on where it was",
@@ -288,8 +296,8 @@ impl ReindexRun<'_> {
         }
     }
 
-    fn s3_requests_since_start(&self) -> S3RequestCounts {
-        let (now, before) = (self.workers.s3.request_counts(), self.requests_before);
+    fn count_s3_requests_since_start(&self) -> S3RequestCounts {
+        let (now, before) = (self.workers.s3.sent_s3_request_counts(), self.requests_before);
         S3RequestCounts {
             list: now.list - before.list,
             head: now.head - before.head,
@@ -300,11 +308,12 @@ impl ReindexRun<'_> {
 
     fn measure_reindex_pace(&self, speed: &mut ReindexSpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
-            let checkpoint = self.workers.lock_checkpoint();
-            let listed = checkpoint.is_bucket_fully_listed().then(|| checkpoint.handed_out_key_count());
+            let checkpoint = self.workers.lock_reindex_checkpoint();
+            let listed =
+                checkpoint.is_bucket_fully_listed().then(|| checkpoint.count_keys_given_to_workers());
             (checkpoint.live_reindex_counts().clone(), listed.or(self.options.total))
         };
-        let per_second = speed.measure_speed(now, counts.done);
+        let per_second = speed.measure_reindex_speed(now, counts.done);
         let left = total.map(|total| total.saturating_sub(counts.done));
         let seconds_left = left
             .zip(per_second)
@@ -319,9 +328,9 @@ impl ReindexRun<'_> {
             foreign: counts.foreign,
             per_second,
             in_flight: Some(self.workers.busy_workers.load(Relaxed) as u64),
-            slow_downs: Some(self.workers.limit.slow_down_count()),
+            slow_downs: Some(self.workers.limit.s3_slow_down_count()),
             bytes: Some(counts.bytes),
-            cost: Some(self.s3_requests_since_start().s3_requests_cost_usd()),
+            cost: Some(self.count_s3_requests_since_start().compute_s3_requests_cost_usd()),
             seconds_left,
         }
     }
@@ -330,26 +339,26 @@ impl ReindexRun<'_> {
     fn finish_reindex_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
         let workers = self.workers;
         let (finished, counts, cursor, given_up) = {
-            let checkpoint = workers.lock_checkpoint();
+            let checkpoint = workers.lock_reindex_checkpoint();
             (
                 checkpoint.is_reindex_finished(),
                 checkpoint.live_reindex_counts().clone(),
-                checkpoint.to_reindex_cursor(self.rules),
+                checkpoint.build_reindex_cursor(self.rules),
                 checkpoint.given_up_key_count(),
             )
         };
-        let failure = workers.take_worker_failure();
+        let failure = workers.extract_worker_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
-            ReindexCursor::remove_cursor_if_present(&self.options.cursor)?;
+            ReindexCursor::remove_reindex_cursor_file(&self.options.cursor)?;
             let at =
                 workers.s3.current_signing_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();
-            let path = reindex_finished_marker_path(&self.options.cursor);
+            let path = build_reindex_finished_marker_path(&self.options.cursor);
             cursor::replace_file_atomically(&path, text.as_bytes())
-                .map_err(|error| cursor::file_write_failure(&path, &error))?;
+                .map_err(|error| cursor::build_file_write_failure(&path, &error))?;
             return Ok(ReindexSummary {
-                requests: self.s3_requests_since_start(),
-                slow_downs: workers.limit.slow_down_count(),
+                requests: self.count_s3_requests_since_start(),
+                slow_downs: workers.limit.s3_slow_down_count(),
                 acls_denied: counts.acls_denied > 0,
                 counts,
             });
@@ -358,7 +367,7 @@ impl ReindexRun<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if let Some(first) = workers.take_first_given_up_failure().filter(|_| ended) {
+        if let Some(first) = workers.extract_first_given_up_failure().filter(|_| ended) {
             let what = format!("{given_up} of {} objects", counts.done + given_up as u64);
             return Err(Failure::new(first.kind, what, format!("{}: {}", first.what, first.why), first.next));
         }
@@ -376,7 +385,7 @@ impl ReindexRun<'_> {
 struct ReindexSpeedMeter(VecDeque<(Instant, u64)>);
 
 impl ReindexSpeedMeter {
-    fn measure_speed(&mut self, now: Instant, done: u64) -> Option<f64> {
+    fn measure_reindex_speed(&mut self, now: Instant, done: u64) -> Option<f64> {
         self.0.push_back((now, done));
         while self.0.len() > 11 {
             self.0.pop_front();

@@ -6,15 +6,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHER_FILES_RESERVE: u64 = 300;
 
 /// Requests in flight at most, of `most`: lifts this process's own limit as far as that takes and as it may.
-pub fn raise_connection_limit(most: usize) -> usize {
+pub fn raise_open_file_limit(most: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = most as u64 + OTHER_FILES_RESERVE;
     let (now, may) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX).min(wanted));
     let lifted = now < may && setrlimit(Resource::Nofile, Rlimit { current: Some(may), maximum }).is_ok();
-    connections_for_open_files(most, if lifted { may } else { now })
+    compute_connections_for_open_files(most, if lifted { may } else { now })
 }
 
-fn connections_for_open_files(most: usize, files: u64) -> usize {
+fn compute_connections_for_open_files(most: usize, files: u64) -> usize {
     most.min(files.saturating_sub(OTHER_FILES_RESERVE).max(files / 4) as usize)
 }
 
@@ -27,7 +27,7 @@ mod tests {
         for (files, connections) in
             [(u64::MAX, 1280), (1580, 1280), (1579, 1279), (1024, 724), (400, 100), (256, 64), (64, 16)]
         {
-            assert_eq!(connections_for_open_files(1280, files), connections, "{files}");
+            assert_eq!(compute_connections_for_open_files(1280, files), connections, "{files}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::{
     run::StageRun,
     session::{Session, retry_on_expiry::retry_on_expired_credentials},
 };
-use crate::model::{failure::Failure, run::goal::Step};
+use crate::model::{failure::Failure, run::goal::StageStep};
 
 /// A pass over all objects from this machine, as a step of a run.
 pub(crate) struct ReindexPass<'a> {
@@ -23,11 +23,15 @@ impl ReindexPass<'_> {
     ///
     /// # Errors
     /// Fails where it was stopped or can't go on; the next pass goes on where this one was.
-    pub async fn reindex_all_objects(&self, step: Step, options: &ReindexOptions) -> Result<(), Failure> {
+    pub async fn reindex_all_objects(
+        &self,
+        step: StageStep,
+        options: &ReindexOptions,
+    ) -> Result<(), Failure> {
         let run = self.run;
         run.run_stage_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
             let options =
-                ReindexOptions { requests_before: Some(self.s3.request_counts()), ..options.clone() };
+                ReindexOptions { requests_before: Some(self.s3.sent_s3_request_counts()), ..options.clone() };
             let begun = AtomicBool::new(false);
             let pass = || {
                 let mut options = options.clone();
@@ -53,8 +57,8 @@ async fn run_reindex_with_control<T>(
     control: &ReindexControl,
     working: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut pause = run.run_context().pause_receiver();
-    let stop = run.run_context().stop_token().clone();
+    let mut pause = run.parent_run_context().run_pause_receiver();
+    let stop = run.parent_run_context().run_stop_token().clone();
     if *pause.borrow_and_update() {
         control.pause_reindex();
     }

@@ -26,7 +26,7 @@ impl ReindexWorkers {
         let class = self.classes.classify_key(key);
         for round in 0..OBJECT_ROUNDS_MAX {
             if round > 0 {
-                self.wait_backoff(100, round, 2_000).await;
+                self.wait_retry_backoff(100, round, 2_000).await;
             }
             let head = self.retry_s3_request(|| self.s3.head_object(key)).await?;
             let (cache_control, in_parts) = match decide_object_reindex(class, &head) {
@@ -35,15 +35,17 @@ impl ReindexWorkers {
                 ReindexDecision::Copy(cache_control) => (cache_control, false),
                 ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
             };
-            let access = if self.acl { Box::pin(self.read_acl_headers(key)).await? } else { Vec::new() };
+            let access =
+                if self.acl { Box::pin(self.read_object_acl_headers(key)).await? } else { Vec::new() };
             if class == ObjectCacheClass::Package
                 && !in_parts
                 && access.is_empty()
-                && self.hand_over_to_batch(key, &head, cache_control)?
+                && self.hand_object_to_batch(key, &head, cache_control)?
             {
                 return Ok(ObjectReindexOutcome::HandedOver);
             }
-            let mut attributes = head.to_copy_headers(cache_control, self.s3.current_signing_time());
+            let mut attributes =
+                head.build_object_copy_headers(cache_control, self.s3.current_signing_time());
             attributes.extend(access);
             let size = head.size;
             let copied = if in_parts {
@@ -64,28 +66,28 @@ impl ReindexWorkers {
     }
 
     /// Whether S3 Batch Operations will copy it.
-    fn hand_over_to_batch(
+    fn hand_object_to_batch(
         &self,
         key: &str,
         head: &ObjectAttributes,
         cache_control: &'static str,
     ) -> Result<bool, ObjectNotDone> {
         let Some(spool) = &self.spool else { return Ok(false) };
-        spool.try_spool_object(key, head, cache_control).map_err(|failure| {
+        spool.try_add_object_to_manifest(key, head, cache_control).map_err(|failure| {
             self.halt_workers_with_failure(failure);
             ObjectNotDone::Halted
         })
     }
 
     /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
-    async fn read_acl_headers(
+    async fn read_object_acl_headers(
         &self,
         key: &str,
     ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, ObjectNotDone> {
-        match self.retry_s3_request(|| self.s3.read_acl_headers(key)).await {
+        match self.retry_s3_request(|| self.s3.read_object_acl_headers(key)).await {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
             Err(ObjectNotDone::GivenUp(FailureKind::Denied, _) | ObjectNotDone::Unfit(_)) => {
-                self.lock_checkpoint().record_acl_denied();
+                self.lock_reindex_checkpoint().count_unreadable_object_acl();
                 Ok(Vec::new())
             }
             said => said,
@@ -100,7 +102,7 @@ impl ReindexWorkers {
     ) -> Result<(), ObjectNotDone> {
         let _one = self.large_copy_permits.acquire().await.map_err(|_| ObjectNotDone::Halted)?;
         let upload = self.retry_s3_request(|| self.s3.create_multipart_upload(key, head, attributes)).await?;
-        self.lock_checkpoint().uploads.insert(upload.clone(), key.to_owned());
+        self.lock_reindex_checkpoint().uploads.insert(upload.clone(), key.to_owned());
         let copied = tokio::select! {
             biased;
             () = self.halt.cancelled() => Err(ObjectNotDone::Halted),
@@ -113,7 +115,7 @@ impl ReindexWorkers {
             Err(_) => self.retry_s3_request(|| self.s3.abort_multipart_upload(key, &upload)).await.is_ok(),
         };
         if clear {
-            self.lock_checkpoint().uploads.remove(&upload);
+            self.lock_reindex_checkpoint().uploads.remove(&upload);
         }
         match copied {
             Err(ObjectNotDone::Gone) => Err(ObjectNotDone::Overtaken),

@@ -81,7 +81,7 @@ impl ReindexCheckpoint {
     }
 
     /// Returns the range that is listed as `index`.
-    pub fn key_range(&self, index: usize) -> ObjectKeyRange {
+    pub fn key_range_at_index(&self, index: usize) -> ObjectKeyRange {
         self.ranges[index].range.clone()
     }
 
@@ -91,7 +91,7 @@ impl ReindexCheckpoint {
     }
 
     /// Counts the keys given to be processed so far, those of earlier runs included.
-    pub fn handed_out_key_count(&self) -> u64 {
+    pub fn count_keys_given_to_workers(&self) -> u64 {
         self.handed_out
     }
 
@@ -108,7 +108,7 @@ impl ReindexCheckpoint {
     }
 
     /// Enters a range's next keys, in order; those that aren't foreign become jobs.
-    pub fn record_listed_keys(
+    pub fn add_listed_object_keys(
         &mut self,
         range: usize,
         keys: impl Iterator<Item = (Arc<str>, bool)>,
@@ -154,7 +154,7 @@ impl ReindexCheckpoint {
     }
 
     /// Counts what came of a job.
-    pub fn record_object_outcome(&mut self, job: &ObjectReindexJob, outcome: ObjectReindexOutcome) {
+    pub fn count_finished_object_job(&mut self, job: &ObjectReindexJob, outcome: ObjectReindexOutcome) {
         count_object_outcome(&mut self.live, &job.key, &outcome);
         if self.deferred.remove(&(job.range, job.number)).is_some() {
             count_object_outcome(&mut self.settled, &job.key, &outcome);
@@ -166,7 +166,7 @@ impl ReindexCheckpoint {
     }
 
     /// Counts an access control list that could not be read.
-    pub fn record_acl_denied(&mut self) {
+    pub fn count_unreadable_object_acl(&mut self) {
         self.live.acls_denied += 1;
         self.settled.acls_denied += 1;
     }
@@ -207,7 +207,7 @@ impl ReindexCheckpoint {
     }
 
     /// Returns what the next run needs, were this one killed now.
-    pub fn to_reindex_cursor(&self, rules: &str) -> ReindexCursor {
+    pub fn build_reindex_cursor(&self, rules: &str) -> ReindexCursor {
         let open = self.ranges.iter().filter(|ring| !(ring.listed && ring.held.is_empty()));
         ReindexCursor {
             rules: rules.to_owned(),
@@ -222,7 +222,7 @@ impl ReindexCheckpoint {
 fn count_object_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectReindexOutcome) {
     match outcome {
         ObjectReindexOutcome::Deferred => return,
-        ObjectReindexOutcome::Foreign => return counts.foreign.increment_count(top_level_folder(key)),
+        ObjectReindexOutcome::Foreign => return counts.foreign.increment_name_count(top_level_folder(key)),
         ObjectReindexOutcome::Kept => counts.kept += 1,
         ObjectReindexOutcome::Changed(bytes) => {
             counts.changed += 1;
@@ -230,7 +230,7 @@ fn count_object_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectR
         }
         ObjectReindexOutcome::Skipped(reason) => {
             counts.skipped += 1;
-            counts.reasons.increment_count(reason);
+            counts.reasons.increment_name_count(reason);
         }
         ObjectReindexOutcome::Gone => counts.gone += 1,
         ObjectReindexOutcome::HandedOver => counts.handed_over += 1,
@@ -253,61 +253,65 @@ mod tests {
     #[test]
     fn the_cursor_moves_only_over_what_is_done_without_a_gap() {
         let mut checkpoint = new_checkpoint();
-        let jobs = checkpoint.record_listed_keys(0, numbered_keys(0..3));
-        checkpoint.record_object_outcome(&jobs[1], ObjectReindexOutcome::Kept);
-        assert_eq!(checkpoint.to_reindex_cursor("").ranges[0].after, "");
+        let jobs = checkpoint.add_listed_object_keys(0, numbered_keys(0..3));
+        checkpoint.count_finished_object_job(&jobs[1], ObjectReindexOutcome::Kept);
+        assert_eq!(checkpoint.build_reindex_cursor("").ranges[0].after, "");
         assert_eq!(
-            (checkpoint.live_reindex_counts().done, checkpoint.to_reindex_cursor("").counts.done),
+            (checkpoint.live_reindex_counts().done, checkpoint.build_reindex_cursor("").counts.done),
             (1, 0)
         );
-        checkpoint.record_object_outcome(&jobs[0], ObjectReindexOutcome::Changed(7));
-        assert_eq!(checkpoint.to_reindex_cursor("").ranges[0].after, "7/8/000001");
-        assert_eq!(checkpoint.to_reindex_cursor("").counts.bytes, 7);
+        checkpoint.count_finished_object_job(&jobs[0], ObjectReindexOutcome::Changed(7));
+        assert_eq!(checkpoint.build_reindex_cursor("").ranges[0].after, "7/8/000001");
+        assert_eq!(checkpoint.build_reindex_cursor("").counts.bytes, 7);
         checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
-        checkpoint.record_object_outcome(&jobs[2], ObjectReindexOutcome::Gone);
-        assert!(checkpoint.is_reindex_finished() && checkpoint.to_reindex_cursor("").ranges.is_empty());
+        checkpoint.count_finished_object_job(&jobs[2], ObjectReindexOutcome::Gone);
+        assert!(checkpoint.is_reindex_finished() && checkpoint.build_reindex_cursor("").ranges.is_empty());
     }
 
     #[test]
     fn a_slow_object_is_set_aside_and_nothing_piles_up_behind_it() {
         let mut checkpoint = new_checkpoint();
-        let slow = checkpoint.record_listed_keys(0, numbered_keys(0..1)).remove(0);
+        let slow = checkpoint.add_listed_object_keys(0, numbered_keys(0..1)).remove(0);
         for page in 0..50 {
-            for job in checkpoint.record_listed_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000))
+            for job in
+                checkpoint.add_listed_object_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000))
             {
-                checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Kept);
+                checkpoint.count_finished_object_job(&job, ObjectReindexOutcome::Kept);
             }
             assert!(checkpoint.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
         }
-        let cursor = checkpoint.to_reindex_cursor("");
+        let cursor = checkpoint.build_reindex_cursor("");
         assert_eq!(cursor.undone, ["7/8/000000"]);
         assert!(cursor.ranges[0].after.as_str() > "7/8/040000");
         checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
-        checkpoint.record_object_outcome(&slow, ObjectReindexOutcome::Changed(1));
+        checkpoint.count_finished_object_job(&slow, ObjectReindexOutcome::Changed(1));
         assert!(checkpoint.is_reindex_finished());
-        assert_eq!(checkpoint.to_reindex_cursor("").counts.done, 50_001);
+        assert_eq!(checkpoint.build_reindex_cursor("").counts.done, 50_001);
     }
 
     #[test]
     fn what_is_given_up_stays_for_the_next_run_and_is_counted_there() {
         let mut first = new_checkpoint();
-        let jobs = first.record_listed_keys(0, numbered_keys(0..2));
+        let jobs = first.add_listed_object_keys(0, numbered_keys(0..2));
         first.mark_key_range_listed(0);
         first.give_up_object_job(&jobs[0]);
-        first.record_object_outcome(&jobs[1], ObjectReindexOutcome::Kept);
+        first.count_finished_object_job(&jobs[1], ObjectReindexOutcome::Kept);
         assert!(first.is_reindex_finished());
-        let cursor = first.to_reindex_cursor("");
+        let cursor = first.build_reindex_cursor("");
         assert_eq!((cursor.undone.as_slice(), cursor.counts.done), (["7/8/000000".to_owned()].as_slice(), 1));
         assert_eq!(cursor.ranges, []);
 
         let mut second = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
         let jobs = second.requeue_undone_keys(cursor.undone);
         assert!(!second.is_reindex_finished());
-        second.record_object_outcome(&jobs[0], ObjectReindexOutcome::Changed(3));
+        second.count_finished_object_job(&jobs[0], ObjectReindexOutcome::Changed(3));
         assert!(second.is_reindex_finished());
-        assert_eq!((second.to_reindex_cursor("").counts.done, second.live_reindex_counts().changed), (2, 1));
+        assert_eq!(
+            (second.build_reindex_cursor("").counts.done, second.live_reindex_counts().changed),
+            (2, 1)
+        );
     }
 
     #[test]
@@ -316,7 +320,7 @@ mod tests {
         let foreign = |key: &str| (Arc::<str>::from(key), true);
         assert!(
             checkpoint
-                .record_listed_keys(
+                .add_listed_object_keys(
                     0,
                     [foreign("backups/a"), foreign("backups/b/c"), foreign("top")].into_iter()
                 )
@@ -325,7 +329,7 @@ mod tests {
         assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("backups/"), 2);
         assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("(no folder)"), 1);
         assert_eq!(checkpoint.live_reindex_counts().done, 0);
-        assert_eq!(checkpoint.to_reindex_cursor("").counts, *checkpoint.live_reindex_counts());
+        assert_eq!(checkpoint.build_reindex_cursor("").counts, *checkpoint.live_reindex_counts());
     }
 
     /// A listing of ten million keys in four ranges, a thousand in flight, one of which never comes back: what is held
@@ -345,17 +349,17 @@ mod tests {
                 let folder = if foreign { "backups" } else { "7" };
                 (format!("{folder}/{range}/package_files/{at:06}{number:03}.deb").into(), foreign)
             });
-            in_flight.extend(checkpoint.record_listed_keys(range, keys));
+            in_flight.extend(checkpoint.add_listed_object_keys(range, keys));
             if slow.is_none() {
                 slow = in_flight.pop_front();
             }
             while in_flight.len() > 1000 {
                 let job = in_flight.swap_remove_back(in_flight.len() / 3).unwrap();
-                checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Changed(1));
+                checkpoint.count_finished_object_job(&job, ObjectReindexOutcome::Changed(1));
             }
             held = held.max(checkpoint.ranges.iter().map(|ring| ring.held.len()).sum());
             if page % 100 == 0 {
-                weight = weight.max(serde_json::to_vec(&checkpoint.to_reindex_cursor("")).unwrap().len());
+                weight = weight.max(serde_json::to_vec(&checkpoint.build_reindex_cursor("")).unwrap().len());
             }
         }
         assert!(held <= 4 * (HELD_KEYS_MAX + 1000), "{held} keys are held");
@@ -363,7 +367,7 @@ mod tests {
         in_flight.extend(slow);
         in_flight
             .drain(..)
-            .for_each(|job| checkpoint.record_object_outcome(&job, ObjectReindexOutcome::Kept));
+            .for_each(|job| checkpoint.count_finished_object_job(&job, ObjectReindexOutcome::Kept));
         (0..4).for_each(|range| checkpoint.mark_key_range_listed(range));
         assert!(checkpoint.is_reindex_finished());
         assert_eq!(

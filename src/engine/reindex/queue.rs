@@ -29,7 +29,7 @@ impl Default for ObjectJobQueue {
 
 impl ObjectJobQueue {
     /// Returns how many jobs wait.
-    pub fn count_waiting(&self) -> usize {
+    pub fn count_waiting_object_jobs(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
@@ -40,8 +40,8 @@ impl ObjectJobQueue {
         self.count.add_permits(count);
     }
 
-    /// Takes the next one; none after [`Self::close_queue`].
-    pub async fn take_object_job(&self) -> Option<ObjectReindexJob> {
+    /// Takes the next one; none after [`Self::close_object_job_queue`].
+    pub async fn dequeue_object_job(&self) -> Option<ObjectReindexJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,11 +54,11 @@ impl ObjectJobQueue {
     }
 
     /// Waits until listing should go on.
-    pub async fn wait_for_queue_room(&self) {
+    pub async fn wait_for_job_queue_room(&self) {
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            if self.count_waiting() <= WAITING_KEYS_MAX {
+            if self.count_waiting_object_jobs() <= WAITING_KEYS_MAX {
                 return;
             }
             room.await;
@@ -66,7 +66,7 @@ impl ObjectJobQueue {
     }
 
     /// Closes it: nobody waits for a job any more.
-    pub fn close_queue(&self) {
+    pub fn close_object_job_queue(&self) {
         self.count.close();
     }
 }

@@ -69,8 +69,8 @@ struct OpenManifest {
     bytes: u64,
 }
 
-fn file_write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::other_failure(
+fn build_file_write_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::new_generic_failure(
         path.display().to_string(),
         error.to_string(),
         "make room or give another --state-dir, then run the same command again",
@@ -82,25 +82,25 @@ impl ManifestSpool {
     ///
     /// # Errors
     /// Fails where the directory can't be written.
-    pub fn create_empty_spool(dir: &Path, bucket: &str) -> Result<Self, Failure> {
+    pub fn create_empty_manifest_spool(dir: &Path, bucket: &str) -> Result<Self, Failure> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(file_write_failure(dir, &error));
+                return Err(build_file_write_failure(dir, &error));
             }
             _ => {}
         }
-        std::fs::create_dir_all(dir).map_err(|error| file_write_failure(dir, &error))?;
+        std::fs::create_dir_all(dir).map_err(|error| build_file_write_failure(dir, &error))?;
         let spool = Self::new(
             dir,
             bucket,
             ManifestSpoolInfo { run: format!("{:016x}", fastrand::u64(..)), before: None },
         );
-        spool.save_spool_info(&spool.spool_info())?;
+        spool.save_manifest_spool_info(&spool.manifest_spool_info())?;
         Ok(spool)
     }
 
     /// Opens the one that an interrupted run left; none where it can't be read.
-    pub fn open_existing_spool(dir: &Path, bucket: &str) -> Option<Self> {
+    pub fn open_existing_manifest_spool(dir: &Path, bucket: &str) -> Option<Self> {
         let about = serde_json::from_slice(&std::fs::read(dir.join("about.json")).ok()?).ok()?;
         Some(Self::new(dir, bucket, about))
     }
@@ -111,21 +111,21 @@ impl ManifestSpool {
     }
 
     /// Returns what holds for all of the run's jobs.
-    pub fn spool_info(&self) -> ManifestSpoolInfo {
+    pub fn manifest_spool_info(&self) -> ManifestSpoolInfo {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).about.clone()
     }
 
-    fn save_spool_info(&self, about: &ManifestSpoolInfo) -> Result<(), Failure> {
+    fn save_manifest_spool_info(&self, about: &ManifestSpoolInfo) -> Result<(), Failure> {
         let path = self.dir.join("about.json");
         let text = serde_json::to_vec(about).unwrap_or_default();
-        replace_file_atomically(&path, &text).map_err(|error| file_write_failure(&path, &error))
+        replace_file_atomically(&path, &text).map_err(|error| build_file_write_failure(&path, &error))
     }
 
     /// Takes the object where a job can copy it and lose nothing; false where it is left to a copy from here.
     ///
     /// # Errors
     /// Fails where its file can't be written.
-    pub fn try_spool_object(
+    pub fn try_add_object_to_manifest(
         &self,
         key: &str,
         head: &ObjectAttributes,
@@ -135,7 +135,7 @@ impl ManifestSpool {
             return Ok(false);
         };
         let (Some(now), Some(modified)) =
-            (parse_date_header(head, "date"), parse_date_header(head, "last-modified"))
+            (parse_object_date_header(head, "date"), parse_object_date_header(head, "last-modified"))
         else {
             return Ok(false);
         };
@@ -145,7 +145,7 @@ impl ManifestSpool {
         } else {
             // Dates have whole seconds: what is written in this second might be written again within it.
             let about = ManifestSpoolInfo { before: Some(now - 1), ..inner.about.clone() };
-            self.save_spool_info(&about)?;
+            self.save_manifest_spool_info(&about)?;
             inner.about = about;
             now - 1
         };
@@ -165,7 +165,7 @@ impl ManifestSpool {
         if part.bytes > 0 && part.bytes + line.len() as u64 > MANIFEST_MAX_BYTES {
             *part = self.open_manifest_part(part.digest.clone(), part.number + 1)?;
         }
-        part.file.write_all(line.as_bytes()).map_err(|error| file_write_failure(&self.dir, &error))?;
+        part.file.write_all(line.as_bytes()).map_err(|error| build_file_write_failure(&self.dir, &error))?;
         part.bytes += line.len() as u64;
         Ok(true)
     }
@@ -175,29 +175,29 @@ impl ManifestSpool {
         let text = serde_json::to_vec(set).unwrap_or_default();
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
-        replace_file_atomically(&path, &text).map_err(|error| file_write_failure(&path, &error))?;
+        replace_file_atomically(&path, &text).map_err(|error| build_file_write_failure(&path, &error))?;
         let mut number = 0;
-        while self.manifest_path(&digest, number + 1).exists() {
+        while self.build_manifest_path(&digest, number + 1).exists() {
             number += 1;
         }
         self.open_manifest_part(digest, number)
     }
 
     fn open_manifest_part(&self, digest: String, number: usize) -> Result<OpenManifest, Failure> {
-        let path = self.manifest_path(&digest, number);
+        let path = self.build_manifest_path(&digest, number);
         let opened = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let bytes = measure_whole_lines(&path)?;
+            let bytes = find_last_line_end_offset(&path)?;
             // A line that was torn is cut off: its key doesn't count as done.
             file.set_len(bytes)?;
             file.flush()?;
             Ok((file, bytes))
         };
-        let (file, bytes) = opened().map_err(|error: io::Error| file_write_failure(&path, &error))?;
+        let (file, bytes) = opened().map_err(|error: io::Error| build_file_write_failure(&path, &error))?;
         Ok(OpenManifest { digest, number, file, bytes })
     }
 
-    fn manifest_path(&self, digest: &str, number: usize) -> PathBuf {
+    fn build_manifest_path(&self, digest: &str, number: usize) -> PathBuf {
         self.dir.join(format!("{digest}-{number}.csv"))
     }
 
@@ -205,8 +205,8 @@ impl ManifestSpool {
     ///
     /// # Errors
     /// Fails where a file can't be written to its end.
-    pub fn collect_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
-        let wrong = |error: io::Error| file_write_failure(&self.dir, &error);
+    pub fn collect_ready_batch_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
+        let wrong = |error: io::Error| build_file_write_failure(&self.dir, &error);
         let mut all = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(wrong)? {
             let path = entry.map_err(wrong)?.path();
@@ -214,7 +214,7 @@ impl ManifestSpool {
             let Some((digest, _)) = name.split_once('-') else { continue };
             let set = std::fs::read(self.dir.join(format!("{digest}.json"))).ok();
             let Some(set) = set.and_then(|text| serde_json::from_slice(&text).ok()) else { continue };
-            let bytes = measure_whole_lines(&path).map_err(wrong)?;
+            let bytes = find_last_line_end_offset(&path).map_err(wrong)?;
             OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes)).map_err(wrong)?;
             let objects = count_file_lines(&path).map_err(wrong)?;
             if objects > 0 {
@@ -227,13 +227,13 @@ impl ManifestSpool {
 }
 
 /// A header's date as Unix seconds.
-fn parse_date_header(head: &ObjectAttributes, name: &str) -> Option<i64> {
-    let text = head.header_text(name)?.replace("GMT", "+0000");
+fn parse_object_date_header(head: &ObjectAttributes, name: &str) -> Option<i64> {
+    let text = head.object_header_text(name)?.replace("GMT", "+0000");
     OffsetDateTime::parse(&text, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 /// Bytes up to the end of the last whole line.
-fn measure_whole_lines(path: &Path) -> io::Result<u64> {
+fn find_last_line_end_offset(path: &Path) -> io::Result<u64> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -281,7 +281,7 @@ mod tests {
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect();
-        ObjectAttributes::from_headers(map).unwrap()
+        ObjectAttributes::from_head_response_headers(map).unwrap()
     }
 
     const OLD_DATE: &str = "Wed, 25 Nov 2026 10:00:00 GMT";
@@ -289,32 +289,42 @@ mod tests {
     #[test]
     fn a_manifest_for_each_set_and_a_torn_line_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty_spool(dir.path(), "pkgs").unwrap();
+        let spool = ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
         for (key, kind) in [("1/2/a+b c.deb", "a/deb"), ("1/2/x,\"ä\n.rpm", "a/rpm"), ("1/2/y.rpm", "a/rpm")]
         {
-            assert!(spool.try_spool_object(key, &example_head(OLD_DATE, kind), "x").unwrap(), "{key}");
+            assert!(
+                spool.try_add_object_to_manifest(key, &example_head(OLD_DATE, kind), "x").unwrap(),
+                "{key}"
+            );
         }
         assert!(
             !spool
-                .try_spool_object("1/2/new", &example_head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"), "x")
+                .try_add_object_to_manifest(
+                    "1/2/new",
+                    &example_head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"),
+                    "x"
+                )
                 .unwrap()
         );
-        let filled = spool.collect_manifests().unwrap();
+        let filled = spool.collect_ready_batch_manifests().unwrap();
         assert_eq!(filled.iter().map(|one| one.objects).collect::<Vec<_>>(), [2, 1]);
         let text = std::fs::read_to_string(&filled[0].path).unwrap();
         assert_eq!(text, "pkgs,1/2/x%2C%22%C3%A4%0A.rpm\npkgs,1/2/y.rpm\n");
         assert_eq!(std::fs::read_to_string(&filled[1].path).unwrap(), "pkgs,1/2/a%2Bb%20c.deb\n");
 
         std::fs::write(&filled[0].path, format!("{text}pkgs,1/2/to")).unwrap();
-        let again = ManifestSpool::open_existing_spool(dir.path(), "pkgs").unwrap();
-        assert_eq!(again.spool_info(), spool.spool_info());
-        assert!(again.try_spool_object("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap());
-        let refilled = std::fs::read_to_string(&again.collect_manifests().unwrap()[0].path).unwrap();
+        let again = ManifestSpool::open_existing_manifest_spool(dir.path(), "pkgs").unwrap();
+        assert_eq!(again.manifest_spool_info(), spool.manifest_spool_info());
+        assert!(
+            again.try_add_object_to_manifest("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap()
+        );
+        let refilled =
+            std::fs::read_to_string(&again.collect_ready_batch_manifests().unwrap()[0].path).unwrap();
         assert_eq!(refilled, format!("{text}pkgs,1/2/torn.rpm\n"));
         assert!(
-            ManifestSpool::create_empty_spool(dir.path(), "pkgs")
+            ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs")
                 .unwrap()
-                .collect_manifests()
+                .collect_ready_batch_manifests()
                 .unwrap()
                 .is_empty()
         );
@@ -323,9 +333,11 @@ mod tests {
     #[test]
     fn more_sets_than_are_told_apart_are_left_to_copies_from_here() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty_spool(dir.path(), "pkgs").unwrap();
+        let spool = ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
         let taken = (0..SETS_MAX + 5).filter(|number| {
-            spool.try_spool_object("k", &example_head(OLD_DATE, &format!("a/{number}")), "x").unwrap()
+            spool
+                .try_add_object_to_manifest("k", &example_head(OLD_DATE, &format!("a/{number}")), "x")
+                .unwrap()
         });
         assert_eq!(taken.count(), SETS_MAX);
     }

@@ -85,7 +85,7 @@ impl ReindexWorkers {
             s3,
             classes,
             control,
-            limit: AdaptiveConcurrencyLimit::new(open_files::raise_connection_limit(options.requests_max)),
+            limit: AdaptiveConcurrencyLimit::new(open_files::raise_open_file_limit(options.requests_max)),
             jobs: ObjectJobQueue::default(),
             halt: CancellationToken::new(),
             all_done: Notify::new(),
@@ -102,13 +102,13 @@ impl ReindexWorkers {
     }
 
     /// Locks the checkpoint.
-    pub fn lock_checkpoint(&self) -> MutexGuard<'_, ReindexCheckpoint> {
+    pub fn lock_reindex_checkpoint(&self) -> MutexGuard<'_, ReindexCheckpoint> {
         self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters something that may be the last.
-    fn update_checkpoint(&self, enter: impl FnOnce(&mut ReindexCheckpoint)) {
-        let mut checkpoint = self.lock_checkpoint();
+    fn update_reindex_checkpoint(&self, enter: impl FnOnce(&mut ReindexCheckpoint)) {
+        let mut checkpoint = self.lock_reindex_checkpoint();
         enter(&mut checkpoint);
         if checkpoint.is_reindex_finished() {
             self.all_done.notify_one();
@@ -122,21 +122,21 @@ impl ReindexWorkers {
     }
 
     /// Takes the failure that halted the run.
-    pub fn take_worker_failure(&self) -> Option<Failure> {
+    pub fn extract_worker_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes why the first job was given up.
-    pub fn take_first_given_up_failure(&self) -> Option<Failure> {
+    pub fn extract_first_given_up_failure(&self) -> Option<Failure> {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits while paused, and for its turn.
-    async fn acquire_send_permit(&self) -> Result<(), ObjectNotDone> {
+    async fn wait_for_s3_send_permit(&self) -> Result<(), ObjectNotDone> {
         if self.halt.is_cancelled() {
             return Err(ObjectNotDone::Halted);
         }
-        if !self.control.is_reindex_paused() && !self.limit.is_rate_limited() {
+        if !self.control.is_reindex_paused() && !self.limit.is_request_rate_limited() {
             return Ok(());
         }
         let turn = async {
@@ -157,7 +157,7 @@ impl ReindexWorkers {
     }
 
     /// Waits before another try, longer each time.
-    pub async fn wait_backoff(&self, base: u64, times: u32, most: u64) {
+    pub async fn wait_retry_backoff(&self, base: u64, times: u32, most: u64) {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
         tokio::select! {
@@ -176,19 +176,19 @@ impl ReindexWorkers {
     {
         let (mut slowed, mut broken, mut passed) = (0, 0, 0);
         loop {
-            self.acquire_send_permit().await?;
+            self.wait_for_s3_send_permit().await?;
             let refusal = match ask().await {
                 Ok(value) => {
-                    self.limit.record_request_success();
+                    self.limit.count_request_success();
                     return Ok(value);
                 }
                 Err(refusal) => refusal,
             };
             match refusal {
                 S3RequestError::Throttled => {
-                    self.limit.record_slow_down();
+                    self.limit.count_s3_slow_down();
                     slowed += 1;
-                    self.wait_backoff(40, slowed, 2_000).await;
+                    self.wait_retry_backoff(40, slowed, 2_000).await;
                     continue;
                 }
                 S3RequestError::Broken(_) if broken < BROKEN_TRIES_MAX => {
@@ -196,7 +196,7 @@ impl ReindexWorkers {
                     if broken == BROKEN_TRIES_MAX / 2 {
                         passed = self.limit.successful_request_count();
                     }
-                    self.wait_backoff(50, broken, 10_000).await;
+                    self.wait_retry_backoff(50, broken, 10_000).await;
                     continue;
                 }
                 S3RequestError::Broken(why) if self.limit.successful_request_count() == passed => {
@@ -214,7 +214,7 @@ impl ReindexWorkers {
                     self.halt_workers_with_failure(failure);
                     return Err(ObjectNotDone::Halted);
                 }
-                _ => self.limit.record_request_success(),
+                _ => self.limit.count_request_success(),
             }
             return Err(match refusal {
                 S3RequestError::Gone => ObjectNotDone::Gone,
@@ -227,23 +227,25 @@ impl ReindexWorkers {
     }
 
     /// Lists a range to its end, never further ahead than the workers need.
-    pub async fn list_key_range(self: Arc<Self>, index: usize) {
-        let mut range = self.lock_checkpoint().key_range(index);
+    pub async fn list_objects_in_key_range(self: Arc<Self>, index: usize) {
+        let mut range = self.lock_reindex_checkpoint().key_range_at_index(index);
         loop {
             tokio::select! {
                 biased;
                 () = self.halt.cancelled() => return,
-                () = self.jobs.wait_for_queue_room() => {}
+                () = self.jobs.wait_for_job_queue_room() => {}
             }
-            let page =
-                match self.retry_s3_request(|| self.s3.list_objects_page("", &range.after, false)).await {
-                    Ok(page) => page,
-                    Err(ObjectNotDone::Halted) => return,
-                    Err(left) => return self.halt_workers_with_failure(self.range_listing_failure(left)),
-                };
+            let page = match self
+                .retry_s3_request(|| self.s3.list_objects_page("", &range.after, false))
+                .await
+            {
+                Ok(page) => page,
+                Err(ObjectNotDone::Halted) => return,
+                Err(left) => return self.halt_workers_with_failure(self.build_range_listing_failure(left)),
+            };
             let mut ended = !page.more;
             if page.more && page.entries.last().is_none_or(|entry| entry.key <= range.after) {
-                return self.halt_workers_with_failure(Failure::other_failure(
+                return self.halt_workers_with_failure(Failure::new_generic_failure(
                     format!("bucket {}", self.s3.bucket_name()),
                     "its listing says that more follows, and doesn't go on",
                     "check --endpoint-url: this isn't how S3 answers",
@@ -262,15 +264,15 @@ impl ReindexWorkers {
             if let Some((key, _)) = keys.last() {
                 key.as_ref().clone_into(&mut range.after);
             }
-            let jobs = self.lock_checkpoint().record_listed_keys(index, keys.into_iter());
+            let jobs = self.lock_reindex_checkpoint().add_listed_object_keys(index, keys.into_iter());
             self.jobs.add_object_jobs(jobs);
             if ended {
-                return self.update_checkpoint(|checkpoint| checkpoint.mark_key_range_listed(index));
+                return self.update_reindex_checkpoint(|checkpoint| checkpoint.mark_key_range_listed(index));
             }
         }
     }
 
-    fn range_listing_failure(&self, left: ObjectNotDone) -> Failure {
+    fn build_range_listing_failure(&self, left: ObjectNotDone) -> Failure {
         let bucket = self.s3.bucket_name();
         let (kind, why, next) = match left {
             ObjectNotDone::GivenUp(FailureKind::Denied, why) => (
@@ -298,16 +300,16 @@ impl ReindexWorkers {
     /// Processes objects until there are none, or the limit has shrunk.
     pub async fn run_reindex_worker(self: Arc<Self>) {
         loop {
-            let size = self.limit.current_concurrency();
+            let size = self.limit.current_request_concurrency();
             let over = |workers: usize| (workers > size).then(|| workers - 1);
             if self.worker_count.fetch_update(Relaxed, Relaxed, over).is_ok() {
                 return;
             }
-            let Some(job) = self.jobs.take_object_job().await else { break };
+            let Some(job) = self.jobs.dequeue_object_job().await else { break };
             self.busy_workers.fetch_add(1, Relaxed);
             let processed = self.reindex_object(&job.key).await;
             self.busy_workers.fetch_sub(1, Relaxed);
-            if !self.record_object_result(&job, processed) {
+            if !self.handle_object_reindex_result(&job, processed) {
                 break;
             }
         }
@@ -315,7 +317,7 @@ impl ReindexWorkers {
     }
 
     /// Enters what became of the object; false where the run is over.
-    fn record_object_result(
+    fn handle_object_reindex_result(
         &self,
         job: &ObjectReindexJob,
         processed: Result<ObjectReindexOutcome, ObjectNotDone>,
@@ -323,7 +325,7 @@ impl ReindexWorkers {
         let outcome = match processed {
             Ok(outcome) => outcome,
             Err(ObjectNotDone::Gone) => ObjectReindexOutcome::Gone,
-            Err(ObjectNotDone::Unfit(why)) => match self.append_skipped_key(&job.key, &why) {
+            Err(ObjectNotDone::Unfit(why)) => match self.append_skipped_object_key(&job.key, &why) {
                 Ok(()) => ObjectReindexOutcome::Skipped(why.into()),
                 Err(failure) => {
                     self.halt_workers_with_failure(failure);
@@ -344,13 +346,13 @@ impl ReindexWorkers {
                 return true;
             }
         };
-        self.update_checkpoint(|checkpoint| checkpoint.record_object_outcome(job, outcome));
+        self.update_reindex_checkpoint(|checkpoint| checkpoint.count_finished_object_job(job, outcome));
         true
     }
 
     fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String) {
         let mut count = 0;
-        self.update_checkpoint(|checkpoint| {
+        self.update_reindex_checkpoint(|checkpoint| {
             checkpoint.give_up_object_job(job);
             count = checkpoint.given_up_key_count();
         });
@@ -368,13 +370,13 @@ impl ReindexWorkers {
     }
 
     /// A line in the list of what could not be changed.
-    fn append_skipped_key(&self, key: &str, why: &str) -> Result<(), Failure> {
+    fn append_skipped_object_key(&self, key: &str, why: &str) -> Result<(), Failure> {
         let line = format!("{}\n", serde_json::json!({ "key": key, "reason": why }));
         let written = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.skipped)
             .and_then(|mut file| file.write_all(line.as_bytes()));
-        written.map_err(|error| super::cursor::file_write_failure(&self.skipped, &error))
+        written.map_err(|error| super::cursor::build_file_write_failure(&self.skipped, &error))
     }
 }

@@ -5,33 +5,34 @@ use crate::model::{
     failure::Failure,
     run::{
         answers::OperatorAnswers,
-        plan::{Confirmation, Consent},
+        plan::{PlanConfirmationQuestion, RequiredConsent},
     },
 };
 
 /// Returns whether this install made it, or adopted it.
 pub(crate) fn is_our_distribution(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
-    distribution.ownership == ResourceOwnership::Ours && distribution.comment == names.resource_comment()
+    distribution.ownership == ResourceOwnership::Ours
+        && distribution.comment == names.distribution_and_identity_comment()
 }
 
 /// A resource that could be adopted: what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UnmarkedResource(String);
+pub(crate) struct UnmarkedAwsResource(String);
 
 /// Returns nothing to ask where it is ours, and what to ask about where it carries no marker.
 ///
 /// # Errors
 /// Where it is another install's.
-pub(crate) fn require_ours_or_unmarked(
+pub(crate) fn require_resource_ours_or_unmarked(
     ownership: &ResourceOwnership,
     what: &str,
     name: &str,
     names: &ResourceNames,
-) -> Result<Option<UnmarkedResource>, Failure> {
+) -> Result<Option<UnmarkedAwsResource>, Failure> {
     match ownership {
         ResourceOwnership::Ours => Ok(None),
-        ResourceOwnership::Unmarked => Ok(Some(UnmarkedResource(format!("{what} {name}")))),
-        ResourceOwnership::Other(bucket) => Err(Failure::other_failure(
+        ResourceOwnership::Unmarked => Ok(Some(UnmarkedAwsResource(format!("{what} {name}")))),
+        ResourceOwnership::Other(bucket) => Err(Failure::new_generic_failure(
             format!("{what} {name}"),
             format!(
                 "it belongs to the install of bucket {bucket}, and this one is of {}",
@@ -44,31 +45,31 @@ pub(crate) fn require_ours_or_unmarked(
 
 /// All that one stage would adopt, asked in one question.
 #[derive(Debug, Default)]
-pub(crate) struct AdoptionList(Vec<String>);
+pub(crate) struct ResourceAdoptionList(Vec<String>);
 
-impl AdoptionList {
+impl ResourceAdoptionList {
     /// Adds it, and returns whether it would be adopted: then it gets our marker at least, however right it is otherwise.
     pub(crate) fn add_unmarked_resource(
         &mut self,
-        unmarked: Option<UnmarkedResource>,
+        unmarked: Option<UnmarkedAwsResource>,
         changed: &str,
     ) -> bool {
-        let Some(UnmarkedResource(what)) = unmarked else { return false };
+        let Some(UnmarkedAwsResource(what)) = unmarked else { return false };
         self.0.push(format!("{what} (changed: {changed})"));
         true
     }
 
     /// Asks about all of them at once, unless that was said yes to.
-    pub(crate) fn adoption_confirmation(
+    pub(crate) fn build_adoption_confirmation(
         &self,
         answers: &OperatorAnswers,
         names: &ResourceNames,
-    ) -> Option<Confirmation> {
-        if self.0.is_empty() || answers.consents.has_consent(Consent::Adopt, names.bucket_name()) {
+    ) -> Option<PlanConfirmationQuestion> {
+        if self.0.is_empty() || answers.consents.has_consent(RequiredConsent::Adopt, names.bucket_name()) {
             return None;
         }
-        Some(Confirmation {
-            consent: Consent::Adopt,
+        Some(PlanConfirmationQuestion {
+            consent: RequiredConsent::Adopt,
             question: format!(
                 "These were made by somebody else, packagecloud-ctl perhaps, and would be taken over: {}. Take them over?",
                 self.0.join(", ")

@@ -16,7 +16,7 @@ use crate::model::{
     },
     failure::Failure,
     run::answers::OperatorAnswers,
-    url::token::TokenConstruction,
+    url::token::UrlTokenConstruction,
 };
 
 /// The state directory's file with the construction that the edge was seen to hold.
@@ -26,7 +26,7 @@ pub(crate) const CONSTRUCTION_FILE: &str = "construction";
 ///
 /// # Errors
 /// Fails where AWS does not answer, or refuses the read.
-pub(crate) async fn observe_authenticator(
+pub(crate) async fn observe_authenticator_resources(
     session: &Session,
     target: &AwsTarget,
     answers: &OperatorAnswers,
@@ -45,7 +45,8 @@ pub(crate) async fn observe_authenticator(
     let (AuthenticatorResources { role, key, function }, (identity, control)) =
         try_join!(target.read_authenticator_resources().boxed(), access.boxed())?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
-    let secret = session.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+    let secret =
+        session.host.read_packagecloud_config().await.ok().and_then(|config| config.seen.values.secret);
     let held = match &function {
         Some(function) => read_edge_token_construction(target, function).boxed().await?,
         None => None,
@@ -53,7 +54,7 @@ pub(crate) async fn observe_authenticator(
     let construction = answers.construction.or(held).unwrap_or_default();
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
-            let wanted = build_edge_bundle(construction, &key.arn, names)
+            let wanted = build_edge_function_bundle(construction, &key.arn, names)
                 .render_version_description(std::slice::from_ref(secret))?;
             function
                 .versions
@@ -81,12 +82,12 @@ pub(crate) async fn observe_authenticator(
 /// Keeps what the edge accepts for `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
 ///
 /// Where it can't be read, what was kept before stays.
-pub(crate) async fn save_edge_construction(session: &Session, target: &AwsTarget) {
+pub(crate) async fn save_edge_token_construction(session: &Session, target: &AwsTarget) {
     let Ok(Some(function)) = target.read_authenticator_function().await else { return };
     let Ok(Some(held)) = read_edge_token_construction(target, &function).boxed().await else { return };
     let held = held.to_string();
-    if session.host.state.read_state_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
-        let _ = session.host.state.write_state_file(CONSTRUCTION_FILE, held.as_bytes());
+    if session.host.state.read_state_dir_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
+        let _ = session.host.state.write_state_dir_file(CONSTRUCTION_FILE, held.as_bytes());
     }
 }
 
@@ -95,7 +96,7 @@ pub(crate) async fn save_edge_construction(session: &Session, target: &AwsTarget
 async fn read_edge_token_construction(
     target: &AwsTarget,
     function: &LambdaFunction,
-) -> Result<Option<TokenConstruction>, Failure> {
+) -> Result<Option<UrlTokenConstruction>, Failure> {
     let of = |version: &FunctionVersion| Some(parse_version_description(&version.description)?.construction);
     let newest = function.versions.last().and_then(of);
     if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
@@ -112,8 +113,8 @@ async fn read_edge_token_construction(
 }
 
 /// Returns what the function's next version would be made of.
-pub(crate) fn build_edge_bundle(
-    construction: TokenConstruction,
+pub(crate) fn build_edge_function_bundle(
+    construction: UrlTokenConstruction,
     key_arn: &str,
     names: &ResourceNames,
 ) -> EdgeBundle {

@@ -10,8 +10,8 @@ use crate::model::{
     iam::policy,
     run::{
         answers::OperatorAnswers,
-        goal::Step,
-        plan::{ChangeKind, Confirmation, Consent, Plan, PlanDocument},
+        goal::StageStep,
+        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -37,13 +37,13 @@ pub(crate) async fn observe_bucket_kms_keys(
     Ok(keys)
 }
 
-fn ungranted_kms_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
+fn find_ungranted_kms_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
     keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
 }
 
 /// Adds the lines of a plan, and what can't be served at all.
 pub(crate) fn plan_bucket_kms_keys(
-    plan: &mut Plan,
+    plan: &mut StagePlan,
     seen: &DistributionEvidence,
     names: &ResourceNames,
     account: &str,
@@ -57,15 +57,15 @@ pub(crate) fn plan_bucket_kms_keys(
             ));
         } else if key.granted == Some(true) {
             plan.add_planned_change(
-                Step::ObjectsKey,
-                ChangeKind::Keep,
+                StageStep::ObjectsKey,
+                ResourceChangeKind::Keep,
                 &key.key,
                 "CloudFront may decrypt with it for this distribution",
             );
         } else if answers.consents.adopt_bucket_key {
             plan.add_planned_change(
-                Step::ObjectsKey,
-                ChangeKind::Update,
+                StageStep::ObjectsKey,
+                ResourceChangeKind::Update,
                 &key.key,
                 "CloudFront may decrypt with it for this distribution alone",
             )
@@ -99,16 +99,16 @@ fn render_kms_key_statement(
 }
 
 /// Asks before going live where a key of the operator's shuts CloudFront out.
-pub(crate) fn bucket_kms_key_confirmation(
+pub(crate) fn build_bucket_kms_key_confirmation(
     keys: &[ObjectEncryptionKey],
     answers: &OperatorAnswers,
-) -> Option<Confirmation> {
+) -> Option<PlanConfirmationQuestion> {
     if answers.consents.adopt_bucket_key {
         return None;
     }
-    let key = &ungranted_kms_keys(keys).next()?.key;
-    Some(Confirmation {
-        consent: Consent::AdoptBucketKey,
+    let key = &find_ungranted_kms_keys(keys).next()?.key;
+    Some(PlanConfirmationQuestion {
+        consent: RequiredConsent::AdoptBucketKey,
         question: format!(
             "Objects lie under the KMS key {key}, whose policy doesn't let CloudFront decrypt. Add a statement to it, for this distribution alone? (To add it yourself: enable --prepare shows it.)"
         ),
@@ -128,7 +128,7 @@ pub(crate) async fn ensure_kms_key_statements(
 ) -> Result<String, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
     let mut left = String::new();
-    for key in ungranted_kms_keys(keys) {
+    for key in find_ungranted_kms_keys(keys) {
         if !answers.consents.adopt_bucket_key {
             let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, &target.account);
             left.push_str(&format!(
@@ -137,8 +137,8 @@ pub(crate) async fn ensure_kms_key_statements(
             ));
             continue;
         }
-        let say = run.progress_reporter(Step::ObjectsKey);
-        run.run_stage_step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
+        let say = run.build_progress_reporter(StageStep::ObjectsKey);
+        run.run_stage_step(StageStep::ObjectsKey, format!("policy of KMS key {}", key.key), async {
             cloud
                 .ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &target.account, &say)
                 .await?;

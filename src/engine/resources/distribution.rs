@@ -2,7 +2,7 @@
 
 use super::{
     adoption::is_our_distribution,
-    guard::{is_distribution_guarded, refuse_unguarded_distributions},
+    guard::{is_distribution_behind_authenticator, refuse_unguarded_distributions},
 };
 use crate::aws::find_bucket_distributions;
 use crate::engine::session::{AwsTarget, account_cache::DeliveryResources};
@@ -13,7 +13,7 @@ use crate::model::{
         evidence::{BootstrapEvidence, DistributionEvidence},
     },
     failure::Failure,
-    iam::policy::{self, BucketReader},
+    iam::policy::{self, CloudFrontBucketReader},
     run::answers::OperatorAnswers,
 };
 
@@ -31,16 +31,18 @@ pub(crate) async fn observe_distribution(
         target.read_delivery_resources().await?;
     let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
     let ours = all.iter().find(|one| is_our_distribution(one, names));
-    let distribution =
-        ours.or_else(|| serving.iter().copied().find(|one| is_distribution_guarded(one, names))).cloned();
+    let distribution = ours
+        .or_else(|| serving.iter().copied().find(|one| is_distribution_behind_authenticator(one, names)))
+        .cloned();
     let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
     for other in all.iter().filter(|other| distribution.as_ref().is_none_or(|one| one.id != other.id)) {
         refuse_unguarded_distributions(other, names, identity)?;
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
-        bucket_reader_from_bootstrap(below, distribution, &target.account)
-            .is_some_and(|reader| policy::grants_read_access(bucket_policy.as_deref(), names, reader))
+        build_bucket_reader_from_bootstrap(below, distribution, &target.account).is_some_and(|reader| {
+            policy::grants_cloudfront_read_access(bucket_policy.as_deref(), names, reader)
+        })
     });
     Ok(DistributionEvidence {
         version_arn,
@@ -51,7 +53,7 @@ pub(crate) async fn observe_distribution(
         by_control: below.by_control,
         why_control: below.why_control.clone(),
         granted,
-        has_next_reader: policy::has_next_reader(bucket_policy.as_deref(), names),
+        has_next_reader: policy::has_next_bucket_reader_statements(bucket_policy.as_deref(), names),
         packages_domain: None,
         keys: Vec::new(),
         bucket: ObservedBucket { policy: bucket_policy, ..target.bucket.clone() },
@@ -59,19 +61,21 @@ pub(crate) async fn observe_distribution(
 }
 
 /// Who is granted: the identity, or the service in the name of this distribution.
-fn bucket_reader_from_bootstrap<'a>(
+fn build_bucket_reader_from_bootstrap<'a>(
     below: &'a BootstrapEvidence,
     distribution: &'a CloudFrontDistribution,
     account: &'a str,
-) -> Option<BucketReader<'a>> {
+) -> Option<CloudFrontBucketReader<'a>> {
     if below.by_control {
-        Some(BucketReader::Distribution { arn: &distribution.arn, account })
+        Some(CloudFrontBucketReader::Distribution { arn: &distribution.arn, account })
     } else {
-        below.identity.as_ref().map(bucket_reader_from_identity)
+        below.identity.as_ref().map(build_bucket_reader_from_identity)
     }
 }
 
 /// Returns the identity as the reader that a bucket policy names.
-pub(crate) fn bucket_reader_from_identity(identity: &CloudFrontOriginAccessIdentity) -> BucketReader<'_> {
-    BucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }
+pub(crate) fn build_bucket_reader_from_identity(
+    identity: &CloudFrontOriginAccessIdentity,
+) -> CloudFrontBucketReader<'_> {
+    CloudFrontBucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }
 }

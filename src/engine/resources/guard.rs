@@ -15,7 +15,7 @@ use crate::model::{
 const AUTHENTICATOR_ARN_PART: &str = ":function:packagecloud_cloudfront_auth";
 
 /// The ids of the origins of `distribution` that are the bucket, or that are read as `identity`.
-fn bucket_origin_ids(
+fn find_bucket_origin_ids(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
     identity: Option<&str>,
@@ -28,29 +28,32 @@ fn bucket_origin_ids(
 }
 
 /// The behaviors through which the bucket is read.
-fn bucket_behaviors<'a>(
+fn find_bucket_cache_behaviors<'a>(
     distribution: &'a CloudFrontDistribution,
     names: &ResourceNames,
     identity: Option<&str>,
 ) -> impl Iterator<Item = &'a DistributionBehavior> {
-    let origins = bucket_origin_ids(distribution, names, identity);
+    let origins = find_bucket_origin_ids(distribution, names, identity);
     distribution.behaviors.iter().filter(move |behavior| origins.contains(&behavior.origin))
 }
 
 /// Returns whether every behavior on the bucket carries a version of the function of this name.
-pub(crate) fn is_distribution_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
-    let function = format!(":function:{}:", names.function_name());
-    bucket_behaviors(distribution, names, None)
+pub(crate) fn is_distribution_behind_authenticator(
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+) -> bool {
+    let function = format!(":function:{}:", names.lambda_function_name());
+    find_bucket_cache_behaviors(distribution, names, None)
         .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(&function)))
 }
 
 /// Returns whether it has the bucket behind a behavior, and exactly this version on every such behavior.
-pub(crate) fn has_function_version_everywhere(
+pub(crate) fn has_version_on_bucket_behaviors(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
     arn: &str,
 ) -> bool {
-    let mut served = bucket_behaviors(distribution, names, None).peekable();
+    let mut served = find_bucket_cache_behaviors(distribution, names, None).peekable();
     served.peek().is_some() && served.all(|behavior| behavior.viewer_request.as_deref() == Some(arn))
 }
 
@@ -67,12 +70,12 @@ pub(crate) fn refuse_unguarded_distributions(
         // Another install of this program guards its own with a function of another suffix.
         !behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(AUTHENTICATOR_ARN_PART))
     };
-    let Some(open) = bucket_behaviors(other, names, identity).find(open) else { return Ok(()) };
+    let Some(open) = find_bucket_cache_behaviors(other, names, identity).find(open) else { return Ok(()) };
     let behavior =
         open.path.as_deref().map_or_else(|| "default behavior".into(), |path| format!("behavior {path}"));
     let holder = open.viewer_request.as_ref().or(open.viewer_request_function.as_ref());
     let holder = holder.map(|arn| format!(" (its viewer request is taken by {arn})")).unwrap_or_default();
-    Err(Failure::other_failure(
+    Err(Failure::new_generic_failure(
         format!("distribution {}", other.id),
         format!(
             "it reaches bucket {}, and its {behavior} is without the authenticator{holder}: what CloudFront may read, it would give to anybody",
@@ -95,7 +98,7 @@ pub(crate) fn refuse_undeployed_distribution(
     if !uses || other.status == "Deployed" {
         return Ok(());
     }
-    Err(Failure::other_failure(
+    Err(Failure::new_generic_failure(
         format!("distribution {}", other.id),
         format!(
             "it uses the origin access identity {identity}, and is still being deployed: what its edges serve isn't known"
@@ -112,14 +115,14 @@ pub(crate) fn refuse_taken_viewer_request(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
 ) -> Result<(), Failure> {
-    let ours = format!(":function:{}:", names.function_name());
+    let ours = format!(":function:{}:", names.lambda_function_name());
     let taken = |behavior: &DistributionBehavior| {
         let other = behavior.viewer_request.as_ref().filter(|arn| !arn.contains(&ours));
         other.or(behavior.viewer_request_function.as_ref()).cloned()
     };
-    match bucket_behaviors(distribution, names, None).find_map(taken) {
+    match find_bucket_cache_behaviors(distribution, names, None).find_map(taken) {
         None => Ok(()),
-        Some(arn) => Err(Failure::other_failure(
+        Some(arn) => Err(Failure::new_generic_failure(
             format!("distribution {}", distribution.id),
             format!("its viewer request is taken by {arn}"),
             "one behavior runs one function there: take that one away, or use a distribution of its own; nothing was changed",

@@ -2,7 +2,7 @@
 
 use futures::FutureExt as _;
 
-use super::{authenticator::observe_authenticator, distribution::observe_distribution};
+use super::{authenticator::observe_authenticator_resources, distribution::observe_distribution};
 use crate::engine::{
     delivery::diagnosis::DiagnosisFacts,
     session::{AwsTarget, Session},
@@ -17,7 +17,7 @@ use crate::model::{
     secret::Secret,
 };
 
-pub(crate) use super::distribution::bucket_reader_from_identity;
+pub(crate) use super::distribution::build_bucket_reader_from_identity;
 
 /// The account and the bucket, and what stands there of this install.
 pub(crate) struct ObservedInstall {
@@ -30,12 +30,12 @@ pub(crate) struct ObservedInstall {
 ///
 /// # Errors
 /// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
-pub(crate) async fn observe_install(
+pub(crate) async fn observe_aws_install(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<ObservedInstall, Failure> {
-    let target = session.resolve_aws_target(answers).await?;
-    let authenticator = observe_authenticator(session, &target, answers).boxed().await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
+    let authenticator = observe_authenticator_resources(session, &target, answers).boxed().await?;
     let distribution = observe_distribution(&target, answers, &authenticator).boxed().await?;
     Ok(ObservedInstall { target, authenticator, distribution })
 }
@@ -43,19 +43,19 @@ pub(crate) async fn observe_install(
 /// Reads the distribution that this install made or adopted; `None` where there is none.
 ///
 /// # Errors
-/// Fails as [`observe_install`] does.
+/// Fails as [`observe_aws_install`] does.
 pub(crate) async fn find_our_distribution(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Option<CloudFrontDistribution>, Failure> {
-    Ok(observe_install(session, answers).boxed().await?.distribution.distribution)
+    Ok(observe_aws_install(session, answers).boxed().await?.distribution.distribution)
 }
 
 impl ObservedInstall {
     /// Returns what tells apart why the edge refuses, for packagecloud.rb's `secret`.
-    pub(crate) fn diagnosis_facts(&self, secret: Option<&Secret>) -> DiagnosisFacts {
+    pub(crate) fn build_edge_diagnosis_facts(&self, secret: Option<&Secret>) -> DiagnosisFacts {
         let target = &self.target;
-        DiagnosisFacts::from_observed(
+        DiagnosisFacts::facts_from_observed_install(
             &self.authenticator,
             &self.distribution,
             secret,

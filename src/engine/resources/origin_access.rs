@@ -22,7 +22,7 @@ pub(crate) struct OriginAccessChoice {
 }
 
 impl OriginAccessChoice {
-    fn from_control_reason(why: impl Into<String>) -> Self {
+    fn new_access_control_choice(why: impl Into<String>) -> Self {
         Self { control: true, why: why.into() }
     }
 }
@@ -36,7 +36,7 @@ pub(crate) async fn choose_origin_access(
     answers: &OperatorAnswers,
 ) -> Result<OriginAccessChoice, Failure> {
     if answers.origin_access != OriginAccess::Auto
-        || why_origin_identity_cannot_read(&target.bucket).is_some()
+        || explain_identity_cannot_read_bucket(&target.bucket).is_some()
     {
         return Ok(decide_origin_access(answers.origin_access, &target.bucket, None, &[]));
     }
@@ -58,19 +58,19 @@ fn decide_origin_access(
     standing: Option<&CloudFrontDistribution>,
     heads: &[(String, ObjectHead)],
 ) -> OriginAccessChoice {
-    match (wanted, why_origin_identity_cannot_read(bucket)) {
+    match (wanted, explain_identity_cannot_read_bucket(bucket)) {
         (OriginAccess::Oai, _) => return OriginAccessChoice::default(),
-        (_, Some(why)) => return OriginAccessChoice::from_control_reason(why),
+        (_, Some(why)) => return OriginAccessChoice::new_access_control_choice(why),
         (OriginAccess::Oac, None) => {
-            return OriginAccessChoice::from_control_reason("as you chose with --origin-access");
+            return OriginAccessChoice::new_access_control_choice("as you chose with --origin-access");
         }
         (OriginAccess::Auto, None) => {}
     }
     if standing.is_some_and(|one| one.origins.iter().any(|origin| origin.control.is_some())) {
-        return OriginAccessChoice::from_control_reason("the distribution has one");
+        return OriginAccessChoice::new_access_control_choice("the distribution has one");
     }
     match heads.iter().find(|(_, head)| head.encryption.starts_with("aws:kms")) {
-        Some((key, head)) => OriginAccessChoice::from_control_reason(format!(
+        Some((key, head)) => OriginAccessChoice::new_access_control_choice(format!(
             "{key} is encrypted with {}, which an identity can't read",
             head.encryption
         )),
@@ -79,7 +79,7 @@ fn decide_origin_access(
 }
 
 /// Says why an identity can't read this bucket, as far as its settings tell.
-pub(super) fn why_origin_identity_cannot_read(bucket: &ObservedBucket) -> Option<String> {
+pub(super) fn explain_identity_cannot_read_bucket(bucket: &ObservedBucket) -> Option<String> {
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
     }

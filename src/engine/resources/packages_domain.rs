@@ -14,8 +14,8 @@ use crate::engine::{
 use crate::model::{
     aws::{account::DnsRecord, cloudfront::CloudFrontDistribution},
     failure::Failure,
-    packagecloud::settings::SettingValues,
-    run::{answers::OperatorAnswers, goal::Step, plan::PlanDocument},
+    packagecloud::settings::CloudFrontSettingValues,
+    run::{answers::OperatorAnswers, goal::StageStep, plan::PlanDocument},
 };
 
 /// DNS may take its time, and whoever makes the record too.
@@ -27,19 +27,19 @@ const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 /// Chooses the one that was asked for; else the one in packagecloud.rb that leads to the distribution; else its own.
 pub(crate) fn choose_packages_domain(
     answers: &OperatorAnswers,
-    values: &SettingValues,
+    values: &CloudFrontSettingValues,
     distribution: Option<&CloudFrontDistribution>,
 ) -> Option<String> {
     let standing = || {
         let name = values.packages_domain.as_ref()?;
-        distribution?.has_domain_name(name).then(|| name.clone())
+        distribution?.is_distribution_domain_name(name).then(|| name.clone())
     };
     let own = || Some(distribution?.domain.clone());
     answers.packages_domain.clone().or_else(standing).or_else(own)
 }
 
 /// The record that makes `name` lead to the distribution; `None` where it is its own name.
-fn cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<DnsRecord> {
+fn build_cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<DnsRecord> {
     (name != distribution.domain).then(|| DnsRecord {
         name: name.to_owned(),
         kind: "CNAME".into(),
@@ -48,17 +48,20 @@ fn cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<Dns
 }
 
 /// Shows that record, to be shown before going live.
-pub(crate) fn dns_record_document(name: &str, distribution: &CloudFrontDistribution) -> Option<PlanDocument> {
-    let record = cname_record(name, distribution)?;
+pub(crate) fn build_dns_record_document(
+    name: &str,
+    distribution: &CloudFrontDistribution,
+) -> Option<PlanDocument> {
+    let record = build_cname_record(name, distribution)?;
     Some(PlanDocument {
         title: format!("DNS record to make for {name}; going live waits for it"),
-        lines: vec![record.to_zone_line()],
+        lines: vec![record.render_dns_zone_line()],
         copy: true,
     })
 }
 
 /// Says what clients behind a firewall must be told before the redirects change.
-pub(crate) fn firewall_notice_document(domain: &str) -> PlanDocument {
+pub(crate) fn build_firewall_notice_document(domain: &str) -> PlanDocument {
     PlanDocument {
         title: "Tell customers behind a firewall, before going live".into(),
         lines: vec![
@@ -82,15 +85,15 @@ pub(crate) async fn wait_until_packages_domain_serves(
     distribution: &CloudFrontDistribution,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    let Some(record) = cname_record(name, distribution) else { return Ok(()) };
-    if session.web.has_edge_override() {
+    let Some(record) = build_cname_record(name, distribution) else { return Ok(()) };
+    if session.web.has_edge_address_override() {
         // The edge is reached at another address: names play no part.
         return Ok(());
     }
-    let say = run.progress_reporter(Step::Gate);
+    let say = run.build_progress_reporter(StageStep::Gate);
     let began = Instant::now();
     loop {
-        let (why, next) = match probe::fetch_from_edge(session, name, "/").await {
+        let (why, next) = match probe::fetch_path_from_edge(session, name, "/").await {
             Ok(reply) if reply.find_header("x-packagecloud-cloudfront").is_some() => return Ok(()),
             Ok(reply) => (
                 format!("it answers {} without the authenticator, so it leads elsewhere", reply.status),
@@ -99,20 +102,20 @@ pub(crate) async fn wait_until_packages_domain_serves(
             Err(failure) => diagnosis::diagnose_unreachable_domain(name, &failure),
         };
         let since = began.elapsed();
-        if since >= session.scale_wait(DNS_WAIT_MAX) {
-            return Err(Failure::other_failure(
+        if since >= session.scale_wait_for_sandbox(DNS_WAIT_MAX) {
+            return Err(Failure::new_generic_failure(
                 format!("packages domain {name}"),
                 format!("{why} (after {} s); nothing was switched on", since.as_secs()),
-                format!("make this record: {}; then go live again: {next}", record.to_zone_line()),
+                format!("make this record: {}; then go live again: {next}", record.render_dns_zone_line()),
             ));
         }
         say(&format!(
             "waiting until {name} leads to the distribution, {} s: {why}; the record: {}",
             since.as_secs(),
-            record.to_zone_line()
+            record.render_dns_zone_line()
         ));
         let pause = async {
-            sleep(session.scale_wait(DNS_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
+            sleep(session.scale_wait_for_sandbox(DNS_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
             Ok(())
         };
         run.read_unless_stopped(pause).await?;

@@ -6,7 +6,9 @@ use futures::{FutureExt as _, future::join_all};
 use tokio::try_join;
 
 use super::{
-    account_cache::{AuthenticatorResources, CACHE_MAX_AGE, DeliveryResources, MadeResource, cached_or_read},
+    account_cache::{
+        AuthenticatorResources, CACHE_MAX_AGE, CreatedAwsResource, DeliveryResources, get_cached_or_read_aws,
+    },
     target::{AwsTarget, SAMPLED_KEYS_MAX},
 };
 use crate::model::{
@@ -33,7 +35,7 @@ impl AwsTarget {
             )?;
             Ok(AuthenticatorResources { role, key, function })
         };
-        cached_or_read(&self.account_cache.authenticator, read.boxed()).await
+        get_cached_or_read_aws(&self.account_cache.authenticator, read.boxed()).await
     }
 
     /// Reads the function with its versions, asked for at once unless it was looked at a moment ago.
@@ -69,7 +71,7 @@ impl AwsTarget {
     pub(crate) async fn read_delivery_resources(&self) -> Result<DeliveryResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
-            let policy = cached_or_read(
+            let policy = get_cached_or_read_aws(
                 &self.account_cache.bucket_policy,
                 cloud.read_bucket_policy(names.bucket_name(), &self.account).boxed(),
             );
@@ -77,7 +79,7 @@ impl AwsTarget {
                 try_join!(cloud.list_distributions(names), cloud.find_cache_policy(names), policy)?;
             Ok(DeliveryResources { distributions, cache_policy, bucket_policy })
         };
-        cached_or_read(&self.account_cache.delivery, read.boxed()).await
+        get_cached_or_read_aws(&self.account_cache.delivery, read.boxed()).await
     }
 
     /// Reads the origin access identity of this install; `None` where there is none.
@@ -87,7 +89,7 @@ impl AwsTarget {
     pub(crate) async fn read_origin_access_identity(
         &self,
     ) -> Result<Option<CloudFrontOriginAccessIdentity>, Failure> {
-        cached_or_read(
+        get_cached_or_read_aws(
             &self.account_cache.identity,
             self.cloud.find_origin_access_identity(&self.names).boxed(),
         )
@@ -99,7 +101,7 @@ impl AwsTarget {
     /// # Errors
     /// Fails where AWS refuses it, or does not answer.
     pub(crate) async fn read_origin_access_control(&self) -> Result<Option<OriginAccessControl>, Failure> {
-        cached_or_read(
+        get_cached_or_read_aws(
             &self.account_cache.control,
             self.cloud.find_origin_access_control(&self.names).boxed(),
         )
@@ -111,7 +113,7 @@ impl AwsTarget {
     /// # Errors
     /// Fails where the bucket can't be listed.
     pub(crate) async fn read_bucket_listing(&self) -> Result<Vec<ListedObject>, Failure> {
-        cached_or_read(
+        get_cached_or_read_aws(
             &self.account_cache.listing,
             self.cloud.list_objects(self.names.bucket_name(), "", SAMPLED_KEYS_MAX).boxed(),
         )
@@ -133,7 +135,7 @@ impl AwsTarget {
                 places.into_iter().map(|place| self.read_sampled_object_head(&listing[place].key).boxed());
             Ok(join_all(asked).await.into_iter().flatten().collect())
         };
-        cached_or_read(&self.account_cache.heads, read.boxed()).await
+        get_cached_or_read_aws(&self.account_cache.heads, read.boxed()).await
     }
 
     async fn read_sampled_object_head(&self, key: &str) -> Option<(String, ObjectHead)> {
@@ -142,7 +144,7 @@ impl AwsTarget {
     }
 
     /// Keeps what a stage has made: the looks after it needn't ask again.
-    pub(crate) async fn cache_made_resource(&self, made: MadeResource) {
-        self.account_cache.keep_made_resource(made).await;
+    pub(crate) async fn cache_created_resource(&self, made: CreatedAwsResource) {
+        self.account_cache.cache_created_resource(made).await;
     }
 }

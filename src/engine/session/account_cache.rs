@@ -39,7 +39,7 @@ pub(crate) struct DeliveryResources {
     pub bucket_policy: Option<String>,
 }
 
-pub(crate) enum MadeResource {
+pub(crate) enum CreatedAwsResource {
     Authenticator(Box<AuthenticatorResources>),
     Identity(CloudFrontOriginAccessIdentity),
     Control(OriginAccessControl),
@@ -64,7 +64,7 @@ pub(in crate::engine) struct AccountReadCache {
 
 impl AccountReadCache {
     /// Begins with what was read just now: the bucket's policy and its first page.
-    pub(super) fn from_bucket_reads(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
+    pub(super) fn new_cache_from_bucket_reads(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
         let now = Instant::now();
         Self {
             bucket_policy: Mutex::new(Some((now, bucket.policy.clone()))),
@@ -74,18 +74,18 @@ impl AccountReadCache {
     }
 
     /// Adds the function, which was asked for just now, without its versions.
-    pub(super) fn with_cached_function(self, function: Option<LambdaFunction>) -> Self {
+    pub(super) fn with_cached_lambda_function(self, function: Option<LambdaFunction>) -> Self {
         Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
     }
 
     /// Keeps what a stage has made, by AWS's own answers: the looks after it needn't ask again.
-    pub(crate) async fn keep_made_resource(&self, made: MadeResource) {
+    pub(crate) async fn cache_created_resource(&self, made: CreatedAwsResource) {
         let now = Instant::now();
         match made {
-            MadeResource::Authenticator(made) => *self.authenticator.lock().await = Some((now, *made)),
-            MadeResource::Identity(made) => *self.identity.lock().await = Some((now, Some(made))),
-            MadeResource::Control(made) => *self.control.lock().await = Some((now, Some(made))),
-            MadeResource::Delivery(made) => *self.delivery.lock().await = Some((now, made)),
+            CreatedAwsResource::Authenticator(made) => *self.authenticator.lock().await = Some((now, *made)),
+            CreatedAwsResource::Identity(made) => *self.identity.lock().await = Some((now, Some(made))),
+            CreatedAwsResource::Control(made) => *self.control.lock().await = Some((now, Some(made))),
+            CreatedAwsResource::Delivery(made) => *self.delivery.lock().await = Some((now, made)),
         }
     }
 
@@ -107,7 +107,7 @@ impl AccountReadCache {
 ///
 /// # Errors
 /// Fails where `read` does.
-pub(super) async fn cached_or_read<T: Clone>(
+pub(super) async fn get_cached_or_read_aws<T: Clone>(
     kept: &CachedAwsRead<T>,
     read: BoxFuture<'_, Result<T, Failure>>,
 ) -> Result<T, Failure> {

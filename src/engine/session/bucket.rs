@@ -18,21 +18,21 @@ impl Session {
     ///
     /// # Errors
     /// Fails where no identity is accepted, or no bucket is found.
-    pub(in crate::engine) async fn resolve_objects_bucket(
+    pub(in crate::engine) async fn find_and_connect_objects_bucket(
         &self,
         answers: &OperatorAnswers,
     ) -> Result<ObjectsBucket, Failure> {
-        let asked = self.aws_target_inputs(answers);
+        let asked = self.collect_aws_target_inputs(answers);
         let mut alone = self.objects_bucket.lock().await;
         if let Some((of, found)) = alone.as_ref()
             && *of == asked
         {
             return Ok(found.clone());
         }
-        let bucket = match (self.resolve_aws_identity(answers).await, &answers.bucket) {
+        let bucket = match (self.find_accepted_aws_identity(answers).await, &answers.bucket) {
             (Err(failure), Some(bucket)) if failure.kind != FailureKind::Credentials => bucket.clone(),
             _ => {
-                let target = self.resolve_aws_target(answers).await?;
+                let target = self.get_or_discover_aws_target(answers).await?;
                 return Ok(ObjectsBucket {
                     cloud: target.cloud,
                     name: target.bucket.name.clone(),
@@ -49,7 +49,7 @@ impl Session {
     ///
     /// # Errors
     /// Fails where nothing tells.
-    pub(super) async fn find_bucket_name(
+    pub(super) async fn find_objects_bucket_name(
         &self,
         function: Option<&LambdaFunction>,
         answers: &OperatorAnswers,
@@ -58,7 +58,7 @@ impl Session {
             return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
         if let Some(ResourceOwnership::Other(name)) = function.map(|function| &function.ownership) {
-            let function = ResourceNames::new("", &answers.suffix).function_name();
+            let function = ResourceNames::new("", &answers.suffix).lambda_function_name();
             return Ok((name.clone(), format!("the function {function} is marked with it")));
         }
         // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
@@ -67,7 +67,7 @@ impl Session {
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
         }
-        if let Ok(config) = self.host.read_config().await
+        if let Ok(config) = self.host.read_packagecloud_config().await
             && let Some((key, name)) = config.file.find_configured_bucket()
         {
             return Ok((name.to_owned(), format!("packagecloud_rails['{key}'] in {}", config.seen.path)));
@@ -76,8 +76,8 @@ impl Session {
             return Ok((name.clone(), why.clone()));
         }
         // Without the file nobody can tell: that is what has to be seen to first.
-        self.host.read_config().await?;
-        Err(Failure::usage_failure(
+        self.host.read_packagecloud_config().await?;
+        Err(Failure::new_usage_failure(
             "the bucket",
             "neither packagecloud.rb nor AWS tells which one holds the packages",
             "name it with --bucket NAME",

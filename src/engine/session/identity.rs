@@ -4,26 +4,26 @@ use super::Session;
 use crate::aws::{
     AwsClients,
     credentials::{
-        chain::{self, CredentialHints},
-        lookup::AwsIdentityLookup,
+        chain::{self, CredentialSearchHints},
+        lookup::AwsIdentityLookupMode,
         mfa,
         shared::SharedCredentials,
-        source::{self, AccessKeys, CredentialCandidate, CredentialSource},
+        source::{self, AwsAccessKeys, CredentialCandidate, CredentialSource},
     },
 };
 use crate::host::environment::sudo;
 use crate::model::{
     aws::account::CallerIdentity,
     failure::{Failure, FailureKind},
-    run::{answers::OperatorAnswers, welcome::IdentitySource},
+    run::{answers::OperatorAnswers, welcome::AwsIdentitySource},
     secret::Secret,
 };
 
 /// The identity that is used.
-pub struct ResolvedIdentity {
+pub struct ResolvedAwsIdentity {
     pub cloud: AwsClients,
     pub caller: CallerIdentity,
-    pub source: IdentitySource,
+    pub source: AwsIdentitySource,
     /// How it was found: `profile work`.
     pub found: String,
 }
@@ -32,14 +32,14 @@ impl Session {
     /// Lists the identities that may be used, the first that is given first.
     #[must_use]
     pub async fn list_credential_candidates(&self, answers: &OperatorAnswers) -> Vec<CredentialCandidate> {
-        let config = self.host.read_config().await.ok();
-        let known = CredentialHints {
+        let config = self.host.read_packagecloud_config().await.ok();
+        let known = CredentialSearchHints {
             profile: answers.profile.clone(),
             typed: self.typed_access_keys(),
             last_profile: self.settings.last_profile.clone(),
             packagecloud: config
                 .and_then(|config| config.file.find_config_aws_keys())
-                .map(|(access, secret)| AccessKeys { access, secret, session: None }),
+                .map(|(access, secret)| AwsAccessKeys { access, secret, session: None }),
         };
         chain::find_credential_candidates(&known)
     }
@@ -48,24 +48,27 @@ impl Session {
     ///
     /// # Errors
     /// Fails where AWS knows none, or doesn't accept the one that must be it.
-    pub async fn resolve_aws_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
-        if let AwsIdentityLookup::Fixed(_) = self.settings.identities {
-            return self.resolve_fixed_aws_identity(answers).await;
+    pub async fn find_accepted_aws_identity(
+        &self,
+        answers: &OperatorAnswers,
+    ) -> Result<ResolvedAwsIdentity, Failure> {
+        if let AwsIdentityLookupMode::Fixed(_) = self.settings.identities {
+            return self.find_fixed_aws_identity(answers).await;
         }
         let mut last = None;
         let mut candidates = self.list_credential_candidates(answers).await;
         if let Some(chosen) = &answers.source {
-            candidates.retain(|candidate| to_identity_source(&candidate.source) == *chosen);
+            candidates.retain(|candidate| map_credentials_to_identity_source(&candidate.source) == *chosen);
         }
         for candidate in candidates {
-            let result = self.try_credential_candidate(&candidate).await;
+            let result = self.try_aws_credential_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => {
-                    let source = to_identity_source(&candidate.source);
+                    let source = map_credentials_to_identity_source(&candidate.source);
                     let found = cloud
                         .shared_credentials()
                         .map_or(candidate.found, SharedCredentials::describe_credential_source);
-                    return Ok(ResolvedIdentity { cloud, caller, source, found });
+                    return Ok(ResolvedAwsIdentity { cloud, caller, source, found });
                 }
                 Err(failure)
                     if !matches!(failure.kind, FailureKind::Credentials | FailureKind::Denied)
@@ -76,22 +79,22 @@ impl Session {
                                 | CredentialSource::Environment
                         ) =>
                 {
-                    return Err(self.with_sudo_advice(failure));
+                    return Err(self.add_sudo_advice_to_failure(failure));
                 }
                 Err(failure) => last = Some(failure),
             }
         }
-        Err(self.with_sudo_advice(last.unwrap_or_else(no_credentials_failure)))
+        Err(self.add_sudo_advice_to_failure(last.unwrap_or_else(build_no_credentials_failure)))
     }
 
     /// Returns what sudo left out on the way to root, where it may be why an identity wasn't found.
     pub(in crate::engine) fn sudo_dropped_environment(&self) -> Option<sudo::SudoDroppedEnvironment> {
         sudo::find_sudo_dropped_environment()
-            .filter(|_| matches!(self.settings.identities, AwsIdentityLookup::Found(_)))
+            .filter(|_| matches!(self.settings.identities, AwsIdentityLookupMode::Found(_)))
     }
 
     /// A failure to find credentials, with what sudo may have to do with it.
-    fn with_sudo_advice(&self, failure: Failure) -> Failure {
+    fn add_sudo_advice_to_failure(&self, failure: Failure) -> Failure {
         match self.sudo_dropped_environment() {
             Some(dropped) if failure.kind == FailureKind::Credentials => {
                 Failure { next: format!("{}; {}", dropped.render_sudo_advice(), failure.next), ..failure }
@@ -101,44 +104,44 @@ impl Session {
     }
 
     /// Resolves the one identity of a sandbox, or the keys that were typed where those were chosen.
-    async fn resolve_fixed_aws_identity(
+    async fn find_fixed_aws_identity(
         &self,
         answers: &OperatorAnswers,
-    ) -> Result<ResolvedIdentity, Failure> {
-        let typed = self.typed_access_keys().filter(|_| answers.source == Some(IdentitySource::Typed));
+    ) -> Result<ResolvedAwsIdentity, Failure> {
+        let typed = self.typed_access_keys().filter(|_| answers.source == Some(AwsIdentitySource::Typed));
         let candidate = match typed {
             Some(keys) => {
                 let found = format!("access key {}, typed", keys.access);
                 CredentialCandidate { source: CredentialSource::Typed(keys), found }
             }
-            None => CredentialCandidate::sandbox_user(),
+            None => CredentialCandidate::new_sandbox_user_candidate(),
         };
-        let cloud = self.connect_with_candidate(&candidate).await?;
+        let cloud = self.connect_aws_with_candidate(&candidate).await?;
         let caller = cloud.read_caller_identity().await?;
-        let source = to_identity_source(&candidate.source);
-        Ok(ResolvedIdentity { cloud, caller, source, found: candidate.found })
+        let source = map_credentials_to_identity_source(&candidate.source);
+        Ok(ResolvedAwsIdentity { cloud, caller, source, found: candidate.found })
     }
 
     /// Connects by a candidate, and asks AWS whose its credentials are.
     ///
     /// # Errors
     /// Where AWS doesn't know them, or a code of a device is wanted first.
-    pub(in crate::engine) async fn try_credential_candidate(
+    pub(in crate::engine) async fn try_aws_credential_candidate(
         &self,
         candidate: &CredentialCandidate,
     ) -> Result<(AwsClients, CallerIdentity), Failure> {
         let session = match (&self.settings.identities, &candidate.source) {
-            (AwsIdentityLookup::Found(_), CredentialSource::Profile(name)) => {
+            (AwsIdentityLookupMode::Found(_), CredentialSource::Profile(name)) => {
                 self.open_mfa_session(name, candidate).await?
             }
             _ => None,
         };
         let candidate = session.as_ref().unwrap_or(candidate);
-        let cloud = self.connect_with_candidate(candidate).await?;
+        let cloud = self.connect_aws_with_candidate(candidate).await?;
         match cloud.read_caller_identity().await {
             Ok(caller) => {
                 if let Some(held) = cloud.shared_credentials() {
-                    held.set_account_id(&caller.account);
+                    held.set_credentials_account_id(&caller.account);
                 }
                 Ok((cloud, caller))
             }
@@ -151,21 +154,27 @@ impl Session {
         }
     }
 
-    async fn connect_with_candidate(&self, candidate: &CredentialCandidate) -> Result<AwsClients, Failure> {
+    async fn connect_aws_with_candidate(
+        &self,
+        candidate: &CredentialCandidate,
+    ) -> Result<AwsClients, Failure> {
         let settings = &self.settings;
         let (region, endpoint) = (settings.region.as_deref(), settings.endpoint_url.as_deref());
         settings.identities.connect_aws_clients(candidate, region, endpoint).await
     }
 
     /// Takes a code of the device that a profile's role wants: it is used once, by the next look.
-    pub async fn set_mfa_code(&self, code: Secret) {
+    pub async fn store_typed_mfa_code(&self, code: Secret) {
         self.mfa.lock().await.typed = Some(code);
         self.credentials_typed.notify_one();
     }
 
     /// Returns the device whose code is wanted before these credentials can be had; none where none is, or one was given.
-    pub(in crate::engine) async fn needed_mfa_serial(&self, source: &CredentialSource) -> Option<String> {
-        if let AwsIdentityLookup::Fixed(_) = self.settings.identities {
+    pub(in crate::engine) async fn find_needed_mfa_serial(
+        &self,
+        source: &CredentialSource,
+    ) -> Option<String> {
+        if let AwsIdentityLookupMode::Fixed(_) = self.settings.identities {
             return None;
         }
         let CredentialSource::Profile(profile) = source else { return None };
@@ -193,10 +202,12 @@ impl Session {
         let Some(wanted) = mfa::read_mfa_profile(profile) else { return Ok(None) };
         let mut code = self.mfa.lock().await;
         if code.profile != profile {
-            let typed = code.typed.take().ok_or_else(|| mfa::missing_mfa_code_failure(profile, &wanted))?;
+            let typed =
+                code.typed.take().ok_or_else(|| mfa::build_missing_mfa_code_failure(profile, &wanted))?;
             let source = CredentialSource::Profile(wanted.source_profile.clone());
-            let source =
-                self.connect_with_candidate(&CredentialCandidate { source, found: String::new() }).await?;
+            let source = self
+                .connect_aws_with_candidate(&CredentialCandidate { source, found: String::new() })
+                .await?;
             code.keys = Some(source.assume_role_with_mfa(&wanted, &typed).await?);
             profile.clone_into(&mut code.profile);
         }
@@ -213,15 +224,15 @@ impl Session {
     /// Fails where there are no credentials.
     pub(super) async fn connect_s3_only(&self, answers: &OperatorAnswers) -> Result<AwsClients, Failure> {
         let first = match self.settings.identities {
-            AwsIdentityLookup::Fixed(_) => CredentialCandidate::sandbox_user(),
-            AwsIdentityLookup::Found(_) => {
+            AwsIdentityLookupMode::Fixed(_) => CredentialCandidate::new_sandbox_user_candidate(),
+            AwsIdentityLookupMode::Found(_) => {
                 let candidates = self.list_credential_candidates(answers).await;
-                candidates.into_iter().next().ok_or_else(no_credentials_failure)?
+                candidates.into_iter().next().ok_or_else(build_no_credentials_failure)?
             }
         };
         let (region, endpoint) = (answers.region.as_deref(), self.settings.endpoint_url.as_deref());
         let cloud = self.settings.identities.connect_aws_clients(&first, region, endpoint).await?;
-        Ok(region.map_or_else(|| cloud.clone(), |region| cloud.with_bucket_region(region)))
+        Ok(region.map_or_else(|| cloud.clone(), |region| cloud.clone_with_bucket_region(region)))
     }
 }
 
@@ -230,7 +241,7 @@ impl Session {
 pub(super) struct MfaSession {
     typed: Option<Secret>,
     profile: String,
-    keys: Option<AccessKeys>,
+    keys: Option<AwsAccessKeys>,
 }
 
 impl MfaSession {
@@ -241,7 +252,7 @@ impl MfaSession {
     }
 }
 
-fn no_credentials_failure() -> Failure {
+fn build_no_credentials_failure() -> Failure {
     Failure::new(
         FailureKind::Credentials,
         "AWS credentials",
@@ -251,15 +262,15 @@ fn no_credentials_failure() -> Failure {
 }
 
 /// Returns a candidate's source, without its keys.
-pub fn to_identity_source(source: &CredentialSource) -> IdentitySource {
+pub fn map_credentials_to_identity_source(source: &CredentialSource) -> AwsIdentitySource {
     match source {
         CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
-            IdentitySource::Profile(name.clone())
+            AwsIdentitySource::Profile(name.clone())
         }
-        CredentialSource::Typed(_) => IdentitySource::Typed,
-        CredentialSource::Environment => IdentitySource::Environment,
-        CredentialSource::Packagecloud(_) => IdentitySource::Config,
-        CredentialSource::Chain => IdentitySource::Chain,
+        CredentialSource::Typed(_) => AwsIdentitySource::Typed,
+        CredentialSource::Environment => AwsIdentitySource::Environment,
+        CredentialSource::Packagecloud(_) => AwsIdentitySource::Config,
+        CredentialSource::Chain => AwsIdentitySource::Chain,
     }
 }
 
@@ -272,7 +283,7 @@ pub fn refuse_other_aws_partition(caller: &CallerIdentity) -> Result<(), Failure
     if partition == "aws" {
         return Ok(());
     }
-    Err(Failure::other_failure(
+    Err(Failure::new_generic_failure(
         caller.arn.clone(),
         format!("it is in partition {partition}, where there is no Lambda@Edge"),
         "use an account of the partition aws; nothing was made",

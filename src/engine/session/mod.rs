@@ -13,8 +13,8 @@ pub mod run_lock;
 pub mod target;
 
 pub(super) use bucket::ObjectsBucket;
-pub(super) use identity::to_identity_source;
-pub(super) use renewal::{choose_credential_renewal_wait, credential_renewal_advice};
+pub(super) use identity::map_credentials_to_identity_source;
+pub(super) use renewal::{choose_credential_renewal_wait, render_credential_renewal_advice};
 pub use target::AwsTarget;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use self::{run_lock::RunLock, target::AwsTargetInputs};
 use crate::aws::{
-    credentials::{lookup::AwsIdentityLookup, source::AccessKeys},
+    credentials::{lookup::AwsIdentityLookupMode, source::AwsAccessKeys},
     web::WebClient,
 };
 use crate::host::{Host, PackagecloudCtl};
@@ -30,7 +30,7 @@ use crate::model::secret::Secret;
 
 /// What a session starts from: what the command line says, and what a sandbox gives in place of the real.
 pub struct SessionSettings {
-    pub identities: AwsIdentityLookup,
+    pub identities: AwsIdentityLookupMode,
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
     /// The bucket where nothing tells which it is, and why it is this one.
@@ -52,7 +52,7 @@ pub struct SessionSettings {
 impl SessionSettings {
     /// Returns the settings of a command without options, before any other run.
     #[must_use]
-    pub fn new(identities: AwsIdentityLookup) -> Self {
+    pub fn new(identities: AwsIdentityLookupMode) -> Self {
         Self {
             identities,
             region: None,
@@ -77,7 +77,7 @@ pub struct Session {
     others: Arc<[Host]>,
     pub web: WebClient,
     pub settings: Arc<SessionSettings>,
-    typed: Arc<Mutex<Option<AccessKeys>>>,
+    typed: Arc<Mutex<Option<AwsAccessKeys>>>,
     /// The code of a device that the operator typed, and the session that it gave.
     mfa: Arc<tokio::sync::Mutex<identity::MfaSession>>,
     /// Told when keys or a code were typed.
@@ -108,28 +108,31 @@ impl Session {
 
     /// Adds other web nodes behind the same name.
     #[must_use]
-    pub fn with_other_hosts(self, others: Vec<Host>) -> Self {
+    pub fn add_other_web_hosts(self, others: Vec<Host>) -> Self {
         Self { others: others.into(), ..self }
     }
 
     /// Returns each of the other web nodes, as a session of its own.
-    pub fn other_node_sessions(&self) -> Vec<Self> {
-        self.others.iter().map(|host| self.with_host(host)).collect()
+    pub fn list_other_node_sessions(&self) -> Vec<Self> {
+        self.others.iter().map(|host| self.create_session_for_host(host)).collect()
     }
 
     /// Returns every web node, the first one first, as a session of its own.
     #[must_use]
-    pub fn all_node_sessions(&self) -> Vec<Self> {
-        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.with_host(host)).collect()
+    pub fn list_all_node_sessions(&self) -> Vec<Self> {
+        std::iter::once(&self.host)
+            .chain(self.others.iter())
+            .map(|host| self.create_session_for_host(host))
+            .collect()
     }
 
-    fn with_host(&self, host: &Host) -> Self {
+    fn create_session_for_host(&self, host: &Host) -> Self {
         Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }
 
     /// Returns whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
-    pub fn is_without_ctl(&self) -> bool {
+    pub fn is_packagecloud_ctl_disabled(&self) -> bool {
         matches!(self.host.ctl, PackagecloudCtl::None)
     }
 
@@ -141,34 +144,35 @@ impl Session {
 
     /// Returns how long a wait lasts that lasts `real` on a real host.
     #[must_use]
-    pub(super) fn scale_wait(&self, real: Duration) -> Duration {
+    pub(super) fn scale_wait_for_sandbox(&self, real: Duration) -> Duration {
         real.mul_f64(self.settings.wait_factor)
     }
 
     /// Returns a text with the secret where `(hidden)` stands: for what the operator asked to have copied.
-    pub async fn reveal_secret(&self, text: &str) -> String {
-        let secret = self.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+    pub async fn reveal_hidden_secret_in_text(&self, text: &str) -> String {
+        let secret =
+            self.host.read_packagecloud_config().await.ok().and_then(|config| config.seen.values.secret);
         secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose_secret()))
     }
 
     /// Writes one line to the log, secrets hidden.
-    pub fn log_line(&self, line: &str) {
-        self.host.state.append_log(self.host.clock.current_host_time(), &self.host.redactor, line);
+    pub fn write_log_line(&self, line: &str) {
+        self.host.state.append_log_line(self.host.clock.current_host_time(), &self.host.redactor, line);
     }
 
     /// Credentials that the operator typed: the next look uses them.
-    pub fn set_typed_access_keys(&self, keys: AccessKeys) {
+    pub fn set_typed_access_keys(&self, keys: AwsAccessKeys) {
         *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
         self.credentials_typed.notify_one();
     }
 
-    fn typed_access_keys(&self) -> Option<AccessKeys> {
+    fn typed_access_keys(&self) -> Option<AwsAccessKeys> {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
     #[must_use]
     pub fn is_delivery_unreachable(&self) -> bool {
-        self.settings.endpoint_url.is_some() && !self.web.has_edge_override()
+        self.settings.endpoint_url.is_some() && !self.web.has_edge_address_override()
     }
 }

@@ -42,7 +42,7 @@ impl Session {
         });
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|value| ("authorization", value.as_str())).collect();
-        let reply = self.web.http_get(&url, &headers).await?;
+        let reply = self.web.send_http_get(&url, &headers).await?;
         Ok(Some(DownloadRedirect {
             status: reply.status,
             location: reply.find_header("location").map(str::to_owned),

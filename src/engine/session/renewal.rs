@@ -8,13 +8,13 @@ use crate::aws::{
     credentials::{
         profiles,
         shared::SharedCredentials,
-        source::{AccessKeys, CredentialCandidate, CredentialSource},
+        source::{AwsAccessKeys, CredentialCandidate, CredentialSource},
     },
 };
 use crate::engine::run::OperatorPresence;
 use crate::model::{
     failure::{Failure, FailureKind},
-    run::event::CredentialNeed,
+    run::event::CredentialRenewalNeed,
 };
 
 /// How long nothing typed is waited for before the source is asked again.
@@ -29,9 +29,9 @@ impl Session {
         let standing = cloud.read_caller_identity().await;
         // What runs beside may have renewed them already.
         let (Some(held), Err(_)) = (cloud.shared_credentials(), &standing) else { return standing.map(drop) };
-        let candidate = self.renewed_credential_source(held).await?;
-        let (fresh, caller) = self.try_credential_candidate(&candidate).await?;
-        if let Some(account) = held.account_id().filter(|account| **account != *caller.account) {
+        let candidate = self.find_renewed_credential_source(held).await?;
+        let (fresh, caller) = self.try_aws_credential_candidate(&candidate).await?;
+        if let Some(account) = held.credentials_account_id().filter(|account| **account != *caller.account) {
             return Err(Failure::new(
                 FailureKind::Credentials,
                 caller.arn,
@@ -40,13 +40,13 @@ impl Session {
             ));
         }
         if let Some(fresh) = fresh.shared_credentials() {
-            held.replace_credentials(fresh);
+            held.replace_shared_credentials(fresh);
         }
         Ok(())
     }
 
     /// Where fresh ones may be.
-    async fn renewed_credential_source(
+    async fn find_renewed_credential_source(
         &self,
         held: &SharedCredentials,
     ) -> Result<CredentialCandidate, Failure> {
@@ -56,7 +56,7 @@ impl Session {
                 FailureKind::Credentials,
                 candidate.found.clone(),
                 why,
-                credential_renewal_advice(held, OperatorPresence::Nobody),
+                render_credential_renewal_advice(held, OperatorPresence::Nobody),
             ))
         };
         let source = match &candidate.source {
@@ -74,10 +74,10 @@ impl Session {
                 CredentialSource::Profile(profile.clone())
             }
             CredentialSource::Packagecloud(_) => {
-                let keys = self.host.read_config().await?.file.find_config_aws_keys();
+                let keys = self.host.read_packagecloud_config().await?.file.find_config_aws_keys();
                 match keys {
                     Some((access, secret)) => {
-                        CredentialSource::Packagecloud(AccessKeys { access, secret, session: None })
+                        CredentialSource::Packagecloud(AwsAccessKeys { access, secret, session: None })
                     }
                     None => return spent("packagecloud.rb holds no keys any more"),
                 }
@@ -89,7 +89,7 @@ impl Session {
 
     /// Waits until something was typed, or the source may be asked again.
     pub(in crate::engine) async fn wait_for_typed_credentials(&self) {
-        let beat = self.scale_wait(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
+        let beat = self.scale_wait_for_sandbox(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
         let _ = tokio::time::timeout(beat, self.credentials_typed.notified()).await;
     }
 }
@@ -98,26 +98,26 @@ impl Session {
 pub(in crate::engine) fn choose_credential_renewal_wait(
     cloud: &AwsClients,
     attended: OperatorPresence,
-) -> Option<CredentialNeed> {
+) -> Option<CredentialRenewalNeed> {
     let Some(held) = cloud.shared_credentials() else {
-        return (attended != OperatorPresence::Nobody).then_some(CredentialNeed::Renewal);
+        return (attended != OperatorPresence::Nobody).then_some(CredentialRenewalNeed::Renewal);
     };
     match (&held.current_credential_candidate().source, attended) {
         (_, OperatorPresence::Nobody)
         | (CredentialSource::Environment, _)
         | (CredentialSource::Session { .. } | CredentialSource::Typed(_), OperatorPresence::Watched) => None,
         (CredentialSource::Profile(_) | CredentialSource::Packagecloud(_) | CredentialSource::Chain, _) => {
-            Some(CredentialNeed::Renewal)
+            Some(CredentialRenewalNeed::Renewal)
         }
         (CredentialSource::Session { profile, .. }, OperatorPresence::Typing) => {
-            Some(CredentialNeed::Code(crate::aws::credentials::mfa::read_mfa_profile(profile)?.serial))
+            Some(CredentialRenewalNeed::Code(crate::aws::credentials::mfa::read_mfa_profile(profile)?.serial))
         }
-        (CredentialSource::Typed(_), OperatorPresence::Typing) => Some(CredentialNeed::Keys),
+        (CredentialSource::Typed(_), OperatorPresence::Typing) => Some(CredentialRenewalNeed::Keys),
     }
 }
 
 /// Says what to do about it, and what it leads to.
-pub(in crate::engine) fn credential_renewal_advice(
+pub(in crate::engine) fn render_credential_renewal_advice(
     held: &SharedCredentials,
     attended: OperatorPresence,
 ) -> String {
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn each_source_has_its_own_next_move_and_is_waited_for_where_that_may_help() {
         use OperatorPresence::{Nobody, Typing, Watched};
-        let keys = || AccessKeys { access: "ASIA1".into(), secret: Secret::new("s"), session: None };
+        let keys = || AwsAccessKeys { access: "ASIA1".into(), secret: Secret::new("s"), session: None };
         let session = || CredentialSource::Session { profile: "no-such-profile".into(), keys: keys() };
         let profile = || CredentialSource::Profile("no-such-profile".into());
         for (source, who, waits, words) in [
@@ -209,17 +209,17 @@ mod tests {
             ),
             (CredentialSource::Chain, Watched, true, "; this goes on by itself"),
         ] {
-            let held = SharedCredentials::from_candidate(&CredentialCandidate {
+            let held = SharedCredentials::from_credential_candidate(&CredentialCandidate {
                 source: source.clone(),
                 found: String::new(),
             });
-            let said = credential_renewal_advice(&held, who);
+            let said = render_credential_renewal_advice(&held, who);
             assert!(said.contains(words), "{source:?} {who:?}: {said}");
             let config = aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::new("us-east-1"))
                 .build();
-            let cloud = AwsClients::new(&config, None).with_shared_credentials(held);
+            let cloud = AwsClients::new(&config, None).clone_with_shared_credentials(held);
             assert_eq!(choose_credential_renewal_wait(&cloud, who).is_some(), waits, "{source:?} {who:?}");
         }
     }

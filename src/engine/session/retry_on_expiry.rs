@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Session, choose_credential_renewal_wait, credential_renewal_advice};
+use super::{Session, choose_credential_renewal_wait, render_credential_renewal_advice};
 use crate::aws::AwsClients;
 use crate::engine::run::{OperatorPresence, StageRun};
 use crate::model::{
     failure::{Failure, FailureKind},
-    run::goal::Step,
+    run::goal::StageStep,
 };
 
 /// What ends sooner than this after fresh credentials were found was not helped by them.
@@ -29,7 +29,7 @@ pub async fn retry_on_expired_credentials<T, F: Future<Output = Result<T, Failur
     session: &Session,
     cloud: &AwsClients,
     run: &StageRun,
-    step: Step,
+    step: StageStep,
     mut work: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let mut in_a_row = 0;
@@ -55,13 +55,13 @@ async fn wait_for_renewed_credentials(
     session: &Session,
     cloud: &AwsClients,
     run: &StageRun,
-    step: Step,
+    step: StageStep,
     refused: Failure,
 ) -> Result<(), Failure> {
-    let who = run.run_context().operator_presence();
+    let who = run.parent_run_context().operator_presence();
     let told = |failure: Failure, who: OperatorPresence| match cloud.shared_credentials() {
         Some(held) if !failure.is_clock_skew_failure() => {
-            Failure { next: credential_renewal_advice(held, who), ..failure }
+            Failure { next: render_credential_renewal_advice(held, who), ..failure }
         }
         _ => failure,
     };
@@ -82,7 +82,7 @@ async fn wait_for_renewed_credentials(
         wait_for_credentials_unless_stopped(session, run).await?;
     }
     if said.is_some() {
-        run.progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
+        run.build_progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::host::{
 };
 use crate::model::{
     failure::{Failure, FailureKind},
-    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
 };
 
 use super::Session;
@@ -56,7 +56,7 @@ struct RunLockState {
 type DisableMarkers = BTreeMap<String, Option<String>>;
 
 impl Session {
-    fn with_run_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
+    fn access_run_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
         work(&mut self.run_lock.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -70,34 +70,38 @@ impl Session {
 
     async fn try_acquire_run_lock(&self) -> Result<(), RunLockError> {
         let now = self.host.clock.current_host_time();
-        self.with_run_lock_state(|held| {
+        self.access_run_lock_state(|held| {
             if held.lock.is_none() {
                 held.lock = Some(self.host.state.acquire_run_lock(now, &self.run_lock.asked)?);
             }
             Ok::<_, RunLockError>(())
         })?;
-        for node in self.all_node_sessions() {
+        for node in self.list_all_node_sessions() {
             let Some(name) = node.host.transport.remote_host_name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.
-            if self.with_run_lock_state(|held| {
+            if self.access_run_lock_state(|held| {
                 held.there.get_mut(&name).is_some_and(There::is_lock_connection_alive)
             }) {
                 continue;
             }
-            self.with_run_lock_state(|held| held.there.remove(&name));
+            self.access_run_lock_state(|held| held.there.remove(&name));
             match node.host.acquire_remote_lock(&self.run_lock.asked).await? {
-                Some(there) => drop(self.with_run_lock_state(|held| held.there.insert(name, there))),
-                None => self.log_line(&format!("{name}: its lock could not be taken; this goes on without")),
+                Some(there) => drop(self.access_run_lock_state(|held| held.there.insert(name, there))),
+                None => {
+                    self.write_log_line(&format!(
+                        "{name}: its lock could not be taken; this goes on without"
+                    ));
+                }
             }
         }
-        if self.with_run_lock_state(|held| held.known.is_none()) {
-            self.acknowledge_disable_marker().await;
+        if self.access_run_lock_state(|held| held.known.is_none()) {
+            self.acknowledge_cloudfront_disable_marker().await;
         }
         Ok(())
     }
 
     /// Finds another run on this host; takes the lock where there is none.
-    pub async fn acquire_or_find_other_run(&self) -> Option<OtherRun> {
+    pub async fn acquire_lock_or_find_holder(&self) -> Option<ConcurrentRun> {
         match self.try_acquire_run_lock().await {
             Err(RunLockError::Held(run)) => Some(*run),
             _ => None,
@@ -111,37 +115,38 @@ impl Session {
     }
 
     /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
-    pub(crate) fn set_lock_stage(&self, stage: Stage, rests: bool) {
-        self.with_run_lock_state(|held| {
+    pub(crate) fn set_run_lock_stage(&self, stage: RunStage, rests: bool) {
+        self.access_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.set_lock_stage(Some(stage), rests, self.host.clock.current_host_time());
+                lock.set_run_lock_stage(Some(stage), rests, self.host.clock.current_host_time());
             }
-            held.there.values_mut().for_each(|there| there.set_lock_stage(Some(stage), rests));
+            held.there.values_mut().for_each(|there| there.set_run_lock_stage(Some(stage), rests));
         });
     }
 
     /// Keeps what happens beside the locks, for whoever watches.
-    pub(crate) fn record_journal_event(&self, event: &StageEvent) {
-        self.with_run_lock_state(|held| {
+    pub(crate) fn append_run_journal_event(&self, event: &StageEvent) {
+        self.access_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.record_journal_event(self.host.clock.current_host_time(), event);
+                lock.append_run_journal_event(self.host.clock.current_host_time(), event);
             }
-            held.there.values_mut().for_each(|there| there.record_journal_event(event));
+            held.there.values_mut().for_each(|there| there.append_run_journal_event(event));
         });
     }
 
     /// Keeps that the operator sees what stands now: whatever was switched off before is known.
-    pub async fn acknowledge_disable_marker(&self) {
-        let notes = self.read_disable_markers().await;
-        self.with_run_lock_state(|held| held.known = Some(notes));
+    pub async fn acknowledge_cloudfront_disable_marker(&self) {
+        let notes = self.read_cloudfront_disable_markers().await;
+        self.access_run_lock_state(|held| held.known = Some(notes));
     }
 
-    async fn read_disable_markers(&self) -> DisableMarkers {
-        let here = self.host.state.read_state_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
+    async fn read_cloudfront_disable_markers(&self) -> DisableMarkers {
+        let here =
+            self.host.state.read_state_dir_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
         let mut notes = DisableMarkers::from([(String::new(), here)]);
-        for node in self.all_node_sessions() {
-            if let Some(there) = RemoteHostState::from_host(&node.host) {
-                notes.insert(there.host_name().to_owned(), there.read_remote_note(OFF_MARKER).await);
+        for node in self.list_all_node_sessions() {
+            if let Some(there) = RemoteHostState::remote_state_from_host(&node.host) {
+                notes.insert(there.remote_host_name().to_owned(), there.read_remote_note(OFF_MARKER).await);
             }
         }
         notes
@@ -154,7 +159,10 @@ impl Session {
     pub(crate) async fn acquire_config_write_lock(&self) -> Result<ConfigWriteLock, Failure> {
         self.host
             .state
-            .acquire_config_write_lock(&self.host.host_note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
+            .acquire_config_write_lock(
+                &self.host.build_host_note_file_name(WRITE_LOCK_NAME),
+                WRITE_LOCK_TIMEOUT,
+            )
             .await
     }
 
@@ -163,7 +171,7 @@ impl Session {
         self.host
             .state
             .acquire_config_write_lock(
-                &self.host.host_note_file_name(WRITE_LOCK_NAME),
+                &self.host.build_host_note_file_name(WRITE_LOCK_NAME),
                 WRITE_LOCK_SHORT_TIMEOUT,
             )
             .await
@@ -171,20 +179,20 @@ impl Session {
     }
 
     /// Notes that CloudFront is being switched off: from here on no run that began before writes that it is on.
-    pub(crate) async fn publish_disable_marker(&self) {
-        let note = new_unique_run_mark();
-        let nodes = self.all_node_sessions();
+    pub(crate) async fn publish_cloudfront_disable_marker(&self) {
+        let note = generate_unique_run_mark();
+        let nodes = self.list_all_node_sessions();
         let turns = join_all(nodes.iter().map(Self::try_acquire_config_write_lock)).await;
         // Where it can't be kept there is no other run either that could keep its lock there.
-        let _ = self.host.state.write_state_file(OFF_MARKER, note.as_bytes());
+        let _ = self.host.state.write_state_dir_file(OFF_MARKER, note.as_bytes());
         let there = join_all(nodes.iter().map(async |node| {
-            let there = RemoteHostState::from_host(&node.host)?;
+            let there = RemoteHostState::remote_state_from_host(&node.host)?;
             there.write_remote_note(OFF_MARKER, &note).await;
-            Some(there.host_name().to_owned())
+            Some(there.remote_host_name().to_owned())
         }))
         .await;
         drop(turns);
-        self.with_run_lock_state(|held| {
+        self.access_run_lock_state(|held| {
             let known = held.known.get_or_insert_default();
             for name in there.into_iter().flatten().chain([String::new()]) {
                 known.insert(name, Some(note.clone()));
@@ -198,9 +206,9 @@ impl Session {
     /// # Errors
     /// Then this run must not switch it on.
     pub(crate) async fn ensure_cloudfront_not_disabled(&self) -> Result<(), Failure> {
-        for (name, note) in self.read_disable_markers().await {
+        for (name, note) in self.read_cloudfront_disable_markers().await {
             let Some(note) = note else { continue };
-            let known = self.with_run_lock_state(|held| {
+            let known = self.access_run_lock_state(|held| {
                 held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten()
             });
             if known.as_ref() == Some(&note) {
@@ -219,19 +227,21 @@ impl Session {
     }
 
     /// Keeps what this run wrote when it began to switch this node.
-    pub(crate) fn remember_switch_intent(&self, intent: &str) {
-        self.with_run_lock_state(|held| held.intents.insert(self.host.config_location(), intent.to_owned()));
+    pub(crate) fn remember_cloudfront_switch_intent(&self, intent: &str) {
+        self.access_run_lock_state(|held| {
+            held.intents.insert(self.host.render_config_location(), intent.to_owned())
+        });
     }
 
     /// Returns whether this run wrote that intent on this node.
     pub(crate) fn is_our_switch_intent(&self, intent: &str) -> bool {
-        self.with_run_lock_state(|held| {
-            held.intents.get(&self.host.config_location()).is_some_and(|ours| ours == intent)
+        self.access_run_lock_state(|held| {
+            held.intents.get(&self.host.render_config_location()).is_some_and(|ours| ours == intent)
         })
     }
 }
 
 /// Makes a mark of this process, and a number that no other mark has.
-pub(crate) fn new_unique_run_mark() -> String {
+pub(crate) fn generate_unique_run_mark() -> String {
     format!("{} {:016x}", std::process::id(), fastrand::u64(..))
 }

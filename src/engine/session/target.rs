@@ -7,21 +7,21 @@ use tokio::try_join;
 use super::{
     Session,
     account_cache::AccountReadCache,
-    identity::{ResolvedIdentity, refuse_other_aws_partition},
+    identity::{ResolvedAwsIdentity, refuse_other_aws_partition},
 };
-use crate::aws::{AwsClients, credentials::source::AccessKeys};
+use crate::aws::{AwsClients, credentials::source::AwsAccessKeys};
 use crate::model::{
     aws::{
         account::{CallerIdentity, LambdaFunction, ResourceOwnership},
         bucket::ObservedBucket,
-        names::{NameSuffix, ResourceNames},
+        names::{ResourceNameSuffix, ResourceNames},
     },
     failure::{Failure, FailureKind},
     packagecloud::object,
     run::{
         answers::OperatorAnswers,
-        plan::{Confirmation, Consent},
-        welcome::IdentitySource,
+        plan::{PlanConfirmationQuestion, RequiredConsent},
+        welcome::AwsIdentitySource,
     },
 };
 
@@ -32,10 +32,10 @@ pub(crate) const SAMPLED_KEYS_MAX: usize = 1000;
 #[derive(Clone, PartialEq)]
 pub(super) struct AwsTargetInputs {
     profile: Option<String>,
-    source: Option<IdentitySource>,
+    source: Option<AwsIdentitySource>,
     bucket: Option<String>,
-    suffix: NameSuffix,
-    typed: Option<AccessKeys>,
+    suffix: ResourceNameSuffix,
+    typed: Option<AwsAccessKeys>,
 }
 
 /// Who we are, and the bucket: found once, the same for every stage.
@@ -46,7 +46,7 @@ pub struct AwsTarget {
     pub caller: CallerIdentity,
     pub account: String,
     /// Where the credentials come from.
-    pub source: IdentitySource,
+    pub source: AwsIdentitySource,
     /// How the credentials were found.
     pub found: String,
     pub names: ResourceNames,
@@ -61,7 +61,7 @@ pub struct AwsTarget {
 
 impl Session {
     /// Returns what a target depends on of the answers, and the keys that were typed.
-    pub(super) fn aws_target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
+    pub(super) fn collect_aws_target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
         AwsTargetInputs {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
@@ -75,8 +75,8 @@ impl Session {
     ///
     /// # Errors
     /// Fails where no identity is accepted, no bucket is found, or it can't be read.
-    pub async fn resolve_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
-        let asked = self.aws_target_inputs(answers);
+    pub async fn get_or_discover_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
+        let asked = self.collect_aws_target_inputs(answers);
         let mut held = self.target.lock().await;
         if let Some((of, target)) = held.as_ref()
             && *of == asked
@@ -89,35 +89,35 @@ impl Session {
     }
 
     /// Returns who we are and which bucket it is, where that was found already.
-    pub(in crate::engine) fn known_aws_target(&self) -> Option<AwsTarget> {
+    pub(in crate::engine) fn cached_aws_target(&self) -> Option<AwsTarget> {
         self.target.try_lock().ok()?.as_ref().map(|(_, target)| target.clone())
     }
 
     /// Forgets what was read of the account, or couldn't be: the next look asks again, by the same identity of the same bucket.
-    pub async fn invalidate_account_reads(&self) {
-        if let Some(target) = self.known_aws_target() {
+    pub async fn invalidate_cached_account_reads(&self) {
+        if let Some(target) = self.cached_aws_target() {
             target.account_cache.clear_account_cache().await;
         }
         *self.objects_bucket.lock().await = None;
     }
 
     /// Forgets what was found: the next look asks again.
-    pub async fn invalidate_target_and_reads(&self) {
+    pub async fn invalidate_cached_aws_target(&self) {
         *self.target.lock().await = None;
         *self.objects_bucket.lock().await = None;
     }
 
     /// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
-    pub(in crate::engine) fn other_bucket_confirmation(
+    pub(in crate::engine) fn build_other_bucket_confirmation(
         &self,
         target: &AwsTarget,
         answers: &OperatorAnswers,
-    ) -> Option<Confirmation> {
+    ) -> Option<PlanConfirmationQuestion> {
         let name = target.names.bucket_name();
         let (account, bucket) = self.settings.last.as_ref()?;
         let same = account == &target.account && bucket == name;
-        (!same && !answers.consents.has_consent(Consent::OtherBucket, name)).then(|| Confirmation {
-            consent: Consent::OtherBucket,
+        (!same && !answers.consents.has_consent(RequiredConsent::OtherBucket, name)).then(|| PlanConfirmationQuestion {
+            consent: RequiredConsent::OtherBucket,
             question: format!(
                 "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
                 target.account
@@ -126,7 +126,8 @@ impl Session {
     }
 
     async fn discover_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
-        let ResolvedIdentity { cloud, caller, source, found } = self.resolve_aws_identity(answers).await?;
+        let ResolvedAwsIdentity { cloud, caller, source, found } =
+            self.find_accepted_aws_identity(answers).await?;
         refuse_other_aws_partition(&caller)?;
         // Its marker may name the bucket; where it can't be asked, something else has to.
         let unnamed = ResourceNames::new("", &answers.suffix);
@@ -135,21 +136,24 @@ impl Session {
             None => cloud.read_function_without_versions(&unnamed).await.ok(),
         };
         let (name, evidence) =
-            self.find_bucket_name(function.as_ref().and_then(Option::as_ref), answers).await?;
+            self.find_objects_bucket_name(function.as_ref().and_then(Option::as_ref), answers).await?;
         let region = cloud
             .read_bucket_region(&name, &caller.account)
             .await
-            .map_err(|failure| blame_clock_for_refusal(failure, &caller))?;
-        let cloud = cloud.with_bucket_region(&region);
+            .map_err(|failure| blame_clock_for_s3_refusal(failure, &caller))?;
+        let cloud = cloud.clone_with_bucket_region(&region);
         let (bucket, listed) = try_join!(
             cloud.read_bucket_settings(&name, &region, &caller.account),
             cloud.list_objects(&name, "", SAMPLED_KEYS_MAX)
         )?;
-        let sampled =
-            (listed.iter().filter(|object| object::is_packagecloud_key(&object.key)).count(), listed.len());
-        let mut cache = AccountReadCache::from_bucket_reads(&bucket, listed);
+        let sampled = (
+            listed.iter().filter(|object| object::is_packagecloud_object_key(&object.key)).count(),
+            listed.len(),
+        );
+        let mut cache = AccountReadCache::new_cache_from_bucket_reads(&bucket, listed);
         if let Some(found) = function {
-            cache = cache.with_cached_function(found.map(|found| with_ownership_for_bucket(found, &name)));
+            cache = cache
+                .with_cached_lambda_function(found.map(|found| set_function_bucket_ownership(found, &name)));
         }
         Ok(AwsTarget {
             names: ResourceNames::new(&name, &answers.suffix),
@@ -167,13 +171,13 @@ impl Session {
 }
 
 /// A function that was asked for before the bucket was known: whose it is then.
-fn with_ownership_for_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunction {
+fn set_function_bucket_ownership(found: LambdaFunction, bucket: &str) -> LambdaFunction {
     let ours = found.ownership == ResourceOwnership::Other(bucket.to_owned());
     LambdaFunction { ownership: if ours { ResourceOwnership::Ours } else { found.ownership }, ..found }
 }
 
 /// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
-fn blame_clock_for_refusal(failure: Failure, caller: &CallerIdentity) -> Failure {
+fn blame_clock_for_s3_refusal(failure: Failure, caller: &CallerIdentity) -> Failure {
     // S3 takes a quarter of an hour.
     const S3_CLOCK_OFFSET_MAX_SECONDS: i64 = 15 * 60;
     match caller.clock_ahead {
@@ -187,7 +191,7 @@ fn blame_clock_for_refusal(failure: Failure, caller: &CallerIdentity) -> Failure
             ),
             "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
         )
-        .with_clock_skew(),
+        .mark_failure_as_clock_skew(),
         _ => failure,
     }
 }

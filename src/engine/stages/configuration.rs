@@ -5,20 +5,20 @@
 use crate::model::{
     aws::evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
     failure::Failure,
-    packagecloud::settings::SettingKey,
+    packagecloud::settings::CloudFrontSettingKey,
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Plan, PlanDocument},
+        goal::StageStep,
+        plan::{PlanDocument, ResourceChangeKind, StagePlan},
     },
 };
 
 use crate::engine::{
     packagecloud::{
         config_write::{
-            add_config_write_confirmations, desired_setting_values, preview_config_changes,
-            render_backup_note, write_config_values,
+            add_config_write_confirmations, compute_desired_setting_values, preview_config_changes,
+            render_config_backup_note, write_packagecloud_config_values,
         },
         managed, nodes,
         switch::ConfigWritePurpose,
@@ -32,17 +32,17 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let config = session.host.read_config().await?;
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let config = session.host.read_packagecloud_config().await?;
     let distribution = find_our_distribution(session, answers).await?;
-    let wanted = desired_setting_values(&config.seen, distribution.as_ref(), answers);
+    let wanted = compute_desired_setting_values(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let others = nodes::read_other_node_configs(session, &config, answers)
         .await?
         .into_iter()
         .map(|node| node.seen)
         .collect();
-    let mut plan = plan_configuration(
+    let mut plan = plan_configuration_stage(
         &ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, others },
         answers,
     );
@@ -51,7 +51,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
             session,
             &config.seen.path,
             &config.file,
-            &seen.desired.render_setting_edits(&pending_setting_keys(seen, answers)),
+            &seen.desired.render_setting_edits(&list_pending_setting_keys(seen, answers)),
         )
     {
         plan.documents.insert(0, changes);
@@ -60,13 +60,16 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 }
 
 /// Which of id and domain this stage has to write.
-fn pending_setting_keys(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> Vec<SettingKey> {
+fn list_pending_setting_keys(
+    seen: &ConfigurationEvidence,
+    answers: &OperatorAnswers,
+) -> Vec<CloudFrontSettingKey> {
     // Where going live follows, that waits for all of them.
     let later = managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare;
     if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
-    [SettingKey::DistributionId, SettingKey::PackagesDomain]
+    [CloudFrontSettingKey::DistributionId, CloudFrontSettingKey::PackagesDomain]
         .into_iter()
         .filter(|&key| {
             seen.desired.render_setting_as_ruby(key).is_some()
@@ -76,48 +79,48 @@ fn pending_setting_keys(seen: &ConfigurationEvidence, answers: &OperatorAnswers)
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> Plan {
-    let mut plan = Plan::new(StageEvidence::Configuration(Box::new(seen.clone())));
+pub(super) fn plan_configuration_stage(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> StagePlan {
+    let mut plan = StagePlan::new(StageEvidence::Configuration(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let pending = pending_setting_keys(seen, answers);
+    let pending = list_pending_setting_keys(seen, answers);
     if managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
-        plan.add_planned_change(Step::Configuration, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Keep, &path, why);
     } else if seen.config.values.enabled == Some(true) {
         plan.add_planned_change(
-            Step::Configuration,
-            ChangeKind::Keep,
+            StageStep::Configuration,
+            ResourceChangeKind::Keep,
             &path,
             "CloudFront is on: what it holds is changed only by going live",
         );
     } else if seen.desired.distribution_id.is_none() {
         plan.add_planned_change(
-            Step::Configuration,
-            ChangeKind::Update,
+            StageStep::Configuration,
+            ResourceChangeKind::Update,
             &path,
             "the distribution's id and domain, once it is made",
         );
     } else if pending.is_empty() {
         plan.add_planned_change(
-            Step::Configuration,
-            ChangeKind::Keep,
+            StageStep::Configuration,
+            ResourceChangeKind::Keep,
             &path,
             "it holds the distribution's id and domain",
         );
     } else {
         plan.add_planned_change(
-            Step::Configuration,
-            ChangeKind::Update,
+            StageStep::Configuration,
+            ResourceChangeKind::Update,
             &path,
             format!("{}; not live yet", join_setting_names(&pending)),
         );
     }
-    for (other, keys) in pending_settings_on_other_nodes(seen, answers) {
+    for (other, keys) in list_other_nodes_pending_settings(seen, answers) {
         if !keys.is_empty() {
             plan.add_planned_change(
-                Step::Configuration,
-                ChangeKind::Update,
+                StageStep::Configuration,
+                ResourceChangeKind::Update,
                 &other.path,
                 format!("{}; not live yet", join_setting_names(&keys)),
             );
@@ -136,10 +139,10 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Operato
         });
     }
     if let Some(domain) = &domain {
-        plan.documents.push(packages_domain::firewall_notice_document(domain));
+        plan.documents.push(packages_domain::build_firewall_notice_document(domain));
     }
     for (config, keys) in
-        std::iter::once((&seen.config, pending)).chain(pending_settings_on_other_nodes(seen, answers))
+        std::iter::once((&seen.config, pending)).chain(list_other_nodes_pending_settings(seen, answers))
     {
         add_config_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
     }
@@ -147,25 +150,29 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Operato
 }
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
-fn pending_settings_on_other_nodes<'a>(
+fn list_other_nodes_pending_settings<'a>(
     seen: &'a ConfigurationEvidence,
     answers: &OperatorAnswers,
-) -> Vec<(&'a ObservedConfig, Vec<SettingKey>)> {
+) -> Vec<(&'a ObservedConfig, Vec<CloudFrontSettingKey>)> {
     let keys = |other: &ObservedConfig| {
         let later = managed::is_config_tool_write_awaited(other, answers) && !answers.prepare;
         if later || other.values.enabled == Some(true) || seen.desired.distribution_id.is_none() {
             return Vec::new();
         }
-        nodes::missing_setting_keys(
+        nodes::list_missing_setting_keys(
             other,
             &seen.desired,
-            &[SettingKey::Secret, SettingKey::DistributionId, SettingKey::PackagesDomain],
+            &[
+                CloudFrontSettingKey::Secret,
+                CloudFrontSettingKey::DistributionId,
+                CloudFrontSettingKey::PackagesDomain,
+            ],
         )
     };
     seen.others.iter().map(|other| (other, keys(other))).collect()
 }
 
-fn join_setting_names(keys: &[SettingKey]) -> String {
+fn join_setting_names(keys: &[CloudFrontSettingKey]) -> String {
     let names: Vec<&str> = keys.iter().map(|key| key.setting_name()).collect();
     names.join(" and ")
 }
@@ -180,17 +187,18 @@ pub async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let here = (session.clone(), &seen.config, pending_setting_keys(seen, answers));
-    let there = session.other_node_sessions().into_iter().zip(pending_settings_on_other_nodes(seen, answers));
+    let here = (session.clone(), &seen.config, list_pending_setting_keys(seen, answers));
+    let there =
+        session.list_other_node_sessions().into_iter().zip(list_other_nodes_pending_settings(seen, answers));
     let there = there.map(|(node, (config, keys))| (node, config, keys));
     let mut end = StageEnd::Unchanged;
     for (node, config, keys) in std::iter::once(here).chain(there) {
         if keys.is_empty() {
             continue;
         }
-        run.run_stage_step(Step::Configuration, format!("writing {}", config.path), async {
-            let told = (run, Step::Configuration);
-            let written = write_config_values(
+        run.run_stage_step(StageStep::Configuration, format!("writing {}", config.path), async {
+            let told = (run, StageStep::Configuration);
+            let written = write_packagecloud_config_values(
                 &node,
                 config,
                 &seen.desired,
@@ -200,7 +208,14 @@ pub async fn apply(
                 ConfigWritePurpose::Prepare,
             )
             .await?;
-            Ok(((), format!("{} holds the block, not live yet{}", config.path, render_backup_note(&written))))
+            Ok((
+                (),
+                format!(
+                    "{} holds the block, not live yet{}",
+                    config.path,
+                    render_config_backup_note(&written)
+                ),
+            ))
         })
         .await?;
         end = StageEnd::Applied;

@@ -16,13 +16,13 @@ use crate::model::{
     failure::Failure,
     packagecloud::{
         object::ABSENT_KEY,
-        settings::{RAILS_HASH, SettingKey, SettingValues},
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
     run::{
         answers::OperatorAnswers,
         check::CheckResult,
-        goal::{Stage, Step},
-        plan::{ChangeKind, Plan},
+        goal::{RunStage, StageStep},
+        plan::{ResourceChangeKind, StagePlan},
     },
 };
 
@@ -48,7 +48,7 @@ pub fn render_manual_disable_steps(path: &str) -> String {
 }
 
 /// Ends a failure with what to type, after its own next move.
-fn with_manual_disable_steps(mut failure: Failure, path: &str) -> Failure {
+fn append_manual_disable_steps(mut failure: Failure, path: &str) -> Failure {
     if !failure.facts.tells_manual_steps {
         failure.next =
             format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable_steps(path));
@@ -59,10 +59,10 @@ fn with_manual_disable_steps(mut failure: Failure, path: &str) -> Failure {
 
 /// The two commands to type on a node that can't be reached.
 fn render_manual_node_commands(node: &Session) -> String {
-    let ctl = node.host.ctl.ctl_command_line();
+    let ctl = node.host.ctl.render_ctl_command_line();
     format!(
         "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
-        node.host.host_suffix().trim_start(),
+        node.host.render_host_suffix().trim_start(),
         render_disable_line(),
         node.host.config.display()
     )
@@ -72,19 +72,20 @@ fn render_manual_node_commands(node: &Session) -> String {
 ///
 /// # Errors
 /// Fails where no node's file can be read, with what to type.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let nodes = session.all_node_sessions();
-    let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
-    let hand =
-        |node: &Session, failure: Failure| with_manual_disable_steps(failure, &node.host.config_location());
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let nodes = session.list_all_node_sessions();
+    let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let hand = |node: &Session, failure: Failure| {
+        append_manual_disable_steps(failure, &node.host.render_config_location())
+    };
     if read.iter().all(Result::is_err) {
         let first = read.into_iter().zip(&nodes).next();
         return Err(first
             .and_then(|(read, node)| Some(hand(node, read.err()?)))
             .expect("a session has a node"));
     }
-    let other = session.acquire_or_find_other_run().await;
-    let mut plan = Plan::new(StageEvidence::Disable);
+    let other = session.acquire_lock_or_find_holder().await;
+    let mut plan = StagePlan::new(StageEvidence::Disable);
     let mut seen = Vec::new();
     let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
         config.as_ref().is_ok_and(|config| {
@@ -92,7 +93,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
         })
     };
     let lags = if nodes.iter().zip(&read).all(off) {
-        switch::describe_stale_redirects(session, answers).await
+        switch::describe_stale_cloudfront_redirects(session, answers).await
     } else {
         None
     };
@@ -104,17 +105,17 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
             }
             Err(failure) => {
                 plan.add_planned_change(
-                    Step::Switch,
-                    ChangeKind::Run,
-                    node.host.config_location(),
+                    StageStep::Switch,
+                    ResourceChangeKind::Run,
+                    node.host.render_config_location(),
                     "left to you: it can't be read from here",
                 );
                 plan.notes.push(format!("{failure}. Type there, {}.", render_manual_node_commands(node)));
             }
         }
     }
-    if plan.has_no_changes() {
-        plan.notes.extend(unverified_disable_reason(session, answers).map(|text| format!("{text}.")));
+    if plan.is_plan_without_changes() {
+        plan.notes.extend(explain_unverified_disable(session, answers).map(|text| format!("{text}.")));
     }
     plan_disable_proof(&mut plan, session, other.is_some());
     plan.notes.push(
@@ -124,7 +125,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     if let Some(other) = other {
         plan.notes.push(format!(
             "{} Switching off goes on beside it, and keeps it from going live.",
-            other.describe_other_run()
+            other.describe_concurrent_run()
         ));
     }
     plan.notes.extend(seen.iter().filter_map(render_reenable_warning));
@@ -132,25 +133,25 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 }
 
 /// Adds what shows that CloudFront is off: the redirects, or that another run is kept from switching it on.
-fn plan_disable_proof(plan: &mut Plan, session: &Session, has_other_run: bool) {
-    if plan.has_no_changes() && has_other_run {
+fn plan_disable_proof(plan: &mut StagePlan, session: &Session, has_other_run: bool) {
+    if plan.is_plan_without_changes() && has_other_run {
         plan.add_planned_change(
-            Step::Proof,
-            ChangeKind::Run,
+            StageStep::Proof,
+            ResourceChangeKind::Run,
             "the run beside this one",
             "it is kept from going live",
         );
-    } else if !plan.has_no_changes() {
+    } else if !plan.is_plan_without_changes() {
         let proof = ("packagecloud's redirects", "seen to go to S3 again");
-        let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
-        if follows && !session.is_without_ctl() {
-            plan.add_planned_change(Step::Proof, ChangeKind::Run, proof.0, proof.1);
+        let follows = plan.changes.iter().any(|change| change.step == StageStep::Reconfigure);
+        if follows && !session.is_packagecloud_ctl_disabled() {
+            plan.add_planned_change(StageStep::Proof, ResourceChangeKind::Run, proof.0, proof.1);
         }
     }
 }
 
 /// What isn't known where every file says off and packagecloud can't be asked.
-fn unverified_disable_reason(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
+fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
     (!session.can_probe_packagecloud_redirect(answers)).then_some(
         "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
     )
@@ -159,7 +160,7 @@ fn unverified_disable_reason(session: &Session, answers: &OperatorAnswers) -> Op
 /// What of one node's file, and of what runs there, would change.
 ///
 /// `lags` is where packagecloud still redirects to, although every file says off.
-fn plan_node_disable(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
+fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !is_cloudfront_on_in_config(&config.seen);
     if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
@@ -168,7 +169,7 @@ fn plan_node_disable(plan: &mut Plan, node: &Session, config: &LoadedConfig, lag
         } else {
             "cloudfront_enabled is false already"
         };
-        plan.add_planned_change(Step::Switch, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Keep, &path, why);
         return;
     }
     if off {
@@ -176,23 +177,28 @@ fn plan_node_disable(plan: &mut Plan, node: &Session, config: &LoadedConfig, lag
             || "it says off; packagecloud was not yet seen to follow".to_owned(),
             |words| format!("it says off, and packagecloud still answers {words}"),
         );
-        plan.add_planned_change(Step::Switch, ChangeKind::Keep, &path, why);
+        plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Keep, &path, why);
     } else {
-        plan.add_planned_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes false");
-        let edits = disabled_setting_values().render_setting_edits(&[SettingKey::Enabled]);
+        plan.add_planned_change(
+            StageStep::Switch,
+            ResourceChangeKind::Update,
+            &path,
+            "cloudfront_enabled becomes false",
+        );
+        let edits = build_disabled_setting_values().render_setting_edits(&[CloudFrontSettingKey::Enabled]);
         plan.documents.extend(config_write::preview_config_changes(node, &path, &config.file, &edits));
     }
     switch::plan_reconfigure_and_restart(node, plan, None);
 }
 
-fn disabled_setting_values() -> SettingValues {
-    SettingValues { enabled: Some(false), ..SettingValues::default() }
+fn build_disabled_setting_values() -> CloudFrontSettingValues {
+    CloudFrontSettingValues { enabled: Some(false), ..CloudFrontSettingValues::default() }
 }
 
 /// Whether the file has CloudFront on, or may have: an expression isn't run.
 fn is_cloudfront_on_in_config(config: &ObservedConfig) -> bool {
     config.values.enabled == Some(true)
-        || config.expressions.iter().any(|(key, ..)| *key == SettingKey::Enabled)
+        || config.expressions.iter().any(|(key, ..)| *key == CloudFrontSettingKey::Enabled)
 }
 
 /// What will switch it on again on a managed host.
@@ -200,7 +206,7 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     Some(format!(
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
-        managed::config_tool_pause_instruction(tool)
+        managed::render_config_tool_pause_instruction(tool)
     ))
 }
 
@@ -209,8 +215,8 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
 pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
     const CHECK_NAME: &str = "s3-links";
     let asking = async {
-        let nodes = session.all_node_sessions();
-        let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
+        let nodes = session.list_all_node_sessions();
+        let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
         let config = read.into_iter().find_map(Result::ok)?;
         let (access, secret) = config.file.find_config_aws_keys()?;
         let (_, bucket) = config.file.find_configured_bucket()?;
@@ -219,18 +225,18 @@ pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
         let url = crate::model::url::presign::presign_url_sigv2(
             bucket, region, ABSENT_KEY, &access, &secret, expires,
         );
-        Some(session.web.http_get(&url, &[]).await)
+        Some(session.web.send_http_get(&url, &[]).await)
     };
     match tokio::time::timeout(Duration::from_secs(3), asking).await {
         Ok(Some(Ok(reply))) => {
             let body = String::from_utf8_lossy(&reply.body).into_owned();
             if body.contains("InvalidAccessKeyId") {
-                CheckResult::unknown_check(
+                CheckResult::new_unknown_check(
                     CHECK_NAME,
                     "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too",
                 )
             } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
-                CheckResult::passed_check(
+                CheckResult::new_passed_check(
                     CHECK_NAME,
                     "S3 accepts links signed as packagecloud signs them: switching off helps",
                 )
@@ -239,10 +245,10 @@ pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
                     "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
                     reply.status
                 );
-                CheckResult::unknown_check(CHECK_NAME, answered)
+                CheckResult::new_unknown_check(CHECK_NAME, answered)
             }
         }
-        _ => CheckResult::unknown_check(
+        _ => CheckResult::new_unknown_check(
             CHECK_NAME,
             "whether S3 accepts packagecloud's own links could not be tried",
         ),
@@ -252,5 +258,5 @@ pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
 /// Says [`check_presigned_s3_links`] as an event of this stage.
 pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
     let check = check_presigned_s3_links(session).await;
-    run.run_for_stage(Stage::Disable).emit_check(check);
+    run.create_stage_run(RunStage::Disable).emit_check_result(check);
 }

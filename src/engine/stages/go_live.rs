@@ -18,25 +18,25 @@ use crate::model::{
         evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
     },
     failure::{Failure, FailureKind},
-    packagecloud::settings::SettingKey,
+    packagecloud::settings::CloudFrontSettingKey,
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Confirmation, Consent, Plan},
+        goal::StageStep,
+        plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
     },
-    url::token::TokenConstruction,
+    url::token::UrlTokenConstruction,
 };
 
 use crate::engine::{
     delivery::diagnosis::DiagnosisFacts,
     packagecloud::{
-        config_write::{self, render_backup_note},
+        config_write::{self, render_config_backup_note},
         nodes, services,
         switch::{self, ConfigWritePurpose},
     },
     reindex::due::require_reindex_done,
-    resources::{bucket_key, install::observe_install, packages_domain},
+    resources::{bucket_key, install::observe_aws_install, packages_domain},
     run::StageRun,
     session::{AwsTarget, Session},
 };
@@ -46,13 +46,13 @@ struct GoLiveFacts {
     distribution: Option<CloudFrontDistribution>,
     /// What objects lie under, where CloudFront must be let decrypt.
     keys: Vec<ObjectEncryptionKey>,
-    construction: TokenConstruction,
+    construction: UrlTokenConstruction,
     known: DiagnosisFacts,
 }
 
-async fn observe_go_live(session: &Session, answers: &OperatorAnswers) -> Result<GoLiveFacts, Failure> {
-    let install = observe_install(session, answers).boxed().await?;
-    let known = install.diagnosis_facts(install.authenticator.secret.as_ref());
+async fn observe_go_live_facts(session: &Session, answers: &OperatorAnswers) -> Result<GoLiveFacts, Failure> {
+    let install = observe_aws_install(session, answers).boxed().await?;
+    let known = install.build_edge_diagnosis_facts(install.authenticator.secret.as_ref());
     let keys = bucket_key::observe_bucket_kms_keys(&install.target, &install.distribution).boxed().await?;
     Ok(GoLiveFacts {
         target: install.target,
@@ -67,12 +67,18 @@ async fn observe_go_live(session: &Session, answers: &OperatorAnswers) -> Result
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let config = session.host.read_config().await?;
-    let found = observe_go_live(session, answers).await?;
-    let wanted = config_write::desired_setting_values(&config.seen, found.distribution.as_ref(), answers);
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let config = session.host.read_packagecloud_config().await?;
+    let found = observe_go_live_facts(session, answers).await?;
+    let wanted =
+        config_write::compute_desired_setting_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let live = switch::is_cloudfront_live(session, answers, wanted.packages_domain.as_deref()).await;
+    let live = switch::is_packagecloud_redirecting_to_cloudfront(
+        session,
+        answers,
+        wanted.packages_domain.as_deref(),
+    )
+    .await;
     let wanted_domain = wanted.packages_domain.clone();
     let others = nodes::read_other_node_configs(session, &config, answers)
         .await?
@@ -80,49 +86,50 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
         .map(|node| node.seen)
         .collect();
     let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, others };
-    let mut plan = plan_go_live(session, &seen, answers, live);
-    if !plan.has_no_changes() {
-        plan.confirmations.extend(bucket_key::bucket_kms_key_confirmation(&found.keys, answers));
+    let mut plan = plan_go_live_stage(session, &seen, answers, live);
+    if !plan.is_plan_without_changes() {
+        plan.confirmations.extend(bucket_key::build_bucket_kms_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
-        plan.documents.extend(domain.and_then(|(name, one)| packages_domain::dns_record_document(name, one)));
-        for node in session.all_node_sessions() {
+        plan.documents
+            .extend(domain.and_then(|(name, one)| packages_domain::build_dns_record_document(name, one)));
+        for node in session.list_all_node_sessions() {
             plan.notes.extend(pending::list_reconfigure_notes(&node).await);
-            plan.notes.extend(services::describe_restart_impact(&node).await);
+            plan.notes.extend(services::describe_packagecloud_restart_impact(&node).await);
         }
     }
     Ok(plan)
 }
 
-fn plan_go_live(
+fn plan_go_live_stage(
     session: &Session,
     seen: &ConfigurationEvidence,
     answers: &OperatorAnswers,
     live: Option<bool>,
-) -> Plan {
-    let mut plan = Plan::new(StageEvidence::GoLive(Box::new(seen.clone())));
+) -> StagePlan {
+    let mut plan = StagePlan::new(StageEvidence::GoLive(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let keys = setting_keys_to_write(seen);
-    let follow = followers::find_followers(session, seen);
+    let keys = list_setting_keys_to_write(seen);
+    let follow = followers::find_other_nodes_to_switch(session, seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
         plan.add_planned_change(
-            Step::Switch,
-            ChangeKind::Keep,
+            StageStep::Switch,
+            ResourceChangeKind::Keep,
             &path,
             "CloudFront is on, and packagecloud redirects to it",
         );
     } else {
         plan.add_planned_change(
-            Step::Gate,
-            ChangeKind::Run,
+            StageStep::Gate,
+            ResourceChangeKind::Run,
             "signed URLs at the edge",
             "they must pass before anything is switched on",
         );
         let (kind, why) = if keys.is_empty() {
-            (ChangeKind::Keep, "cloudfront_enabled is true already")
+            (ResourceChangeKind::Keep, "cloudfront_enabled is true already")
         } else {
-            (ChangeKind::Update, "cloudfront_enabled becomes true")
+            (ResourceChangeKind::Update, "cloudfront_enabled becomes true")
         };
-        plan.add_planned_change(Step::Switch, kind, &path, why);
+        plan.add_planned_change(StageStep::Switch, kind, &path, why);
         let proof =
             ("packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
@@ -131,14 +138,14 @@ fn plan_go_live(
                 "once the edge has accepted the redirects of {}",
                 session.host.transport.remote_host_name().unwrap_or("the first")
             );
-            plan.add_planned_change(Step::Switch, ChangeKind::Update, &other.path, why);
+            plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Update, &other.path, why);
             switch::plan_reconfigure_and_restart(node, &mut plan, None);
         }
         plan.notes.push(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
         if let Some(domain) = &seen.desired.packages_domain {
-            plan.documents.push(packages_domain::firewall_notice_document(domain));
+            plan.documents.push(packages_domain::build_firewall_notice_document(domain));
         }
         config_write::add_config_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
         for (_, other, keys) in &follow {
@@ -146,10 +153,10 @@ fn plan_go_live(
         }
         if !session.can_probe_packagecloud_redirect(answers)
             && !answers.consents.unproven
-            && !session.is_without_ctl()
+            && !session.is_packagecloud_ctl_disabled()
         {
-            plan.confirmations.push(Confirmation {
-                consent: Consent::Unproven,
+            plan.confirmations.push(PlanConfirmationQuestion {
+                consent: RequiredConsent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
             });
         }
@@ -158,14 +165,16 @@ fn plan_go_live(
 }
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
-fn setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
+fn list_setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<CloudFrontSettingKey> {
     let differs = |key| {
         seen.desired.render_setting_as_ruby(key).is_some()
             && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
     };
-    SettingKey::ALL
+    CloudFrontSettingKey::ALL
         .into_iter()
-        .filter(|&key| if key == SettingKey::Secret { seen.config.awaits_secret } else { differs(key) })
+        .filter(
+            |&key| if key == CloudFrontSettingKey::Secret { seen.config.awaits_secret } else { differs(key) },
+        )
         .collect()
 }
 
@@ -180,7 +189,7 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     require_reindex_done(session, answers).await?;
-    let found = observe_go_live(session, answers).await?;
+    let found = observe_go_live_facts(session, answers).await?;
     if let Some(distribution) = &found.distribution {
         Box::pin(bucket_key::ensure_kms_key_statements(
             &found.target,
@@ -193,18 +202,18 @@ pub async fn apply(
     }
     edge_gate::require_edge_probes_pass(session, &found, seen, run).await?;
 
-    let keys = setting_keys_to_write(seen);
-    let follow = followers::find_followers(session, seen);
+    let keys = list_setting_keys_to_write(seen);
+    let follow = followers::find_other_nodes_to_switch(session, seen);
     let domain = seen.desired.packages_domain.as_deref();
     if keys.is_empty()
         && !follow.is_empty()
-        && switch::is_cloudfront_live(session, answers, domain).await == Some(true)
+        && switch::is_packagecloud_redirecting_to_cloudfront(session, answers, domain).await == Some(true)
     {
-        let text = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
+        let text = followers::go_live_on_other_nodes(session, &found, seen, answers, follow, run).await?;
         return Ok((StageEnd::Applied, text));
     }
     switch_node_to_cloudfront(session, &seen.config, seen, &keys, answers, run).await?;
-    if session.is_without_ctl() {
+    if session.is_packagecloud_ctl_disabled() {
         switch::finish_cloudfront_switch(session).await;
         for (node, other, keys) in &follow {
             switch_node_to_cloudfront(node, other, seen, keys, answers, run).await?;
@@ -215,10 +224,10 @@ pub async fn apply(
             "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
         ));
     }
-    match Box::pin(make_live(session, &found, seen, answers, run)).await {
+    match Box::pin(make_cloudfront_live(session, &found, seen, answers, run)).await {
         Ok(text) if follow.is_empty() => Ok((StageEnd::Applied, text)),
         Ok(text) => {
-            let rest = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
+            let rest = followers::go_live_on_other_nodes(session, &found, seen, answers, follow, run).await?;
             let name = session.host.transport.remote_host_name();
             let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
             Ok((StageEnd::Applied, format!("{name}{text}; {rest}")))
@@ -230,13 +239,13 @@ pub async fn apply(
         Err(failure) => {
             // Whoever switched off meanwhile is the cause of whatever went wrong since.
             let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
-            Err(revert::revert_go_live(session, &seen.before, answers, run, failure, true).await)
+            Err(revert::revert_go_live_on_node(session, &seen.before, answers, run, failure, true).await)
         }
     }
 }
 
 /// Makes packagecloud follow its file and proves that the edge accepts its links: since when CloudFront is on, in words.
-async fn make_live(
+async fn make_cloudfront_live(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
@@ -269,7 +278,7 @@ async fn switch_node_to_cloudfront(
     node: &Session,
     config: &ObservedConfig,
     seen: &ConfigurationEvidence,
-    keys: &[SettingKey],
+    keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
@@ -277,9 +286,9 @@ async fn switch_node_to_cloudfront(
         let _turn = node.acquire_config_write_lock().await?;
         return switch::begin_switch_to_cloudfront(node).await;
     }
-    run.run_stage_step(Step::Switch, format!("writing {}", config.path), async {
-        let told = (run, Step::Switch);
-        let written = config_write::write_config_values(
+    run.run_stage_step(StageStep::Switch, format!("writing {}", config.path), async {
+        let told = (run, StageStep::Switch);
+        let written = config_write::write_packagecloud_config_values(
             node,
             config,
             &seen.desired,
@@ -291,7 +300,11 @@ async fn switch_node_to_cloudfront(
         .await?;
         Ok((
             (),
-            format!("cloudfront_enabled is true{}{}", node.host.host_suffix(), render_backup_note(&written)),
+            format!(
+                "cloudfront_enabled is true{}{}",
+                node.host.render_host_suffix(),
+                render_config_backup_note(&written)
+            ),
         ))
     })
     .await

@@ -5,12 +5,12 @@ use crate::model::{
     failure::Failure,
     run::{
         answers::OperatorAnswers,
-        goal::{Goal, Stage, Step},
-        plan::{ChangeKind, Plan, PlanFact},
+        goal::{OperatorGoal, RunStage, StageStep},
+        plan::{PlanFact, ResourceChangeKind, StagePlan},
     },
 };
 
-use crate::engine::{Session, look_at_stage};
+use crate::engine::{Session, look_at_single_stage};
 
 /// Returns the plans of all stages of `goal` that change something, in order.
 ///
@@ -18,13 +18,13 @@ use crate::engine::{Session, look_at_stage};
 /// Fails as the look of one of them does.
 pub async fn look_at_goal_stages(
     session: &Session,
-    goal: Goal,
+    goal: OperatorGoal,
     answers: &OperatorAnswers,
-) -> Result<Vec<Plan>, Failure> {
+) -> Result<Vec<StagePlan>, Failure> {
     let mut plans = Vec::new();
-    for &stage in goal.goal_stages() {
-        if !matches!(stage, Stage::Overview | Stage::Verify) {
-            plans.push(look_at_stage(session, stage, answers).await?);
+    for &stage in goal.stages_of_goal() {
+        if !matches!(stage, RunStage::Overview | RunStage::Verify) {
+            plans.push(look_at_single_stage(session, stage, answers).await?);
         }
     }
     Ok(plans)
@@ -34,10 +34,10 @@ pub async fn look_at_goal_stages(
 ///
 /// # Errors
 /// Fails as the look of one of them does.
-pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let goal = answers.goal.unwrap_or(Goal::Install);
+pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let goal = answers.goal.unwrap_or(OperatorGoal::Install);
     let plans = look_at_goal_stages(session, goal, answers).await?;
-    let mut plan = Plan::new(StageEvidence::Overview);
+    let mut plan = StagePlan::new(StageEvidence::Overview);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
         plan.confirmations.extend(
@@ -52,7 +52,9 @@ pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> R
     let summary = summarize_plans(&plans);
     plan.notes.push(summary.headline);
     plan.facts = summary.facts;
-    let reindex = plans.iter().find(|stage| stage.plan_stage() == Stage::Reindex && !stage.has_no_changes());
+    let reindex = plans
+        .iter()
+        .find(|stage| stage.stage_of_plan() == RunStage::Reindex && !stage.is_plan_without_changes());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
         plan.facts.push(PlanFact { topic: "What is reindexed", text: reindex.notes.join(" ") });
     }
@@ -70,18 +72,18 @@ pub struct PlanSummary {
 impl PlanSummary {
     /// Renders it as lines: the headline, then each fact.
     #[must_use]
-    pub fn render_lines(&self) -> Vec<String> {
+    pub fn render_plan_summary_lines(&self) -> Vec<String> {
         std::iter::once(self.headline.clone()).chain(self.facts.iter().map(ToString::to_string)).collect()
     }
 }
 
 /// Counts the changes of all plans, and says what they come to.
 #[must_use]
-pub fn summarize_plans(plans: &[Plan]) -> PlanSummary {
+pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
     let changes: Vec<_> = plans
         .iter()
         .flat_map(|plan| &plan.changes)
-        .filter(|change| change.verb != ChangeKind::Keep)
+        .filter(|change| change.verb != ResourceChangeKind::Keep)
         .collect();
     let pending = |step| changes.iter().any(|change| change.step == step);
     let count = match changes.len() {
@@ -99,7 +101,7 @@ pub fn summarize_plans(plans: &[Plan]) -> PlanSummary {
     } else {
         "each shown again before it is made"
     };
-    let long = match (pending(Step::Deployed), pending(Step::Objects)) {
+    let long = match (pending(StageStep::Deployed), pending(StageStep::Objects)) {
         (true, true) => {
             "10 to 25 minutes, most of it waiting until every edge has the distribution; and the reindex."
         }
@@ -107,8 +109,8 @@ pub fn summarize_plans(plans: &[Plan]) -> PlanSummary {
         (false, true) => "as long as the reindex takes; the rest a minute or two.",
         (false, false) => "a minute or two.",
     };
-    let key = if pending(Step::Key) { "the KMS key $1 a month; " } else { "" };
-    let notice = if pending(Step::Restart) {
+    let key = if pending(StageStep::Key) { "the KMS key $1 a month; " } else { "" };
+    let notice = if pending(StageStep::Restart) {
         "nothing until go-live; then a restart of packagecloud, some seconds."
     } else {
         "nothing."
@@ -136,27 +138,29 @@ mod tests {
     use super::*;
 
     /// A plan that would change these steps.
-    fn plan_with_steps(steps: &[Step]) -> Plan {
-        let mut plan = Plan::new(StageEvidence::Overview);
-        plan.add_planned_change(Step::Role, ChangeKind::Keep, "role", "it is there");
+    fn plan_with_steps(steps: &[StageStep]) -> StagePlan {
+        let mut plan = StagePlan::new(StageEvidence::Overview);
+        plan.add_planned_change(StageStep::Role, ResourceChangeKind::Keep, "role", "it is there");
         for &step in steps {
-            plan.add_planned_change(step, ChangeKind::Update, "it", "it isn't right");
+            plan.add_planned_change(step, ResourceChangeKind::Update, "it", "it isn't right");
         }
         plan
     }
 
     #[test]
     fn only_what_is_pending_is_spoken_of() {
-        let said = |steps: &[Step]| summarize_plans(&[plan_with_steps(steps)]).render_lines().join("\n");
-        assert_eq!(summarize_plans(&[plan_with_steps(&[])]).render_lines().len(), 1);
-        let first = said(&[Step::Key, Step::Deployed, Step::Restart]);
+        let said = |steps: &[StageStep]| {
+            summarize_plans(&[plan_with_steps(steps)]).render_plan_summary_lines().join("\n")
+        };
+        assert_eq!(summarize_plans(&[plan_with_steps(&[])]).render_plan_summary_lines().len(), 1);
+        let first = said(&[StageStep::Key, StageStep::Deployed, StageStep::Restart]);
         for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a restart"] {
             assert!(first.contains(words), "{first}");
         }
-        let live = said(&[Step::Switch, Step::Restart]);
+        let live = said(&[StageStep::Switch, StageStep::Restart]);
         assert!(live.contains("a minute or two") && live.contains("a restart"), "{live}");
         assert!(!live.contains("25 minutes") && !live.contains("$1 a month"), "{live}");
-        let reindex = said(&[Step::Objects]);
+        let reindex = said(&[StageStep::Objects]);
         assert!(
             reindex.contains("1 change, shown") && reindex.contains("as long as the reindex"),
             "{reindex}"

@@ -7,8 +7,8 @@ use crate::model::{
     run::{
         answers::{OperatorAnswers, ReindexEngine},
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Plan},
+        goal::StageStep,
+        plan::{ResourceChangeKind, StagePlan},
     },
 };
 
@@ -17,7 +17,7 @@ use crate::engine::{
     packagecloud::vendor_reindex::{self, VendorReindexState},
     reindex::{
         self, ReindexOptions,
-        due::{SURVEY_PAGES_MAX, reindex_cursor_path},
+        due::{SURVEY_PAGES_MAX, build_reindex_cursor_path},
         pass::ReindexPass,
     },
     run::StageRun,
@@ -28,11 +28,11 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where the bucket can't be found or listed, or another install has the role of the jobs.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let chosen = &answers.reindex;
-    let mut plan = Plan::new(StageEvidence::Reindex(Box::default()));
-    let found = session.resolve_objects_bucket(answers).await?;
-    let standing = reindex::read_reindex_progress(&found.name, chosen, &reindex_cursor_path(session));
+    let mut plan = StagePlan::new(StageEvidence::Reindex(Box::default()));
+    let found = session.find_and_connect_objects_bucket(answers).await?;
+    let standing = reindex::read_reindex_progress(&found.name, chosen, &build_reindex_cursor_path(session));
     let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
     let why_kept = if chosen.skip {
         Some("skipped, as you said: correct, but uncached until it is done")
@@ -42,9 +42,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
         None
     };
     if let Some(why) = why_kept {
-        plan.add_planned_change(Step::Objects, ChangeKind::Keep, &found.name, why);
+        plan.add_planned_change(StageStep::Objects, ResourceChangeKind::Keep, &found.name, why);
     } else {
-        Box::pin(plan_objects(session, answers, &found, &mut plan, &mut seen)).await?;
+        Box::pin(plan_object_reindex(session, answers, &found, &mut plan, &mut seen)).await?;
     }
     if chosen.vendor && !chosen.skip {
         plan_vendor_reindex(session, &found.name, chosen.rescan, &mut plan);
@@ -54,30 +54,30 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 }
 
 /// Plans the pass over the objects, by what a first look at the listing shows.
-async fn plan_objects(
+async fn plan_object_reindex(
     session: &Session,
     answers: &OperatorAnswers,
     found: &ObjectsBucket,
-    plan: &mut Plan,
+    plan: &mut StagePlan,
     seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
     let (chosen, name) = (&answers.reindex, &found.name);
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
         reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX).await?;
-    seen.total = (!survey.more).then(|| survey.total_object_count());
-    seen.due = survey.more || survey.total_object_count() > 0;
+    seen.total = (!survey.more).then(|| survey.total_surveyed_object_count());
+    seen.due = survey.more || survey.total_surveyed_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
     if !seen.due {
         let why = "there is no object of packagecloud's in it";
-        plan.add_planned_change(Step::Objects, ChangeKind::Keep, name, why);
+        plan.add_planned_change(StageStep::Objects, ResourceChangeKind::Keep, name, why);
         return Ok(());
     }
     let why = match seen.resumes {
         Some(done) => format!("goes on after {done} objects"),
         None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
     };
-    plan.add_planned_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
+    plan.add_planned_change(StageStep::Objects, ResourceChangeKind::Update, name, why).calls.extend([
         "s3:ListObjectsV2".into(),
         "s3:HeadObject".into(),
         "s3:CopyObject".into(),
@@ -85,11 +85,11 @@ async fn plan_objects(
     let bucket = found.bucket.as_ref();
     let has_acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
     let keeps_acls = has_acls && !chosen.no_acl;
-    plan.notes.extend(survey.render_survey_lines(keeps_acls));
+    plan.notes.extend(survey.render_bucket_survey_lines(keeps_acls));
     let by_batch = chosen.engine == ReindexEngine::Batch;
     plan.notes.extend(batch::price::render_engine_comparison(&survey, keeps_acls, by_batch));
     if by_batch {
-        batch::add_batch_changes(session, answers, plan, seen).await?;
+        batch::add_batch_changes_to_plan(session, answers, plan, seen).await?;
     }
     if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
         plan.notes.push("This bucket keeps versions.".into());
@@ -98,18 +98,18 @@ async fn plan_objects(
 }
 
 /// Plans the vendor's reindex, by how far an earlier run came with it.
-fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut Plan) {
+fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut StagePlan) {
     let (verb, why) = match vendor_reindex::read_vendor_reindex_state(session, bucket).filter(|_| !rescan) {
         Some(VendorReindexState::Settled) => {
-            (ChangeKind::Keep, "it was run, and has settled (--rescan starts over)")
+            (ResourceChangeKind::Keep, "it was run, and has settled (--rescan starts over)")
         }
-        Some(VendorReindexState::Queued) => (ChangeKind::Run, "was run; its jobs are waited for"),
+        Some(VendorReindexState::Queued) => (ResourceChangeKind::Run, "was run; its jobs are waited for"),
         None => {
             plan.notes.push(vendor_reindex::VENDOR_REINDEX_NOTICE.to_owned());
-            (ChangeKind::Run, "queues index jobs, behind which new uploads wait")
+            (ResourceChangeKind::Run, "queues index jobs, behind which new uploads wait")
         }
     };
-    plan.add_planned_change(Step::VendorReindex, verb, "packagecloud-ctl reindex-everything", why);
+    plan.add_planned_change(StageStep::VendorReindex, verb, "packagecloud-ctl reindex-everything", why);
 }
 
 /// Goes through the objects, and runs the vendor's reindex beside it where that was asked for.
@@ -122,13 +122,13 @@ pub async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let found = session.resolve_objects_bucket(answers).await?;
+    let found = session.find_and_connect_objects_bucket(answers).await?;
     let s3 = found.cloud.open_object_client(&found.name)?;
     let chosen = &answers.reindex;
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let options = ReindexOptions {
         answers: chosen.clone(),
-        cursor: reindex_cursor_path(session),
+        cursor: build_reindex_cursor_path(session),
         skipped: session.host.state.state_dir_path().join("reindex.skipped"),
         total: seen.total,
         cuts: seen.cuts.clone(),
@@ -142,7 +142,7 @@ pub async fn apply(
             return Ok(());
         }
         match chosen.engine {
-            ReindexEngine::Own => pass.reindex_all_objects(Step::Objects, &options).await,
+            ReindexEngine::Own => pass.reindex_all_objects(StageStep::Objects, &options).await,
             ReindexEngine::Batch => {
                 // The longest way down of all: its future is kept off the stack.
                 let batch = BatchReindex { session, answers, run, seen, options: &options, pass: &pass };
@@ -179,14 +179,14 @@ async fn fix_objects_after_vendor_reindex(
     let wrong = async || {
         let counted =
             || pass.run.read_unless_stopped(found.cloud.count_cacheable_repo_metadata(&found.name, classes));
-        Box::pin(retry_on_expired_credentials(session, &found.cloud, pass.run, Step::Remainder, counted))
+        Box::pin(retry_on_expired_credentials(session, &found.cloud, pass.run, StageStep::Remainder, counted))
             .await
     };
     if wrong().await? > 0 {
-        pass.reindex_all_objects(Step::Remainder, options).await?;
+        pass.reindex_all_objects(StageStep::Remainder, options).await?;
         let left = wrong().await?;
         if left > 0 {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 "packagecloud's reindex",
                 format!(
                     "{left} objects of repository metadata are still written with attributes that let CloudFront cache them"

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::aws::DistributionUpdate;
+use crate::aws::IntendedDistributionUpdate;
 use crate::host::{BackupRestoreScope, ConfigBackup};
 use crate::model::{
     aws::{
@@ -15,19 +15,19 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Plan, PlanDocument},
+        goal::StageStep,
+        plan::{PlanDocument, ResourceChangeKind, StagePlan},
     },
 };
 
 use crate::engine::{
-    packagecloud::{config_write::render_backup_note, switch},
+    packagecloud::{config_write::render_config_backup_note, switch},
     resources::install::find_our_distribution,
     run::StageRun,
     session::{Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
-fn restore_scope(whole_file: bool) -> BackupRestoreScope {
+fn choose_backup_restore_scope(whole_file: bool) -> BackupRestoreScope {
     if whole_file { BackupRestoreScope::WholeFile } else { BackupRestoreScope::Values { keep_secret: true } }
 }
 
@@ -37,7 +37,7 @@ async fn find_config_backup(session: &Session, wanted: &str) -> Result<ConfigBac
         backup.path == Path::new(wanted) || backup.path.file_name().is_some_and(|name| name == wanted)
     };
     backups.iter().find(fits).cloned().ok_or_else(|| {
-        Failure::usage_failure(
+        Failure::new_usage_failure(
             wanted,
             "there is no such backup",
             "roll-back without a name lists the backups",
@@ -49,10 +49,10 @@ async fn find_config_backup(session: &Session, wanted: &str) -> Result<ConfigBac
 ///
 /// # Errors
 /// Fails where there is no such backup, or the file can't be read.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let wanted = &answers.roll_back;
     let named = wanted.backup.as_deref().ok_or_else(|| {
-        Failure::usage_failure(
+        Failure::new_usage_failure(
             "roll-back",
             "it needs a backup to restore from",
             "choose one: roll-back lists them",
@@ -60,14 +60,15 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     })?;
     let backup = find_config_backup(session, named).await?;
     let values = session.host.read_config_backup(&backup).await?;
-    let lines = session.host.preview_config_restore(&backup, restore_scope(wanted.whole_file)).await?;
+    let lines =
+        session.host.preview_config_restore(&backup, choose_backup_restore_scope(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
-    let config = match session.host.read_config().await {
+    let config = match session.host.read_packagecloud_config().await {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
         Err(_) => ObservedConfig {
-            path: session.host.config_location(),
-            hash: session.host.read_config_hash().await?,
+            path: session.host.render_config_location(),
+            hash: session.host.read_packagecloud_config_hash().await?,
             ..Default::default()
         },
     };
@@ -79,7 +80,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
         backup: backup.path.display().to_string(),
         whole_file: wanted.whole_file,
     };
-    let mut plan = plan_restore(session, &seen, lines);
+    let mut plan = plan_config_restore(session, &seen, lines);
     if is_on && !was_on {
         plan.notes.push(
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
@@ -90,20 +91,25 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 }
 
 /// Plans the restore of what was `seen`, whose diff is `lines`, and what follows from it.
-fn plan_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) -> Plan {
-    let mut plan = Plan::new(StageEvidence::RollBack(Box::new(seen.clone())));
+fn plan_config_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) -> StagePlan {
+    let mut plan = StagePlan::new(StageEvidence::RollBack(Box::new(seen.clone())));
     let path = &seen.config.path;
     if lines.is_empty() {
-        plan.add_planned_change(Step::Configuration, ChangeKind::Keep, path, "it is as the backup has it");
+        plan.add_planned_change(
+            StageStep::Configuration,
+            ResourceChangeKind::Keep,
+            path,
+            "it is as the backup has it",
+        );
         return plan;
     }
     let restored =
         if seen.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
     let why = format!("from {}: {restored}", seen.backup);
-    plan.add_planned_change(Step::Configuration, ChangeKind::Update, path, why);
+    plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Update, path, why);
     if seen.desired.enabled == Some(true) {
         let why = "comes next: its gate, reconfigure, restart, proof";
-        plan.add_planned_change(Step::Switch, ChangeKind::Run, "going live", why);
+        plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Run, "going live", why);
     } else {
         let proof = ("packagecloud's redirects", "seen to go to S3");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
@@ -122,7 +128,7 @@ pub async fn apply(
     seen: &RollBackEvidence,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    run.run_stage_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
+    run.run_stage_step(StageStep::Configuration, format!("restoring {}", seen.config.path), async {
         let backup = find_config_backup(session, &seen.backup).await?;
         let on = seen.desired.enabled == Some(true);
         let _turn = session.acquire_config_write_lock().await?;
@@ -133,16 +139,16 @@ pub async fn apply(
         }
         let written = session
             .host
-            .restore_config_backup(&seen.config.hash, &backup, restore_scope(seen.whole_file))
+            .restore_config_backup(&seen.config.hash, &backup, choose_backup_restore_scope(seen.whole_file))
             .await?;
-        Ok(((), format!("restored{}", render_backup_note(&written))))
+        Ok(((), format!("restored{}", render_config_backup_note(&written))))
     })
     .await?;
     if seen.desired.enabled == Some(true) {
         // A file with CloudFront on takes effect only behind the gate of going live.
         return Ok((StageEnd::Applied, "going live comes next".into()));
     }
-    if session.is_without_ctl() {
+    if session.is_packagecloud_ctl_disabled() {
         return Ok((
             StageEnd::Stopped,
             "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
@@ -151,8 +157,8 @@ pub async fn apply(
     switch::reconfigure_packagecloud(session, run).await?;
     switch::restart_packagecloud(session, run).await?;
     let observed = run
-        .run_stage_step(Step::Proof, "asking packagecloud where it redirects", async {
-            let observed = switch::wait_for_s3_redirects(session, answers).await?;
+        .run_stage_step(StageStep::Proof, "asking packagecloud where it redirects", async {
+            let observed = switch::wait_until_redirects_to_s3(session, answers).await?;
             Ok((observed.clone(), observed))
         })
         .await?;
@@ -170,19 +176,19 @@ pub async fn associate_earlier_function_version(
     arn: &str,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_aws_target(answers).await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
     let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
-        Failure::other_failure("the distribution", "there is none of this install", "run enable first")
+        Failure::new_generic_failure("the distribution", "there is none of this install", "run enable first")
     })?;
-    let say = run.progress_reporter(Step::Authenticator);
+    let say = run.build_progress_reporter(StageStep::Authenticator);
     let made = run
-        .run_stage_step(Step::Authenticator, format!("associating {arn}"), async {
+        .run_stage_step(StageStep::Authenticator, format!("associating {arn}"), async {
             target
                 .cloud
                 .read_function_version(arn)
                 .await?
-                .ok_or_else(|| missing_version_failure(arn, &target.names))?;
-            let intent = DistributionUpdate::Version(arn);
+                .ok_or_else(|| build_missing_version_failure(arn, &target.names))?;
+            let intent = IntendedDistributionUpdate::Version(arn);
             let made = target
                 .cloud
                 .update_distribution(
@@ -197,12 +203,12 @@ pub async fn associate_earlier_function_version(
             Ok((made, format!("{} carries {arn}", distribution.id)))
         })
         .await?;
-    let say = run.progress_reporter(Step::Deployed);
-    run.run_stage_step(Step::Deployed, "waiting until every edge has it", async {
+    let say = run.build_progress_reporter(StageStep::Deployed);
+    run.run_stage_step(StageStep::Deployed, "waiting until every edge has it", async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, &made, &say))
         };
-        retry_on_expired_credentials(session, &target.cloud, run, Step::Deployed, waiting).await?;
+        retry_on_expired_credentials(session, &target.cloud, run, StageStep::Deployed, waiting).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;
@@ -210,13 +216,13 @@ pub async fn associate_earlier_function_version(
 }
 
 /// Returns the failure of a function version that isn't there.
-fn missing_version_failure(arn: &str, names: &ResourceNames) -> Failure {
-    Failure::other_failure(
+fn build_missing_version_failure(arn: &str, names: &ResourceNames) -> Failure {
+    Failure::new_generic_failure(
         arn,
         "there is no such function version",
         format!(
             "list them with: aws lambda list-versions-by-function --function-name {} --region us-east-1",
-            names.function_name()
+            names.lambda_function_name()
         ),
     )
 }
@@ -228,7 +234,10 @@ mod tests {
     #[test]
     fn the_versions_are_listed_of_the_function_with_its_suffix() {
         let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
-        let failure = missing_version_failure("arn", &names);
-        assert!(failure.next.contains(&format!("--function-name {} ", names.function_name())), "{failure:?}");
+        let failure = build_missing_version_failure("arn", &names);
+        assert!(
+            failure.next.contains(&format!("--function-name {} ", names.lambda_function_name())),
+            "{failure:?}"
+        );
     }
 }

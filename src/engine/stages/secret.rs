@@ -9,19 +9,19 @@ use crate::model::{
         evidence::{SecretEvidence, StageEvidence},
     },
     failure::Failure,
-    packagecloud::settings::{SettingKey, SettingValues},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Plan},
+        goal::StageStep,
+        plan::{ResourceChangeKind, StagePlan},
     },
     secret::Secret,
 };
 
 use crate::engine::{
     packagecloud::{
-        config_write::{render_backup_note, write_config_values},
+        config_write::{render_config_backup_note, write_packagecloud_config_values},
         managed, nodes,
         switch::ConfigWritePurpose,
     },
@@ -33,15 +33,15 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS must be asked and does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let config = session.host.read_config().await?;
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let config = session.host.read_packagecloud_config().await?;
     // With a secret in the file AWS isn't asked at all.
     let others = nodes::read_other_node_configs(session, &config, answers).await?;
     let elsewhere = others.into_iter().find_map(|node| Some((node.name, node.seen.values.secret?)));
     let function = if config.seen.values.secret.is_some() || elsewhere.is_some() {
         true
     } else {
-        let target = session.resolve_aws_target(answers).await?;
+        let target = session.get_or_discover_aws_target(answers).await?;
         target
             .read_authenticator_function()
             .await?
@@ -52,13 +52,18 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
     } else {
         None
     };
-    plan_secret(&SecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
+    plan_secret_stage(&SecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
 }
 
 /// The newest backup that holds a secret which a version of our function has.
 async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -> Option<String> {
-    let function =
-        session.resolve_aws_target(answers).await.ok()?.read_authenticator_function().await.ok()??;
+    let function = session
+        .get_or_discover_aws_target(answers)
+        .await
+        .ok()?
+        .read_authenticator_function()
+        .await
+        .ok()??;
     let held: Vec<FunctionVersionDescription> = function
         .versions
         .iter()
@@ -66,10 +71,10 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
         .collect();
     for backup in session.host.list_config_backups().await.ok()? {
         let secret = session.host.read_config_backup(&backup).await.ok().and_then(|values| values.secret);
-        if secret
-            .is_some_and(|secret| held.iter().any(|one| one.has_signing_secret(&secret).unwrap_or(false)))
-        {
-            return Some(session.host.with_host_prefix(&backup.path.display().to_string()));
+        if secret.is_some_and(|secret| {
+            held.iter().any(|one| one.is_signing_secret_deployed(&secret).unwrap_or(false))
+        }) {
+            return Some(session.host.prefix_text_with_host(&backup.path.display().to_string()));
         }
     }
     None
@@ -79,26 +84,32 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
 ///
 /// # Errors
 /// Fails where the secret that stands can't be used, or making another would break links that the edge accepts now.
-pub(super) fn plan_secret(seen: &SecretEvidence, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let mut plan = Plan::new(StageEvidence::Secret(Box::new(seen.clone())));
-    let (verb, why) = decide_secret(seen, answers.consents.new_secret)?;
-    plan.add_planned_change(Step::Secret, verb, &seen.config.path, why).calls.push(
+pub(super) fn plan_secret_stage(
+    seen: &SecretEvidence,
+    answers: &OperatorAnswers,
+) -> Result<StagePlan, Failure> {
+    let mut plan = StagePlan::new(StageEvidence::Secret(Box::new(seen.clone())));
+    let (verb, why) = decide_secret_change(seen, answers.consents.new_secret)?;
+    plan.add_planned_change(StageStep::Secret, verb, &seen.config.path, why).calls.push(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
-    if !plan.has_no_changes() {
-        plan.confirmations.extend(managed::managed_host_confirmation(&seen.config, answers));
-        plan.notes.extend(managed::managed_write_warning(&seen.config, answers));
+    if !plan.is_plan_without_changes() {
+        plan.confirmations.extend(managed::build_managed_host_confirmation(&seen.config, answers));
+        plan.notes.extend(managed::render_managed_config_write_warning(&seen.config, answers));
     }
     Ok(plan)
 }
 
 /// Decides whether the secret stays, is taken from another node, or is made: what happens to it, and why.
-fn decide_secret(seen: &SecretEvidence, new_secret: bool) -> Result<(ChangeKind, String), Failure> {
+fn decide_secret_change(
+    seen: &SecretEvidence,
+    new_secret: bool,
+) -> Result<(ResourceChangeKind, String), Failure> {
     let path = &seen.config.path;
     if let Some((_, number, line)) =
-        seen.config.expressions.iter().find(|(key, ..)| *key == SettingKey::Secret)
+        seen.config.expressions.iter().find(|(key, ..)| *key == CloudFrontSettingKey::Secret)
     {
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             format!("{path}, line {number}"),
             format!("cloudfront_secret is an expression, which this program doesn't run: {line}"),
             "write its value there as a plain string, then look again",
@@ -106,50 +117,60 @@ fn decide_secret(seen: &SecretEvidence, new_secret: bool) -> Result<(ChangeKind,
     }
     let decided = match (&seen.config.values.secret, &seen.elsewhere) {
         (Some(secret), _) if !new_secret => {
-            secret.decode_base64_key()?;
+            secret.decode_base64_secret_key()?;
             let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
             let why = if seen.config.awaits_secret {
                 format!("one is made, of the right shape; {tool} writes it with the other values")
             } else {
                 "it holds a secret, of the right shape".to_owned()
             };
-            (ChangeKind::Keep, why)
+            (ResourceChangeKind::Keep, why)
         }
         (Some(_), _) if seen.config.values.enabled == Some(true) => {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 "--new-secret",
                 "CloudFront is on, and links signed with the old secret would break",
                 "disable first, or leave --new-secret away",
             ));
         }
-        (Some(_), _) => {
-            (ChangeKind::Update, "a new secret, as you asked; a new function version will hold it".to_owned())
-        }
+        (Some(_), _) => (
+            ResourceChangeKind::Update,
+            "a new secret, as you asked; a new function version will hold it".to_owned(),
+        ),
         (None, Some((node, _))) if !new_secret => {
-            (ChangeKind::Create, format!("the one that {node} holds: none is made"))
+            (ResourceChangeKind::Create, format!("the one that {node} holds: none is made"))
         }
-        (None, _) if seen.function && !new_secret => return Err(lost_secret_failure(seen)),
+        (None, _) if seen.function && !new_secret => return Err(build_lost_secret_failure(seen)),
         (None, _) => {
-            (ChangeKind::Create, "packagecloud signs links with it, the edge checks them".to_owned())
+            (ResourceChangeKind::Create, "packagecloud signs links with it, the edge checks them".to_owned())
         }
     };
     Ok(decided)
 }
 
 /// The edge holds a secret that this host's file doesn't, and no other node's either.
-fn lost_secret_failure(seen: &SecretEvidence) -> Failure {
+fn build_lost_secret_failure(seen: &SecretEvidence) -> Failure {
     let path = &seen.config.path;
     let copy = match &seen.backup {
         Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
         None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
     };
-    Failure::missing_consent_failure(
+    Failure::new_missing_consent_failure(
         "cloudfront_secret",
         format!(
             "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
         ),
         format!("{copy}, or make a new one with --new-secret"),
     )
+}
+
+/// Draws a secret from the operating system's random bytes.
+fn draw_new_secret() -> Result<Secret, Failure> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| {
+        Failure::new_generic_failure("the operating system's random bytes", error.to_string(), "try again")
+    })?;
+    Ok(Secret::generate_cloudfront_secret(&random))
 }
 
 /// Writes the secret: another node's, one that was made before, or a new one.
@@ -167,7 +188,7 @@ pub async fn apply(
         Some((node, _)) => format!("the secret of {node}"),
         None => "a secret of 16 random bytes".to_owned(),
     };
-    run.run_stage_step(Step::Secret, doing, async {
+    run.run_stage_step(StageStep::Secret, doing, async {
         let name = format!("cloudfront_secret {}", seen.config.path);
         let known = match &seen.elsewhere {
             _ if answers.consents.new_secret => None,
@@ -178,16 +199,8 @@ pub async fn apply(
                 None => host.read_pending_secret(),
             },
         };
-        let secret = if let Some(secret) = known {
-            secret
-        } else {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|error| {
-                Failure::other_failure("the operating system's random bytes", error.to_string(), "try again")
-            })?;
-            Secret::from_random_bytes(&random)
-        };
-        host.redactor.learn_secret(&secret);
+        let secret = if let Some(secret) = known { secret } else { draw_new_secret()? };
+        host.redactor.learn_secret_to_redact(&secret);
         let held = match host.keyring.store_keyring_secret(&name, &secret).await {
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
@@ -205,20 +218,23 @@ pub async fn apply(
                 ),
             ));
         }
-        let values = SettingValues { secret: Some(secret), ..SettingValues::default() };
-        let written = write_config_values(
+        let values = CloudFrontSettingValues { secret: Some(secret), ..CloudFrontSettingValues::default() };
+        let written = write_packagecloud_config_values(
             session,
             &seen.config,
             &values,
-            &[SettingKey::Secret],
+            &[CloudFrontSettingKey::Secret],
             answers,
-            (run, Step::Secret),
+            (run, StageStep::Secret),
             ConfigWritePurpose::Prepare,
         )
         .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
         let _ = host.keyring.remove_keyring_secret(&name).await;
-        Ok(((), format!("the secret is in {}{}{held}", seen.config.path, render_backup_note(&written))))
+        Ok((
+            (),
+            format!("the secret is in {}{}{held}", seen.config.path, render_config_backup_note(&written)),
+        ))
     })
     .await?;
     Ok((StageEnd::Applied, String::new()))
@@ -230,7 +246,11 @@ mod tests {
     use crate::model::aws::evidence::ObservedConfig;
 
     fn sample_observed_secret(secret: Option<&str>, enabled: Option<bool>, function: bool) -> SecretEvidence {
-        let values = SettingValues { secret: secret.map(Secret::new), enabled, ..SettingValues::default() };
+        let values = CloudFrontSettingValues {
+            secret: secret.map(Secret::new),
+            enabled,
+            ..CloudFrontSettingValues::default()
+        };
         let config = ObservedConfig { path: "p.rb".into(), values, ..ObservedConfig::default() };
         SecretEvidence { config, function, elsewhere: None, backup: None }
     }
@@ -243,20 +263,20 @@ mod tests {
         let mut new = OperatorAnswers::default();
         new.consents.new_secret = true;
         let verb = |seen, answers: &OperatorAnswers| {
-            plan_secret(&seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why)
+            plan_secret_stage(&seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why)
         };
-        assert_eq!(verb(sample_observed_secret(None, None, false), &keep), Ok(ChangeKind::Create));
+        assert_eq!(verb(sample_observed_secret(None, None, false), &keep), Ok(ResourceChangeKind::Create));
         assert_eq!(
             verb(sample_observed_secret(Some(VALID_SECRET), None, false), &keep),
-            Ok(ChangeKind::Keep)
+            Ok(ResourceChangeKind::Keep)
         );
         assert_eq!(
             verb(sample_observed_secret(Some(VALID_SECRET), Some(true), true), &keep),
-            Ok(ChangeKind::Keep)
+            Ok(ResourceChangeKind::Keep)
         );
         assert_eq!(
             verb(sample_observed_secret(Some(VALID_SECRET), None, true), &new),
-            Ok(ChangeKind::Update)
+            Ok(ResourceChangeKind::Update)
         );
         assert!(
             verb(sample_observed_secret(Some(VALID_SECRET), Some(true), true), &new)
@@ -270,12 +290,12 @@ mod tests {
         );
         let wiped =
             SecretEvidence { backup: Some("p.rb.1.bak".into()), ..sample_observed_secret(None, None, true) };
-        assert!(plan_secret(&wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
+        assert!(plan_secret_stage(&wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
         let other = SecretEvidence {
             elsewhere: Some(("web2".into(), Secret::new(VALID_SECRET))),
             ..sample_observed_secret(None, None, true)
         };
-        assert_eq!(verb(other, &keep), Ok(ChangeKind::Create), "the other node's, not a new one");
+        assert_eq!(verb(other, &keep), Ok(ResourceChangeKind::Create), "the other node's, not a new one");
         assert!(verb(sample_observed_secret(Some(""), None, true), &keep).unwrap_err().contains("empty"));
     }
 }

@@ -8,13 +8,13 @@ use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
 use crate::model::{
     aws::{evidence::StageEvidence, names},
     failure::Failure,
-    packagecloud::settings::SettingValues,
+    packagecloud::settings::CloudFrontSettingValues,
     run::{
         answers::OperatorAnswers,
         check::{CheckId, CheckResult, CheckVerdict},
         event::StageEnd,
-        goal::Step,
-        plan::{ChangeKind, Plan, PlanDocument},
+        goal::StageStep,
+        plan::{PlanDocument, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -27,8 +27,8 @@ use crate::engine::{
     },
     packagecloud::{nodes, switch},
     resources::{
-        authenticator::save_edge_construction,
-        install::{ObservedInstall, observe_install},
+        authenticator::save_edge_token_construction,
+        install::{ObservedInstall, observe_aws_install},
     },
     run::StageRun,
     session::Session,
@@ -36,16 +36,16 @@ use crate::engine::{
 use crate::host::{LoadedConfig, environment::clock};
 
 /// Says what it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
-pub async fn look(session: &Session) -> Plan {
-    let mut plan = Plan::new(StageEvidence::Verify);
+pub async fn look(session: &Session) -> StagePlan {
+    let mut plan = StagePlan::new(StageEvidence::Verify);
     plan.add_planned_change(
-        Step::Checks,
-        ChangeKind::Run,
+        StageStep::Checks,
+        ResourceChangeKind::Run,
         "the road of a package",
         "every part is asked; nothing is changed",
     );
     // A file that can't be read is one of the checks, and no reason not to make the others.
-    let Ok(config) = session.host.read_config().await else { return plan };
+    let Ok(config) = session.host.read_packagecloud_config().await else { return plan };
     let values = &config.seen.values;
     if values.enabled == Some(true) {
         let since = switch::read_cloudfront_on_since(session)
@@ -68,15 +68,15 @@ pub async fn look(session: &Session) -> Plan {
 }
 
 /// The checks so far, each said as an event as soon as it is known.
-struct CheckList<'a> {
+struct VerifyCheckList<'a> {
     run: &'a StageRun,
     checks: Vec<CheckResult>,
 }
 
-impl CheckList<'_> {
-    fn add_checks(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
+impl VerifyCheckList<'_> {
+    fn add_verify_checks(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
         for check in checks {
-            self.run.emit_check(check.clone());
+            self.run.emit_check_result(check.clone());
             self.checks.push(check);
         }
     }
@@ -91,18 +91,20 @@ pub async fn run_all_verify_checks(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<Vec<CheckResult>, Failure> {
-    let mut all = CheckList { run, checks: Vec::new() };
-    let install = observe_install(session, answers).boxed().await?;
-    save_edge_construction(session, &install.target).await;
-    let config = session.host.read_config().await?;
+    let mut all = VerifyCheckList { run, checks: Vec::new() };
+    let install = observe_aws_install(session, answers).boxed().await?;
+    save_edge_token_construction(session, &install.target).await;
+    let config = session.host.read_packagecloud_config().await?;
     let values = &config.seen.values;
-    let known = install.diagnosis_facts(values.secret.as_ref());
+    let known = install.build_edge_diagnosis_facts(values.secret.as_ref());
     // What AWS itself says comes first: it names the cause of what fails after it.
-    add_part_checks(session, answers, &install, (&config, &known), &mut all).await;
+    add_aws_and_host_checks(session, answers, &install, (&config, &known), &mut all).await;
     let samples = probe::find_sample_object_keys(&install.target).await?;
-    add_edge_checks(session, &install, values, (&samples, &known), &mut all).await;
-    let edge_works =
-        all.checks.iter().any(|check| check.has_id(CheckId::SignedUrl) && check.result == CheckVerdict::Pass);
+    add_edge_delivery_checks(session, &install, values, (&samples, &known), &mut all).await;
+    let edge_works = all
+        .checks
+        .iter()
+        .any(|check| check.has_check_id(CheckId::SignedUrl) && check.result == CheckVerdict::Pass);
     let asked = PackagecloudRedirectCheck {
         session,
         answers,
@@ -114,27 +116,30 @@ pub async fn run_all_verify_checks(
         known: &known,
         edge_works,
     };
-    all.add_checks([asked.check_packagecloud_redirects().await]);
-    let verdict = verdict_from_checks(&all.checks);
-    all.add_checks([verdict]);
+    all.add_verify_checks([asked.check_packagecloud_redirects().await]);
+    let verdict = summarize_checks_as_verdict(&all.checks);
+    all.add_verify_checks([verdict]);
     Ok(all.checks)
 }
 
 /// Adds what AWS and the hosts say of the parts: the distribution, the clocks, the nodes, and what a link needs.
-async fn add_part_checks(
+async fn add_aws_and_host_checks(
     session: &Session,
     answers: &OperatorAnswers,
     install: &ObservedInstall,
     (config, known): (&LoadedConfig, &DiagnosisFacts),
-    all: &mut CheckList<'_>,
+    all: &mut VerifyCheckList<'_>,
 ) {
     let target = &install.target;
     let distribution = install.distribution.distribution.as_ref();
-    all.add_checks([gate::check_distribution_ready(distribution, &target.names.function_name())]);
-    all.add_checks([clocks::check_local_clock(target)]);
+    all.add_verify_checks([gate::check_distribution_ready(
+        distribution,
+        &target.names.lambda_function_name(),
+    )]);
+    all.add_verify_checks([clocks::check_local_clock(target)]);
     let ahead = target.caller.clock_ahead;
-    all.add_checks(
-        session.all_node_sessions().iter().filter_map(|node| clocks::check_host_clock(node, ahead)),
+    all.add_verify_checks(
+        session.list_all_node_sessions().iter().filter_map(|node| clocks::check_host_clock(node, ahead)),
     );
     // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
     let mut nodes = nodes::check_other_node_configs(session, Some(config), answers).await;
@@ -142,29 +147,33 @@ async fn add_part_checks(
         check.result = CheckVerdict::Fail;
         check.next = "give it the same values: enable, with the same --host options".into();
     }
-    all.add_checks(nodes);
+    all.add_verify_checks(nodes);
     if distribution.is_some() {
-        all.add_checks(diagnosis::check_edge_components(known));
+        all.add_verify_checks(diagnosis::check_edge_components(known));
     }
 }
 
 /// Adds what the edge and the bucket answer to links of our own.
-async fn add_edge_checks(
+async fn add_edge_delivery_checks(
     session: &Session,
     install: &ObservedInstall,
-    values: &SettingValues,
+    values: &CloudFrontSettingValues,
     (samples, known): (&SampleObjectKeys, &DiagnosisFacts),
-    all: &mut CheckList<'_>,
+    all: &mut VerifyCheckList<'_>,
 ) {
     match (&install.distribution.distribution, &values.secret) {
         _ if session.is_delivery_unreachable() => {
             let names =
                 [CheckId::SignedUrl.name(), "package-cached", "metadata-fresh", CheckId::NoToken.name()];
-            all.add_checks(names.map(|name| CheckResult::unknown_check(name, EDGE_OUT_OF_REACH_TEXT)));
+            all.add_verify_checks(
+                names.map(|name| CheckResult::new_unknown_check(name, EDGE_OUT_OF_REACH_TEXT)),
+            );
         }
         (Some(distribution), Some(secret)) => {
-            let standing =
-                values.packages_domain.as_deref().filter(|name| distribution.has_domain_name(name));
+            let standing = values
+                .packages_domain
+                .as_deref()
+                .filter(|name| distribution.is_distribution_domain_name(name));
             let gate = EdgeProber {
                 session,
                 target: &install.target,
@@ -174,16 +183,16 @@ async fn add_edge_checks(
                 samples: samples.clone(),
                 known: known.clone(),
             };
-            let mut opens = gate.run_positive_probes().await;
-            opens.retain(|check| !check.has_id(CheckId::NoToken));
-            all.add_checks(opens);
-            all.add_checks(gate.check_edge_caching().await);
-            all.add_checks(gate.run_negative_probes().await);
-            all.add_checks([gate.check_bucket_not_public().await]);
+            let mut opens = gate.run_positive_edge_probes().await;
+            opens.retain(|check| !check.has_check_id(CheckId::NoToken));
+            all.add_verify_checks(opens);
+            all.add_verify_checks(gate.check_edge_caching().await);
+            all.add_verify_checks(gate.run_negative_edge_probes().await);
+            all.add_verify_checks([gate.check_bucket_not_public().await]);
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
-            all.add_checks([CheckResult::failed_check(CheckId::SignedUrl, why, "run enable")]);
+            all.add_verify_checks([CheckResult::new_failed_check(CheckId::SignedUrl, why, "run enable")]);
         }
         (None, _) => {}
     }
@@ -202,7 +211,7 @@ pub async fn apply(
     let Some(verdict) = checks.last() else { return Ok((StageEnd::Applied, String::new())) };
     if verdict.has_failed() {
         let failed = checks.iter().filter(|check| check.has_failed()).count();
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             format!("{failed} of {} checks", checks.len() - 1),
             verdict.detail.clone(),
             verdict.next.clone(),
@@ -212,18 +221,19 @@ pub async fn apply(
 }
 
 /// One verdict, with the first failure's next move.
-fn verdict_from_checks(checks: &[CheckResult]) -> CheckResult {
+fn summarize_checks_as_verdict(checks: &[CheckResult]) -> CheckResult {
     let failed: Vec<&CheckResult> = checks.iter().filter(|check| check.has_failed()).collect();
     let unknown = checks.iter().filter(|check| check.result == CheckVerdict::Unknown).count();
     match failed.first() {
-        None if unknown == 0 => {
-            CheckResult::passed_check("verdict", "packages come through CloudFront, and only with a token")
-        }
-        None => CheckResult::passed_check(
+        None if unknown == 0 => CheckResult::new_passed_check(
+            "verdict",
+            "packages come through CloudFront, and only with a token",
+        ),
+        None => CheckResult::new_passed_check(
             "verdict",
             format!("nothing is wrong in what could be asked; {unknown} could not be asked"),
         ),
-        Some(first) => CheckResult::failed_check(
+        Some(first) => CheckResult::new_failed_check(
             "verdict",
             format!("{}: {}", first.name, first.detail),
             first.next.clone(),
@@ -238,14 +248,14 @@ mod tests {
     #[test]
     fn the_verdict_is_the_first_failure_and_its_next_move() {
         let checks = [
-            CheckResult::passed_check("a", "fine"),
-            CheckResult::unknown_check("b", "not asked"),
-            CheckResult::failed_check("c", "broken", "mend it"),
-            CheckResult::failed_check("d", "too", "that too"),
+            CheckResult::new_passed_check("a", "fine"),
+            CheckResult::new_unknown_check("b", "not asked"),
+            CheckResult::new_failed_check("c", "broken", "mend it"),
+            CheckResult::new_failed_check("d", "too", "that too"),
         ];
-        let verdict = super::verdict_from_checks(&checks);
+        let verdict = super::summarize_checks_as_verdict(&checks);
         assert_eq!((verdict.result, verdict.next.as_str()), (CheckVerdict::Fail, "mend it"));
-        assert_eq!(super::verdict_from_checks(&checks[..2]).result, CheckVerdict::Pass);
-        assert!(super::verdict_from_checks(&checks[..2]).detail.contains("1 could not be asked"));
+        assert_eq!(super::summarize_checks_as_verdict(&checks[..2]).result, CheckVerdict::Pass);
+        assert!(super::summarize_checks_as_verdict(&checks[..2]).detail.contains("1 could not be asked"));
     }
 }

@@ -11,7 +11,7 @@ use super::{BackupRestoreScope, ConfigBackup};
 use crate::host::*;
 use crate::model::{
     failure::FailureKind,
-    packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
+    packagecloud::{config_file::RubyExpressionOverride, settings::CloudFrontSettingKey},
 };
 
 const OFF_CONFIG: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
@@ -31,8 +31,11 @@ fn host_with_config(dir: &Path, text: &str) -> Host {
     }
 }
 
-fn enabled_values() -> Vec<(SettingKey, String)> {
-    vec![(SettingKey::Enabled, "true".into()), (SettingKey::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into())]
+fn enabled_values() -> Vec<(CloudFrontSettingKey, String)> {
+    vec![
+        (CloudFrontSettingKey::Enabled, "true".into()),
+        (CloudFrontSettingKey::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into()),
+    ]
 }
 
 fn read_config_text(host: &Host) -> String {
@@ -55,10 +58,15 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
         std::os::unix::fs::chown(&host.config, Some(12), Some(34)).unwrap();
     }
     let before = fs::metadata(&host.config).unwrap();
-    let read = host.read_config().await.unwrap();
+    let read = host.read_packagecloud_config().await.unwrap();
     assert_eq!(read.seen.values.enabled, Some(false));
-    let preview = host.preview_config(&read.file, &enabled_values(), ExpressionOverride::Refuse).unwrap();
-    let written = host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
+    let preview = host
+        .preview_config_write_diff(&read.file, &enabled_values(), RubyExpressionOverride::Refuse)
+        .unwrap();
+    let written = host
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .await
+        .unwrap();
     assert_eq!(written.diff, preview);
     assert!(
         written.diff.iter().all(|line| !line.contains("c2Vj") && !line.contains("hunter")),
@@ -71,13 +79,23 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     assert_eq!(backup.file_name().unwrap(), "packagecloud.rb.20261123T204500Z.bak");
     assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(&backup).unwrap(), OFF_CONFIG);
-    assert_eq!(host.redactor.redact_line("c2VjcmV0c2VjcmV0c2VjcmV0 hunter2222"), "(hidden) (hidden)");
+    assert_eq!(
+        host.redactor.redact_secrets_in_line("c2VjcmV0c2VjcmV0c2VjcmV0 hunter2222"),
+        "(hidden) (hidden)"
+    );
     // Once more within the second: another backup; and what is right already is left alone.
-    let read = host.read_config().await.unwrap();
-    let again = host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
+    let read = host.read_packagecloud_config().await.unwrap();
+    let again = host
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .await
+        .unwrap();
     assert_eq!((again.backup, again.diff), (None, vec![]));
     let off = host
-        .write_config(&read.seen, &[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+        .write_packagecloud_config(
+            &read.seen,
+            &[(CloudFrontSettingKey::Enabled, "false".into())],
+            RubyExpressionOverride::Refuse,
+        )
         .await
         .unwrap();
     assert_eq!(off.backup.unwrap().file_name().unwrap(), "packagecloud.rb.20261123T204500Z-2.bak");
@@ -92,8 +110,8 @@ async fn a_link_stays_a_link() {
     let link = dir.path().join("etc/packagecloud.rb");
     symlink("../packagecloud.rb", &link).unwrap();
     let target = std::mem::replace(&mut host.config, link.clone());
-    let seen = host.read_config().await.unwrap().seen;
-    host.write_config(&seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
+    let seen = host.read_packagecloud_config().await.unwrap().seen;
+    host.write_packagecloud_config(&seen, &enabled_values(), RubyExpressionOverride::Refuse).await.unwrap();
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("../packagecloud.rb"));
     assert!(fs::read_to_string(target).unwrap().contains("= true # why"));
     assert_eq!(
@@ -106,10 +124,13 @@ async fn a_link_stays_a_link() {
 async fn a_file_that_moved_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let host = host_with_config(dir.path(), OFF_CONFIG);
-    let seen = host.read_config().await.unwrap().seen;
+    let seen = host.read_packagecloud_config().await.unwrap().seen;
     let moved = format!("{OFF_CONFIG}# another hand\n");
     fs::write(&host.config, &moved).unwrap();
-    let failure = host.write_config(&seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap_err();
+    let failure = host
+        .write_packagecloud_config(&seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Drifted);
     assert_eq!(read_config_text(&host), moved);
     let backup = ConfigBackup { path: host.config.clone(), made: String::new() };
@@ -123,7 +144,11 @@ async fn a_file_that_moved_is_not_overwritten() {
     // The verb below holds it too, for what moves between its reading and its renaming.
     let spare = dir.path().join("spare");
     assert_eq!(
-        HostTransport::Local.replace_file(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
+        HostTransport::Local
+            .replace_file_if_unchanged(&host.config, &seen.hash, b"x", &spare)
+            .await
+            .unwrap_err()
+            .kind,
         FailureKind::Drifted
     );
     assert_eq!(list_file_names(dir.path()), ["packagecloud.rb", "state"]);
@@ -133,7 +158,7 @@ async fn a_file_that_moved_is_not_overwritten() {
 async fn what_cant_be_edited_comes_with_the_lines_to_type() {
     let dir = tempfile::tempdir().unwrap();
     let host = host_with_config(dir.path(), "x = 'aws\npackagecloud_rails['aws_secret_key'] = 'hunter2222\n");
-    let failure = host.read_config().await.unwrap_err();
+    let failure = host.read_packagecloud_config().await.unwrap_err();
     assert!(
         failure.why.contains("line 1 is not Ruby") || failure.why.contains("line 2 is not Ruby"),
         "{failure}"
@@ -147,19 +172,23 @@ async fn what_cant_be_edited_comes_with_the_lines_to_type() {
     );
 
     fs::write(&host.config, "packagecloud_rails['cloudfront_secret'] = ENV['X']\n").unwrap();
-    let read = host.read_config().await.unwrap();
-    let failure =
-        host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap_err();
+    let read = host.read_packagecloud_config().await.unwrap();
+    let failure = host
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Consent);
     assert!(failure.why.contains("line 1: packagecloud_rails['cloudfront_secret'] = ENV['X']"), "{failure}");
-    host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Append).await.unwrap();
+    host.write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Append)
+        .await
+        .unwrap();
     assert_eq!(
-        host.read_config().await.unwrap().seen.values.secret.unwrap().expose_secret(),
+        host.read_packagecloud_config().await.unwrap().seen.values.secret.unwrap().expose_secret(),
         "c2VjcmV0c2VjcmV0c2VjcmV0"
     );
 
     fs::remove_file(&host.config).unwrap();
-    let failure = host.read_config().await.unwrap_err();
+    let failure = host.read_packagecloud_config().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Missing);
     assert!(failure.next.contains("--config"));
 }
@@ -168,17 +197,17 @@ async fn what_cant_be_edited_comes_with_the_lines_to_type() {
 async fn a_managed_file_is_recognised() {
     let dir = tempfile::tempdir().unwrap();
     let host = host_with_config(dir.path(), "# Generated by Chef for pc\n");
-    assert_eq!(host.read_config().await.unwrap().seen.managed.unwrap().0, "chef");
+    assert_eq!(host.read_packagecloud_config().await.unwrap().seen.managed.unwrap().0, "chef");
 }
 
 #[tokio::test]
 async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     let dir = tempfile::tempdir().unwrap();
     let host = host_with_config(dir.path(), OFF_CONFIG);
-    let seen = host.read_config().await.unwrap().seen;
+    let seen = host.read_packagecloud_config().await.unwrap().seen;
     let mut wanted = enabled_values();
-    wanted.push((SettingKey::DistributionId, "'E1'".into()));
-    host.write_config(&seen, &wanted, ExpressionOverride::Refuse).await.unwrap();
+    wanted.push((CloudFrontSettingKey::DistributionId, "'E1'".into()));
+    host.write_packagecloud_config(&seen, &wanted, RubyExpressionOverride::Refuse).await.unwrap();
     let on = read_config_text(&host) + "# a later line\n";
     fs::write(&host.config, &on).unwrap();
     fs::write(
@@ -192,24 +221,24 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
     assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
-    let hash = host.read_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_config_hash().await.unwrap();
     let what = BackupRestoreScope::Values { keep_secret: true };
     let preview = host.preview_config_restore(&backups[0], what).await.unwrap();
     assert_eq!(host.restore_config_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
-    let values = host.read_config().await.unwrap().seen.values;
+    let values = host.read_packagecloud_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
-    let hash = host.read_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_config_hash().await.unwrap();
     host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::Values { keep_secret: false })
         .await
         .unwrap();
     assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
-    let hash = host.read_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_config_hash().await.unwrap();
     let failure = host.restore_config_backup(&hash, &backups[1], what).await.unwrap_err();
     assert!(failure.next.contains("--whole-file"), "{failure:?}");
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
-    let hash = host.read_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_config_hash().await.unwrap();
     host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
 }

@@ -51,19 +51,19 @@ pub struct DetachedCtlCommand {
 
 impl DetachedCtlCommand {
     /// Finds the command that was started last, where its end hasn't been seen and it still runs.
-    pub(super) fn find_running_command(dir: &Path) -> Option<Self> {
+    pub(super) fn find_running_ctl_command(dir: &Path) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        running.is_process_alive().then_some(running)
+        running.is_ctl_process_alive().then_some(running)
     }
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
     /// there.
-    pub(super) fn find_running_or_ended_command(dir: &Path, command: &str) -> Option<Self> {
+    pub(super) fn find_running_or_ended_ctl(dir: &Path, command: &str) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
         (running.command == command
-            && (running.is_process_alive() || running.command_exit_status().is_some()))
+            && (running.is_ctl_process_alive() || running.read_ctl_exit_status().is_some()))
         .then_some(running)
     }
 
@@ -71,7 +71,7 @@ impl DetachedCtlCommand {
     ///
     /// # Errors
     /// Where its files can't be made there, or the program can't be started.
-    pub(super) fn start_command(
+    pub(super) fn start_ctl_command(
         dir: &Path,
         program: &Path,
         arguments: &[String],
@@ -79,7 +79,7 @@ impl DetachedCtlCommand {
         now: Duration,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("{} {command}", program.display()),
                 format!("it could not be started: {error}"),
                 "see to what it names, then try again",
@@ -140,7 +140,7 @@ impl DetachedCtlCommand {
         Ok(running)
     }
 
-    fn is_process_alive(&self) -> bool {
+    fn is_ctl_process_alive(&self) -> bool {
         match self.started {
             Some(start) => read_process_start_ticks(self.pid) == Some(start),
             None => i32::try_from(self.pid)
@@ -151,25 +151,25 @@ impl DetachedCtlCommand {
     }
 
     /// How it ended, once it has: its own wrapper's word, or the file's as long as that is this command's.
-    fn command_exit_status(&self) -> Option<i32> {
+    fn read_ctl_exit_status(&self) -> Option<i32> {
         if let Some(reaped) = &self.reaped {
             return reaped.get().copied();
         }
         let status = fs::read_to_string(self.dir.join(STATUS_FILE)).ok()?.trim().parse().ok();
         // The next command takes the file away before it writes its record.
-        status.filter(|_| self.is_command_recorded())
+        status.filter(|_| self.is_ctl_command_recorded())
     }
 
     /// Whether the files are still this command's.
-    fn is_command_recorded(&self) -> bool {
+    fn is_ctl_command_recorded(&self) -> bool {
         let recorded = fs::read(self.dir.join(RECORD_FILE)).ok();
         let recorded: Option<Self> = recorded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
     }
 
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
-    fn remove_command_files(&self) {
-        if self.is_command_recorded() {
+    fn remove_ctl_command_files(&self) {
+        if self.is_ctl_command_recorded() {
             for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
             }
@@ -180,7 +180,7 @@ impl DetachedCtlCommand {
     ///
     /// # Errors
     /// Where its lines can't be read, or it ended and left no status.
-    pub(super) async fn follow_command_to_end(
+    pub(super) async fn follow_ctl_command_to_end(
         &self,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i32, Failure> {
@@ -191,19 +191,19 @@ impl DetachedCtlCommand {
         };
         loop {
             // In this order: what is there once the end is seen is all.
-            let alive = self.is_process_alive();
-            let status = self.command_exit_status();
+            let alive = self.is_ctl_process_alive();
+            let status = self.read_ctl_exit_status();
             tail.read_new_output_lines(on_line);
             if let Some(status) = status {
-                tail.lines.flush_last_line(on_line);
-                self.remove_command_files();
+                tail.lines.flush_unterminated_last_line(on_line);
+                self.remove_ctl_command_files();
                 return Ok(status);
             }
             // Ours is reaped within a moment of its end.
             if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
-                tail.lines.flush_last_line(on_line);
-                self.remove_command_files();
-                return Err(no_exit_status_failure(&self.command));
+                tail.lines.flush_unterminated_last_line(on_line);
+                self.remove_ctl_command_files();
+                return Err(build_no_exit_status_failure(&self.command));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -223,7 +223,7 @@ impl CommandOutputTail {
             // What came before an error stands in `bytes`.
             let _ = file.read_to_end(&mut bytes);
         }
-        self.lines.push_bytes(&bytes, on_line);
+        self.lines.split_bytes_into_lines(&bytes, on_line);
     }
 }
 
@@ -236,7 +236,7 @@ pub(super) struct LineSplitter {
 
 impl LineSplitter {
     /// Takes bytes, and gives each line that they end.
-    pub(super) fn push_bytes(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
+    pub(super) fn split_bytes_into_lines(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
         for &byte in bytes {
             if byte == b'\n' {
                 on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
@@ -247,7 +247,7 @@ impl LineSplitter {
     }
 
     /// Gives the last line, which nothing ended.
-    pub(super) fn flush_last_line(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+    pub(super) fn flush_unterminated_last_line(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         if !self.open.is_empty() {
             on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
         }
@@ -255,8 +255,8 @@ impl LineSplitter {
 }
 
 /// Returns the failure of a command that ended, and nobody can say how.
-pub(super) fn no_exit_status_failure(command: &str) -> Failure {
-    Failure::other_failure(
+pub(super) fn build_no_exit_status_failure(command: &str) -> Failure {
+    Failure::new_generic_failure(
         format!("packagecloud-ctl {command}"),
         "it ended without a status: it was killed, or the machine was restarted",
         format!("run packagecloud-ctl {command} again"),

@@ -74,7 +74,7 @@ impl std::str::FromStr for PackagecloudCtl {
     /// `--ctl`, split as a shell splits words.
     fn from_str(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
-            Failure::usage_failure(
+            Failure::new_usage_failure(
                 format!("--ctl {text}"),
                 why,
                 "give a command such as packagecloud-ctl, or none",
@@ -100,9 +100,9 @@ struct CtlCommandOutput<'a> {
 }
 
 impl CtlCommandOutput<'_> {
-    fn take_output_line(&mut self, line: &str) {
-        let line = self.host.redactor.redact_line(line);
-        self.host.state.append_log(
+    fn add_ctl_output_line(&mut self, line: &str) {
+        let line = self.host.redactor.redact_secrets_in_line(line);
+        self.host.state.append_log_line(
             self.host.clock.current_host_time(),
             &self.host.redactor,
             &format!("{}: {line}", self.command),
@@ -129,7 +129,7 @@ impl CtlCommandOutput<'_> {
 impl PackagecloudCtl {
     /// Returns the command as it is typed: `packagecloud-ctl`.
     #[must_use]
-    pub fn ctl_command_line(&self) -> String {
+    pub fn render_ctl_command_line(&self) -> String {
         match self {
             Self::Command(words) => shell_words::join(words),
             Self::None | Self::Simulated(_) => "packagecloud-ctl".to_owned(),
@@ -172,7 +172,7 @@ impl Host {
         lines: &mut CtlCommandOutput<'_>,
     ) -> Result<i32, Failure> {
         match &self.ctl {
-            PackagecloudCtl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
+            PackagecloudCtl::None => Err(self.build_missing_program_failure("packagecloud-ctl", command)),
             PackagecloudCtl::Simulated(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.name().to_owned(), send);
@@ -182,7 +182,7 @@ impl Host {
                     tokio::select! {
                         biased;
                         line = receive.recv() => match line {
-                            Some(line) => lines.take_output_line(&line),
+                            Some(line) => lines.add_ctl_output_line(&line),
                             None => break,
                         },
                         ended = &mut run, if status.is_none() => {
@@ -211,36 +211,36 @@ impl Host {
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == CtlCommand::ReindexEverything
-            && let Some(unseen) = StartedCtlCommand::find_running_or_ended_command(self, command).await?
+            && let Some(unseen) = StartedCtlCommand::find_running_or_ended_ctl(self, command).await?
         {
-            return unseen.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
+            return unseen.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
         }
         loop {
             // Two that find nothing running must not both start.
             let turn = self
                 .state
-                .acquire_config_write_lock(&self.host_note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
+                .acquire_config_write_lock(&self.build_host_note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
                 .await;
-            let Some(found) = StartedCtlCommand::find_running_command(self).await? else {
+            let Some(found) = StartedCtlCommand::find_running_ctl_command(self).await? else {
                 let (first, rest) =
                     words.split_first().expect("a command has a first word, held by from_str");
-                let Some(program) = self.transport.find_program(first).await else {
-                    return Err(self.missing_program_failure(first, command));
+                let Some(program) = self.transport.find_program_path(first).await else {
+                    return Err(self.build_missing_program_failure(first, command));
                 };
-                let started = StartedCtlCommand::start_command(self, &program, rest, command).await?;
+                let started = StartedCtlCommand::start_ctl_command(self, &program, rest, command).await?;
                 drop(turn);
-                return started.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
+                return started.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
             };
             drop(turn);
-            if self.can_follow_running_command(&found, command).await {
-                return found.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
+            if self.can_follow_running_ctl_command(&found, command).await {
+                return found.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
             }
-            lines.take_output_line(&format!(
+            lines.add_ctl_output_line(&format!(
                 "packagecloud-ctl {} runs already: waiting for its end first",
-                found.command_name()
+                found.ctl_command_name()
             ));
             // How that one ended is nothing to this one.
-            let _ = found.follow_command_to_end(&mut |line| lines.take_output_line(line)).await;
+            let _ = found.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
             lines.last.clear();
             lines.unknown = false;
         }
@@ -248,17 +248,18 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn can_follow_running_command(&self, running: &StartedCtlCommand, command: CtlCommand) -> bool {
-        let after =
-            |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.started_at());
-        running.command_name() == command.name()
+    async fn can_follow_running_ctl_command(&self, running: &StartedCtlCommand, command: CtlCommand) -> bool {
+        let after = |time: Option<Duration>, slack| {
+            time.is_none_or(|time| time + slack < running.ctl_command_start_time())
+        };
+        running.ctl_command_name() == command.name()
             && after(self.read_config_change_time().await, FILE_CLOCK_SLACK)
             && (command != CtlCommand::Restart
-                || after(self.last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
+                || after(self.read_last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
     }
 
     /// Reads the Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
-    pub async fn last_reconfigure_time(&self) -> Option<Duration> {
+    pub async fn read_last_reconfigure_time(&self) -> Option<Duration> {
         let ours = self.read_host_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
@@ -273,8 +274,8 @@ impl Host {
 
     /// Finds a command of packagecloud-ctl that an earlier run started and that still runs.
     #[must_use]
-    pub fn find_running_command(&self) -> Option<DetachedCtlCommand> {
-        DetachedCtlCommand::find_running_command(self.state.state_dir_path())
+    pub fn find_running_ctl_command(&self) -> Option<DetachedCtlCommand> {
+        DetachedCtlCommand::find_running_ctl_command(self.state.state_dir_path())
     }
 }
 
@@ -287,7 +288,7 @@ const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Returns the failure of a host that has no such program, with what to do there by hand.
-    pub(super) fn missing_program_failure(&self, program: &str, command: CtlCommand) -> Failure {
+    pub(super) fn build_missing_program_failure(&self, program: &str, command: CtlCommand) -> Failure {
         let next = match self.transport.remote_host_name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
@@ -297,7 +298,7 @@ impl Host {
         };
         Failure::new(
             FailureKind::Missing,
-            self.with_host_prefix(program),
+            self.prefix_text_with_host(program),
             format!(
                 "there is no such program {}",
                 if self.transport.remote_host_name().is_some() { "there" } else { "here" }
@@ -315,39 +316,38 @@ enum StartedCtlCommand {
 }
 
 impl StartedCtlCommand {
-    async fn find_running_command(host: &Host) -> Result<Option<Self>, Failure> {
+    async fn find_running_ctl_command(host: &Host) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
             HostTransport::Local => {
-                DetachedCtlCommand::find_running_command(host.state.state_dir_path()).map(Self::Here)
+                DetachedCtlCommand::find_running_ctl_command(host.state.state_dir_path()).map(Self::Here)
             }
-            HostTransport::Ssh(line) => RemoteCtlCommand::find_running_command(line).await?.map(Self::There),
+            HostTransport::Ssh(line) => {
+                RemoteCtlCommand::find_running_ctl_command(line).await?.map(Self::There)
+            }
         })
     }
 
     /// One of `command` that runs, or whose end came while nobody looked.
-    async fn find_running_or_ended_command(
-        host: &Host,
-        command: CtlCommand,
-    ) -> Result<Option<Self>, Failure> {
+    async fn find_running_or_ended_ctl(host: &Host, command: CtlCommand) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
             HostTransport::Local => {
-                DetachedCtlCommand::find_running_or_ended_command(host.state.state_dir_path(), command.name())
+                DetachedCtlCommand::find_running_or_ended_ctl(host.state.state_dir_path(), command.name())
                     .map(Self::Here)
             }
             HostTransport::Ssh(line) => {
-                RemoteCtlCommand::find_running_or_ended_command(line, command.name()).await?.map(Self::There)
+                RemoteCtlCommand::find_running_or_ended_ctl(line, command.name()).await?.map(Self::There)
             }
         })
     }
 
-    async fn start_command(
+    async fn start_ctl_command(
         host: &Host,
         program: &Path,
         rest: &[String],
         command: CtlCommand,
     ) -> Result<Self, Failure> {
         match &host.transport {
-            HostTransport::Local => DetachedCtlCommand::start_command(
+            HostTransport::Local => DetachedCtlCommand::start_ctl_command(
                 host.state.state_dir_path(),
                 program,
                 rest,
@@ -356,29 +356,34 @@ impl StartedCtlCommand {
             )
             .map(Self::Here),
             HostTransport::Ssh(line) => {
-                RemoteCtlCommand::start_command(line, program, rest, command.name()).await.map(Self::There)
+                RemoteCtlCommand::start_ctl_command(line, program, rest, command.name())
+                    .await
+                    .map(Self::There)
             }
         }
     }
 
-    fn command_name(&self) -> &str {
+    fn ctl_command_name(&self) -> &str {
         match self {
             Self::Here(running) => &running.command,
-            Self::There(afar) => afar.command_name(),
+            Self::There(afar) => afar.ctl_command_name(),
         }
     }
 
-    fn started_at(&self) -> Duration {
+    fn ctl_command_start_time(&self) -> Duration {
         match self {
             Self::Here(running) => running.since,
-            Self::There(afar) => afar.started_at(),
+            Self::There(afar) => afar.ctl_command_start_time(),
         }
     }
 
-    async fn follow_command_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    async fn follow_ctl_command_to_end(
+        &self,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<i32, Failure> {
         match self {
-            Self::Here(running) => running.follow_command_to_end(on_line).await,
-            Self::There(afar) => afar.follow_command_to_end(on_line).await,
+            Self::Here(running) => running.follow_ctl_command_to_end(on_line).await,
+            Self::There(afar) => afar.follow_ctl_command_to_end(on_line).await,
         }
     }
 }

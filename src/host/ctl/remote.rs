@@ -11,7 +11,7 @@ use crate::{
     model::failure::Failure,
 };
 
-use super::detached::{LineSplitter, WRAPPER_SCRIPT, no_exit_status_failure};
+use super::detached::{LineSplitter, WRAPPER_SCRIPT, build_no_exit_status_failure};
 
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
 const REMOTE_STATE_DIRS: [&str; 2] = [ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
@@ -101,9 +101,9 @@ impl RemoteCtlCommand {
     ///
     /// # Errors
     /// Where the host isn't reached.
-    pub(super) async fn find_running_command(line: &SshClient) -> Result<Option<Self>, Failure> {
+    pub(super) async fn find_running_ctl_command(line: &SshClient) -> Result<Option<Self>, Failure> {
         let said = line.run_remote_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
-        Ok(Self::parse_command_record(line, &said.out)
+        Ok(Self::parse_remote_ctl_record(line, &said.out)
             .filter(|afar| afar.stands == RemoteCtlCommandStatus::Runs))
     }
 
@@ -112,17 +112,18 @@ impl RemoteCtlCommand {
     ///
     /// # Errors
     /// Where the host isn't reached.
-    pub(super) async fn find_running_or_ended_command(
+    pub(super) async fn find_running_or_ended_ctl(
         line: &SshClient,
         command: &str,
     ) -> Result<Option<Self>, Failure> {
         let said = line.run_remote_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
-        let found = Self::parse_command_record(line, &said.out);
-        Ok(found.filter(|afar| afar.command_name() == command && afar.stands != RemoteCtlCommandStatus::Gone))
+        let found = Self::parse_remote_ctl_record(line, &said.out);
+        Ok(found
+            .filter(|afar| afar.ctl_command_name() == command && afar.stands != RemoteCtlCommandStatus::Gone))
     }
 
     /// Reads a directory, whether it runs, and its record.
-    fn parse_command_record(line: &SshClient, out: &[u8]) -> Option<Self> {
+    fn parse_remote_ctl_record(line: &SshClient, out: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(out).into_owned();
         let mut lines = text.splitn(3, '\n');
         let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
@@ -140,7 +141,7 @@ impl RemoteCtlCommand {
     ///
     /// # Errors
     /// Where the host isn't reached, or it can't be started or recorded there.
-    pub(super) async fn start_command(
+    pub(super) async fn start_ctl_command(
         line: &SshClient,
         program: &Path,
         arguments: &[String],
@@ -151,11 +152,11 @@ impl RemoteCtlCommand {
         let dirs = REMOTE_STATE_DIRS.join(" ");
         let mut words = vec![dirs.as_str(), &run, WRAPPER_SCRIPT, command, &program];
         words.extend(arguments.iter().map(String::as_str));
-        let guard = format!("{}\n{START_SCRIPT}", render_repeat_guard(&run));
+        let guard = format!("{}\n{START_SCRIPT}", render_script_repeat_guard(&run));
         let said = line.run_remote_script(&guard, &words).await?;
         let failed = |why: &str| {
-            Failure::other_failure(
-                format!("{program} {command} on {}", line.host_name()),
+            Failure::new_generic_failure(
+                format!("{program} {command} on {}", line.remote_host_name()),
                 format!("it could not be started: {why}"),
                 "see to what it names, then try again",
             )
@@ -163,16 +164,16 @@ impl RemoteCtlCommand {
         if said.status != 0 {
             return Err(failed(&said.text));
         }
-        Self::parse_command_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
+        Self::parse_remote_ctl_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
     }
 
     /// Returns the command's name: `reconfigure`.
-    pub(super) fn command_name(&self) -> &str {
+    pub(super) fn ctl_command_name(&self) -> &str {
         &self.record.command
     }
 
     /// Returns when it was started, by that host's clock.
-    pub(super) fn started_at(&self) -> Duration {
+    pub(super) fn ctl_command_start_time(&self) -> Duration {
         self.record.since
     }
 
@@ -182,7 +183,7 @@ impl RemoteCtlCommand {
     ///
     /// # Errors
     /// Where the host isn't reached any more, or it ended and left no status.
-    pub(super) async fn follow_command_to_end(
+    pub(super) async fn follow_ctl_command_to_end(
         &self,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i32, Failure> {
@@ -206,19 +207,19 @@ impl RemoteCtlCommand {
             let head = String::from_utf8_lossy(&said.out[..end]).into_owned();
             let bytes = said.out.get(end + 1..).unwrap_or_default();
             at += bytes.len();
-            lines.push_bytes(bytes, on_line);
+            lines.split_bytes_into_lines(bytes, on_line);
             let (alive, status) = head.split_once(' ').unwrap_or((&head, ""));
             if let Ok(status) = status.trim().parse() {
-                lines.flush_last_line(on_line);
+                lines.flush_unterminated_last_line(on_line);
                 // What stays is overwritten by the next one.
                 let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
                 return Ok(status);
             }
             if alive != "yes" {
                 if gone {
-                    lines.flush_last_line(on_line);
+                    lines.flush_unterminated_last_line(on_line);
                     let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
-                    return Err(no_exit_status_failure(self.command_name()));
+                    return Err(build_no_exit_status_failure(self.ctl_command_name()));
                 }
                 gone = true;
             }
@@ -227,7 +228,7 @@ impl RemoteCtlCommand {
 }
 
 /// Ends the script where this start was made already, with what it said then.
-fn render_repeat_guard(run: &str) -> String {
+fn render_script_repeat_guard(run: &str) -> String {
     let test = |dir: &&str| {
         format!(
             "grep -q '\"run\":\"{run}\"' {dir}/ctl.json 2>/dev/null && {{ printf '%s\\nyes\\n' {dir}; cat {dir}/ctl.json; return 0; }}"

@@ -31,7 +31,7 @@ fn host_with_ctl(dir: &Path, ctl: PackagecloudCtl) -> Host {
         clock: HostClock::default(),
         looks_for_clients: false,
     };
-    host.redactor.learn_secret(&Secret::new("hunter2222"));
+    host.redactor.learn_secret_to_redact(&Secret::new("hunter2222"));
     host
 }
 
@@ -68,7 +68,7 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
         "{left:?}"
     );
     assert!(!fs::read_to_string(host.state.state_dir_path().join("log")).unwrap().contains("hunter"));
-    assert!(host.last_reconfigure_time().await.is_some());
+    assert!(host.read_last_reconfigure_time().await.is_some());
 
     let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Restart).await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last: lines });
@@ -92,7 +92,7 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
     }
     // The first run is gone; the second finds what it started.
     let second = host_with_scripted_ctl(dir.path());
-    let running = second.find_running_command().unwrap();
+    let running = second.find_running_ctl_command().unwrap();
     assert_eq!(running.command, "version");
     fs::write(dir.path().join("go"), "").unwrap();
     let (outcome, lines) = run_collecting_lines(&second, CtlCommand::Restart).await;
@@ -101,7 +101,7 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
         ["packagecloud-ctl version runs already: waiting for its end first", "begun", "over"]
     );
     assert!(matches!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last } if last.len() == 1));
-    assert_eq!(second.find_running_command(), None);
+    assert_eq!(second.find_running_ctl_command(), None);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn one_that_was_killed_is_a_failure_with_the_next_move() {
     let host = host_with_scripted_ctl(dir.path());
     let mut on_line = |line: &str| {
         if line == "begun" {
-            let pid = host.find_running_command().unwrap().pid;
+            let pid = host.find_running_ctl_command().unwrap().pid;
             let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
             rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
         }
@@ -190,7 +190,7 @@ async fn its_list_tells_whether_it_knows_cloudfront() {
         fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let version = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]))
-            .infer_version_from_help()
+            .infer_packagecloud_version_from_help()
             .await;
         assert_eq!(version.is_some(), known);
     }
@@ -220,12 +220,12 @@ esac
     put("file", "false\n");
     tokio::time::sleep(FILE_CLOCK_SLACK * 3).await;
     let (restarting, switched) = tokio::join!(run_collecting_lines(&beside, CtlCommand::Restart), async {
-        while one.find_running_command().is_none() {
+        while one.find_running_ctl_command().is_none() {
             tokio::time::sleep(FILE_CLOCK_SLACK).await;
         }
         put("rendered", "false\n");
         one.state
-            .write_state_file(
+            .write_state_dir_file(
                 LAST_RECONFIGURE_NOTE,
                 one.clock.current_host_time().as_secs().to_string().as_bytes(),
             )

@@ -28,7 +28,7 @@ impl HostClock {
 
 /// Returns the time so many milliseconds after this one, or before.
 #[must_use]
-pub fn shift_time(time: Duration, milliseconds: i64) -> Duration {
+pub fn shift_time_by_milliseconds(time: Duration, milliseconds: i64) -> Duration {
     let by = Duration::from_millis(milliseconds.unsigned_abs());
     if milliseconds < 0 { time.saturating_sub(by) } else { time + by }
 }

@@ -62,21 +62,24 @@ const CLIENT_TRACES: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn path_below(root: &Path, place: &str) -> PathBuf {
+fn join_path_below_root(root: &Path, place: &str) -> PathBuf {
     root.join(place.trim_start_matches('/'))
 }
 
 /// Returns where the clients are looked for, below `root`.
 #[must_use]
-pub fn config_client_paths(root: &Path) -> Vec<PathBuf> {
-    CLIENT_TRACES.iter().flat_map(|(_, places)| places.iter().map(|place| path_below(root, place))).collect()
+pub fn list_config_client_paths(root: &Path) -> Vec<PathBuf> {
+    CLIENT_TRACES
+        .iter()
+        .flat_map(|(_, places)| places.iter().map(|place| join_path_below_root(root, place)))
+        .collect()
 }
 
-/// Finds the tool whose client is on the host, by those of [`config_client_paths`] that are there, and what shows it.
+/// Finds the tool whose client is on the host, by those of [`list_config_client_paths`] that are there, and what shows it.
 #[must_use]
 pub fn find_config_client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
     CLIENT_TRACES.iter().find_map(|(tool, places)| {
-        let place = places.iter().find(|place| there.contains(&path_below(root, place)))?;
+        let place = places.iter().find(|place| there.contains(&join_path_below_root(root, place)))?;
         Some(((*tool).to_owned(), format!("{place} is on this host")))
     })
 }
@@ -117,7 +120,7 @@ mod tests {
         };
         let client = || {
             let there: Vec<_> =
-                config_client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
+                list_config_client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
             find_config_client(root.path(), &there)
         };
         put("opt/packagecloud/embedded/bin/chef-client");

@@ -50,7 +50,7 @@ fn parse_netrc_token(text: &str, url: &str) -> Option<Secret> {
 
 /// Asks at the terminal, without showing what is typed; none where there is no terminal, or nothing was typed.
 #[must_use]
-pub fn prompt_secret(question: &str) -> Option<Secret> {
+pub fn prompt_secret_at_terminal(question: &str) -> Option<Secret> {
     let stdin = std::io::stdin();
     if !isatty(&stdin) || !isatty(std::io::stderr()) {
         return None;

@@ -17,18 +17,18 @@ pub struct OwnershipRestorer {
 impl OwnershipRestorer {
     /// Takes of `places` those that lie in a directory of the user who used sudo; none where that isn't how root came
     /// here.
-    pub fn for_sudo_user(places: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub fn new_restorer_for_sudo_user(places: impl IntoIterator<Item = PathBuf>) -> Self {
         let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
         if !rustix::process::geteuid().is_root() {
             return Self::default();
         }
         match (id("SUDO_UID"), id("SUDO_GID")) {
-            (Some(user), Some(group)) => Self::for_user(user, group, places),
+            (Some(user), Some(group)) => Self::new_restorer_for_user(user, group, places),
             _ => Self::default(),
         }
     }
 
-    fn for_user(user: u32, group: u32, places: impl IntoIterator<Item = PathBuf>) -> Self {
+    fn new_restorer_for_user(user: u32, group: u32, places: impl IntoIterator<Item = PathBuf>) -> Self {
         let theirs = |place: &PathBuf| {
             let standing = place.ancestors().find(|above| above.exists());
             standing.and_then(|above| fs::metadata(above).ok()).is_some_and(|above| above.uid() == user)
@@ -72,7 +72,7 @@ mod tests {
     fn what_root_made_in_a_users_directory_is_given_to_that_user() {
         if !rustix::process::geteuid().is_root() {
             // As another user nothing can be given away, and nothing is made as root.
-            assert!(OwnershipRestorer::for_sudo_user([PathBuf::from("/")]).to.is_none());
+            assert!(OwnershipRestorer::new_restorer_for_sudo_user([PathBuf::from("/")]).to.is_none());
             return;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -81,8 +81,11 @@ mod tests {
         fs::create_dir(&roots).unwrap();
         lchown(&home, Some(20717), Some(20718)).unwrap();
         let state = home.join("a/state");
-        let given =
-            OwnershipRestorer::for_user(20717, 20718, [state.clone(), roots.join("state"), home.join("log")]);
+        let given = OwnershipRestorer::new_restorer_for_user(
+            20717,
+            20718,
+            [state.clone(), roots.join("state"), home.join("log")],
+        );
         for path in [&state, &roots.join("state")] {
             fs::create_dir_all(path).unwrap();
             fs::write(path.join("answers.json"), "").unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::{goal::Stage, other_run::OtherRun};
+use crate::model::run::{goal::RunStage, other_run::ConcurrentRun};
 
 use crate::host::environment::{clock, users};
 
@@ -14,7 +14,7 @@ pub(crate) struct RunLockHolder {
     pid: u32,
     /// Unix seconds, as all of these.
     since: u64,
-    stage: Option<Stage>,
+    stage: Option<RunStage>,
     /// Since when it is in that stage, or has come to the stage's end.
     #[serde(default)]
     entered: u64,
@@ -31,19 +31,19 @@ pub(crate) struct RunLockHolder {
 
 impl RunLockHolder {
     /// Returns this run, in a lock of its own machine.
-    pub(super) fn for_local_lock(now: Duration) -> Self {
+    pub(super) fn new_local_lock_holder(now: Duration) -> Self {
         let (pid, since) = (std::process::id(), now.as_secs());
         Self { pid, since, stage: None, entered: since, rests: false, of: find_invoking_user(), from: None }
     }
 
     /// Returns this run, in the lock of another host, by that host's clock.
-    pub(crate) fn for_remote_lock(now: Duration) -> Self {
+    pub(crate) fn new_remote_lock_holder(now: Duration) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { from: Some(machine), ..Self::for_local_lock(now) }
+        Self { from: Some(machine), ..Self::new_local_lock_holder(now) }
     }
 
     /// Sets the stage that it is in, and whether that has come to its end.
-    pub(crate) fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
+    pub(crate) fn set_run_lock_stage(&mut self, stage: Option<RunStage>, rests: bool, now: Duration) {
         (self.stage, self.rests, self.entered) = (stage, rests, now.as_secs());
     }
 
@@ -61,11 +61,11 @@ impl RunLockHolder {
 }
 
 /// Reads what stands in a lock's file, as it is said; `on` is where the lock is.
-pub(super) fn parse_lock_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
+pub(super) fn parse_lock_holder(text: &[u8], now: Duration, on: &str) -> ConcurrentRun {
     let Ok(holder) = serde_json::from_slice::<RunLockHolder>(text) else {
         // It has the lock, and hasn't said who it is yet.
         let none = String::new;
-        return OtherRun {
+        return ConcurrentRun {
             host: on.into(),
             who: none(),
             since: none(),
@@ -76,7 +76,7 @@ pub(super) fn parse_lock_holder(text: &[u8], now: Duration, on: &str) -> OtherRu
     };
     let long = |since: u64| now.saturating_sub(Duration::from_secs(since));
     let since = clock::render_utc_time(Duration::from_secs(holder.since));
-    OtherRun {
+    ConcurrentRun {
         host: on.to_owned(),
         who: holder.render_holder_process(),
         since: format!("{since} ({})", clock::render_age(long(holder.since))),
@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn it_says_who_and_where_it_stands() {
-        let mut holder = RunLockHolder { of: "alice".into(), pid: 812, ..RunLockHolder::for_local_lock(NOW) };
+        let mut holder =
+            RunLockHolder { of: "alice".into(), pid: 812, ..RunLockHolder::new_local_lock_holder(NOW) };
         let later = NOW + Duration::from_mins(14);
         let said = |holder: &RunLockHolder| {
             parse_lock_holder(holder.render_lock_holder_json().as_bytes(), later, "this host").to_string()
@@ -113,14 +114,14 @@ mod tests {
             said(&holder),
             "process 812 (alice) runs since 2026-11-23 20:45:00 UTC (14 minutes ago), before its first stage"
         );
-        holder.set_lock_stage(Some(Stage::Distribution), false, NOW + Duration::from_mins(12));
+        holder.set_run_lock_stage(Some(RunStage::Distribution), false, NOW + Duration::from_mins(12));
         assert!(said(&holder).ends_with(", in the stage distribution for 2 minutes"), "{}", said(&holder));
-        holder.set_lock_stage(Some(Stage::Distribution), true, NOW + Duration::from_mins(13));
+        holder.set_run_lock_stage(Some(RunStage::Distribution), true, NOW + Duration::from_mins(13));
         let rests = ", in the stage distribution, which ended 1 minute ago; it waits for its operator";
         assert!(said(&holder).ends_with(rests), "{}", said(&holder));
         // One that has just begun, and one of an older version.
         assert_eq!(
-            parse_lock_holder(b"", later, "web1").describe_other_run(),
+            parse_lock_holder(b"", later, "web1").describe_concurrent_run(),
             "Another run works on web1: it has only just begun."
         );
         let old = br#"{"pid":1,"since":1795466700,"stage":null,"from":"laptop"}"#;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::model::run::{
     event::StageEvent,
-    goal::{Stage, Step},
+    goal::{RunStage, StageStep},
 };
 
 /// Its file in the state directory.
@@ -31,7 +31,7 @@ struct RunJournalEntry {
     /// Unix time.
     at: Duration,
     /// A check doesn't say its own.
-    stage: Stage,
+    stage: RunStage,
     event: StageEvent,
 }
 
@@ -39,7 +39,7 @@ struct RunJournalEntry {
 #[derive(Debug, Default)]
 pub(crate) struct RunJournal {
     /// The lines that still count: what a new file begins with.
-    counts: Vec<(Option<Step>, String)>,
+    counts: Vec<(Option<StageStep>, String)>,
     written: usize,
     paced: Option<Instant>,
 }
@@ -57,11 +57,11 @@ impl RunJournal {
     /// Begins a stage: its journal starts anew.
     pub(crate) fn begin_journal_stage(&mut self) -> RunJournalWrite {
         *self = Self::default();
-        self.rewrite_journal()
+        self.rewrite_run_journal()
     }
 
     /// Keeps an event; `None` where it need not be told.
-    pub(crate) fn append_journal_event(
+    pub(crate) fn append_run_journal_event(
         &mut self,
         at: Duration,
         event: &StageEvent,
@@ -76,7 +76,7 @@ impl RunJournal {
             }
             _ => None,
         };
-        let entry = RunJournalEntry { at, stage: event.event_stage(), event: event.clone() };
+        let entry = RunJournalEntry { at, stage: event.stage_of_event(), event: event.clone() };
         let line = serde_json::to_string(&entry).ok()? + "\n";
         if step.is_some() {
             self.counts.retain(|(of, _)| *of != step);
@@ -84,13 +84,13 @@ impl RunJournal {
         self.counts.push((step, line.clone()));
         self.written += line.len();
         Some(if self.written > JOURNAL_MAX_BYTES {
-            self.rewrite_journal()
+            self.rewrite_run_journal()
         } else {
             RunJournalWrite::Append(line)
         })
     }
 
-    fn rewrite_journal(&mut self) -> RunJournalWrite {
+    fn rewrite_run_journal(&mut self) -> RunJournalWrite {
         let mut text = format!("{:016x}\n", fastrand::u64(..));
         self.counts.iter().for_each(|(_, line)| text.push_str(line));
         self.written = text.len();
@@ -178,7 +178,7 @@ mod tests {
     };
 
     fn started_event(text: &str) -> StageEvent {
-        StageEvent::Started { stage: Stage::Secret, step: Step::Secret, text: text.into() }
+        StageEvent::Started { stage: RunStage::Secret, step: StageStep::Secret, text: text.into() }
     }
 
     #[test]
@@ -190,19 +190,19 @@ mod tests {
         let at = Duration::from_secs(7);
         journal.begin_journal_stage().write_journal_to_file(&path);
         assert!(read.read_new_journal_events(&path).restarted);
-        let check = CheckResult::failed_check("clock", "it is off", "set it");
+        let check = CheckResult::new_failed_check("clock", "it is off", "set it");
         let said = [
             started_event("a secret\nof two lines"),
-            StageEvent::Check { stage: Stage::GoLive, check },
+            StageEvent::Check { stage: RunStage::GoLive, check },
             StageEvent::Ended {
-                stage: Stage::Secret,
+                stage: RunStage::Secret,
                 step: None,
                 end: StageEnd::Applied,
                 text: String::new(),
             },
         ];
         for event in &said {
-            journal.append_journal_event(at, event).unwrap().write_journal_to_file(&path);
+            journal.append_run_journal_event(at, event).unwrap().write_journal_to_file(&path);
             assert_eq!(
                 read.read_new_journal_events(&path),
                 NewJournalEvents { restarted: false, events: vec![(at, event.clone())] }
@@ -210,13 +210,14 @@ mod tests {
         }
         assert_eq!(read.read_new_journal_events(&path).events, []);
         journal.begin_journal_stage().write_journal_to_file(&path);
-        journal.append_journal_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
+        journal.append_run_journal_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
         assert_eq!(
             read.read_new_journal_events(&path),
             NewJournalEvents { restarted: true, events: vec![(at, started_event("again"))] }
         );
         // Half a line is read once it is whole.
-        let Some(RunJournalWrite::Append(line)) = journal.append_journal_event(at, &started_event("whole"))
+        let Some(RunJournalWrite::Append(line)) =
+            journal.append_run_journal_event(at, &started_event("whole"))
         else {
             panic!()
         };
@@ -235,7 +236,7 @@ mod tests {
         let mut read = RunJournalPosition::default();
         journal.begin_journal_stage().write_journal_to_file(&path);
         journal
-            .append_journal_event(Duration::ZERO, &started_event("begun"))
+            .append_run_journal_event(Duration::ZERO, &started_event("begun"))
             .unwrap()
             .write_journal_to_file(&path);
         let (mut anew, mut last) = (0, None);
@@ -243,17 +244,17 @@ mod tests {
             tokio::time::advance(PROGRESS_MIN_INTERVAL).await;
             let pace = Some(ProgressStats { done: Some(done), ..ProgressStats::default() });
             let event = StageEvent::Progress {
-                stage: Stage::Reindex,
-                step: Step::Objects,
+                stage: RunStage::Reindex,
+                step: StageStep::Objects,
                 text: "x".repeat(50),
                 pace,
             };
             journal
-                .append_journal_event(Duration::from_secs(done), &event)
+                .append_run_journal_event(Duration::from_secs(done), &event)
                 .unwrap()
                 .write_journal_to_file(&path);
             assert_eq!(
-                journal.append_journal_event(Duration::from_secs(done), &event),
+                journal.append_run_journal_event(Duration::from_secs(done), &event),
                 None,
                 "not more often than that"
             );

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::model::{
     failure::Failure,
-    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
 };
 
 use super::{
@@ -32,14 +32,14 @@ pub const OTHER_RUN: &str = "another run";
 #[derive(Debug)]
 pub enum RunLockError {
     /// Another run has it.
-    Held(Box<OtherRun>),
+    Held(Box<ConcurrentRun>),
     Failed(Failure),
 }
 
 impl From<RunLockError> for Failure {
     fn from(refused: RunLockError) -> Self {
         match refused {
-            RunLockError::Held(run) => Self::other_failure(
+            RunLockError::Held(run) => Self::new_generic_failure(
                 format!("{OTHER_RUN} on {}", run.host),
                 run.to_string(),
                 "wait for it, take it over in the wizard (t), or stop it with Ctrl-C where it runs",
@@ -74,7 +74,7 @@ impl HostStateDir {
     pub fn acquire_run_lock(&self, now: Duration, asked: &StopRequest) -> Result<LocalRunLock, RunLockError> {
         let path = self.state_dir_path().join("lock");
         let failed = |error: io::Error| {
-            RunLockError::Failed(Failure::other_failure(
+            RunLockError::Failed(Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "name another one with --state-dir DIR",
@@ -94,12 +94,12 @@ impl HostStateDir {
         asked.watch_stop_request_file(self.state_dir_path().join(STOP_REQUEST_FILE), holds);
         let mut lock = LocalRunLock {
             file,
-            holder: RunLockHolder::for_local_lock(now),
+            holder: RunLockHolder::new_local_lock_holder(now),
             journal: RunJournal::default(),
             events: self.state_dir_path().join(EVENTS_FILE),
             _held: held,
         };
-        lock.write_lock_holder();
+        lock.write_lock_holder_file();
         lock.journal.begin_journal_stage().write_journal_to_file(&lock.events);
         Ok(lock)
     }
@@ -109,9 +109,9 @@ impl HostStateDir {
     /// # Errors
     /// Where the request can't be written.
     pub fn request_other_run_stop(&self, now: Duration) -> Result<(), Failure> {
-        self.write_state_file(
+        self.write_state_dir_file(
             STOP_REQUEST_FILE,
-            RunLockHolder::for_local_lock(now).render_holder_process().as_bytes(),
+            RunLockHolder::new_local_lock_holder(now).render_holder_process().as_bytes(),
         )
         .map(drop)
     }
@@ -141,7 +141,7 @@ impl HostStateDir {
         while let Err(rustix::io::Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive)
         {
             if tokio::time::Instant::now() >= until {
-                return Err(Failure::other_failure(
+                return Err(Failure::new_generic_failure(
                     format!("{OTHER_RUN} on this host"),
                     format!(
                         "it has held {of} in {} for {} s",
@@ -163,22 +163,22 @@ fn open_lock_file(path: &Path) -> io::Result<File> {
 
 impl LocalRunLock {
     /// Says where this run stands, to whoever asks: in which stage, and whether that has come to its end.
-    pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
-        self.holder.set_lock_stage(stage, rests, now);
-        self.write_lock_holder();
+    pub fn set_run_lock_stage(&mut self, stage: Option<RunStage>, rests: bool, now: Duration) {
+        self.holder.set_run_lock_stage(stage, rests, now);
+        self.write_lock_holder_file();
         if !rests {
             self.journal.begin_journal_stage().write_journal_to_file(&self.events);
         }
     }
 
     /// Keeps an event for whoever watches.
-    pub fn record_journal_event(&mut self, now: Duration, event: &StageEvent) {
-        if let Some(lines) = self.journal.append_journal_event(now, event) {
+    pub fn append_run_journal_event(&mut self, now: Duration, event: &StageEvent) {
+        if let Some(lines) = self.journal.append_run_journal_event(now, event) {
             lines.write_journal_to_file(&self.events);
         }
     }
 
-    fn write_lock_holder(&mut self) {
+    fn write_lock_holder_file(&mut self) {
         // The lock is the kernel's; what stands in the file is for people.
         let _ = self.file.rewind();
         let _ = self.file.set_len(0);
@@ -190,11 +190,11 @@ impl LocalRunLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{host::run::state::temporary_state_dir, model::run::goal::Step};
+    use crate::{host::run::state::create_temporary_state_dir, model::run::goal::StageStep};
 
     const NOW: Duration = Duration::from_mins(29_924_445);
 
-    fn expect_lock_held(state: &HostStateDir, now: Duration) -> OtherRun {
+    fn expect_lock_held(state: &HostStateDir, now: Duration) -> ConcurrentRun {
         match state.acquire_run_lock(now, &StopRequest::default()) {
             Err(RunLockError::Held(run)) => *run,
             other => panic!("{other:?}"),
@@ -203,9 +203,9 @@ mod tests {
 
     #[test]
     fn a_second_run_is_told_who_runs_since_when_and_where() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         let mut lock = state.acquire_run_lock(NOW, &StopRequest::default()).unwrap();
-        lock.set_lock_stage(Some(Stage::GoLive), false, NOW + Duration::from_mins(1));
+        lock.set_run_lock_stage(Some(RunStage::GoLive), false, NOW + Duration::from_mins(1));
         let run = expect_lock_held(&state, NOW + Duration::from_mins(3));
         let pid = format!("process {} (", std::process::id());
         assert!(run.who.starts_with(&pid), "{run}");
@@ -219,16 +219,17 @@ mod tests {
 
     #[test]
     fn what_a_run_says_is_heard_by_whoever_watches_it() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         let mut lock = state.acquire_run_lock(NOW, &StopRequest::default()).unwrap();
         let mut read = journal::RunJournalPosition::default();
         assert!(state.read_new_journal_events(&mut read).events.is_empty());
-        let event = StageEvent::Started { stage: Stage::Secret, step: Step::Secret, text: "a secret".into() };
-        lock.set_lock_stage(Some(Stage::Secret), false, NOW);
-        lock.record_journal_event(NOW, &event);
+        let event =
+            StageEvent::Started { stage: RunStage::Secret, step: StageStep::Secret, text: "a secret".into() };
+        lock.set_run_lock_stage(Some(RunStage::Secret), false, NOW);
+        lock.append_run_journal_event(NOW, &event);
         let news = state.read_new_journal_events(&mut read);
         assert!(news.restarted && news.events == [(NOW, event)], "{news:?}");
-        lock.set_lock_stage(Some(Stage::Secret), true, NOW);
+        lock.set_run_lock_stage(Some(RunStage::Secret), true, NOW);
         assert!(!state.read_new_journal_events(&mut read).restarted, "what ended can still be read");
         assert_eq!(
             fs::metadata(state.state_dir_path().join(EVENTS_FILE)).unwrap().permissions().mode() & 0o777,
@@ -238,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_hears_who_asks_it_to_end_and_none_that_asked_the_one_before() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         state.request_other_run_stop(NOW).unwrap();
         let asked = StopRequest::default();
         let lock = state.acquire_run_lock(NOW, &asked).unwrap();
@@ -248,12 +249,12 @@ mod tests {
         let who = asked.wait_for_stop_requester().await;
         assert!(who.starts_with(&format!("process {} (", std::process::id())), "{who}");
         drop(lock);
-        assert_eq!(state.read_state_file(STOP_REQUEST_FILE), None);
+        assert_eq!(state.read_state_dir_file(STOP_REQUEST_FILE), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_one_at_a_time_and_waited_for_a_while() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         let first = state.acquire_config_write_lock("turn", Duration::from_secs(1)).await.unwrap();
         assert!(state.acquire_config_write_lock("another", Duration::ZERO).await.is_ok());
         let failure = state.acquire_config_write_lock("turn", Duration::from_secs(3)).await.unwrap_err();
@@ -268,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_no_lock_can_be_kept_nobody_waits() {
-        let (root, state) = temporary_state_dir();
+        let (root, state) = create_temporary_state_dir();
         fs::remove_dir_all(root.path().join("a")).unwrap();
         assert!(state.acquire_config_write_lock("turn", Duration::ZERO).await.is_ok());
     }

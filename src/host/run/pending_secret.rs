@@ -12,8 +12,8 @@ impl Host {
     /// # Errors
     /// Where the state directory doesn't take it.
     pub fn store_pending_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
-        self.state.write_state_file(
-            &self.host_note_file_name(PENDING_SECRET_NOTE),
+        self.state.write_state_dir_file(
+            &self.build_host_note_file_name(PENDING_SECRET_NOTE),
             secret.expose_secret().as_bytes(),
         )
     }

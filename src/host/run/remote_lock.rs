@@ -22,7 +22,7 @@ use crate::{
         Host, HostTransport, SshClient, environment::clock::HostClock, paths::ROOT_STATE_DIR,
         transport::ssh::SshScriptSession,
     },
-    model::run::{event::StageEvent, goal::Stage},
+    model::run::{event::StageEvent, goal::RunStage},
 };
 
 /// How long the host may take to answer whether the lock is held.
@@ -48,34 +48,34 @@ impl RemoteRunLock {
     }
 
     /// Says there where this run stands.
-    pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool) {
-        self.holder.set_lock_stage(stage, rests, self.clock.current_host_time());
-        self.send_lock_line(format!("holder {}\n", self.holder.render_lock_holder_json()));
+    pub fn set_run_lock_stage(&mut self, stage: Option<RunStage>, rests: bool) {
+        self.holder.set_run_lock_stage(stage, rests, self.clock.current_host_time());
+        self.send_line_to_remote_lock(format!("holder {}\n", self.holder.render_lock_holder_json()));
         if !rests {
             let lines = self.journal.begin_journal_stage();
-            self.send_journal_write(lines);
+            self.send_journal_to_remote_host(lines);
         }
     }
 
     /// Keeps an event there for whoever watches.
-    pub fn record_journal_event(&mut self, event: &StageEvent) {
-        if let Some(lines) = self.journal.append_journal_event(self.clock.current_host_time(), event) {
-            self.send_journal_write(lines);
+    pub fn append_run_journal_event(&mut self, event: &StageEvent) {
+        if let Some(lines) = self.journal.append_run_journal_event(self.clock.current_host_time(), event) {
+            self.send_journal_to_remote_host(lines);
         }
     }
 
-    fn send_journal_write(&self, lines: RunJournalWrite) {
+    fn send_journal_to_remote_host(&self, lines: RunJournalWrite) {
         let (mut verb, text) = match lines {
             RunJournalWrite::Overwrite(text) => ("anew", text),
             RunJournalWrite::Append(text) => ("event", text),
         };
         for line in text.lines() {
-            self.send_lock_line(format!("{verb} {line}\n"));
+            self.send_line_to_remote_lock(format!("{verb} {line}\n"));
             verb = "event";
         }
     }
 
-    fn send_lock_line(&self, line: String) {
+    fn send_line_to_remote_lock(&self, line: String) {
         // Where the line has dropped, the lock is gone too, and is taken again with the next stage.
         let _ = self.lines.send(line);
     }
@@ -119,7 +119,7 @@ impl Host {
             Some(RemoteLockAttempt::HeldBy(text)) => Err(RunLockError::Held(Box::new(parse_lock_holder(
                 &text,
                 self.clock.current_host_time(),
-                line.host_name(),
+                line.remote_host_name(),
             )))),
         }
     }
@@ -139,16 +139,16 @@ async fn try_acquire_remote_lock(
     clock: &HostClock,
     asked: &StopRequest,
 ) -> Option<RemoteLockAttempt> {
-    let holder = RunLockHolder::for_remote_lock(clock.current_host_time());
+    let holder = RunLockHolder::new_remote_lock_holder(clock.current_host_time());
     let mut session = line
-        .start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.render_lock_holder_json()])
+        .start_ssh_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.render_lock_holder_json()])
         .await?;
     let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_script_line()).await.ok()??;
     let SshScriptSession { child, stdin, lines: mut heard, .. } = session;
     match said.as_str() {
         "holds" => {
             let (lines, told) = mpsc::unbounded_channel();
-            tokio::spawn(exchange_lock_messages(stdin, heard, told, asked.clone()));
+            tokio::spawn(exchange_remote_lock_messages(stdin, heard, told, asked.clone()));
             let (clock, journal) = (clock.clone(), RunJournal::default());
             Some(RemoteLockAttempt::Acquired(Box::new(RemoteRunLock {
                 child,
@@ -167,7 +167,7 @@ async fn try_acquire_remote_lock(
 }
 
 /// Sends what is told, and hears who asks, until either end is gone. As long as this end stays open, the lock is held.
-async fn exchange_lock_messages(
+async fn exchange_remote_lock_messages(
     mut stdin: ChildStdin,
     mut heard: Lines<BufReader<ChildStdout>>,
     mut told: mpsc::UnboundedReceiver<String>,

@@ -24,7 +24,7 @@ return 0"#;
 impl<'a> RemoteHostState<'a> {
     /// Returns what is kept on the host where that is another one; none for this machine.
     #[must_use]
-    pub fn from_host(host: &'a Host) -> Option<Self> {
+    pub fn remote_state_from_host(host: &'a Host) -> Option<Self> {
         match &host.transport {
             HostTransport::Local => None,
             HostTransport::Ssh(line) => Some(Self(line)),
@@ -33,8 +33,8 @@ impl<'a> RemoteHostState<'a> {
 
     /// Returns the host's name, as the operator gave it.
     #[must_use]
-    pub fn host_name(&self) -> &str {
-        self.0.host_name()
+    pub fn remote_host_name(&self) -> &str {
+        self.0.remote_host_name()
     }
 
     /// Reads what a run left there.
@@ -52,7 +52,7 @@ impl<'a> RemoteHostState<'a> {
     pub async fn request_other_run_stop(&self, now: std::time::Duration) {
         self.write_remote_note(
             STOP_REQUEST_FILE,
-            &RunLockHolder::for_remote_lock(now).render_holder_process(),
+            &RunLockHolder::new_remote_lock_holder(now).render_holder_process(),
         )
         .await;
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     failure::Failure,
-    run::{answers::OperatorAnswers, goal::Stage},
+    run::{answers::OperatorAnswers, goal::RunStage},
 };
 
 use crate::host::{environment::clock, files::write_new_file, paths::ROOT_STATE_DIR, redact::Redactor};
@@ -33,7 +33,7 @@ pub struct HostStateDir {
 pub struct SavedRun {
     pub answers: OperatorAnswers,
     /// The stage that it was in; `None` where it went to its end.
-    pub stage: Option<Stage>,
+    pub stage: Option<RunStage>,
     /// Unix seconds.
     pub when: u64,
     /// The account and the bucket that it worked on, where it came to know them.
@@ -42,7 +42,7 @@ pub struct SavedRun {
 
 /// Returns where the state lies without `--state-dir`.
 #[must_use]
-pub fn default_state_dir() -> PathBuf {
+pub fn choose_default_state_dir() -> PathBuf {
     const STATE_DIR_NAME: &str = "packagecloud-cloudfront";
     if rustix::process::geteuid().is_root() {
         return PathBuf::from(ROOT_STATE_DIR);
@@ -59,7 +59,7 @@ impl HostStateDir {
     /// Where it can't be made, or a log that was named can't be written.
     pub fn open_state_dir(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 format!("state directory {}", dir.display()),
                 error.to_string(),
                 "name another one with --state-dir DIR",
@@ -70,7 +70,7 @@ impl HostStateDir {
             Ok(file) => Some(file),
             // A log that was asked for must be one; the usual one isn't worth stopping for.
             Err(error) if log_file.is_some() => {
-                return Err(Failure::usage_failure(
+                return Err(Failure::new_usage_failure(
                     format!("--log-file {}", path.display()),
                     error.to_string(),
                     "name a file that can be written",
@@ -101,7 +101,7 @@ impl HostStateDir {
     }
 
     /// Adds a line to the log, with its time, past the redactor. A log that can't be written stops nothing.
-    pub fn append_log(&self, now: Duration, redactor: &Redactor, line: &str) {
+    pub fn append_log_line(&self, now: Duration, redactor: &Redactor, line: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = log.as_mut() {
             let now = clock::render_utc_time(now);
@@ -111,7 +111,7 @@ impl HostStateDir {
                     format!(
                         "{now} {}
 ",
-                        redactor.redact_line(line)
+                        redactor.redact_secrets_in_line(line)
                     )
                 })
                 .collect();
@@ -137,12 +137,12 @@ impl HostStateDir {
     /// Keeps the answers and the stage for the next start; a note where that can't be done.
     pub fn write_saved_run(&self, left: &SavedRun) -> Option<String> {
         let bytes = serde_json::to_vec_pretty(left).expect("answers are plain data, whose keys are strings");
-        self.write_state_file("answers.json", &bytes).err().map(|failure| failure.to_string())
+        self.write_state_dir_file("answers.json", &bytes).err().map(|failure| failure.to_string())
     }
 
     /// Reads a file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
     #[must_use]
-    pub fn read_state_file(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read_state_dir_file(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.dir.join(name)).ok()
     }
 
@@ -150,12 +150,12 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where the disk refuses it; the old file stands then.
-    pub fn write_state_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    pub fn write_state_dir_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
         let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
         write_new_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(|error| {
             let _ = fs::remove_file(&fresh);
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "make room there, or name another --state-dir DIR",
@@ -165,7 +165,7 @@ impl HostStateDir {
     }
 
     /// Removes a file of the directory.
-    pub fn remove_state_file(&self, name: &str) {
+    pub fn remove_state_dir_file(&self, name: &str) {
         let _ = fs::remove_file(self.dir.join(name));
     }
 
@@ -173,7 +173,12 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where the disk refuses it.
-    pub fn save_replaced_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
+    pub fn save_replaced_policy_document(
+        &self,
+        now: Duration,
+        of: &str,
+        document: &str,
+    ) -> Result<PathBuf, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
         let of: String = of.chars().map(plain).collect();
         let mut name = format!("policy-{of}.{}.json", clock::render_file_timestamp(now));
@@ -182,7 +187,7 @@ impl HostStateDir {
             name = format!("policy-{of}.{}-{count}.json", clock::render_file_timestamp(now));
             count += 1;
         }
-        self.write_state_file(&name, document.as_bytes())
+        self.write_state_dir_file(&name, document.as_bytes())
     }
 
     /// Puts what `c` copied into a file of its own, 0600; says where.
@@ -190,13 +195,13 @@ impl HostStateDir {
     /// # Errors
     /// Where the disk refuses it.
     pub fn write_clipboard_file(&self, text: &str) -> Result<PathBuf, Failure> {
-        self.write_state_file("clipboard", text.as_bytes())
+        self.write_state_dir_file("clipboard", text.as_bytes())
     }
 }
 
 /// Makes one of its own, for a test.
 #[cfg(test)]
-pub(super) fn temporary_state_dir() -> (tempfile::TempDir, HostStateDir) {
+pub(super) fn create_temporary_state_dir() -> (tempfile::TempDir, HostStateDir) {
     let root = tempfile::tempdir().expect("there is room");
     let state = HostStateDir::open_state_dir(&root.path().join("a/b"), None).expect("it can be made");
     (root, state)
@@ -207,7 +212,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::model::{run::goal::Goal, secret::Secret};
+    use crate::model::{run::goal::OperatorGoal, secret::Secret};
 
     const NOW: Duration = Duration::from_mins(29_924_445);
 
@@ -217,15 +222,15 @@ mod tests {
 
     #[test]
     fn what_is_left_is_found_again_and_what_is_broken_is_ignored_with_a_note() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         assert_eq!(read_file_mode(state.state_dir_path()), 0o700);
         assert_eq!(state.read_saved_run(), (None, None));
         let answers = OperatorAnswers {
-            goal: Some(Goal::Upgrade),
+            goal: Some(OperatorGoal::Upgrade),
             bucket: Some("b".into()),
             ..OperatorAnswers::default()
         };
-        let left = SavedRun { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
+        let left = SavedRun { answers, stage: Some(RunStage::Bootstrap), when: 7, on: None };
         assert_eq!(state.write_saved_run(&left), None);
         assert_eq!(state.read_saved_run(), (Some(left), None));
         assert_eq!(read_file_mode(&state.state_dir_path().join("answers.json")), 0o600);
@@ -239,14 +244,14 @@ mod tests {
 
     #[test]
     fn the_log_holds_no_secret_and_saved_documents_are_0600() {
-        let (_root, state) = temporary_state_dir();
+        let (_root, state) = create_temporary_state_dir();
         let redactor = Redactor::default();
-        redactor.learn_secret(&Secret::new("hunter22"));
-        state.append_log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
+        redactor.learn_secret_to_redact(&Secret::new("hunter22"));
+        state.append_log_line(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
         let log = fs::read_to_string(state.state_dir_path().join("log")).unwrap();
         assert_eq!(log, "2026-11-23 20:45:00 UTC one (hidden)\n2026-11-23 20:45:00 UTC two\n");
-        let first = state.save_replaced_policy(NOW, "bucket/../x", "{}").unwrap();
-        let second = state.save_replaced_policy(NOW, "bucket/../x", "{1}").unwrap();
+        let first = state.save_replaced_policy_document(NOW, "bucket/../x", "{}").unwrap();
+        let second = state.save_replaced_policy_document(NOW, "bucket/../x", "{1}").unwrap();
         assert_eq!(first.file_name().unwrap(), "policy-bucket_.._x.20261123T204500Z.json");
         assert_eq!(fs::read_to_string(first).unwrap(), "{}", "an older one is never overwritten");
         for path in [second, state.write_clipboard_file("x").unwrap(), state.state_dir_path().join("log")] {

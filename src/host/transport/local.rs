@@ -10,9 +10,9 @@ use std::{
 
 use crate::model::failure::Failure;
 
-use crate::host::files::{file_failure, sha256_hex, write_new_file};
+use crate::host::files::{build_file_failure, sha256_hex, write_new_file};
 
-/// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::HostTransport::replace_file`] says.
+/// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::HostTransport::replace_file_if_unchanged`] says.
 ///
 /// # Errors
 /// Where the file moved or the disk refuses it; it is as it was then.
@@ -22,23 +22,24 @@ pub(super) fn replace_local_file(
     bytes: &[u8],
     backup: &Path,
 ) -> Result<(), Failure> {
-    let target = fs::canonicalize(path).map_err(|error| file_failure(path, &error))?;
-    let old = read_if_unchanged(path, &target, seen)?;
-    let meta = fs::metadata(&target).map_err(|error| file_failure(path, &error))?;
+    let target = fs::canonicalize(path).map_err(|error| build_file_failure(path, &error))?;
+    let old = read_file_if_unchanged(path, &target, seen)?;
+    let meta = fs::metadata(&target).map_err(|error| build_file_failure(path, &error))?;
     write_new_file(backup, &old).map_err(|error| match error.kind() {
         // Another run chose the same name within the same second, and writes now.
-        io::ErrorKind::AlreadyExists => {
-            Failure::drift_failure(path.display().to_string(), "another run changes it at this moment")
-        }
-        _ => file_failure(backup, &error),
+        io::ErrorKind::AlreadyExists => Failure::new_plan_drift_failure(
+            path.display().to_string(),
+            "another run changes it at this moment",
+        ),
+        _ => build_file_failure(backup, &error),
     })?;
     // It is as secret as the file, and its owner's.
     let _ = lchown(backup, Some(meta.uid()), Some(meta.gid()));
-    let fresh = temporary_sibling_path(&target);
-    let placed = write_replacement(&fresh, bytes, &target, &meta)
-        .map_err(|error| file_failure(path, &error))
-        .and_then(|()| read_if_unchanged(path, &target, seen))
-        .and_then(|_| fs::rename(&fresh, &target).map_err(|error| file_failure(path, &error)));
+    let fresh = build_temporary_sibling_path(&target);
+    let placed = write_replacement_file(&fresh, bytes, &target, &meta)
+        .map_err(|error| build_file_failure(path, &error))
+        .and_then(|()| read_file_if_unchanged(path, &target, seen))
+        .and_then(|_| fs::rename(&fresh, &target).map_err(|error| build_file_failure(path, &error)));
     if let Err(failure) = placed {
         // Nothing was replaced, so neither is needed; what can't be removed does no harm.
         let _ = fs::remove_file(&fresh);
@@ -55,26 +56,26 @@ pub(super) fn replace_local_file(
 }
 
 /// The file's bytes, where they are still those that were seen.
-fn read_if_unchanged(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
-    let bytes = fs::read(target).map_err(|error| file_failure(path, &error))?;
+fn read_file_if_unchanged(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = fs::read(target).map_err(|error| build_file_failure(path, &error))?;
     if sha256_hex(&bytes) == seen {
         Ok(bytes)
     } else {
-        Err(Failure::drift_failure(
+        Err(Failure::new_plan_drift_failure(
             path.display().to_string(),
             "it was changed since it was read, so it was not overwritten",
         ))
     }
 }
 
-fn temporary_sibling_path(target: &Path) -> PathBuf {
+fn build_temporary_sibling_path(target: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
     name.push(format!(".{:016x}.new", fastrand::u64(..)));
     target.with_file_name(name)
 }
 
-fn write_replacement(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {
+fn write_replacement_file(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {
     write_new_file(fresh, bytes)?;
     let file = OpenOptions::new().write(true).open(fresh)?;
     let own = file.metadata()?;

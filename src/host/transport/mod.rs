@@ -14,7 +14,7 @@ use std::{
 
 use ssh::SshClient;
 
-use super::{files::file_failure, paths::USUAL_PROGRAM_DIRS};
+use super::{files::build_file_failure, paths::USUAL_PROGRAM_DIRS};
 use crate::model::failure::Failure;
 
 /// How long a program that changes nothing may take.
@@ -36,13 +36,13 @@ impl HostTransport {
     pub fn remote_host_name(&self) -> Option<&str> {
         match self {
             Self::Local => None,
-            Self::Ssh(line) => Some(line.host_name()),
+            Self::Ssh(line) => Some(line.remote_host_name()),
         }
     }
 
     /// Returns the line to another host.
     #[must_use]
-    pub fn as_ssh(&self) -> Option<&SshClient> {
+    pub fn as_ssh_client(&self) -> Option<&SshClient> {
         match self {
             Self::Local => None,
             Self::Ssh(line) => Some(line),
@@ -55,7 +55,7 @@ impl HostTransport {
     /// Where it isn't there or can't be read.
     pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Local => fs::read(path).map_err(|error| file_failure(path, &error)),
+            Self::Local => fs::read(path).map_err(|error| build_file_failure(path, &error)),
             Self::Ssh(line) => line.read_file(path).await,
         }
     }
@@ -71,7 +71,7 @@ impl HostTransport {
         paths: &[PathBuf],
     ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
         match self {
-            Self::Local => Ok((self.read_file(path).await?, self.find_existing(paths).await)),
+            Self::Local => Ok((self.read_file(path).await?, self.find_existing_paths(paths).await)),
             Self::Ssh(line) => line.read_file_and_find_existing(path, paths).await,
         }
     }
@@ -83,7 +83,7 @@ impl HostTransport {
     ///
     /// # Errors
     /// Where the file moved or can't be written; it is as it was then.
-    pub async fn replace_file(
+    pub async fn replace_file_if_unchanged(
         &self,
         path: &Path,
         seen: &str,
@@ -92,7 +92,7 @@ impl HostTransport {
     ) -> Result<(), Failure> {
         match self {
             Self::Local => local::replace_local_file(path, seen, bytes, backup),
-            Self::Ssh(line) => line.replace_file(path, seen, bytes, backup).await,
+            Self::Ssh(line) => line.replace_file_if_unchanged(path, seen, bytes, backup).await,
         }
     }
 
@@ -103,7 +103,7 @@ impl HostTransport {
     pub async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let mut names: Vec<String> = match self {
             Self::Local => {
-                let entries = fs::read_dir(dir).map_err(|error| file_failure(dir, &error))?;
+                let entries = fs::read_dir(dir).map_err(|error| build_file_failure(dir, &error))?;
                 entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
             }
             Self::Ssh(line) => line.list_dir(dir).await?,
@@ -127,17 +127,17 @@ impl HostTransport {
     }
 
     /// Finds which of the paths are there, in their order.
-    pub async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+    pub async fn find_existing_paths(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         match self {
             Self::Local => paths.iter().filter(|path| path.exists()).cloned().collect(),
-            Self::Ssh(line) => line.find_existing(paths).await,
+            Self::Ssh(line) => line.find_existing_paths(paths).await,
         }
     }
 
     /// Finds where a program lies: as named where the name has a slash, else in `PATH` and the usual directories.
-    pub async fn find_program(&self, name: &str) -> Option<PathBuf> {
+    pub async fn find_program_path(&self, name: &str) -> Option<PathBuf> {
         if let Self::Ssh(line) = self {
-            return line.find_program(name).await;
+            return line.find_program_path(name).await;
         }
         let runs = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)

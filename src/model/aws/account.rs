@@ -104,7 +104,7 @@ pub struct DnsRecord {
 impl DnsRecord {
     /// Renders it as a zone file has it.
     #[must_use]
-    pub fn to_zone_line(&self) -> String {
+    pub fn render_dns_zone_line(&self) -> String {
         format!("{} {} {}", self.name, self.kind, self.value)
     }
 }
@@ -135,7 +135,7 @@ pub fn certificate_name_covers(name: &str, domain: &str) -> bool {
 
 /// The function as our code would have it published now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploymentPackage {
+pub struct LambdaDeploymentPackage {
     /// The zip's bytes.
     pub zip: Vec<u8>,
     /// The version's description: digest and fingerprints.

@@ -77,14 +77,14 @@ pub struct DistributionBehavior {
 impl CloudFrontDistribution {
     /// Returns whether it is reached under this name: its own, or an alias.
     #[must_use]
-    pub fn has_domain_name(&self, name: &str) -> bool {
+    pub fn is_distribution_domain_name(&self, name: &str) -> bool {
         self.domain == name || self.aliases.iter().any(|alias| alias == name)
     }
 }
 
 /// A domain of one's own for packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackagesDomain {
+pub struct CustomPackagesDomain {
     pub name: String,
     /// The best that covers it, or the one that was named.
     pub certificate: AcmCertificate,

@@ -4,11 +4,11 @@ use super::{
     account::{IamRole, KmsKey, LambdaFunction},
     bucket::{ObjectEncryptionKey, ObservedBucket},
     cloudfront::{
-        CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, OriginAccessControl,
-        PackagesDomain,
+        CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, CustomPackagesDomain,
+        OriginAccessControl,
     },
 };
-use crate::model::packagecloud::settings::{SettingKey, SettingValues};
+use crate::model::packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues};
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub struct ObservedConfig {
     pub path: String,
     /// SHA-256 of its bytes, hex: the file is written only while it is this.
     pub hash: String,
-    pub values: SettingValues,
+    pub values: CloudFrontSettingValues,
     /// Values that are expressions: the key, the line's number from 1, and the line's text, secrets hidden.
-    pub expressions: Vec<(SettingKey, usize, String)>,
+    pub expressions: Vec<(CloudFrontSettingKey, usize, String)>,
     /// The tool that manages the file, `chef`, `puppet` or `ansible`, and how that was seen.
     pub managed: Option<(String, String)>,
     /// Whether the secret among the values isn't in the file yet: its tool shall write it there.
@@ -84,7 +84,7 @@ pub struct BootstrapEvidence {
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
     /// What the edge shall accept.
-    pub construction: crate::model::url::token::TokenConstruction,
+    pub construction: crate::model::url::token::UrlTokenConstruction,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -105,7 +105,7 @@ pub struct DistributionEvidence {
     /// Whether it also lets a next reader in: a change of origin access was broken off.
     pub has_next_reader: bool,
     /// The domain of one's own, where one is wanted.
-    pub packages_domain: Option<PackagesDomain>,
+    pub packages_domain: Option<CustomPackagesDomain>,
     /// What objects are encrypted under, where an origin access control reads them.
     pub keys: Vec<ObjectEncryptionKey>,
 }
@@ -115,9 +115,9 @@ pub struct DistributionEvidence {
 pub struct ConfigurationEvidence {
     pub config: ObservedConfig,
     /// The values that it shall hold.
-    pub desired: SettingValues,
+    pub desired: CloudFrontSettingValues,
     /// What each of ours was when the stage was planned, for taking it back.
-    pub before: SettingValues,
+    pub before: CloudFrontSettingValues,
     /// The other web nodes' files, in the order in which their hosts were named.
     pub others: Vec<ObservedConfig>,
 }
@@ -127,7 +127,7 @@ pub struct ConfigurationEvidence {
 pub struct RollBackEvidence {
     pub config: ObservedConfig,
     /// The values that the backup holds.
-    pub desired: SettingValues,
+    pub desired: CloudFrontSettingValues,
     /// The path of the backup to restore.
     pub backup: String,
     /// Whether it is restored byte for byte.

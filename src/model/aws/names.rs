@@ -13,9 +13,9 @@ pub const EDGE_REGION: &str = "us-east-1";
 
 /// `--name-suffix`: `[a-z0-9]{1,16}`, or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NameSuffix(Option<String>);
+pub struct ResourceNameSuffix(Option<String>);
 
-impl std::str::FromStr for NameSuffix {
+impl std::str::FromStr for ResourceNameSuffix {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
@@ -24,7 +24,7 @@ impl std::str::FromStr for NameSuffix {
         if fits {
             Ok(Self(Some(text.to_owned())))
         } else {
-            Err(Failure::usage_failure(
+            Err(Failure::new_usage_failure(
                 format!("--name-suffix {text}"),
                 "it is not 1 to 16 of a-z and 0-9",
                 "choose another suffix, such as staging",
@@ -48,7 +48,7 @@ pub fn parse_domain_name(text: &str) -> Result<String, Failure> {
     if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
         return Ok(name);
     }
-    Err(Failure::usage_failure(
+    Err(Failure::new_usage_failure(
         format!("--packages-domain {text}"),
         "it is no domain name",
         "give the bare name, such as packages.example.com, without https:// and without a path",
@@ -59,13 +59,13 @@ pub fn parse_domain_name(text: &str) -> Result<String, Failure> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceNames {
     bucket: String,
-    suffix: NameSuffix,
+    suffix: ResourceNameSuffix,
 }
 
 impl ResourceNames {
     /// Returns the names of the install of `bucket` with `suffix`.
     #[must_use]
-    pub fn new(bucket: &str, suffix: &NameSuffix) -> Self {
+    pub fn new(bucket: &str, suffix: &ResourceNameSuffix) -> Self {
         Self { bucket: bucket.to_owned(), suffix: suffix.clone() }
     }
 
@@ -75,38 +75,38 @@ impl ResourceNames {
         &self.bucket
     }
 
-    fn with_name_suffix(&self, name: &str) -> String {
+    fn append_name_suffix(&self, name: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
     }
 
     /// Returns the name of the IAM role, and of its inline policy.
     #[must_use]
-    pub fn role_name(&self) -> String {
-        self.with_name_suffix("packagecloud_cloudfront_auth")
+    pub fn function_role_name(&self) -> String {
+        self.append_name_suffix("packagecloud_cloudfront_auth")
     }
 
     /// Returns the name of the IAM role that S3 Batch Operations works as, and of its inline policy.
     #[must_use]
     pub fn batch_role_name(&self) -> String {
-        self.with_name_suffix("packagecloud_cloudfront_batch")
+        self.append_name_suffix("packagecloud_cloudfront_batch")
     }
 
     /// Returns the name of the Lambda function.
     #[must_use]
-    pub fn function_name(&self) -> String {
-        self.with_name_suffix("packagecloud_cloudfront_auth")
+    pub fn lambda_function_name(&self) -> String {
+        self.append_name_suffix("packagecloud_cloudfront_auth")
     }
 
     /// Returns the name of the KMS alias, with its `alias/`.
     #[must_use]
     pub fn kms_alias_name(&self) -> String {
-        self.with_name_suffix("alias/packagecloud_cloudfront")
+        self.append_name_suffix("alias/packagecloud_cloudfront")
     }
 
     /// Returns the name of the cache policy; its Comment is [`Self::cache_policy_comment`].
     #[must_use]
     pub fn cache_policy_name(&self) -> String {
-        self.with_name_suffix("packagecloud_cloudfront")
+        self.append_name_suffix("packagecloud_cloudfront")
     }
 
     /// Returns the Comment of the cache policy.
@@ -129,7 +129,7 @@ impl ResourceNames {
 
     /// Returns the Comment of the origin access identity and of the distribution; the identity's caller reference too.
     #[must_use]
-    pub fn resource_comment(&self) -> String {
+    pub fn distribution_and_identity_comment(&self) -> String {
         self.comment_with_suffix(&format!("packagecloud-cloudfront {}", self.bucket))
     }
 
@@ -139,19 +139,19 @@ impl ResourceNames {
 
     /// Returns the Sid of the bucket policy's statement that lets CloudFront read.
     #[must_use]
-    pub fn object_read_sid(&self) -> String {
+    pub fn object_read_statement_sid(&self) -> String {
         format!("PackagecloudCloudFrontRead{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 
     /// Returns the Sid of the bucket policy's statement that lets CloudFront list.
     #[must_use]
-    pub fn bucket_list_sid(&self) -> String {
+    pub fn bucket_list_statement_sid(&self) -> String {
         format!("PackagecloudCloudFrontList{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 
     /// Returns the tags that every taggable resource carries, as key and value.
     #[must_use]
-    pub fn resource_tags(&self) -> [(&'static str, &str); 2] {
+    pub fn build_resource_tags(&self) -> [(&'static str, &str); 2] {
         [(COST_TAG, &self.bucket), (MARKER_TAG, &self.bucket)]
     }
 }

@@ -46,12 +46,14 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{aws::names::ResourceNames, iam::access::list_required_permissions, run::goal::Goal};
+    use crate::model::{
+        aws::names::ResourceNames, iam::access::list_required_permissions, run::goal::OperatorGoal,
+    };
 
     #[test]
     fn the_policy_that_suffices_fits_and_names_every_need_once() {
         let names = ResourceNames::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
-        for goal in [Goal::Install, Goal::Upgrade, Goal::RollBack] {
+        for goal in [OperatorGoal::Install, OperatorGoal::Upgrade, OperatorGoal::RollBack] {
             let needs = list_required_permissions(goal, &names, "123456789012");
             let text = render_least_privilege_policy(&needs);
             assert!(text.len() <= 6144, "{goal:?}: {}", text.len());

@@ -9,10 +9,11 @@ mod meaning;
 use serde_json::{Value, json};
 
 pub use bucket::{
-    BucketReader, build_bucket_policy_statements, find_our_canonical_users, grants_read_access,
-    has_next_reader, merge_bucket_policy, merge_bucket_policy_for_both_readers,
+    CloudFrontBucketReader, build_bucket_policy_statements, find_our_canonical_users,
+    grants_cloudfront_read_access, has_next_bucket_reader_statements, merge_bucket_policy,
+    merge_bucket_policy_for_both_readers,
 };
-pub use deny::{DenyFinding, find_cloudfront_denials};
+pub use deny::{BucketDenyFinding, find_cloudfront_denials};
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
 
 use crate::model::{
@@ -69,7 +70,7 @@ pub(crate) fn extract_policy_statements(document: &Value) -> Vec<Value> {
 /// Where it isn't JSON.
 pub fn parse_policy_json(text: &str, what: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::other_failure(
+        Failure::new_generic_failure(
             what,
             format!("the policy is not JSON: {error}"),
             "look at it in the AWS console, and mend it",
@@ -144,8 +145,10 @@ pub fn add_missing_trusted_services(trust: &Value) -> Value {
 /// Returns the role's inline policy: that key under the bucket's context, and its own log groups in every region.
 #[must_use]
 pub fn build_function_role_policy(names: &ResourceNames, key_arn: &str, account: &str) -> Value {
-    let group =
-        format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function_name());
+    let group = format!(
+        "arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}",
+        names.lambda_function_name()
+    );
     build_policy_document(&[
         json!({
             "Sid": "PackagecloudCloudFrontDecrypt",
@@ -257,7 +260,7 @@ pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
 #[must_use]
 pub fn build_bucket_kms_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
     json!({
-        "Sid": names.object_read_sid(),
+        "Sid": names.object_read_statement_sid(),
         "Effect": "Allow",
         "Principal": { "Service": "cloudfront.amazonaws.com" },
         "Action": "kms:Decrypt",

@@ -70,15 +70,15 @@ impl ObjectClassifier {
     pub fn new(all_keys: bool, packages: &[String], metadata: &[String]) -> Result<Self, Failure> {
         Ok(Self {
             all_keys,
-            packages: build_glob_set("--package-glob", packages)?,
-            metadata: build_glob_set("--metadata-glob", metadata)?,
+            packages: build_object_key_globs("--package-glob", packages)?,
+            metadata: build_object_key_globs("--metadata-glob", metadata)?,
         })
     }
 
     /// Returns what `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
     pub fn classify_key(&self, key: &str) -> ObjectCacheClass {
-        if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_key(key) {
+        if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_object_key(key) {
             ObjectCacheClass::Foreign
         } else if self.metadata.is_match(key) {
             ObjectCacheClass::Metadata
@@ -90,9 +90,9 @@ impl ObjectClassifier {
     }
 }
 
-fn build_glob_set(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
+fn build_object_key_globs(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
     let unreadable = |pattern: &str, error: &globset::Error| {
-        Failure::usage_failure(
+        Failure::new_usage_failure(
             format!("{option} {pattern}"),
             error.kind().to_string(),
             "write it as a shell glob, such as '*/installers/*'",
@@ -113,7 +113,7 @@ pub const BATCH_KEY_PREFIX: &str = "packagecloud-cloudfront/";
 
 /// Returns whether `key` is `<owner id>/<repository id>/…`.
 #[must_use]
-pub fn is_packagecloud_key(key: &str) -> bool {
+pub fn is_packagecloud_object_key(key: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = key.splitn(3, '/');
     parts.next().is_some_and(number) && parts.next().is_some_and(number) && parts.next().is_some()

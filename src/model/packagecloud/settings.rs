@@ -7,14 +7,14 @@ pub const RAILS_HASH: &str = "packagecloud_rails";
 
 /// One of the four keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SettingKey {
+pub enum CloudFrontSettingKey {
     Enabled,
     Secret,
     DistributionId,
     PackagesDomain,
 }
 
-impl SettingKey {
+impl CloudFrontSettingKey {
     pub const ALL: [Self; 4] = [Self::Enabled, Self::Secret, Self::DistributionId, Self::PackagesDomain];
 
     /// Returns the key in the hash: `cloudfront_enabled`.
@@ -31,37 +31,37 @@ impl SettingKey {
 
 /// The four values; `None` is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SettingValues {
+pub struct CloudFrontSettingValues {
     pub enabled: Option<bool>,
     pub secret: Option<Secret>,
     pub distribution_id: Option<String>,
     pub packages_domain: Option<String>,
 }
 
-impl SettingValues {
+impl CloudFrontSettingValues {
     /// Returns one value as Ruby source: `true`, or a single-quoted string. The secret comes as it is: whoever prints
     /// this asks first.
     #[must_use]
-    pub fn render_setting_as_ruby(&self, key: SettingKey) -> Option<String> {
+    pub fn render_setting_as_ruby(&self, key: CloudFrontSettingKey) -> Option<String> {
         let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
         match key {
-            SettingKey::Enabled => self.enabled.map(|on| on.to_string()),
-            SettingKey::Secret => self.secret.as_ref().map(|secret| quoted(secret.expose_secret())),
-            SettingKey::DistributionId => self.distribution_id.as_deref().map(quoted),
-            SettingKey::PackagesDomain => self.packages_domain.as_deref().map(quoted),
+            CloudFrontSettingKey::Enabled => self.enabled.map(|on| on.to_string()),
+            CloudFrontSettingKey::Secret => self.secret.as_ref().map(|secret| quoted(secret.expose_secret())),
+            CloudFrontSettingKey::DistributionId => self.distribution_id.as_deref().map(quoted),
+            CloudFrontSettingKey::PackagesDomain => self.packages_domain.as_deref().map(quoted),
         }
     }
 
     /// Returns the edits that bring `keys` to these values, as Ruby source; a value that isn't there is left out.
     #[must_use]
-    pub fn render_setting_edits(&self, keys: &[SettingKey]) -> Vec<(SettingKey, String)> {
+    pub fn render_setting_edits(&self, keys: &[CloudFrontSettingKey]) -> Vec<(CloudFrontSettingKey, String)> {
         keys.iter().filter_map(|&key| self.render_setting_as_ruby(key).map(|value| (key, value))).collect()
     }
 
     /// Returns the lines to have in packagecloud.rb, for those values that are there.
     #[must_use]
     pub fn render_setting_assignments(&self) -> Vec<String> {
-        SettingKey::ALL
+        CloudFrontSettingKey::ALL
             .iter()
             .filter_map(|&key| {
                 self.render_setting_as_ruby(key)

@@ -2,10 +2,10 @@
 //!
 //! Each sets the assignments in the file that the tool templates; a secret belongs into the tool's own vault.
 
-use super::settings::{RAILS_HASH, SettingKey, SettingValues};
+use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH};
 
-fn setting_ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
-    SettingKey::ALL
+fn render_setting_ruby_pairs(values: &CloudFrontSettingValues) -> Vec<(&'static str, String)> {
+    CloudFrontSettingKey::ALL
         .iter()
         .filter_map(|&key| values.render_setting_as_ruby(key).map(|value| (key.setting_name(), value)))
         .collect()
@@ -13,7 +13,7 @@ fn setting_ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
 
 /// Renders the values as `tool` wants them; as Ruby for one that isn't known.
 #[must_use]
-pub fn render_config_snippet(tool: &str, values: &SettingValues) -> String {
+pub fn render_config_snippet(tool: &str, values: &CloudFrontSettingValues) -> String {
     match tool {
         "chef" => render_chef_snippet(values),
         "puppet" => render_puppet_snippet(values),
@@ -24,8 +24,8 @@ pub fn render_config_snippet(tool: &str, values: &SettingValues) -> String {
 
 /// Attributes for a chef recipe or role.
 #[must_use]
-pub fn render_chef_snippet(values: &SettingValues) -> String {
-    let lines: Vec<String> = setting_ruby_pairs(values)
+pub fn render_chef_snippet(values: &CloudFrontSettingValues) -> String {
+    let lines: Vec<String> = render_setting_ruby_pairs(values)
         .iter()
         .map(|(key, value)| format!("default['packagecloud']['rails']['{key}'] = {value}"))
         .collect();
@@ -34,8 +34,8 @@ pub fn render_chef_snippet(values: &SettingValues) -> String {
 
 /// Renders `file_line` resources, which puppetlabs-stdlib has.
 #[must_use]
-pub fn render_puppet_snippet(values: &SettingValues) -> String {
-    let resources: Vec<String> = setting_ruby_pairs(values)
+pub fn render_puppet_snippet(values: &CloudFrontSettingValues) -> String {
+    let resources: Vec<String> = render_setting_ruby_pairs(values)
         .iter()
         .map(|(key, value)| {
             let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('\\', "\\\\").replace('\'', "\\'");
@@ -49,12 +49,12 @@ pub fn render_puppet_snippet(values: &SettingValues) -> String {
 
 /// Renders a task for ansible.builtin.lineinfile.
 #[must_use]
-pub fn render_ansible_snippet(values: &SettingValues) -> String {
+pub fn render_ansible_snippet(values: &CloudFrontSettingValues) -> String {
     // The assignment itself, at a line's start: a comment that names the key is no assignment.
     let mut text = format!(
         "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"^{RAILS_HASH}\\\\[.{{{{ item.key }}}}.\\\\]\"\n    line: \"{{{{ item.line }}}}\"\n  loop:\n",
     );
-    for (key, value) in setting_ruby_pairs(values) {
+    for (key, value) in render_setting_ruby_pairs(values) {
         let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('"', "\\\"");
         text.push_str(&format!("    - key: '{key}'\n      line: \"{line}\"\n"));
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_tool_gets_all_four() {
-        let values = SettingValues {
+        let values = CloudFrontSettingValues {
             enabled: Some(true),
             secret: Some(Secret::new("c2Vj")),
             distribution_id: Some("E1".into()),
@@ -77,7 +77,7 @@ mod tests {
         for text in
             [render_chef_snippet(&values), render_puppet_snippet(&values), render_ansible_snippet(&values)]
         {
-            for key in SettingKey::ALL {
+            for key in CloudFrontSettingKey::ALL {
                 assert!(text.contains(key.setting_name()), "{text}");
             }
             assert!(text.contains("d1.cloudfront.net"), "{text}");

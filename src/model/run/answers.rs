@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{goal::Goal, plan::Consent, welcome::IdentitySource};
-use crate::model::{aws::names::NameSuffix, url::token::TokenConstruction};
+use super::{goal::OperatorGoal, plan::RequiredConsent, welcome::AwsIdentitySource};
+use crate::model::{aws::names::ResourceNameSuffix, url::token::UrlTokenConstruction};
 
 /// How CloudFront gets at the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -42,21 +42,21 @@ pub enum ManagedFileAction {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperatorAnswers {
-    pub goal: Option<Goal>,
+    pub goal: Option<OperatorGoal>,
     /// The ARN of the identity that the last run used.
     pub identity: Option<String>,
     pub account: Option<String>,
     pub profile: Option<String>,
     pub bucket: Option<String>,
     pub region: Option<String>,
-    pub suffix: NameSuffix,
+    pub suffix: ResourceNameSuffix,
     pub origin_access: OriginAccess,
     pub packages_domain: Option<String>,
     /// The ACM certificate for it, by ARN; else one is found by its names.
     pub certificate: Option<String>,
     pub permissions_boundary: Option<String>,
     pub probe_url: Option<String>,
-    pub construction: Option<TokenConstruction>,
+    pub construction: Option<UrlTokenConstruction>,
     #[serde(skip)]
     pub prepare: bool,
     /// The function version that was named to be associated; else the one that the bootstrap finds right.
@@ -65,13 +65,13 @@ pub struct OperatorAnswers {
     pub reindex: ReindexAnswers,
     /// Which of the credentials found are used, where the operator chose.
     #[serde(skip)]
-    pub source: Option<IdentitySource>,
+    pub source: Option<AwsIdentitySource>,
     /// What is rolled back to; chosen for this run alone.
     #[serde(skip)]
     pub roll_back: RollBackAnswers,
     /// Given for this run alone.
     #[serde(skip)]
-    pub consents: GivenConsents,
+    pub consents: OperatorConsents,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ pub struct RollBackAnswers {
 
 /// What was consented to, beyond `--yes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GivenConsents {
+pub struct OperatorConsents {
     pub adopt: bool,
     pub adopt_bucket_key: bool,
     pub new_secret: bool,
@@ -111,19 +111,19 @@ pub struct GivenConsents {
     pub confirm_bucket: Option<String>,
 }
 
-impl GivenConsents {
+impl OperatorConsents {
     /// Returns whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
     #[must_use]
-    pub fn has_consent(&self, consent: Consent, bucket: &str) -> bool {
+    pub fn has_consent(&self, consent: RequiredConsent, bucket: &str) -> bool {
         match consent {
-            Consent::Adopt => self.adopt,
-            Consent::AdoptBucketKey => self.adopt_bucket_key,
-            Consent::NewSecret => self.new_secret,
-            Consent::Unproven => self.unproven,
-            Consent::Managed => self.managed.is_some(),
-            Consent::OverrideExpression => self.override_expression,
-            Consent::OtherBucket => self.other_bucket,
-            Consent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
+            RequiredConsent::Adopt => self.adopt,
+            RequiredConsent::AdoptBucketKey => self.adopt_bucket_key,
+            RequiredConsent::NewSecret => self.new_secret,
+            RequiredConsent::Unproven => self.unproven,
+            RequiredConsent::Managed => self.managed.is_some(),
+            RequiredConsent::OverrideExpression => self.override_expression,
+            RequiredConsent::OtherBucket => self.other_bucket,
+            RequiredConsent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
         }
     }
 }

@@ -53,29 +53,33 @@ pub struct CheckResult {
 
 impl CheckResult {
     /// Returns a check that passed.
-    pub fn passed_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new_passed_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Pass, detail: detail.into(), next: String::new() }
     }
 
     /// Returns a check that failed, with the next move.
-    pub fn failed_check(name: impl Into<String>, detail: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new_failed_check(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self { name: name.into(), result: CheckVerdict::Fail, detail: detail.into(), next: next.into() }
     }
 
     /// Returns a check that could not be asked.
-    pub fn unknown_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new_unknown_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Unknown, detail: detail.into(), next: String::new() }
     }
 
     /// Returns whether it is the check `id`.
     #[must_use]
-    pub fn has_id(&self, id: CheckId) -> bool {
+    pub fn has_check_id(&self, id: CheckId) -> bool {
         self.name == id.name()
     }
 
     /// Returns whether it is of a permission: its name is the action, `kms:CreateKey`.
     #[must_use]
-    pub fn is_of_permission(&self) -> bool {
+    pub fn is_permission_check(&self) -> bool {
         self.name.contains(':')
     }
 

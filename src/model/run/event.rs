@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     check::CheckResult,
-    goal::{Stage, Step},
+    goal::{RunStage, StageStep},
     tally::NameTally,
 };
 use crate::model::failure::Failure;
@@ -65,7 +65,7 @@ pub struct ProgressStats {
 /// What a step waits for that stands still because AWS no longer accepts the credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CredentialNeed {
+pub enum CredentialRenewalNeed {
     /// Fresh ones where they came from: it goes on by itself.
     Renewal,
     /// A code of this device.
@@ -79,41 +79,41 @@ pub enum CredentialNeed {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum StageEvent {
     /// A step began. Every step that began finishes or fails before the stage ends.
-    Started { stage: Stage, step: Step, text: String },
+    Started { stage: RunStage, step: StageStep, text: String },
     /// A step goes on; may be dropped by a face that is behind.
     Progress {
-        stage: Stage,
-        step: Step,
+        stage: RunStage,
+        step: StageStep,
         text: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         pace: Option<ProgressStats>,
     },
     /// A step stands still until AWS accepts the credentials again; what is done stands.
-    Waiting { stage: Stage, step: Step, text: String, failure: Failure, wants: CredentialNeed },
+    Waiting { stage: RunStage, step: StageStep, text: String, failure: Failure, wants: CredentialRenewalNeed },
     /// A step is done, and stands.
-    Finished { stage: Stage, step: Step, text: String },
+    Finished { stage: RunStage, step: StageStep, text: String },
     /// A step failed; `failure` holds the next move.
-    Failed { stage: Stage, step: Step, failure: Failure },
+    Failed { stage: RunStage, step: StageStep, failure: Failure },
     /// A check has its result.
     Check {
         #[serde(skip, default = "default_check_stage")]
-        stage: Stage,
+        stage: RunStage,
         #[serde(flatten)]
         check: CheckResult,
     },
     /// The stage is over; nothing of it follows.
-    Ended { stage: Stage, step: Option<Step>, end: StageEnd, text: String },
+    Ended { stage: RunStage, step: Option<StageStep>, end: StageEnd, text: String },
 }
 
 /// A check says no stage of its own; whoever reads one back knows it.
-fn default_check_stage() -> Stage {
-    Stage::Verify
+fn default_check_stage() -> RunStage {
+    RunStage::Verify
 }
 
 impl StageEvent {
     /// Returns the step that it is of, where it is of one.
     #[must_use]
-    pub fn event_step(&self) -> Option<Step> {
+    pub fn step_of_event(&self) -> Option<StageStep> {
         match self {
             Self::Started { step, .. }
             | Self::Progress { step, .. }
@@ -126,7 +126,7 @@ impl StageEvent {
 
     /// Returns the stage that it is of.
     #[must_use]
-    pub fn event_stage(&self) -> Stage {
+    pub fn stage_of_event(&self) -> RunStage {
         match self {
             Self::Started { stage, .. }
             | Self::Progress { stage, .. }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Goal {
+pub enum OperatorGoal {
     /// CloudFront on, on an installation that writes Cache-Control itself from its first object on.
     Install,
     /// CloudFront on, with the reindex of what is there already.
@@ -16,10 +16,10 @@ pub enum Goal {
     RollBack,
 }
 
-/// A stage is a screen; a [`Step`] is a line on it.
+/// A stage is a screen; a [`StageStep`] is a line on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum RunStage {
     Access,
     Overview,
     Reindex,
@@ -36,7 +36,7 @@ pub enum Stage {
 /// A line on a stage's screen: one thing that is kept, made, changed or proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum StageStep {
     // access
     Identity,
     Bucket,
@@ -79,11 +79,11 @@ pub enum Step {
     Checks,
 }
 
-impl Goal {
+impl OperatorGoal {
     /// Returns the stages, in order.
     #[must_use]
-    pub fn goal_stages(self) -> &'static [Stage] {
-        use Stage::{
+    pub fn stages_of_goal(self) -> &'static [RunStage] {
+        use RunStage::{
             Access, Bootstrap, Configuration, Disable, Distribution, GoLive, Overview, Reindex, RollBack,
             Secret, Verify,
         };
@@ -111,7 +111,7 @@ impl Goal {
     }
 }
 
-impl Stage {
+impl RunStage {
     /// Returns the name as events and `--output json` spell it.
     #[must_use]
     pub fn stage_name(self) -> &'static str {
@@ -149,7 +149,7 @@ impl Stage {
     }
 }
 
-impl Step {
+impl StageStep {
     /// Returns the title as a line on the screen begins: at most 22 columns.
     #[must_use]
     pub fn step_title(self) -> &'static str {

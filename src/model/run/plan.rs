@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     check::CheckResult,
-    goal::{Stage, Step},
+    goal::{RunStage, StageStep},
 };
 use crate::model::aws::evidence::StageEvidence;
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
+pub enum ResourceChangeKind {
     /// It is there and right.
     Keep,
     Create,
@@ -24,7 +24,7 @@ pub enum ChangeKind {
     Run,
 }
 
-impl ChangeKind {
+impl ResourceChangeKind {
     /// Returns the word that a line of a plan and `--output json` have.
     #[must_use]
     pub fn change_kind_name(self) -> &'static str {
@@ -42,9 +42,9 @@ impl ChangeKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedChange {
     /// The stage that makes it: an overview holds changes of all stages.
-    pub stage: Stage,
-    pub step: Step,
-    pub verb: ChangeKind,
+    pub stage: RunStage,
+    pub step: StageStep,
+    pub verb: ResourceChangeKind,
     /// What it is about: a name, an ARN, a path.
     pub target: String,
     /// Why this verb: a lower-case fragment.
@@ -56,8 +56,8 @@ pub struct PlannedChange {
 
 /// A question that only the operator can answer before a plan may be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmation {
-    pub consent: Consent,
+pub struct PlanConfirmationQuestion {
+    pub consent: RequiredConsent,
     /// The question, a whole sentence; the answer yes is the consent.
     pub question: String,
 }
@@ -65,7 +65,7 @@ pub struct Confirmation {
 /// What is never implied by `--yes` (contract section 2): each has its own flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Consent {
+pub enum RequiredConsent {
     Adopt,
     AdoptBucketKey,
     NewSecret,
@@ -76,10 +76,10 @@ pub enum Consent {
     ConfirmBucket,
 }
 
-impl Consent {
+impl RequiredConsent {
     /// Returns the flag that gives it on the command line.
     #[must_use]
-    pub fn consent_flag(self) -> &'static str {
+    pub fn consent_cli_flag(self) -> &'static str {
         match self {
             Self::Adopt => "--adopt",
             Self::AdoptBucketKey => "--adopt-bucket-key",
@@ -95,7 +95,7 @@ impl Consent {
 
 /// What `look` says of one stage, and what `apply` does: exactly this.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct StagePlan {
     pub changes: Vec<PlannedChange>,
     /// What was checked on the way: permissions, the bucket, the gate.
     pub checks: Vec<CheckResult>,
@@ -106,7 +106,7 @@ pub struct Plan {
     /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
     pub documents: Vec<PlanDocument>,
     /// What must be answered with yes before it may be applied.
-    pub confirmations: Vec<Confirmation>,
+    pub confirmations: Vec<PlanConfirmationQuestion>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
     pub observed: StageEvidence,
 }
@@ -135,7 +135,7 @@ pub struct PlanDocument {
     pub copy: bool,
 }
 
-impl Plan {
+impl StagePlan {
     /// Returns a plan without a change of the stage that `observed` is of.
     #[must_use]
     pub fn new(observed: StageEvidence) -> Self {
@@ -152,31 +152,31 @@ impl Plan {
 
     /// Returns the stage that this plan is of: its evidence says it, so that neither can be taken for another's.
     #[must_use]
-    pub fn plan_stage(&self) -> Stage {
+    pub fn stage_of_plan(&self) -> RunStage {
         match &self.observed {
-            StageEvidence::Access => Stage::Access,
-            StageEvidence::Overview => Stage::Overview,
-            StageEvidence::Reindex(_) => Stage::Reindex,
-            StageEvidence::Secret(_) => Stage::Secret,
-            StageEvidence::Bootstrap(_) => Stage::Bootstrap,
-            StageEvidence::Distribution(_) => Stage::Distribution,
-            StageEvidence::Configuration(_) => Stage::Configuration,
-            StageEvidence::GoLive(_) => Stage::GoLive,
-            StageEvidence::Verify => Stage::Verify,
-            StageEvidence::Disable => Stage::Disable,
-            StageEvidence::RollBack(_) => Stage::RollBack,
+            StageEvidence::Access => RunStage::Access,
+            StageEvidence::Overview => RunStage::Overview,
+            StageEvidence::Reindex(_) => RunStage::Reindex,
+            StageEvidence::Secret(_) => RunStage::Secret,
+            StageEvidence::Bootstrap(_) => RunStage::Bootstrap,
+            StageEvidence::Distribution(_) => RunStage::Distribution,
+            StageEvidence::Configuration(_) => RunStage::Configuration,
+            StageEvidence::GoLive(_) => RunStage::GoLive,
+            StageEvidence::Verify => RunStage::Verify,
+            StageEvidence::Disable => RunStage::Disable,
+            StageEvidence::RollBack(_) => RunStage::RollBack,
         }
     }
 
     /// Adds a change of this plan's stage, and returns it for the calls behind it.
     pub fn add_planned_change(
         &mut self,
-        step: Step,
-        verb: ChangeKind,
+        step: StageStep,
+        verb: ResourceChangeKind,
         target: impl Into<String>,
         why: impl Into<String>,
     ) -> &mut PlannedChange {
-        let stage = self.plan_stage();
+        let stage = self.stage_of_plan();
         self.changes.push(PlannedChange {
             stage,
             step,
@@ -191,7 +191,7 @@ impl Plan {
 
     /// Returns whether applying it would change nothing.
     #[must_use]
-    pub fn has_no_changes(&self) -> bool {
-        self.changes.iter().all(|change| change.verb == ChangeKind::Keep)
+    pub fn is_plan_without_changes(&self) -> bool {
+        self.changes.iter().all(|change| change.verb == ResourceChangeKind::Keep)
     }
 }

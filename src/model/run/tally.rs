@@ -16,16 +16,16 @@ pub struct NameTally(BTreeMap<String, u64>);
 
 impl NameTally {
     /// Counts `name` once more.
-    pub fn increment_count(&mut self, name: &str) {
-        self.add_to_count(name, 1);
+    pub fn increment_name_count(&mut self, name: &str) {
+        self.add_to_name_count(name, 1);
     }
 
     /// Adds the counts of another tally.
     pub fn merge_tally(&mut self, other: &Self) {
-        other.0.iter().for_each(|(name, count)| self.add_to_count(name, *count));
+        other.0.iter().for_each(|(name, count)| self.add_to_name_count(name, *count));
     }
 
-    fn add_to_count(&mut self, name: &str, more: u64) {
+    fn add_to_name_count(&mut self, name: &str, more: u64) {
         if let Some(count) = self.0.get_mut(name) {
             *count += more;
             return;
@@ -78,9 +78,9 @@ mod tests {
     fn names_are_bounded_and_the_most_frequent_come_first() {
         let mut tally = NameTally::default();
         for number in 0..1000 {
-            tally.increment_count(&format!("x{number}/"));
+            tally.increment_name_count(&format!("x{number}/"));
         }
-        tally.increment_count("x3/");
+        tally.increment_name_count("x3/");
         assert_eq!((tally.total_count(), tally.0.len()), (1001, MAX_NAMES + 1));
         let (first, rest) = tally.most_frequent_names(2);
         assert_eq!((first, rest), (vec![("x3/", 2), ("x0/", 1)], 998));

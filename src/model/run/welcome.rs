@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::{
     check::{CheckResult, CheckVerdict},
-    goal::{Goal, Stage},
-    other_run::OtherRun,
+    goal::{OperatorGoal, RunStage},
+    other_run::ConcurrentRun,
 };
 use crate::model::failure::Failure;
 use crate::model::secret::Secret;
@@ -15,24 +15,24 @@ use crate::model::secret::Secret;
 #[derive(Debug, Clone, Default)]
 pub struct WelcomeFindings {
     /// packagecloud.rb: where it is, and what stands in the way of reading or writing it.
-    pub config: FoundConfig,
+    pub config: FoundPackagecloudConfig,
     /// `packagecloud:enterprise 3.0.5 (Debian package)`; empty where none was found.
     pub packagecloud: String,
     /// AWS identities, the one that is proposed first.
-    pub identities: Vec<FoundIdentity>,
+    pub identities: Vec<FoundAwsIdentity>,
     /// What sudo left out on the way to root, and the command that keeps it.
     pub sudo: Option<String>,
     /// Buckets, the one that is proposed first.
     pub buckets: Vec<FoundBucket>,
     pub cloudfront: FoundCloudFront,
     /// The goal proposed, and why: a lower-case fragment.
-    pub goal: Option<(Goal, String)>,
+    pub goal: Option<(OperatorGoal, String)>,
     /// Where the last run was left.
     pub left: Option<LastRunPosition>,
     /// The account and the bucket of the last run, whether it went to its end or not.
     pub last: Option<(String, String)>,
     /// Somebody else's run on this host.
-    pub other_run: Option<OtherRun>,
+    pub other_run: Option<ConcurrentRun>,
     /// Backups of packagecloud.rb, the newest first.
     pub backups: Vec<FoundBackup>,
     /// What could not be found out.
@@ -40,7 +40,7 @@ pub struct WelcomeFindings {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FoundConfig {
+pub struct FoundPackagecloudConfig {
     pub path: String,
     /// Why it can't be read, parsed or written.
     pub failure: Option<Failure>,
@@ -50,7 +50,7 @@ pub struct FoundConfig {
 
 /// Where credentials come from (contract section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySource {
+pub enum AwsIdentitySource {
     Profile(String),
     /// Typed into the wizard, or kept in the keyring from an earlier time.
     Typed,
@@ -62,8 +62,8 @@ pub enum IdentitySource {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundIdentity {
-    pub source: IdentitySource,
+pub struct FoundAwsIdentity {
+    pub source: AwsIdentitySource,
     /// How it was found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
     pub found: String,
     /// Empty where AWS did not say.
@@ -75,7 +75,7 @@ pub struct FoundIdentity {
     pub suffices: CheckResult,
 }
 
-impl FoundIdentity {
+impl FoundAwsIdentity {
     /// Returns whether AWS knows it.
     #[must_use]
     pub fn is_usable_identity(&self) -> bool {
@@ -150,8 +150,8 @@ impl LambdaRuntimeSupport {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRunPosition {
-    pub goal: Goal,
-    pub stage: Stage,
+    pub goal: OperatorGoal,
+    pub stage: RunStage,
     /// `14 minutes ago`.
     pub ago: String,
     /// The account and the bucket that it worked on, where it came to know them.
@@ -180,7 +180,7 @@ pub struct FoundBackup {
 
 /// Credentials that were typed: for this run, and for the keyring where that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TypedCredentials {
+pub struct OperatorTypedCredentials {
     pub access_key_id: String,
     pub secret_access_key: Secret,
     pub session_token: Option<Secret>,

@@ -1,6 +1,6 @@
 //! packagecloud's answer to a download: a redirect to CloudFront, to S3, or elsewhere.
 
-use super::token::{self, SigningScheme, TokenConstruction};
+use super::token::{self, UrlSigningScheme, UrlTokenConstruction};
 
 /// What packagecloud answered to a download URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub enum RedirectTarget {
 impl DownloadRedirect {
     /// Returns where it goes, by how its link is signed.
     #[must_use]
-    pub fn redirect_target(&self) -> RedirectTarget {
+    pub fn classify_redirect_target(&self) -> RedirectTarget {
         let Some(location) = &self.location else { return RedirectTarget::Elsewhere };
-        match token::inspect_url(location, &[], 0, TokenConstruction::default()).scheme {
-            SigningScheme::S3SigV2 | SigningScheme::S3SigV4 => RedirectTarget::S3,
-            SigningScheme::Unsigned => RedirectTarget::Elsewhere,
+        match token::inspect_url(location, &[], 0, UrlTokenConstruction::default()).scheme {
+            UrlSigningScheme::S3SigV2 | UrlSigningScheme::S3SigV4 => RedirectTarget::S3,
+            UrlSigningScheme::Unsigned => RedirectTarget::Elsewhere,
             _ => RedirectTarget::Edge,
         }
     }
@@ -36,7 +36,7 @@ impl DownloadRedirect {
     /// Returns the bucket, where it goes to S3.
     #[must_use]
     pub fn redirect_bucket_name(&self) -> Option<String> {
-        if self.redirect_target() != RedirectTarget::S3 {
+        if self.classify_redirect_target() != RedirectTarget::S3 {
             return None;
         }
         let (host, path) = split_host_and_path(self.location.as_deref()?)?;
@@ -51,7 +51,7 @@ impl DownloadRedirect {
     pub fn describe_redirect(&self) -> String {
         let host =
             self.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host).unwrap_or_default();
-        match self.redirect_target() {
+        match self.classify_redirect_target() {
             RedirectTarget::Edge => format!("{} to CloudFront ({host})", self.status),
             RedirectTarget::S3 => format!("{} to S3 ({host})", self.status),
             RedirectTarget::Elsewhere if host.is_empty() => format!("{} without a redirect", self.status),
@@ -83,10 +83,13 @@ mod tests {
         let to = |location: &str| DownloadRedirect { status: 302, location: Some(location.to_owned()) };
         let edge =
             to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
-        assert_eq!((edge.redirect_target(), edge.redirect_bucket_name()), (RedirectTarget::Edge, None));
+        assert_eq!(
+            (edge.classify_redirect_target(), edge.redirect_bucket_name()),
+            (RedirectTarget::Edge, None)
+        );
         let old = to("https://shop.s3.amazonaws.com/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
         assert_eq!(
-            (old.redirect_target(), old.redirect_bucket_name().as_deref()),
+            (old.classify_redirect_target(), old.redirect_bucket_name().as_deref()),
             (RedirectTarget::S3, Some("shop"))
         );
         let path =

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access_denied, json_response,
-    random_uuid, request_signed_caller,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, build_access_denied_error,
+    build_json_response, generate_random_uuid, get_request_signed_caller,
 };
-use crate::sandbox::{Sandbox, SandboxState, service::Service};
+use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct SandboxCertificate {
 }
 
 impl SandboxCertificate {
-    fn certificate_status(&self, clock: PropagationClock) -> &str {
+    fn compute_certificate_status(&self, clock: PropagationClock) -> &str {
         match &self.ended {
             Some(status) => status,
             None if clock.has_delay_passed(self.requested, clock.delays.certificate) => "ISSUED",
@@ -43,7 +43,7 @@ impl SandboxCertificate {
         }
     }
 
-    fn covers_domain(&self, domain: &str) -> bool {
+    fn certificate_covers_domain(&self, domain: &str) -> bool {
         self.names.iter().any(|name| {
             let parent = domain.split_once('.').map(|(_, parent)| format!("*.{parent}"));
             name == domain || parent.as_ref() == Some(name)
@@ -52,18 +52,18 @@ impl SandboxCertificate {
 }
 
 /// Finds why CloudFront doesn't take a certificate for these names, in its own words.
-pub fn find_certificate_rejection(
+pub fn explain_certificate_rejection(
     state: &SandboxAcmState,
     clock: PropagationClock,
     arn: &str,
     domains: &[&str],
 ) -> Option<&'static str> {
-    let issued = state.certificates.get(arn).filter(|one| one.certificate_status(clock) == "ISSUED");
+    let issued = state.certificates.get(arn).filter(|one| one.compute_certificate_status(clock) == "ISSUED");
     match issued {
         None => Some(
             "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.",
         ),
-        Some(one) if domains.iter().all(|domain| one.covers_domain(domain)) => None,
+        Some(one) if domains.iter().all(|domain| one.certificate_covers_domain(domain)) => None,
         Some(_) => Some(
             "The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that you're trying to add. For more details, see: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-requirements",
         ),
@@ -71,7 +71,7 @@ pub fn find_certificate_rejection(
 }
 
 /// Returns the operation that the header names: `ListCertificates`, of `CertificateManager.ListCertificates`.
-pub fn acm_operation_name(request: &Request<Bytes>) -> &str {
+pub fn parse_acm_operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("CertificateManager.")).unwrap_or("Unknown")
 }
@@ -79,18 +79,24 @@ pub fn acm_operation_name(request: &Request<Bytes>) -> &str {
 /// Answers one request to ACM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = request_signed_caller(&request).and_then(|caller| {
+    let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
             .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
         let ask = SandboxAcmApiCall {
-            clock: PropagationClock::from_sandbox(world),
+            clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
             input: &input,
         };
-        match acm_operation_name(&request) {
-            "RequestCertificate" => world.write_sandbox_state(|state| ask.handle_request_certificate(state)),
-            "DescribeCertificate" => world.read_sandbox_state(|state| ask.handle_describe_certificate(state)),
-            "ListCertificates" => world.read_sandbox_state(|state| ask.handle_list_certificates(state)),
+        match parse_acm_operation_name(&request) {
+            "RequestCertificate" => {
+                world.update_sandbox_state_on_disk(|state| ask.handle_request_certificate(state))
+            }
+            "DescribeCertificate" => {
+                world.read_sandbox_state_from_disk(|state| ask.handle_describe_certificate(state))
+            }
+            "ListCertificates" => {
+                world.read_sandbox_state_from_disk(|state| ask.handle_list_certificates(state))
+            }
             other => Err(SandboxAwsError::new(
                 400,
                 "UnknownOperationException",
@@ -99,8 +105,8 @@ pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
         }
     });
     match result {
-        Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_error_response(Service::Acm),
+        Ok(output) => build_json_response(200, "application/x-amz-json-1.1", &output),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::Acm),
     }
 }
 
@@ -119,13 +125,13 @@ impl SandboxAcmApiCall<'_> {
         action: &str,
         resource: &str,
     ) -> Result<(), SandboxAwsError> {
-        let context = self.caller.caller_condition_context();
+        let context = self.caller.build_caller_condition_context();
         self.caller
             .authorize_caller(state, action, resource, &context)
-            .map_err(|why| access_denied(Service::Acm, why))
+            .map_err(|why| build_access_denied_error(SandboxService::Acm, why))
     }
 
-    fn request_string_list(&self, field: &str) -> Vec<String> {
+    fn read_request_string_list(&self, field: &str) -> Vec<String> {
         let all = self.input[field].as_array().map(Vec::as_slice).unwrap_or_default();
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -137,9 +143,11 @@ impl SandboxAcmApiCall<'_> {
         };
         let mut names = vec![domain.to_owned()];
         names.extend(
-            self.request_string_list("SubjectAlternativeNames").into_iter().filter(|name| name != domain),
+            self.read_request_string_list("SubjectAlternativeNames")
+                .into_iter()
+                .filter(|name| name != domain),
         );
-        let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", random_uuid());
+        let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", generate_random_uuid());
         let key = self.input["KeyAlgorithm"].as_str().unwrap_or("RSA_2048").to_owned();
         let made = SandboxCertificate { names, key, requested: self.clock.now, ended: None };
         state.acm.certificates.insert(arn.clone(), made);
@@ -158,7 +166,7 @@ impl SandboxAcmApiCall<'_> {
             json!({
                 "DomainName": name,
                 "ValidationMethod": "DNS",
-                "ValidationStatus": if found.certificate_status(self.clock) == "ISSUED" { "SUCCESS" } else { "PENDING_VALIDATION" },
+                "ValidationStatus": if found.compute_certificate_status(self.clock) == "ISSUED" { "SUCCESS" } else { "PENDING_VALIDATION" },
                 "ResourceRecord": {
                     "Name": format!("_3c8a4a2f.{bare}."),
                     "Type": "CNAME",
@@ -171,7 +179,7 @@ impl SandboxAcmApiCall<'_> {
             "DomainName": found.names[0],
             "SubjectAlternativeNames": found.names,
             "DomainValidationOptions": validation.collect::<Vec<_>>(),
-            "Status": found.certificate_status(self.clock),
+            "Status": found.compute_certificate_status(self.clock),
             "Type": "AMAZON_ISSUED",
             "KeyAlgorithm": found.key.replace("RSA_", "RSA-"),
             "NotAfter": (found.requested + Duration::from_hours(24 * 395)).as_secs(),
@@ -180,11 +188,11 @@ impl SandboxAcmApiCall<'_> {
 
     fn handle_list_certificates(&self, state: &SandboxState) -> SandboxAcmResult {
         self.authorize_acm_call(state, "acm:ListCertificates", "*")?;
-        let statuses = self.request_string_list("CertificateStatuses");
+        let statuses = self.read_request_string_list("CertificateStatuses");
         let includes = self.input["Includes"]["keyTypes"].as_array().map(Vec::as_slice).unwrap_or_default();
         let fits = |one: &SandboxCertificate| {
             let status = statuses.is_empty()
-                || statuses.iter().any(|status| status == one.certificate_status(self.clock));
+                || statuses.iter().any(|status| status == one.compute_certificate_status(self.clock));
             let key = if includes.is_empty() {
                 one.key == "RSA_2048"
             } else {
@@ -198,7 +206,7 @@ impl SandboxAcmApiCall<'_> {
                 "DomainName": one.names[0],
                 "SubjectAlternativeNameSummaries": one.names.iter().take(1).collect::<Vec<_>>(),
                 "HasAdditionalSubjectAlternativeNames": one.names.len() > 1,
-                "Status": one.certificate_status(self.clock),
+                "Status": one.compute_certificate_status(self.clock),
                 "KeyAlgorithm": one.key.replace("RSA_", "RSA-"),
             })
         });

@@ -24,12 +24,12 @@ use bytes::Bytes;
 use http::Request;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{SandboxState, faults::DriftInjection};
+use super::{SandboxState, faults::ForeignEditInjection};
 
-pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, request_signed_caller};
+pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, get_request_signed_caller};
 pub use propagation::PropagationClock;
-pub use refusal::{SandboxAwsError, access_denied, throttling_error};
-pub use response::{build_http_response, json_response, xml_response};
+pub use refusal::{SandboxAwsError, build_access_denied_error, build_throttling_error};
+pub use response::{build_http_response, build_json_response, build_xml_response};
 
 /// The account that the sandbox is.
 pub const ACCOUNT_ID: &str = "999999999999";
@@ -37,18 +37,18 @@ pub const ACCOUNT_ID: &str = "999999999999";
 pub const REGION: &str = "us-east-1";
 
 /// Returns the ARN of a role without a path.
-pub fn sandbox_role_arn(name: &str) -> String {
+pub fn format_sandbox_role_arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")
 }
 
 /// Makes a UUID.
-pub fn random_uuid() -> String {
+pub fn generate_random_uuid() -> String {
     let hex: String = (0..32).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect();
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// Makes an id as CloudFront and IAM do: a prefix, then capital letters and digits.
-pub fn random_id(prefix: &str, length: usize) -> String {
+pub fn generate_random_aws_id(prefix: &str, length: usize) -> String {
     const ID_CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let tail: String =
         (0..length).map(|_| char::from(ID_CHARACTERS[fastrand::usize(..ID_CHARACTERS.len())])).collect();
@@ -56,26 +56,26 @@ pub fn random_id(prefix: &str, length: usize) -> String {
 }
 
 /// Formats a moment as `2026-11-23T20:00:00.000Z`.
-pub fn format_iso8601(at: Duration) -> String {
-    to_datetime(at)
+pub fn format_unix_time_iso8601(at: Duration) -> String {
+    unix_time_to_utc_datetime(at)
         .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"))
         .unwrap_or_default()
 }
 
 /// Converts unix time into a date and time, in UTC.
-pub fn to_datetime(at: Duration) -> OffsetDateTime {
+pub fn unix_time_to_utc_datetime(at: Duration) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + at
 }
 
 /// Whether somebody else's edit is to come first.
 pub fn is_drift_requested(request: &Request<Bytes>) -> bool {
-    request.extensions().get::<DriftInjection>().is_some()
+    request.extensions().get::<ForeignEditInjection>().is_some()
 }
 
 /// Whether a `Principal` of a resource policy exists for the service that keeps it: after its propagation, not before.
 ///
 /// `kind` is `AWS`, `CanonicalUser`, `Service` or `Federated`, as [`access::list_policy_principals`] gives them.
-pub fn is_known_policy_principal(
+pub fn does_policy_principal_exist(
     state: &SandboxState,
     clock: PropagationClock,
     kind: &str,
@@ -84,19 +84,19 @@ pub fn is_known_policy_principal(
     match kind {
         "Service" => name.ends_with(".amazonaws.com"),
         "CanonicalUser" => {
-            cloudfront::is_known_origin_canonical_user(&state.cloudfront, clock, name)
-                || name == s3_owner_canonical_id()
+            cloudfront::is_origin_canonical_user_propagated(&state.cloudfront, clock, name)
+                || name == get_s3_owner_canonical_id()
         }
         "AWS" if name == "*" || name == ACCOUNT_ID => true,
         "AWS" => match name.strip_prefix("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity ") {
-            Some(id) => cloudfront::is_known_origin_identity(&state.cloudfront, clock, id),
-            None => iam::is_known_principal_arn(&state.iam, clock, name),
+            Some(id) => cloudfront::is_origin_identity_propagated(&state.cloudfront, clock, id),
+            None => iam::is_known_iam_principal_arn(&state.iam, clock, name),
         },
         _ => false,
     }
 }
 
 /// Returns the canonical user id of the account that owns the buckets.
-pub fn s3_owner_canonical_id() -> String {
+pub fn get_s3_owner_canonical_id() -> String {
     "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be".to_owned()
 }

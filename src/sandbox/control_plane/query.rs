@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::{SandboxAwsError, random_uuid, xml, xml_response};
-use crate::sandbox::service::Service;
+use super::{SandboxAwsError, build_xml_response, generate_random_uuid, xml};
+use crate::sandbox::service::SandboxService;
 
 /// The fields of a form.
 #[derive(Debug, Default)]
@@ -17,23 +17,23 @@ pub struct AwsQueryForm(BTreeMap<String, String>);
 
 impl AwsQueryForm {
     /// Reads the form in the body of a request.
-    pub fn from_request(request: &Request<Bytes>) -> Self {
+    pub fn parse_query_form_from_request(request: &Request<Bytes>) -> Self {
         let body = std::str::from_utf8(request.body()).unwrap_or_default();
         Self(
             body.split('&')
                 .filter_map(|pair| pair.split_once('='))
-                .map(|(key, value)| (decode_form_text(key), decode_form_text(value)))
+                .map(|(key, value)| (decode_urlencoded_form_text(key), decode_urlencoded_form_text(value)))
                 .collect(),
         )
     }
 
     /// Returns the operation that is asked for.
-    pub fn action_name(&self) -> &str {
-        self.find_field("Action").unwrap_or("Unknown")
+    pub fn requested_action_name(&self) -> &str {
+        self.find_form_field("Action").unwrap_or("Unknown")
     }
 
     /// Returns a field.
-    pub fn find_field(&self, key: &str) -> Option<&str> {
+    pub fn find_form_field(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
@@ -41,8 +41,8 @@ impl AwsQueryForm {
     ///
     /// # Errors
     /// Refuses, as AWS does, where it is missing.
-    pub fn require_field(&self, key: &str) -> Result<&str, SandboxAwsError> {
-        self.find_field(key).ok_or_else(|| {
+    pub fn require_form_field(&self, key: &str) -> Result<&str, SandboxAwsError> {
+        self.find_form_field(key).ok_or_else(|| {
             let field = key[..1].to_lowercase() + &key[1..];
             SandboxAwsError::new(
                 400,
@@ -53,43 +53,49 @@ impl AwsQueryForm {
     }
 
     /// Lists `Key.member.1`, `Key.member.2`, …
-    pub fn list_members(&self, key: &str) -> Vec<&str> {
-        (1..).map_while(|at| self.find_field(&format!("{key}.member.{at}"))).collect()
+    pub fn list_form_members(&self, key: &str) -> Vec<&str> {
+        (1..).map_while(|at| self.find_form_field(&format!("{key}.member.{at}"))).collect()
     }
 
     /// Lists `Key.member.1.First` with `Key.member.1.Second`, …: the pairs that tags are.
-    pub fn list_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
+    pub fn list_form_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|at| {
-                let name = self.find_field(&format!("{key}.member.{at}.{first}"))?;
+                let name = self.find_form_field(&format!("{key}.member.{at}.{first}"))?;
                 Some((
                     name.to_owned(),
-                    self.find_field(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned(),
+                    self.find_form_field(&format!("{key}.member.{at}.{second}"))
+                        .unwrap_or_default()
+                        .to_owned(),
                 ))
             })
             .collect()
     }
 }
 
-fn decode_form_text(text: &str) -> String {
+fn decode_urlencoded_form_text(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// Answers `<ActionResponse><ActionResult>…</ActionResult>…`; without a result element where `result` is none.
-pub fn query_protocol_response(service: Service, action: &str, result: Option<&str>) -> Response<Bytes> {
+pub fn build_query_protocol_response(
+    service: SandboxService,
+    action: &str,
+    result: Option<&str>,
+) -> Response<Bytes> {
     let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
-    xml_response(
+    build_xml_response(
         200,
         format!(
             "<{action}Response xmlns=\"{}\">{result}<ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
-            service.xml_namespace(),
-            random_uuid()
+            service.service_xml_namespace(),
+            generate_random_uuid()
         ),
     )
 }
 
 /// Refuses an operation that the sandbox lacks.
-pub fn unknown_action_error(action: &str) -> SandboxAwsError {
+pub fn build_unknown_action_error(action: &str) -> SandboxAwsError {
     SandboxAwsError::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
 }
 

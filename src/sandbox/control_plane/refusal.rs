@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 use serde_json::json;
 
-use super::{json_response, random_uuid, xml, xml_response};
-use crate::sandbox::service::{Service, ServiceProtocol};
+use super::{build_json_response, build_xml_response, generate_random_uuid, xml};
+use crate::sandbox::service::{SandboxService, SandboxServiceProtocol};
 
 /// A service's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +22,18 @@ impl SandboxAwsError {
     }
 
     /// Writes it in the service's own form.
-    pub fn to_error_response(&self, service: Service) -> Response<Bytes> {
+    pub fn render_aws_error_response(&self, service: SandboxService) -> Response<Bytes> {
         let (code, message) = (xml::escape_xml(&self.code), xml::escape_xml(&self.message));
-        let id = random_uuid();
+        let id = generate_random_uuid();
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };
-        match service.protocol() {
-            ServiceProtocol::Json11 => json_response(
+        match service.service_protocol() {
+            SandboxServiceProtocol::Json11 => build_json_response(
                 self.status,
                 "application/x-amz-json-1.1",
                 &json!({"__type": self.code, "message": self.message}),
             ),
-            ServiceProtocol::RestJson => {
-                let mut response = json_response(
+            SandboxServiceProtocol::RestJson => {
+                let mut response = build_json_response(
                     self.status,
                     "application/json",
                     &json!({"Type": "User", "Message": self.message}),
@@ -43,17 +43,17 @@ impl SandboxAwsError {
                 }
                 response
             }
-            ServiceProtocol::S3Xml => xml_response(
+            SandboxServiceProtocol::S3Xml => build_xml_response(
                 self.status,
                 format!(
                     "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"
                 ),
             ),
-            ServiceProtocol::Query | ServiceProtocol::RestXml => xml_response(
+            SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml => build_xml_response(
                 self.status,
                 format!(
                     "<ErrorResponse xmlns=\"{}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>",
-                    service.xml_namespace()
+                    service.service_xml_namespace()
                 ),
             ),
         }
@@ -61,32 +61,32 @@ impl SandboxAwsError {
 }
 
 /// Refuses a caller who may not, as the service says it.
-pub fn access_denied(service: Service, message: impl Into<String>) -> SandboxAwsError {
-    match service.protocol() {
-        ServiceProtocol::Json11 => SandboxAwsError::new(400, "AccessDeniedException", message),
-        ServiceProtocol::RestJson => SandboxAwsError::new(403, "AccessDeniedException", message),
-        ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
+pub fn build_access_denied_error(service: SandboxService, message: impl Into<String>) -> SandboxAwsError {
+    match service.service_protocol() {
+        SandboxServiceProtocol::Json11 => SandboxAwsError::new(400, "AccessDeniedException", message),
+        SandboxServiceProtocol::RestJson => SandboxAwsError::new(403, "AccessDeniedException", message),
+        SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             SandboxAwsError::new(403, "AccessDenied", message)
         }
     }
 }
 
 /// Refuses who asks too often, as the service says it.
-pub fn throttling_error(service: Service) -> SandboxAwsError {
+pub fn build_throttling_error(service: SandboxService) -> SandboxAwsError {
     match service {
-        Service::Kms => SandboxAwsError::new(
+        SandboxService::Kms => SandboxAwsError::new(
             400,
             "ThrottlingException",
             "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
         ),
-        Service::Acm => SandboxAwsError::new(400, "ThrottlingException", "Rate exceeded"),
-        Service::Lambda => SandboxAwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
-        Service::S3 => SandboxAwsError::new(503, "SlowDown", "Please reduce your request rate."),
-        Service::Sts
-        | Service::Iam
-        | Service::CloudFront
-        | Service::S3Control
-        | Service::Packagecloud
-        | Service::Edge => SandboxAwsError::new(400, "Throttling", "Rate exceeded"),
+        SandboxService::Acm => SandboxAwsError::new(400, "ThrottlingException", "Rate exceeded"),
+        SandboxService::Lambda => SandboxAwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
+        SandboxService::S3 => SandboxAwsError::new(503, "SlowDown", "Please reduce your request rate."),
+        SandboxService::Sts
+        | SandboxService::Iam
+        | SandboxService::CloudFront
+        | SandboxService::S3Control
+        | SandboxService::Packagecloud
+        | SandboxService::Edge => SandboxAwsError::new(400, "Throttling", "Rate exceeded"),
     }
 }

@@ -14,7 +14,7 @@ use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 use super::{SandboxAwsError, SignedCaller, iam};
 use crate::sandbox::{
     Sandbox,
-    service::{Service, ServiceProtocol},
+    service::{SandboxService, SandboxServiceProtocol},
 };
 
 /// What Signature Version 4 leaves unencoded in a query; all else is escaped.
@@ -25,7 +25,7 @@ const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// What the Authorization header says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct AuthorizationHeader<'a> {
+pub struct SigV4AuthorizationHeader<'a> {
     pub access_key: &'a str,
     pub date: &'a str,
     pub region: &'a str,
@@ -34,9 +34,9 @@ pub struct AuthorizationHeader<'a> {
     signature: &'a str,
 }
 
-impl<'a> AuthorizationHeader<'a> {
+impl<'a> SigV4AuthorizationHeader<'a> {
     /// Reads the header; none where the request has none of this kind.
-    pub fn from_request(request: &'a Request<Bytes>) -> Option<Self> {
+    pub fn parse_authorization_header(request: &'a Request<Bytes>) -> Option<Self> {
         let text = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256")?;
         let field =
             |name: &str| text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
@@ -58,24 +58,24 @@ impl<'a> AuthorizationHeader<'a> {
 /// Gives the service's refusal of an unsigned, unknown, wrongly signed or ill-timed request.
 pub fn verify_sigv4_request(
     world: &Sandbox,
-    service: Service,
+    service: SandboxService,
     request: &Request<Bytes>,
 ) -> Result<SignedCaller, SandboxAwsError> {
-    let Some(authorization) = AuthorizationHeader::from_request(request) else {
-        return Err(missing_token_error(service));
+    let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) else {
+        return Err(build_missing_token_error(service));
     };
-    let now = world.sandbox_time_now();
-    let Some(key) =
-        world.read_sandbox_state(|state| iam::find_access_key(&state.iam, authorization.access_key))
+    let now = world.sandbox_unix_time_now();
+    let Some(key) = world
+        .read_sandbox_state_from_disk(|state| iam::find_access_key(&state.iam, authorization.access_key))
     else {
-        return Err(invalid_token_error(service));
+        return Err(build_invalid_token_error(service));
     };
     if key.expires.is_some_and(|expires| expires <= now) {
-        return Err(expired_token_error(service));
+        return Err(build_expired_token_error(service));
     }
     let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
     if key.token.as_deref() != token {
-        return Err(invalid_token_error(service));
+        return Err(build_invalid_token_error(service));
     }
     let date = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
     check_request_clock(service, date, now)?;
@@ -85,21 +85,21 @@ pub fn verify_sigv4_request(
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let mut signing = format!("AWS4{}", key.secret).into_bytes();
     for part in [authorization.date, authorization.region, authorization.service, "aws4_request", &to_sign] {
-        signing = hmac_sha256(&signing, part.as_bytes());
+        signing = compute_hmac_sha256(&signing, part.as_bytes());
     }
     if hex::encode(signing) != authorization.signature {
-        return Err(signature_mismatch_error(
+        return Err(build_signature_mismatch_error(
             service,
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(world.read_sandbox_state(|state| iam::identify_key_owner(&state.iam, &key)))
+    Ok(world.read_sandbox_state_from_disk(|state| iam::identify_access_key_owner(&state.iam, &key)))
 }
 
-fn check_request_clock(service: Service, date: &str, now: Duration) -> Result<(), SandboxAwsError> {
+fn check_request_clock(service: SandboxService, date: &str, now: Duration) -> Result<(), SandboxAwsError> {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let Ok(signed) = PrimitiveDateTime::parse(date, &form) else {
-        return Err(signature_mismatch_error(service, "Date must be in ISO-8601 'basic format'."));
+        return Err(build_signature_mismatch_error(service, "Date must be in ISO-8601 'basic format'."));
     };
     let signed = signed.assume_utc();
     let here = OffsetDateTime::UNIX_EPOCH + now;
@@ -120,7 +120,7 @@ fn check_request_clock(service: Service, date: &str, now: Duration) -> Result<()
             spelt(here)
         )
     };
-    Err(signature_mismatch_error(service, &message))
+    Err(build_signature_mismatch_error(service, &message))
 }
 
 fn build_canonical_request(request: &Request<Bytes>, signed: &str) -> String {
@@ -163,42 +163,50 @@ fn normalize_percent_encoding(text: &str) -> String {
     percent_encoding::percent_encode(&plain, QUERY_ENCODE_SET).to_string()
 }
 
-fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+fn compute_hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
 
-fn missing_token_error(service: Service) -> SandboxAwsError {
-    let message = match service.protocol() {
-        ServiceProtocol::Json11 | ServiceProtocol::RestJson => "Missing Authentication Token",
-        ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
+fn build_missing_token_error(service: SandboxService) -> SandboxAwsError {
+    let message = match service.service_protocol() {
+        SandboxServiceProtocol::Json11 | SandboxServiceProtocol::RestJson => "Missing Authentication Token",
+        SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             "Request is missing Authentication Token"
         }
     };
-    refuse_signature(service, ["MissingAuthenticationTokenException", "MissingAuthenticationToken"], message)
+    build_signature_refusal_error(
+        service,
+        ["MissingAuthenticationTokenException", "MissingAuthenticationToken"],
+        message,
+    )
 }
 
-fn invalid_token_error(service: Service) -> SandboxAwsError {
+fn build_invalid_token_error(service: SandboxService) -> SandboxAwsError {
     let message = "The security token included in the request is invalid.";
-    refuse_signature(service, ["UnrecognizedClientException", "InvalidClientTokenId"], message)
+    build_signature_refusal_error(service, ["UnrecognizedClientException", "InvalidClientTokenId"], message)
 }
 
-fn expired_token_error(service: Service) -> SandboxAwsError {
+fn build_expired_token_error(service: SandboxService) -> SandboxAwsError {
     let message = "The security token included in the request is expired";
-    refuse_signature(service, ["ExpiredTokenException", "ExpiredToken"], message)
+    build_signature_refusal_error(service, ["ExpiredTokenException", "ExpiredToken"], message)
 }
 
-fn signature_mismatch_error(service: Service, message: &str) -> SandboxAwsError {
-    refuse_signature(service, ["InvalidSignatureException", "SignatureDoesNotMatch"], message)
+fn build_signature_mismatch_error(service: SandboxService, message: &str) -> SandboxAwsError {
+    build_signature_refusal_error(service, ["InvalidSignatureException", "SignatureDoesNotMatch"], message)
 }
 
 /// Refuses with the code that the JSON protocols have for it, or with that of the others.
-fn refuse_signature(service: Service, [json_code, xml_code]: [&str; 2], message: &str) -> SandboxAwsError {
-    match service.protocol() {
-        ServiceProtocol::Json11 => SandboxAwsError::new(400, json_code, message),
-        ServiceProtocol::RestJson => SandboxAwsError::new(403, json_code, message),
-        ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
+fn build_signature_refusal_error(
+    service: SandboxService,
+    [json_code, xml_code]: [&str; 2],
+    message: &str,
+) -> SandboxAwsError {
+    match service.service_protocol() {
+        SandboxServiceProtocol::Json11 => SandboxAwsError::new(400, json_code, message),
+        SandboxServiceProtocol::RestJson => SandboxAwsError::new(403, json_code, message),
+        SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             SandboxAwsError::new(403, xml_code, message)
         }
     }

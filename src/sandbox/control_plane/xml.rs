@@ -21,13 +21,13 @@ impl XmlElement {
     }
 
     /// Makes an element that holds text.
-    pub fn leaf_element(name: &str, text: impl Into<String>) -> Self {
+    pub fn new_text_element(name: &str, text: impl Into<String>) -> Self {
         Self { name: name.to_owned(), text: text.into(), ..Self::default() }
     }
 
     /// Adds a child at the end.
     #[must_use]
-    pub fn with_child(mut self, child: XmlElement) -> Self {
+    pub fn append_child_element(mut self, child: XmlElement) -> Self {
         self.children.push(child);
         self
     }
@@ -99,13 +99,13 @@ impl XmlElement {
     }
 
     /// Its text, where it is there and not empty.
-    pub fn text_at_path(&self, path: &str) -> Option<&str> {
+    pub fn find_text_at_path(&self, path: &str) -> Option<&str> {
         self.find_element_at_path(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
     }
 
     /// Whether `true` stands there.
     pub fn is_true_at_path(&self, path: &str) -> bool {
-        self.text_at_path(path) == Some("true")
+        self.find_text_at_path(path) == Some("true")
     }
 
     /// Returns the items of a CloudFront list: `<Quantity/><Items>…</Items>`.
@@ -124,7 +124,7 @@ impl XmlElement {
     }
 
     /// Puts a child where none of its name is.
-    pub fn ensure_child(&mut self, child: XmlElement) {
+    pub fn add_child_if_missing(&mut self, child: XmlElement) {
         if self.find_child(&child.name).is_none() {
             self.children.push(child);
         }
@@ -165,7 +165,7 @@ mod tests {
     fn unknown_elements_come_back_in_their_place() {
         let document = "<A xmlns=\"u\"><B>1 &amp; 2 &#65;</B><Unheard of=\"x\"><Of/></Unheard><C></C></A>";
         let root = XmlElement::parse_xml(document).unwrap();
-        assert_eq!(root.text_at_path("B"), Some("1 & 2 A"));
+        assert_eq!(root.find_text_at_path("B"), Some("1 & 2 A"));
         assert_eq!(
             root.to_string(),
             "<A xmlns=\"u\"><B>1 &amp; 2 A</B><Unheard of=\"x\"><Of></Of></Unheard><C></C></A>"

@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 
 /// The TTLs of a behavior's cache policy, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheTtl {
+pub struct BehaviorCacheTtls {
     pub min: u64,
     pub default: u64,
     pub max: u64,
@@ -28,7 +28,7 @@ pub struct CachedOriginResponse {
 
 impl CachedOriginResponse {
     /// Takes the origin's answer, fresh for so many seconds from now.
-    pub fn from_origin(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
+    pub fn from_origin_response(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
         let (parts, body) = answer.into_parts();
         Self {
             status: parts.status,
@@ -41,10 +41,10 @@ impl CachedOriginResponse {
 }
 
 /// The cached answers, by distribution and key.
-pub type EdgeCache = HashMap<(String, String), CachedOriginResponse>;
+pub type EdgeResponseCache = HashMap<(String, String), CachedOriginResponse>;
 
 /// Returns for how many seconds an answer is fresh; none where it may not be stored.
-pub fn freshness_lifetime_secs(headers: &HeaderMap, ttl: CacheTtl) -> Option<u64> {
+pub fn compute_cache_lifetime_secs(headers: &HeaderMap, ttl: BehaviorCacheTtls) -> Option<u64> {
     let text = |name: header::HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_fresh_as_the_policy_and_its_own_headers_say() {
-        let ours = CacheTtl { min: 0, default: 0, max: 31_536_000 };
-        let optimized = CacheTtl { min: 1, default: 86_400, max: 31_536_000 };
-        let short = CacheTtl { min: 0, default: 5, max: 60 };
+        let ours = BehaviorCacheTtls { min: 0, default: 0, max: 31_536_000 };
+        let optimized = BehaviorCacheTtls { min: 1, default: 86_400, max: 31_536_000 };
+        let short = BehaviorCacheTtls { min: 0, default: 5, max: 60 };
         for (control, ttl, wanted) in [
             ("public, max-age=31536000, immutable", ours, Some(31_536_000)),
             ("no-cache, no-store, max-age=0, must-revalidate", ours, None),
@@ -108,12 +108,12 @@ mod tests {
             ("Max-Age=\"30\"", short, Some(30)),
         ] {
             let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, control.parse().unwrap())]);
-            assert_eq!(freshness_lifetime_secs(&headers, ttl), wanted, "{control} {ttl:?}");
+            assert_eq!(compute_cache_lifetime_secs(&headers, ttl), wanted, "{control} {ttl:?}");
         }
         let dated = HeaderMap::from_iter([
             (header::DATE, "Mon, 23 Nov 2026 20:00:00 GMT".parse().unwrap()),
             (header::EXPIRES, "Mon, 23 Nov 2026 20:00:30 GMT".parse().unwrap()),
         ]);
-        assert_eq!(freshness_lifetime_secs(&dated, ours), Some(30));
+        assert_eq!(compute_cache_lifetime_secs(&dated, ours), Some(30));
     }
 }

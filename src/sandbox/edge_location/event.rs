@@ -36,7 +36,7 @@ const DISALLOWED_HEADERS: [&str; 16] = [
 
 /// What the function decided.
 #[derive(Debug)]
-pub enum ViewerRequestDecision {
+pub enum EdgeFunctionDecision {
     /// The request goes on, with this path and query.
     Forward { uri: String, querystring: String },
     /// The viewer gets this.
@@ -81,12 +81,12 @@ pub fn build_viewer_request_event(
 ///
 /// # Errors
 /// What CloudFront would log of it: the viewer gets 502.
-pub fn validate_function_reply(event: &Value, reply: &Value) -> Result<ViewerRequestDecision, String> {
+pub fn parse_edge_function_reply(event: &Value, reply: &Value) -> Result<EdgeFunctionDecision, String> {
     if !reply.is_object() {
         return Err("the function returned neither a request nor a response".to_owned());
     }
     if reply.get("status").is_some() {
-        return parse_generated_response(reply).map(ViewerRequestDecision::Respond);
+        return parse_generated_response(reply).map(EdgeFunctionDecision::Respond);
     }
     let asked = &event["Records"][0]["cf"]["request"];
     for field in ["method", "clientIp"] {
@@ -105,9 +105,9 @@ pub fn validate_function_reply(event: &Value, reply: &Value) -> Result<ViewerReq
     }
     let headers = reply["headers"].as_object().ok_or("headers is not an object")?;
     for (name, values) in headers {
-        parse_header_values(name, values)?;
+        parse_event_header_values(name, values)?;
         let same = asked["headers"].get(name) == Some(values);
-        if !same && is_disallowed_header(name) {
+        if !same && is_disallowed_edge_header(name) {
             return Err(format!("the header {name} can't be set"));
         }
     }
@@ -116,10 +116,10 @@ pub fn validate_function_reply(event: &Value, reply: &Value) -> Result<ViewerReq
             return Err(format!("the header {name} is read-only"));
         }
     }
-    Ok(ViewerRequestDecision::Forward { uri: uri.to_owned(), querystring: querystring.to_owned() })
+    Ok(EdgeFunctionDecision::Forward { uri: uri.to_owned(), querystring: querystring.to_owned() })
 }
 
-fn is_disallowed_header(name: &str) -> bool {
+fn is_disallowed_edge_header(name: &str) -> bool {
     READ_ONLY_HEADERS.contains(&name)
         || DISALLOWED_HEADERS.contains(&name)
         || name.starts_with("x-amz-cf-")
@@ -127,7 +127,7 @@ fn is_disallowed_header(name: &str) -> bool {
 }
 
 /// `[{ key, value }, …]` under a lower-case name.
-fn parse_header_values<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
+fn parse_event_header_values<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
     let wrong = || format!("the header {name} is not a list of key and value");
     if name != name.to_lowercase() {
         return Err(format!("the header {name} is not in lower case"));
@@ -169,10 +169,10 @@ fn parse_generated_response(reply: &Value) -> Result<Response<Bytes>, String> {
     *response.status_mut() = status;
     if let Some(headers) = reply.get("headers") {
         for (name, values) in headers.as_object().ok_or("headers is not an object")? {
-            if is_disallowed_header(name) {
+            if is_disallowed_edge_header(name) {
                 return Err(format!("the header {name} can't be set"));
             }
-            for value in parse_header_values(name, values)? {
+            for value in parse_event_header_values(name, values)? {
                 let name = HeaderName::try_from(name).map_err(|_| format!("{name} is no header"))?;
                 let value =
                     HeaderValue::try_from(value).map_err(|_| format!("{name} has no header's value"))?;
@@ -210,10 +210,10 @@ mod tests {
         let with = |change: &dyn Fn(&mut Value)| {
             let mut reply = request.clone();
             change(&mut reply);
-            validate_function_reply(&asked, &reply)
+            parse_edge_function_reply(&asked, &reply)
         };
         assert!(
-            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(ViewerRequestDecision::Forward { querystring, .. }) if querystring.is_empty())
+            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(EdgeFunctionDecision::Forward { querystring, .. }) if querystring.is_empty())
         );
         assert!(with(&|reply| reply["headers"]["x-own"] = json!([{ "key": "X-Own", "value": "1" }])).is_ok());
         for change in [
@@ -236,7 +236,7 @@ mod tests {
     fn a_generated_response_needs_a_string_for_a_status_and_a_body_that_fits() {
         let asked = sample_event();
         let good = json!({ "status": "403", "headers": { "cache-control": [{ "key": "Cache-Control", "value": "no-store" }] }, "body": "no\n" });
-        let Ok(ViewerRequestDecision::Respond(response)) = validate_function_reply(&asked, &good) else {
+        let Ok(EdgeFunctionDecision::Respond(response)) = parse_edge_function_reply(&asked, &good) else {
             panic!("it was refused")
         };
         assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"no\n"[..]));
@@ -248,7 +248,7 @@ mod tests {
             json!({ "status": "403", "headers": { "x-cache": [{ "value": "Hit" }] } }),
             json!({ "status": "403", "headers": { "x-a": "text" } }),
         ] {
-            assert!(validate_function_reply(&asked, &bad).is_err(), "{bad}");
+            assert!(parse_edge_function_reply(&asked, &bad).is_err(), "{bad}");
         }
     }
 }

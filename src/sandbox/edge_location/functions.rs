@@ -41,10 +41,10 @@ pub async fn invoke_edge_function(
     version: &str,
     event: Value,
 ) -> Result<Value, EdgeFunctionError> {
-    let function = ensure_edge_function_instance(world, version)?;
+    let function = get_or_create_function_instance(world, version)?;
     match tokio::time::timeout(
         FUNCTION_TIMEOUT,
-        function.invoke_function_handler(event, world.sandbox_time_now()),
+        function.invoke_function_handler(event, world.sandbox_unix_time_now()),
     )
     .await
     {
@@ -54,12 +54,12 @@ pub async fn invoke_edge_function(
     }
 }
 
-fn ensure_edge_function_instance(
+fn get_or_create_function_instance(
     world: &Sandbox,
     version: &str,
 ) -> Result<Arc<EdgeFunctionInstance>, EdgeFunctionError> {
-    let now = world.sandbox_time_now();
-    let held = || world.sandbox_process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = world.sandbox_unix_time_now();
+    let held = || world.in_memory_process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((made, function)) = held().get(version)
         && now < *made + INSTANCE_LIFETIME
     {

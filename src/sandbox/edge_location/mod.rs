@@ -7,7 +7,7 @@ mod event;
 mod functions;
 mod origin;
 
-pub use cache::EdgeCache;
+pub use cache::EdgeResponseCache;
 pub use functions::EdgeFunctionInstances;
 
 use std::{
@@ -19,8 +19,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use self::{
-    cache::{CacheTtl, CachedOriginResponse, freshness_lifetime_secs},
-    event::ViewerRequestDecision,
+    cache::{BehaviorCacheTtls, CachedOriginResponse, compute_cache_lifetime_secs},
+    event::EdgeFunctionDecision,
     functions::EdgeFunctionError,
 };
 use super::{
@@ -30,7 +30,7 @@ use super::{
 
 /// Answers a viewer.
 pub async fn serve_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let host = request_host(&request);
+    let host = viewer_request_host(&request);
     let (mut response, how) = match find_deployed_distribution(world, &host) {
         Some(distribution) if distribution.enabled => {
             serve_from_distribution(world, &distribution, request).await
@@ -64,7 +64,7 @@ const X_CACHE_MISS: &str = "Miss from cloudfront";
 const X_CACHE_HIT: &str = "Hit from cloudfront";
 const X_CACHE_REFRESH_HIT: &str = "RefreshHit from cloudfront";
 
-fn request_host(request: &Request<Bytes>) -> String {
+fn viewer_request_host(request: &Request<Bytes>) -> String {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     named.or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default()
 }
@@ -112,8 +112,8 @@ async fn serve_from_distribution(
     let mut query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(version) = &behavior.viewer_request {
         match run_viewer_request_function(world, distribution, version, &request).await {
-            Ok(ViewerRequestDecision::Forward { uri: on, querystring }) => (uri, query) = (on, querystring),
-            Ok(ViewerRequestDecision::Respond(mut response)) => {
+            Ok(EdgeFunctionDecision::Forward { uri: on, querystring }) => (uri, query) = (on, querystring),
+            Ok(EdgeFunctionDecision::Respond(mut response)) => {
                 if request.method() == Method::HEAD {
                     *response.body_mut() = Bytes::new();
                 }
@@ -192,7 +192,7 @@ async fn run_viewer_request_function(
     distribution: &DeployedDistribution,
     version: &str,
     request: &Request<Bytes>,
-) -> Result<ViewerRequestDecision, Response<Bytes>> {
+) -> Result<EdgeFunctionDecision, Response<Bytes>> {
     let id = format!("{:032x}", fastrand::u128(..));
     let asked = event::build_viewer_request_event(request, &distribution.id, &distribution.domain, &id);
     let reply = functions::invoke_edge_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
@@ -204,7 +204,7 @@ async fn run_viewer_request_function(
             render_cloudfront_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
         }
     })?;
-    event::validate_function_reply(&asked, &reply).map_err(|why| {
+    event::parse_edge_function_reply(&asked, &reply).map_err(|why| {
         render_cloudfront_error_page(
             StatusCode::BAD_GATEWAY,
             &format!("The Lambda function result failed validation: {why}."),
@@ -222,13 +222,13 @@ async fn serve_from_cache_or_origin(
     query: &str,
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
-    let (now, known) = (world.sandbox_time_now(), lock_cache(world).get(&key).cloned());
+    let (now, known) = (world.sandbox_unix_time_now(), lock_edge_cache(world).get(&key).cloned());
     if let Some(entry) = known.as_ref().filter(|entry| now < entry.fresh_until) {
-        return answer_from_cache(request, entry, now);
+        return answer_from_edge_cache(request, entry, now);
     }
     let Some(origin) = distribution.origins.iter().find(|origin| origin.id == behavior.target_origin_id)
     else {
-        return bad_gateway("The behavior's origin is not there.");
+        return build_bad_gateway_response("The behavior's origin is not there.");
     };
     let ask = origin::EdgeToOriginRequest { world, distribution, origin, uri, query };
     let head = request.method() == Method::HEAD;
@@ -236,44 +236,45 @@ async fn serve_from_cache_or_origin(
         .as_ref()
         .filter(|entry| entry.status.is_success())
         .and_then(|entry| entry.headers.get(header::ETAG));
-    let Some(answer) = ask.send_to_origin(head, etag, None).await else {
-        return bad_gateway(UNREACHABLE_ORIGIN);
+    let Some(answer) = ask.send_request_to_origin(head, etag, None).await else {
+        return build_bad_gateway_response(UNREACHABLE_ORIGIN);
     };
-    let ttl = CacheTtl { min: behavior.min_ttl, default: behavior.default_ttl, max: behavior.max_ttl };
+    let ttl =
+        BehaviorCacheTtls { min: behavior.min_ttl, default: behavior.default_ttl, max: behavior.max_ttl };
     if answer.status() == StatusCode::NOT_MODIFIED
         && let Some(mut entry) = known
     {
         entry.headers.extend(answer.headers().clone());
-        let seconds = freshness_lifetime_secs(&entry.headers, ttl).unwrap_or(0);
+        let seconds = compute_cache_lifetime_secs(&entry.headers, ttl).unwrap_or(0);
         entry.stored = now;
         entry.fresh_until = now + Duration::from_secs(seconds);
-        let response = build_viewer_response(request, &entry);
-        lock_cache(world).insert(key, entry);
+        let response = build_response_from_cached_object(request, &entry);
+        lock_edge_cache(world).insert(key, entry);
         return (response, X_CACHE_REFRESH_HIT);
     }
     if answer.status() == StatusCode::NOT_IMPLEMENTED
         && let Some(range) = request.headers().get(header::RANGE)
     {
         // Too large to be had as a whole: that part alone, and nothing is kept.
-        return match ask.send_to_origin(head, None, Some(range)).await {
+        return match ask.send_request_to_origin(head, None, Some(range)).await {
             Some(answer) => (answer, X_CACHE_MISS),
-            None => bad_gateway(UNREACHABLE_ORIGIN),
+            None => build_bad_gateway_response(UNREACHABLE_ORIGIN),
         };
     }
     let status = answer.status();
     let seconds = if status.is_success() {
-        freshness_lifetime_secs(answer.headers(), ttl)
+        compute_cache_lifetime_secs(answer.headers(), ttl)
     } else {
         let said = distribution.error_ttl.get(&status.as_u16()).copied();
         Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
     };
-    let entry = CachedOriginResponse::from_origin(answer, now, seconds.unwrap_or(0));
-    let response = build_viewer_response(request, &entry);
+    let entry = CachedOriginResponse::from_origin_response(answer, now, seconds.unwrap_or(0));
+    let response = build_response_from_cached_object(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
     if kept && !head {
-        lock_cache(world).insert(key, entry);
+        lock_edge_cache(world).insert(key, entry);
     } else if !head {
-        lock_cache(world).remove(&key);
+        lock_edge_cache(world).remove(&key);
     }
     (response, if status.is_success() { X_CACHE_MISS } else { X_CACHE_ERROR })
 }
@@ -282,21 +283,21 @@ const UNREACHABLE_ORIGIN: &str = "CloudFront wasn't able to connect to the origi
 /// How long an error of the origin is kept, where the distribution doesn't say: CloudFront's default (aws-facts section 2).
 const ERROR_TTL_DEFAULT_SECS: u64 = 10;
 
-fn lock_cache(world: &Sandbox) -> MutexGuard<'_, EdgeCache> {
-    world.sandbox_process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_edge_cache(world: &Sandbox) -> MutexGuard<'_, EdgeResponseCache> {
+    world.in_memory_process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn bad_gateway(why: &str) -> (Response<Bytes>, &'static str) {
+fn build_bad_gateway_response(why: &str) -> (Response<Bytes>, &'static str) {
     (render_cloudfront_error_page(StatusCode::BAD_GATEWAY, why), X_CACHE_ERROR)
 }
 
 /// Answers with what is fresh, and says how old it is.
-fn answer_from_cache(
+fn answer_from_edge_cache(
     request: &Request<Bytes>,
     entry: &CachedOriginResponse,
     now: Duration,
 ) -> (Response<Bytes>, &'static str) {
-    let mut response = build_viewer_response(request, entry);
+    let mut response = build_response_from_cached_object(request, entry);
     let age = HeaderValue::from(now.saturating_sub(entry.stored).as_secs());
     response.headers_mut().insert(header::AGE, age);
     let failed = entry.status.is_client_error() || entry.status.is_server_error();
@@ -304,7 +305,10 @@ fn answer_from_cache(
 }
 
 /// What this viewer gets of it: a part, no body, or only that nothing changed.
-fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse) -> Response<Bytes> {
+fn build_response_from_cached_object(
+    request: &Request<Bytes>,
+    entry: &CachedOriginResponse,
+) -> Response<Bytes> {
     let mut response = Response::new(entry.body.clone());
     *response.status_mut() = entry.status;
     response.headers_mut().clone_from(&entry.headers);
@@ -328,7 +332,7 @@ fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse)
         let range = text(request.headers(), header::RANGE);
         let if_range = text(request.headers(), header::IF_RANGE);
         if !range.is_empty() && (if_range.is_empty() || if_range == etag) && request.method() == Method::GET {
-            apply_range_header(&mut response, &range);
+            apply_range_to_response(&mut response, &range);
         }
     }
     if request.method() == Method::HEAD {
@@ -341,7 +345,7 @@ fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse)
 }
 
 /// One range, in order; what is none, or several, gets the whole.
-fn apply_range_header(response: &mut Response<Bytes>, range: &str) {
+fn apply_range_to_response(response: &mut Response<Bytes>, range: &str) {
     let whole = response.body().len() as u64;
     let Ok(range) = s3s::dto::Range::parse(range) else { return };
     let (status, said) = if let Ok(bytes) = range.check(whole) {

@@ -24,13 +24,13 @@ pub struct EdgeToOriginRequest<'a> {
 
 impl EdgeToOriginRequest<'_> {
     /// Asks the origin; none where it can't be reached.
-    pub async fn send_to_origin(
+    pub async fn send_request_to_origin(
         &self,
         head: bool,
         if_none_match: Option<&HeaderValue>,
         range: Option<&HeaderValue>,
     ) -> Option<Response<Bytes>> {
-        s3::bucket_from_host(&self.origin.domain)?;
+        s3::parse_bucket_from_host(&self.origin.domain)?;
         let path = format!("{}{}", self.origin.path, self.uri);
         let uri = if self.query.is_empty() { path } else { format!("{path}?{}", self.query) };
         let mut request = Request::builder()
@@ -44,12 +44,12 @@ impl EdgeToOriginRequest<'_> {
             }
         }
         let caller = match &self.origin.access {
-            DeployedOriginAccess::Anonymous => SandboxS3Caller::anonymous_caller(),
+            DeployedOriginAccess::Anonymous => SandboxS3Caller::new_anonymous_caller(),
             DeployedOriginAccess::Identity { id, canonical } => {
-                SandboxS3Caller::from_origin_access_identity(id, canonical)
+                SandboxS3Caller::caller_from_origin_access_identity(id, canonical)
             }
             DeployedOriginAccess::Control { .. } => {
-                SandboxS3Caller::from_distribution(&self.distribution.arn, ACCOUNT_ID)
+                SandboxS3Caller::caller_from_cloudfront_distribution(&self.distribution.arn, ACCOUNT_ID)
             }
         };
         Some(s3::handle_s3_api_call_as(self.world, caller, request.body(Bytes::new()).ok()?).await)

@@ -16,11 +16,11 @@ use crate::{
     edge::bundle::{self, EdgeBundle},
     model::{
         secret::Secret,
-        url::token::{MacAlgorithm, TokenConstruction, sign_url},
+        url::token::{TokenMacAlgorithm, UrlTokenConstruction, sign_packages_url},
     },
     sandbox::{
         SandboxOptions,
-        control_plane::{s3, sandbox_role_arn},
+        control_plane::{format_sandbox_role_arn, s3},
         seed::{self, SANDBOX_BUCKET},
     },
 };
@@ -61,7 +61,7 @@ impl EdgeFixture {
             (PACKAGE_KEY, "public, max-age=31536000, immutable"),
             (RELEASE_KEY, "no-cache, no-store, max-age=0, must-revalidate"),
         ] {
-            s3::amend_stored_object(&world, SANDBOX_BUCKET, key, |object| {
+            s3::modify_stored_object_in_place(&world, SANDBOX_BUCKET, key, |object| {
                 object.attributes.insert("cache-control".to_owned(), control.to_owned());
             })
             .unwrap();
@@ -74,19 +74,26 @@ impl EdgeFixture {
     }
 
     async fn grant_bucket_read_to(&self, identity: &str) {
-        let principal = s3::origin_access_identity_arn(identity);
+        let principal = s3::format_origin_access_identity_arn(identity);
         let policy = json!({"Version": "2012-10-17", "Statement": [
             {"Sid": "R", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/*")},
             {"Sid": "L", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}")},
         ]});
-        let s3 = aws_sdk_s3::Client::new(&self.world.sandbox_sdk_config());
+        let s3 = aws_sdk_s3::Client::new(&self.world.build_sandbox_sdk_config());
         s3.put_bucket_policy().bucket(SANDBOX_BUCKET).policy(policy.to_string()).send().await.unwrap();
     }
 
     fn sign_package_url(&self, key: &str) -> String {
-        let signer = Secret::new(TOKEN_SECRET).decode_base64_key().unwrap();
-        let expires = self.world.sandbox_time_now().as_secs() + 300;
-        sign_url(&signer, key, expires, MacAlgorithm::Sha1, TokenConstruction::default(), &self.domain)
+        let signer = Secret::new(TOKEN_SECRET).decode_base64_secret_key().unwrap();
+        let expires = self.world.sandbox_unix_time_now().as_secs() + 300;
+        sign_packages_url(
+            &signer,
+            key,
+            expires,
+            TokenMacAlgorithm::Sha1,
+            UrlTokenConstruction::default(),
+            &self.domain,
+        )
     }
 
     async fn get_url(&self, url: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
@@ -108,7 +115,7 @@ impl EdgeFixture {
 }
 
 async fn publish_function(world: &Sandbox) -> String {
-    let config = world.sandbox_sdk_config();
+    let config = world.build_sandbox_sdk_config();
     let kms = aws_sdk_kms::Client::new(&config);
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -145,7 +152,7 @@ async fn publish_function(world: &Sandbox) -> String {
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
     let bundle = EdgeBundle {
-        construction: TokenConstruction::default(),
+        construction: UrlTokenConstruction::default(),
         key_arn: key,
         context: BTreeMap::from([(context.0.to_owned(), context.1.to_owned())]),
     };
@@ -154,7 +161,7 @@ async fn publish_function(world: &Sandbox) -> String {
     lambda
         .create_function()
         .function_name(RESOURCE_NAME)
-        .role(sandbox_role_arn(RESOURCE_NAME))
+        .role(format_sandbox_role_arn(RESOURCE_NAME))
         .handler(bundle::LAMBDA_HANDLER)
         .runtime(bundle::LAMBDA_RUNTIME.into())
         .timeout(bundle::TIMEOUT_SECONDS)
@@ -183,7 +190,7 @@ fn get_and_head() -> AllowedMethods {
 
 /// Domain, and the identity's id.
 async fn create_distribution(world: &Sandbox, version: &str) -> (String, String) {
-    let client = aws_sdk_cloudfront::Client::new(&world.sandbox_sdk_config());
+    let client = aws_sdk_cloudfront::Client::new(&world.build_sandbox_sdk_config());
     let identity =
         CloudFrontOriginAccessIdentityConfig::builder().caller_reference("r").comment("c").build().unwrap();
     let identity = client
@@ -290,7 +297,7 @@ async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
         edge.fetch_status_and_x_cache(&edge.sign_package_url("1/2/none.deb")).await,
         (404, "Error".to_owned())
     );
-    s3::amend_stored_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
+    s3::modify_stored_object_in_place(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
         object.encryption = s3::ObjectEncryption::Kms { dual: false, key: None, bucket_key: false };
         object.etag = "another".to_owned();
     })

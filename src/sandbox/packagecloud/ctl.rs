@@ -17,14 +17,14 @@ const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis",
 const PACKAGECLOUD_VERSION: &str = "3.0.9";
 
 /// Runs one command, given by its words; prints by `line`, and gives the exit code.
-pub async fn run_simulated_ctl_command(
+pub async fn simulate_packagecloud_ctl_command(
     world: &Sandbox,
     words: &[String],
     line: &mut (dyn FnMut(&str) + Send),
 ) -> i32 {
     match words.first().map(String::as_str) {
-        Some("reconfigure") => simulate_reconfigure(world, line).await,
-        Some("restart") => simulate_restart(world, line).await,
+        Some("reconfigure") => simulate_packagecloud_reconfigure(world, line).await,
+        Some("restart") => simulate_packagecloud_restart(world, line).await,
         Some("reindex-everything") => {
             let count = jobs::queue_vendor_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
@@ -36,7 +36,7 @@ pub async fn run_simulated_ctl_command(
                 line("no randomness");
                 return 1;
             }
-            let secret = Secret::from_random_bytes(&random);
+            let secret = Secret::generate_cloudfront_secret(&random);
             line(
                 "Add the following to /etc/packagecloud/packagecloud.rb, then run packagecloud-ctl reconfigure:",
             );
@@ -64,7 +64,7 @@ pub async fn run_simulated_ctl_command(
     }
 }
 
-async fn simulate_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     line("Starting Chef Client, version 11.12.2");
     let _alone = wait_for_chef_lock(world, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
@@ -97,7 +97,8 @@ async fn simulate_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Sen
             "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
         );
     }
-    let old = world.read_sandbox_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
+    let old =
+        world.read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
     line("Converging 217 resources");
     line("Recipe: packagecloud::packagecloud-rails");
     let (before, after) = (render_packagecloud_yml(&old), render_packagecloud_yml(&fresh));
@@ -121,8 +122,8 @@ async fn simulate_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Sen
         line(&format!("  * service[{service}] action nothing (skipped due to action :nothing)"));
         tokio::time::sleep(world.sandbox_delays().resource * 3).await;
     }
-    let now = world.sandbox_time_now();
-    world.write_sandbox_state(|state| {
+    let now = world.sandbox_unix_time_now();
+    world.update_sandbox_state_on_disk(|state| {
         state.packagecloud.rendered = Some(fresh);
         state.packagecloud.reconfigured = Some(now);
     });
@@ -159,10 +160,10 @@ fn render_packagecloud_yml(settings: &SandboxNodeSettings) -> Vec<String> {
     ]
 }
 
-async fn simulate_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_packagecloud_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     let whole = world.sandbox_delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
-    let back = world.sandbox_time_now() + whole;
-    world.write_sandbox_state(|state| {
+    let back = world.sandbox_unix_time_now() + whole;
+    world.update_sandbox_state_on_disk(|state| {
         let packagecloud = &mut state.packagecloud;
         let fresh = packagecloud.rendered.clone().unwrap_or_default();
         if packagecloud.nodes.is_empty() {

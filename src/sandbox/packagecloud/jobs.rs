@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::packagecloud::object::{ObjectClassifier, is_packagecloud_key},
+    model::packagecloud::object::{ObjectClassifier, is_packagecloud_object_key},
     sandbox::{Sandbox, control_plane::s3},
 };
 
@@ -25,14 +25,16 @@ pub struct VendorReindexJob {
 
 /// Queues a job for every object of packagecloud's; gives how many.
 pub fn queue_vendor_reindex_jobs(world: &Sandbox) -> usize {
-    let bucket =
-        world.read_sandbox_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
-    let keys = world.sandbox_process_state().objects.read_stored_bucket(&bucket, |objects| {
-        objects.keys().filter(|key| is_packagecloud_key(key)).cloned().collect::<Vec<_>>()
+    let bucket = world
+        .read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone())
+        .unwrap_or_default()
+        .bucket;
+    let keys = world.in_memory_process_state().objects.read_stored_bucket(&bucket, |objects| {
+        objects.keys().filter(|key| is_packagecloud_object_key(key)).cloned().collect::<Vec<_>>()
     });
-    let (keys, now) = (keys.unwrap_or_default(), world.sandbox_time_now());
+    let (keys, now) = (keys.unwrap_or_default(), world.sandbox_unix_time_now());
     let count = keys.len();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let from = state.packagecloud.jobs.last().map_or(now, |last| last.due.max(now));
         let jobs = keys.into_iter().enumerate().map(|(at, key)| VendorReindexJob {
             due: from + JOB_DURATION * u32::try_from(at + 1).unwrap_or(u32::MAX),
@@ -46,11 +48,13 @@ pub fn queue_vendor_reindex_jobs(world: &Sandbox) -> usize {
 
 /// Does what is due.
 pub fn run_due_vendor_jobs(world: &Sandbox) {
-    let now = world.sandbox_time_now();
-    if !world.read_sandbox_state(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
+    let now = world.sandbox_unix_time_now();
+    if !world.read_sandbox_state_from_disk(|state| {
+        state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)
+    }) {
         return;
     }
-    let due = world.write_sandbox_state(|state| {
+    let due = world.update_sandbox_state_on_disk(|state| {
         let jobs = &mut state.packagecloud.jobs;
         let left = jobs.iter().position(|job| job.due > now).unwrap_or(jobs.len());
         jobs.drain(..left).collect::<Vec<_>>()
@@ -59,7 +63,7 @@ pub fn run_due_vendor_jobs(world: &Sandbox) {
     for VendorReindexJob { bucket, key, due } in due {
         if let Some(right) = classes.classify_key(&key).expected_cache_control() {
             // What was deleted since is no longer to be written.
-            let _ = s3::amend_stored_object(world, &bucket, &key, |object| {
+            let _ = s3::modify_stored_object_in_place(world, &bucket, &key, |object| {
                 object.attributes.insert("cache-control".to_owned(), right.to_owned());
                 object.modified = due.as_secs();
             });

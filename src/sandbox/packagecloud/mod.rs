@@ -5,7 +5,7 @@
 mod ctl;
 mod jobs;
 
-pub use ctl::run_simulated_ctl_command;
+pub use ctl::simulate_packagecloud_ctl_command;
 pub use jobs::{VendorReindexJob, run_due_vendor_jobs};
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     packagecloud::config_file::ConfigFile,
     secret::Secret,
-    url::token::{self, MacAlgorithm, TokenConstruction},
+    url::token::{self, TokenMacAlgorithm, UrlTokenConstruction},
 };
 
 use super::{Sandbox, control_plane::s3};
@@ -31,8 +31,8 @@ const LINK_LIFETIME_SECS: u64 = 300;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SandboxPackagecloudState {
-    /// How it signs; [`TokenConstruction::default`] where none was asked for.
-    pub construction: Option<TokenConstruction>,
+    /// How it signs; [`UrlTokenConstruction::default`] where none was asked for.
+    pub construction: Option<UrlTokenConstruction>,
     /// What the last reconfigure wrote.
     pub rendered: Option<SandboxNodeSettings>,
     /// What each web node runs on; they answer by turns.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for SandboxNodeSettings {
 impl SandboxNodeSettings {
     /// Reads what a packagecloud.rb says.
     pub fn from_config_file(file: &ConfigFile) -> Self {
-        let values = file.setting_values();
+        let values = file.cloudfront_setting_values();
         let (access_key, secret_key) = file
             .find_config_aws_keys()
             .map(|(id, secret)| (id, secret.expose_secret().to_owned()))
@@ -91,20 +91,25 @@ impl SandboxNodeSettings {
     }
 
     /// Where a key is to be had, until `expires`.
-    fn sign_download_url(&self, key: &str, expires: u64, construction: TokenConstruction) -> Option<String> {
+    fn sign_download_url(
+        &self,
+        key: &str,
+        expires: u64,
+        construction: UrlTokenConstruction,
+    ) -> Option<String> {
         if !self.enabled {
             let link = s3::presign_sigv2_link(&self.access_key, &self.secret_key, &self.bucket, key, expires);
             return Some(format!("https://{}.s3.amazonaws.com{link}", self.bucket));
         }
         let domain = self.domain.as_deref()?;
         let signer = construction.key.derive_hmac_key(&Secret::new(self.secret.clone()?)).ok()?;
-        Some(token::sign_url(&signer, key, expires, MacAlgorithm::Sha1, construction, domain))
+        Some(token::sign_packages_url(&signer, key, expires, TokenMacAlgorithm::Sha1, construction, domain))
     }
 }
 
 /// Lets a second web node run on as it is, whatever is restarted.
-pub fn add_lagging_node(world: &Sandbox) {
-    world.write_sandbox_state(|state| {
+pub fn add_unrestarted_web_node(world: &Sandbox) {
+    world.update_sandbox_state_on_disk(|state| {
         let packagecloud = &mut state.packagecloud;
         let running = packagecloud.nodes.first().cloned().unwrap_or_default();
         packagecloud.nodes.resize(2, running);
@@ -113,9 +118,9 @@ pub fn add_lagging_node(world: &Sandbox) {
 }
 
 /// Leaves one web node, which every restart reaches.
-pub fn remove_lagging_node(world: &Sandbox) {
-    if world.read_sandbox_state(|state| state.packagecloud.lagging) {
-        world.write_sandbox_state(|state| {
+pub fn remove_unrestarted_web_node(world: &Sandbox) {
+    if world.read_sandbox_state_from_disk(|state| state.packagecloud.lagging) {
+        world.update_sandbox_state_on_disk(|state| {
             state.packagecloud.nodes.truncate(1);
             state.packagecloud.lagging = false;
         });
@@ -123,11 +128,11 @@ pub fn remove_lagging_node(world: &Sandbox) {
 }
 
 /// Returns a read token of this packagecloud: the first line of `DIR/tokens`.
-pub fn first_read_token(world: &Sandbox) -> Option<String> {
-    list_read_tokens(world).into_iter().next()
+pub fn first_sandbox_read_token(world: &Sandbox) -> Option<String> {
+    read_sandbox_read_tokens(world).into_iter().next()
 }
 
-fn list_read_tokens(world: &Sandbox) -> Vec<String> {
+fn read_sandbox_read_tokens(world: &Sandbox) -> Vec<String> {
     let text = std::fs::read_to_string(world.sandbox_dir().join("tokens")).unwrap_or_default();
     text.lines()
         .map(str::trim)
@@ -139,8 +144,8 @@ fn list_read_tokens(world: &Sandbox) -> Vec<String> {
 /// Answers one request to packagecloud's front.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn serve_packagecloud_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let now = world.sandbox_time_now();
-    let (settings, construction, back) = world.write_sandbox_state(|state| {
+    let now = world.sandbox_unix_time_now();
+    let (settings, construction, back) = world.update_sandbox_state_on_disk(|state| {
         let packagecloud = &mut state.packagecloud;
         packagecloud.turn = packagecloud.turn.wrapping_add(1);
         let turn = packagecloud.turn % packagecloud.nodes.len().max(1);
@@ -148,51 +153,54 @@ pub async fn serve_packagecloud_request(world: &Sandbox, request: Request<Bytes>
         (node.unwrap_or_default(), packagecloud.construction.unwrap_or_default(), packagecloud.back)
     });
     if now < back {
-        return text_response(StatusCode::BAD_GATEWAY, "packagecloud is starting.\n");
+        return build_text_response(StatusCode::BAD_GATEWAY, "packagecloud is starting.\n");
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return text_response(
+        return build_text_response(
             StatusCode::METHOD_NOT_ALLOWED,
             "packagecloud's sandbox answers GET and HEAD.\n",
         );
     }
-    if !list_read_tokens(world).contains(&basic_auth_user(&request).unwrap_or_default()) {
-        let mut response = text_response(StatusCode::UNAUTHORIZED, "Give a read token as user name.\n");
+    if !read_sandbox_read_tokens(world).contains(&parse_basic_auth_user(&request).unwrap_or_default()) {
+        let mut response = build_text_response(StatusCode::UNAUTHORIZED, "Give a read token as user name.\n");
         let challenge = HeaderValue::from_static("Basic realm=\"packagecloud\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         return response;
     }
     let path = request.uri().path().trim_start_matches('/');
     let Ok(key) = percent_decode_str(path).decode_utf8() else {
-        return text_response(StatusCode::BAD_REQUEST, "This path is not UTF-8.\n");
+        return build_text_response(StatusCode::BAD_REQUEST, "This path is not UTF-8.\n");
     };
     if key.is_empty() {
-        return text_response(StatusCode::OK, "packagecloud, in the sandbox: ask for a key of the bucket.\n");
+        return build_text_response(
+            StatusCode::OK,
+            "packagecloud, in the sandbox: ask for a key of the bucket.\n",
+        );
     }
     let Some(link) = settings.sign_download_url(&key, now.as_secs() + LINK_LIFETIME_SECS, construction)
     else {
-        return text_response(
+        return build_text_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "CloudFront is on, and its secret or domain is missing.\n",
         );
     };
-    let mut response = text_response(StatusCode::FOUND, "");
+    let mut response = build_text_response(StatusCode::FOUND, "");
     let Ok(location) = HeaderValue::try_from(link) else {
-        return text_response(StatusCode::BAD_REQUEST, "This path can't be sent on.\n");
+        return build_text_response(StatusCode::BAD_REQUEST, "This path can't be sent on.\n");
     };
     response.headers_mut().insert(header::LOCATION, location);
     response
 }
 
 /// The user name of Basic authentication.
-fn basic_auth_user(request: &Request<Bytes>) -> Option<String> {
+fn parse_basic_auth_user(request: &Request<Bytes>) -> Option<String> {
     let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
     let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     scheme.eq_ignore_ascii_case("basic").then(|| pair.split(':').next().unwrap_or_default().to_owned())
 }
 
-fn text_response(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn build_text_response(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -21,7 +21,8 @@ async fn fetch_status_and_location(world: &Sandbox, path: &str, token: Option<&s
 async fn run_command(world: &Sandbox, command: &str) -> (i32, String) {
     let mut lines = Vec::new();
     let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-    let code = run_simulated_ctl_command(world, &words, &mut |line| lines.push(line.to_owned())).await;
+    let code =
+        simulate_packagecloud_ctl_command(world, &words, &mut |line| lines.push(line.to_owned())).await;
     (code, lines.join("\n"))
 }
 
@@ -59,9 +60,12 @@ async fn it_redirects_by_what_runs_not_by_what_the_file_says() {
     let (_, link) = fetch_status_and_location(&world, key, Some("demo-token")).await;
     assert!(edge(&link), "{link}");
     let (expires, mac) = link.rsplit_once("?t=").unwrap().1.split_once('_').unwrap();
-    assert_eq!((expires.parse::<u64>().unwrap(), mac.len()), (world.sandbox_time_now().as_secs() + 300, 40));
+    assert_eq!(
+        (expires.parse::<u64>().unwrap(), mac.len()),
+        (world.sandbox_unix_time_now().as_secs() + 300, 40)
+    );
 
-    add_lagging_node(&world);
+    add_unrestarted_web_node(&world);
     let text = std::fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
     std::fs::write(
         dir.path().join("packagecloud.rb"),
@@ -88,12 +92,12 @@ async fn what_is_broken_is_not_rendered_and_what_is_unknown_is_said() {
         run_command(&world, "bootstrap-everything").await,
         (1, "I don't know that command.".to_owned())
     );
-    let before = world.read_sandbox_state(|state| state.packagecloud.rendered.clone());
+    let before = world.read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone());
     std::fs::write(dir.path().join("packagecloud.rb"), "packagecloud_rails['cloudfront_enabled'] = (")
         .unwrap();
     let (code, lines) = run_command(&world, "reconfigure").await;
     assert!(code == 1 && lines.contains("SyntaxError"), "{lines}");
-    assert_eq!(world.read_sandbox_state(|state| state.packagecloud.rendered.clone()), before);
+    assert_eq!(world.read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone()), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,14 +106,14 @@ async fn the_vendors_reindex_sets_attributes_in_its_time() {
     let world = open_sandbox(&dir);
     let bucket = seed::SANDBOX_BUCKET;
     let cached = |world: &Sandbox| {
-        let count = |objects: &s3::ObjectVersions| {
+        let count = |objects: &s3::ObjectVersionsByKey| {
             objects
                 .values()
                 .flatten()
-                .filter(|object| object.object_attribute("cache-control").is_some())
+                .filter(|object| object.find_object_attribute_by_header("cache-control").is_some())
                 .count()
         };
-        world.sandbox_process_state().objects.read_stored_bucket(bucket, count).unwrap()
+        world.in_memory_process_state().objects.read_stored_bucket(bucket, count).unwrap()
     };
     let (code, said) = run_command(&world, "reindex-everything").await;
     assert!(code == 0 && said.starts_with("Queued "), "{said}");

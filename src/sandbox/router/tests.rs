@@ -11,7 +11,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 fn open_sandbox(faults: &[&str]) -> (tempfile::TempDir, Sandbox) {
     let dir = tempfile::tempdir().unwrap();
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         faults,
         ..SandboxOptions::default()
@@ -23,11 +23,14 @@ fn open_sandbox(faults: &[&str]) -> (tempfile::TempDir, Sandbox) {
 #[tokio::test(start_paused = true)]
 async fn an_unmodified_client_learns_who_it_is() {
     let (_dir, world) = open_sandbox(&[]);
-    let who =
-        aws_sdk_sts::Client::new(&world.sandbox_sdk_config()).get_caller_identity().send().await.unwrap();
+    let who = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config())
+        .get_caller_identity()
+        .send()
+        .await
+        .unwrap();
     assert_eq!(who.arn(), Some("arn:aws:iam::999999999999:user/sandbox"));
     assert_eq!(who.account(), Some("999999999999"));
-    let calls = world.ledger_entries();
+    let calls = world.recorded_service_calls();
     assert_eq!((calls.len(), calls[0].operation.as_str(), calls[0].write), (1, "GetCallerIdentity", false));
 }
 
@@ -35,7 +38,7 @@ async fn identity_error_code(access: &str, secret: &str, token: Option<&str>) ->
     let (_dir, world) = open_sandbox(&[]);
     let credentials = Credentials::new(access, secret, token.map(Into::into), None, "test");
     let config = world
-        .sandbox_sdk_config()
+        .build_sandbox_sdk_config()
         .into_builder()
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
@@ -64,7 +67,7 @@ async fn each_service_refuses_a_wrong_key_in_its_own_words() {
     let (_dir, world) = open_sandbox(&[]);
     let credentials = Credentials::new("AKIAIOSFODNN7SOMEBODY", "x", None, None, "test");
     let config = world
-        .sandbox_sdk_config()
+        .build_sandbox_sdk_config()
         .into_builder()
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
@@ -83,12 +86,12 @@ async fn a_clock_five_minutes_slow_is_refused() {
     struct SlowClock(Sandbox);
     impl aws_smithy_async::time::TimeSource for SlowClock {
         fn now(&self) -> std::time::SystemTime {
-            std::time::UNIX_EPOCH + self.0.sandbox_time_now() - Duration::from_secs(301)
+            std::time::UNIX_EPOCH + self.0.sandbox_unix_time_now() - Duration::from_secs(301)
         }
     }
     let (_dir, world) = open_sandbox(&[]);
     let config = world
-        .sandbox_sdk_config()
+        .build_sandbox_sdk_config()
         .into_builder()
         .time_source(SlowClock(world.clone()))
         .disable_clock_skew_correction(true)
@@ -102,14 +105,14 @@ async fn a_clock_five_minutes_slow_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_throttled_call_is_retried_by_the_sdk_and_costs_no_time() {
     let (_dir, world) = open_sandbox(&["sts:1-2:throttle"]);
-    aws_sdk_sts::Client::new(&world.sandbox_sdk_config()).get_caller_identity().send().await.unwrap();
-    assert_eq!(world.ledger_entries().len(), 3);
+    aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config()).get_caller_identity().send().await.unwrap();
+    assert_eq!(world.recorded_service_calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_is_done_all_the_same() {
     let (_dir, world) = open_sandbox(&["iam:CreateServiceLinkedRole:1:lost"]);
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let again = iam
         .create_service_linked_role()
         .aws_service_name("replicator.lambda.amazonaws.com")
@@ -118,7 +121,7 @@ async fn a_lost_reply_is_done_all_the_same() {
         .unwrap_err();
     assert_eq!(again.code(), Some("InvalidInput"));
     assert!(again.message().unwrap().contains("has been taken in this account"));
-    let statuses: Vec<_> = world.ledger_entries().iter().map(|call| call.status).collect();
+    let statuses: Vec<_> = world.recorded_service_calls().iter().map(|call| call.status).collect();
     assert_eq!(statuses, [None, Some(400)]);
 }
 
@@ -126,21 +129,23 @@ async fn a_lost_reply_is_done_all_the_same() {
 async fn a_request_that_hangs_ends_with_the_clients_patience() {
     let (_dir, world) = open_sandbox(&["sts:1+:hang"]);
     let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build();
-    let config = world.sandbox_sdk_config().into_builder().timeout_config(patience).build();
-    let before = world.sandbox_time_now();
+    let config = world.build_sandbox_sdk_config().into_builder().timeout_config(patience).build();
+    let before = world.sandbox_unix_time_now();
     let error = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await.unwrap_err();
     assert!(matches!(error, aws_sdk_sts::error::SdkError::TimeoutError(_)), "{error:?}");
-    assert_eq!(world.sandbox_time_now().checked_sub(before).unwrap().as_secs(), 20);
+    assert_eq!(world.sandbox_unix_time_now().checked_sub(before).unwrap().as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]
 async fn denials_and_chosen_errors_come_in_the_services_words() {
     let (_dir, world) =
         open_sandbox(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config()).get_user().send().await.unwrap_err();
+    let iam =
+        aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config()).get_user().send().await.unwrap_err();
     assert_eq!(iam.code(), Some("AccessDenied"));
     assert!(iam.message().unwrap().contains("is not authorized to perform: iam:GetUser"));
-    let kms = aws_sdk_kms::Client::new(&world.sandbox_sdk_config()).list_keys().send().await.unwrap_err();
+    let kms =
+        aws_sdk_kms::Client::new(&world.build_sandbox_sdk_config()).list_keys().send().await.unwrap_err();
     assert_eq!((kms.code(), kms.message()), (Some("KMSInvalidStateException"), Some("key is gone, really")));
 }
 
@@ -152,12 +157,12 @@ async fn latency_is_on_the_clock() {
         latency: Duration::from_millis(80),
         ..SandboxOptions::default()
     };
-    let world = Sandbox::open_without_seed(&options).unwrap();
-    let sts = aws_sdk_sts::Client::new(&world.sandbox_sdk_config());
+    let world = Sandbox::open_sandbox_unseeded(&options).unwrap();
+    let sts = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config());
     let (one, other) = tokio::join!(sts.get_caller_identity().send(), sts.get_caller_identity().send());
     assert!(one.is_ok() && other.is_ok());
-    let calls = world.ledger_entries();
-    assert_eq!(crate::sandbox::ledger::longest_call_chain(&calls), 1);
+    let calls = world.recorded_service_calls();
+    assert_eq!(crate::sandbox::ledger::count_longest_sequential_calls(&calls), 1);
     assert!(calls.iter().all(|call| call.end >= call.start + Duration::from_millis(80)));
 }
 
@@ -171,10 +176,10 @@ async fn no_other_host_answers() {
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_comes_just_before() {
     let (_dir, world) = open_sandbox(&["iam:GetRole:2:drift", "kms:GetKeyPolicy:2:drift"]);
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let trust = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     iam.create_role().role_name("r").assume_role_policy_document(trust).send().await.unwrap();
-    let kms = aws_sdk_kms::Client::new(&world.sandbox_sdk_config());
+    let kms = aws_sdk_kms::Client::new(&world.build_sandbox_sdk_config());
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
     tokio::time::sleep(Duration::from_secs(5)).await;
     for (round, edited) in [false, true].into_iter().enumerate() {

@@ -13,11 +13,13 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
         ..SandboxOptions::default()
     })
     .unwrap();
-    assert!(find_running_sandbox_server(dir.path()).is_none());
+    assert!(find_running_sandbox_addresses(dir.path()).is_none());
     let serving = start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     let path = dir.path().to_owned();
-    let other =
-        tokio::task::spawn_blocking(move || forward::open_forwarding_client(&path)).await.unwrap().unwrap();
+    let other = tokio::task::spawn_blocking(move || forward::connect_to_sandbox_server(&path))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(other.addresses, serving.addresses);
 
     let plain = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
@@ -44,14 +46,14 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
     );
 
     // By the endpoint's address, as any SDK; and by AWS's own names, through the server.
-    let config = world.sandbox_sdk_config();
+    let config = world.build_sandbox_sdk_config();
     let direct = aws_sdk_s3::config::Builder::from(&config)
         .endpoint_url(&serving.addresses.aws)
         .force_path_style(true)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let through =
-        aws_sdk_s3::config::Builder::from(&config).http_client(other.forwarding_http_client()).build();
+        aws_sdk_s3::config::Builder::from(&config).http_client(other.build_forwarding_http_client()).build();
     for client in [Client::from_conf(direct), Client::from_conf(through)] {
         let put = client
             .put_object()
@@ -80,5 +82,7 @@ async fn a_marker_of_a_server_that_is_gone_is_passed_over() {
     "another word".clone_into(&mut addresses.word);
     std::fs::write(dir.path().join(MARKER_FILENAME), serde_json::to_vec(&addresses).unwrap()).unwrap();
     let path = dir.path().to_owned();
-    assert!(tokio::task::spawn_blocking(move || find_running_sandbox_server(&path)).await.unwrap().is_none());
+    assert!(
+        tokio::task::spawn_blocking(move || find_running_sandbox_addresses(&path)).await.unwrap().is_none()
+    );
 }

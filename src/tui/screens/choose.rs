@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading::render_screen_heading, parts};
 use crate::{
-    model::run::welcome::{FoundBucket, IdentitySource, WelcomeFindings},
+    model::run::welcome::{AwsIdentitySource, FoundBucket, WelcomeFindings},
     tui::{
         layout::{BodySize, ScreenBody},
         text,
@@ -16,7 +16,7 @@ use crate::{
 fn new_choice_body(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str, means: &str) -> ScreenBody {
     let mut body =
         ScreenBody { head: Some(render_screen_heading(wizard, theme, size, title)), ..ScreenBody::default() };
-    text::render_paragraph(&mut body.lines, means, theme.dim, size.prose_width());
+    text::render_paragraph(&mut body.lines, means, theme.dim, size.max_prose_width());
     body.lines.push(Line::default());
     body
 }
@@ -33,7 +33,7 @@ fn render_choice_entry(
 ) {
     let chosen = index == wizard.choice;
     let style = if chosen { theme.title } else { theme.plain };
-    parts::render_choice_line(
+    parts::render_selectable_line(
         &mut body.lines,
         chosen,
         vec![Span::styled(text::truncate_text(name, size.width.saturating_sub(2)), style)],
@@ -45,7 +45,7 @@ fn render_choice_entry(
             vec![Span::raw("    ")],
             said,
             theme.dim,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
     if chosen {
@@ -57,7 +57,8 @@ fn render_choice_entry(
 pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Whose AWS credentials make all of this? packagecloud keeps its own; these are used by this program alone.";
     let mut body = new_choice_body(wizard, theme, size, "Identity", means);
-    let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
+    let found =
+        wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
     for (index, identity) in found.iter().enumerate() {
         let mark = match identity.suffices.result {
             crate::model::run::check::CheckVerdict::Pass => DONE_MARK,
@@ -69,7 +70,7 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
             said.push(identity.arn.clone());
         }
         said.push(format!("{mark} {}", identity.suffices.detail));
-        if identity.source == IdentitySource::Config && !identity.is_usable_identity() {
+        if identity.source == AwsIdentitySource::Config && !identity.is_usable_identity() {
             said.push(
                 "packagecloud's own key needs no more rights for itself: rather use another".to_owned(),
             );
@@ -83,17 +84,17 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
             &mut body.lines,
             "No AWS credentials were found on this host.",
             theme.strong,
-            size.prose_width(),
+            size.max_prose_width(),
         );
         body.lines.push(Line::default());
     }
-    if let Some(sudo) = wizard.welcome.as_loaded().and_then(|welcome| welcome.sudo.as_ref()) {
+    if let Some(sudo) = wizard.welcome.loaded_value().and_then(|welcome| welcome.sudo.as_ref()) {
         text::render_hanging_text(
             &mut body.lines,
             vec![Span::styled("! ", theme.accent)],
             sudo,
             theme.strong,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
     render_choice_entry(&mut body, wizard, theme, size, found.len(), "A named profile …", &[]);
@@ -105,7 +106,7 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
 pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Which S3 bucket does packagecloud keep its packages in? Not the one that backups go to.";
     let mut body = new_choice_body(wizard, theme, size, "Bucket", means);
-    let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
+    let found = wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
     for (index, bucket) in found.iter().enumerate() {
         let name = if bucket.region.is_empty() {
             bucket.name.clone()
@@ -146,7 +147,7 @@ pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
     let means =
         "Which earlier state of packagecloud.rb? What restoring it would change is shown before it is done.";
     let mut body = new_choice_body(wizard, theme, size, "Roll back", means);
-    let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);
+    let found = wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);
     for (index, backup) in found.iter().enumerate() {
         let changes = if backup.changes.is_empty() {
             vec!["would change nothing".to_owned()]
@@ -159,7 +160,7 @@ pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
     }
     if found.is_empty() {
         let none = "There is no backup of packagecloud.rb yet: this program makes one before each change of the file.";
-        text::render_paragraph(&mut body.lines, none, theme.strong, size.prose_width());
+        text::render_paragraph(&mut body.lines, none, theme.strong, size.max_prose_width());
     }
     body
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Renders each change with the calls behind it.
-pub fn render_explain_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_plan_explanation_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
     let WizardScreen::Stage(at) = wizard.screen else { return body };
@@ -25,7 +25,7 @@ pub fn render_explain_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> 
     ));
     lines.push(Line::default());
     let changes = wizard
-        .stage_progress(at)
+        .find_stage_progress(at)
         .and_then(|progress| progress.plan.as_ref())
         .map_or(&[][..], |plan| &plan.changes);
     if changes.is_empty() {
@@ -34,7 +34,7 @@ pub fn render_explain_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> 
     let columns = plan_lines::PlanColumns::from_changes(changes, size);
     for change in changes {
         plan_lines::render_planned_change(lines, change, theme, size, columns);
-        if !size.is_wide() && !change.target.is_empty() {
+        if !size.is_body_wide() && !change.target.is_empty() {
             text::render_hanging_text(
                 lines,
                 vec![Span::raw("    ")],

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::reindex;
 use crate::{
-    model::run::goal::Stage,
+    model::run::goal::RunStage,
     tui::{
         layout::BodySize,
         text,
@@ -23,7 +23,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
             _ if busy.stopping => "stopping",
             _ if busy.paused => "paused",
             WizardJobKind::Welcome => "looking around",
-            WizardJobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage) => {
+            WizardJobKind::Apply(stage) if is_stage_waiting_for_credentials(wizard, stage) => {
                 "waiting for credentials"
             }
             WizardJobKind::Identify | WizardJobKind::Code => "asking AWS",
@@ -32,7 +32,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
             WizardJobKind::Apply(_) => "running",
         };
         let still =
-            matches!(busy.kind, WizardJobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage));
+            matches!(busy.kind, WizardJobKind::Apply(stage) if is_stage_waiting_for_credentials(wizard, stage));
         let sign = if busy.paused || still { "‖" } else { spinner_frame(ran) };
         vec![
             Span::styled(format!("{sign} {what}"), theme.accent),
@@ -41,7 +41,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
     });
     let right = match wizard.background {
         Some(job) if right.is_empty() => {
-            let sign = if job.paused || is_waiting_for_credentials(wizard, Stage::Reindex) {
+            let sign = if job.paused || is_stage_waiting_for_credentials(wizard, RunStage::Reindex) {
                 "‖"
             } else {
                 spinner_frame(wizard.now.saturating_sub(job.since))
@@ -58,6 +58,6 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
 }
 
 /// Whether it stands still for want of credentials.
-fn is_waiting_for_credentials(wizard: &Wizard, stage: Stage) -> bool {
-    wizard.stage_progress(stage).is_some_and(|progress| progress.credential_wait.is_some())
+fn is_stage_waiting_for_credentials(wizard: &Wizard, stage: RunStage) -> bool {
+    wizard.find_stage_progress(stage).is_some_and(|progress| progress.credential_wait.is_some())
 }

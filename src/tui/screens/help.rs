@@ -10,7 +10,7 @@ use crate::{
         text,
         theme::Theme,
     },
-    wizard::{Wizard, copy, intent::InputMode},
+    wizard::{Wizard, copy, intent::KeyInputMode},
 };
 
 const HELP_PROMISES: [&str; 5] = [
@@ -27,12 +27,12 @@ pub fn render_help_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
     let lines = &mut body.lines;
     body.head = Some(render_screen_heading(wizard, theme, size, "Help"));
     lines.push(Line::default());
-    for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != InputMode::Ask && !row.help.is_empty()) {
+    for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != KeyInputMode::Ask && !row.help.is_empty()) {
         // Enter stands in the table once for screens, once for fields
         let key =
-            if row.mode == InputMode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
-        let first = vec![Span::styled(text::fit_column(&key, 15), theme.accent)];
-        text::render_hanging_text(lines, first, row.help, theme.plain, size.prose_width());
+            if row.mode == KeyInputMode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
+        let first = vec![Span::styled(text::pad_or_truncate_to_width(&key, 15), theme.accent)];
+        text::render_hanging_text(lines, first, row.help, theme.plain, size.max_prose_width());
     }
     lines.push(Line::default());
     for promise in HELP_PROMISES {
@@ -41,7 +41,7 @@ pub fn render_help_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
             vec![Span::styled("· ", theme.accent)],
             promise,
             theme.plain,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
     let support = format!("packagecloud's own support: {}", copy::SUPPORT_EMAIL);
@@ -50,7 +50,7 @@ pub fn render_help_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         vec![Span::styled("· ", theme.accent)],
         &support,
         theme.plain,
-        size.prose_width(),
+        size.max_prose_width(),
     );
     body
 }

@@ -28,8 +28,8 @@ pub fn render_log_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scre
         };
         let seconds = line.at.as_secs();
         let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
-        if size.is_wide() {
-            first.push(Span::styled(text::fit_column(line.stage.stage_title(), 15), theme.dim));
+        if size.is_body_wide() {
+            first.push(Span::styled(text::pad_or_truncate_to_width(line.stage.stage_title(), 15), theme.dim));
         }
         first.push(Span::styled(format!("{mark} "), style));
         let text_style = if line.mark == LogLineMark::Failed { theme.strong } else { theme.plain };

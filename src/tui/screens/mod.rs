@@ -28,21 +28,21 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
     let mut body = match &wizard.overlay {
         Some(ScreenOverlay::Help) => help::render_help_screen(wizard, theme, size),
         Some(ScreenOverlay::Log) => log::render_log_screen(wizard, theme, size),
-        Some(ScreenOverlay::Explain) => explain::render_explain_screen(wizard, theme, size),
+        Some(ScreenOverlay::Explain) => explain::render_plan_explanation_screen(wizard, theme, size),
         Some(ScreenOverlay::Ask(_) | ScreenOverlay::TakeOver | ScreenOverlay::Quit) | None => {
             match wizard.screen {
                 WizardScreen::Welcome => welcome::render_welcome_screen(wizard, theme, size),
                 WizardScreen::Identity => choose::render_identity_choice(wizard, theme, size),
                 WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
                 WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
-                WizardScreen::Watch => watch::render_watch_screen(wizard, theme, size),
+                WizardScreen::Watch => watch::render_other_run_screen(wizard, theme, size),
                 WizardScreen::Stage(stage) => stage::render_stage_screen(wizard, theme, size, stage),
             }
         }
     };
     match &wizard.overlay {
         Some(ScreenOverlay::Ask(confirmation)) => {
-            pinned::render_confirmation(&mut body, wizard, theme, size, confirmation);
+            pinned::render_confirmation_question(&mut body, wizard, theme, size, confirmation);
         }
         Some(ScreenOverlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, size),
         Some(ScreenOverlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, size),

@@ -3,20 +3,25 @@
 use ratatui::text::{Line, Span};
 
 use crate::{
-    model::run::plan::{ChangeKind, Plan, PlannedChange},
+    model::run::plan::{PlannedChange, ResourceChangeKind, StagePlan},
     tui::{layout::BodySize, plan_lines, text, theme::Theme},
 };
 
 /// Renders the notes, then how long, what it costs, what customers notice, how to undo it: before the lines, since they are
 /// what is decided by.
-pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: BodySize) {
+pub fn render_plan_summary_facts(
+    lines: &mut Vec<Line<'static>>,
+    plan: &StagePlan,
+    theme: &Theme,
+    room: BodySize,
+) {
     for note in &plan.notes {
         text::render_hanging_text(
             lines,
             vec![Span::styled("· ", theme.accent)],
             note,
             theme.plain,
-            room.prose_width(),
+            room.max_prose_width(),
         );
     }
     let mut facts: Vec<(&str, String)> =
@@ -27,8 +32,8 @@ pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Th
     }
     let width = facts.iter().map(|(about, _)| about.chars().count()).max().unwrap_or(0) + 2;
     for (about, said) in &facts {
-        let first = vec![Span::styled(text::fit_column(about, width), theme.strong)];
-        text::render_hanging_text(lines, first, said, theme.plain, room.prose_width());
+        let first = vec![Span::styled(text::pad_or_truncate_to_width(about, width), theme.strong)];
+        text::render_hanging_text(lines, first, said, theme.plain, room.max_prose_width());
     }
     lines.push(Line::default());
 }
@@ -40,16 +45,21 @@ pub fn render_changes_by_stage(
     theme: &Theme,
     room: BodySize,
 ) {
-    let counts: Vec<String> =
-        [ChangeKind::Create, ChangeKind::Update, ChangeKind::Attach, ChangeKind::Run, ChangeKind::Keep]
-            .into_iter()
-            .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
-                0 => None,
-                count => Some(format!("{count} to {}", verb.change_kind_name())),
-            })
-            .collect();
+    let counts: Vec<String> = [
+        ResourceChangeKind::Create,
+        ResourceChangeKind::Update,
+        ResourceChangeKind::Attach,
+        ResourceChangeKind::Run,
+        ResourceChangeKind::Keep,
+    ]
+    .into_iter()
+    .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
+        0 => None,
+        count => Some(format!("{count} to {}", verb.change_kind_name())),
+    })
+    .collect();
     if !counts.is_empty() {
-        text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.prose_width());
+        text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.max_prose_width());
     }
     let columns = plan_lines::PlanColumns::from_changes(changes, room);
     let mut last = None;
@@ -66,21 +76,36 @@ pub fn render_changes_by_stage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{aws::evidence::StageEvidence, run::goal::Step};
+    use crate::model::{aws::evidence::StageEvidence, run::goal::StageStep};
 
     #[test]
     fn each_change_stands_under_the_stage_that_makes_it() {
-        let mut reindex = Plan::new(StageEvidence::Reindex(Box::default()));
-        reindex.add_planned_change(Step::Objects, ChangeKind::Update, "bucket", "each gets its headers");
-        reindex.add_planned_change(Step::Role, ChangeKind::Create, "batch role", "jobs run as it");
+        let mut reindex = StagePlan::new(StageEvidence::Reindex(Box::default()));
         reindex.add_planned_change(
-            Step::BatchJobs,
-            ChangeKind::Run,
+            StageStep::Objects,
+            ResourceChangeKind::Update,
+            "bucket",
+            "each gets its headers",
+        );
+        reindex.add_planned_change(
+            StageStep::Role,
+            ResourceChangeKind::Create,
+            "batch role",
+            "jobs run as it",
+        );
+        reindex.add_planned_change(
+            StageStep::BatchJobs,
+            ResourceChangeKind::Run,
             "S3 Batch Operations",
             "a job for each set",
         );
-        let mut bootstrap = Plan::new(StageEvidence::Bootstrap(Box::default()));
-        bootstrap.add_planned_change(Step::Role, ChangeKind::Create, "edge role", "the function runs as it");
+        let mut bootstrap = StagePlan::new(StageEvidence::Bootstrap(Box::default()));
+        bootstrap.add_planned_change(
+            StageStep::Role,
+            ResourceChangeKind::Create,
+            "edge role",
+            "the function runs as it",
+        );
         let changes = [reindex.changes, bootstrap.changes].concat();
         let mut lines = Vec::new();
         let room = BodySize { width: 120, height: 40 };

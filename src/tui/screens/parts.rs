@@ -24,9 +24,9 @@ use crate::{
 /// Renders the thing, the reason, the next move.
 pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, size: BodySize) {
     let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
-    text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, size.prose_width());
+    text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, size.max_prose_width());
     let next = vec![Span::styled("  → ", theme.accent)];
-    text::render_hanging_text(lines, next, &failure.next, theme.plain, size.prose_width());
+    text::render_hanging_text(lines, next, &failure.next, theme.plain, size.max_prose_width());
     let said: Vec<String> = [("AWS said", &failure.code), ("request", &failure.request_id)]
         .into_iter()
         .filter_map(|(label, value)| value.as_ref().map(|value| format!("{label} {value}")))
@@ -37,15 +37,20 @@ pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: 
             vec![Span::raw("    ")],
             &said.join(", "),
             theme.dim,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
 }
 
 /// Renders each check with its result; the next move below one that failed.
-pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&CheckResult], theme: &Theme, size: BodySize) {
+pub fn render_check_results(
+    lines: &mut Vec<Line<'static>>,
+    checks: &[&CheckResult],
+    theme: &Theme,
+    size: BodySize,
+) {
     let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
-    let name_width = (longest + 2).min(if size.is_wide() { 40 } else { 24 });
+    let name_width = (longest + 2).min(if size.is_body_wide() { 40 } else { 24 });
     for check in checks {
         let (mark, style) = match check.result {
             CheckVerdict::Pass => (DONE_MARK, theme.accent),
@@ -54,7 +59,7 @@ pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&CheckResult], th
         };
         let first = vec![
             Span::styled(format!("{mark} "), style),
-            Span::styled(text::fit_column(&check.name, name_width), theme.plain),
+            Span::styled(text::pad_or_truncate_to_width(&check.name, name_width), theme.plain),
         ];
         let detail = if check.has_failed() { theme.strong } else { theme.dim };
         text::render_hanging_text(lines, first, &check.detail, detail, size.width);
@@ -80,7 +85,7 @@ pub fn render_stage_checks(
     let all = progress.latest_checks();
     if !all.is_empty() {
         text::ensure_blank_line(lines);
-        render_checks(lines, &all, theme, size);
+        render_check_results(lines, &all, theme, size);
     }
 }
 
@@ -96,7 +101,7 @@ pub fn render_document(
     lines.push(text::align_left_and_right(
         vec![Span::styled(document.title.clone(), theme.strong)],
         copy,
-        size.prose_width(),
+        size.max_prose_width(),
     ));
     for line in &document.lines {
         let style = if line.starts_with('+') {
@@ -148,18 +153,23 @@ pub fn render_labelled_fact(
     theme: &Theme,
     size: BodySize,
 ) {
-    let first = vec![Span::styled(text::fit_column(label, 17), theme.dim)];
+    let first = vec![Span::styled(text::pad_or_truncate_to_width(label, 17), theme.dim)];
     text::render_hanging_text(lines, first, said, style, size.width);
 }
 
 /// Renders what is good to know below a fact in one line, its end cut where it is too long.
-pub fn render_fact_detail(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, size: BodySize) {
+pub fn render_truncated_detail_line(
+    lines: &mut Vec<Line<'static>>,
+    said: &str,
+    theme: &Theme,
+    size: BodySize,
+) {
     let said = text::truncate_text(said, size.width.saturating_sub(17));
     lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
 }
 
 /// Renders a line of a list, with the sign where it is chosen.
-pub fn render_choice_line(
+pub fn render_selectable_line(
     lines: &mut Vec<Line<'static>>,
     chosen: bool,
     spans: Vec<Span<'static>>,

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::parts;
 use crate::{
-    model::run::plan::{Confirmation, Consent},
+    model::run::plan::{PlanConfirmationQuestion, RequiredConsent},
     tui::{
         layout::{BodySize, ScreenBody},
         text,
@@ -22,17 +22,17 @@ fn render_horizontal_rule(theme: &Theme, size: BodySize) -> Line<'static> {
 }
 
 /// Renders the question of a consent, with its two answers.
-pub fn render_confirmation(
+pub fn render_confirmation_question(
     body: &mut ScreenBody,
     wizard: &Wizard,
     theme: &Theme,
     size: BodySize,
-    confirmation: &Confirmation,
+    confirmation: &PlanConfirmationQuestion,
 ) {
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
-    text::render_paragraph(lines, &confirmation.question, theme.strong, size.prose_width());
-    if confirmation.consent == Consent::Managed {
+    text::render_paragraph(lines, &confirmation.question, theme.strong, size.max_prose_width());
+    if confirmation.consent == RequiredConsent::Managed {
         let choices = [
             "Wait: show the values, and go on once the file holds them",
             "Write now: pause that tool first, or it writes over this",
@@ -41,7 +41,7 @@ pub fn render_confirmation(
             let chosen = index == wizard.choice;
             let style = if chosen { theme.title } else { theme.plain };
             let label = text::truncate_text(label, size.width.saturating_sub(2));
-            parts::render_choice_line(lines, chosen, vec![Span::styled(label, style)], theme);
+            parts::render_selectable_line(lines, chosen, vec![Span::styled(label, style)], theme);
         }
         return;
     }
@@ -52,23 +52,23 @@ pub fn render_confirmation(
 pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
-    let who = wizard.other_run().map_or("the other run", |run| run.who.as_str());
+    let who = wizard.detected_other_run().map_or("the other run", |run| run.who.as_str());
     let question = format!(
         "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
     );
-    text::render_paragraph(lines, &question, theme.strong, size.prose_width());
+    text::render_paragraph(lines, &question, theme.strong, size.max_prose_width());
     lines.push(render_yes_no_keys(theme, "take over", "leave it alone"));
 }
 
 /// Renders the question whether to leave while something runs.
 pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
-    let stage = wizard.running_stage().map_or("It", |stage| stage.stage_title());
+    let stage = wizard.stage_being_applied().map_or("It", |stage| stage.stage_title());
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
     let question = format!(
         "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
     );
-    text::render_paragraph(lines, &question, theme.strong, size.prose_width());
+    text::render_paragraph(lines, &question, theme.strong, size.max_prose_width());
     lines.push(render_yes_no_keys(theme, "stop and leave", "stay"));
 }
 
@@ -85,12 +85,12 @@ fn render_yes_no_keys(theme: &Theme, yes: &'static str, no: &'static str) -> Lin
 pub fn render_input_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
-    text::render_paragraph(lines, &form.title, theme.strong, size.prose_width());
+    text::render_paragraph(lines, &form.title, theme.strong, size.max_prose_width());
     let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
     for (index, field) in form.fields.iter().enumerate() {
         let here = index == form.focus;
         let label = Span::styled(
-            text::fit_column(field.label, label_width),
+            text::pad_or_truncate_to_width(field.label, label_width),
             if here { theme.accent } else { theme.dim },
         );
         let space = size.width.saturating_sub(label_width + 1).max(1);

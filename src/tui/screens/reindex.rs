@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::{
     model::run::{
         event::ProgressStats,
-        goal::{Stage, Step},
+        goal::{RunStage, StageStep},
         tally::NameTally,
     },
     tui::{layout::BodySize, text, theme::Theme},
@@ -19,9 +19,12 @@ use crate::{
 
 /// Renders how far it is, in few words: for where it runs on beside another screen.
 pub fn render_background_reindex(wizard: &Wizard) -> String {
-    let pace = wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.pace.as_ref());
+    let pace = wizard.find_stage_progress(RunStage::Reindex).and_then(|progress| progress.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
-    if wizard.stage_progress(Stage::Reindex).is_some_and(|progress| progress.credential_wait.is_some()) {
+    if wizard
+        .find_stage_progress(RunStage::Reindex)
+        .is_some_and(|progress| progress.credential_wait.is_some())
+    {
         return "waits for credentials".to_owned();
     }
     let done = pace.done.unwrap_or(0);
@@ -36,15 +39,20 @@ pub fn render_background_reindex(wizard: &Wizard) -> String {
 }
 
 /// Renders what going live waits for, and what may be done about it.
-pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, size: BodySize) {
+pub fn render_waiting_for_reindex(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    theme: &Theme,
+    size: BodySize,
+) {
     let state = match (
         wizard.background,
-        wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.last_failure()),
+        wizard.find_stage_progress(RunStage::Reindex).and_then(|progress| progress.latest_stage_failure()),
     ) {
         (Some(job), _) if job.stopping => "it is stopping".to_owned(),
         (Some(_), _)
             if wizard
-                .stage_progress(Stage::Reindex)
+                .find_stage_progress(RunStage::Reindex)
                 .is_some_and(|progress| progress.credential_wait.is_some()) =>
         {
             "it stands still for want of credentials".to_owned()
@@ -67,12 +75,12 @@ pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, them
             "Going live waits for the reindex: {state}. Enter shows it. s skips it: that is correct, but what is in S3 now is not cached until it is done."
         ),
         theme.strong,
-        size.prose_width(),
+        size.max_prose_width(),
     );
 }
 
 /// Renders how far the reindex is, how fast it goes, what is left and what it costs.
-pub fn render_reindex_pace(
+pub fn render_reindex_progress_figures(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     progress: &StageProgress,
@@ -81,20 +89,27 @@ pub fn render_reindex_pace(
 ) {
     let Some(pace) = &progress.pace else { return };
     // What S3 does by itself is told apart from what is sent from here.
-    let batch_step =
-        progress.steps.iter().find(|line| line.state == StepState::Running && line.step == Step::BatchJobs);
+    let batch_step = progress
+        .steps
+        .iter()
+        .find(|line| line.state == StepState::Running && line.step == StageStep::BatchJobs);
     if let Some(line) = batch_step {
         lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
     }
     render_progress_bar(lines, pace, theme, size);
     let paused = wizard.busy.is_some_and(|busy| busy.paused);
-    render_cells(lines, &list_pace_cells(pace, paused, progress.credential_wait.is_some()), theme, size);
+    render_figures_in_columns(
+        lines,
+        &list_reindex_figures(pace, paused, progress.credential_wait.is_some()),
+        theme,
+        size,
+    );
     for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
         if !tally.is_empty() {
-            lines.push(render_tally_line(label, tally, theme, size));
+            lines.push(render_name_counts_line(label, tally, theme, size));
         }
     }
-    render_rate_curve(lines, progress, theme, size);
+    render_reindex_speed_curve(lines, progress, theme, size);
     if paused && batch_step.is_some() {
         lines.push(Line::styled(
             "The jobs run at AWS, and go on while this is paused. p goes on.",
@@ -111,7 +126,7 @@ fn render_progress_bar(lines: &mut Vec<Line<'static>>, pace: &ProgressStats, the
     let Some(total) = pace.total.filter(|total| *total > 0) else { return };
     let share = (pace.done.unwrap_or(0).min(total) as f64) / (total as f64);
     let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
-    let width = size.prose_width().saturating_sub(label.len());
+    let width = size.max_prose_width().saturating_sub(label.len());
     let full = (share * width as f64).floor() as usize;
     lines.push(Line::from(vec![
         Span::styled("━".repeat(full), theme.accent),
@@ -121,7 +136,11 @@ fn render_progress_bar(lines: &mut Vec<Line<'static>>, pace: &ProgressStats, the
 }
 
 /// Lists the figures with their labels. While it stands still, what was told last of its speed is no longer so.
-fn list_pace_cells(pace: &ProgressStats, paused: bool, stands_still: bool) -> [(&'static str, String); 10] {
+fn list_reindex_figures(
+    pace: &ProgressStats,
+    paused: bool,
+    stands_still: bool,
+) -> [(&'static str, String); 10] {
     let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::format_count);
     let done = pace.done.unwrap_or(0);
     let rate = match pace.per_second {
@@ -153,21 +172,24 @@ fn list_pace_cells(pace: &ProgressStats, paused: bool, stands_still: bool) -> [(
 }
 
 /// Renders figures in columns, as many as there is room for.
-fn render_cells(
+fn render_figures_in_columns(
     lines: &mut Vec<Line<'static>>,
     cells: &[(&'static str, String)],
     theme: &Theme,
     size: BodySize,
 ) {
-    let columns = if size.is_wide() { 3 } else { 2 };
-    let width = size.prose_width() / columns;
+    let columns = if size.is_body_wide() { 3 } else { 2 };
+    let width = size.max_prose_width() / columns;
     for row in cells.chunks(columns) {
         let spans = row
             .iter()
             .flat_map(|(label, value)| {
                 [
-                    Span::styled(text::fit_column(label, 14), theme.dim),
-                    Span::styled(text::fit_column(value, width.saturating_sub(14)), theme.plain),
+                    Span::styled(text::pad_or_truncate_to_width(label, 14), theme.dim),
+                    Span::styled(
+                        text::pad_or_truncate_to_width(value, width.saturating_sub(14)),
+                        theme.plain,
+                    ),
                 ]
             })
             .collect::<Vec<_>>();
@@ -176,7 +198,7 @@ fn render_cells(
 }
 
 /// Renders how the speed went, with the highest of it beside the curve.
-fn render_rate_curve(
+fn render_reindex_speed_curve(
     lines: &mut Vec<Line<'static>>,
     progress: &StageProgress,
     theme: &Theme,
@@ -188,7 +210,7 @@ fn render_rate_curve(
     let rows = if size.height >= 26 { 4 } else { 1 };
     let top = progress.rates.iter().copied().max().unwrap_or(0);
     let label = format!(" {}/s", text::format_count(top));
-    let width = size.prose_width().saturating_sub(label.len());
+    let width = size.max_prose_width().saturating_sub(label.len());
     let curve = text::render_sparkline(progress.rates.iter().copied(), width, rows);
     for (index, row) in curve.into_iter().enumerate() {
         let mut spans = vec![Span::styled(row, theme.accent)];
@@ -200,8 +222,8 @@ fn render_rate_curve(
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn render_tally_line(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
-    let width = size.prose_width().saturating_sub(14);
+fn render_name_counts_line(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
+    let width = size.max_prose_width().saturating_sub(14);
     let names = |most: usize| {
         let (first, rest) = tally.most_frequent_names(most);
         let mut parts: Vec<String> =
@@ -213,5 +235,8 @@ fn render_tally_line(label: &str, tally: &NameTally, theme: &Theme, size: BodySi
     };
     let fitting = (1..=6).rev().map(names).find(|names| names.chars().count() <= width);
     let names = fitting.unwrap_or_else(|| text::truncate_text(&names(1), width));
-    Line::from(vec![Span::styled(text::fit_column(label, 14), theme.dim), Span::styled(names, theme.plain)])
+    Line::from(vec![
+        Span::styled(text::pad_or_truncate_to_width(label, 14), theme.dim),
+        Span::styled(names, theme.plain),
+    ])
 }

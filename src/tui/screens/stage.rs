@@ -8,8 +8,8 @@ use crate::{
         failure::{Failure, FailureKind},
         run::{
             event::StageEnd,
-            goal::{Stage, Step},
-            plan::Plan,
+            goal::{RunStage, StageStep},
+            plan::StagePlan,
         },
     },
     tui::{
@@ -24,22 +24,22 @@ use crate::{
 };
 
 /// Renders a stage's screen.
-pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
+pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage: RunStage) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
     body.head = Some(render_screen_heading(wizard, theme, size, stage.stage_title()));
-    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.prose_width());
+    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.max_prose_width());
     lines.push(Line::default());
-    let Some(progress) = wizard.stage_progress(stage) else { return body };
+    let Some(progress) = wizard.find_stage_progress(stage) else { return body };
     if let Some(wait) = &progress.credential_wait {
-        render_credential_wait(lines, wait, theme, size);
+        render_waiting_for_credentials(lines, wait, theme, size);
     }
     render_stage_outcome(lines, wizard, progress, stage, theme, size);
-    if stage == Stage::Reindex && progress.pace.is_some() {
-        reindex::render_reindex_pace(lines, wizard, progress, theme, size);
+    if stage == RunStage::Reindex && progress.pace.is_some() {
+        reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
     }
-    if stage == Stage::GoLive && progress.end.is_none() && wizard.is_reindex_pending() {
-        reindex::render_reindex_wait(lines, wizard, theme, size);
+    if stage == RunStage::GoLive && progress.end.is_none() && wizard.must_go_live_await_reindex() {
+        reindex::render_waiting_for_reindex(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }
     if let Some(plan) = &progress.plan {
@@ -52,7 +52,7 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
 }
 
 /// Renders why the stage stands still.
-fn render_credential_wait(
+fn render_waiting_for_credentials(
     lines: &mut Vec<Line<'static>>,
     wait: &CredentialWait,
     theme: &Theme,
@@ -64,7 +64,7 @@ fn render_credential_wait(
         vec![Span::styled("‖ ", theme.accent)],
         still,
         theme.strong,
-        size.prose_width(),
+        size.max_prose_width(),
     );
     parts::render_failure(lines, &wait.failure, theme, size);
     text::ensure_blank_line(lines);
@@ -75,16 +75,17 @@ fn render_stage_plan(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     progress: &StageProgress,
-    plan: &Plan,
-    stage: Stage,
+    plan: &StagePlan,
+    stage: RunStage,
     theme: &Theme,
     size: BodySize,
 ) {
-    if progress.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
+    if progress.end.is_none() && wizard.stage_applied_on_screen() != Some(stage) && wizard.overlay.is_none() {
         render_open_confirmations(lines, wizard, plan, theme, size);
     }
     // what clients must be told comes before what would be done to them
-    let first = stage == Stage::GoLive && progress.end.is_none() && wizard.applying_stage().is_none();
+    let first =
+        stage == RunStage::GoLive && progress.end.is_none() && wizard.stage_applied_on_screen().is_none();
     if first {
         render_documents(lines, wizard, plan, theme, size);
         text::ensure_blank_line(lines);
@@ -92,26 +93,26 @@ fn render_stage_plan(
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
     let ended = progress.end.is_some();
     match stage {
-        Stage::Overview => {}
-        Stage::Verify if !ended => {}
-        Stage::Verify => render_plan_notes(lines, plan, theme, size),
+        RunStage::Overview => {}
+        RunStage::Verify if !ended => {}
+        RunStage::Verify => render_plan_notes(lines, plan, theme, size),
         _ if ended && progress.end != Some(StageEnd::Unchanged) => {}
         _ => render_plan_notes(lines, plan, theme, size),
     }
     text::ensure_blank_line(lines);
-    if stage == Stage::Overview {
-        overview::render_plan_facts(lines, plan, theme, size);
+    if stage == RunStage::Overview {
+        overview::render_plan_summary_facts(lines, plan, theme, size);
         overview::render_changes_by_stage(lines, &plan.changes, theme, size);
-    } else if stage != Stage::Verify || progress.end.is_none() {
+    } else if stage != RunStage::Verify || progress.end.is_none() {
         plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
-    let block = stage == Stage::Verify && progress.end == Some(StageEnd::Applied);
+    let block = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
     if block {
         render_documents(lines, wizard, plan, theme, size);
     }
     parts::render_stage_checks(lines, progress, theme, size);
-    if stage != Stage::Overview && !first && !block {
+    if stage != RunStage::Overview && !first && !block {
         render_documents(lines, wizard, plan, theme, size);
     }
 }
@@ -120,7 +121,7 @@ fn render_stage_plan(
 fn render_open_confirmations(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    plan: &Plan,
+    plan: &StagePlan,
     theme: &Theme,
     size: BodySize,
 ) {
@@ -128,19 +129,19 @@ fn render_open_confirmations(
         if !wizard.answers.consents.has_consent(confirmation.consent, wizard.bucket_name()) {
             let mark = vec![Span::styled("! ", theme.accent)];
             let question = format!("Will be asked: {}", confirmation.question);
-            text::render_hanging_text(lines, mark, &question, theme.strong, size.prose_width());
+            text::render_hanging_text(lines, mark, &question, theme.strong, size.max_prose_width());
         }
     }
 }
 
-fn render_plan_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size: BodySize) {
+fn render_plan_notes(lines: &mut Vec<Line<'static>>, plan: &StagePlan, theme: &Theme, size: BodySize) {
     for note in &plan.notes {
         text::render_hanging_text(
             lines,
             vec![Span::styled("· ", theme.accent)],
             note,
             theme.plain,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
 }
@@ -148,7 +149,7 @@ fn render_plan_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme,
 fn render_documents(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    plan: &Plan,
+    plan: &StagePlan,
     theme: &Theme,
     size: BodySize,
 ) {
@@ -163,7 +164,7 @@ fn render_stage_outcome(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     progress: &StageProgress,
-    stage: Stage,
+    stage: RunStage,
     theme: &Theme,
     size: BodySize,
 ) {
@@ -178,7 +179,7 @@ fn render_stage_outcome(
     };
     // what failed speaks for itself
     if progress.end.is_some()
-        && !(progress.end == Some(StageEnd::Failed) && progress.last_failure().is_some())
+        && !(progress.end == Some(StageEnd::Failed) && progress.latest_stage_failure().is_some())
     {
         let text = if progress.text.is_empty() { usual } else { &progress.text };
         text::render_hanging_text(
@@ -186,23 +187,32 @@ fn render_stage_outcome(
             vec![Span::styled(format!("{mark} "), style)],
             text,
             theme.strong,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
-    let failed =
-        if matches!(progress.end, None | Some(StageEnd::Failed)) { progress.last_failure() } else { None };
+    let failed = if matches!(progress.end, None | Some(StageEnd::Failed)) {
+        progress.latest_stage_failure()
+    } else {
+        None
+    };
     if let Some(failure) = failed {
         // The stage's end may say more than the step that failed: that what it had changed is taken back.
         let more = progress.text.strip_prefix(&failure.to_string()).unwrap_or_default();
         let failure = Failure { why: format!("{}{more}", failure.why), ..failure.clone() };
         parts::render_failure(lines, &failure, theme, size);
         if failure.kind == FailureKind::Credentials || failure.kind == FailureKind::Denied {
-            text::render_paragraph(lines, "  b leads back to the identity.", theme.dim, size.prose_width());
+            text::render_paragraph(
+                lines,
+                "  b leads back to the identity.",
+                theme.dim,
+                size.max_prose_width(),
+            );
         }
     }
-    if progress.end == Some(StageEnd::Failed) && wizard.applying_stage().is_none() {
-        let taken_back = progress.find_step(Step::TakeBack).is_some_and(|line| line.state == StepState::Done);
-        let way_out = if stage == Stage::Disable || taken_back {
+    if progress.end == Some(StageEnd::Failed) && wizard.stage_applied_on_screen().is_none() {
+        let taken_back =
+            progress.find_started_step(StageStep::TakeBack).is_some_and(|line| line.state == StepState::Done);
+        let way_out = if stage == RunStage::Disable || taken_back {
             format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {
             format!(
@@ -211,7 +221,7 @@ fn render_stage_outcome(
             )
         };
         text::ensure_blank_line(lines);
-        text::render_paragraph(lines, way_out.trim(), theme.dim, size.prose_width());
+        text::render_paragraph(lines, way_out.trim(), theme.dim, size.max_prose_width());
     }
     text::ensure_blank_line(lines);
 }

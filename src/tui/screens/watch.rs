@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Renders the other run: who it is, and how far it is.
-pub fn render_watch_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody {
         head: Some(render_screen_heading(wizard, theme, size, "Watching another run")),
         ..ScreenBody::default()
@@ -41,7 +41,7 @@ pub fn render_watch_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Sc
             vec![Span::styled("! ", theme.accent)],
             &text,
             theme.strong,
-            size.prose_width(),
+            size.max_prose_width(),
         );
         text::ensure_blank_line(lines);
     }
@@ -51,18 +51,18 @@ pub fn render_watch_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Sc
     };
     lines.push(Line::styled(stage_watched.stage_title(), theme.title));
     if watching.progress.pace.is_some() {
-        reindex::render_reindex_pace(lines, wizard, &watching.progress, theme, size);
+        reindex::render_reindex_progress_figures(lines, wizard, &watching.progress, theme, size);
     }
     plan_lines::render_step_report(
         lines,
-        watching.host_time_at(wizard.now),
+        watching.other_host_time_at(wizard.now),
         &watching.progress,
         theme,
         size,
         &[],
     );
     if watching.progress.end.is_some() && !watching.progress.text.is_empty() {
-        text::render_paragraph(lines, &watching.progress.text, theme.plain, size.prose_width());
+        text::render_paragraph(lines, &watching.progress.text, theme.plain, size.max_prose_width());
     }
     parts::render_stage_checks(lines, &watching.progress, theme, size);
     body

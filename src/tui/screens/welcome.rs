@@ -36,7 +36,7 @@ pub fn render_welcome_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> 
         Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, size),
         Loadable::Loaded(welcome) => render_welcome_findings(lines, wizard, welcome, theme, size),
     }
-    if wizard.other_run().is_none() {
+    if wizard.detected_other_run().is_none() {
         lines.push(Line::default());
         render_goal_choices(&mut body, wizard, theme, size);
     }
@@ -51,18 +51,18 @@ fn render_welcome_findings(
     size: BodySize,
 ) {
     if let Some(run) = &welcome.other_run {
-        render_warning(lines, &run.describe_other_run(), theme, size);
+        render_warning(lines, &run.describe_concurrent_run(), theme, size);
         lines.push(Line::default());
         render_other_run_keys(lines, theme, size);
         lines.push(Line::default());
     }
-    render_found_host(lines, welcome, theme, size);
+    render_found_packagecloud(lines, welcome, theme, size);
     render_found_identity(lines, wizard, welcome, theme, size);
     match welcome.buckets.first() {
         Some(bucket) => {
             parts::render_labelled_fact(lines, "bucket", &bucket.name, theme.plain, theme, size);
             let place = [bucket.region.as_str(), &bucket.found].into_iter().filter(|part| !part.is_empty());
-            parts::render_fact_detail(lines, &place.collect::<Vec<_>>().join(" · "), theme, size);
+            parts::render_truncated_detail_line(lines, &place.collect::<Vec<_>>().join(" · "), theme, size);
         }
         None => parts::render_labelled_fact(
             lines,
@@ -79,7 +79,7 @@ fn render_welcome_findings(
         parts::render_labelled_fact(lines, "last run", &text, theme.plain, theme, size);
     }
     for failure in &welcome.failures {
-        if is_tall(size) {
+        if is_body_tall(size) {
             parts::render_failure(lines, failure, theme, size);
         } else {
             let text = format!("{failure}; {}", failure.next);
@@ -89,17 +89,17 @@ fn render_welcome_findings(
 }
 
 /// Whether there is room for each failure with its reason and its next move.
-fn is_tall(size: BodySize) -> bool {
+fn is_body_tall(size: BodySize) -> bool {
     size.height >= 24
 }
 
 fn render_warning(lines: &mut Vec<Line<'static>>, warning: &str, theme: &Theme, size: BodySize) {
     let mark = vec![Span::styled("! ", theme.failed)];
-    text::render_hanging_text(lines, mark, warning, theme.strong, size.prose_width());
+    text::render_hanging_text(lines, mark, warning, theme.strong, size.max_prose_width());
 }
 
 /// Renders packagecloud.rb and the packagecloud that is installed.
-fn render_found_host(
+fn render_found_packagecloud(
     lines: &mut Vec<Line<'static>>,
     welcome: &WelcomeFindings,
     theme: &Theme,
@@ -137,8 +137,8 @@ fn render_found_identity(
         count => format!("; {} more found", count - 1),
     };
     let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
-    parts::render_fact_detail(lines, &how, theme, size);
-    if let Some(question) = wizard.other_account_question(identity) {
+    parts::render_truncated_detail_line(lines, &how, theme, size);
+    if let Some(question) = wizard.build_other_account_question(identity) {
         render_warning(lines, &question, theme, size);
     }
 }
@@ -162,7 +162,7 @@ fn render_found_cloudfront(
             "It is left to work as it is. {}To see whether it works: packagecloud-cloudfront verify, which changes nothing.",
             runs.unwrap_or_default()
         );
-        parts::render_fact_detail(lines, &text, theme, size);
+        parts::render_truncated_detail_line(lines, &text, theme, size);
     }
 }
 
@@ -192,13 +192,13 @@ fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, size: Bo
         ("x", "asks why clients get 403; nothing is changed by that"),
         ("q", "leaves; the other run is not touched"),
     ] {
-        let first = vec![Span::raw("  "), Span::styled(text::fit_column(key, 7), theme.title)];
-        text::render_hanging_text(lines, first, means, theme.dim, size.prose_width());
+        let first = vec![Span::raw("  "), Span::styled(text::pad_or_truncate_to_width(key, 7), theme.title)];
+        text::render_hanging_text(lines, first, means, theme.dim, size.max_prose_width());
     }
 }
 
 fn render_goal_choices(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
-    let proposed = wizard.welcome.as_loaded().and_then(|welcome| welcome.goal.as_ref());
+    let proposed = wizard.welcome.loaded_value().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.
     if let Some((goal, why)) = proposed {
@@ -208,7 +208,7 @@ fn render_goal_choices(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, si
             vec![Span::raw("  ")],
             &text,
             theme.dim,
-            size.prose_width(),
+            size.max_prose_width(),
         );
     }
     for (index, goal) in Wizard::OFFERED_GOALS.into_iter().enumerate() {
@@ -216,10 +216,13 @@ fn render_goal_choices(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, si
         let (name, means) = copy::describe_goal(goal);
         let style = if chosen { theme.title } else { theme.plain };
         let means = text::truncate_text(means, size.width.saturating_sub(14));
-        let spans = vec![Span::styled(text::fit_column(name, 12), style), Span::styled(means, theme.dim)];
+        let spans = vec![
+            Span::styled(text::pad_or_truncate_to_width(name, 12), style),
+            Span::styled(means, theme.dim),
+        ];
         if chosen {
             body.keep_visible = Some(body.lines.len());
         }
-        parts::render_choice_line(&mut body.lines, chosen, spans, theme);
+        parts::render_selectable_line(&mut body.lines, chosen, spans, theme);
     }
 }

@@ -1,14 +1,14 @@
 //! Another run on the host, and another account than the last run's.
 
 use super::*;
-use crate::model::run::other_run::{OtherRun, WatchEvent};
+use crate::model::run::other_run::{ConcurrentRun, WatchedRunEvent};
 
-fn sample_other_run() -> OtherRun {
-    OtherRun {
+fn sample_other_run() -> ConcurrentRun {
+    ConcurrentRun {
         host: "this host".into(),
         who: "process 812 (alice)".into(),
         since: "2026-11-23 20:45:00 UTC (14 minutes ago)".into(),
-        stage: Some(Stage::Distribution),
+        stage: Some(RunStage::Distribution),
         stage_age: "2 minutes".into(),
         is_idle: false,
     }
@@ -24,38 +24,38 @@ fn start_beside_other_run() -> WizardHarness {
     it
 }
 
-fn send_watch_event(it: &mut WizardHarness, event: WatchEvent) -> Option<WizardEffect> {
+fn send_watch_event(it: &mut WizardHarness, event: WatchedRunEvent) -> Option<WizardEffect> {
     it.send_input(WizardInput::Watched(Ok(event)))
 }
 
-fn step_started_event(stage: Stage, step: Step) -> WatchEvent {
+fn step_started_event(stage: RunStage, step: StageStep) -> WatchedRunEvent {
     let event = StageEvent::Started { stage, step, text: "goes".into() };
-    WatchEvent::Event(event, Duration::from_secs(90))
+    WatchedRunEvent::Event(event, Duration::from_secs(90))
 }
 
 #[test]
 fn enter_watches_what_the_other_run_does() {
     let mut it = start_beside_other_run();
-    assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it"));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Next), UserIntentAvailability::As("watch it"));
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Watch { take_over: false })));
-    send_watch_event(&mut it, WatchEvent::Run(sample_other_run(), Duration::from_secs(100)));
-    send_watch_event(&mut it, step_started_event(Stage::Secret, Step::Secret));
-    send_watch_event(&mut it, step_started_event(Stage::Distribution, Step::Deployed));
+    send_watch_event(&mut it, WatchedRunEvent::Run(sample_other_run(), Duration::from_secs(100)));
+    send_watch_event(&mut it, step_started_event(RunStage::Secret, StageStep::Secret));
+    send_watch_event(&mut it, step_started_event(RunStage::Distribution, StageStep::Deployed));
     let watching = it.wizard.watching.as_ref().unwrap();
-    assert_eq!(watching.stage, Some(Stage::Distribution));
+    assert_eq!(watching.stage, Some(RunStage::Distribution));
     assert_eq!(watching.progress.steps.len(), 1, "a stage begins anew");
     // The event is ten seconds old by the clock of the run's own host.
     assert_eq!(
-        watching.host_time_at(it.wizard.now).checked_sub(watching.progress.steps[0].since).unwrap(),
+        watching.other_host_time_at(it.wizard.now).checked_sub(watching.progress.steps[0].since).unwrap(),
         Duration::from_secs(10)
     );
-    send_watch_event(&mut it, WatchEvent::Restarted);
+    send_watch_event(&mut it, WatchedRunEvent::Restarted);
     assert!(it.wizard.watching.as_ref().unwrap().progress.steps.is_empty());
-    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Usual);
-    assert!(matches!(send_watch_event(&mut it, WatchEvent::Ended), Some(WizardEffect::Welcome(_))));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), UserIntentAvailability::Usual);
+    assert!(matches!(send_watch_event(&mut it, WatchedRunEvent::Ended), Some(WizardEffect::Welcome(_))));
     assert!(it.wizard.notice.as_ref().unwrap().starts_with("The other run has ended (process 812"));
     // What is still said of it is not heard any more.
-    assert!(send_watch_event(&mut it, WatchEvent::Ended).is_none());
+    assert!(send_watch_event(&mut it, WatchedRunEvent::Ended).is_none());
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn taking_over_is_asked_first_and_once() {
         }
         assert!(it.press_key(UserIntent::TakeOver).is_none());
         assert_eq!(
-            (it.wizard.input_mode(), it.wizard.overlay.clone()),
-            (InputMode::Ask, Some(ScreenOverlay::TakeOver))
+            (it.wizard.current_key_mode(), it.wizard.overlay.clone()),
+            (KeyInputMode::Ask, Some(ScreenOverlay::TakeOver))
         );
         assert!(it.press_key(UserIntent::No).is_none());
         assert_eq!(it.wizard.overlay, None);
@@ -80,41 +80,48 @@ fn taking_over_is_asked_first_and_once() {
             "a key that was typed before it stood says nothing"
         );
         assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Watch { take_over: true })));
-        send_watch_event(&mut it, WatchEvent::StopRequested);
-        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), IntentAvailability::Hidden);
+        send_watch_event(&mut it, WatchedRunEvent::StopRequested);
+        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), UserIntentAvailability::Hidden);
         // Another one has it by then: that wasn't asked.
-        let third = OtherRun { who: "process 900 (bob)".into(), ..sample_other_run() };
-        send_watch_event(&mut it, WatchEvent::Run(third, Duration::from_secs(100)));
-        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), IntentAvailability::Usual);
+        let third = ConcurrentRun { who: "process 900 (bob)".into(), ..sample_other_run() };
+        send_watch_event(&mut it, WatchedRunEvent::Run(third, Duration::from_secs(100)));
+        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), UserIntentAvailability::Usual);
     }
     let mut it = start_beside_other_run();
     it.press_key(UserIntent::TakeOver);
     it.press_key(UserIntent::Yes);
-    it.send_input(WizardInput::Watched(Err(Failure::other_failure("take-over", "no room", "make some"))));
-    assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it again"));
+    it.send_input(WizardInput::Watched(Err(Failure::new_generic_failure(
+        "take-over",
+        "no room",
+        "make some",
+    ))));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Next), UserIntentAvailability::As("watch it again"));
 }
 
 #[test]
 fn whoever_is_taken_over_from_ends_after_the_request_in_flight() {
     let by = || WizardInput::TakenOver("process 900 (bob)".into());
-    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    let mut it =
+        WizardHarness::at_stage(RunStage::Secret, sample_plan(RunStage::Secret, ResourceChangeKind::Create));
     let Some(WizardEffect::Leave(outcome)) = it.send_input(by()) else {
         panic!("nothing runs: it leaves at once")
     };
     assert_eq!(outcome.code, 130);
     assert!(outcome.last_words[0].starts_with("process 900 (bob) took over"), "{outcome:?}");
 
-    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    let mut it =
+        WizardHarness::at_stage(RunStage::Secret, sample_plan(RunStage::Secret, ResourceChangeKind::Create));
     it.press_key(UserIntent::Next);
     assert!(matches!(it.send_input(by()), Some(WizardEffect::Stop)));
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Secret, StageEnd::Stopped)), Some(130));
 
     // Asked to stop by its own operator before: it leaves all the same.
-    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    let mut it =
+        WizardHarness::at_stage(RunStage::Secret, sample_plan(RunStage::Secret, ResourceChangeKind::Create));
     it.press_key(UserIntent::Next);
     it.send_input(WizardInput::Key(UserIntent::Interrupt));
     assert!(it.send_input(by()).is_none());
-    assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Secret, StageEnd::Stopped)), Some(130));
 }
 
 #[test]

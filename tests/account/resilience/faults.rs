@@ -11,7 +11,7 @@ use packagecloud_cloudfront::{
         run::{
             answers::OperatorAnswers,
             event::StageEnd,
-            goal::{Goal, Stage},
+            goal::{OperatorGoal, RunStage},
         },
     },
     sandbox::{self, Sandbox, SandboxOptions},
@@ -41,7 +41,7 @@ pub fn open_sandbox_with_faults(dir: &Path, faults: &[String]) -> Sandbox {
 
 /// The whole set-up, as `enable --upgrade --yes` goes through it.
 async fn run_enable(world: &Sandbox) -> Result<(), Failure> {
-    let answers = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
+    let answers = OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() };
     run_upgrade_stages(world, &answers, |_| true).await
 }
 
@@ -49,10 +49,10 @@ async fn run_enable(world: &Sandbox) -> Result<(), Failure> {
 async fn run_upgrade_stages(
     world: &Sandbox,
     answers: &OperatorAnswers,
-    wanted: fn(Stage) -> bool,
+    wanted: fn(RunStage) -> bool,
 ) -> Result<(), Failure> {
     let session = open_session(world);
-    for &stage in Goal::Upgrade.goal_stages().iter().filter(|stage| wanted(**stage)) {
+    for &stage in OperatorGoal::Upgrade.stages_of_goal().iter().filter(|stage| wanted(**stage)) {
         let mut looks = 0;
         loop {
             looks += 1;
@@ -82,7 +82,7 @@ async fn watch_account_during(
     let mut wrong = None;
     let watching = async {
         loop {
-            let calls = world.ledger_entries().len();
+            let calls = world.recorded_service_calls().len();
             if calls != seen {
                 seen = calls;
                 if let Some(found) = find_open_access(world) {
@@ -139,7 +139,7 @@ async fn count_requests() -> usize {
     let (result, wrong) = Box::pin(watch_account_during(&world, run_enable(&world))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     assert_eq!(count_all_resources(&world), WHOLE_SET_UP);
-    world.ledger_entries().len()
+    world.recorded_service_calls().len()
 }
 
 /// Every `step`-th request; all of them where everything is asked for.
@@ -219,11 +219,11 @@ async fn from_any_write_on_everything_is_refused() {
 async fn an_upgrade_goes_live_only_after_the_reindex_or_a_knowing_skip() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_faults(dir.path(), &[]);
-    let mut answers = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
-    let failure = run_upgrade_stages(&world, &answers, |stage| stage != Stage::Reindex).await.unwrap_err();
+    let mut answers = OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() };
+    let failure = run_upgrade_stages(&world, &answers, |stage| stage != RunStage::Reindex).await.unwrap_err();
     assert!(failure.what == "the reindex" && failure.next.contains("--skip-reindex"), "{failure:?}");
     assert_ne!(read_config_values(&world).enabled, Some(true), "nothing was switched on");
     answers.reindex.skip = true;
-    assert_eq!(run_upgrade_stages(&world, &answers, |stage| stage == Stage::GoLive).await, Ok(()));
+    assert_eq!(run_upgrade_stages(&world, &answers, |stage| stage == RunStage::GoLive).await, Ok(()));
     assert_eq!(read_config_values(&world).enabled, Some(true));
 }

@@ -11,7 +11,7 @@ use packagecloud_cloudfront::{
         run::{
             answers::OperatorAnswers,
             event::StageEnd,
-            goal::{Goal, Stage},
+            goal::{OperatorGoal, RunStage},
         },
     },
     sandbox::Sandbox,
@@ -32,10 +32,10 @@ struct SteppedRun {
 impl SteppedRun {
     /// One stage in a process of its own; as there, the operator sees first what stands now, and what moved is looked
     /// at again.
-    fn new(dir: &Path, stage: Stage) -> Self {
+    fn new(dir: &Path, stage: RunStage) -> Self {
         let session = open_session(&open_sandbox_with_faults(dir, &[]));
-        let answers = OperatorAnswers { goal: Some(Goal::Install), ..OperatorAnswers::default() };
-        futures::FutureExt::now_or_never(session.acknowledge_disable_marker())
+        let answers = OperatorAnswers { goal: Some(OperatorGoal::Install), ..OperatorAnswers::default() };
+        futures::FutureExt::now_or_never(session.acknowledge_cloudfront_disable_marker())
             .expect("on this machine nothing is waited for");
         let work = async move {
             let mut looks = 0;
@@ -89,9 +89,9 @@ impl SteppedRun {
 async fn prepare_sandbox() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let session = open_session(&open_sandbox_with_faults(dir.path(), &[]));
-    let answers = OperatorAnswers { goal: Some(Goal::Install), ..OperatorAnswers::default() };
-    for &stage in Goal::Install.goal_stages() {
-        if !matches!(stage, Stage::GoLive | Stage::Verify) {
+    let answers = OperatorAnswers { goal: Some(OperatorGoal::Install), ..OperatorAnswers::default() };
+    for &stage in OperatorGoal::Install.stages_of_goal() {
+        if !matches!(stage, RunStage::GoLive | RunStage::Verify) {
             let plan = engine::look(&session, stage, &answers).await.unwrap();
             let (end, failure) =
                 engine::apply(&session, &plan, &answers, &RunContext::new_silent_context()).await;
@@ -111,12 +111,12 @@ fn copy_sandbox(of: &Path) -> tempfile::TempDir {
 fn assert_off(dir: &Path, moment: &str) {
     let world: Sandbox = open_sandbox_with_faults(dir, &[]);
     assert_ne!(read_config_values(&world).enabled, Some(true), "{moment}: the file says that it is on");
-    let running = world.read_sandbox_state(|state| state.packagecloud.clone());
+    let running = world.read_sandbox_state_from_disk(|state| state.packagecloud.clone());
     assert!(running.rendered.iter().chain(&running.nodes).all(|node| !node.enabled), "{moment}: it runs");
 }
 
 /// How many moments a stage has on its own.
-async fn count_moments(dir: &Path, stage: Stage) -> usize {
+async fn count_moments(dir: &Path, stage: RunStage) -> usize {
     let mut part = SteppedRun::new(dir, stage);
     let ended = part.run_to_end().await.clone();
     assert!(ended.1.is_none(), "{stage:?}: {ended:?}");
@@ -127,24 +127,24 @@ async fn count_moments(dir: &Path, stage: Stage) -> usize {
 async fn switching_off_wins_at_every_moment_of_going_live() {
     let ready = prepare_sandbox().await;
     let alone = copy_sandbox(ready.path());
-    let live = count_moments(alone.path(), Stage::GoLive).await;
-    let off = count_moments(alone.path(), Stage::Disable).await;
+    let live = count_moments(alone.path(), RunStage::GoLive).await;
+    let off = count_moments(alone.path(), RunStage::Disable).await;
     assert!(live > 30 && off > 10, "{live} moments of going live, {off} of switching off");
     for held in 0..=live {
         // Held there while the other goes all the way; and killed there.
         for killed in [false, true] {
             let moment = format!("{held} of {live}, killed: {killed}");
             let dir = copy_sandbox(ready.path());
-            let mut on = SteppedRun::new(dir.path(), Stage::GoLive);
+            let mut on = SteppedRun::new(dir.path(), RunStage::GoLive);
             on.advance_to(held).await;
             let through = on.ended.is_some();
             if killed {
                 drop(on);
-                let mut switching = SteppedRun::new(dir.path(), Stage::Disable);
+                let mut switching = SteppedRun::new(dir.path(), RunStage::Disable);
                 let ended = switching.run_to_end().await;
                 assert!(ended.1.is_none(), "{moment}: {ended:?}");
             } else {
-                let mut switching = SteppedRun::new(dir.path(), Stage::Disable);
+                let mut switching = SteppedRun::new(dir.path(), RunStage::Disable);
                 if on.hold_while_other_runs(&mut switching).await {
                     assert_off(dir.path(), &format!("{moment}, while it is held"));
                 }
@@ -166,17 +166,17 @@ async fn switching_off_wins_at_every_moment_of_going_live() {
 async fn switching_off_wins_where_going_live_comes_between_its_moments() {
     let ready = prepare_sandbox().await;
     let alone = copy_sandbox(ready.path());
-    let live = count_moments(alone.path(), Stage::GoLive).await;
-    let off = count_moments(alone.path(), Stage::Disable).await;
+    let live = count_moments(alone.path(), RunStage::GoLive).await;
+    let off = count_moments(alone.path(), RunStage::Disable).await;
     for held in (0..=live).step_by(10) {
         for between in (1..=off).step_by(6) {
             // To the one's moment, to the other's, then the first to its end or its death, then the other to its end.
             for killed in [None, Some(held + 3)] {
                 let moment = format!("{held} of {live}, {between} of {off}, killed: {killed:?}");
                 let dir = copy_sandbox(ready.path());
-                let mut on = SteppedRun::new(dir.path(), Stage::GoLive);
+                let mut on = SteppedRun::new(dir.path(), RunStage::GoLive);
                 on.advance_to(held).await;
-                let mut switching = SteppedRun::new(dir.path(), Stage::Disable);
+                let mut switching = SteppedRun::new(dir.path(), RunStage::Disable);
                 switching.advance_to(between).await;
                 if let Some(last) = killed {
                     on.advance_to(last).await;

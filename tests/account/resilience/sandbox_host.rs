@@ -8,8 +8,8 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    model::packagecloud::{config_file::ConfigFile, settings::SettingValues},
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
+    model::packagecloud::{config_file::ConfigFile, settings::CloudFrontSettingValues},
+    sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, seed},
 };
 
 pub struct SandboxHost {
@@ -23,7 +23,7 @@ impl SandboxHost {
 
     pub fn open_sandbox(&self) -> Sandbox {
         // At the pace of the binary: what isn't deployed for it isn't for who looks.
-        let delays = Some(SandboxDelays::default().scale_delays(0.0));
+        let delays = Some(SandboxPropagationDelays::default().scale_delays(0.0));
         sandbox::open_or_seed_sandbox(&SandboxOptions {
             dir: self.dir.path().join("world"),
             delays,
@@ -55,7 +55,7 @@ impl SandboxHost {
         (output.status.code().expect("it ended by itself"), output_text(&output))
     }
 
-    pub fn config_values(&self) -> SettingValues {
+    pub fn config_values(&self) -> CloudFrontSettingValues {
         read_config_values(&self.open_sandbox())
     }
 }
@@ -64,15 +64,15 @@ pub fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-pub fn read_config_values(world: &Sandbox) -> SettingValues {
+pub fn read_config_values(world: &Sandbox) -> CloudFrontSettingValues {
     ConfigFile::parse_packagecloud_rb(&std::fs::read(world.sandbox_dir().join("packagecloud.rb")).unwrap())
-        .setting_values()
+        .cloudfront_setting_values()
 }
 
 /// How much of each there is: roles, keys, aliases, functions, versions, identities, distributions, cache policies,
 /// and our statements in the bucket policy.
 pub fn count_all_resources(world: &Sandbox) -> [usize; 9] {
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         [
             // AWS makes its own for Lambda@Edge.
@@ -94,7 +94,7 @@ pub const WHOLE_SET_UP: [usize; 9] = [1, 1, 1, 1, 1, 1, 1, 1, 2];
 
 /// At no instant may CloudFront read the bucket without the authenticator on every behavior, as the edges have it.
 pub fn find_open_access(world: &Sandbox) -> Option<String> {
-    let (granted, domains) = world.read_sandbox_state(|state| {
+    let (granted, domains) = world.read_sandbox_state_from_disk(|state| {
         let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         let domains: Vec<String> =
             state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect();

@@ -120,7 +120,11 @@ fn switching_off_while_it_goes_live_ends_off() {
         assert_ne!(host.config_values().enabled, Some(true), "{said}{told}");
         let world = host.open_sandbox();
         assert!(
-            world.read_sandbox_state(|state| state.packagecloud.nodes.iter().all(|node| !node.enabled)),
+            world.read_sandbox_state_from_disk(|state| state
+                .packagecloud
+                .nodes
+                .iter()
+                .all(|node| !node.enabled)),
             "{said}{told}"
         );
     }
@@ -141,7 +145,7 @@ fn the_answers_of_a_broken_run_are_kept() {
         "--bucket",
         SANDBOX_BUCKET,
     ];
-    host.open_sandbox().write_sandbox_state(|state| {
+    host.open_sandbox().update_sandbox_state_on_disk(|state| {
         let names = vec!["p.example.org".to_owned()];
         let certificate =
             SandboxCertificate { names, key: "RSA_2048".into(), ..SandboxCertificate::default() };

@@ -12,7 +12,7 @@ use packagecloud_cloudfront::{
     model::{
         aws::names::ResourceNames,
         iam::access::{RequiredPermission, list_required_permissions},
-        run::goal::Goal,
+        run::goal::OperatorGoal,
     },
     sandbox::seed::SANDBOX_BUCKET,
 };
@@ -122,7 +122,7 @@ impl TestAccount {
         ResourceNames::new(&self.bucket, &"".parse().unwrap_or_default())
     }
 
-    pub fn permission_needs(&self, goal: Goal) -> Vec<RequiredPermission> {
+    pub fn permission_needs(&self, goal: OperatorGoal) -> Vec<RequiredPermission> {
         list_required_permissions(goal, &self.resource_names(), &self.id)
     }
 

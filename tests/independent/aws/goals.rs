@@ -1,6 +1,8 @@
 //! Every goal, by a user who has exactly the policy that `check --policy` prints, and nothing else.
 
-use packagecloud_cloudfront::model::{iam::least_privilege::render_least_privilege_policy, run::goal::Goal};
+use packagecloud_cloudfront::model::{
+    iam::least_privilege::render_least_privilege_policy, run::goal::OperatorGoal,
+};
 
 use super::{account::TestAccount, faults, server::MinistackServer};
 
@@ -11,7 +13,10 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     let policy = account.run_with_options(&[], &["check", "--policy"]).assert_code(0).text;
     let policy = policy.split_once('\n').unwrap().1.to_owned();
     assert!(policy.chars().count() <= 6144);
-    assert_eq!(policy.trim_end(), render_least_privilege_policy(&account.permission_needs(Goal::Upgrade)));
+    assert_eq!(
+        policy.trim_end(),
+        render_least_privilege_policy(&account.permission_needs(OperatorGoal::Upgrade))
+    );
     account.use_user_with_policy(&faults::translate_policy(&policy)).await;
 
     account.run_json(&["enable", "--upgrade", "--yes", "--unproven"]).assert_code(0);
@@ -34,7 +39,7 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
 async fn an_install_with_its_own_policy_and_the_edge_rolled_back_with_that() {
     let server = MinistackServer::start_ministack();
     let mut account = TestAccount::create_fresh(&server.url, "222222222222").await;
-    let policy = render_least_privilege_policy(&account.permission_needs(Goal::Install));
+    let policy = render_least_privilege_policy(&account.permission_needs(OperatorGoal::Install));
     account.use_user_with_policy(&faults::translate_policy(&policy)).await;
     account.run_json(&["enable", "--prepare", "--yes"]).assert_code(0);
     // Another construction makes another version, which is associated.
@@ -43,7 +48,7 @@ async fn an_install_with_its_own_policy_and_the_edge_rolled_back_with_that() {
     let backup = backups.lines.iter().find(|line| line["type"] == "backup").unwrap()["path"].clone();
     account.run_json(&["roll-back", backup.as_str().unwrap(), "--yes"]).assert_code(0);
 
-    let policy = render_least_privilege_policy(&account.permission_needs(Goal::RollBack));
+    let policy = render_least_privilege_policy(&account.permission_needs(OperatorGoal::RollBack));
     account.use_user_with_policy(&faults::translate_policy(&policy)).await;
     let version = format!("arn:aws:lambda:us-east-1:{}:function:packagecloud_cloudfront_auth:1", account.id);
     account.run_json(&["roll-back", "--edge", &version, "--yes"]).assert_code(0);

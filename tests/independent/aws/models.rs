@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use packagecloud_cloudfront::sandbox::{
-    self, SandboxDelays, SandboxOptions,
+    self, SandboxOptions, SandboxPropagationDelays,
     control_plane::iam::{ACCESS_KEY, SECRET_KEY},
 };
 use serde_json::Value;
@@ -39,14 +39,14 @@ async fn record_journey(dir: &Path, wire: &Path, options: &[&'static str], comma
 
 /// What somebody else made: resources of our names that carry no marker, and aren't quite as they should be.
 fn unmark_resources(dir: &Path) {
-    let delays = Some(SandboxDelays::default().scale_delays(0.0));
+    let delays = Some(SandboxPropagationDelays::default().scale_delays(0.0));
     let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         delays,
         ..SandboxOptions::default()
     })
     .unwrap();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.roles.values_mut().for_each(|role| {
             role.tags.clear();
             role.trust = role.trust.replace("edgelambda", "ec2");

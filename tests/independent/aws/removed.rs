@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::{StreamExt as _, stream};
 use packagecloud_cloudfront::model::{
     iam::{
-        access::{RequiredPermission, require_origin_access_control},
+        access::{RequiredPermission, add_origin_access_control_permissions},
         least_privilege::render_least_privilege_policy,
     },
-    run::goal::{Goal, Stage},
+    run::goal::{OperatorGoal, RunStage},
 };
 use serde_json::Value;
 
@@ -26,11 +26,11 @@ const CONCURRENT_ACCOUNTS: usize = 10;
 const SAMPLE_STEP: usize = 6;
 
 /// The vendor's procedure, a command each, and the stage that it is.
-const STAGE_COMMANDS: [(Stage, &str); 4] = [
-    (Stage::Reindex, "reindex-everything"),
-    (Stage::Secret, "generate-cloudfront-secret"),
-    (Stage::Bootstrap, "bootstrap-cloudfront"),
-    (Stage::Distribution, "reconfigure-cloudfront-distribution"),
+const STAGE_COMMANDS: [(RunStage, &str); 4] = [
+    (RunStage::Reindex, "reindex-everything"),
+    (RunStage::Secret, "generate-cloudfront-secret"),
+    (RunStage::Bootstrap, "bootstrap-cloudfront"),
+    (RunStage::Distribution, "reconfigure-cloudfront-distribution"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 10)]
@@ -38,7 +38,7 @@ async fn each_single_action() {
     let server = Arc::new(MinistackServer::start_ministack());
     let all = TestAccount::with_root_key(&server.url, "000000000000", "000000000000", "any")
         .await
-        .permission_needs(Goal::Upgrade);
+        .permission_needs(OperatorGoal::Upgrade);
     let actions: BTreeSet<&'static str> = all.iter().map(|need| need.action).collect();
     assert!(actions.len() > 50);
     let step = if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() { 1 } else { SAMPLE_STEP };
@@ -59,7 +59,7 @@ async fn each_single_action() {
 }
 
 async fn try_without_action(account: &mut TestAccount, action: &'static str) -> Result<(), String> {
-    let needs = require_origin_access_control(account.permission_needs(Goal::Upgrade));
+    let needs = add_origin_access_control_permissions(account.permission_needs(OperatorGoal::Upgrade));
     let (taken, left): (Vec<RequiredPermission>, Vec<RequiredPermission>) =
         needs.into_iter().partition(|need| need.action == action);
     let policy = render_least_privilege_policy(&left);

@@ -60,7 +60,7 @@ pub async fn dump_account(account: &TestAccount) -> Value {
 
 async fn dump_role(account: &TestAccount) -> Value {
     let iam = aws_sdk_iam::Client::new(&account.root);
-    let name = account.resource_names().role_name();
+    let name = account.resource_names().function_role_name();
     let role = iam.get_role().role_name(&name).send().await.unwrap().role.unwrap();
     let inline = iam.list_role_policies().role_name(&name).send().await.unwrap().policy_names;
     let attached = iam.list_attached_role_policies().role_name(&name).send().await.unwrap();
@@ -103,7 +103,7 @@ async fn dump_key(account: &TestAccount, ids: &mut Vec<(String, &str)>) -> Value
 
 async fn dump_function(account: &TestAccount) -> Value {
     let lambda = aws_sdk_lambda::Client::new(&account.root);
-    let name = account.resource_names().function_name();
+    let name = account.resource_names().lambda_function_name();
     let found = lambda.get_function().function_name(&name).send().await.unwrap();
     let configuration = found.configuration.unwrap();
     let versions = lambda.list_versions_by_function().function_name(&name).send().await.unwrap();
@@ -216,7 +216,7 @@ pub async fn disturb_account(account: &TestAccount) {
     let names = account.resource_names();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    let role = names.role_name();
+    let role = names.function_role_name();
     iam.untag_role().role_name(&role).tag_keys(MARKER_TAG).send().await.unwrap();
     let trusted = iam.update_assume_role_policy().role_name(&role).policy_document(trust.to_string());
     trusted.send().await.unwrap();
@@ -229,10 +229,11 @@ pub async fn disturb_account(account: &TestAccount) {
     let put = kms.put_key_policy().key_id(key.key_id()).policy_name("default");
     put.policy(everything.to_string()).send().await.unwrap();
 
-    let function = lambda.get_function().function_name(names.function_name()).send().await.unwrap();
+    let function = lambda.get_function().function_name(names.lambda_function_name()).send().await.unwrap();
     let arn = function.configuration.unwrap().function_arn.unwrap();
     lambda.untag_resource().resource(&arn).tag_keys(MARKER_TAG).tag_keys(COST_TAG).send().await.unwrap();
-    let bigger = lambda.update_function_configuration().function_name(names.function_name()).memory_size(256);
+    let bigger =
+        lambda.update_function_configuration().function_name(names.lambda_function_name()).memory_size(256);
     bigger.send().await.unwrap();
 
     let all = cloudfront.list_distributions().send().await.unwrap();

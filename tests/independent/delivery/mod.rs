@@ -8,7 +8,7 @@ use std::{fs, io::Write as _, process::Stdio, sync::Arc};
 
 use packagecloud_cloudfront::model::{
     packagecloud::config_file::ConfigFile,
-    url::token::{self, MacAlgorithm, TokenConstruction},
+    url::token::{self, TokenMacAlgorithm, UrlTokenConstruction},
 };
 use repo_server::{APT_PREFIX, PYPI_PREFIX, READ_TOKEN, RPM_PREFIX, RepoServer, read_file, run_program};
 
@@ -179,14 +179,14 @@ fn forge_link(mut link: String) -> String {
 fn link_signer(server: &RepoServer) -> impl Fn(&str, i64) -> String + Send + Sync + use<> {
     let config =
         ConfigFile::parse_packagecloud_rb(&fs::read(server.file_path("sandbox/packagecloud.rb")).unwrap())
-            .setting_values();
-    let (way, edge) = (TokenConstruction::default(), server.edge.clone());
+            .cloudfront_setting_values();
+    let (way, edge) = (UrlTokenConstruction::default(), server.edge.clone());
     let key = way.key.derive_hmac_key(&config.secret.unwrap()).unwrap();
     let domain = config.packages_domain.unwrap();
     move |object, seconds| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let expires = now.checked_add_signed(seconds).unwrap();
-        token::sign_url(&key, object, expires, MacAlgorithm::Sha1, way, &domain)
+        token::sign_packages_url(&key, object, expires, TokenMacAlgorithm::Sha1, way, &domain)
             .replace(&format!("https://{domain}"), &edge)
     }
 }

@@ -53,17 +53,18 @@ fn put_object(world: &Sandbox, key: &str, attributes: &[(&str, &str)], content: 
 
 fn age_objects(world: &Sandbox) {
     for key in newest_objects(world).into_keys() {
-        s3::amend_stored_object(world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
+        s3::modify_stored_object_in_place(world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600)
+            .unwrap();
     }
 }
 
 fn newest_objects(world: &Sandbox) -> BTreeMap<String, SandboxObject> {
-    let newest = |all: &s3::ObjectVersions| {
+    let newest = |all: &s3::ObjectVersionsByKey| {
         all.keys()
-            .filter_map(|key| Some((key.clone(), s3::newest_object_version(all, key)?.clone())))
+            .filter_map(|key| Some((key.clone(), s3::find_newest_object_version(all, key)?.clone())))
             .collect()
     };
-    world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, newest).unwrap()
+    world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, newest).unwrap()
 }
 
 /// Every object of packagecloud's is as it was before but for its Cache-Control, and that is right.
@@ -73,7 +74,7 @@ fn assert_attributes_right(world: &Sandbox, before: &BTreeMap<String, SandboxObj
     for (key, was) in before {
         let is = &after[key];
         let right = ObjectClassifier::default().classify_key(key).expected_cache_control();
-        assert_eq!(is.object_attribute("cache-control"), right, "{key}");
+        assert_eq!(is.find_object_attribute_by_header("cache-control"), right, "{key}");
         let but = |object: &SandboxObject| {
             let mut object = object.clone();
             object.attributes.remove("cache-control");
@@ -93,11 +94,11 @@ fn read_manifests(world: &Sandbox) -> (Vec<String>, usize) {
     for (key, object) in newest_objects(world) {
         if key.starts_with("packagecloud-cloudfront/batch/") && key.ends_with("-0.csv") {
             let text =
-                world.sandbox_process_state().objects.read_object_content(&object.blob.unwrap()).unwrap();
+                world.in_memory_process_state().objects.read_object_content(&object.blob.unwrap()).unwrap();
             lines.extend(String::from_utf8(text.to_vec()).unwrap().lines().map(str::to_owned));
         }
     }
-    (lines, world.read_sandbox_state(|state| state.s3control.jobs.len()))
+    (lines, world.read_sandbox_state_from_disk(|state| state.s3control.jobs.len()))
 }
 
 fn start_batch_reindex(host: &JourneyHost, pace: &str) -> Child {
@@ -177,7 +178,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
         ],
         "k",
     );
-    s3::place_hollow_object(
+    s3::seed_object_without_content(
         &world,
         SANDBOX_BUCKET,
         "7/8/package_files/large.deb",
@@ -191,7 +192,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
     let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
         "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/{denied}"),
         "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::999999999999:role/packagecloud_cloudfront_batch"}}}]});
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(deny.to_string());
     });
     let mut before = newest_objects(&world);
@@ -261,7 +262,7 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
         std::thread::park_timeout(std::time::Duration::from_millis(nth as u64 * 13));
         kill_child(child);
         let tokens = |world: &Sandbox| {
-            world.read_sandbox_state(|state| {
+            world.read_sandbox_state_from_disk(|state| {
                 state.s3control.jobs.values().map(|job| job.asked.manifest.1.clone()).collect::<Vec<_>>()
             })
         };
@@ -303,7 +304,7 @@ fn lost_replies_make_no_second_job() {
         (each.len(), jobs),
         (
             lines.len(),
-            world.read_sandbox_state(|state| {
+            world.read_sandbox_state_from_disk(|state| {
                 let mut manifests: Vec<_> =
                     state.s3control.jobs.values().map(|job| &job.asked.manifest.1).collect();
                 manifests.sort_unstable();
@@ -338,10 +339,11 @@ fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next()
     let mut child = start_batch_reindex(&host, "1");
     assert!(wait_for_event(&mut child, |event| is_event_with_text(event, "batch-jobs", "jobs are over")));
     kill_child(child);
-    let mut ids: Vec<_> = world.read_sandbox_state(|state| state.s3control.jobs.keys().cloned().collect());
+    let mut ids: Vec<_> =
+        world.read_sandbox_state_from_disk(|state| state.s3control.jobs.keys().cloned().collect());
     let (held, cancelled) = (ids.pop().unwrap(), ids.pop().unwrap());
     let turn = |id: &str, status| {
-        world.write_sandbox_state(|state| state.s3control.jobs.get_mut(id).unwrap().status = status);
+        world.update_sandbox_state_on_disk(|state| state.s3control.jobs.get_mut(id).unwrap().status = status);
     };
     turn(&held, SandboxBatchJobStatus::Suspended);
     turn(&cancelled, SandboxBatchJobStatus::Cancelled);
@@ -376,11 +378,11 @@ fn the_policy_that_is_printed_suffices_for_the_jobs() {
     let world = host.open_sandbox();
     let before = newest_objects(&world);
     let document: Value = serde_json::from_str(&policy).unwrap();
-    world.write_sandbox_state(|state| state.iam.user.policy = document);
+    world.update_sandbox_state_on_disk(|state| state.iam.user.policy = document);
     rerun_batch_reindex(&host);
     assert_attributes_right(&world, &before);
     let without: Value = serde_json::from_str(&plain).unwrap();
-    world.write_sandbox_state(|state| state.iam.user.policy = without);
+    world.update_sandbox_state_on_disk(|state| state.iam.user.policy = without);
     let ran = host.run_line("check --engine batch");
     assert_eq!(ran.code, 3, "{ran:#?}");
     ran.assert_contains("s3:CreateJob");
@@ -403,13 +405,13 @@ fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
         trust: trust.to_string(),
         ..Default::default()
     };
-    world.write_sandbox_state(|state| state.iam.roles.insert(name.to_owned(), theirs));
+    world.update_sandbox_state_on_disk(|state| state.iam.roles.insert(name.to_owned(), theirs));
     let ran = host.run_line("reindex-everything --engine batch --yes");
     assert_eq!(ran.code, 2, "{ran:#?}");
     ran.assert_contains("--adopt").assert_contains(name);
     let before = newest_objects(&world);
     host.run_successfully("reindex-everything --engine batch --yes --adopt");
     assert_attributes_right(&world, &before);
-    let trust = world.read_sandbox_state(|state| state.iam.roles[name].trust.clone());
+    let trust = world.read_sandbox_state_from_disk(|state| state.iam.roles[name].trust.clone());
     assert!(trust.contains("Theirs") && trust.contains("aws:SourceAccount"), "{trust}");
 }

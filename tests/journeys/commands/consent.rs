@@ -11,7 +11,8 @@ use super::journey_host::{JourneyHost, JourneyRun, run_to_end};
 
 /// Everything in AWS, and packagecloud.rb.
 fn snapshot_everything(host: &JourneyHost) -> (Value, String) {
-    let mut state = host.open_sandbox().read_sandbox_state(|state| serde_json::to_value(state).unwrap());
+    let mut state =
+        host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_value(state).unwrap());
     let all = state.as_object_mut().unwrap();
     // Asking packagecloud counts its requests; that alone is no change.
     all.retain(|name, _| !["generation", "changed", "packagecloud"].contains(&name.as_str()));
@@ -163,7 +164,7 @@ fn another_bucket_and_one_without_packages_are_two_questions() {
 #[test]
 fn a_role_of_our_name_is_adopted_only_when_told() {
     let host = JourneyHost::new();
-    let iam = aws_sdk_iam::Client::new(&host.open_sandbox().sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&host.open_sandbox().build_sandbox_sdk_config());
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let role = iam.create_role().role_name("packagecloud_cloudfront_auth").assume_role_policy_document(trust);
     tokio::runtime::Runtime::new().unwrap().block_on(role.send()).unwrap();

@@ -119,7 +119,7 @@ fn build_repository(root: &Path) {
 /// Each key of the bucket with its Cache-Control, by S3's own protocol.
 async fn read_cache_controls(host: &JourneyHost) -> BTreeMap<String, Option<String>> {
     let world = host.open_sandbox();
-    let s3 = aws_sdk_s3::Client::new(&world.sandbox_sdk_config());
+    let s3 = aws_sdk_s3::Client::new(&world.build_sandbox_sdk_config());
     let listed = s3.list_objects_v2().bucket(SANDBOX_BUCKET).send().await.unwrap();
     let mut found = BTreeMap::new();
     for object in listed.contents() {
@@ -234,7 +234,7 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
     }
     // What is served is what was imported, whatever its name.
     let world = host.open_sandbox();
-    let s3 = aws_sdk_s3::Client::new(&world.sandbox_sdk_config());
+    let s3 = aws_sdk_s3::Client::new(&world.build_sandbox_sdk_config());
     for key in old.keys() {
         let body = s3
             .get_object()

@@ -113,10 +113,11 @@ fn the_policy_is_json_that_fits_one_managed_policy() {
     assert_eq!(document["Version"], "2012-10-17");
     let characters = policy.out.chars().filter(|letter| !letter.is_whitespace()).count();
     assert!(characters <= 6144 && policy.out.trim_end().len() <= 6144, "{characters}");
-    let before = host.open_sandbox().read_sandbox_state(|state| serde_json::to_string(&state.iam).unwrap());
+    let before =
+        host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_string(&state.iam).unwrap());
     host.run_successfully("check");
     assert_eq!(
-        host.open_sandbox().read_sandbox_state(|state| serde_json::to_string(&state.iam).unwrap()),
+        host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_string(&state.iam).unwrap()),
         before
     );
 }

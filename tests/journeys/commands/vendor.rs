@@ -66,13 +66,13 @@ fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
     said.assert_contains("settled: none of 9 objects of repository metadata changes any more");
     let world = host.open_sandbox();
     assert!(
-        world.read_sandbox_state(|state| state.packagecloud.jobs.is_empty()),
+        world.read_sandbox_state_from_disk(|state| state.packagecloud.jobs.is_empty()),
         "its whole queue was waited for"
     );
-    let wrong = world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |all| {
+    let wrong = world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |all| {
         all.keys()
-            .filter_map(|key| s3::newest_object_version(all, key))
-            .filter(|object| object.object_attribute("cache-control").is_none())
+            .filter_map(|key| s3::find_newest_object_version(all, key))
+            .filter(|object| object.find_object_attribute_by_header("cache-control").is_none())
             .count()
     });
     assert_eq!(wrong.unwrap(), 0);

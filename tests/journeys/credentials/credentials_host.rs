@@ -8,8 +8,8 @@ use std::{
 };
 
 use packagecloud_cloudfront::sandbox::{
-    self, Sandbox, SandboxDelays, SandboxOptions,
-    control_plane::{iam, sandbox_role_arn},
+    self, Sandbox, SandboxOptions, SandboxPropagationDelays,
+    control_plane::{format_sandbox_role_arn, iam},
     seed::SANDBOX_BUCKET,
     serve::{self, SandboxServer},
 };
@@ -35,7 +35,7 @@ impl CredentialsHost {
         let dir = tempfile::tempdir().unwrap();
         let options = SandboxOptions {
             dir: dir.path().join("world"),
-            delays: Some(SandboxDelays::NONE),
+            delays: Some(SandboxPropagationDelays::NONE),
             empty: true,
             latency: Duration::from_millis(15),
             ..SandboxOptions::default()
@@ -43,13 +43,13 @@ impl CredentialsHost {
         let world = sandbox::open_or_seed_sandbox(&options).unwrap();
         let package = |number| format!("7/8/debian/package_files/{number}.deb");
         put_objects(&world, (0..packages).map(|number| build_object(&world, &package(number), b"package")));
-        world.write_sandbox_state(|state| {
+        world.update_sandbox_state_on_disk(|state| {
             let trust = json!({"Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
                 "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
             let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
             let mut role =
-                iam::SandboxRole { name: "ops".into(), arn: sandbox_role_arn("ops"), trust: trust.to_string(), ..iam::SandboxRole::default() };
+                iam::SandboxRole { name: "ops".into(), arn: format_sandbox_role_arn("ops"), trust: trust.to_string(), ..iam::SandboxRole::default() };
             role.path = "/".into();
             role.policies.insert("all".into(), all.to_string());
             state.iam.roles.insert(role.name.clone(), role);
@@ -68,7 +68,7 @@ impl CredentialsHost {
 
     /// A session of the role: access key, secret, token.
     pub fn issue_session(&self) -> (String, String, String) {
-        self.world.issue_role_credentials(&sandbox_role_arn("ops")).unwrap()
+        self.world.issue_role_credentials(&format_sandbox_role_arn("ops")).unwrap()
     }
 
     /// What lies in AWS's credentials file of profile `work`: a session of the role.
@@ -87,15 +87,15 @@ impl CredentialsHost {
              [profile device]\nrole_arn = {}\nsource_profile = base\nmfa_serial = {MFA_DEVICE_ARN}\n",
             iam::ACCESS_KEY,
             iam::SECRET_KEY,
-            sandbox_role_arn("ops")
+            format_sandbox_role_arn("ops")
         );
         fs::write(self.file_path(".aws/config"), config).unwrap();
     }
 
     /// From now on AWS accepts no session that it gave.
     pub fn expire_sessions(&self) {
-        let now = self.world.sandbox_time_now();
-        self.world.write_sandbox_state(|state| {
+        let now = self.world.sandbox_unix_time_now();
+        self.world.update_sandbox_state_on_disk(|state| {
             state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now));
         });
     }
@@ -143,7 +143,7 @@ impl CredentialsHost {
 
     /// How often S3 has copied an object.
     pub fn count_copies(&self) -> usize {
-        let calls = self.world.ledger_entries();
+        let calls = self.world.recorded_service_calls();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     }
 

@@ -150,5 +150,8 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     assert!(!log.contains("654321"), "{log}");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("left"), 0);
-    assert_eq!(host.world.read_sandbox_state(|state| state.iam.user.device.clone().unwrap().codes.len()), 0);
+    assert_eq!(
+        host.world.read_sandbox_state_from_disk(|state| state.iam.user.device.clone().unwrap().codes.len()),
+        0
+    );
 }

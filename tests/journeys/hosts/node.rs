@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use packagecloud_cloudfront::model::packagecloud::{config_file::ConfigFile, settings::SettingValues};
+use packagecloud_cloudfront::model::packagecloud::{
+    config_file::ConfigFile, settings::CloudFrontSettingValues,
+};
 
 /// What each directory of the node's is on it.
 const MOUNTED_DIRS: [(&str, &str); 5] = [
@@ -165,13 +167,14 @@ impl WebNode {
         self.read_file("etc/packagecloud.rb")
     }
 
-    pub fn config_values(&self) -> SettingValues {
-        ConfigFile::parse_packagecloud_rb(self.read_config().as_bytes()).setting_values()
+    pub fn config_values(&self) -> CloudFrontSettingValues {
+        ConfigFile::parse_packagecloud_rb(self.read_config().as_bytes()).cloudfront_setting_values()
     }
 
     /// What the site runs on.
-    pub fn applied_values(&self) -> SettingValues {
-        ConfigFile::parse_packagecloud_rb(self.read_file("opt/applied.rb").as_bytes()).setting_values()
+    pub fn applied_values(&self) -> CloudFrontSettingValues {
+        ConfigFile::parse_packagecloud_rb(self.read_file("opt/applied.rb").as_bytes())
+            .cloudfront_setting_values()
     }
 
     pub fn count_ctl_runs(&self, command: &str) -> usize {

@@ -12,7 +12,7 @@ use std::{
 use packagecloud_cloudfront::{
     model::{
         packagecloud::config_file::ConfigFile,
-        url::token::{self, MacAlgorithm, TokenConstruction},
+        url::token::{self, TokenMacAlgorithm, UrlTokenConstruction},
     },
     sandbox::seed::SANDBOX_BUCKET,
 };
@@ -67,12 +67,19 @@ impl PackagecloudSite {
 /// Where a node redirects to: as its file had it when it was last restarted.
 fn redirect_location(node: &std::path::Path, key: &str) -> String {
     let file = ConfigFile::parse_packagecloud_rb(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
-    let values = file.setting_values();
+    let values = file.cloudfront_setting_values();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     match (values.enabled, values.secret, values.packages_domain) {
         (Some(true), Some(secret), Some(domain)) => {
-            let mac = secret.decode_base64_key().unwrap();
-            token::sign_url(&mac, key, now + 300, MacAlgorithm::Sha1, TokenConstruction::default(), &domain)
+            let mac = secret.decode_base64_secret_key().unwrap();
+            token::sign_packages_url(
+                &mac,
+                key,
+                now + 300,
+                TokenMacAlgorithm::Sha1,
+                UrlTokenConstruction::default(),
+                &domain,
+            )
         }
         _ => format!(
             "https://{SANDBOX_BUCKET}.s3.amazonaws.com/{key}?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires={}&Signature=x",

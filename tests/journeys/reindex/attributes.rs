@@ -19,7 +19,7 @@ const ALL_USERS_GROUP: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 
 /// The bucket's setting, as its owner has put it.
 fn set_bucket_setting(world: &Sandbox, subresource: &str, xml: &str) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(subresource.to_owned(), xml.to_owned());
     });
@@ -208,7 +208,7 @@ async fn what_can_not_be_changed_is_not_counted_as_wrong() {
     let mut customers = index("Locked");
     customers.encryption = ObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
     put_objects(&world, [index("InRelease"), archived, customers]);
-    let cloud = AwsClients::new(&world.sandbox_sdk_config(), None);
+    let cloud = AwsClients::new(&world.build_sandbox_sdk_config(), None);
     let wrong = cloud
         .count_cacheable_repo_metadata(SANDBOX_BUCKET, &ObjectClassifier::new(false, &[], &[]).unwrap())
         .await;

@@ -8,7 +8,7 @@ use std::{
 
 use md5::{Digest as _, Md5};
 use packagecloud_cloudfront::sandbox::{
-    self, Sandbox, SandboxDelays, SandboxOptions,
+    self, Sandbox, SandboxOptions, SandboxPropagationDelays,
     control_plane::{
         iam,
         s3::{BucketJournalChange, SandboxObject},
@@ -21,7 +21,7 @@ pub const METADATA_CACHE_CONTROL: &str = "no-cache, no-store, max-age=0, must-re
 
 /// A world in `dir` whose bucket is empty, and whose states take no time.
 pub fn open_empty_sandbox(dir: &Path) -> Sandbox {
-    let delays = Some(SandboxDelays::default().scale_delays(0.0));
+    let delays = Some(SandboxPropagationDelays::default().scale_delays(0.0));
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.join("world"),
         delays,
@@ -37,7 +37,7 @@ pub fn build_object(world: &Sandbox, key: &str, content: &[u8]) -> SandboxObject
         key: key.to_owned(),
         version: "null".to_owned(),
         size: content.len() as u64,
-        blob: Some(world.sandbox_process_state().objects.store_object_content(content).unwrap()),
+        blob: Some(world.in_memory_process_state().objects.store_object_content(content).unwrap()),
         etag: hex::encode(Md5::digest(content)),
         attributes: BTreeMap::from([("content-type".to_owned(), "application/x-foo".to_owned())]),
         ..SandboxObject::default()
@@ -48,7 +48,7 @@ pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = SandboxObj
     let changes: Vec<_> =
         objects.into_iter().map(|object| BucketJournalChange::Put(Box::new(object))).collect();
     world
-        .sandbox_process_state()
+        .in_memory_process_state()
         .objects
         .change_stored_bucket::<(), std::io::Error>(SANDBOX_BUCKET, |_| Ok((changes, ())))
         .unwrap();
@@ -56,7 +56,7 @@ pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = SandboxObj
 
 /// Every version of every key, the newest last.
 pub fn object_versions(world: &Sandbox) -> BTreeMap<String, Vec<SandboxObject>> {
-    world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+    world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
 }
 
 /// The binary, with nothing of this machine's own environment.

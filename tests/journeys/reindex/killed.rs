@@ -39,7 +39,7 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     // packagecloud's server: it rewrites the indexes all the while, and each write is the truth from then on.
     let done = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
-        let (s3, done) = (aws_sdk_s3::Client::new(&world.sandbox_sdk_config()), done.clone());
+        let (s3, done) = (aws_sdk_s3::Client::new(&world.build_sandbox_sdk_config()), done.clone());
         async move {
             let mut last = BTreeMap::new();
             for round in 1u32.. {
@@ -65,7 +65,7 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
 
     let command = || command_over_network(binary_command(dir.path()), dir.path(), &serving.addresses.aws);
     let copies = || {
-        let calls = world.ledger_entries();
+        let calls = world.recorded_service_calls();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     };
     let (mut killed, mut alive) = (0, true);
@@ -106,8 +106,11 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     for (key, round) in &last {
         let object = after[key].last().unwrap();
         assert_eq!(object.attributes["x-amz-meta-round"], round.to_string(), "{key}: a write was lost");
-        let content =
-            world.sandbox_process_state().objects.read_object_content(object.blob.as_ref().unwrap()).unwrap();
+        let content = world
+            .in_memory_process_state()
+            .objects
+            .read_object_content(object.blob.as_ref().unwrap())
+            .unwrap();
         assert_eq!(content, format!("index {round}").into_bytes(), "{key}: a write was lost");
     }
     // What was written after its last look is the next run's; the one after all writes leaves none.

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::{
 use super::*;
 use crate::model::run::{
     check::CheckVerdict,
-    goal::{Stage, Step},
+    goal::{RunStage, StageStep},
 };
 
 type EvaluationDecision = PolicyEvaluationDecisionType;
@@ -24,8 +24,8 @@ const OTHER_RESOURCE_ARN: &str = "arn:aws:s3:::another/1";
 
 fn put_object_need() -> RequiredPermission {
     RequiredPermission {
-        stage: Stage::Reindex,
-        step: Step::Objects,
+        stage: RunStage::Reindex,
+        step: StageStep::Objects,
         action: "s3:PutObject",
         resource: "arn:aws:s3:::packages/*".to_owned(),
         context: Vec::new(),

@@ -5,7 +5,7 @@
 use http::{HeaderName, HeaderValue};
 use quick_xml::{Reader, events::Event};
 
-use super::sign::HeaderList;
+use super::sign::SignedRequestHeaderList;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ObjectAclGrant {
@@ -21,7 +21,7 @@ const AUTHENTICATED_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/Au
 ///
 /// # Errors
 /// The reason why the list can't be read.
-pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
+pub fn acl_headers_from_xml(body: &[u8]) -> Result<SignedRequestHeaderList, String> {
     let (owner, grants) = parse_object_acl(body)?;
     let owner = format!("id=\"{owner}\"");
     let full = |grant: &ObjectAclGrant| grant.grantee == owner && grant.permission == "FULL_CONTROL";
@@ -33,7 +33,7 @@ pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
         let (users, authenticated) =
             (format!("uri=\"{ALL_USERS_URI}\""), format!("uri=\"{AUTHENTICATED_USERS_URI}\""));
         let canned = match said.as_slice() {
-            [] => return Ok(HeaderList::new()),
+            [] => return Ok(SignedRequestHeaderList::new()),
             [(who, "READ")] if *who == users => Some("public-read"),
             [(who, "READ"), (also, "WRITE")] if *who == users && *also == users => Some("public-read-write"),
             [(who, "READ")] if *who == authenticated => Some("authenticated-read"),
@@ -43,7 +43,7 @@ pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
             return Ok(vec![(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static(canned))]);
         }
     }
-    let mut said = HeaderList::new();
+    let mut said = SignedRequestHeaderList::new();
     for (permission, header) in [
         ("FULL_CONTROL", "x-amz-grant-full-control"),
         ("READ", "x-amz-grant-read"),

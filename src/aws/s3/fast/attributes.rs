@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{listing::StorageClass, sign::HeaderList};
+use super::{listing::S3StorageClass, sign::SignedRequestHeaderList};
 
 /// Above this many bytes an object can't be copied by one request.
 pub const SINGLE_COPY_MAX_BYTES: u64 = 5 << 30;
@@ -35,42 +35,47 @@ pub struct ObjectAttributes {
 
 impl ObjectAttributes {
     /// Reads a reply's headers; `None` where it has no ETag: then nothing could be conditional.
-    pub fn from_headers(headers: HeaderMap) -> Option<Self> {
+    pub fn from_head_response_headers(headers: HeaderMap) -> Option<Self> {
         let size = headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
         let etag = headers.get(http::header::ETAG)?.clone();
         Some(Self { size, etag, headers })
     }
 
     /// Returns the header's text, where it is text.
-    pub fn header_text(&self, name: &str) -> Option<&str> {
+    pub fn object_header_text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the object's storage class; Standard where S3 says none.
-    pub fn storage_class(&self) -> StorageClass {
-        self.header_text("x-amz-storage-class").map(StorageClass::from_class_name).unwrap_or_default()
+    pub fn object_storage_class(&self) -> S3StorageClass {
+        self.object_header_text("x-amz-storage-class")
+            .map(S3StorageClass::from_class_name)
+            .unwrap_or_default()
     }
 
     /// Returns why it can't be changed now: it is archived.
     ///
     /// One that was restored could be copied, but the copy would be an archived object that is not: what can be read
     /// now could not be read any more.
-    pub fn archived_reason(&self) -> Option<String> {
-        if let Some(status) = self.header_text("x-amz-archive-status") {
+    pub fn explain_archived_object(&self) -> Option<String> {
+        if let Some(status) = self.object_header_text("x-amz-archive-status") {
             return Some(format!("archived ({status})"));
         }
         let restored = self
-            .header_text("x-amz-restore")
+            .object_header_text("x-amz-restore")
             .is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
         let after =
             if restored { "; restored for now, but a copy of it would be archived again" } else { "" };
-        (self.storage_class() == StorageClass::Archived).then(|| {
-            format!("archived ({}{after})", self.header_text("x-amz-storage-class").unwrap_or_default())
+        (self.object_storage_class() == S3StorageClass::Archived).then(|| {
+            format!(
+                "archived ({}{after})",
+                self.object_header_text("x-amz-storage-class").unwrap_or_default()
+            )
         })
     }
 
     /// Returns the algorithm of its additional checksum: `CRC32C`.
-    pub fn checksum_algorithm(&self) -> Option<String> {
+    pub fn object_checksum_algorithm(&self) -> Option<String> {
         let named = self.headers.keys().filter_map(|name| name.as_str().strip_prefix("x-amz-checksum-"));
         named
             .filter(|rest| !matches!(*rest, "type" | "algorithm" | "mode"))
@@ -79,8 +84,12 @@ impl ObjectAttributes {
     }
 
     /// Returns the headers that give the copy this object's attributes, and `cache_control`.
-    pub fn to_copy_headers(&self, cache_control: &'static str, now: SystemTime) -> HeaderList {
-        let mut said = HeaderList::with_capacity(16);
+    pub fn build_object_copy_headers(
+        &self,
+        cache_control: &'static str,
+        now: SystemTime,
+    ) -> SignedRequestHeaderList {
+        let mut said = SignedRequestHeaderList::with_capacity(16);
         for name in COPIED_HEADERS {
             if let Some(value) = self.headers.get(name) {
                 said.push((HeaderName::from_static(name), value.clone()));
@@ -90,17 +99,18 @@ impl ObjectAttributes {
         for (name, value) in &self.headers {
             let text = name.as_str();
             if text.starts_with("x-amz-meta-")
-                || text.starts_with("x-amz-object-lock-") && !self.is_retention_expired(text, now)
+                || text.starts_with("x-amz-object-lock-") && !self.is_object_lock_retention_expired(text, now)
             {
                 said.push((name.clone(), value.clone()));
             }
         }
-        if self.header_text("x-amz-server-side-encryption") == Some("aws:kms") {
+        if self.object_header_text("x-amz-server-side-encryption") == Some("aws:kms") {
             let name = "x-amz-server-side-encryption-bucket-key-enabled";
             let value = self.headers.get(name).cloned().unwrap_or(HeaderValue::from_static("false"));
             said.push((HeaderName::from_static(name), value));
         }
-        if let Some(algorithm) = self.checksum_algorithm().and_then(|name| HeaderValue::from_str(&name).ok())
+        if let Some(algorithm) =
+            self.object_checksum_algorithm().and_then(|name| HeaderValue::from_str(&name).ok())
         {
             said.push((HeaderName::from_static("x-amz-checksum-algorithm"), algorithm));
         }
@@ -108,9 +118,11 @@ impl ObjectAttributes {
     }
 
     /// A retention that ended holds nothing any more, and S3 refuses to set a date that has passed.
-    fn is_retention_expired(&self, header: &str, now: SystemTime) -> bool {
-        let until =
-            || OffsetDateTime::parse(self.header_text("x-amz-object-lock-retain-until-date")?, &Rfc3339).ok();
+    fn is_object_lock_retention_expired(&self, header: &str, now: SystemTime) -> bool {
+        let until = || {
+            OffsetDateTime::parse(self.object_header_text("x-amz-object-lock-retain-until-date")?, &Rfc3339)
+                .ok()
+        };
         matches!(header, "x-amz-object-lock-mode" | "x-amz-object-lock-retain-until-date")
             && until().is_none_or(|until| SystemTime::from(until) <= now)
     }
@@ -129,7 +141,7 @@ mod tests {
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        ObjectAttributes::from_headers(map.collect()).unwrap()
+        ObjectAttributes::from_head_response_headers(map.collect()).unwrap()
     }
 
     #[test]
@@ -161,8 +173,10 @@ mod tests {
         all.extend(dropped);
         all.push(("x-amz-checksum-crc64nvme", "AAAA"));
         all.push(("x-amz-checksum-type", "FULL_OBJECT"));
-        let said: HeaderMap =
-            attributes_from_headers(&all).to_copy_headers("no-store", fixed_now()).into_iter().collect();
+        let said: HeaderMap = attributes_from_headers(&all)
+            .build_object_copy_headers("no-store", fixed_now())
+            .into_iter()
+            .collect();
         for (name, value) in kept {
             assert_eq!(said[name].as_bytes(), value.as_bytes(), "{name}");
         }
@@ -174,7 +188,7 @@ mod tests {
     #[test]
     fn a_bucket_key_is_only_said_for_kms_and_as_it_was() {
         let said = |headers: &[(&'static str, &str)]| -> HeaderMap {
-            attributes_from_headers(headers).to_copy_headers("x", fixed_now()).into_iter().collect()
+            attributes_from_headers(headers).build_object_copy_headers("x", fixed_now()).into_iter().collect()
         };
         let name = "x-amz-server-side-encryption-bucket-key-enabled";
         assert_eq!(said(&[("x-amz-server-side-encryption", "aws:kms")])[name], "false");
@@ -189,33 +203,39 @@ mod tests {
             ("x-amz-object-lock-retain-until-date", "2020-01-01T00:00:00Z"),
             ("x-amz-object-lock-legal-hold", "ON"),
         ]);
-        let said: HeaderMap = head.to_copy_headers("x", fixed_now()).into_iter().collect();
+        let said: HeaderMap = head.build_object_copy_headers("x", fixed_now()).into_iter().collect();
         assert!(!said.contains_key("x-amz-object-lock-mode"));
         assert_eq!(said["x-amz-object-lock-legal-hold"], "ON");
     }
 
     #[test]
     fn archived_is_what_a_copy_would_make_unreadable_too() {
-        assert!(attributes_from_headers(&[("x-amz-storage-class", "GLACIER")]).archived_reason().is_some());
+        assert!(
+            attributes_from_headers(&[("x-amz-storage-class", "GLACIER")])
+                .explain_archived_object()
+                .is_some()
+        );
         assert!(
             attributes_from_headers(&[
                 ("x-amz-storage-class", "DEEP_ARCHIVE"),
                 ("x-amz-restore", "ongoing-request=\"true\"")
             ])
-            .archived_reason()
+            .explain_archived_object()
             .is_some()
         );
         assert!(
             attributes_from_headers(&[("x-amz-archive-status", "ARCHIVE_ACCESS")])
-                .archived_reason()
+                .explain_archived_object()
                 .is_some()
         );
         let restored = "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2029 00:00:00 GMT\"";
         let restored =
             attributes_from_headers(&[("x-amz-storage-class", "GLACIER"), ("x-amz-restore", restored)]);
-        assert!(restored.archived_reason().unwrap().contains("restored for now"));
+        assert!(restored.explain_archived_object().unwrap().contains("restored for now"));
         assert!(
-            attributes_from_headers(&[("x-amz-storage-class", "GLACIER_IR")]).archived_reason().is_none()
+            attributes_from_headers(&[("x-amz-storage-class", "GLACIER_IR")])
+                .explain_archived_object()
+                .is_none()
         );
     }
 }

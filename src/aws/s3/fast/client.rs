@@ -22,8 +22,8 @@ use super::{
     endpoint::{self, BucketEndpoint},
     error::{self, S3RequestError},
     listing::ObjectListingPage,
-    pool::{S3Reply, S3Stream},
-    sign::{HeaderList, SigningKeyProvider},
+    pool::{S3ConnectionStream, S3Reply},
+    sign::{SignedRequestHeaderList, SigningKeyProvider},
 };
 use crate::model::failure::{Failure, FailureKind};
 
@@ -49,7 +49,7 @@ impl S3RequestCounts {
     /// Returns US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for
     /// the rest.
     #[must_use]
-    pub fn s3_requests_cost_usd(&self) -> f64 {
+    pub fn compute_s3_requests_cost_usd(&self) -> f64 {
         (self.list + self.copy) as f64 * 0.005e-3 + (self.head + self.other) as f64 * 0.0004e-3
     }
 }
@@ -61,7 +61,7 @@ pub struct S3ObjectClient(Arc<S3ObjectClientInner>);
 struct S3ObjectClientInner {
     bucket: String,
     address: BucketEndpoint,
-    transport: S3Stream,
+    transport: S3ConnectionStream,
     signer: SigningKeyProvider,
     sent: [AtomicU64; 4],
     heads: AtomicU64,
@@ -70,7 +70,7 @@ struct S3ObjectClientInner {
 
 /// What S3 took for some HEADs: from when each was asked for on a connection that stands to its reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeadTimings {
+pub struct S3HeadRequestTimings {
     pub count: u64,
     /// All together.
     pub micros: u64,
@@ -86,7 +86,7 @@ pub(super) const QUERY_ENCODE_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Returns a header whose name is written in lower case.
-pub(super) fn static_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderValue) {
+pub(super) fn new_static_http_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static(name), value)
 }
 
@@ -104,7 +104,7 @@ impl S3ObjectClient {
         plugged: Option<SharedHttpConnector>,
     ) -> Result<Self, Failure> {
         let region = config.region().map_or("us-east-1", |region| region.as_ref()).to_owned();
-        let (address, transport) = endpoint::resolve_bucket_endpoint(config, bucket, &region, plugged)?;
+        let (address, transport) = endpoint::build_bucket_endpoint(config, bucket, &region, plugged)?;
         let credentials = config.credentials_provider().ok_or_else(|| {
             Failure::new(
                 FailureKind::Credentials,
@@ -134,7 +134,7 @@ impl S3ObjectClient {
 
     /// Returns how many requests were sent until now.
     #[must_use]
-    pub fn request_counts(&self) -> S3RequestCounts {
+    pub fn sent_s3_request_counts(&self) -> S3RequestCounts {
         let of = |charge: S3RequestClass| self.0.sent[charge as usize].load(Relaxed);
         S3RequestCounts {
             list: of(S3RequestClass::List),
@@ -146,8 +146,8 @@ impl S3ObjectClient {
 
     /// Takes the HEADs that were answered since the last time: they are told once.
     #[must_use]
-    pub fn take_head_timings(&self) -> HeadTimings {
-        HeadTimings { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
+    pub fn drain_s3_head_timings(&self) -> S3HeadRequestTimings {
+        S3HeadRequestTimings { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
     }
 
     /// Returns the time by which requests are signed.
@@ -171,7 +171,7 @@ impl S3ObjectClient {
         method: Method,
         path: &str,
         query: &str,
-        mut headers: HeaderList,
+        mut headers: SignedRequestHeaderList,
         body: Bytes,
     ) -> Result<S3Reply, S3RequestError> {
         let inner = &*self.0;
@@ -189,7 +189,7 @@ impl S3ObjectClient {
             &whole
         };
         inner.sent[charge as usize].fetch_add(1, Relaxed);
-        let reply = inner.transport.send_on_stream(method, target, headers, body, limit).await;
+        let reply = inner.transport.send_request_on_stream(method, target, headers, body, limit).await;
         let reply = reply.map_err(|broken| S3RequestError::Broken(broken.0))?;
         if reply.parts.status.is_success() && !is_s3_error_body(&reply.body) {
             return Ok(reply);
@@ -231,7 +231,14 @@ impl S3ObjectClient {
             root => root.trim_end_matches('/'),
         };
         let reply = self
-            .send_s3_request(S3RequestClass::List, Method::GET, path, &query, HeaderList::new(), Bytes::new())
+            .send_s3_request(
+                S3RequestClass::List,
+                Method::GET,
+                path,
+                &query,
+                SignedRequestHeaderList::new(),
+                Bytes::new(),
+            )
             .await?;
         ObjectListingPage::from_listing_xml(&reply.body)
             .map_err(|why| S3RequestError::Broken(format!("a listing that can't be read: {why}")))
@@ -244,8 +251,8 @@ impl S3ObjectClient {
     pub async fn head_object(&self, key: &str) -> Result<ObjectAttributes, S3RequestError> {
         let path = self.object_url_path(key);
         // With what signs it.
-        let mut checksum = HeaderList::with_capacity(8);
-        checksum.push(static_header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
+        let mut checksum = SignedRequestHeaderList::with_capacity(8);
+        checksum.push(new_static_http_header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
         match self
             .send_s3_request(S3RequestClass::Head, Method::HEAD, &path, "", checksum, Bytes::new())
             .await
@@ -253,18 +260,18 @@ impl S3ObjectClient {
             Ok(reply) => {
                 self.0.heads.fetch_add(1, Relaxed);
                 self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
-                object_attributes_from_reply(reply)
+                parse_head_reply_attributes(reply)
             }
             // Rare, and large: not in the future of every request.
             Err(S3RequestError::Unexplained(status)) => {
-                Box::pin(self.explain_head_refusal(&path, status)).await
+                Box::pin(self.explain_s3_head_refusal(&path, status)).await
             }
             Err(refusal) => Err(refusal),
         }
     }
 
     /// Why a HEAD was refused; or its reply, where it was for the checksum alone.
-    async fn explain_head_refusal(
+    async fn explain_s3_head_refusal(
         &self,
         path: &str,
         status: StatusCode,
@@ -277,12 +284,12 @@ impl S3ObjectClient {
                     Method::HEAD,
                     path,
                     "",
-                    HeaderList::new(),
+                    SignedRequestHeaderList::new(),
                     Bytes::new(),
                 )
                 .await
         {
-            return object_attributes_from_reply(reply);
+            return parse_head_reply_attributes(reply);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
         match self.send_s3_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
@@ -307,7 +314,10 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses, or the list can't be read.
-    pub async fn read_acl_headers(&self, key: &str) -> Result<HeaderList, S3RequestError> {
+    pub async fn read_object_acl_headers(
+        &self,
+        key: &str,
+    ) -> Result<SignedRequestHeaderList, S3RequestError> {
         let path = self.object_url_path(key);
         let reply = self
             .send_s3_request(
@@ -315,7 +325,7 @@ impl S3ObjectClient {
                 Method::GET,
                 &path,
                 "acl=",
-                HeaderList::new(),
+                SignedRequestHeaderList::new(),
                 Bytes::new(),
             )
             .await?;
@@ -337,7 +347,7 @@ impl S3ObjectClient {
                 Method::GET,
                 &path,
                 "ownershipControls=",
-                HeaderList::new(),
+                SignedRequestHeaderList::new(),
                 Bytes::new(),
             )
             .await
@@ -360,34 +370,34 @@ impl S3ObjectClient {
         &self,
         key: &str,
         etag: &HeaderValue,
-        attributes: &HeaderList,
+        attributes: &SignedRequestHeaderList,
     ) -> Result<(), S3RequestError> {
         let path = self.object_url_path(key);
-        let mut headers = HeaderList::with_capacity(attributes.len() + 12);
+        let mut headers = SignedRequestHeaderList::with_capacity(attributes.len() + 12);
         headers.extend_from_slice(attributes);
-        headers.push(static_header("x-amz-copy-source", self.copy_source_header(key)?));
-        headers.push(static_header("x-amz-copy-source-if-match", etag.clone()));
+        headers.push(new_static_http_header("x-amz-copy-source", self.build_copy_source_header(key)?));
+        headers.push(new_static_http_header("x-amz-copy-source-if-match", etag.clone()));
         headers.push((http::header::IF_MATCH, etag.clone()));
-        headers.push(static_header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
-        headers.push(static_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
+        headers.push(new_static_http_header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
+        headers.push(new_static_http_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
         let reply =
             self.send_s3_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
-        check_reply_result_element(&reply, b"CopyObjectResult")
+        check_s3_reply_root_element(&reply, b"CopyObjectResult")
     }
 
     /// Returns the header's value that names an object of this bucket as a copy's source.
     ///
     /// # Errors
     /// Where the bucket's name is no header's value.
-    pub(super) fn copy_source_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
+    pub(super) fn build_copy_source_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let source = format!("/{}/{}", self.0.bucket, utf8_percent_encode(key, PATH_ENCODE_SET));
         HeaderValue::from_str(&source)
             .map_err(|error| S3RequestError::Unfit { code: "key".to_owned(), message: error.to_string() })
     }
 }
 
-fn object_attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3RequestError> {
-    ObjectAttributes::from_headers(reply.parts.headers)
+fn parse_head_reply_attributes(reply: S3Reply) -> Result<ObjectAttributes, S3RequestError> {
+    ObjectAttributes::from_head_response_headers(reply.parts.headers)
         .ok_or_else(|| S3RequestError::Broken("HEAD was answered without ETag or length".to_owned()))
 }
 
@@ -395,7 +405,7 @@ fn object_attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3Re
 ///
 /// # Errors
 /// Where it doesn't: the reply ends in the middle.
-pub(super) fn check_reply_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3RequestError> {
+pub(super) fn check_s3_reply_root_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3RequestError> {
     if reply.body.windows(result.len()).any(|part| part == result) {
         Ok(())
     } else {

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
-use super::pool::{ConnectionPool, S3Stream};
+use super::pool::{S3ConnectionPool, S3ConnectionStream};
 use crate::aws::network::{build_http_connector, read_ca_bundle};
 use crate::model::failure::{Failure, FailureKind};
 
@@ -22,8 +22,8 @@ pub struct BucketEndpoint {
     pub root: String,
 }
 
-fn invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
-    Failure::usage_failure(
+fn build_invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
+    Failure::new_usage_failure(
         format!("--endpoint-url {endpoint}"),
         why,
         "write it as http://HOST:PORT or https://HOST",
@@ -34,12 +34,12 @@ fn invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
 ///
 /// # Errors
 /// Where the endpoint can't be understood, or AWS_CA_BUNDLE can't be used.
-pub fn resolve_bucket_endpoint(
+pub fn build_bucket_endpoint(
     config: &SdkConfig,
     bucket: &str,
     region: &str,
     plugged: Option<SharedHttpConnector>,
-) -> Result<(BucketEndpoint, S3Stream), Failure> {
+) -> Result<(BucketEndpoint, S3ConnectionStream), Failure> {
     let dots = bucket.contains('.');
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let (endpoint, root) = match config.endpoint_url() {
@@ -48,35 +48,36 @@ pub fn resolve_bucket_endpoint(
         None if dots => (format!("https://s3.{region}.{domain}"), format!("/{bucket}/")),
         None => (format!("https://{bucket}.s3.{region}.{domain}"), "/".to_owned()),
     };
-    let uri: http::Uri = endpoint
-        .parse()
-        .map_err(|error: http::uri::InvalidUri| invalid_endpoint_failure(&endpoint, error.to_string()))?;
-    let authority = uri.authority().ok_or_else(|| invalid_endpoint_failure(&endpoint, "it names no host"))?;
+    let uri: http::Uri = endpoint.parse().map_err(|error: http::uri::InvalidUri| {
+        build_invalid_endpoint_failure(&endpoint, error.to_string())
+    })?;
+    let authority =
+        uri.authority().ok_or_else(|| build_invalid_endpoint_failure(&endpoint, "it names no host"))?;
     let root = format!("{}{root}", uri.path().trim_end_matches('/'));
     let host = HeaderValue::from_str(authority.as_str())
-        .map_err(|error| invalid_endpoint_failure(&endpoint, error.to_string()))?;
+        .map_err(|error| build_invalid_endpoint_failure(&endpoint, error.to_string()))?;
     let secure = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
-        _ => return Err(invalid_endpoint_failure(&endpoint, "it is neither http nor https")),
+        _ => return Err(build_invalid_endpoint_failure(&endpoint, "it is neither http nor https")),
     };
     let base = format!("{}://{authority}", if secure { "https" } else { "http" });
     let address = BucketEndpoint { host, root };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let transport = match plugged {
-        Some(connector) => S3Stream::Plugged { connector, base },
-        None if is_behind_proxy(secure, name) => {
-            S3Stream::Plugged { connector: SharedHttpConnector::new(build_http_connector()?), base }
+        Some(connector) => S3ConnectionStream::Plugged { connector, base },
+        None if uses_environment_proxy_for_host(secure, name) => {
+            S3ConnectionStream::Plugged { connector: SharedHttpConnector::new(build_http_connector()?), base }
         }
         None => {
             let tls = if secure {
                 let server = ServerName::try_from(name.to_owned())
-                    .map_err(|error| invalid_endpoint_failure(&endpoint, error.to_string()))?;
-                Some((build_tls_config()?, server))
+                    .map_err(|error| build_invalid_endpoint_failure(&endpoint, error.to_string()))?;
+                Some((build_client_tls_config()?, server))
             } else {
                 None
             };
-            S3Stream::Direct(ConnectionPool::new(
+            S3ConnectionStream::Direct(S3ConnectionPool::new(
                 name,
                 authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
                 tls,
@@ -87,7 +88,7 @@ pub fn resolve_bucket_endpoint(
 }
 
 /// Whether the environment names a proxy for such requests; loopback is never behind one.
-fn is_behind_proxy(secure: bool, host: &str) -> bool {
+fn uses_environment_proxy_for_host(secure: bool, host: &str) -> bool {
     let names: &[&str] = if secure {
         &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {
@@ -98,14 +99,14 @@ fn is_behind_proxy(secure: bool, host: &str) -> bool {
     !loopback && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn build_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
+fn build_client_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     if let Some((path, pem)) = read_ca_bundle()? {
         for certificate in CertificateDer::pem_slice_iter(&pem).flatten() {
             roots.add_parsable_certificates([certificate]);
         }
         if roots.is_empty() {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 format!("AWS_CA_BUNDLE {path}"),
                 "it holds no certificate",
                 "correct AWS_CA_BUNDLE, or unset it",
@@ -125,7 +126,7 @@ fn build_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::other_failure("TLS", error.to_string(), "report this"))?
+        .map_err(|error| Failure::new_generic_failure("TLS", error.to_string(), "report this"))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -141,7 +142,7 @@ mod tests {
     fn resolve_bucket_address(endpoint: Option<&str>, bucket: &str, region: &str) -> (String, String) {
         let mut config = SdkConfig::builder().region(Region::new(region.to_owned()));
         config.set_endpoint_url(endpoint.map(str::to_owned));
-        let (address, _) = resolve_bucket_endpoint(&config.build(), bucket, region, None).unwrap();
+        let (address, _) = build_bucket_endpoint(&config.build(), bucket, region, None).unwrap();
         (address.host.to_str().unwrap().to_owned(), address.root)
     }
 
@@ -158,7 +159,7 @@ mod tests {
         );
         let config = SdkConfig::builder().endpoint_url("ftp://x").build();
         assert!(
-            resolve_bucket_endpoint(&config, "b", "us-east-1", None).err().unwrap().why.contains("neither")
+            build_bucket_endpoint(&config, "b", "us-east-1", None).err().unwrap().why.contains("neither")
         );
     }
 }

@@ -47,7 +47,7 @@ impl S3RequestError {
         let (code, message) = (said("Code"), said("Message"));
         let failed = |kind: FailureKind, what: String, why: &str, next: String| {
             let id = header("x-amz-request-id").or_else(|| find_xml_element_text(&text, "RequestId"));
-            Self::Fatal(Failure::new(kind, what, why, next).with_aws_code(Some(code.clone()), id))
+            Self::Fatal(Failure::new(kind, what, why, next).add_aws_error_code(Some(code.clone()), id))
         };
         let or = |text: &str| if message.is_empty() { text.to_owned() } else { lowercase_sentence(&message) };
         match (parts.status.as_u16(), code.as_str()) {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, response::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::sign::HeaderList;
+use super::sign::SignedRequestHeaderList;
 
 /// More than any head that S3 sends: of 8 KiB of attributes, or 2 KiB of user metadata.
 const REPLY_HEAD_MAX_BYTES: usize = 64 << 10;
@@ -38,12 +38,17 @@ pub struct Http1Reply {
     pub reusable: bool,
 }
 
-fn invalid_reply_error(why: &str) -> io::Error {
+fn build_invalid_http_reply_error(why: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, why)
 }
 
 /// The request as it goes over the wire.
-fn render_http_request(method: &Method, target: &str, headers: &HeaderList, body: &[u8]) -> Vec<u8> {
+fn render_http_request(
+    method: &Method,
+    target: &str,
+    headers: &SignedRequestHeaderList,
+    body: &[u8],
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(1536 + body.len());
     for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
         text.extend_from_slice(part.as_bytes());
@@ -70,7 +75,7 @@ pub async fn send_and_read_reply(
     stream: &mut dyn TcpOrTlsStream,
     method: &Method,
     target: &str,
-    headers: HeaderList,
+    headers: SignedRequestHeaderList,
     body: Bytes,
 ) -> io::Result<Http1Reply> {
     {
@@ -81,7 +86,7 @@ pub async fn send_and_read_reply(
     }
     let mut got = Vec::new();
     let parts = loop {
-        if let Some(parts) = take_http_reply_head(&mut got)? {
+        if let Some(parts) = extract_http_reply_head(&mut got)? {
             // 100 Continue and its like announce the reply, and aren't it.
             if !parts.status.is_informational() {
                 break parts;
@@ -89,9 +94,9 @@ pub async fn send_and_read_reply(
             continue;
         }
         if got.len() > REPLY_HEAD_MAX_BYTES {
-            return Err(invalid_reply_error("the reply's head doesn't end"));
+            return Err(build_invalid_http_reply_error("the reply's head doesn't end"));
         }
-        read_more_bytes(stream, &mut got).await?;
+        read_more_reply_bytes(stream, &mut got).await?;
     };
     let keeps =
         parts.version == Version::HTTP_11 && !has_header_word(&parts.headers, &header::CONNECTION, "close");
@@ -105,9 +110,9 @@ pub async fn send_and_read_reply(
         let length = length.to_str().ok().and_then(|text| text.parse().ok());
         let length: usize = length
             .filter(|length| *length <= REPLY_BODY_MAX_BYTES)
-            .ok_or_else(|| invalid_reply_error("a length that can't be"))?;
+            .ok_or_else(|| build_invalid_http_reply_error("a length that can't be"))?;
         while got.len() < length {
-            read_more_bytes(stream, &mut got).await?;
+            read_more_reply_bytes(stream, &mut got).await?;
         }
         let rest = got.split_off(length);
         std::mem::replace(&mut got, rest)
@@ -122,14 +127,14 @@ pub async fn send_and_read_reply(
 }
 
 /// Returns whether nothing has come over an idle stream, not even its end.
-pub fn is_stream_idle(stream: &mut dyn TcpOrTlsStream) -> bool {
+pub fn is_idle_stream_still_open(stream: &mut dyn TcpOrTlsStream) -> bool {
     let mut byte = [MaybeUninit::uninit(); 1];
     let mut context = Context::from_waker(Waker::noop());
     Pin::new(stream).poll_read(&mut context, &mut ReadBuf::uninit(&mut byte)).is_pending()
 }
 
 /// Takes the reply's head from what came; none where it isn't whole yet. Its values stay where they are.
-fn take_http_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
+fn extract_http_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     let mut names = [MaybeUninit::uninit(); REPLY_HEADERS_MAX];
     let httparse::Status::Complete(length) = parse_http_reply_head(got, &mut names)?.1 else {
         return Ok(None);
@@ -157,7 +162,7 @@ fn parse_http_reply_head<'h, 't>(
 ) -> io::Result<(httparse::Response<'h, 't>, httparse::Status<usize>)> {
     let mut reply = httparse::Response::new(&mut []);
     let read = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, text, names);
-    Ok((reply, read.map_err(|error| invalid_reply_error(&error.to_string()))?))
+    Ok((reply, read.map_err(|error| build_invalid_http_reply_error(&error.to_string()))?))
 }
 
 fn has_header_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
@@ -166,7 +171,7 @@ fn has_header_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 }
 
 /// Reads what there is, at least a byte.
-async fn read_more_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
+async fn read_more_reply_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
     if read_available_bytes(stream, got).await? == 0 {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed before the reply's end"));
     }
@@ -176,7 +181,7 @@ async fn read_more_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> 
 async fn read_until_closed(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
     while read_available_bytes(stream, got).await? > 0 {
         if got.len() > REPLY_BODY_MAX_BYTES {
-            return Err(invalid_reply_error("a reply without an end"));
+            return Err(build_invalid_http_reply_error("a reply without an end"));
         }
     }
     Ok(())
@@ -206,20 +211,20 @@ async fn read_chunked_body(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
         let size =
             std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
-        let size = size.ok_or_else(|| invalid_reply_error("a chunk without a size"))?;
+        let size = size.ok_or_else(|| build_invalid_http_reply_error("a chunk without a size"))?;
         if size == 0 {
             while !self::read_stream_line(stream, got).await?.is_empty() {}
             return Ok(body);
         }
         if size > REPLY_BODY_MAX_BYTES - body.len() {
-            return Err(invalid_reply_error("a reply without an end"));
+            return Err(build_invalid_http_reply_error("a reply without an end"));
         }
         while got.len() < size + 2 {
-            read_more_bytes(stream, got).await?;
+            read_more_reply_bytes(stream, got).await?;
         }
         body.extend_from_slice(&got[..size]);
         if &got[size..size + 2] != b"\r\n" {
-            return Err(invalid_reply_error("a chunk that is longer than it says"));
+            return Err(build_invalid_http_reply_error("a chunk that is longer than it says"));
         }
         got.drain(..size + 2);
     }
@@ -234,9 +239,9 @@ async fn read_stream_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) ->
             return Ok(line);
         }
         if got.len() > REPLY_HEAD_MAX_BYTES {
-            return Err(invalid_reply_error("a line without an end"));
+            return Err(build_invalid_http_reply_error("a line without an end"));
         }
-        read_more_bytes(stream, got).await?;
+        read_more_reply_bytes(stream, got).await?;
     }
 }
 
@@ -350,8 +355,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_was_closed_is_seen_to_be() {
         let (mut ours, theirs) = tokio::io::duplex(64);
-        assert!(is_stream_idle(&mut ours));
+        assert!(is_idle_stream_still_open(&mut ours));
         drop(theirs);
-        assert!(!is_stream_idle(&mut ours));
+        assert!(!is_idle_stream_still_open(&mut ours));
     }
 }

@@ -12,12 +12,12 @@ use quick_xml::{Reader, events::Event};
 pub struct ObjectListingEntry {
     pub key: String,
     pub size: u64,
-    pub storage_class: StorageClass,
+    pub storage_class: S3StorageClass,
 }
 
 /// As far as it decides what a rewrite means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum StorageClass {
+pub enum S3StorageClass {
     #[default]
     Standard,
     /// Infrequent access, Glacier instant retrieval, intelligent tiering: read at a fee, kept a minimum of time.
@@ -26,7 +26,7 @@ pub enum StorageClass {
     Archived,
 }
 
-impl StorageClass {
+impl S3StorageClass {
     /// Returns the storage class of this name.
     pub fn from_class_name(name: &str) -> Self {
         match name {
@@ -64,7 +64,7 @@ impl ObjectListingPage {
                             entry = Some(ObjectListingEntry {
                                 key: String::new(),
                                 size: 0,
-                                storage_class: StorageClass::default(),
+                                storage_class: S3StorageClass::default(),
                             });
                         }
                         b"CommonPrefixes" => in_prefixes = true,
@@ -77,7 +77,7 @@ impl ObjectListingPage {
                                     entry.size = value.parse().map_err(|_| format!("a size of {value}"))?;
                                 }
                                 (b"StorageClass", Some(entry)) => {
-                                    entry.storage_class = StorageClass::from_class_name(&value);
+                                    entry.storage_class = S3StorageClass::from_class_name(&value);
                                 }
                                 (b"Prefix", None) if in_prefixes => page.prefixes.push(value.into_owned()),
                                 (b"IsTruncated", None) => page.more = value == "true",
@@ -137,7 +137,7 @@ mod tests {
             ObjectListingEntry {
                 key: "7/8/a+b c%ä&".into(),
                 size: 12,
-                storage_class: StorageClass::Archived
+                storage_class: S3StorageClass::Archived
             }
         );
         assert_eq!(page.entries[1].key, "7/8/plain");

@@ -15,7 +15,7 @@ pub mod pool;
 pub mod sign;
 
 pub use attributes::{ObjectAttributes, SINGLE_COPY_MAX_BYTES};
-pub use client::{HeadTimings, S3ObjectClient, S3RequestCounts};
+pub use client::{S3HeadRequestTimings, S3ObjectClient, S3RequestCounts};
 pub use error::S3RequestError;
-pub use listing::{ObjectListingEntry, StorageClass};
+pub use listing::{ObjectListingEntry, S3StorageClass};
 pub use multipart::split_into_copy_parts;

@@ -11,9 +11,11 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     attributes::ObjectAttributes,
-    client::{QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_reply_result_element, static_header},
+    client::{
+        QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_s3_reply_root_element, new_static_http_header,
+    },
     error::{S3RequestError, find_xml_element_text},
-    sign::HeaderList,
+    sign::SignedRequestHeaderList,
 };
 
 /// How large a part is at least: a large object takes few requests.
@@ -36,11 +38,11 @@ impl S3ObjectClient {
         &self,
         key: &str,
         head: &ObjectAttributes,
-        attributes: &HeaderList,
+        attributes: &SignedRequestHeaderList,
     ) -> Result<String, S3RequestError> {
         let mut headers = attributes.clone();
         if let (Some(kind), Some(algorithm)) =
-            (head.headers.get("x-amz-checksum-type"), head.checksum_algorithm())
+            (head.headers.get("x-amz-checksum-type"), head.object_checksum_algorithm())
         {
             // SHA checksums of parts only add up to a composite one.
             let kind = if algorithm.starts_with("SHA") {
@@ -48,12 +50,12 @@ impl S3ObjectClient {
             } else {
                 kind.clone()
             };
-            headers.push(static_header("x-amz-checksum-type", kind));
+            headers.push(new_static_http_header("x-amz-checksum-type", kind));
         }
         // HEAD counts them only for who may read them: asked for always, so that who may not is told, and loses none.
-        let tags = self.read_tagging_header(key).await?;
+        let tags = self.read_object_tags_header(key).await?;
         if !tags.is_empty() {
-            headers.push(static_header("x-amz-tagging", tags));
+            headers.push(new_static_http_header("x-amz-tagging", tags));
         }
         let reply = self
             .send_s3_request(
@@ -70,14 +72,14 @@ impl S3ObjectClient {
     }
 
     /// The object's tags as a header says them: `a=1&b=2`.
-    async fn read_tagging_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
+    async fn read_object_tags_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let reply = self
             .send_s3_request(
                 S3RequestClass::Other,
                 Method::GET,
                 &self.object_url_path(key),
                 "tagging=",
-                HeaderList::new(),
+                SignedRequestHeaderList::new(),
                 Bytes::new(),
             )
             .await?;
@@ -128,7 +130,7 @@ impl S3ObjectClient {
                 Bytes::from(body),
             )
             .await?;
-        check_reply_result_element(&reply, b"CompleteMultipartUploadResult")
+        check_s3_reply_root_element(&reply, b"CompleteMultipartUploadResult")
     }
 
     /// Copies one part, and returns its line in the completion.
@@ -145,9 +147,9 @@ impl S3ObjectClient {
     ) -> Result<String, S3RequestError> {
         let range = HeaderValue::from_str(&format!("bytes={first}-{last}")).expect("digits");
         let headers = vec![
-            static_header("x-amz-copy-source", self.copy_source_header(key)?),
-            static_header("x-amz-copy-source-if-match", head.etag.clone()),
-            static_header("x-amz-copy-source-range", range),
+            new_static_http_header("x-amz-copy-source", self.build_copy_source_header(key)?),
+            new_static_http_header("x-amz-copy-source-if-match", head.etag.clone()),
+            new_static_http_header("x-amz-copy-source-range", range),
         ];
         let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         let reply = self
@@ -160,7 +162,7 @@ impl S3ObjectClient {
                 Bytes::new(),
             )
             .await?;
-        check_reply_result_element(&reply, b"CopyPartResult")?;
+        check_s3_reply_root_element(&reply, b"CopyPartResult")?;
         let body = String::from_utf8_lossy(&reply.body);
         let etag = find_xml_element_text(&body, "ETag")
             .ok_or_else(|| S3RequestError::Broken("a part without an ETag".to_owned()))?;
@@ -168,7 +170,7 @@ impl S3ObjectClient {
             "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>",
             quick_xml::escape::escape(&etag)
         );
-        if let Some(algorithm) = head.checksum_algorithm() {
+        if let Some(algorithm) = head.object_checksum_algorithm() {
             let name = format!("Checksum{algorithm}");
             if let Some(value) = find_xml_element_text(&body, &name) {
                 let _ = write!(line, "<{name}>{value}</{name}>");
@@ -190,7 +192,7 @@ impl S3ObjectClient {
                 Method::DELETE,
                 &self.object_url_path(key),
                 &query,
-                HeaderList::new(),
+                SignedRequestHeaderList::new(),
                 Bytes::new(),
             )
             .await

@@ -27,8 +27,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    http1::{TcpOrTlsStream, is_stream_idle, send_and_read_reply},
-    sign::HeaderList,
+    http1::{TcpOrTlsStream, is_idle_stream_still_open, send_and_read_reply},
+    sign::SignedRequestHeaderList,
 };
 
 /// A reply, read to its end.
@@ -47,25 +47,25 @@ const DNS_CACHE_TTL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct NoReplyReason(pub String);
 
-pub enum S3Stream {
-    Direct(ConnectionPool),
+pub enum S3ConnectionStream {
+    Direct(S3ConnectionPool),
     Plugged { connector: SharedHttpConnector, base: String },
 }
 
-fn timeout_reason(limit: Duration) -> NoReplyReason {
+fn build_s3_timeout_reason(limit: Duration) -> NoReplyReason {
     NoReplyReason(format!("no reply within {} s", limit.as_secs()))
 }
 
-impl S3Stream {
+impl S3ConnectionStream {
     /// Sends one request, whose reply must be there within `limit`.
     ///
     /// # Errors
     /// The reason why there is no reply.
-    pub async fn send_on_stream(
+    pub async fn send_request_on_stream(
         &self,
         method: Method,
         target: &str,
-        headers: HeaderList,
+        headers: SignedRequestHeaderList,
         body: Bytes,
         limit: Duration,
     ) -> Result<S3Reply, NoReplyReason> {
@@ -74,7 +74,7 @@ impl S3Stream {
             Self::Plugged { connector, base } => {
                 let reply =
                     send_by_http_connector(connector, format!("{base}{target}"), method, headers, body);
-                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(timeout_reason(limit)))
+                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(build_s3_timeout_reason(limit)))
             }
         }
     }
@@ -84,7 +84,7 @@ async fn send_by_http_connector(
     connector: &SharedHttpConnector,
     uri: String,
     method: Method,
-    headers: HeaderList,
+    headers: SignedRequestHeaderList,
     body: Bytes,
 ) -> Result<S3Reply, NoReplyReason> {
     let broken = |error: &dyn std::error::Error| NoReplyReason(error.to_string());
@@ -107,7 +107,7 @@ struct PooledConnection {
 }
 
 /// The pool of connections to one host.
-pub struct ConnectionPool {
+pub struct S3ConnectionPool {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -115,7 +115,7 @@ pub struct ConnectionPool {
     resolved: Mutex<Option<(Instant, Arc<[SocketAddr]>)>>,
 }
 
-impl ConnectionPool {
+impl S3ConnectionPool {
     /// Returns connections to an endpoint, none of them made yet.
     pub fn new(host: &str, port: u16, tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>) -> Self {
         let tls = tls.map(|(config, name)| (TlsConnector::from(config), name));
@@ -126,21 +126,21 @@ impl ConnectionPool {
         &self,
         method: &Method,
         target: &str,
-        headers: HeaderList,
+        headers: SignedRequestHeaderList,
         body: Bytes,
         limit: Duration,
     ) -> Result<S3Reply, NoReplyReason> {
-        let mut connection = match self.take_idle_connection() {
+        let mut connection = match self.pop_idle_s3_connection() {
             Some(connection) => connection,
             // Rare, and large: not in the future of every request.
-            None => Box::pin(self.open_connection()).await?,
+            None => Box::pin(self.open_new_s3_connection()).await?,
         };
         let sent = Instant::now();
         connection.due.as_mut().reset(sent + limit);
         let reply = tokio::select! {
             biased;
             reply = send_and_read_reply(&mut *connection.stream, method, target, headers, body) => reply,
-            () = connection.due.as_mut() => return Err(timeout_reason(limit)),
+            () = connection.due.as_mut() => return Err(build_s3_timeout_reason(limit)),
         };
         let reply = reply.map_err(|error| NoReplyReason(format!("{}: {error}", self.host)))?;
         if reply.reusable {
@@ -150,16 +150,16 @@ impl ConnectionPool {
     }
 
     /// A connection that is open still.
-    fn take_idle_connection(&self) -> Option<PooledConnection> {
+    fn pop_idle_s3_connection(&self) -> Option<PooledConnection> {
         loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if is_stream_idle(&mut *connection.stream) {
+            if is_idle_stream_still_open(&mut *connection.stream) {
                 return Some(connection);
             }
         }
     }
 
-    async fn open_connection(&self) -> Result<PooledConnection, NoReplyReason> {
+    async fn open_new_s3_connection(&self) -> Result<PooledConnection, NoReplyReason> {
         let connecting = async {
             let addresses = self.resolve_host_addresses().await?;
             let stream = TcpStream::connect(addresses[fastrand::usize(..addresses.len())]).await?;
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_without_a_reply_is_given_up_and_its_connection_with_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = ConnectionPool::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
+        let wire = S3ConnectionPool::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
         let server = async {
             let (mut silent, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
@@ -227,7 +227,7 @@ mod tests {
                 wire.send_on_pooled_connection(
                     &Method::GET,
                     "/b",
-                    HeaderList::new(),
+                    SignedRequestHeaderList::new(),
                     Bytes::new(),
                     Duration::from_millis(limit),
                 )

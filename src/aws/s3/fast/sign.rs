@@ -28,7 +28,7 @@ const RENEW_RETRY_DELAY: Duration = Duration::from_secs(10);
 const FAILURE_REUSE_WINDOW: Duration = Duration::from_secs(1);
 
 /// A request's headers, in any order; signing sorts them.
-pub type HeaderList = Vec<(HeaderName, HeaderValue)>;
+pub type SignedRequestHeaderList = Vec<(HeaderName, HeaderValue)>;
 
 #[derive(Debug)]
 pub struct SigningKeyProvider {
@@ -198,7 +198,7 @@ impl SigningKeyProvider {
     }
 }
 
-fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
+fn compute_hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a MAC takes a key of any length");
     mac.update(text);
     mac.finalize().into_bytes().into()
@@ -243,8 +243,8 @@ impl SigningKeys {
         let seed = zeroize::Zeroizing::new(format!("AWS4{secret}"));
         let key = [region, "s3", "aws4_request"]
             .iter()
-            .fold(hmac_sha256(seed.as_bytes(), date.as_bytes()), |key, part| {
-                hmac_sha256(&key, part.as_bytes())
+            .fold(compute_hmac_sha256(seed.as_bytes(), date.as_bytes()), |key, part| {
+                compute_hmac_sha256(&key, part.as_bytes())
             });
         Self {
             access: access.to_owned(),
@@ -288,7 +288,7 @@ impl SigningKeys {
         method: &Method,
         path: &str,
         query: &str,
-        headers: &mut HeaderList,
+        headers: &mut SignedRequestHeaderList,
         body: &[u8],
     ) {
         let stamp = self.render_same_day_amz_date(now);
@@ -344,7 +344,7 @@ fn render_canonical_request(
     method: &Method,
     path: &str,
     query: &str,
-    headers: &HeaderList,
+    headers: &SignedRequestHeaderList,
     payload: &str,
 ) -> (Vec<u8>, String) {
     let mut canonical = Vec::with_capacity(1024);

@@ -25,19 +25,19 @@ pub async fn check_aws_account(target: &AwsTarget) -> Vec<CheckResult> {
     [Some(key), Some(concurrency), Some(quotas), plan].into_iter().flatten().collect()
 }
 
-fn unreadable_resource_check(name: &str, failure: &Failure) -> CheckResult {
-    CheckResult::unknown_check(name, format!("cannot be asked: {}", failure.why))
+fn build_unreadable_resource_check(name: &str, failure: &Failure) -> CheckResult {
+    CheckResult::new_unknown_check(name, format!("cannot be asked: {}", failure.why))
 }
 
 async fn check_kms_key(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "kms-key";
     match target.cloud.find_our_kms_key(&target.names).await {
-        Err(failure) => unreadable_resource_check(CHECK_NAME, &failure),
-        Ok(None) => CheckResult::passed_check(CHECK_NAME, "none yet: bootstrap makes one"),
+        Err(failure) => build_unreadable_resource_check(CHECK_NAME, &failure),
+        Ok(None) => CheckResult::new_passed_check(CHECK_NAME, "none yet: bootstrap makes one"),
         Ok(Some(key)) if key.state == "Enabled" => {
-            CheckResult::passed_check(CHECK_NAME, format!("{} is enabled", key.id))
+            CheckResult::new_passed_check(CHECK_NAME, format!("{} is enabled", key.id))
         }
-        Ok(Some(key)) => CheckResult::failed_check(
+        Ok(Some(key)) => CheckResult::new_failed_check(
             CHECK_NAME,
             format!("{} is {}: the edge can't decrypt the secret with it", key.id, key.state),
             "enable it, or cancel its deletion, in the KMS console in us-east-1",
@@ -47,13 +47,13 @@ async fn check_kms_key(target: &AwsTarget) -> CheckResult {
 
 async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "lambda-concurrency";
-    match target.cloud.read_lambda_concurrency().await {
-        Err(failure) => unreadable_resource_check(CHECK_NAME, &failure),
-        Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => CheckResult::passed_check(
+    match target.cloud.read_lambda_concurrency_limit().await {
+        Err(failure) => build_unreadable_resource_check(CHECK_NAME, &failure),
+        Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => CheckResult::new_passed_check(
             CHECK_NAME,
             format!("{free} executions at once: {} requests a second and region", free * 10),
         ),
-        Ok((all, free)) => CheckResult::unknown_check(
+        Ok((all, free)) => CheckResult::new_unknown_check(
             CHECK_NAME,
             format!(
                 "{free} of {all} executions at once are free: over {} requests a second in a region the edge answers 503; raise \"Concurrent executions\" in Service Quotas where that is too few",
@@ -66,7 +66,7 @@ async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
 async fn check_cloudfront_quotas(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "cloudfront-quotas";
     let used = match target.cloud.count_cloudfront_resources().await {
-        Err(failure) => return unreadable_resource_check(CHECK_NAME, &failure),
+        Err(failure) => return build_unreadable_resource_check(CHECK_NAME, &failure),
         Ok(used) => used,
     };
     let all = [
@@ -76,14 +76,16 @@ async fn check_cloudfront_quotas(target: &AwsTarget) -> CheckResult {
     ];
     let text = |(what, used, of): &(&str, usize, usize)| format!("{used} of {of} {what}");
     match all.iter().find(|(_, used, of)| used >= of) {
-        Some(full) => CheckResult::unknown_check(
+        Some(full) => CheckResult::new_unknown_check(
             CHECK_NAME,
             format!(
                 "{} are used, where AWS hasn't raised the quota: raise it in Service Quotas, or remove one that is no longer used",
                 text(full)
             ),
         ),
-        None => CheckResult::passed_check(CHECK_NAME, all.iter().map(text).collect::<Vec<_>>().join(", ")),
+        None => {
+            CheckResult::new_passed_check(CHECK_NAME, all.iter().map(text).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -92,9 +94,10 @@ async fn check_flat_rate_plan(target: &AwsTarget) -> Option<CheckResult> {
     let all = target.cloud.list_distributions(&target.names).await.ok()?;
     let ours = all.into_iter().find(|one| {
         one.web_acl.is_some()
-            && (one.ownership == ResourceOwnership::Ours || one.comment == target.names.resource_comment())
+            && (one.ownership == ResourceOwnership::Ours
+                || one.comment == target.names.distribution_and_identity_comment())
     })?;
-    Some(CheckResult::unknown_check(
+    Some(CheckResult::new_unknown_check(
         "flat-rate-plan",
         format!(
             "distribution {} has a web ACL, as one on a flat-rate plan has: own cache policies need its Business or Premium plan, and rules against clients without a browser's headers refuse package managers",

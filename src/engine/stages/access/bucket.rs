@@ -5,7 +5,7 @@ use futures::future::join_all;
 use crate::engine::{resources::origin_access, session::AwsTarget};
 use crate::model::{
     aws::bucket::{ObjectHead, ObservedBucket},
-    iam::policy::{self, BucketReader, DenyFinding},
+    iam::policy::{self, BucketDenyFinding, CloudFrontBucketReader},
     packagecloud::object,
     run::{answers::OperatorAnswers, check::CheckResult},
 };
@@ -22,7 +22,7 @@ pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
     } else {
         format!("{known} of {of} sampled keys look like packagecloud's")
     };
-    let mut checks = vec![CheckResult::passed_check(
+    let mut checks = vec![CheckResult::new_passed_check(
         "bucket",
         format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, target.evidence),
     )];
@@ -32,7 +32,7 @@ pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
         bucket
             .unread
             .iter()
-            .map(|why| CheckResult::unknown_check("bucket-settings", format!("cannot be read: {why}"))),
+            .map(|why| CheckResult::new_unknown_check("bucket-settings", format!("cannot be read: {why}"))),
     );
     checks
 }
@@ -42,36 +42,37 @@ fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<CheckResult> {
     match bucket.object_ownership.as_str() {
         "" => {}
         "BucketOwnerEnforced" => {
-            checks.push(CheckResult::passed_check(
+            checks.push(CheckResult::new_passed_check(
                 "bucket-ownership",
                 "BucketOwnerEnforced: all objects are the account's",
             ));
         }
-        other => checks.push(CheckResult::passed_check(
+        other => checks.push(CheckResult::new_passed_check(
             "bucket-ownership",
             format!("{other}: objects may have ACLs, which a reindex keeps (--no-acl lets them go)"),
         )),
     }
     checks.push(match bucket.versioning.as_str() {
-        "Enabled" => CheckResult::passed_check(
+        "Enabled" => CheckResult::new_passed_check(
             "bucket-versioning",
             "on: a reindex keeps the version before of each object it changes, and it is charged for",
         ),
-        other => {
-            CheckResult::passed_check("bucket-versioning", if other.is_empty() { "off" } else { "suspended" })
-        }
+        other => CheckResult::new_passed_check(
+            "bucket-versioning",
+            if other.is_empty() { "off" } else { "suspended" },
+        ),
     });
     match (bucket.encryption.as_str(), &bucket.kms_key) {
         ("", _) => {}
-        (kms, None) if kms.starts_with("aws:kms") => checks.push(CheckResult::unknown_check(
+        (kms, None) if kms.starts_with("aws:kms") => checks.push(CheckResult::new_unknown_check(
             "bucket-encryption",
             "new objects are encrypted under aws/s3, which CloudFront can't be given: set a key of your own, or SSE-S3, as the bucket's default before going live",
         )),
-        (kms, Some(key)) if kms.starts_with("aws:kms") => checks.push(CheckResult::passed_check(
+        (kms, Some(key)) if kms.starts_with("aws:kms") => checks.push(CheckResult::new_passed_check(
             "bucket-encryption",
             format!("SSE-KMS under {key}: an origin access control is used, and that key's policy must let CloudFront decrypt"),
         )),
-        (other, _) => checks.push(CheckResult::passed_check("bucket-encryption", other.to_owned())),
+        (other, _) => checks.push(CheckResult::new_passed_check("bucket-encryption", other.to_owned())),
     }
     checks
 }
@@ -80,30 +81,32 @@ fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "bucket-policy";
     let names = &target.names;
     let Some(text) = &target.bucket.policy else {
-        return CheckResult::passed_check(CHECK_NAME, "there is none yet");
+        return CheckResult::new_passed_check(CHECK_NAME, "there is none yet");
     };
     // Which distribution it will be tells nothing of whether the document can be written.
     let arn = format!("arn:aws:cloudfront::{}:distribution/E1EXAMPLE23456", target.account);
-    let reader = BucketReader::Distribution { arn: &arn, account: &target.account };
+    let reader = CloudFrontBucketReader::Distribution { arn: &arn, account: &target.account };
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
-        return CheckResult::failed_check(CHECK_NAME, failure.why, failure.next);
+        return CheckResult::new_failed_check(CHECK_NAME, failure.why, failure.next);
     }
     let shut = policy::parse_policy_json(text, CHECK_NAME)
         .map(|document| policy::find_cloudfront_denials(&document, names.bucket_name()));
     let shut = shut.unwrap_or_default();
-    if let Some(DenyFinding::Denied(why)) = shut.iter().find(|one| matches!(one, DenyFinding::Denied(_))) {
-        return CheckResult::failed_check(
+    if let Some(BucketDenyFinding::Denied(why)) =
+        shut.iter().find(|one| matches!(one, BucketDenyFinding::Denied(_)))
+    {
+        return CheckResult::new_failed_check(
             CHECK_NAME,
             format!("{why}, to CloudFront too"),
             "except CloudFront from that statement: it reads from its own addresses, through no endpoint of yours and as no principal of yours",
         );
     }
     match shut.first() {
-        Some(DenyFinding::PossiblyDenied(why)) => CheckResult::unknown_check(
+        Some(BucketDenyFinding::PossiblyDenied(why)) => CheckResult::new_unknown_check(
             CHECK_NAME,
             format!("{why}: see that it doesn't deny CloudFront; going live tries it first"),
         ),
-        _ => CheckResult::passed_check(
+        _ => CheckResult::new_passed_check(
             CHECK_NAME,
             format!("{} of 20480 bytes; nothing in it shuts CloudFront out", text.len()),
         ),
@@ -118,9 +121,9 @@ pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers
         Ok(all) => all
             .into_iter()
             .map(|one| one.key)
-            .filter(|key| object::is_packagecloud_key(key))
+            .filter(|key| object::is_packagecloud_object_key(key))
             .collect::<Vec<_>>(),
-        Err(failure) => return CheckResult::unknown_check(CHECK_NAME, failure.why),
+        Err(failure) => return CheckResult::new_unknown_check(CHECK_NAME, failure.why),
     };
     let step = keys.len().div_ceil(SAMPLED_OBJECTS_MAX).max(1);
     let heads = join_all(
@@ -129,7 +132,7 @@ pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers
     .await;
     let of = heads.len();
     if of == 0 {
-        return CheckResult::unknown_check(CHECK_NAME, "none is there yet to look at");
+        return CheckResult::new_unknown_check(CHECK_NAME, "none is there yet to look at");
     }
     let control = Box::pin(origin_access::choose_origin_access(target, answers))
         .await
@@ -138,30 +141,32 @@ pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers
         match head {
             // S3 answers so, without a word, where it wants a customer's key.
             Err(failure) if failure.code.as_deref() == Some("400") => {
-                return CheckResult::unknown_check(
+                return CheckResult::new_unknown_check(
                     CHECK_NAME,
                     format!(
                         "{key} is encrypted with a customer's key (SSE-C): CloudFront can't read such objects, clients get 403 for them; copy them without one"
                     ),
                 );
             }
-            Err(failure) => return CheckResult::unknown_check(CHECK_NAME, format!("{key}: {}", failure.why)),
+            Err(failure) => {
+                return CheckResult::new_unknown_check(CHECK_NAME, format!("{key}: {}", failure.why));
+            }
             Ok(Some(head)) => {
-                if let Some(why) = object_unreadable_reason(&head, control) {
-                    return CheckResult::unknown_check(CHECK_NAME, format!("{key} {why}"));
+                if let Some(why) = explain_object_unreadable(&head, control) {
+                    return CheckResult::new_unknown_check(CHECK_NAME, format!("{key} {why}"));
                 }
             }
             // It was deleted meanwhile.
             Ok(None) => {}
         }
     }
-    CheckResult::passed_check(
+    CheckResult::new_passed_check(
         CHECK_NAME,
         format!("{of} looked at: none is archived, or encrypted so that CloudFront couldn't read it"),
     )
 }
 
-fn object_unreadable_reason(head: &ObjectHead, control: bool) -> Option<String> {
+fn explain_object_unreadable(head: &ObjectHead, control: bool) -> Option<String> {
     if head.archived {
         return Some("is archived: clients get 403 for it until it is restored".to_owned());
     }

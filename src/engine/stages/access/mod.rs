@@ -13,9 +13,9 @@ use crate::model::{
     run::{
         answers::{OperatorAnswers, ReindexEngine},
         check::{CheckId, CheckResult},
-        goal::{Goal, Stage},
-        plan::{Confirmation, Consent, Plan},
-        welcome::IdentitySource,
+        goal::{OperatorGoal, RunStage},
+        plan::{PlanConfirmationQuestion, RequiredConsent, StagePlan},
+        welcome::AwsIdentitySource,
     },
 };
 
@@ -30,7 +30,7 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where no identity or no bucket is found, or AWS does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     look_at_needed_access(session, answers, None).await
 }
 
@@ -41,39 +41,40 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, 
 pub async fn look_at_needed_access(
     session: &Session,
     answers: &OperatorAnswers,
-    stages: Option<&[Stage]>,
-) -> Result<Plan, Failure> {
-    let target = session.resolve_aws_target(answers).await?;
-    let config = session.host.read_config().await;
+    stages: Option<&[RunStage]>,
+) -> Result<StagePlan, Failure> {
+    let target = session.get_or_discover_aws_target(answers).await?;
+    let config = session.host.read_packagecloud_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
-    let mut needs = collect_required_permissions(answers.goal.unwrap_or(Goal::Upgrade), &target, answers);
+    let mut needs =
+        collect_required_permissions(answers.goal.unwrap_or(OperatorGoal::Upgrade), &target, answers);
     if let Some(stages) = stages {
         needs.retain(|need| stages.contains(&need.stage));
     }
     if Box::pin(origin_access::choose_origin_access(&target, answers)).await?.control {
-        needs = access::require_origin_access_control(needs);
+        needs = access::add_origin_access_control_permissions(needs);
     }
     let (permissions, version) = join!(
         target.cloud.simulate_permissions(&target.caller.arn, &needs),
         session.host.read_packagecloud_version()
     );
 
-    let mut plan = Plan::new(StageEvidence::Access);
+    let mut plan = StagePlan::new(StageEvidence::Access);
     plan.checks
-        .push(CheckResult::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
+        .push(CheckResult::new_passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
     if let Some(dropped) = session.sudo_dropped_environment() {
-        plan.checks.push(CheckResult::unknown_check("sudo", dropped.render_sudo_advice()));
+        plan.checks.push(CheckResult::new_unknown_check("sudo", dropped.render_sudo_advice()));
     }
     plan.checks.extend(bucket::check_bucket(&target));
     plan.checks.push(check_local_clock(&target));
     plan.checks.push(match &config {
-        Ok(config) => CheckResult::passed_check("packagecloud.rb", config.seen.path.clone()),
+        Ok(config) => CheckResult::new_passed_check("packagecloud.rb", config.seen.path.clone()),
         Err(failure) => {
-            CheckResult::failed_check("packagecloud.rb", failure.to_string(), failure.next.clone())
+            CheckResult::new_failed_check("packagecloud.rb", failure.to_string(), failure.next.clone())
         }
     });
     plan.checks.push(version::check_packagecloud_version(version.as_ref()));
-    for node in session.all_node_sessions() {
+    for node in session.list_all_node_sessions() {
         plan.checks.extend(node.host.check_packagecloud_ctl().await);
     }
     plan.checks.extend(check_packagecloud_hosts(session, &target, config.as_ref().ok(), answers).await);
@@ -82,13 +83,13 @@ pub async fn look_at_needed_access(
             plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
         }
         Err(failure) => {
-            plan.checks.push(CheckResult::unknown_check(
+            plan.checks.push(CheckResult::new_unknown_check(
                 "permissions",
                 format!("cannot be checked: {}", failure.why),
             ));
         }
     }
-    plan.confirmations.extend(access_confirmations(session, &target, answers));
+    plan.confirmations.extend(build_access_confirmations(session, &target, answers));
     Ok(plan)
 }
 
@@ -100,29 +101,30 @@ async fn check_packagecloud_hosts(
     answers: &OperatorAnswers,
 ) -> Vec<CheckResult> {
     let mut checks: Vec<CheckResult> = session
-        .all_node_sessions()
+        .list_all_node_sessions()
         .iter()
         .filter_map(|node| check_host_clock(node, target.caller.clock_ahead))
         .collect();
     checks.extend(nodes::check_other_node_configs(session, first, answers).await);
-    for node in session.other_node_sessions() {
+    for node in session.list_other_node_sessions() {
         let check = version::check_packagecloud_version(node.host.read_packagecloud_version().await.as_ref());
-        checks.push(CheckResult { name: format!("{}{}", check.name, node.host.host_suffix()), ..check });
+        checks
+            .push(CheckResult { name: format!("{}{}", check.name, node.host.render_host_suffix()), ..check });
     }
     checks
 }
 
 /// Collects what the goal needs, by the engine that was chosen and what was said yes to.
 pub(crate) fn collect_required_permissions(
-    goal: Goal,
+    goal: OperatorGoal,
     target: &AwsTarget,
     answers: &OperatorAnswers,
 ) -> Vec<RequiredPermission> {
     let mut needs = access::list_required_permissions(goal, &target.names, &target.account);
-    if goal == Goal::Upgrade && answers.reindex.engine == ReindexEngine::Batch {
+    if goal == OperatorGoal::Upgrade && answers.reindex.engine == ReindexEngine::Batch {
         needs.extend(access::list_batch_permissions(&target.names, &target.account));
     }
-    if answers.consents.adopt_bucket_key && matches!(goal, Goal::Install | Goal::Upgrade) {
+    if answers.consents.adopt_bucket_key && matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade) {
         let key = target.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
         needs.push(access::bucket_kms_key_permission(key, &target.account));
     }
@@ -138,17 +140,17 @@ pub async fn collect_access_checks(
     answers: &OperatorAnswers,
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut checks = look(session, answers).await?.checks;
-    let target = session.resolve_aws_target(answers).await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
     let (objects, account) =
         join!(bucket::check_sampled_objects(&target, answers), account::check_aws_account(&target));
-    let at = checks.iter().position(|check| check.has_id(CheckId::Clock)).unwrap_or(checks.len());
+    let at = checks.iter().position(|check| check.has_check_id(CheckId::Clock)).unwrap_or(checks.len());
     checks.splice(at..at, [objects].into_iter().chain(account));
     Ok(checks)
 }
 
 /// packagecloud.rb's own key is never asked to be given more rights: another identity is the next move.
 fn advise_other_identity(check: CheckResult, target: &AwsTarget) -> CheckResult {
-    if check.has_failed() && target.source == IdentitySource::Config {
+    if check.has_failed() && target.source == AwsIdentitySource::Config {
         let next = "use another identity for setting up, with --profile or AWS_ACCESS_KEY_ID; packagecloud's own key needs no more rights";
         return CheckResult { next: next.to_owned(), ..check };
     }
@@ -156,22 +158,22 @@ fn advise_other_identity(check: CheckResult, target: &AwsTarget) -> CheckResult 
 }
 
 /// Asks what must be known of the identity and the bucket.
-pub fn access_confirmations(
+pub fn build_access_confirmations(
     session: &Session,
     target: &AwsTarget,
     answers: &OperatorAnswers,
-) -> Vec<Confirmation> {
+) -> Vec<PlanConfirmationQuestion> {
     let mut asks = Vec::new();
     let name = target.names.bucket_name();
     let (known, of) = target.sampled;
-    if of > 0 && known == 0 && !answers.consents.has_consent(Consent::ConfirmBucket, name) {
-        asks.push(Confirmation {
-            consent: Consent::ConfirmBucket,
+    if of > 0 && known == 0 && !answers.consents.has_consent(RequiredConsent::ConfirmBucket, name) {
+        asks.push(PlanConfirmationQuestion {
+            consent: RequiredConsent::ConfirmBucket,
             question: format!(
                 "No key of bucket {name} looks like packagecloud's. Type its name if it is the right one."
             ),
         });
     }
-    asks.extend(session.other_bucket_confirmation(target, answers));
+    asks.extend(session.build_other_bucket_confirmation(target, answers));
     asks
 }

@@ -2,18 +2,18 @@
 
 use tokio::try_join;
 
-use crate::aws::FunctionSettings;
+use crate::aws::LambdaFunctionSettings;
 use crate::edge::{
     bundle::{LAMBDA_HANDLER, LAMBDA_RUNTIME, MEMORY_MB, TIMEOUT_SECONDS},
     self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
 };
 use crate::engine::{
     delivery::probe,
-    resources::authenticator::build_edge_bundle,
+    resources::authenticator::build_edge_function_bundle,
     run::StageRun,
     session::{
         AwsTarget, Session,
-        account_cache::{AuthenticatorResources, MadeResource},
+        account_cache::{AuthenticatorResources, CreatedAwsResource},
     },
 };
 use crate::model::{
@@ -22,7 +22,7 @@ use crate::model::{
         evidence::BootstrapEvidence,
     },
     failure::Failure,
-    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
     secret::Secret,
     url::redirect::RedirectTarget,
 };
@@ -38,57 +38,59 @@ pub(crate) async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_aws_target(answers).await?;
+    let target = session.get_or_discover_aws_target(answers).await?;
     let secret = seen.secret.clone().ok_or_else(|| {
-        Failure::other_failure(
+        Failure::new_generic_failure(
             "cloudfront_secret",
             "packagecloud.rb holds none yet",
             "run generate-cloudfront-secret first",
         )
     })?;
-    secret.decode_base64_key()?;
+    secret.decode_base64_secret_key()?;
     let unmarked =
         seen.function.as_ref().filter(|function| function.ownership == ResourceOwnership::Unmarked);
     // A function that is right as it stands keeps its code: no link can break.
     if unmarked.is_some() && seen.version.is_none() {
         Box::pin(prove_live_links_accepted(session, &target, seen, answers, run)).await?;
     }
-    let maker = BootstrapMaker { target: &target, seen, answers, run };
+    let maker = BootstrapResourceMaker { target: &target, seen, answers, run };
     // None of them needs another.
     let (role, key, access) = try_join!(
-        Box::pin(maker.ensure_role()),
-        Box::pin(maker.ensure_key()),
-        Box::pin(maker.ensure_origin_access())
+        Box::pin(maker.ensure_authenticator_role()),
+        Box::pin(maker.ensure_authenticator_kms_key()),
+        Box::pin(maker.ensure_cloudfront_origin_access())
     )?;
-    target.cache_made_resource(access).await;
-    let (role, key) = Box::pin(maker.write_policies(&role, &key)).await?;
+    target.cache_created_resource(access).await;
+    let (role, key) = Box::pin(maker.write_role_and_key_policies(&role, &key)).await?;
     let (function, version_arn) = match (&seen.version, unmarked) {
-        (Some(arn), Some(function)) => (Some(maker.adopt_function(function).await?), arn.clone()),
+        (Some(arn), Some(function)) => {
+            (Some(maker.adopt_authenticator_function(function).await?), arn.clone())
+        }
         (Some(arn), None) => (seen.function.clone(), arn.clone()),
         (None, _) => {
-            let (function, arn) = Box::pin(maker.publish_version(&role, &key, &secret)).await?;
+            let (function, arn) = Box::pin(maker.publish_function_version(&role, &key, &secret)).await?;
             (Some(function), arn)
         }
     };
     let made = AuthenticatorResources { role: Some(role), key: Some(key), function };
-    target.cache_made_resource(MadeResource::Authenticator(Box::new(made))).await;
-    Ok(bootstrap_result(seen, &version_arn))
+    target.cache_created_resource(CreatedAwsResource::Authenticator(Box::new(made))).await;
+    Ok(build_bootstrap_result(seen, &version_arn))
 }
 
 /// What each part is made with.
-struct BootstrapMaker<'a> {
+struct BootstrapResourceMaker<'a> {
     target: &'a AwsTarget,
     seen: &'a BootstrapEvidence,
     answers: &'a OperatorAnswers,
     run: &'a StageRun,
 }
 
-impl BootstrapMaker<'_> {
-    async fn ensure_role(&self) -> Result<IamRole, Failure> {
+impl BootstrapResourceMaker<'_> {
+    async fn ensure_authenticator_role(&self) -> Result<IamRole, Failure> {
         let (cloud, names) = (&self.target.cloud, &self.target.names);
-        let say = self.run.progress_reporter(Step::Role);
+        let say = self.run.build_progress_reporter(StageStep::Role);
         self.run
-            .run_stage_step(Step::Role, format!("role {}", names.role_name()), async {
+            .run_stage_step(StageStep::Role, format!("role {}", names.function_role_name()), async {
                 let boundary = self.answers.permissions_boundary.as_deref();
                 let (role, ()) = try_join!(
                     cloud.ensure_function_role(
@@ -106,12 +108,12 @@ impl BootstrapMaker<'_> {
             .await
     }
 
-    async fn ensure_key(&self) -> Result<KmsKey, Failure> {
+    async fn ensure_authenticator_kms_key(&self) -> Result<KmsKey, Failure> {
         let AwsTarget { cloud, names, account, .. } = self.target;
-        let say = self.run.progress_reporter(Step::Key);
-        let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role_name());
+        let say = self.run.build_progress_reporter(StageStep::Key);
+        let role_arn = format!("arn:aws:iam::{account}:role/{}", names.function_role_name());
         self.run
-            .run_stage_step(Step::Key, "KMS key in us-east-1", async {
+            .run_stage_step(StageStep::Key, "KMS key in us-east-1", async {
                 let adopt = self.answers.consents.adopt;
                 let key = cloud
                     .ensure_kms_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say)
@@ -122,40 +124,46 @@ impl BootstrapMaker<'_> {
             .await
     }
 
-    async fn ensure_origin_access(&self) -> Result<MadeResource, Failure> {
+    async fn ensure_cloudfront_origin_access(&self) -> Result<CreatedAwsResource, Failure> {
         let AwsTarget { cloud, names, .. } = self.target;
         let seen = self.seen;
         self.run
-            .run_stage_step(Step::OriginAccess, "origin access", async {
+            .run_stage_step(StageStep::OriginAccess, "origin access", async {
                 if seen.by_control {
                     let control = cloud.ensure_origin_access_control(names, seen.control.as_ref()).await?;
                     let text = format!("origin access control {} stands", control.id);
-                    Ok((MadeResource::Control(control), text))
+                    Ok((CreatedAwsResource::Control(control), text))
                 } else {
                     let identity = cloud.ensure_origin_access_identity(names, seen.identity.as_ref()).await?;
                     let text = format!("origin access identity {} stands", identity.id);
-                    Ok((MadeResource::Identity(identity), text))
+                    Ok((CreatedAwsResource::Identity(identity), text))
                 }
             })
             .await
     }
 
     /// Writes the key's alias and both policies; returns role and key as they are then.
-    async fn write_policies(&self, role: &IamRole, key: &KmsKey) -> Result<(IamRole, KmsKey), Failure> {
+    async fn write_role_and_key_policies(
+        &self,
+        role: &IamRole,
+        key: &KmsKey,
+    ) -> Result<(IamRole, KmsKey), Failure> {
         let AwsTarget { cloud, names, account, .. } = self.target;
         let run = self.run;
-        let (say, say_of_alias) =
-            (run.progress_reporter(Step::KeyPolicy), run.progress_reporter(Step::KeyAlias));
+        let (say, say_of_alias) = (
+            run.build_progress_reporter(StageStep::KeyPolicy),
+            run.build_progress_reporter(StageStep::KeyAlias),
+        );
         let ((), key_policy, role_policy) = try_join!(
-            run.run_stage_step(Step::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
+            run.run_stage_step(StageStep::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
                 cloud.ensure_kms_alias(names, key, &say_of_alias).await?;
                 Ok(((), format!("{} points at the key", names.kms_alias_name())))
             }),
-            run.run_stage_step(Step::KeyPolicy, "KMS key policy", async {
+            run.run_stage_step(StageStep::KeyPolicy, "KMS key policy", async {
                 let policy = cloud.ensure_kms_key_policy(names, key, &role.arn, account, &say).await?;
                 Ok((policy, "only the function's role may decrypt with the key".to_owned()))
             }),
-            run.run_stage_step(Step::RolePolicy, "role policy", async {
+            run.run_stage_step(StageStep::RolePolicy, "role policy", async {
                 let policy = cloud.ensure_function_role_policy(names, role, &key.arn, account, &say).await?;
                 Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
             })
@@ -167,20 +175,23 @@ impl BootstrapMaker<'_> {
     }
 
     /// Gives this install's tags to a function that is right as it stands.
-    async fn adopt_function(&self, function: &LambdaFunction) -> Result<LambdaFunction, Failure> {
+    async fn adopt_authenticator_function(
+        &self,
+        function: &LambdaFunction,
+    ) -> Result<LambdaFunction, Failure> {
         let AwsTarget { cloud, names, .. } = self.target;
-        let name = names.function_name();
+        let name = names.lambda_function_name();
         self.run
-            .run_stage_step(Step::Function, format!("the tags of Lambda function {name}"), async {
+            .run_stage_step(StageStep::Function, format!("the tags of Lambda function {name}"), async {
                 let marked =
-                    cloud.adopt_lambda_function(names, function, self.answers.consents.adopt).await?;
+                    cloud.tag_adopted_lambda_function(names, function, self.answers.consents.adopt).await?;
                 Ok((marked, format!("Lambda function {name} carries this install's tags")))
             })
             .await
     }
 
     /// Publishes a version that holds `secret`; returns the function with it, and its ARN.
-    async fn publish_version(
+    async fn publish_function_version(
         &self,
         role: &IamRole,
         key: &KmsKey,
@@ -188,36 +199,40 @@ impl BootstrapMaker<'_> {
     ) -> Result<(LambdaFunction, String), Failure> {
         let AwsTarget { cloud, names, .. } = self.target;
         let run = self.run;
-        let bundle = build_edge_bundle(self.seen.construction, &key.arn, names);
+        let bundle = build_edge_function_bundle(self.seen.construction, &key.arn, names);
         let description = bundle.render_version_description(std::slice::from_ref(secret))?;
         let zip = run
-            .run_stage_step(Step::SelfTest, "the bundle is made, and tried", async {
+            .run_stage_step(StageStep::SelfTest, "the bundle is made, and tried", async {
                 let ciphertext = cloud
                     .encrypt_secret_with_kms(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
                     .await?;
                 let zip = bundle.build_bundle_zip(&[ciphertext]);
-                self_test_bundle(zip).await
+                self_test_function_bundle(zip).await
             })
             .await?;
-        let settings = FunctionSettings {
+        let settings = LambdaFunctionSettings {
             runtime: LAMBDA_RUNTIME,
             handler: LAMBDA_HANDLER,
             memory: MEMORY_MB,
             timeout: TIMEOUT_SECONDS,
         };
-        let say = run.progress_reporter(Step::Function);
+        let say = run.build_progress_reporter(StageStep::Function);
         let mut function = run
-            .run_stage_step(Step::Function, format!("Lambda function {}", names.function_name()), async {
-                let (standing, adopt) = (self.seen.function.as_ref(), self.answers.consents.adopt);
-                let function = cloud
-                    .ensure_lambda_function(names, standing, &role.arn, settings, &zip, adopt, &say)
-                    .await?;
-                Ok((function, format!("Lambda function {} holds the code", names.function_name())))
-            })
+            .run_stage_step(
+                StageStep::Function,
+                format!("Lambda function {}", names.lambda_function_name()),
+                async {
+                    let (standing, adopt) = (self.seen.function.as_ref(), self.answers.consents.adopt);
+                    let function = cloud
+                        .ensure_lambda_function(names, standing, &role.arn, settings, &zip, adopt, &say)
+                        .await?;
+                    Ok((function, format!("Lambda function {} holds the code", names.lambda_function_name())))
+                },
+            )
             .await?;
-        let say = run.progress_reporter(Step::FunctionVersion);
+        let say = run.build_progress_reporter(StageStep::FunctionVersion);
         let version = run
-            .run_stage_step(Step::FunctionVersion, "a numbered version", async {
+            .run_stage_step(StageStep::FunctionVersion, "a numbered version", async {
                 let version = cloud.publish_function_version(names, &function, &description, &say).await?;
                 let text = format!("version {} is active: {}", version.number, version.arn);
                 Ok((version, text))
@@ -239,39 +254,39 @@ async fn prove_live_links_accepted(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    if session.host.read_config().await?.seen.values.enabled != Some(true) {
+    if session.host.read_packagecloud_config().await?.seen.values.enabled != Some(true) {
         return Ok(());
     }
     let what = "packagecloud's own redirect";
     let left = "what serves packages now was left as it is";
-    run.run_stage_step(Step::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
+    run.run_stage_step(StageStep::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
         let samples = probe::find_sample_object_keys(target).await?;
         let redirect = session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await?.ok_or_else(|| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 what,
                 format!("it can't be seen, so whether the adopted function's successor accepts it isn't known; {left}"),
                 "give a download URL of packagecloud with --probe-url",
             )
         })?;
-        let location = redirect.location.clone().filter(|_| redirect.redirect_target() == RedirectTarget::Edge);
+        let location = redirect.location.clone().filter(|_| redirect.classify_redirect_target() == RedirectTarget::Edge);
         let location = location.ok_or_else(|| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 what,
                 format!("CloudFront is on, and it answers {}; {left}", redirect.describe_redirect()),
                 "run reconfigure and restart, or disable, then try again",
             )
         })?;
-        let fits = seen.secret.as_ref().and_then(|secret| probe::find_signing_construction(&location, secret, seen.construction));
+        let fits = seen.secret.as_ref().and_then(|secret| probe::find_token_signing_construction(&location, secret, seen.construction));
         match fits {
             Some(fits) if fits == seen.construction => {
                 Ok(((), format!("a link that packagecloud just made is accepted as {fits}")))
             }
-            Some(fits) => Err(Failure::other_failure(
+            Some(fits) => Err(Failure::new_generic_failure(
                 what,
                 format!("its token is made as {fits}, and ours would accept {}; {left}", seen.construction),
                 format!("run it again with --construction {fits}"),
             )),
-            None => Err(Failure::other_failure(
+            None => Err(Failure::new_generic_failure(
                 what,
                 format!("ours would refuse its token: it is made another way, or with another secret than this host's; {left}"),
                 "run inspect on the URL; copy cloudfront_secret from the node that made it, where it is another's",
@@ -282,16 +297,16 @@ async fn prove_live_links_accepted(
 }
 
 /// Gives the bundle back for publishing, and what is said of it, only where it passed its self-test whole.
-async fn self_test_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
+async fn self_test_function_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
     let (passed, total) = run_bundle_self_test(&zip, SIGNED_URL_VECTORS).await.map_err(|why| {
-        Failure::other_failure(
+        Failure::new_generic_failure(
             "the function's bundle",
             why,
             "report this with the log; nothing was published",
         )
     })?;
     if passed != total {
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             "the function's bundle",
             format!("only {passed} of {total} self-tests passed, so it was not published"),
             "report this with the log; what serves packages now is untouched",
@@ -300,7 +315,7 @@ async fn self_test_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
     Ok((zip, format!("self-test: {passed} of {total}")))
 }
 
-fn bootstrap_result(seen: &BootstrapEvidence, arn: &str) -> (StageEnd, String) {
+fn build_bootstrap_result(seen: &BootstrapEvidence, arn: &str) -> (StageEnd, String) {
     let previous = seen
         .function
         .as_ref()
@@ -324,13 +339,13 @@ mod tests {
             context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
         };
         let zip = bundle.build_bundle_zip(&[vec![1]]);
-        let (given, said) = self_test_bundle(zip.clone()).await.unwrap();
+        let (given, said) = self_test_function_bundle(zip.clone()).await.unwrap();
         assert!(given == zip && said.starts_with("self-test: "), "{said}");
 
         // Without a secret in it, it refuses what is signed rightly.
-        let failure = self_test_bundle(bundle.build_bundle_zip(&[])).await.unwrap_err();
+        let failure = self_test_function_bundle(bundle.build_bundle_zip(&[])).await.unwrap_err();
         assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
-        let failure = self_test_bundle(b"no zip".to_vec()).await.unwrap_err();
+        let failure = self_test_function_bundle(b"no zip".to_vec()).await.unwrap_err();
         assert!(failure.next.contains("nothing was published"), "{failure:?}");
     }
 }

@@ -11,17 +11,17 @@ use futures::FutureExt as _;
 
 use crate::model::{
     failure::Failure,
-    run::{answers::OperatorAnswers, plan::Plan},
+    run::{answers::OperatorAnswers, plan::StagePlan},
 };
 
-use crate::engine::{resources::authenticator::observe_authenticator, session::Session};
+use crate::engine::{resources::authenticator::observe_authenticator_resources, session::Session};
 
 /// Looks at what is there of the authenticator and of CloudFront's access to the bucket.
 ///
 /// # Errors
 /// Fails where a part is another install's or can't be used, or AWS does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
-    let target = session.resolve_aws_target(answers).await?;
-    let seen = observe_authenticator(session, &target, answers).boxed().await?;
-    plan::plan_bootstrap(&seen, &target, answers)
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+    let target = session.get_or_discover_aws_target(answers).await?;
+    let seen = observe_authenticator_resources(session, &target, answers).boxed().await?;
+    plan::plan_bootstrap_stage(&seen, &target, answers)
 }

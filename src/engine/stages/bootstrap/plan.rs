@@ -1,7 +1,7 @@
 //! What the bootstrap would make or change, decided from what stands; touches nothing.
 
 use crate::engine::{
-    resources::adoption::{AdoptionList, require_ours_or_unmarked},
+    resources::adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
     session::AwsTarget,
 };
 use crate::model::{
@@ -13,8 +13,8 @@ use crate::model::{
     iam::policy,
     run::{
         answers::OperatorAnswers,
-        goal::Step,
-        plan::{ChangeKind, Plan},
+        goal::StageStep,
+        plan::{ResourceChangeKind, StagePlan},
     },
 };
 
@@ -22,51 +22,52 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where a part is another install's, or can't be used as it is.
-pub fn plan_bootstrap(
+pub fn plan_bootstrap_stage(
     seen: &BootstrapEvidence,
     target: &AwsTarget,
     answers: &OperatorAnswers,
-) -> Result<Plan, Failure> {
+) -> Result<StagePlan, Failure> {
     let names = &target.names;
-    let mut adopted = AdoptionList::default();
-    let mut plan = Plan::new(StageEvidence::Bootstrap(Box::new(seen.clone())));
-    plan_role(&mut plan, seen, names, &mut adopted)?;
-    plan_key(&mut plan, seen, names, &mut adopted)?;
-    plan_policies(&mut plan, seen, names, &target.account);
-    let unmarked = check_function(seen, names, &mut adopted)?;
-    plan_function(&mut plan, seen, names, unmarked);
-    plan_origin_access(&mut plan, seen, names);
-    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
+    let mut adopted = ResourceAdoptionList::default();
+    let mut plan = StagePlan::new(StageEvidence::Bootstrap(Box::new(seen.clone())));
+    plan_authenticator_role(&mut plan, seen, names, &mut adopted)?;
+    plan_authenticator_kms_key(&mut plan, seen, names, &mut adopted)?;
+    plan_role_and_key_policies(&mut plan, seen, names, &target.account);
+    let unmarked = check_function_adoptable(seen, names, &mut adopted)?;
+    plan_authenticator_function(&mut plan, seen, names, unmarked);
+    plan_cloudfront_origin_access(&mut plan, seen, names);
+    plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
     for change in &mut plan.changes {
         change.calls.push("by hand: packagecloud-ctl bootstrap-cloudfront".into());
     }
     Ok(plan)
 }
 
-fn plan_role(
-    plan: &mut Plan,
+fn plan_authenticator_role(
+    plan: &mut StagePlan,
     seen: &BootstrapEvidence,
     names: &ResourceNames,
-    adopted: &mut AdoptionList,
+    adopted: &mut ResourceAdoptionList,
 ) -> Result<(), Failure> {
     match &seen.role {
         None => plan.add_planned_change(
-            Step::Role,
-            ChangeKind::Create,
-            names.role_name(),
+            StageStep::Role,
+            ResourceChangeKind::Create,
+            names.function_role_name(),
             "the function runs as it, and may decrypt the secret",
         ),
         Some(role) => {
-            let unmarked = require_ours_or_unmarked(&role.ownership, "role", &role.name, names)?;
+            let unmarked = require_resource_ours_or_unmarked(&role.ownership, "role", &role.name, names)?;
             let unmarked = adopted.add_unmarked_resource(unmarked, "its trust and its tags");
             let (verb, why) = match (policy::trusts_lambda_and_edgelambda(&role.trust), unmarked) {
-                (true, false) => (ChangeKind::Keep, "it is there, trusted by lambda and edgelambda"),
-                (true, true) => {
-                    (ChangeKind::Update, "trusted by lambda and edgelambda; it gets this install's tags")
-                }
-                (false, _) => (ChangeKind::Update, "lambda and edgelambda must both be trusted"),
+                (true, false) => (ResourceChangeKind::Keep, "it is there, trusted by lambda and edgelambda"),
+                (true, true) => (
+                    ResourceChangeKind::Update,
+                    "trusted by lambda and edgelambda; it gets this install's tags",
+                ),
+                (false, _) => (ResourceChangeKind::Update, "lambda and edgelambda must both be trusted"),
             };
-            plan.add_planned_change(Step::Role, verb, &role.name, why)
+            plan.add_planned_change(StageStep::Role, verb, &role.name, why)
         }
     }
     .calls
@@ -80,24 +81,24 @@ fn plan_role(
 }
 
 /// Plans the key and its alias; a key that can't be used stops the stage.
-fn plan_key(
-    plan: &mut Plan,
+fn plan_authenticator_kms_key(
+    plan: &mut StagePlan,
     seen: &BootstrapEvidence,
     names: &ResourceNames,
-    adopted: &mut AdoptionList,
+    adopted: &mut ResourceAdoptionList,
 ) -> Result<(), Failure> {
     match &seen.key {
-        None => plan.add_planned_change(Step::Key, ChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
+        None => plan.add_planned_change(StageStep::Key, ResourceChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
         Some(key) if key.state == "Enabled" => {
-            let unmarked = require_ours_or_unmarked(&key.ownership, "KMS key", &key.id, names)?;
+            let unmarked = require_resource_ours_or_unmarked(&key.ownership, "KMS key", &key.id, names)?;
             if adopted.add_unmarked_resource(unmarked, "its policy and its tags") {
-                plan.add_planned_change(Step::Key, ChangeKind::Update, &key.id, "it is enabled; it gets this install's tags")
+                plan.add_planned_change(StageStep::Key, ResourceChangeKind::Update, &key.id, "it is enabled; it gets this install's tags")
             } else {
-                plan.add_planned_change(Step::Key, ChangeKind::Keep, &key.id, "it is there, and enabled")
+                plan.add_planned_change(StageStep::Key, ResourceChangeKind::Keep, &key.id, "it is there, and enabled")
             }
         }
         Some(key) => {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 format!("KMS key {}", key.id),
                 format!("it is {}, so the function could not decrypt the secret", key.state),
                 "enable it (or cancel its deletion) in KMS in us-east-1, then look again; nothing was changed",
@@ -113,14 +114,14 @@ fn plan_key(
     ]);
     match &seen.key {
         Some(key) if key.alias => plan.add_planned_change(
-            Step::KeyAlias,
-            ChangeKind::Keep,
+            StageStep::KeyAlias,
+            ResourceChangeKind::Keep,
             names.kms_alias_name(),
             "it points at the key",
         ),
         _ => plan.add_planned_change(
-            Step::KeyAlias,
-            ChangeKind::Create,
+            StageStep::KeyAlias,
+            ResourceChangeKind::Create,
             names.kms_alias_name(),
             "by it the key is found again",
         ),
@@ -131,11 +132,16 @@ fn plan_key(
 }
 
 /// Plans the key's policy and the role's.
-fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames, account: &str) {
-    let role_arn = seen
-        .role
-        .as_ref()
-        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role_name()), |r| r.arn.clone());
+fn plan_role_and_key_policies(
+    plan: &mut StagePlan,
+    seen: &BootstrapEvidence,
+    names: &ResourceNames,
+    account: &str,
+) {
+    let role_arn = seen.role.as_ref().map_or_else(
+        || format!("arn:aws:iam::{account}:role/{}", names.function_role_name()),
+        |r| r.arn.clone(),
+    );
     match &seen.key {
         Some(key)
             if policy::has_all_policy_statements(
@@ -144,15 +150,15 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
             ) =>
         {
             plan.add_planned_change(
-                Step::KeyPolicy,
-                ChangeKind::Keep,
+                StageStep::KeyPolicy,
+                ResourceChangeKind::Keep,
                 names.kms_alias_name(),
                 "only the function's role may decrypt",
             )
         }
         _ => plan.add_planned_change(
-            Step::KeyPolicy,
-            ChangeKind::Update,
+            StageStep::KeyPolicy,
+            ResourceChangeKind::Update,
             names.kms_alias_name(),
             "only the function's role may decrypt",
         ),
@@ -167,9 +173,9 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
         _ => false,
     };
     plan.add_planned_change(
-        Step::RolePolicy,
-        if role_policy_right { ChangeKind::Keep } else { ChangeKind::Attach },
-        names.role_name(),
+        StageStep::RolePolicy,
+        if role_policy_right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
+        names.function_role_name(),
         "may decrypt with that key and write its own logs; nothing of S3",
     )
     .calls
@@ -178,20 +184,24 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
 
 /// Returns whether a function stands that carries no marker, and would be adopted; one that Lambda@Edge refuses stops
 /// the stage.
-fn check_function(
+fn check_function_adoptable(
     seen: &BootstrapEvidence,
     names: &ResourceNames,
-    adopted: &mut AdoptionList,
+    adopted: &mut ResourceAdoptionList,
 ) -> Result<bool, Failure> {
     let Some(function) = &seen.function else { return Ok(false) };
-    let found =
-        require_ours_or_unmarked(&function.ownership, "Lambda function", &names.function_name(), names)?;
+    let found = require_resource_ours_or_unmarked(
+        &function.ownership,
+        "Lambda function",
+        &names.lambda_function_name(),
+        names,
+    )?;
     let changed =
         if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
     let unmarked = adopted.add_unmarked_resource(found, changed);
     if let Some(forbidden) = function.forbidden.first() {
-        return Err(Failure::other_failure(
-            format!("Lambda function {}", names.function_name()),
+        return Err(Failure::new_generic_failure(
+            format!("Lambda function {}", names.lambda_function_name()),
             format!("Lambda@Edge refuses it: {forbidden}"),
             "remove that from the function, or use a --name-suffix so that another one is made; nothing was changed",
         ));
@@ -200,46 +210,56 @@ fn check_function(
 }
 
 /// Plans the function and its version, which are right as they stand where the version is known.
-fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames, unmarked: bool) {
+fn plan_authenticator_function(
+    plan: &mut StagePlan,
+    seen: &BootstrapEvidence,
+    names: &ResourceNames,
+    unmarked: bool,
+) {
     if let Some(arn) = &seen.version {
         const WHY_RIGHT: &str = "its code, secret and settings are right";
         if unmarked {
             plan.add_planned_change(
-                Step::Function,
-                ChangeKind::Update,
-                names.function_name(),
+                StageStep::Function,
+                ResourceChangeKind::Update,
+                names.lambda_function_name(),
                 format!("{WHY_RIGHT}; it gets this install's tags"),
             )
             .calls
             .push("lambda:TagResource".into());
         } else {
-            plan.add_planned_change(Step::Function, ChangeKind::Keep, names.function_name(), WHY_RIGHT);
+            plan.add_planned_change(
+                StageStep::Function,
+                ResourceChangeKind::Keep,
+                names.lambda_function_name(),
+                WHY_RIGHT,
+            );
         }
         plan.add_planned_change(
-            Step::FunctionVersion,
-            ChangeKind::Keep,
+            StageStep::FunctionVersion,
+            ResourceChangeKind::Keep,
             arn,
             "it holds just this code and this secret",
         );
     } else {
         let (verb, why) = match &seen.function {
-            None => (ChangeKind::Create, "it checks every signed URL"),
-            Some(_) => (ChangeKind::Update, "its code, secret or settings differ"),
+            None => (ResourceChangeKind::Create, "it checks every signed URL"),
+            Some(_) => (ResourceChangeKind::Update, "its code, secret or settings differ"),
         };
         plan.add_planned_change(
-            Step::SelfTest,
-            ChangeKind::Run,
+            StageStep::SelfTest,
+            ResourceChangeKind::Run,
             "the bundle to be uploaded",
             "every rule of the signed URL is tried in it first",
         );
-        plan.add_planned_change(Step::Function, verb, names.function_name(), why).calls.extend([
+        plan.add_planned_change(StageStep::Function, verb, names.lambda_function_name(), why).calls.extend([
             "lambda:CreateFunction".into(),
             "lambda:UpdateFunctionConfiguration".into(),
             "lambda:UpdateFunctionCode".into(),
         ]);
         plan.add_planned_change(
-            Step::FunctionVersion,
-            ChangeKind::Create,
+            StageStep::FunctionVersion,
+            ResourceChangeKind::Create,
             "a new version",
             format!("tokens are made as {}", seen.construction),
         )
@@ -248,18 +268,18 @@ fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
     }
 }
 
-fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames) {
+fn plan_cloudfront_origin_access(plan: &mut StagePlan, seen: &BootstrapEvidence, names: &ResourceNames) {
     let line = if seen.by_control {
         match &seen.control {
             Some(control) => plan.add_planned_change(
-                Step::OriginAccess,
-                ChangeKind::Keep,
+                StageStep::OriginAccess,
+                ResourceChangeKind::Keep,
                 &control.id,
                 "the origin access control is there",
             ),
             None => plan.add_planned_change(
-                Step::OriginAccess,
-                ChangeKind::Create,
+                StageStep::OriginAccess,
+                ResourceChangeKind::Create,
                 names.origin_access_control_name(),
                 format!("an origin access control: {}", seen.why_control),
             ),
@@ -267,15 +287,15 @@ fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &Resourc
     } else {
         match &seen.identity {
             Some(identity) => plan.add_planned_change(
-                Step::OriginAccess,
-                ChangeKind::Keep,
+                StageStep::OriginAccess,
+                ResourceChangeKind::Keep,
                 &identity.id,
                 "the origin access identity is there",
             ),
             None => plan.add_planned_change(
-                Step::OriginAccess,
-                ChangeKind::Create,
-                names.resource_comment(),
+                StageStep::OriginAccess,
+                ResourceChangeKind::Create,
+                names.distribution_and_identity_comment(),
                 "CloudFront reads the bucket as this identity",
             ),
         }

@@ -9,17 +9,17 @@ use crate::host::environment::clock;
 use crate::model::{
     aws::evidence::ObservedConfig,
     failure::{Failure, FailureKind},
-    packagecloud::{ctl_command::CtlCommand, settings::SettingKey},
-    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
+    packagecloud::{ctl_command::CtlCommand, settings::CloudFrontSettingKey},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
 };
 
 use super::{
-    disabled_setting_values, is_cloudfront_on_in_config, render_manual_node_commands,
-    render_reenable_warning, unverified_disable_reason, with_manual_disable_steps,
+    append_manual_disable_steps, build_disabled_setting_values, explain_unverified_disable,
+    is_cloudfront_on_in_config, render_manual_node_commands, render_reenable_warning,
 };
 use crate::engine::{
     packagecloud::{
-        config_write::{self, render_backup_note},
+        config_write::{self, render_config_backup_note},
         switch,
     },
     run::StageRun,
@@ -59,17 +59,18 @@ pub(crate) async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let beside = session.acquire_or_find_other_run().await.is_some();
-    let mut all = DisableProgress::from_session(session);
+    let beside = session.acquire_lock_or_find_holder().await.is_some();
+    let mut all = DisableProgress::new_disable_progress(session);
     for round in 1.. {
-        session.publish_disable_marker().await;
+        session.publish_cloudfront_disable_marker().await;
         all.read_node_configs().await?;
         // A configuration client would win each time: what it does is said, and not fought.
         let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
         let on = all.nodes.iter().any(|node| is_cloudfront_on_in_config(&node.seen) && again(node));
         if all.lost.is_empty() && !all.nodes.iter().any(|node| node.due) {
             // What the files say is one thing, what packagecloud does another.
-            let lags = round == 1 && switch::describe_stale_redirects(session, answers).await.is_some();
+            let lags =
+                round == 1 && switch::describe_stale_cloudfront_redirects(session, answers).await.is_some();
             all.nodes.iter_mut().for_each(|node| node.due = lags);
         }
         if round > 1 && (!on || round > SWITCH_OFF_ROUNDS_MAX) {
@@ -84,41 +85,41 @@ pub(crate) async fn apply(
             } else {
                 (
                     StageEnd::Unchanged,
-                    unverified_disable_reason(session, answers).unwrap_or_default().to_owned(),
+                    explain_unverified_disable(session, answers).unwrap_or_default().to_owned(),
                 )
             });
         }
         all.nodes.iter_mut().for_each(|node| node.failures.clear());
         all.write_disabled_configs(run).await?;
-        if session.is_without_ctl() {
+        if session.is_packagecloud_ctl_disabled() {
             all.finish_disabled_nodes().await;
             let text = "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart";
             return if all.lost.is_empty() {
                 Ok((StageEnd::Stopped, text.into()))
             } else {
-                Err(all.lost_nodes_failure(""))
+                Err(all.build_lost_nodes_failure(""))
             };
         }
-        all.run_ctl_on_nodes(Step::Reconfigure, CtlCommand::Reconfigure, run).await;
-        all.run_ctl_on_nodes(Step::Restart, CtlCommand::Restart, run).await;
+        all.run_ctl_on_nodes(StageStep::Reconfigure, CtlCommand::Reconfigure, run).await;
+        all.run_ctl_on_nodes(StageStep::Restart, CtlCommand::Restart, run).await;
     }
     let observed = run
-        .run_stage_step(Step::Proof, "asking packagecloud where it redirects", async {
+        .run_stage_step(StageStep::Proof, "asking packagecloud where it redirects", async {
             let failed = all.nodes.iter().any(|node| !node.failures.is_empty());
             let observed = if failed {
-                switch::describe_redirects(session, answers).await
+                switch::describe_packagecloud_redirects(session, answers).await
             } else {
-                switch::wait_for_s3_redirects(session, answers).await?
+                switch::wait_until_redirects_to_s3(session, answers).await?
             };
             Ok((observed.clone(), observed))
         })
         .await;
-    all.finish_disable(session, observed).await
+    all.finish_cloudfront_disable(session, observed).await
 }
 
 impl DisableProgress {
-    fn from_session(session: &Session) -> Self {
-        let nodes = session.all_node_sessions().into_iter().map(|session| NodeToDisable {
+    fn new_disable_progress(session: &Session) -> Self {
+        let nodes = session.list_all_node_sessions().into_iter().map(|session| NodeToDisable {
             session,
             seen: ObservedConfig::default(),
             due: false,
@@ -126,12 +127,16 @@ impl DisableProgress {
             failures: Vec::new(),
             lost: None,
         });
-        Self { nodes: nodes.collect(), lost: Vec::new(), alone: session.other_node_sessions().is_empty() }
+        Self {
+            nodes: nodes.collect(),
+            lost: Vec::new(),
+            alone: session.list_other_node_sessions().is_empty(),
+        }
     }
 
     /// Reads every file; a node whose file can't be read is lost.
     async fn read_node_configs(&mut self) -> Result<(), Failure> {
-        let read = join_all(self.nodes.iter().map(|node| node.session.host.read_config())).await;
+        let read = join_all(self.nodes.iter().map(|node| node.session.host.read_packagecloud_config())).await;
         for (node, read) in self.nodes.iter_mut().zip(read) {
             match read {
                 Ok(config) => {
@@ -142,19 +147,22 @@ impl DisableProgress {
                 Err(failure) => node.lost = Some(failure),
             }
         }
-        self.drop_lost_nodes()
+        self.drop_unreachable_nodes()
     }
 
     /// Takes out the nodes that are lost.
     ///
     /// # Errors
     /// Where that is the only one: then there is nobody to go on with.
-    fn drop_lost_nodes(&mut self) -> Result<(), Failure> {
+    fn drop_unreachable_nodes(&mut self) -> Result<(), Failure> {
         for mut node in std::mem::take(&mut self.nodes) {
             match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
-                    return Err(with_manual_disable_steps(failure, &node.session.host.config_location()));
+                    return Err(append_manual_disable_steps(
+                        failure,
+                        &node.session.host.render_config_location(),
+                    ));
                 }
                 Some(failure) => self.lost.push((node.session, failure)),
             }
@@ -178,10 +186,11 @@ impl DisableProgress {
         let names = render_node_names(on.into_iter());
         let mut began = false;
         let result = run
-            .run_stage_step(Step::Switch, format!("writing {}", places.join(", ")), async {
+            .run_stage_step(StageStep::Switch, format!("writing {}", places.join(", ")), async {
                 began = true;
                 let written =
-                    join_all(self.nodes.iter().map(|node| write_cloudfront_off(&node.session))).await;
+                    join_all(self.nodes.iter().map(|node| write_cloudfront_disabled_config(&node.session)))
+                        .await;
                 let mut backups = String::new();
                 for (node, written) in self.nodes.iter_mut().zip(written) {
                     match written {
@@ -195,7 +204,7 @@ impl DisableProgress {
                 match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
                         let path = &self.nodes[0].seen.path;
-                        Err(with_manual_disable_steps(failure.clone(), path))
+                        Err(append_manual_disable_steps(failure.clone(), path))
                     }
                     Some(failure) => Err(failure.clone()),
                     None => Ok(((), format!("cloudfront_enabled is false{names}{backups}"))),
@@ -205,12 +214,12 @@ impl DisableProgress {
         if !began {
             return result;
         }
-        self.drop_lost_nodes()
+        self.drop_unreachable_nodes()
     }
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
-    async fn run_ctl_on_nodes(&mut self, step: Step, command: CtlCommand, run: &StageRun) {
-        let say = run.progress_reporter(step);
+    async fn run_ctl_on_nodes(&mut self, step: StageStep, command: CtlCommand, run: &StageRun) {
+        let say = run.build_progress_reporter(step);
         let names = render_node_names(self.nodes.iter().filter(|node| node.due));
         let several = self.nodes.len() > 1;
         let _ = run
@@ -222,7 +231,7 @@ impl DisableProgress {
                         Some(name) => say(&format!("{name}: {line}")),
                         None => say(line),
                     };
-                    let ran = switch::run_ctl_to_success(&node.session, command, &mut line).await;
+                    let ran = switch::run_ctl_command_to_success(&node.session, command, &mut line).await;
                     node.failures.extend(ran.as_ref().err().cloned());
                     ran
                 }))
@@ -241,7 +250,7 @@ impl DisableProgress {
     }
 
     /// What came of it, with what was seen of packagecloud's redirects.
-    async fn finish_disable(
+    async fn finish_cloudfront_disable(
         &mut self,
         session: &Session,
         observed: Result<String, Failure>,
@@ -250,8 +259,8 @@ impl DisableProgress {
             // Those that followed are done; it is the lost ones that are left.
             self.finish_disabled_nodes().await;
             return Err(match observed {
-                Ok(observed) => self.lost_nodes_failure(&observed),
-                Err(failure) => Failure { kind: failure.kind, ..self.lost_nodes_failure(&failure.why) },
+                Ok(observed) => self.build_lost_nodes_failure(&observed),
+                Err(failure) => Failure { kind: failure.kind, ..self.build_lost_nodes_failure(&failure.why) },
             });
         }
         let mut failures: Vec<Failure> =
@@ -291,7 +300,7 @@ impl DisableProgress {
     }
 
     /// Some nodes are off, some could not be switched: which, why, and what to type there.
-    fn lost_nodes_failure(&self, observed: &str) -> Failure {
+    fn build_lost_nodes_failure(&self, observed: &str) -> Failure {
         let (first, failure) = &self.lost[0];
         let mut why = Vec::new();
         if !self.nodes.is_empty() {
@@ -300,7 +309,7 @@ impl DisableProgress {
         why.extend(
             self.lost
                 .iter()
-                .map(|(node, failure)| format!("not{}: {}", node.host.host_suffix(), failure.why)),
+                .map(|(node, failure)| format!("not{}: {}", node.host.render_host_suffix(), failure.why)),
         );
         why.extend(self.nodes.iter().flat_map(|node| &node.failures).map(ToString::to_string));
         if !observed.is_empty() {
@@ -320,14 +329,14 @@ fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> Stri
 }
 
 /// Writes that CloudFront is off on one node; where the file before is kept, as the end of a sentence.
-async fn write_cloudfront_off(node: &Session) -> Result<String, Failure> {
+async fn write_cloudfront_disabled_config(node: &Session) -> Result<String, Failure> {
     let written = config_write::write_config_edits_with_retries(node, |now| {
         if !is_cloudfront_on_in_config(now) {
             return Vec::new();
         }
         switch::save_cloudfront_switch_intent(node, false);
-        disabled_setting_values().render_setting_edits(&[SettingKey::Enabled])
+        build_disabled_setting_values().render_setting_edits(&[CloudFrontSettingKey::Enabled])
     })
     .await?;
-    Ok(written.as_ref().map(render_backup_note).unwrap_or_default())
+    Ok(written.as_ref().map(render_config_backup_note).unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use crate::engine::session::AwsTarget;
 use crate::model::{
     aws::{
         account::DnsRecord,
-        cloudfront::{CloudFrontDistribution, PackagesDomain},
+        cloudfront::{CloudFrontDistribution, CustomPackagesDomain},
         evidence::DistributionEvidence,
     },
     failure::Failure,
@@ -19,7 +19,7 @@ pub async fn observe_packages_domain(
     target: &AwsTarget,
     answers: &OperatorAnswers,
     distribution: Option<&CloudFrontDistribution>,
-) -> Result<Option<PackagesDomain>, Failure> {
+) -> Result<Option<CustomPackagesDomain>, Failure> {
     let Some(name) = &answers.packages_domain else { return Ok(None) };
     if distribution.is_some_and(|one| one.domain == *name) {
         return Ok(None);
@@ -27,8 +27,8 @@ pub async fn observe_packages_domain(
     let all = target.read_delivery_resources().await?.distributions;
     let others = all.iter().filter(|one| distribution.is_none_or(|ours| ours.id != one.id));
     for other in others {
-        if other.has_domain_name(name) {
-            return Err(Failure::other_failure(
+        if other.is_distribution_domain_name(name) {
+            return Err(Failure::new_generic_failure(
                 format!("packages domain {name}"),
                 format!("distribution {} holds it, and one name leads to one distribution", other.id),
                 "take it off there first (its alternate domain names in the CloudFront console), or choose another --packages-domain; nothing was changed",
@@ -36,12 +36,13 @@ pub async fn observe_packages_domain(
         }
     }
     // The certificate that serves it stays, unless another was named.
-    let standing =
-        distribution.filter(|one| one.has_domain_name(name)).and_then(|one| one.certificate.clone());
+    let standing = distribution
+        .filter(|one| one.is_distribution_domain_name(name))
+        .and_then(|one| one.certificate.clone());
     let named = answers.certificate.clone().or(standing);
     let found = target.cloud.find_acm_certificate(name, named.as_deref()).await?;
     let certificate = found.ok_or_else(|| {
-        Failure::other_failure(
+        Failure::new_generic_failure(
             format!("packages domain {name}"),
             "no certificate of ACM in us-east-1 covers it, and CloudFront takes none from elsewhere",
             format!(
@@ -49,15 +50,15 @@ pub async fn observe_packages_domain(
             ),
         )
     })?;
-    Ok(Some(PackagesDomain { name: name.clone(), certificate }))
+    Ok(Some(CustomPackagesDomain { name: name.clone(), certificate }))
 }
 
 /// Shows what DNS must say: the certificate's validation where it is pending, and the name itself.
-pub fn dns_records_document(seen: &DistributionEvidence) -> Option<PlanDocument> {
+pub fn build_dns_records_document(seen: &DistributionEvidence) -> Option<PlanDocument> {
     let domain = seen.packages_domain.as_ref()?;
     let mut lines: Vec<String> = Vec::new();
     if !domain.certificate.is_certificate_issued() {
-        lines.extend(domain.certificate.records.iter().map(DnsRecord::to_zone_line));
+        lines.extend(domain.certificate.records.iter().map(DnsRecord::render_dns_zone_line));
     }
     let target =
         seen.distribution.as_ref().map_or("(the distribution's domain, once it is made)", |one| &one.domain);

@@ -2,21 +2,21 @@
 //!
 //! Where one origin access takes another's place, both may read from before the change until every edge has it.
 
-use crate::aws::ProgressReporter;
+use crate::aws::WaitProgressReporter;
 use crate::engine::{
     resources::{
         guard::{
-            has_function_version_everywhere, is_distribution_guarded, refuse_undeployed_distribution,
-            refuse_unguarded_distributions,
+            has_version_on_bucket_behaviors, is_distribution_behind_authenticator,
+            refuse_undeployed_distribution, refuse_unguarded_distributions,
         },
-        install::bucket_reader_from_identity,
+        install::build_bucket_reader_from_identity,
     },
     session::{AwsTarget, Session},
 };
 use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
     failure::{Failure, FailureKind},
-    iam::policy::{self, BucketReader},
+    iam::policy::{self, CloudFrontBucketReader},
 };
 
 /// What the account and the bucket policy were left as.
@@ -26,14 +26,14 @@ pub struct BucketGrantOutcome {
     pub bucket_policy: Option<String>,
 }
 
-fn bucket_reader_from_distribution<'a>(
+fn build_bucket_reader_from_distribution<'a>(
     seen: &'a DistributionEvidence,
     arn: &'a str,
     account: &'a str,
-) -> BucketReader<'a> {
+) -> CloudFrontBucketReader<'a> {
     match (&seen.identity, seen.by_control) {
-        (Some(identity), false) => bucket_reader_from_identity(identity),
-        _ => BucketReader::Distribution { arn, account },
+        (Some(identity), false) => build_bucket_reader_from_identity(identity),
+        _ => CloudFrontBucketReader::Distribution { arn, account },
     }
 }
 
@@ -57,11 +57,11 @@ async fn read_guarded_distributions(
             continue;
         }
         let right = version_arn.map_or_else(
-            || is_distribution_guarded(other, names),
-            |arn| has_function_version_everywhere(other, names, arn),
+            || is_distribution_behind_authenticator(other, names),
+            |arn| has_version_on_bucket_behaviors(other, names, arn),
         );
         if !right || other.status != "Deployed" {
-            return Err(Failure::drift_failure(
+            return Err(Failure::new_plan_drift_failure(
                 format!("distribution {}", other.id),
                 "it was changed while it was being deployed, so the bucket was not opened to it",
             ));
@@ -74,16 +74,16 @@ async fn read_guarded_distributions(
 ///
 /// # Errors
 /// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
-pub async fn grant_bucket_read(
+pub async fn grant_cloudfront_bucket_read(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
     deployed: &CloudFrontDistribution,
     version_arn: &str,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
 ) -> Result<BucketGrantOutcome, Failure> {
     let distributions = read_guarded_distributions(target, seen, deployed, Some(version_arn)).await?;
-    let reader = bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
+    let reader = build_bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
     let text = replace_bucket_policy_with_backup(
@@ -103,15 +103,15 @@ pub async fn grant_bucket_read(
 ///
 /// # Errors
 /// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
-pub async fn grant_both_readers(
+pub async fn grant_bucket_to_both_readers(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
     standing: &CloudFrontDistribution,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
 ) -> Result<(String, String), Failure> {
     read_guarded_distributions(target, seen, standing, None).await?;
-    let reader = bucket_reader_from_distribution(seen, &standing.arn, &target.account);
+    let reader = build_bucket_reader_from_distribution(seen, &standing.arn, &target.account);
     let document =
         policy::merge_bucket_policy_for_both_readers(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!(
@@ -137,7 +137,7 @@ async fn replace_bucket_policy_with_backup(
     old: Option<&str>,
     new: &str,
     text: String,
-    say: ProgressReporter<'_>,
+    say: WaitProgressReporter<'_>,
 ) -> Result<String, Failure> {
     if old == Some(new) {
         return Ok(format!("{text} already"));
@@ -148,7 +148,7 @@ async fn replace_bucket_policy_with_backup(
             let path = session
                 .host
                 .state
-                .save_replaced_policy(session.host.clock.current_host_time(), bucket, old)
+                .save_replaced_policy_document(session.host.clock.current_host_time(), bucket, old)
                 .map_err(|failure| {
                     let next = format!("{}; the bucket policy was not changed", failure.next);
                     Failure::new(FailureKind::Other, failure.what, failure.why, next)

@@ -1,26 +1,26 @@
 //! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
 use super::{
-    grant::{BucketGrantOutcome, grant_both_readers, grant_bucket_read},
+    grant::{BucketGrantOutcome, grant_bucket_to_both_readers, grant_cloudfront_bucket_read},
     plan::needs_origin_access_change,
 };
-use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
+use crate::aws::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
 use crate::engine::{
     resources::{
-        adoption::is_our_distribution, authenticator::save_edge_construction, bucket_key,
-        guard::is_distribution_guarded,
+        adoption::is_our_distribution, authenticator::save_edge_token_construction, bucket_key,
+        guard::is_distribution_behind_authenticator,
     },
     run::StageRun,
     session::{
         AwsTarget, Session,
-        account_cache::{DeliveryResources, MadeResource},
+        account_cache::{CreatedAwsResource, DeliveryResources},
         retry_on_expiry::retry_on_expired_credentials,
     },
 };
 use crate::model::{
     aws::{account::AcmCertificate, cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
     failure::Failure,
-    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
 };
 
 /// Makes what the plan says.
@@ -33,10 +33,11 @@ pub(crate) async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_aws_target(answers).await?;
-    save_edge_construction(session, &target).await;
+    let target = session.get_or_discover_aws_target(answers).await?;
+    save_edge_token_construction(session, &target).await;
     let (cloud, names) = (&target.cloud, &target.names);
-    let needed = |what: &str, why: &str| Failure::other_failure(what, why, "run bootstrap-cloudfront first");
+    let needed =
+        |what: &str, why: &str| Failure::new_generic_failure(what, why, "run bootstrap-cloudfront first");
     let version_arn = seen
         .version_arn
         .as_deref()
@@ -46,13 +47,16 @@ pub(crate) async fn apply(
         (true, _, Some(control)) => OriginAccessId::Control(&control.id),
         _ => return Err(needed("the origin access", "there is none yet")),
     };
-    let making_cache =
-        run.run_stage_step(Step::CachePolicy, format!("cache policy {}", names.cache_policy_name()), async {
+    let making_cache = run.run_stage_step(
+        StageStep::CachePolicy,
+        format!("cache policy {}", names.cache_policy_name()),
+        async {
             let adopt = answers.consents.adopt;
             let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
             let text = format!("cache policy {} stands", cache.id);
             Ok((cache, text))
-        });
+        },
+    );
     let (cache, certificate) =
         tokio::try_join!(making_cache, Box::pin(wait_until_certificate_issued(session, &target, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
@@ -64,21 +68,22 @@ pub(crate) async fn apply(
         alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
     let mut seen = seen.clone();
-    if let Some(policy) = Box::pin(let_next_reader_in(session, &target, &seen, run)).await? {
+    if let Some(policy) = Box::pin(grant_next_bucket_reader(session, &target, &seen, run)).await? {
         seen.bucket.policy = Some(policy);
     }
-    let made = Box::pin(ensure_distribution(&target, &seen, settings, answers, run)).await?;
+    let made = Box::pin(ensure_cloudfront_distribution(&target, &seen, settings, answers, run)).await?;
     // The same request carries both; the screen has a line for each.
-    run.run_stage_step(Step::Authenticator, version_arn, async {
+    run.run_stage_step(StageStep::Authenticator, version_arn, async {
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
     let made = Box::pin(wait_until_distribution_deployed(session, &target, &made, run)).await?;
     let left =
         Box::pin(bucket_key::ensure_kms_key_statements(&target, &seen.keys, &made.arn, answers, run)).await?;
-    let granted = Box::pin(open_bucket(session, &target, &seen, (&made, version_arn), run)).await?;
+    let granted =
+        Box::pin(open_bucket_to_cloudfront(session, &target, &seen, (&made, version_arn), run)).await?;
     target
-        .cache_made_resource(MadeResource::Delivery(DeliveryResources {
+        .cache_created_resource(CreatedAwsResource::Delivery(DeliveryResources {
             distributions: granted.distributions,
             cache_policy: Some(cache),
             bucket_policy: granted.bucket_policy,
@@ -89,31 +94,33 @@ pub(crate) async fn apply(
 
 /// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
 /// as it then is; `None` where the origin access stays.
-async fn let_next_reader_in(
+async fn grant_next_bucket_reader(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
     run: &StageRun,
 ) -> Result<Option<String>, Failure> {
     let names = &target.names;
-    let Some(standing) = seen.distribution.as_ref().filter(|one| is_distribution_guarded(one, names)) else {
+    let Some(standing) =
+        seen.distribution.as_ref().filter(|one| is_distribution_behind_authenticator(one, names))
+    else {
         return Ok(None);
     };
     if !needs_origin_access_change(seen, names) {
         return Ok(None);
     }
     let standing = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
-    let say = run.progress_reporter(Step::BucketPolicy);
+    let say = run.build_progress_reporter(StageStep::BucketPolicy);
     let doing = format!("bucket policy of {}, for both ways", names.bucket_name());
-    run.run_stage_step(Step::BucketPolicy, doing, async {
-        Box::pin(grant_both_readers(session, target, seen, &standing, &say)).await
+    run.run_stage_step(StageStep::BucketPolicy, doing, async {
+        Box::pin(grant_bucket_to_both_readers(session, target, seen, &standing, &say)).await
     })
     .await
     .map(Some)
 }
 
 /// Makes the distribution, or changes the one that stands.
-async fn ensure_distribution(
+async fn ensure_cloudfront_distribution(
     target: &AwsTarget,
     seen: &DistributionEvidence,
     settings: DistributionSettings<'_>,
@@ -121,47 +128,58 @@ async fn ensure_distribution(
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
-    let say = run.progress_reporter(Step::Distribution);
-    run.run_stage_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
-        let distribution = match &seen.distribution {
-            None => {
-                // The plan may be old: one that was made since is never made twice.
-                if cloud.list_distributions(names).await?.iter().any(|one| is_our_distribution(one, names)) {
-                    return Err(Failure::drift_failure(
-                        "the distribution",
-                        "it was made since this was shown",
-                    ));
+    let say = run.build_progress_reporter(StageStep::Distribution);
+    run.run_stage_step(
+        StageStep::Distribution,
+        "distribution, with the authenticator on every behavior",
+        async {
+            let distribution = match &seen.distribution {
+                None => {
+                    // The plan may be old: one that was made since is never made twice.
+                    if cloud
+                        .list_distributions(names)
+                        .await?
+                        .iter()
+                        .any(|one| is_our_distribution(one, names))
+                    {
+                        return Err(Failure::new_plan_drift_failure(
+                            "the distribution",
+                            "it was made since this was shown",
+                        ));
+                    }
+                    Box::pin(cloud.create_distribution(names, &settings, &say)).await?
                 }
-                Box::pin(cloud.create_distribution(names, &settings, &say)).await?
-            }
-            Some(stands) => {
-                let intent = DistributionUpdate::Whole(settings);
-                let adopt = answers.consents.adopt;
-                let changing =
-                    cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
-                Box::pin(changing).await?
-            }
-        };
-        let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
-        Ok((distribution, text))
-    })
+                Some(stands) => {
+                    let intent = IntendedDistributionUpdate::Whole(settings);
+                    let adopt = answers.consents.adopt;
+                    let changing =
+                        cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
+                    Box::pin(changing).await?
+                }
+            };
+            let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
+            Ok((distribution, text))
+        },
+    )
     .await
 }
 
 /// Lets CloudFront read the bucket through `made`, which every edge has with this version.
-async fn open_bucket(
+async fn open_bucket_to_cloudfront(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
     (made, version_arn): (&CloudFrontDistribution, &str),
     run: &StageRun,
 ) -> Result<BucketGrantOutcome, Failure> {
-    let say = run.progress_reporter(Step::BucketPolicy);
+    let say = run.build_progress_reporter(StageStep::BucketPolicy);
     run.run_stage_step(
-        Step::BucketPolicy,
+        StageStep::BucketPolicy,
         format!("bucket policy of {}", target.names.bucket_name()),
         async {
-            let granted = Box::pin(grant_bucket_read(session, target, seen, made, version_arn, &say)).await?;
+            let granted =
+                Box::pin(grant_cloudfront_bucket_read(session, target, seen, made, version_arn, &say))
+                    .await?;
             let text = granted.text.clone();
             Ok((granted, text))
         },
@@ -181,13 +199,14 @@ async fn wait_until_certificate_issued(
     if certificate.is_certificate_issued() {
         return Ok(Some(certificate.clone()));
     }
-    let say = run.progress_reporter(Step::Certificate);
+    let say = run.build_progress_reporter(StageStep::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
-    run.run_stage_step(Step::Certificate, doing, async {
+    run.run_stage_step(StageStep::Certificate, doing, async {
         let waiting =
             || run.read_unless_stopped(target.cloud.wait_until_certificate_issued(certificate, &say));
         let issued =
-            retry_on_expired_credentials(session, &target.cloud, run, Step::Certificate, waiting).await?;
+            retry_on_expired_credentials(session, &target.cloud, run, StageStep::Certificate, waiting)
+                .await?;
         let text = format!("certificate {} is issued", issued.arn);
         Ok((Some(issued), text))
     })
@@ -201,16 +220,16 @@ async fn wait_until_distribution_deployed(
     made: &CloudFrontDistribution,
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
-    let say = run.progress_reporter(Step::Deployed);
+    let say = run.build_progress_reporter(StageStep::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
-    run.run_stage_step(Step::Deployed, doing, async {
+    run.run_stage_step(StageStep::Deployed, doing, async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, made, &say))
         };
         let deployed = if made.status == "Deployed" {
             made.clone()
         } else {
-            retry_on_expired_credentials(session, &target.cloud, run, Step::Deployed, waiting).await?
+            retry_on_expired_credentials(session, &target.cloud, run, StageStep::Deployed, waiting).await?
         };
         let text = format!("distribution {} is deployed", deployed.id);
         Ok((deployed, text))

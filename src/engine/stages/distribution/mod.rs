@@ -13,13 +13,13 @@ use futures::FutureExt as _;
 
 use crate::model::{
     failure::Failure,
-    run::{answers::OperatorAnswers, plan::Plan},
+    run::{answers::OperatorAnswers, plan::StagePlan},
 };
 
 use crate::engine::{
     resources::{
         bucket_key,
-        install::{ObservedInstall, observe_install},
+        install::{ObservedInstall, observe_aws_install},
     },
     session::Session,
 };
@@ -28,11 +28,11 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where the distribution can't be used as it is, or AWS does not answer.
-pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let ObservedInstall { target, distribution: mut seen, .. } =
-        observe_install(session, answers).boxed().await?;
+        observe_aws_install(session, answers).boxed().await?;
     seen.packages_domain =
         domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
-    plan::plan_distribution(&seen, &target, answers)
+    plan::plan_distribution_stage(&seen, &target, answers)
 }

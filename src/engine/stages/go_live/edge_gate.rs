@@ -10,7 +10,7 @@ use crate::engine::{
     run::StageRun,
     session::Session,
 };
-use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::goal::Step};
+use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::goal::StageStep};
 
 /// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones refused.
 ///
@@ -22,7 +22,7 @@ pub(super) async fn require_edge_probes_pass(
     seen: &ConfigurationEvidence,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    run.run_stage_step(Step::Gate, "signed URLs at the edge", async {
+    run.run_stage_step(StageStep::Gate, "signed URLs at the edge", async {
         if session.is_delivery_unreachable() {
             return Ok((
                 (),
@@ -30,7 +30,7 @@ pub(super) async fn require_edge_probes_pass(
             ));
         }
         let missing = |what: &str| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 what,
                 "there is none yet",
                 "run the stages before this one (enable does all of them)",
@@ -41,8 +41,9 @@ pub(super) async fn require_edge_probes_pass(
         let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
         Box::pin(packages_domain::wait_until_packages_domain_serves(session, domain, distribution, run))
             .await?;
-        let deployed = check_distribution_ready(Some(distribution), &found.target.names.function_name());
-        run.emit_check(deployed.clone());
+        let deployed =
+            check_distribution_ready(Some(distribution), &found.target.names.lambda_function_name());
+        run.emit_check_result(deployed.clone());
         let gate = EdgeProber {
             session,
             target: &found.target,
@@ -53,12 +54,12 @@ pub(super) async fn require_edge_probes_pass(
             known: found.known.clone(),
         };
         let mut checks = vec![deployed];
-        for check in gate.run_positive_probes().await {
-            run.emit_check(check.clone());
+        for check in gate.run_positive_edge_probes().await {
+            run.emit_check_result(check.clone());
             checks.push(check);
         }
         if let Some(failed) = checks.into_iter().find(crate::model::run::check::CheckResult::has_failed) {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 format!("the gate, {}", failed.name),
                 format!("{}; nothing was switched on", failed.detail),
                 failed.next,

@@ -3,11 +3,13 @@
 use crate::model::{
     aws::evidence::{ConfigurationEvidence, ObservedConfig},
     failure::{Failure, FailureKind},
-    packagecloud::settings::SettingKey,
+    packagecloud::settings::CloudFrontSettingKey,
     run::answers::OperatorAnswers,
 };
 
-use super::{GoLiveFacts, is_node_connection_lost, proof, revert::revert_go_live, switch_node_to_cloudfront};
+use super::{
+    GoLiveFacts, is_node_connection_lost, proof, revert::revert_go_live_on_node, switch_node_to_cloudfront,
+};
 use crate::engine::{
     packagecloud::{nodes, services, switch},
     run::StageRun,
@@ -15,19 +17,19 @@ use crate::engine::{
 };
 
 /// A node, its file, and what has to be written there.
-pub(super) type FollowerNode<'a> = (Session, &'a ObservedConfig, Vec<SettingKey>);
+pub(super) type FollowerNode<'a> = (Session, &'a ObservedConfig, Vec<CloudFrontSettingKey>);
 
 /// Finds the other nodes that have to be given something, or to be seen to follow their file: with their file, and what.
-pub(super) fn find_followers<'a>(
+pub(super) fn find_other_nodes_to_switch<'a>(
     session: &Session,
     seen: &'a ConfigurationEvidence,
 ) -> Vec<FollowerNode<'a>> {
     session
-        .other_node_sessions()
+        .list_other_node_sessions()
         .into_iter()
         .zip(&seen.others)
         .filter_map(|(node, other)| {
-            let keys = nodes::missing_setting_keys(other, &seen.desired, &SettingKey::ALL);
+            let keys = nodes::list_missing_setting_keys(other, &seen.desired, &CloudFrontSettingKey::ALL);
             (!keys.is_empty() || switch::is_cloudfront_switch_unfinished(&node))
                 .then_some((node, other, keys))
         })
@@ -38,7 +40,7 @@ pub(super) fn find_followers<'a>(
 ///
 /// # Errors
 /// Fails with the first node that could not be proven; it alone is off.
-pub(super) async fn go_live_on_followers(
+pub(super) async fn go_live_on_other_nodes(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
@@ -68,7 +70,8 @@ pub(super) async fn go_live_on_followers(
             }
             Err(failure) => {
                 let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
-                let failure = revert_go_live(&node, &other.values, answers, run, failure, false).await;
+                let failure =
+                    revert_go_live_on_node(&node, &other.values, answers, run, failure, false).await;
                 return Err(Failure {
                     why: format!("{}; {name} alone is off, the nodes before it stay on", failure.why),
                     ..failure

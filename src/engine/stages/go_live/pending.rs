@@ -7,9 +7,9 @@ use crate::host::{environment::clock, pending_changes::PendingConfigChanges};
 
 /// Lists what a reconfigure of this node would apply beside our lines.
 pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
-    let Ok(hash) = session.host.read_config_hash().await else { return Vec::new() };
+    let Ok(hash) = session.host.read_packagecloud_config_hash().await else { return Vec::new() };
     let pending = session.host.read_pending_config_changes(&hash).await;
-    let place = session.host.config_location();
+    let place = session.host.render_config_location();
     let mut notes = Vec::new();
     // A packagecloud that is played, or left to the operator, leaves no trace of a reconfigure.
     if session.can_ask_service_statuses()
@@ -17,21 +17,21 @@ pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
     {
         notes.extend(render_pending_changes_note(&place, pending));
     }
-    if let Some(last) = last_reconfigure_time(pending)
+    if let Some(last) = extract_last_reconfigure_time(pending)
         && let Some(installed) =
             session.host.read_packagecloud_install_time().await.filter(|installed| *installed > last)
     {
         notes.push(format!(
             "packagecloud itself was installed or upgraded at {}{}, after the last reconfigure at {}: what is new in it takes effect too.",
             clock::render_utc_time(installed),
-            session.host.host_suffix(),
+            session.host.render_host_suffix(),
             clock::render_utc_time(last)
         ));
     }
     notes
 }
 
-fn last_reconfigure_time(pending: PendingConfigChanges) -> Option<Duration> {
+fn extract_last_reconfigure_time(pending: PendingConfigChanges) -> Option<Duration> {
     match pending {
         PendingConfigChanges::Nothing { last } | PendingConfigChanges::Ours { last } => Some(last),
         PendingConfigChanges::Theirs { last, .. } => last,

@@ -6,7 +6,7 @@ use crate::aws::web::WebReply;
 use crate::model::{
     aws::evidence::ConfigurationEvidence,
     failure::Failure,
-    run::{answers::OperatorAnswers, goal::Step},
+    run::{answers::OperatorAnswers, goal::StageStep},
     url::redirect::{DownloadRedirect, RedirectTarget},
 };
 
@@ -31,7 +31,7 @@ pub(super) async fn prove_edge_accepts_redirect(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
-    run.run_stage_step(Step::Proof, "asking packagecloud for a package", async {
+    run.run_stage_step(StageStep::Proof, "asking packagecloud for a package", async {
         if !session.can_probe_packagecloud_redirect(answers) {
             let text =
                 "not proven: no --probe-url; switched on as you said, so try an install from a client now";
@@ -57,7 +57,7 @@ pub(super) async fn prove_edge_accepts_redirect(
             );
             return Ok((text.clone(), text));
         }
-        Err(refused_redirect_failure(seen, found, &location, &reply))
+        Err(build_refused_redirect_failure(seen, found, &location, &reply))
     })
     .await
 }
@@ -77,31 +77,31 @@ pub(super) async fn prove_edge_accepts_all_redirects(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    run.run_stage_step(Step::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
+    run.run_stage_step(StageStep::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
         if !session.can_probe_packagecloud_redirect(answers) {
             return Ok(((), "not proven: no --probe-url".to_owned()));
         }
         let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
-        let asked = SampledRedirects::sample_redirects_with_patience(
+        let asked = SampledRedirects::sample_redirects_during_restart(
             session,
             answers,
             (samples.package.as_deref(), REDIRECT_SAMPLES),
-            session.scale_wait(PROOF_TIMEOUT),
-            &run.progress_reporter(Step::Proof),
+            session.scale_wait_for_sandbox(PROOF_TIMEOUT),
+            &run.build_progress_reporter(StageStep::Proof),
         )
         .await?;
         let locations =
-            asked.iter().flat_map(SampledRedirects::redirect_urls_to_cloudfront).collect::<Vec<_>>();
+            asked.iter().flat_map(SampledRedirects::list_redirects_to_cloudfront).collect::<Vec<_>>();
         for location in locations.iter().filter(|_| !session.is_delivery_unreachable()) {
             let reply = probe::follow_redirect_to_edge(session, location).await?;
             if !is_accepted_edge_reply(&reply) {
-                return Err(refused_redirect_failure(seen, found, location, &reply));
+                return Err(build_refused_redirect_failure(seen, found, location, &reply));
             }
         }
         // While a node that isn't switched on yet answers too, that is no failure of this one.
         let elsewhere = REDIRECT_SAMPLES - locations.len();
         if elsewhere == REDIRECT_SAMPLES {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 "packagecloud's own redirect",
                 "none of ten goes to CloudFront",
                 "look at packagecloud's log for why the reconfigure did not take, then try again",
@@ -132,17 +132,19 @@ async fn wait_until_redirects_to_edge(
     answers: &OperatorAnswers,
 ) -> Result<DownloadRedirect, Failure> {
     let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
-    let until = tokio::time::Instant::now() + session.scale_wait(PROOF_TIMEOUT);
+    let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
     loop {
         session.ensure_cloudfront_not_disabled().await?;
         let seen = match session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await {
-            Ok(Some(redirect)) if redirect.redirect_target() == RedirectTarget::Edge => return Ok(redirect),
+            Ok(Some(redirect)) if redirect.classify_redirect_target() == RedirectTarget::Edge => {
+                return Ok(redirect);
+            }
             Ok(Some(redirect)) => format!("it answers {}", redirect.describe_redirect()),
             Ok(None) => "no URL to ask for".to_owned(),
             Err(failure) => failure.to_string(),
         };
         if tokio::time::Instant::now() >= until {
-            return Err(Failure::other_failure(
+            return Err(Failure::new_generic_failure(
                 "packagecloud's own redirect",
                 format!("it did not go to CloudFront within a minute: {seen}"),
                 "look at packagecloud's log for why the reconfigure did not take, then try again",
@@ -153,7 +155,7 @@ async fn wait_until_redirects_to_edge(
 }
 
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
-fn refused_redirect_failure(
+fn build_refused_redirect_failure(
     seen: &ConfigurationEvidence,
     found: &GoLiveFacts,
     location: &str,
@@ -164,17 +166,17 @@ fn refused_redirect_failure(
         .desired
         .secret
         .as_ref()
-        .and_then(|secret| probe::find_signing_construction(location, secret, accepted))
+        .and_then(|secret| probe::find_token_signing_construction(location, secret, accepted))
         .filter(|construction| *construction != accepted);
     let (why, next) = diagnosis::diagnose_edge_refusal(reply, &found.known);
     match fitting {
-        Some(construction) => Failure::other_failure(
+        Some(construction) => Failure::new_generic_failure(
             "packagecloud's own redirect",
             format!(
                 "the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"
             ),
             format!("run enable again with --construction {construction}"),
         ),
-        None => Failure::other_failure("packagecloud's own redirect", why, next),
+        None => Failure::new_generic_failure("packagecloud's own redirect", why, next),
     }
 }

@@ -7,22 +7,22 @@ use crate::engine::{
 };
 use crate::model::{
     failure::Failure,
-    packagecloud::settings::{SettingKey, SettingValues},
-    run::{answers::OperatorAnswers, goal::Step},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    run::{answers::OperatorAnswers, goal::StageStep},
 };
 
 /// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one
 /// that was switched on, packagecloud must be seen to redirect to S3 again.
-pub(super) async fn revert_go_live(
+pub(super) async fn revert_go_live_on_node(
     session: &Session,
-    before: &SettingValues,
+    before: &CloudFrontSettingValues,
     answers: &OperatorAnswers,
     run: &StageRun,
     failure: Failure,
     alone: bool,
 ) -> Failure {
     // Even where the file said true before: it was not live, or this stage would have had nothing to do.
-    let before = SettingValues {
+    let before = CloudFrontSettingValues {
         enabled: Some(false),
         secret: None,
         distribution_id: before.distribution_id.clone(),
@@ -30,26 +30,30 @@ pub(super) async fn revert_go_live(
     };
     let back = async {
         run.run_stage_step(
-            Step::TakeBack,
-            format!("CloudFront is switched off again{}", session.host.host_suffix()),
+            StageStep::TakeBack,
+            format!("CloudFront is switched off again{}", session.host.render_host_suffix()),
             async {
                 config_write::write_config_edits_with_retries(session, |now| {
-                    let moved = |&key: &SettingKey| {
+                    let moved = |&key: &CloudFrontSettingKey| {
                         before.render_setting_as_ruby(key).is_some()
                             && before.render_setting_as_ruby(key) != now.values.render_setting_as_ruby(key)
                     };
-                    let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
+                    let keys = [
+                        CloudFrontSettingKey::Enabled,
+                        CloudFrontSettingKey::DistributionId,
+                        CloudFrontSettingKey::PackagesDomain,
+                    ];
                     before.render_setting_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
                 })
                 .await?;
-                Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))
+                Ok(((), format!("packagecloud.rb says false again{}", session.host.render_host_suffix())))
             },
         )
         .await?;
         switch::reconfigure_packagecloud(session, run).await?;
         switch::restart_packagecloud(session, run).await?;
         if alone {
-            switch::wait_for_s3_redirects(session, answers).await
+            switch::wait_until_redirects_to_s3(session, answers).await
         } else {
             Ok("the other nodes' redirects go on as they did".to_owned())
         }

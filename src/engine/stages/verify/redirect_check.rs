@@ -13,7 +13,7 @@ use crate::model::{
     secret::Secret,
     url::{
         redirect::split_host_and_path,
-        token::{self, SigningScheme, TokenConstruction},
+        token::{self, UrlSigningScheme, UrlTokenConstruction},
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) struct PackagecloudRedirectCheck<'a> {
     pub enabled: bool,
     pub domain: Option<&'a str>,
     pub secret: Option<&'a Secret>,
-    pub accepted: TokenConstruction,
+    pub accepted: UrlTokenConstruction,
     pub known: &'a DiagnosisFacts,
     /// Whether a link of our own was served.
     pub edge_works: bool,
@@ -44,44 +44,51 @@ impl PackagecloudRedirectCheck<'_> {
     /// Asks packagecloud itself ten times, and follows the last redirect.
     pub(super) async fn check_packagecloud_redirects(&self) -> CheckResult {
         let key = self.samples.package.as_deref();
-        let redirects =
-            match SampledRedirects::sample_redirects(self.session, self.answers, key, REDIRECT_SAMPLES).await
-            {
-                Ok(Some(redirects)) => redirects,
-                Ok(None) => {
-                    return CheckResult::unknown_check(
-                        REDIRECT_CHECK_NAME,
-                        "not asked: give a download URL of packagecloud with --probe-url",
-                    );
-                }
-                Err(failure) => {
-                    return self.packagecloud_failed_check(
-                        &format!("does not answer: {failure}"),
-                        "see whether it runs: packagecloud-ctl status",
-                    );
-                }
-            };
-        if let Some(status) = redirects.first_status_without_redirect() {
-            return self
-                .packagecloud_failed_check(&format!("answers {status}"), advice_without_redirect(status));
+        let redirects = match SampledRedirects::sample_packagecloud_redirects(
+            self.session,
+            self.answers,
+            key,
+            REDIRECT_SAMPLES,
+        )
+        .await
+        {
+            Ok(Some(redirects)) => redirects,
+            Ok(None) => {
+                return CheckResult::new_unknown_check(
+                    REDIRECT_CHECK_NAME,
+                    "not asked: give a download URL of packagecloud with --probe-url",
+                );
+            }
+            Err(failure) => {
+                return self.build_packagecloud_failed_check(
+                    &format!("does not answer: {failure}"),
+                    "see whether it runs: packagecloud-ctl status",
+                );
+            }
+        };
+        if let Some(status) = redirects.find_first_non_redirect_status() {
+            return self.build_packagecloud_failed_check(
+                &format!("answers {status}"),
+                choose_advice_without_redirect(status),
+            );
         }
-        let edge = redirects.redirect_urls_to_cloudfront();
+        let edge = redirects.list_redirects_to_cloudfront();
         let seen = redirects.describe_distinct_redirects().join(" and ");
         match (self.enabled, edge.len()) {
-            (false, 0) => CheckResult::unknown_check(
+            (false, 0) => CheckResult::new_unknown_check(
                 REDIRECT_CHECK_NAME,
                 format!("CloudFront is off: packagecloud answers {seen}"),
             ),
             (true, 0) | (false, REDIRECT_SAMPLES) => {
                 let file = if self.enabled { "on" } else { "off" };
-                CheckResult::failed_check(
+                CheckResult::new_failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
                     FOLLOW_FILE_ADVICE,
                 )
             }
             (_, REDIRECT_SAMPLES) => self.check_redirect_token(edge[REDIRECT_SAMPLES - 1], &seen).await,
-            (_, some) => CheckResult::failed_check(
+            (_, some) => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
                     "{some} of {REDIRECT_SAMPLES} redirects go to CloudFront: {seen}; another web node is set otherwise"
@@ -92,9 +99,9 @@ impl PackagecloudRedirectCheck<'_> {
     }
 
     /// Says that packagecloud itself refuses: what is behind it works, or is not known to.
-    fn packagecloud_failed_check(&self, what: &str, next: &str) -> CheckResult {
+    fn build_packagecloud_failed_check(&self, what: &str, next: &str) -> CheckResult {
         let cloudfront = if self.edge_works { "CloudFront is fine; " } else { "" };
-        CheckResult::failed_check(
+        CheckResult::new_failed_check(
             REDIRECT_CHECK_NAME,
             format!("{cloudfront}packagecloud itself {what}"),
             next,
@@ -103,25 +110,25 @@ impl PackagecloudRedirectCheck<'_> {
 
     /// Whether the edge accepts the token of packagecloud's redirect.
     async fn check_redirect_token(&self, location: &str, seen: &str) -> CheckResult {
-        let there = self.session.web.has_edge_override() || self.session.is_delivery_unreachable();
+        let there = self.session.web.has_edge_address_override() || self.session.is_delivery_unreachable();
         let host = split_host_and_path(location).map(|(host, _)| host);
         if let Some(domain) = self.domain
             && !there
             && host != Some(domain)
         {
             let what = format!("packagecloud answers {seen}, and packagecloud.rb says {domain}");
-            return CheckResult::failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
+            return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
         }
         let scheme = token::inspect_url(location, &[], 0, self.accepted).scheme;
-        if matches!(scheme, SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy) {
-            return CheckResult::failed_check(
+        if matches!(scheme, UrlSigningScheme::CloudFrontCanned | UrlSigningScheme::CloudFrontPolicy) {
+            return CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 format!("its links are {}: the edge doesn't accept those", scheme.describe_signing_scheme()),
                 "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
             );
         }
         if self.session.is_delivery_unreachable() {
-            return CheckResult::unknown_check(
+            return CheckResult::new_unknown_check(
                 REDIRECT_CHECK_NAME,
                 format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"),
             );
@@ -130,12 +137,12 @@ impl PackagecloudRedirectCheck<'_> {
             Ok(reply) => reply,
             Err(failure) => {
                 let (why, next) = diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure);
-                return CheckResult::failed_check(REDIRECT_CHECK_NAME, why, next);
+                return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, why, next);
             }
         };
         let reason = reply.find_header("x-packagecloud-cloudfront");
         if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
-            return CheckResult::passed_check(
+            return CheckResult::new_passed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
                     "{REDIRECT_SAMPLES} of {REDIRECT_SAMPLES} redirects go to CloudFront with {}, and it is accepted",
@@ -143,34 +150,35 @@ impl PackagecloudRedirectCheck<'_> {
                 ),
             );
         }
-        let fits =
-            self.secret.and_then(|secret| probe::find_signing_construction(location, secret, self.accepted));
+        let fits = self
+            .secret
+            .and_then(|secret| probe::find_token_signing_construction(location, secret, self.accepted));
         match (reason, fits) {
-            (Some("bad-signature"), Some(fits)) if fits != self.accepted => CheckResult::failed_check(
+            (Some("bad-signature"), Some(fits)) if fits != self.accepted => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
                 format!("run enable again with --construction {fits}"),
             ),
-            (Some("bad-signature"), None) if self.edge_works => CheckResult::failed_check(
+            (Some("bad-signature"), None) if self.edge_works => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 "the web node that answered signs with another secret than packagecloud.rb and the edge hold",
                 "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
             ),
-            (Some("expired"), _) if self.edge_works => CheckResult::failed_check(
+            (Some("expired"), _) if self.edge_works => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 "its links have expired when they are made: the clock of the web node that answered is slow",
                 format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
             ),
             _ => {
                 let (why, next) = diagnosis::diagnose_edge_refusal(&reply, self.known);
-                CheckResult::failed_check(REDIRECT_CHECK_NAME, why, next)
+                CheckResult::new_failed_check(REDIRECT_CHECK_NAME, why, next)
             }
         }
     }
 }
 
 /// The next move where packagecloud answered without a redirect.
-fn advice_without_redirect(status: u16) -> &'static str {
+fn choose_advice_without_redirect(status: u16) -> &'static str {
     match status {
         401 | 403 => {
             "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"

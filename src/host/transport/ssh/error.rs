@@ -4,10 +4,10 @@ use std::io;
 
 use crate::model::failure::{Failure, FailureKind};
 
-use super::{SshError, remote_host_failure};
+use super::{SshError, build_remote_host_failure};
 
 /// Returns the failure where ssh itself can't be started.
-pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
+pub(super) fn build_ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Missing,
         program,
@@ -17,19 +17,19 @@ pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failu
 }
 
 /// Returns the failure of a host that isn't reached, with why.
-pub(super) fn host_unreachable_failure(name: &str, why: &str) -> Failure {
-    remote_host_failure(
+pub(super) fn build_host_unreachable_failure(name: &str, why: &str) -> Failure {
+    build_remote_host_failure(
         name,
         FailureKind::Unreachable,
         format!("it can't be reached: {why}"),
         format!("see whether it is up and its port open: ssh {name}"),
     )
-    .with_lost_host(name)
+    .mark_failure_as_lost_host(name)
 }
 
 /// Returns the failure where the line dropped, and trying did not bring it back.
-pub(super) fn ssh_connection_lost_failure(name: &str, failure: &Failure) -> Failure {
-    remote_host_failure(
+pub(super) fn build_ssh_connection_lost_failure(name: &str, failure: &Failure) -> Failure {
+    build_remote_host_failure(
         name,
         FailureKind::Unreachable,
         format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
@@ -37,11 +37,11 @@ pub(super) fn ssh_connection_lost_failure(name: &str, failure: &Failure) -> Fail
             "what runs there goes on; once ssh {name} works, start this again: it looks at what is there and goes on"
         ),
     )
-    .with_lost_host(name)
+    .mark_failure_as_lost_host(name)
 }
 
 /// Returns the failure where the line dropped, and nobody can be asked for what laying it again needs.
-pub(super) fn reconnect_refused_failure(failure: Failure) -> Failure {
+pub(super) fn build_reconnect_refused_failure(failure: Failure) -> Failure {
     Failure {
         why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
         next: "what runs there goes on; start this again: it asks, looks at what is there and goes on".into(),
@@ -55,7 +55,7 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
     let has = |text: &str| said.contains(text);
     let last = lines.last().copied().unwrap_or("it said nothing");
     let refused =
-        |kind, why: String, next: String| SshError::Refused(remote_host_failure(name, kind, why, next));
+        |kind, why: String, next: String| SshError::Refused(build_remote_host_failure(name, kind, why, next));
     if status == Some(255) {
         if has("Could not resolve hostname") {
             return refused(
@@ -97,10 +97,10 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
                 format!("mend ssh's configuration, until this works: ssh {name}"),
             );
         }
-        return SshError::Dropped(host_unreachable_failure(name, last));
+        return SshError::Dropped(build_host_unreachable_failure(name, last));
     }
     if status.is_none() {
-        return SshError::Dropped(host_unreachable_failure(name, "ssh was ended"));
+        return SshError::Dropped(build_host_unreachable_failure(name, "ssh was ended"));
     }
     classify_sudo_failure(name, said).unwrap_or_else(|| {
         refused(
@@ -114,15 +114,17 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
 /// sudo's refusals.
 fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
     let refused = |why: &str, next: String| {
-        Some(SshError::Refused(remote_host_failure(
+        Some(SshError::Refused(build_remote_host_failure(
             name,
             FailureKind::Denied,
             format!("sudo there refuses: {why}"),
             next,
         )))
     };
-    let as_root =
-        format!("let that user run sh by sudo there, or name root: --host root@{}", strip_ssh_user(name));
+    let as_root = format!(
+        "let that user run sh by sudo there, or name root: --host root@{}",
+        strip_user_from_ssh_name(name)
+    );
     if said.contains("password is required") || said.contains("terminal is required") {
         return refused(
             WANTS_PASSWORD,
@@ -134,7 +136,7 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
             "it demands a terminal (requiretty in sudoers)",
             format!(
                 "add to sudoers there: Defaults:USER !requiretty; or name root: --host root@{}",
-                strip_ssh_user(name)
+                strip_user_from_ssh_name(name)
             ),
         );
     }
@@ -151,7 +153,10 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
         return refused(WRONG_PASSWORD, "start it again, and type the password of the user there".into());
     }
     if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
-        return refused("there is none", format!("name root: --host root@{}", strip_ssh_user(name)));
+        return refused(
+            "there is none",
+            format!("name root: --host root@{}", strip_user_from_ssh_name(name)),
+        );
     }
     None
 }
@@ -161,7 +166,7 @@ pub(super) const WANTS_PASSWORD: &str = "it wants a password";
 pub(super) const WRONG_PASSWORD: &str = "the password is not the right one";
 
 /// Without the user.
-fn strip_ssh_user(name: &str) -> &str {
+fn strip_user_from_ssh_name(name: &str) -> &str {
     name.rsplit_once('@').map_or(name, |(_, host)| host)
 }
 

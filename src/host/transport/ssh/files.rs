@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    host::files::{file_failure, sha256_hex},
+    host::files::{build_file_failure, sha256_hex},
     model::failure::{Failure, FailureKind},
 };
 
@@ -83,7 +83,7 @@ impl SshClient {
     /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let said = self.run_remote_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
-        if said.status == 0 { Ok(said.out) } else { Err(self.file_failure(path, &said)) }
+        if said.status == 0 { Ok(said.out) } else { Err(self.build_remote_file_failure(path, &said)) }
     }
 
     /// Reads a file's bytes there, and finds which of some paths are there.
@@ -100,7 +100,7 @@ impl SshClient {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let said = self.run_remote_script(READ_AND_FIND_SCRIPT, &words).await?;
         if said.status != 0 {
-            return Err(self.file_failure(path, &said));
+            return Err(self.build_remote_file_failure(path, &said));
         }
         let mut there = Vec::new();
         let mut rest = said.out.as_slice();
@@ -115,11 +115,11 @@ impl SshClient {
         Ok((rest.to_vec(), there))
     }
 
-    /// Replaces a file there, as [`crate::host::HostTransport::replace_file`] says.
+    /// Replaces a file there, as [`crate::host::HostTransport::replace_file_if_unchanged`] says.
     ///
     /// # Errors
     /// Where the host isn't reached, the file moved or can't be written; it is as it was then.
-    pub(in crate::host) async fn replace_file(
+    pub(in crate::host) async fn replace_file_if_unchanged(
         &self,
         path: &Path,
         seen: &str,
@@ -136,11 +136,11 @@ impl SshClient {
             .await?;
         match said.status {
             0 => Ok(()),
-            DRIFTED_STATUS => Err(Failure::drift_failure(
-                self.with_host_prefix(path),
+            DRIFTED_STATUS => Err(Failure::new_plan_drift_failure(
+                self.prefix_path_with_host(path),
                 "it was changed since it was read, so it was not overwritten",
             )),
-            _ => Err(self.file_failure(path, &said)),
+            _ => Err(self.build_remote_file_failure(path, &said)),
         }
     }
 
@@ -151,7 +151,7 @@ impl SshClient {
     pub(in crate::host) async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let said = self.run_remote_script(LIST_SCRIPT, &[&path_to_text(dir)]).await?;
         if said.status != 0 {
-            return Err(self.file_failure(dir, &said));
+            return Err(self.build_remote_file_failure(dir, &said));
         }
         Ok(String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect())
     }
@@ -163,7 +163,7 @@ impl SshClient {
     }
 
     /// Finds which of the paths are there, in their order.
-    pub(in crate::host) async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+    pub(in crate::host) async fn find_existing_paths(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         self.run_script_for_lines(FIND_EXISTING_SCRIPT, paths).await.into_iter().map(PathBuf::from).collect()
     }
 
@@ -176,7 +176,7 @@ impl SshClient {
     }
 
     /// Finds where a program lies there.
-    pub(in crate::host) async fn find_program(&self, name: &str) -> Option<PathBuf> {
+    pub(in crate::host) async fn find_program_path(&self, name: &str) -> Option<PathBuf> {
         let said = self.run_remote_script(FIND_PROGRAM_SCRIPT, &[name]).await.ok()?;
         (!said.out.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&said.out).into_owned()))
     }
@@ -199,25 +199,25 @@ impl SshClient {
     }
 
     /// An error of its file system, in the words of this machine's.
-    fn file_failure(&self, path: &Path, said: &RemoteScriptOutput) -> Failure {
+    fn build_remote_file_failure(&self, path: &Path, said: &RemoteScriptOutput) -> Failure {
         let reason = said.text.rsplit(": ").next().unwrap_or_default();
         let known = KNOWN_ERRNOS.iter().find(|(text, _)| *text == reason);
         let error = match known {
             Some((_, number)) => io::Error::from_raw_os_error(*number),
             None => io::Error::other(reason.to_owned()),
         };
-        let failure = file_failure(path, &error);
+        let failure = build_file_failure(path, &error);
         let next = match failure.kind {
             FailureKind::Missing => format!(
                 "see that {} is packagecloud's host, or name the file with --config FILE",
-                self.host_name()
+                self.remote_host_name()
             ),
             _ if error.kind() == io::ErrorKind::PermissionDenied => {
-                format!("see as root on {} why: ls -lZ {}", self.host_name(), path.display())
+                format!("see as root on {} why: ls -lZ {}", self.remote_host_name(), path.display())
             }
-            _ => format!("on {}: {}", self.host_name(), failure.next),
+            _ => format!("on {}: {}", self.remote_host_name(), failure.next),
         };
-        Failure { what: self.with_host_prefix(path), next, ..failure }
+        Failure { what: self.prefix_path_with_host(path), next, ..failure }
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
         let line = SshClient::new("web1", "ssh").unwrap();
         let path = Path::new("/etc/packagecloud/packagecloud.rb");
         let told = |text: &str| {
-            line.file_failure(
+            line.build_remote_file_failure(
                 path,
                 &RemoteScriptOutput { status: 10, out: Vec::new(), text: text.to_owned() },
             )

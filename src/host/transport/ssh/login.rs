@@ -10,7 +10,7 @@ use crate::{
     model::failure::{Failure, FailureKind},
 };
 
-use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, error, remote_host_failure};
+use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, build_remote_host_failure, error};
 
 /// Who it is there, and its clock in nanoseconds.
 const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
@@ -26,7 +26,7 @@ impl SshClient {
     pub async fn connect_ssh(&self) -> Result<(), Failure> {
         let result = self.log_in_over_ssh().await;
         if let Err(failure) = &result {
-            self.with_connection_state(|known| {
+            self.access_ssh_connection_state(|known| {
                 known.down = Some((tokio::time::Instant::now(), failure.clone()));
             });
         }
@@ -35,43 +35,43 @@ impl SshClient {
 
     async fn log_in_over_ssh(&self) -> Result<(), Failure> {
         let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let before = unix_now();
+        let before = current_unix_time();
         let who = self
             .run_remote_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
             .await
-            .map_err(failure_from_ssh_error)?;
-        let after = unix_now();
-        let (user, clock) = self.parse_remote_identity(&who)?;
+            .map_err(convert_ssh_error_to_failure)?;
+        let after = current_unix_time();
+        let (user, clock) = self.parse_remote_user_and_clock(&who)?;
         // What was asked of the operator is no part of the way there: only the second asking is timed.
         let (before, clock, after) = if asks {
-            let before = unix_now();
+            let before = current_unix_time();
             let who = self
                 .run_remote_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
                 .await
-                .map_err(failure_from_ssh_error)?;
-            let after = unix_now();
-            (before, self.parse_remote_identity(&who)?.1, after)
+                .map_err(convert_ssh_error_to_failure)?;
+            let after = current_unix_time();
+            (before, self.parse_remote_user_and_clock(&who)?.1, after)
         } else {
             (before, clock, after)
         };
         let here = (before + after) / 2;
         let ahead = (clock.as_millis().cast_signed() - here.as_millis().cast_signed()) as i64;
-        self.with_connection_state(|known| known.ahead = ahead);
+        self.access_ssh_connection_state(|known| known.ahead = ahead);
         if user != 0 {
             let by = self.find_root_escalation(asks).await?;
-            self.with_connection_state(|known| known.by = by);
+            self.access_ssh_connection_state(|known| known.by = by);
         }
         Ok(())
     }
 
-    fn parse_remote_identity(&self, who: &RemoteScriptOutput) -> Result<(u32, Duration), Failure> {
+    fn parse_remote_user_and_clock(&self, who: &RemoteScriptOutput) -> Result<(u32, Duration), Failure> {
         let text = String::from_utf8_lossy(&who.out);
         let mut lines = text.lines();
         let user = lines.next().and_then(|line| line.trim().parse().ok());
         let clock = lines.next().and_then(|line| line.trim().parse().ok()).map(Duration::from_nanos);
         user.zip(clock).ok_or_else(|| {
-            remote_host_failure(
-                self.host_name(),
+            build_remote_host_failure(
+                self.remote_host_name(),
                 FailureKind::Other,
                 "its id and date are not those of GNU coreutils",
                 "use a host that packagecloud:enterprise supports",
@@ -84,20 +84,20 @@ impl SshClient {
         let mut refused = match self.run_remote_script_once(&RootEscalation::Sudo, "id -u", &[], false).await
         {
             Ok(said) if said.out.trim_ascii() == b"0" => return Ok(RootEscalation::Sudo),
-            Ok(_) => return Err(self.not_root_failure()),
-            Err(fault) => failure_from_ssh_error(fault),
+            Ok(_) => return Err(self.build_not_root_failure()),
+            Err(fault) => convert_ssh_error_to_failure(fault),
         };
         if !asks || !refused.why.ends_with(error::WANTS_PASSWORD) {
             return Err(refused);
         }
         for _ in 0..PASSWORD_TRIES_MAX {
-            let question = format!("sudo's password on {} (Enter: leave): ", self.host_name());
-            let Some(password) = netrc::prompt_secret(&question) else { return Err(refused) };
+            let question = format!("sudo's password on {} (Enter: leave): ", self.remote_host_name());
+            let Some(password) = netrc::prompt_secret_at_terminal(&question) else { return Err(refused) };
             let by = RootEscalation::Password(password);
             match self.run_remote_script_once(&by, "id -u", &[], false).await {
                 Ok(said) if said.out.trim_ascii() == b"0" => return Ok(by),
-                Ok(_) => return Err(self.not_root_failure()),
-                Err(fault) => refused = failure_from_ssh_error(fault),
+                Ok(_) => return Err(self.build_not_root_failure()),
+                Err(fault) => refused = convert_ssh_error_to_failure(fault),
             }
             if !refused.why.ends_with(error::WRONG_PASSWORD) {
                 return Err(refused);
@@ -106,9 +106,9 @@ impl SshClient {
         Err(refused)
     }
 
-    fn not_root_failure(&self) -> Failure {
-        remote_host_failure(
-            self.host_name(),
+    fn build_not_root_failure(&self) -> Failure {
+        build_remote_host_failure(
+            self.remote_host_name(),
             FailureKind::Denied,
             "sudo there makes another user than root",
             "let it make root",
@@ -116,12 +116,12 @@ impl SshClient {
     }
 }
 
-fn failure_from_ssh_error(fault: SshError) -> Failure {
+fn convert_ssh_error_to_failure(fault: SshError) -> Failure {
     match fault {
         SshError::Refused(failure) | SshError::Dropped(failure) => failure,
     }
 }
 
-fn unix_now() -> Duration {
+fn current_unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -113,7 +113,7 @@ impl SshClient {
     /// Where the name or the program can't be used, or ssh's socket has no place.
     pub fn new(name: &str, program: &str) -> Result<Self, Failure> {
         let usage = |why: &str| {
-            Failure::usage_failure(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST")
+            Failure::new_usage_failure(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST")
         };
         if name.is_empty() || name.starts_with('-') {
             return Err(usage("it is no name of a host"));
@@ -122,14 +122,14 @@ impl SshClient {
             return Err(usage("a name has no blanks"));
         }
         let words = shell_words::split(program).ok().filter(|words| !words.is_empty()).ok_or_else(|| {
-            Failure::usage_failure(
+            Failure::new_usage_failure(
                 format!("--ssh {program}"),
                 "it is no command",
                 "give it as: --ssh 'ssh -p 2222'",
             )
         })?;
         let sockets = create_ssh_socket_dir().map_err(|error| {
-            Failure::other_failure(
+            Failure::new_generic_failure(
                 "a private directory for ssh's socket",
                 error.to_string(),
                 "set TMPDIR to a directory that can be written",
@@ -145,22 +145,22 @@ impl SshClient {
 
     /// Returns the host's name, as the operator gave it.
     #[must_use]
-    pub fn host_name(&self) -> &str {
+    pub fn remote_host_name(&self) -> &str {
         &self.0.name
     }
 
     /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
     pub fn remote_clock_ahead_ms(&self) -> i64 {
-        self.with_connection_state(|known| known.ahead)
+        self.access_ssh_connection_state(|known| known.ahead)
     }
 
     /// A path there, as it is said: `web1:/etc/packagecloud/packagecloud.rb`.
-    fn with_host_prefix(&self, path: &Path) -> String {
+    fn prefix_path_with_host(&self, path: &Path) -> String {
         format!("{}:{}", self.0.name, path.display())
     }
 
-    fn with_connection_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
+    fn access_ssh_connection_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
         work(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -186,7 +186,7 @@ impl SshClient {
         arguments: &[&str],
         say: &mut (dyn FnMut(&str) + Send),
     ) -> Result<RemoteScriptOutput, Failure> {
-        if let Some(failure) = self.with_connection_state(|known| {
+        if let Some(failure) = self.access_ssh_connection_state(|known| {
             known
                 .down
                 .clone()
@@ -198,7 +198,7 @@ impl SshClient {
         let mut dropped: Option<(Instant, Failure)> = None;
         let mut pause = RECONNECT_PAUSE_MIN;
         loop {
-            let by = self.with_connection_state(|known| known.by.clone());
+            let by = self.access_ssh_connection_state(|known| known.by.clone());
             let failure = match self.run_remote_script_once(&by, script, arguments, false).await {
                 Ok(said) => {
                     if dropped.is_some() {
@@ -207,13 +207,15 @@ impl SshClient {
                     return Ok(said);
                 }
                 Err(SshError::Refused(failure)) if dropped.is_some() => {
-                    return Err(error::reconnect_refused_failure(failure));
+                    return Err(error::build_reconnect_refused_failure(failure));
                 }
                 Err(SshError::Refused(failure)) => return Err(failure),
                 Err(SshError::Dropped(failure)) => failure,
             };
-            if !self.with_connection_state(|known| known.reached) {
-                self.with_connection_state(|known| known.down = Some((Instant::now(), failure.clone())));
+            if !self.access_ssh_connection_state(|known| known.reached) {
+                self.access_ssh_connection_state(|known| {
+                    known.down = Some((Instant::now(), failure.clone()));
+                });
                 return Err(failure);
             }
             let since = dropped.get_or_insert_with(|| {
@@ -221,8 +223,10 @@ impl SshClient {
                 (Instant::now(), failure)
             });
             if since.0.elapsed() >= RECONNECT_TIMEOUT {
-                let failure = error::ssh_connection_lost_failure(&self.0.name, &since.1);
-                self.with_connection_state(|known| known.down = Some((Instant::now(), failure.clone())));
+                let failure = error::build_ssh_connection_lost_failure(&self.0.name, &since.1);
+                self.access_ssh_connection_state(|known| {
+                    known.down = Some((Instant::now(), failure.clone()));
+                });
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
@@ -246,18 +250,18 @@ impl SshClient {
         let file = write_new_file(&errors, b"")
             .and_then(|()| std::fs::OpenOptions::new().append(true).open(&errors))
             .map_err(|error| {
-                refused(Failure::other_failure(
+                refused(Failure::new_generic_failure(
                     self.0.sockets.display().to_string(),
                     error.to_string(),
                     "make room there, then try again",
                 ))
             })?;
-        let mut command = self.build_ssh_command(asks, script::remote_shell_command(by));
+        let mut command = self.build_ssh_command(asks, script::choose_remote_shell_command(by));
         // To a file: the shared connection stays behind with it, and a pipe would never end.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let mut child = command
             .spawn()
-            .map_err(|error| refused(error::ssh_not_started_failure(&self.0.program[0], &error)))?;
+            .map_err(|error| refused(error::build_ssh_not_started_failure(&self.0.program[0], &error)))?;
         let mut stdin = child.stdin.take();
         let sending = async {
             if let Some(mut stdin) = stdin.take() {
@@ -275,26 +279,26 @@ impl SshClient {
         let output = match ended {
             Ok(Ok(output)) => output,
             Ok(Err(error)) => {
-                return Err(refused(error::ssh_not_started_failure(&self.0.program[0], &error)));
+                return Err(refused(error::build_ssh_not_started_failure(&self.0.program[0], &error)));
             }
             Err(_) => {
-                return Err(SshError::Dropped(error::host_unreachable_failure(
+                return Err(SshError::Dropped(error::build_host_unreachable_failure(
                     name,
                     "it does not answer any more",
                 )));
             }
         };
-        match script::parse_script_output(&output.stdout, &nonce) {
+        match script::parse_remote_script_output(&output.stdout, &nonce) {
             script::ParsedScriptOutput::Whole(heard) => {
-                self.with_connection_state(|known| {
+                self.access_ssh_connection_state(|known| {
                     known.reached = true;
                     known.down = None;
                 });
                 Ok(heard)
             }
             script::ParsedScriptOutput::Begun => {
-                self.with_connection_state(|known| known.reached = true);
-                Err(SshError::Dropped(error::host_unreachable_failure(name, "the line dropped")))
+                self.access_ssh_connection_state(|known| known.reached = true);
+                Err(SshError::Dropped(error::build_host_unreachable_failure(name, "the line dropped")))
             }
             script::ParsedScriptOutput::Nothing => {
                 Err(error::classify_ssh_failure(name, output.status.code(), &said))
@@ -304,17 +308,17 @@ impl SshClient {
 
     /// Starts a script that stays: its child, what sends to it, and what it prints from its beginning on. None where
     /// the host isn't reached.
-    pub(in crate::host) async fn start_session_script(
+    pub(in crate::host) async fn start_ssh_session_script(
         &self,
         script: &str,
         arguments: &[&str],
     ) -> Option<SshScriptSession> {
         // The line is laid, or laid again, before: this child is on it to its end.
         self.run_remote_script(":", &[]).await.ok()?;
-        let by = self.with_connection_state(|known| known.by.clone());
+        let by = self.access_ssh_connection_state(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
         let script = script::render_remote_script(&by, script, arguments, &nonce);
-        let mut command = self.build_ssh_command(false, script::remote_shell_command(&by));
+        let mut command = self.build_ssh_command(false, script::choose_remote_shell_command(&by));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
         let mut stdin = child.stdin.take()?;
@@ -380,7 +384,7 @@ impl Drop for SshConnection {
 }
 
 /// A failure there, with whose it is.
-fn remote_host_failure(
+fn build_remote_host_failure(
     name: &str,
     kind: FailureKind,
     why: impl Into<String>,

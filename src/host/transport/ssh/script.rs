@@ -30,7 +30,7 @@ pub(super) enum ParsedScriptOutput {
 const SCRIPT_MARKER: &str = "packagecloud-cloudfront: the script";
 
 /// Returns the command that is run there.
-pub(super) fn remote_shell_command(by: &RootEscalation) -> &'static str {
+pub(super) fn choose_remote_shell_command(by: &RootEscalation) -> &'static str {
     match by {
         RootEscalation::NotNeeded => "exec sh -s",
         RootEscalation::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
@@ -84,7 +84,7 @@ pub(super) fn encode_base64(bytes: &[u8]) -> String {
 }
 
 /// Reads what came back.
-pub(super) fn parse_script_output(stdout: &[u8], nonce: &str) -> ParsedScriptOutput {
+pub(super) fn parse_remote_script_output(stdout: &[u8], nonce: &str) -> ParsedScriptOutput {
     let begins = format!("\n{nonce} begins\n").into_bytes();
     let ends = format!("\n{nonce} ends ").into_bytes();
     let Some(begin) = stdout.windows(begins.len()).position(|window| window == begins) else {
@@ -142,7 +142,7 @@ lines"; return 7"#;
         let mut wanted: Vec<u8> = odd.iter().flat_map(|word| format!("<{word}>").into_bytes()).collect();
         wanted.extend([0, 255]);
         assert_eq!(
-            parse_script_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
+            parse_remote_script_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
             ParsedScriptOutput::Whole(RemoteScriptOutput { status: 7, out: wanted, text: "two".into() })
         );
     }
@@ -156,7 +156,7 @@ lines"; return 7"#;
         for length in (0..whole.len() - 1).step_by(7) {
             let out = run_with_stdin(&["sh", "-s"], &whole[..length]);
             assert!(!file.exists(), "after {length} of {} bytes", whole.len());
-            assert_eq!(parse_script_output(&out, "n1"), ParsedScriptOutput::Nothing);
+            assert_eq!(parse_remote_script_output(&out, "n1"), ParsedScriptOutput::Nothing);
         }
         run_with_stdin(&["sh", "-s"], &whole);
         assert!(file.exists());
@@ -166,14 +166,14 @@ lines"; return 7"#;
     fn a_password_is_never_run_whether_sudo_took_it_or_not() {
         let by = RootEscalation::Password(Secret::new("touch made; echo"));
         let whole = render_remote_script(&by, "echo done", &[], "n1");
-        let shell = remote_shell_command(&by).split_once("-- ").unwrap().1;
+        let shell = choose_remote_shell_command(&by).split_once("-- ").unwrap().1;
         let words = shell_words::split(shell).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let taken = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         for sent in [&whole[..], &whole[taken..]] {
             let out = run_with_stdin(&words, sent);
             assert_eq!(
-                parse_script_output(&out, "n1"),
+                parse_remote_script_output(&out, "n1"),
                 ParsedScriptOutput::Whole(RemoteScriptOutput {
                     status: 0,
                     out: b"done\n".to_vec(),
@@ -185,11 +185,14 @@ lines"; return 7"#;
 
     #[test]
     fn an_end_that_was_cut_off_is_none() {
-        assert_eq!(parse_script_output(b"motd\n", "n1"), ParsedScriptOutput::Nothing);
-        assert_eq!(parse_script_output(b"\nn1 begins\nhalf", "n1"), ParsedScriptOutput::Begun);
-        assert_eq!(parse_script_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedScriptOutput::Begun);
+        assert_eq!(parse_remote_script_output(b"motd\n", "n1"), ParsedScriptOutput::Nothing);
+        assert_eq!(parse_remote_script_output(b"\nn1 begins\nhalf", "n1"), ParsedScriptOutput::Begun);
         assert_eq!(
-            parse_script_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
+            parse_remote_script_output(b"\nn1 begins\nall\nn1 ends 25", "n1"),
+            ParsedScriptOutput::Begun
+        );
+        assert_eq!(
+            parse_remote_script_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
             ParsedScriptOutput::Whole(RemoteScriptOutput {
                 status: 255,
                 out: b"all".to_vec(),

@@ -9,15 +9,15 @@ pub use batch::list_batch_permissions;
 
 use crate::model::{
     aws::names::ResourceNames,
-    run::goal::{Goal, Stage, Step},
+    run::goal::{OperatorGoal, RunStage, StageStep},
 };
 
 /// One action on one kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredPermission {
-    pub stage: Stage,
+    pub stage: RunStage,
     /// The line on the stage's screen that ends where the action is denied.
-    pub step: Step,
+    pub step: StageStep,
     /// `iam:CreateRole`.
     pub action: &'static str,
     /// An ARN, with `*` where it isn't known yet.
@@ -31,7 +31,7 @@ pub struct RequiredPermission {
 impl RequiredPermission {
     /// Returns an ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
     #[must_use]
-    pub fn concrete_resource_arn(&self) -> String {
+    pub fn simulation_resource_arn(&self) -> String {
         if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
     }
 
@@ -45,19 +45,21 @@ impl RequiredPermission {
 /// Returns what `goal` needs in `account` for the install of `names`. Disabling needs nothing of AWS.
 #[must_use]
 pub fn list_required_permissions(
-    goal: Goal,
+    goal: OperatorGoal,
     names: &ResourceNames,
     account: &str,
 ) -> Vec<RequiredPermission> {
     let mut all = match goal {
-        Goal::Disable => Vec::new(),
-        Goal::Install | Goal::Upgrade | Goal::RollBack => table::list_all_permissions(names, account),
+        OperatorGoal::Disable => Vec::new(),
+        OperatorGoal::Install | OperatorGoal::Upgrade | OperatorGoal::RollBack => {
+            table::list_all_permissions(names, account)
+        }
     };
     match goal {
         // An installation writes its objects' attributes itself.
-        Goal::Install => all.retain(|need| need.stage != Stage::Reindex),
+        OperatorGoal::Install => all.retain(|need| need.stage != RunStage::Reindex),
         // Associating an earlier version looks at everything and updates the distribution alone.
-        Goal::RollBack => {
+        OperatorGoal::RollBack => {
             all.retain(|need| {
                 const WRITE_ACTION_PREFIXES: [&str; 9] = [
                     "Create",
@@ -71,7 +73,7 @@ pub fn list_required_permissions(
                     "UpdateCache",
                 ];
                 let name = need.action.split_once(':').map_or(need.action, |(_, name)| name);
-                need.stage != Stage::Reindex
+                need.stage != RunStage::Reindex
                     && !name.starts_with("UpdateFunction")
                     && !WRITE_ACTION_PREFIXES.iter().any(|verb| name.starts_with(verb))
             });
@@ -80,7 +82,7 @@ pub fn list_required_permissions(
                 need.optional |= ["kms:ListKeys", "s3:GetObject"].contains(&need.action);
             }
         }
-        Goal::Upgrade | Goal::Disable => {}
+        OperatorGoal::Upgrade | OperatorGoal::Disable => {}
     }
     all
 }
@@ -90,8 +92,8 @@ pub fn list_required_permissions(
 #[must_use]
 pub fn bucket_kms_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPermission {
     RequiredPermission {
-        stage: Stage::Distribution,
-        step: Step::ObjectsKey,
+        stage: RunStage::Distribution,
+        step: StageStep::ObjectsKey,
         action: "kms:PutKeyPolicy",
         resource: key_arn.map_or_else(|| format!("arn:aws:kms:*:{account}:key/*"), str::to_owned),
         context: Vec::new(),
@@ -102,8 +104,8 @@ pub fn bucket_kms_key_permission(key_arn: Option<&str>, account: &str) -> Requir
 /// Returns the same needs where CloudFront gets at the bucket by a control: that one must be found or made, and no
 /// identity.
 #[must_use]
-pub fn require_origin_access_control(mut needs: Vec<RequiredPermission>) -> Vec<RequiredPermission> {
-    for need in needs.iter_mut().filter(|need| need.step == Step::OriginAccess) {
+pub fn add_origin_access_control_permissions(mut needs: Vec<RequiredPermission>) -> Vec<RequiredPermission> {
+    for need in needs.iter_mut().filter(|need| need.step == StageStep::OriginAccess) {
         need.optional = need.action.contains("Identit");
     }
     needs
@@ -113,7 +115,7 @@ pub fn require_origin_access_control(mut needs: Vec<RequiredPermission>) -> Vec<
 mod tests {
     use super::*;
 
-    fn list_permissions_of_goal(goal: Goal) -> Vec<RequiredPermission> {
+    fn list_permissions_of_goal(goal: OperatorGoal) -> Vec<RequiredPermission> {
         list_required_permissions(
             goal,
             &ResourceNames::new("pkgs", &"".parse().unwrap_or_default()),
@@ -123,12 +125,20 @@ mod tests {
 
     #[test]
     fn disabling_needs_nothing_and_an_install_writes_no_object() {
-        assert!(list_permissions_of_goal(Goal::Disable).is_empty());
-        assert!(!list_permissions_of_goal(Goal::Install).iter().any(|need| need.action == "s3:PutObject"));
-        assert!(list_permissions_of_goal(Goal::Upgrade).iter().any(|need| need.action == "s3:PutObject"));
-        assert!(list_permissions_of_goal(Goal::RollBack).iter().all(|need| !need.action.contains("Create")));
+        assert!(list_permissions_of_goal(OperatorGoal::Disable).is_empty());
         assert!(
-            list_permissions_of_goal(Goal::RollBack)
+            !list_permissions_of_goal(OperatorGoal::Install).iter().any(|need| need.action == "s3:PutObject")
+        );
+        assert!(
+            list_permissions_of_goal(OperatorGoal::Upgrade).iter().any(|need| need.action == "s3:PutObject")
+        );
+        assert!(
+            list_permissions_of_goal(OperatorGoal::RollBack)
+                .iter()
+                .all(|need| !need.action.contains("Create"))
+        );
+        assert!(
+            list_permissions_of_goal(OperatorGoal::RollBack)
                 .iter()
                 .any(|need| need.action == "cloudfront:UpdateDistribution")
         );
@@ -136,10 +146,10 @@ mod tests {
 
     #[test]
     fn replication_is_asked_of_the_version_by_its_whole_name() {
-        let all = list_permissions_of_goal(Goal::Install);
+        let all = list_permissions_of_goal(OperatorGoal::Install);
         let need = all.iter().find(|need| need.action.starts_with("lambda:EnableReplication")).unwrap();
         assert_eq!(need.action, "lambda:EnableReplication*");
-        assert!(need.concrete_resource_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
+        assert!(need.simulation_resource_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
         assert!(!all.iter().any(|need| need.action.contains("Delete")), "nothing is ever deleted");
     }
 }

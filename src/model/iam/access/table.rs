@@ -4,7 +4,7 @@ use super::RequiredPermission;
 use crate::model::{
     aws::names::{COST_TAG, EDGE_REGION, MARKER_TAG, ResourceNames},
     iam::policy::encryption_context_condition_key,
-    run::goal::{Stage, Step},
+    run::goal::{RunStage, StageStep},
 };
 
 /// Returns all that any goal needs.
@@ -12,7 +12,7 @@ pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<Require
     let mut table = PermissionTable::default();
     let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
     let objects = format!("{bucket}/*");
-    add_access_permissions(&mut table, &bucket, &objects, account);
+    add_access_stage_permissions(&mut table, &bucket, &objects, account);
     add_reindex_permissions(&mut table, &objects);
     add_role_permissions(&mut table, names, account);
     add_kms_key_permissions(&mut table, names, account);
@@ -24,7 +24,7 @@ pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<Require
 }
 
 /// Where an action is needed.
-pub(super) type PermissionPlace = (Stage, Step);
+pub(super) type PermissionStageAndStep = (RunStage, StageStep);
 
 #[derive(Default)]
 pub(super) struct PermissionTable(Vec<RequiredPermission>);
@@ -36,18 +36,28 @@ impl PermissionTable {
     }
 
     /// Adds `actions` on one resource.
-    pub fn add_required_actions(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+    pub fn add_required_actions(
+        &mut self,
+        place: PermissionStageAndStep,
+        resource: &str,
+        actions: &[&'static str],
+    ) {
         self.add_permissions(place, resource, &[], false, actions);
     }
 
-    fn add_optional_actions(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+    fn add_optional_actions(
+        &mut self,
+        place: PermissionStageAndStep,
+        resource: &str,
+        actions: &[&'static str],
+    ) {
         self.add_permissions(place, resource, &[], true, actions);
     }
 
     /// Adds `actions` on one resource, and returns them for their conditions.
     pub fn add_permissions(
         &mut self,
-        (stage, step): PermissionPlace,
+        (stage, step): PermissionStageAndStep,
         resource: &str,
         context: &[(&str, &str)],
         optional: bool,
@@ -70,8 +80,8 @@ impl PermissionTable {
     /// Adds what a role and its inline policy need: to be made, found and kept right.
     pub fn add_role_and_policy_permissions(
         &mut self,
-        make: PermissionPlace,
-        policy: PermissionPlace,
+        make: PermissionStageAndStep,
+        policy: PermissionStageAndStep,
         role: &str,
     ) {
         self.add_required_actions(
@@ -83,8 +93,8 @@ impl PermissionTable {
     }
 }
 
-fn add_access_permissions(table: &mut PermissionTable, bucket: &str, objects: &str, account: &str) {
-    let place = (Stage::Access, Step::Bucket);
+fn add_access_stage_permissions(table: &mut PermissionTable, bucket: &str, objects: &str, account: &str) {
+    let place = (RunStage::Access, StageStep::Bucket);
     table.add_required_actions(place, bucket, &["s3:ListBucket"]);
     table.add_required_actions(place, objects, &["s3:GetObject"]);
     table.add_optional_actions(
@@ -100,13 +110,13 @@ fn add_access_permissions(table: &mut PermissionTable, bucket: &str, objects: &s
         ],
     );
     table.add_optional_actions(place, "*", &["s3:ListAllMyBuckets"]);
-    let place = (Stage::Access, Step::Permissions);
+    let place = (RunStage::Access, StageStep::Permissions);
     table.add_optional_actions(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
     table.add_optional_actions(place, "*", &["lambda:GetAccountSettings"]);
 }
 
 fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
-    let place = (Stage::Reindex, Step::Objects);
+    let place = (RunStage::Reindex, StageStep::Objects);
     table.add_required_actions(place, objects, &["s3:GetObject", "s3:PutObject"]);
     table.add_optional_actions(
         place,
@@ -126,11 +136,17 @@ fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
 }
 
 fn add_role_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
-    let role = format!("arn:aws:iam::{account}:role/{}", names.role_name());
-    let make = (Stage::Bootstrap, Step::Role);
-    table.add_role_and_policy_permissions(make, (Stage::Bootstrap, Step::RolePolicy), &role);
+    let role = format!("arn:aws:iam::{account}:role/{}", names.function_role_name());
+    let make = (RunStage::Bootstrap, StageStep::Role);
+    table.add_role_and_policy_permissions(make, (RunStage::Bootstrap, StageStep::RolePolicy), &role);
     let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
-    table.add_permissions((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
+    table.add_permissions(
+        (RunStage::Bootstrap, StageStep::Function),
+        &role,
+        &passed,
+        false,
+        &["iam:PassRole"],
+    );
     for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {
         let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
         let named = [("iam:AWSServiceName", service)];
@@ -145,7 +161,7 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     let tag = format!("aws:RequestTag/{MARKER_TAG}");
     let cost = format!("aws:RequestTag/{COST_TAG}");
     let tagged = [(tag.as_str(), names.bucket_name()), (cost.as_str(), names.bucket_name())];
-    let make = (Stage::Bootstrap, Step::Key);
+    let make = (RunStage::Bootstrap, StageStep::Key);
     table.add_permissions(make, "*", &tagged, false, &["kms:CreateKey"]);
     table.add_permissions(make, &key, &tagged, false, &["kms:TagResource"]);
     table.add_required_actions(make, "*", &["kms:ListKeys"]);
@@ -155,30 +171,37 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
     table.add_optional_actions(make, &alias, &["kms:DescribeKey"]);
     // An alias is asked for on both ends.
-    table.add_required_actions((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
-    table.add_required_actions((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
-    table.add_required_actions((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
+    table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &key, &["kms:CreateAlias"]);
+    table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &alias, &["kms:CreateAlias"]);
+    table.add_required_actions((RunStage::Bootstrap, StageStep::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
     let marker = format!("aws:ResourceTag/{MARKER_TAG}");
     let ours = [(marker.as_str(), names.bucket_name())];
-    table.add_permissions((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
+    table.add_permissions(
+        (RunStage::Bootstrap, StageStep::KeyPolicy),
+        &key,
+        &ours,
+        false,
+        &["kms:PutKeyPolicy"],
+    );
     // A fresh key's tags count minutes later; the context is in the request.
     let context = encryption_context_condition_key();
     let bound = [(context.as_str(), names.bucket_name())];
-    table.add_permissions((Stage::Bootstrap, Step::SelfTest), &key, &bound, false, &["kms:Encrypt"]);
+    table.add_permissions((RunStage::Bootstrap, StageStep::SelfTest), &key, &bound, false, &["kms:Encrypt"]);
 }
 
 fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
-    let function = format!("arn:aws:lambda:{EDGE_REGION}:{account}:function:{}", names.function_name());
+    let function =
+        format!("arn:aws:lambda:{EDGE_REGION}:{account}:function:{}", names.lambda_function_name());
     let versions = format!("{function}:*");
     // Where the function stands a secret is never made anew. Without ListTags GetFunction leaves the tags out, and a
     // function of ours would look like somebody's.
     table.add_required_actions(
-        (Stage::Secret, Step::Secret),
+        (RunStage::Secret, StageStep::Secret),
         &function,
         &["lambda:GetFunction", "lambda:ListTags"],
     );
     table.add_required_actions(
-        (Stage::Bootstrap, Step::Function),
+        (RunStage::Bootstrap, StageStep::Function),
         &function,
         &[
             "lambda:CreateFunction",
@@ -189,20 +212,20 @@ fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, 
             "lambda:UpdateFunctionConfiguration",
         ],
     );
-    let publish = (Stage::Bootstrap, Step::FunctionVersion);
+    let publish = (RunStage::Bootstrap, StageStep::FunctionVersion);
     table.add_required_actions(publish, &function, &["lambda:PublishVersion"]);
     table.add_required_actions(publish, &versions, &["lambda:GetFunctionConfiguration"]);
     // CloudFront asks these in the caller's name, of the version's ARN, never the function's; the asterisk belongs to
     // the action's name.
     table.add_required_actions(
-        (Stage::Distribution, Step::Distribution),
+        (RunStage::Distribution, StageStep::Distribution),
         &versions,
         &["lambda:DisableReplication*", "lambda:EnableReplication*", "lambda:GetFunction"],
     );
 }
 
 fn add_origin_access_permissions(table: &mut PermissionTable) {
-    let place = (Stage::Bootstrap, Step::OriginAccess);
+    let place = (RunStage::Bootstrap, StageStep::OriginAccess);
     let identities = [
         "cloudfront:CreateCloudFrontOriginAccessIdentity",
         "cloudfront:ListCloudFrontOriginAccessIdentities",
@@ -212,13 +235,13 @@ fn add_origin_access_permissions(table: &mut PermissionTable) {
     table.add_optional_actions(place, "*", &controls);
 }
 
-fn distribution_arn_pattern(account: &str) -> String {
+fn format_distribution_arn_pattern(account: &str) -> String {
     format!("arn:aws:cloudfront::{account}:distribution/*")
 }
 
 fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
     table.add_required_actions(
-        (Stage::Distribution, Step::CachePolicy),
+        (RunStage::Distribution, StageStep::CachePolicy),
         "*",
         &[
             "cloudfront:CreateCachePolicy",
@@ -227,11 +250,11 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
             "cloudfront:UpdateCachePolicy",
         ],
     );
-    let place = (Stage::Distribution, Step::Distribution);
+    let place = (RunStage::Distribution, StageStep::Distribution);
     table.add_required_actions(place, "*", &["cloudfront:ListDistributions"]);
     table.add_required_actions(
         place,
-        &distribution_arn_pattern(account),
+        &format_distribution_arn_pattern(account),
         &[
             "cloudfront:CreateDistribution",
             "cloudfront:GetDistributionConfig",
@@ -240,20 +263,20 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
         ],
     );
     // A domain of one's own, and objects under a KMS key of one's own.
-    let certificate = (Stage::Distribution, Step::Certificate);
+    let certificate = (RunStage::Distribution, StageStep::Certificate);
     table.add_optional_actions(certificate, "*", &["acm:ListCertificates"]);
     let certificates = format!("arn:aws:acm:{EDGE_REGION}:{account}:certificate/*");
     table.add_optional_actions(certificate, &certificates, &["acm:DescribeCertificate"]);
     let keys = format!("arn:aws:kms:*:{account}:key/*");
     table.add_optional_actions(
-        (Stage::Distribution, Step::ObjectsKey),
+        (RunStage::Distribution, StageStep::ObjectsKey),
         &keys,
         &["kms:DescribeKey", "kms:GetKeyPolicy"],
     );
     // A distribution that is Deployed as soon as it is made is not waited for: then the bucket policy asks first.
     table.add_required_actions(
-        (Stage::Distribution, Step::Deployed),
-        &distribution_arn_pattern(account),
+        (RunStage::Distribution, StageStep::Deployed),
+        &format_distribution_arn_pattern(account),
         &["cloudfront:GetDistribution"],
     );
 }
@@ -261,9 +284,9 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
 /// Before the bucket is opened, every distribution that could read it is looked at once more, with whose it is; and
 /// the identities that its policy names.
 fn add_bucket_policy_permissions(table: &mut PermissionTable, bucket: &str, account: &str) {
-    let place = (Stage::Distribution, Step::BucketPolicy);
+    let place = (RunStage::Distribution, StageStep::BucketPolicy);
     table.add_required_actions(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
     let looked_at = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
-    table.add_required_actions(place, &distribution_arn_pattern(account), &looked_at);
+    table.add_required_actions(place, &format_distribution_arn_pattern(account), &looked_at);
     table.add_required_actions(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
 }

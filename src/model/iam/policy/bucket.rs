@@ -14,7 +14,7 @@ const BUCKET_POLICY_MAX_BYTES: usize = 20 * 1024;
 
 /// How CloudFront reads the bucket, as a bucket policy names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BucketReader<'a> {
+pub enum CloudFrontBucketReader<'a> {
     /// The identity: its `E…` id and its canonical user id.
     Identity { id: &'a str, canonical_user: &'a str },
     /// A control, for one distribution of one account.
@@ -23,34 +23,37 @@ pub enum BucketReader<'a> {
 
 /// Returns the two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
-pub fn build_bucket_policy_statements(names: &ResourceNames, reader: BucketReader<'_>) -> [Value; 2] {
-    build_bucket_statements_with_sids(&bucket_statement_sids(names), names, reader)
+pub fn build_bucket_policy_statements(
+    names: &ResourceNames,
+    reader: CloudFrontBucketReader<'_>,
+) -> [Value; 2] {
+    build_bucket_statements_with_sids(&our_bucket_statement_sids(names), names, reader)
 }
 
-fn bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
-    [names.object_read_sid(), names.bucket_list_sid()]
+fn our_bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
+    [names.object_read_statement_sid(), names.bucket_list_statement_sid()]
 }
 
 /// What the statements of the next reader are called while the one before must go on reading.
-fn next_reader_statement_sids(names: &ResourceNames) -> [String; 2] {
-    bucket_statement_sids(names).map(|sid| format!("{sid}Next"))
+fn next_bucket_reader_statement_sids(names: &ResourceNames) -> [String; 2] {
+    our_bucket_statement_sids(names).map(|sid| format!("{sid}Next"))
 }
 
 fn build_bucket_statements_with_sids(
     sids: &[String; 2],
     names: &ResourceNames,
-    reader: BucketReader<'_>,
+    reader: CloudFrontBucketReader<'_>,
 ) -> [Value; 2] {
     let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
     let one = |sid: &str, action: &str, resource: &str| match reader {
-        BucketReader::Identity { canonical_user, .. } => json!({
+        CloudFrontBucketReader::Identity { canonical_user, .. } => json!({
             "Sid": sid,
             "Effect": "Allow",
             "Principal": { "CanonicalUser": canonical_user },
             "Action": action,
             "Resource": resource,
         }),
-        BucketReader::Distribution { arn, account } => json!({
+        CloudFrontBucketReader::Distribution { arn, account } => json!({
             "Sid": sid,
             "Effect": "Allow",
             "Principal": { "Service": "cloudfront.amazonaws.com" },
@@ -70,19 +73,22 @@ fn build_bucket_statements_with_sids(
 pub fn merge_bucket_policy(
     standing: Option<&str>,
     names: &ResourceNames,
-    reader: BucketReader<'_>,
+    reader: CloudFrontBucketReader<'_>,
 ) -> Result<String, Failure> {
     let ours = build_bucket_policy_statements(names, reader);
     let new = match standing {
         None => build_policy_document(&ours),
-        Some(text) if grants_read_access(standing, names, reader) && !has_next_reader(standing, names) => {
+        Some(text)
+            if grants_cloudfront_read_access(standing, names, reader)
+                && !has_next_bucket_reader_statements(standing, names) =>
+        {
             return Ok(text.to_owned());
         }
         Some(text) => {
             let mut new =
                 merge_policy_statements(&parse_policy_json(text, &describe_bucket_policy(names))?, &ours);
             if let Some(all) = new["Statement"].as_array_mut() {
-                all.retain(|one| !is_next_reader_statement(one, names));
+                all.retain(|one| !is_next_bucket_reader_statement(one, names));
             }
             new
         }
@@ -98,14 +104,14 @@ pub fn merge_bucket_policy(
 pub fn merge_bucket_policy_for_both_readers(
     standing: Option<&str>,
     names: &ResourceNames,
-    next: BucketReader<'_>,
+    next: CloudFrontBucketReader<'_>,
 ) -> Result<String, Failure> {
     let document = standing
         .map(|text| parse_policy_json(text, &describe_bucket_policy(names)))
         .transpose()?
         .unwrap_or_default();
-    let ours = bucket_statement_sids(names);
-    let read_by_another = !grants_read_access(standing, names, next)
+    let ours = our_bucket_statement_sids(names);
+    let read_by_another = !grants_cloudfront_read_access(standing, names, next)
         && super::extract_policy_statements(&document)
             .iter()
             .any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
@@ -115,7 +121,7 @@ pub fn merge_bucket_policy_for_both_readers(
     validate_bucket_policy(
         &merge_policy_statements(
             &document,
-            &build_bucket_statements_with_sids(&next_reader_statement_sids(names), names, next),
+            &build_bucket_statements_with_sids(&next_bucket_reader_statement_sids(names), names, next),
         ),
         names,
     )
@@ -123,13 +129,13 @@ pub fn merge_bucket_policy_for_both_readers(
 
 /// Returns whether statements of a next reader stand: a change of origin access is under way, or was broken off.
 #[must_use]
-pub fn has_next_reader(standing: Option<&str>, names: &ResourceNames) -> bool {
+pub fn has_next_bucket_reader_statements(standing: Option<&str>, names: &ResourceNames) -> bool {
     let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    super::extract_policy_statements(&document).iter().any(|one| is_next_reader_statement(one, names))
+    super::extract_policy_statements(&document).iter().any(|one| is_next_bucket_reader_statement(one, names))
 }
 
-fn is_next_reader_statement(statement: &Value, names: &ResourceNames) -> bool {
-    next_reader_statement_sids(names).iter().any(|sid| statement["Sid"] == *sid)
+fn is_next_bucket_reader_statement(statement: &Value, names: &ResourceNames) -> bool {
+    next_bucket_reader_statement_sids(names).iter().any(|sid| statement["Sid"] == *sid)
 }
 
 fn describe_bucket_policy(names: &ResourceNames) -> String {
@@ -141,7 +147,7 @@ fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, 
     let what = describe_bucket_policy(names);
     let gone = find_deleted_principals(new);
     if let Some(principal) = gone.first() {
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             what,
             format!("it names {principal}, a principal that was deleted: S3 refuses to store it again"),
             "remove that principal in the S3 console, then try again",
@@ -149,7 +155,7 @@ fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, 
     }
     let text = new.to_string();
     if text.len() > BUCKET_POLICY_MAX_BYTES {
-        return Err(Failure::other_failure(
+        return Err(Failure::new_generic_failure(
             what,
             format!(
                 "with our two statements it would have {} bytes, over S3's {BUCKET_POLICY_MAX_BYTES}",
@@ -164,10 +170,14 @@ fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, 
 /// Returns whether the bucket policy `standing` grants what [`build_bucket_policy_statements`] grant, to that reader alone, under
 /// our Sids.
 #[must_use]
-pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader: BucketReader<'_>) -> bool {
+pub fn grants_cloudfront_read_access(
+    standing: Option<&str>,
+    names: &ResourceNames,
+    reader: CloudFrontBucketReader<'_>,
+) -> bool {
     let identity = match reader {
-        BucketReader::Identity { id, canonical_user } => vec![(id, canonical_user)],
-        BucketReader::Distribution { .. } => Vec::new(),
+        CloudFrontBucketReader::Identity { id, canonical_user } => vec![(id, canonical_user)],
+        CloudFrontBucketReader::Distribution { .. } => Vec::new(),
     };
     let Some(Ok(standing)) = standing.map(serde_json::from_str::<Value>) else { return false };
     let all: Vec<Value> = super::extract_policy_statements(&standing)

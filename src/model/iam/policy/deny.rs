@@ -8,7 +8,7 @@ use super::meaning::{self, is_in_policy_list};
 
 /// What one denying statement means for CloudFront.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DenyFinding {
+pub enum BucketDenyFinding {
     /// It is denied: the statement, and what it denies by.
     Denied(String),
     /// That hangs on something else: the statement, and the condition's keys.
@@ -30,16 +30,16 @@ const KEYS_CLOUDFRONT_NEVER_MATCHES: &[&str] = &[
 
 /// Returns the statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
 #[must_use]
-pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<DenyFinding> {
+pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<BucketDenyFinding> {
     let all = meaning::normalize_policy_statements(document);
     all.iter().enumerate().filter_map(|(at, statement)| check_deny_statement(statement, at, bucket)).collect()
 }
 
-fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<DenyFinding> {
+fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<BucketDenyFinding> {
     if statement["Effect"] != "Deny"
-        || !applies_to_everybody(statement)
-        || !covers_get_object(statement)
-        || !covers_bucket_objects(statement, bucket)
+        || !statement_applies_to_everybody(statement)
+        || !statement_covers_get_object(statement)
+        || !statement_covers_bucket_objects(statement, bucket)
     {
         return None;
     }
@@ -72,16 +72,16 @@ fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<De
         } else {
             format!("by {}", keys.join(", "))
         };
-        return Some(DenyFinding::Denied(format!("its statement {name} denies s3:GetObject {by}")));
+        return Some(BucketDenyFinding::Denied(format!("its statement {name} denies s3:GetObject {by}")));
     }
-    Some(DenyFinding::PossiblyDenied(format!(
+    Some(BucketDenyFinding::PossiblyDenied(format!(
         "its statement {name} denies s3:GetObject depending on {}",
         keys.join(", ")
     )))
 }
 
 /// Whether it speaks of every principal.
-fn applies_to_everybody(statement: &Value) -> bool {
+fn statement_applies_to_everybody(statement: &Value) -> bool {
     let principal = &statement["Principal"];
     statement.get("NotPrincipal").is_some()
         || principal == "*"
@@ -89,7 +89,7 @@ fn applies_to_everybody(statement: &Value) -> bool {
         || is_in_policy_list(principal, "*")
 }
 
-fn covers_get_object(statement: &Value) -> bool {
+fn statement_covers_get_object(statement: &Value) -> bool {
     let read = |list: &Value| {
         list.as_array()
             .into_iter()
@@ -105,7 +105,7 @@ fn covers_get_object(statement: &Value) -> bool {
 }
 
 /// Whether it speaks of objects of the bucket, all of them or some.
-fn covers_bucket_objects(statement: &Value, bucket: &str) -> bool {
+fn statement_covers_bucket_objects(statement: &Value, bucket: &str) -> bool {
     let prefix = format!("arn:aws:s3:::{bucket}/");
     let of = |list: &Value| {
         let mut all = list.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -158,8 +158,8 @@ mod tests {
         }
         match find_cloudfront_denials(&json!({"Statement": [statement]}), "b").first() {
             None => "no",
-            Some(DenyFinding::Denied(_)) => "out",
-            Some(DenyFinding::PossiblyDenied(_)) => "perhaps",
+            Some(BucketDenyFinding::Denied(_)) => "out",
+            Some(BucketDenyFinding::PossiblyDenied(_)) => "perhaps",
         }
     }
 

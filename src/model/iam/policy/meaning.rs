@@ -103,7 +103,7 @@ fn normalize_policy_principal(value: &Value, identities: OriginIdentityNamePairs
             // An identity's canonical user id is nobody else's name, under whichever kind it stands.
             let identity = identities.iter().find(|(_, canonical)| one == *canonical);
             let (kind, one) = match identity {
-                Some((id, _)) => ("AWS", origin_access_identity_arn(id)),
+                Some((id, _)) => ("AWS", format_origin_access_identity_arn(id)),
                 None => (kind.as_str(), one.to_owned()),
             };
             let place = kinds.entry(kind.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
@@ -118,7 +118,7 @@ fn normalize_policy_principal(value: &Value, identities: OriginIdentityNamePairs
 }
 
 /// The form that GetBucketPolicy may answer with for a canonical user.
-fn origin_access_identity_arn(id: &str) -> String {
+fn format_origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 

@@ -3,14 +3,15 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::aws::names::NameSuffix;
+use crate::model::aws::names::ResourceNameSuffix;
 
 fn sample_names() -> ResourceNames {
-    ResourceNames::new("pkgs", &NameSuffix::default())
+    ResourceNames::new("pkgs", &ResourceNameSuffix::default())
 }
 
-const IDENTITY_READER: BucketReader<'_> = BucketReader::Identity { id: "E1ABC", canonical_user: "c0ffee" };
-const DISTRIBUTION_READER: BucketReader<'_> = BucketReader::Distribution {
+const IDENTITY_READER: CloudFrontBucketReader<'_> =
+    CloudFrontBucketReader::Identity { id: "E1ABC", canonical_user: "c0ffee" };
+const DISTRIBUTION_READER: CloudFrontBucketReader<'_> = CloudFrontBucketReader::Distribution {
     arn: "arn:aws:cloudfront::123456789012:distribution/E9",
     account: "123456789012",
 };
@@ -82,9 +83,13 @@ fn a_grant_is_known_in_any_spelling() {
         (text(DISTRIBUTION_READER).replace("aws:SourceAccount", "aws:Other"), DISTRIBUTION_READER, false),
         ("not json".to_owned(), IDENTITY_READER, false),
     ] {
-        assert_eq!(grants_read_access(Some(&policy), &sample_names(), reader), granted, "{policy}");
+        assert_eq!(
+            grants_cloudfront_read_access(Some(&policy), &sample_names(), reader),
+            granted,
+            "{policy}"
+        );
     }
-    assert!(!grants_read_access(None, &sample_names(), IDENTITY_READER));
+    assert!(!grants_cloudfront_read_access(None, &sample_names(), IDENTITY_READER));
 }
 
 #[test]
@@ -93,12 +98,13 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     let both =
         merge_bucket_policy_for_both_readers(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
-        grants_read_access(Some(&both), &sample_names(), IDENTITY_READER),
+        grants_cloudfront_read_access(Some(&both), &sample_names(), IDENTITY_READER),
         "who read before still does: {both}"
     );
     assert!(both.contains("PackagecloudCloudFrontReadNext") && both.contains("cloudfront.amazonaws.com"));
     assert!(
-        has_next_reader(Some(&both), &sample_names()) && !has_next_reader(Some(&before), &sample_names())
+        has_next_bucket_reader_statements(Some(&both), &sample_names())
+            && !has_next_bucket_reader_statements(Some(&before), &sample_names())
     );
     // Broken off there and begun again it is the same; gone back to, the next reader's statements go.
     assert_eq!(
@@ -114,9 +120,10 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     let both =
         merge_bucket_policy_for_both_readers(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
-        both.contains("VendorRead") && grants_read_access(Some(&both), &sample_names(), DISTRIBUTION_READER)
+        both.contains("VendorRead")
+            && grants_cloudfront_read_access(Some(&both), &sample_names(), DISTRIBUTION_READER)
     );
-    assert!(!has_next_reader(Some(&both), &sample_names()));
+    assert!(!has_next_bucket_reader_statements(Some(&both), &sample_names()));
     assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(), both);
 }
 

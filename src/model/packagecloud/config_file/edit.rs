@@ -4,11 +4,11 @@
 //! wanted, and all else as before.
 
 use crate::model::{
-    packagecloud::settings::{RAILS_HASH, SettingKey},
+    packagecloud::settings::{CloudFrontSettingKey, RAILS_HASH},
     redact,
 };
 
-use super::{AssignedValue, ConfigAssignment, ConfigFile};
+use super::{ConfigAssignedValue, ConfigAssignment, ConfigFile};
 
 pub(super) const BLOCK_BEGIN_MARKER: &str = "# packagecloud-cloudfront: begin";
 pub(super) const BLOCK_END_MARKER: &str = "# packagecloud-cloudfront: end";
@@ -16,7 +16,7 @@ pub(super) const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What happens to a value that is an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpressionOverride {
+pub enum RubyExpressionOverride {
     /// The edit is refused, but for switching off, which always may.
     Refuse,
     /// One marked line at the end sets it: Ruby's last assignment wins.
@@ -29,7 +29,7 @@ pub enum ConfigEditRefusal {
     /// It isn't Ruby; the line, from 1.
     NotRuby(usize),
     /// These values are expressions: key, line from 1, the line with secrets hidden.
-    Expressions(Vec<(SettingKey, usize, String)>),
+    Expressions(Vec<(CloudFrontSettingKey, usize, String)>),
     /// A statement on this line leaves the file, so a line at the end would not be run.
     EarlyExit(usize),
     /// The edited file would not surely say what is wanted.
@@ -43,8 +43,8 @@ impl ConfigFile {
     /// Where it can't be edited safely; nothing is lost then, the file is as it was.
     pub fn render_config_with_values(
         &self,
-        wanted: &[(SettingKey, String)],
-        expressions: ExpressionOverride,
+        wanted: &[(CloudFrontSettingKey, String)],
+        expressions: RubyExpressionOverride,
     ) -> Result<Vec<u8>, ConfigEditRefusal> {
         if let Some(line) = self.error {
             return Err(ConfigEditRefusal::NotRuby(line));
@@ -54,12 +54,12 @@ impl ConfigFile {
         for (key, value) in wanted {
             match self.find_last_assignment(RAILS_HASH, key.setting_name()) {
                 None => absent.push((*key, value)),
-                Some(last) if last.value == AssignedValue::Expression => {
-                    let off = *key == SettingKey::Enabled && value == "false";
-                    if expressions == ExpressionOverride::Append || off {
+                Some(last) if last.value == ConfigAssignedValue::Expression => {
+                    let off = *key == CloudFrontSettingKey::Enabled && value == "false";
+                    if expressions == RubyExpressionOverride::Append || off {
                         overridden.push((*key, value, last.line));
                     } else {
-                        refused.push((*key, last.line, self.redacted_line(last.line)));
+                        refused.push((*key, last.line, self.redact_config_line(last.line)));
                     }
                 }
                 Some(last) if last.value == parse_ruby_literal(value) => {}
@@ -76,23 +76,27 @@ impl ConfigFile {
         }
         let mut insertions: Vec<(std::ops::Range<usize>, String)> =
             in_place.into_iter().map(|(right, value)| (right, value.to_owned())).collect();
-        insertions.extend(self.new_line_insertions(&absent, &overridden));
+        insertions.extend(self.build_new_line_insertions(&absent, &overridden));
         insertions.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut bytes = self.bytes.clone();
         for (range, text) in insertions {
             bytes.splice(range, text.into_bytes());
         }
         let edited = Self::parse_packagecloud_rb(&bytes);
-        if edited.is_expected_config_edit(self, wanted) { Ok(bytes) } else { Err(ConfigEditRefusal::Unsure) }
+        if edited.edits_only_wanted_settings(self, wanted) {
+            Ok(bytes)
+        } else {
+            Err(ConfigEditRefusal::Unsure)
+        }
     }
 
     /// Returns what is inserted for values that no line sets yet, and for those that overrule an expression.
-    fn new_line_insertions(
+    fn build_new_line_insertions(
         &self,
-        absent: &[(SettingKey, &String)],
-        overridden: &[(SettingKey, &String, usize)],
+        absent: &[(CloudFrontSettingKey, &String)],
+        overridden: &[(CloudFrontSettingKey, &String, usize)],
     ) -> Vec<(std::ops::Range<usize>, String)> {
-        let eol = self.config_line_ending();
+        let eol = self.detect_config_line_ending();
         let before = &self.bytes[..self.append_offset];
         let mut insertions = Vec::new();
         let mut tail = String::new();
@@ -133,22 +137,22 @@ impl ConfigFile {
     /// As [`Self::render_config_with_values`]; and where an assignment that must go doesn't stand alone on its lines.
     pub fn render_config_with_restored_values(
         &self,
-        wanted: &[(SettingKey, Option<String>)],
+        wanted: &[(CloudFrontSettingKey, Option<String>)],
     ) -> Result<Vec<u8>, ConfigEditRefusal> {
         if let Some(line) = self.error {
             return Err(ConfigEditRefusal::NotRuby(line));
         }
-        let gone: Vec<SettingKey> =
+        let gone: Vec<CloudFrontSettingKey> =
             wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
         let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
         let bytes = Self::parse_packagecloud_rb(&self.remove_setting_assignments(&gone)?)
-            .render_config_with_values(&set, ExpressionOverride::Refuse)?;
+            .render_config_with_values(&set, RubyExpressionOverride::Refuse)?;
         let bytes = Self::parse_packagecloud_rb(&bytes).remove_empty_config_block();
         let edited = Self::parse_packagecloud_rb(&bytes);
-        let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
+        let named: Vec<CloudFrontSettingKey> = wanted.iter().map(|(key, _)| *key).collect();
         let absent =
             gone.iter().all(|key| edited.find_assigned_value(RAILS_HASH, key.setting_name()).is_none());
-        if absent && edited.has_same_other_assignments(self, &named) {
+        if absent && edited.has_same_unedited_assignments(self, &named) {
             Ok(bytes)
         } else {
             Err(ConfigEditRefusal::Unsure)
@@ -156,7 +160,10 @@ impl ConfigFile {
     }
 
     /// The bytes without the lines that set any of `keys`.
-    fn remove_setting_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, ConfigEditRefusal> {
+    fn remove_setting_assignments(
+        &self,
+        keys: &[CloudFrontSettingKey],
+    ) -> Result<Vec<u8>, ConfigEditRefusal> {
         let mut bytes = self.bytes.clone();
         let ours =
             self.assignments.iter().filter(|one| one.hash == RAILS_HASH).filter_map(|one| {
@@ -165,11 +172,11 @@ impl ConfigFile {
         let mut found: Vec<_> = ours.collect();
         found.sort_by_key(|(_, one)| std::cmp::Reverse(one.right.start));
         for (key, one) in found {
-            if one.value == AssignedValue::Expression {
+            if one.value == ConfigAssignedValue::Expression {
                 return Err(ConfigEditRefusal::Expressions(vec![(
                     key,
                     one.line,
-                    self.redacted_line(one.line),
+                    self.redact_config_line(one.line),
                 )]));
             }
             let before = bytes[..one.start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -206,16 +213,16 @@ impl ConfigFile {
     }
 
     /// Whether it sets what is `wanted`, and all else as `before` did.
-    fn is_expected_config_edit(&self, before: &Self, wanted: &[(SettingKey, String)]) -> bool {
-        let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
-        self.has_same_other_assignments(before, &named)
+    fn edits_only_wanted_settings(&self, before: &Self, wanted: &[(CloudFrontSettingKey, String)]) -> bool {
+        let named: Vec<CloudFrontSettingKey> = wanted.iter().map(|(key, _)| *key).collect();
+        self.has_same_unedited_assignments(before, &named)
             && wanted.iter().all(|(key, value)| {
                 self.find_assigned_value(RAILS_HASH, key.setting_name()) == Some(&parse_ruby_literal(value))
             })
     }
 
     /// Whether it sets all but `keys` as `before` did.
-    fn has_same_other_assignments(&self, before: &Self, keys: &[SettingKey]) -> bool {
+    fn has_same_unedited_assignments(&self, before: &Self, keys: &[CloudFrontSettingKey]) -> bool {
         let ours = |assignment: &ConfigAssignment| {
             assignment.hash == RAILS_HASH && keys.iter().any(|key| key.setting_name() == assignment.key)
         };
@@ -226,20 +233,20 @@ impl ConfigFile {
         self.error.is_none() && rest(self) == rest(before)
     }
 
-    fn config_line_ending(&self) -> &'static str {
+    fn detect_config_line_ending(&self) -> &'static str {
         let first = self.bytes.iter().position(|byte| *byte == b'\n');
         if first.is_some_and(|at| at > 0 && self.bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
     }
 }
 
-fn render_ruby_assignment(key: SettingKey, value: &str) -> String {
+fn render_ruby_assignment(key: CloudFrontSettingKey, value: &str) -> String {
     format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
 }
 
 /// What a piece of Ruby source that we wrote is.
-fn parse_ruby_literal(ruby: &str) -> AssignedValue {
+fn parse_ruby_literal(ruby: &str) -> ConfigAssignedValue {
     let file = ConfigFile::parse_packagecloud_rb(format!("x['y'] = {ruby}\n").as_bytes());
-    file.find_assigned_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
+    file.find_assigned_value("x", "y").cloned().unwrap_or(ConfigAssignedValue::Expression)
 }
 
 /// Returns the unified diff between two contents of the file, secrets hidden, without its heading lines.
@@ -255,7 +262,7 @@ pub fn render_redacted_diff(before: &[u8], after: &[u8]) -> Vec<String> {
         lines.push(hunk.header().to_string());
         for change in hunk.iter_changes() {
             let line = change.value().trim_end_matches(['\n', '\r']);
-            lines.push(format!("{}{}", change.tag(), redact::redact_line(line, &known)));
+            lines.push(format!("{}{}", change.tag(), redact::redact_secrets_in_line(line, &known)));
         }
     }
     lines

@@ -11,10 +11,10 @@ mod tests;
 
 use std::ops::Range;
 
-use super::settings::{RAILS_HASH, SettingKey, SettingValues};
+use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH};
 use crate::model::{redact, secret::Secret};
 
-pub use edit::{ConfigEditRefusal, ExpressionOverride, render_redacted_diff};
+pub use edit::{ConfigEditRefusal, RubyExpressionOverride, render_redacted_diff};
 
 /// packagecloud.rb, read.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct ConfigFile {
 struct ConfigAssignment {
     hash: String,
     key: String,
-    value: AssignedValue,
+    value: ConfigAssignedValue,
     /// Where its statement begins.
     start: usize,
     /// The bytes of its right-hand side, where it is a plain literal.
@@ -49,7 +49,7 @@ struct ConfigAssignment {
 
 /// What an assignment sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AssignedValue {
+pub enum ConfigAssignedValue {
     True,
     False,
     Nil,
@@ -94,7 +94,7 @@ impl ConfigFile {
     /// Returns what `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("",
     /// "external_url")`.
     #[must_use]
-    pub fn find_assigned_value(&self, hash: &str, key: &str) -> Option<&AssignedValue> {
+    pub fn find_assigned_value(&self, hash: &str, key: &str) -> Option<&ConfigAssignedValue> {
         self.find_last_assignment(hash, key).map(|assignment| &assignment.value)
     }
 
@@ -102,7 +102,7 @@ impl ConfigFile {
     #[must_use]
     pub fn find_string_value(&self, hash: &str, key: &str) -> Option<&str> {
         match self.find_assigned_value(hash, key) {
-            Some(AssignedValue::Text(text)) if !text.is_empty() => Some(text),
+            Some(ConfigAssignedValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
@@ -149,48 +149,50 @@ impl ConfigFile {
 
     /// Returns the four values, as far as they are plain; an empty string counts as none.
     #[must_use]
-    pub fn setting_values(&self) -> SettingValues {
-        let text = |key: SettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
-        SettingValues {
+    pub fn cloudfront_setting_values(&self) -> CloudFrontSettingValues {
+        let text = |key: CloudFrontSettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
+        CloudFrontSettingValues {
             // `'true'` in quotes reaches packagecloud's YAML as the same.
-            enabled: match self.find_assigned_value(RAILS_HASH, SettingKey::Enabled.setting_name()) {
-                Some(AssignedValue::True) => Some(true),
-                Some(AssignedValue::False) => Some(false),
-                Some(AssignedValue::Text(text)) => text.parse().ok(),
+            enabled: match self.find_assigned_value(RAILS_HASH, CloudFrontSettingKey::Enabled.setting_name())
+            {
+                Some(ConfigAssignedValue::True) => Some(true),
+                Some(ConfigAssignedValue::False) => Some(false),
+                Some(ConfigAssignedValue::Text(text)) => text.parse().ok(),
                 _ => None,
             },
             // An empty one is a mistake to be told of, not a want of one.
-            secret: match self.find_assigned_value(RAILS_HASH, SettingKey::Secret.setting_name()) {
-                Some(AssignedValue::Text(text)) => Some(Secret::new(text.clone())),
+            secret: match self.find_assigned_value(RAILS_HASH, CloudFrontSettingKey::Secret.setting_name()) {
+                Some(ConfigAssignedValue::Text(text)) => Some(Secret::new(text.clone())),
                 _ => None,
             },
-            distribution_id: text(SettingKey::DistributionId),
-            packages_domain: text(SettingKey::PackagesDomain),
+            distribution_id: text(CloudFrontSettingKey::DistributionId),
+            packages_domain: text(CloudFrontSettingKey::PackagesDomain),
         }
     }
 
     /// Returns which of the four values are expressions: the key, the line's number from 1, and the line, secrets
     /// hidden.
     #[must_use]
-    pub fn find_setting_expressions(&self) -> Vec<(SettingKey, usize, String)> {
-        SettingKey::ALL
+    pub fn find_setting_expressions(&self) -> Vec<(CloudFrontSettingKey, usize, String)> {
+        CloudFrontSettingKey::ALL
             .into_iter()
             .filter_map(|key| {
                 let last = self.find_last_assignment(RAILS_HASH, key.setting_name())?;
                 let line = last.line;
-                (last.value == AssignedValue::Expression).then(|| (key, line, self.redacted_line(line)))
+                (last.value == ConfigAssignedValue::Expression)
+                    .then(|| (key, line, self.redact_config_line(line)))
             })
             .collect()
     }
 
     /// Returns a line of the file, from 1, secrets hidden.
     #[must_use]
-    pub fn redacted_line(&self, number: usize) -> String {
+    pub fn redact_config_line(&self, number: usize) -> String {
         let line = self.bytes.split(|byte| *byte == b'\n').nth(number.saturating_sub(1)).unwrap_or_default();
-        redact::redact_line(String::from_utf8_lossy(line).trim(), &self.secrets)
+        redact::redact_secrets_in_line(String::from_utf8_lossy(line).trim(), &self.secrets)
     }
 
-    /// Returns every secret that it holds, in each form under which it may turn up ([`redact::secret_forms`]), longest first.
+    /// Returns every secret that it holds, in each form under which it may turn up ([`redact::list_secret_encoded_forms`]), longest first.
     #[must_use]
     pub fn known_secrets(&self) -> &[String] {
         &self.secrets

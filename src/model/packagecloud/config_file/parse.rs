@@ -7,7 +7,7 @@ use tree_sitter::{Node, Parser};
 
 use crate::model::packagecloud::settings::RAILS_HASH;
 
-use super::{AssignedValue, ConfigAssignment, ConfigFile, edit};
+use super::{ConfigAssignedValue, ConfigAssignment, ConfigFile, edit};
 
 /// Parses the bytes of packagecloud.rb.
 pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
@@ -50,14 +50,14 @@ pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
                 }
                 file.append_offset = start;
             }
-            "comment" => match source.node_text(node).trim() {
+            "comment" => match source.syntax_node_source_text(node).trim() {
                 edit::BLOCK_BEGIN_MARKER => begin = Some(()),
                 edit::BLOCK_END_MARKER if begin.take().is_some() => {
                     file.block_insert_offset = Some(node.start_byte() - node.start_position().column);
                 }
                 _ => {}
             },
-            _ => source.record_ruby_statement(node, &mut file),
+            _ => source.collect_ruby_statement_assignments(node, &mut file),
         }
     }
     file.secrets = source.collect_config_secrets(root);
@@ -70,31 +70,31 @@ fn line_number_at(bytes: &[u8], at: usize) -> usize {
 
 /// The line of what can't be read, else of what is missing.
 fn first_syntax_error_line(root: Node<'_>) -> usize {
-    let nodes = self_and_descendant_nodes(root);
+    let nodes = list_self_and_descendant_nodes(root);
     let found =
         nodes.iter().find(|node| node.is_error()).or_else(|| nodes.iter().find(|node| node.is_missing()));
     found.map_or(1, |node| node.start_position().row + 1)
 }
 
 /// Returns the named children of a node.
-pub(super) fn syntax_child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn list_syntax_child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
 /// Returns `node` and everything below it, in the order of the file.
-pub(super) fn self_and_descendant_nodes(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn list_self_and_descendant_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         found.push(node);
-        open.extend(syntax_child_nodes(node).into_iter().rev());
+        open.extend(list_syntax_child_nodes(node).into_iter().rev());
     }
     found
 }
 
 /// Heredocs' beginnings and bodies come in the same order.
 fn find_heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
-    let nodes = self_and_descendant_nodes(root);
+    let nodes = list_self_and_descendant_nodes(root);
     let begins = nodes.iter().filter(|node| node.kind() == "heredoc_beginning");
     let bodies = nodes.iter().filter(|node| node.kind() == "heredoc_body");
     begins.zip(bodies).map(|(begin, body)| (begin.start_byte(), *body)).collect()
@@ -107,12 +107,12 @@ pub(super) struct RubySource<'a, 'tree> {
 
 impl<'tree> RubySource<'_, 'tree> {
     /// Returns the source of a node.
-    pub(super) fn node_text(&self, node: Node<'_>) -> String {
+    pub(super) fn syntax_node_source_text(&self, node: Node<'_>) -> String {
         String::from_utf8_lossy(&self.bytes[node.byte_range()]).into_owned()
     }
 
     /// Takes up what one statement at the top of the file sets.
-    fn record_ruby_statement(&self, node: Node<'tree>, file: &mut ConfigFile) {
+    fn collect_ruby_statement_assignments(&self, node: Node<'tree>, file: &mut ConfigFile) {
         if self.is_early_exit_statement(node) {
             file.early_exit_line.get_or_insert(node.start_position().row + 1);
         }
@@ -146,7 +146,7 @@ impl<'tree> RubySource<'_, 'tree> {
             return None;
         }
         let object = node.child_by_field_name("object").filter(|object| object.kind() == "identifier")?;
-        Some((self.node_text(object), node.named_child(1)?))
+        Some((self.syntax_node_source_text(object), node.named_child(1)?))
     }
 
     fn parse_external_url(&self, node: Node<'tree>) -> Option<ConfigAssignment> {
@@ -156,11 +156,13 @@ impl<'tree> RubySource<'_, 'tree> {
                 let name = node.child_by_field_name("method")?;
                 let bare =
                     node.child_by_field_name("receiver").is_none() && arguments.named_child_count() == 1;
-                (bare && self.node_text(name) == "external_url").then(|| arguments.named_child(0))??
+                (bare && self.syntax_node_source_text(name) == "external_url")
+                    .then(|| arguments.named_child(0))??
             }
             "assignment" => {
                 let name = node.child_by_field_name("left")?;
-                (self.node_text(name) == "external_url").then(|| node.child_by_field_name("right"))??
+                (self.syntax_node_source_text(name) == "external_url")
+                    .then(|| node.child_by_field_name("right"))??
             }
             _ => return None,
         };
@@ -176,7 +178,7 @@ impl<'tree> RubySource<'_, 'tree> {
 
     /// Whatever inside `statement` may set a key counts as an expression for it.
     fn record_nested_assignments(&self, statement: Node<'tree>, file: &mut ConfigFile) {
-        let nodes = self_and_descendant_nodes(statement);
+        let nodes = list_self_and_descendant_nodes(statement);
         let mut expression = |hash: String, key: String, at: Node<'_>| {
             let line = at.start_position().row + 1;
             let right = at.byte_range();
@@ -184,7 +186,7 @@ impl<'tree> RubySource<'_, 'tree> {
             file.assignments.push(ConfigAssignment {
                 hash,
                 key,
-                value: AssignedValue::Expression,
+                value: ConfigAssignedValue::Expression,
                 start,
                 right,
                 line,
@@ -201,10 +203,10 @@ impl<'tree> RubySource<'_, 'tree> {
             // `packagecloud_rails.merge!('key' => …)`, `.store('key', …)`, `.delete('key')`.
             if node.kind() == "call"
                 && let Some(receiver) = node.child_by_field_name("receiver")
-                && self_and_descendant_nodes(receiver).iter().any(|part| self.is_rails_hash(*part))
+                && list_self_and_descendant_nodes(receiver).iter().any(|part| self.is_rails_hash(*part))
                 && let Some(arguments) = node.child_by_field_name("arguments")
             {
-                for (part, key) in self_and_descendant_nodes(arguments)
+                for (part, key) in list_self_and_descendant_nodes(arguments)
                     .iter()
                     .filter_map(|part| Some((*part, self.parse_key_literal(*part)?)))
                 {
@@ -221,7 +223,7 @@ impl<'tree> RubySource<'_, 'tree> {
     }
 
     fn is_rails_hash(&self, node: Node<'_>) -> bool {
-        node.kind() == "identifier" && self.node_text(node) == RAILS_HASH
+        node.kind() == "identifier" && self.syntax_node_source_text(node) == RAILS_HASH
     }
 
     /// `x[index]` on the left of any kind of assignment.
@@ -241,10 +243,10 @@ impl<'tree> RubySource<'_, 'tree> {
             return None;
         }
         let object = node.child_by_field_name("object")?;
-        let name = if self_and_descendant_nodes(object).iter().any(|part| self.is_rails_hash(*part)) {
+        let name = if list_self_and_descendant_nodes(object).iter().any(|part| self.is_rails_hash(*part)) {
             RAILS_HASH.to_owned()
         } else {
-            self.node_text(object)
+            self.syntax_node_source_text(object)
         };
         Some((name, node.named_child(1)?))
     }
@@ -253,37 +255,42 @@ impl<'tree> RubySource<'_, 'tree> {
     fn parse_key_literal(&self, node: Node<'_>) -> Option<String> {
         match node.kind() {
             "string" => self.decode_ruby_string(node),
-            "simple_symbol" => Some(self.node_text(node).trim_start_matches(':').to_owned()),
-            "hash_key_symbol" | "bare_string" | "bare_symbol" => Some(self.node_text(node)),
-            "delimited_symbol" => {
-                Some(self.node_text(node).trim_start_matches(':').trim_matches(['"', '\'']).to_owned())
-            }
+            "simple_symbol" => Some(self.syntax_node_source_text(node).trim_start_matches(':').to_owned()),
+            "hash_key_symbol" | "bare_string" | "bare_symbol" => Some(self.syntax_node_source_text(node)),
+            "delimited_symbol" => Some(
+                self.syntax_node_source_text(node)
+                    .trim_start_matches(':')
+                    .trim_matches(['"', '\''])
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
 
-    fn parse_assigned_value(&self, node: Node<'_>) -> AssignedValue {
+    fn parse_assigned_value(&self, node: Node<'_>) -> ConfigAssignedValue {
         match node.kind() {
-            "true" => AssignedValue::True,
-            "false" => AssignedValue::False,
-            "nil" => AssignedValue::Nil,
-            "integer" | "float" | "simple_symbol" => AssignedValue::Other,
-            "string" => self.decode_ruby_string(node).map_or(AssignedValue::Expression, AssignedValue::Text),
-            _ => AssignedValue::Expression,
+            "true" => ConfigAssignedValue::True,
+            "false" => ConfigAssignedValue::False,
+            "nil" => ConfigAssignedValue::Nil,
+            "integer" | "float" | "simple_symbol" => ConfigAssignedValue::Other,
+            "string" => self
+                .decode_ruby_string(node)
+                .map_or(ConfigAssignedValue::Expression, ConfigAssignedValue::Text),
+            _ => ConfigAssignedValue::Expression,
         }
     }
 
     /// Returns a string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
     pub(super) fn decode_ruby_string(&self, node: Node<'_>) -> Option<String> {
-        let parts = syntax_child_nodes(node);
+        let parts = list_syntax_child_nodes(node);
         let (open, close) = (parts.first()?, parts.last()?);
         if parts.len() < 2 || parts.iter().any(|part| part.kind() == "interpolation") {
             return None;
         }
         let body = std::str::from_utf8(&self.bytes[open.end_byte()..close.start_byte()]).ok()?;
-        let open = self.node_text(*open);
+        let open = self.syntax_node_source_text(*open);
         let double = open == "\"" || (open.starts_with('%') && !open.starts_with("%q"));
-        let delimiters = [open.chars().next_back()?, self.node_text(*close).chars().next()?];
+        let delimiters = [open.chars().next_back()?, self.syntax_node_source_text(*close).chars().next()?];
         let mut out = String::with_capacity(body.len());
         let mut chars = body.chars();
         while let Some(c) = chars.next() {
@@ -313,10 +320,11 @@ impl<'tree> RubySource<'_, 'tree> {
     fn is_early_exit_statement(&self, node: Node<'_>) -> bool {
         let word = match node.kind() {
             "return" => return true,
-            "identifier" => self.node_text(node),
-            "call" if node.child_by_field_name("receiver").is_none() => {
-                node.child_by_field_name("method").map(|method| self.node_text(method)).unwrap_or_default()
-            }
+            "identifier" => self.syntax_node_source_text(node),
+            "call" if node.child_by_field_name("receiver").is_none() => node
+                .child_by_field_name("method")
+                .map(|method| self.syntax_node_source_text(method))
+                .unwrap_or_default(),
             _ => return false,
         };
         ["exit", "exit!", "abort", "raise"].contains(&word.as_str())

@@ -6,14 +6,14 @@ use tree_sitter::Node;
 
 use crate::model::redact;
 
-use super::parse::{RubySource, self_and_descendant_nodes, syntax_child_nodes};
+use super::parse::{RubySource, list_self_and_descendant_nodes, list_syntax_child_nodes};
 
 impl<'tree> RubySource<'_, 'tree> {
     /// Returns every string that a key with a secret's name is given anywhere, in each form under which it may turn up;
     /// longest first.
     pub(super) fn collect_config_secrets(&self, root: Node<'tree>) -> Vec<String> {
         let mut secrets = Vec::new();
-        for node in self_and_descendant_nodes(root) {
+        for node in list_self_and_descendant_nodes(root) {
             let pair = match node.kind() {
                 "assignment" | "operator_assignment" => {
                     (node.child_by_field_name("left"), node.child_by_field_name("right"))
@@ -22,14 +22,14 @@ impl<'tree> RubySource<'_, 'tree> {
                 _ => continue,
             };
             let (Some(left), Some(right)) = pair else { continue };
-            if !redact::is_secret_key(&self.node_text(left)) {
+            if !redact::is_secret_key(&self.syntax_node_source_text(left)) {
                 continue;
             }
-            for part in self_and_descendant_nodes(right) {
+            for part in list_self_and_descendant_nodes(right) {
                 // `ENV['NAME']`: the name is none.
                 let index = part.parent().is_some_and(|parent| parent.kind() == "element_reference");
                 if part.kind() == "string" && !index {
-                    let parts = syntax_child_nodes(part);
+                    let parts = list_syntax_child_nodes(part);
                     if let (Some(open), Some(close)) = (parts.first(), parts.last())
                         && open.end_byte() <= close.start_byte()
                     {
@@ -42,15 +42,16 @@ impl<'tree> RubySource<'_, 'tree> {
                     && let Some((_, body)) = self.heredocs.iter().find(|(at, _)| *at == part.start_byte())
                 {
                     secrets.extend(
-                        syntax_child_nodes(*body)
+                        list_syntax_child_nodes(*body)
                             .into_iter()
                             .filter(|piece| piece.kind() == "heredoc_content")
-                            .map(|piece| self.node_text(piece)),
+                            .map(|piece| self.syntax_node_source_text(piece)),
                     );
                 }
             }
         }
-        let mut forms: Vec<String> = secrets.iter().flat_map(|secret| redact::secret_forms(secret)).collect();
+        let mut forms: Vec<String> =
+            secrets.iter().flat_map(|secret| redact::list_secret_encoded_forms(secret)).collect();
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         forms

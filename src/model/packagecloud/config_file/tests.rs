@@ -5,20 +5,20 @@ use super::*;
 const PACKAGECLOUD_RB: &[u8] = include_bytes!("../../../../tests/fixtures/packagecloud.rb");
 const ENABLED_LINE: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
 
-fn desired_values(enabled: bool) -> Vec<(SettingKey, String)> {
+fn desired_values(enabled: bool) -> Vec<(CloudFrontSettingKey, String)> {
     vec![
-        (SettingKey::Enabled, enabled.to_string()),
-        (SettingKey::Secret, "'c2VjcmV0'".to_owned()),
-        (SettingKey::DistributionId, "'E1'".to_owned()),
-        (SettingKey::PackagesDomain, "'d1.cloudfront.net'".to_owned()),
+        (CloudFrontSettingKey::Enabled, enabled.to_string()),
+        (CloudFrontSettingKey::Secret, "'c2VjcmV0'".to_owned()),
+        (CloudFrontSettingKey::DistributionId, "'E1'".to_owned()),
+        (CloudFrontSettingKey::PackagesDomain, "'d1.cloudfront.net'".to_owned()),
     ]
 }
 
 fn render_with_value(
     before: &str,
-    key: SettingKey,
+    key: CloudFrontSettingKey,
     ruby: &str,
-    how: ExpressionOverride,
+    how: RubyExpressionOverride,
 ) -> Result<String, ConfigEditRefusal> {
     let edited = ConfigFile::parse_packagecloud_rb(before.as_bytes())
         .render_config_with_values(&[(key, ruby.to_owned())], how)?;
@@ -30,8 +30,8 @@ fn the_realistic_file_is_read() {
     let file = ConfigFile::parse_packagecloud_rb(PACKAGECLOUD_RB);
     assert_eq!(file.syntax_error_line(), None);
     assert_eq!(
-        file.setting_values(),
-        SettingValues::default(),
+        file.cloudfront_setting_values(),
+        CloudFrontSettingValues::default(),
         "comments, =begin and heredocs assign nothing"
     );
     assert_eq!(file.find_setting_expressions(), []);
@@ -78,7 +78,7 @@ fn a_value_is_read_however_it_is_assigned() {
         ),
     ] {
         let file = ConfigFile::parse_packagecloud_rb(line.as_bytes());
-        assert_eq!(file.setting_values().enabled, enabled, "{line}");
+        assert_eq!(file.cloudfront_setting_values().enabled, enabled, "{line}");
         assert_eq!(file.find_setting_expressions(), [], "{line}");
     }
 }
@@ -134,9 +134,9 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
         assert!(!file.has_syntax_error(), "{line}");
         let found = file.find_setting_expressions();
         assert_eq!(found.len(), 1, "{line}");
-        assert_eq!((found[0].0, found[0].1), (SettingKey::Secret, 2), "{line}");
+        assert_eq!((found[0].0, found[0].1), (CloudFrontSettingKey::Secret, 2), "{line}");
         assert!(!found[0].2.contains("fallback"), "{} shows a secret", found[0].2);
-        assert_eq!(file.setting_values().secret, None, "{line}");
+        assert_eq!(file.cloudfront_setting_values().secret, None, "{line}");
     }
     let read = "if packagecloud_rails['cloudfront_enabled']\n  x['y'] = 1\nend\n";
     assert_eq!(
@@ -159,7 +159,7 @@ fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
         let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
         assert_eq!(file.syntax_error_line(), Some(line), "{text:?}");
         assert_eq!(
-            file.render_config_with_values(&desired_values(true), ExpressionOverride::Append),
+            file.render_config_with_values(&desired_values(true), RubyExpressionOverride::Append),
             Err(ConfigEditRefusal::NotRuby(line)),
             "{text:?}"
         );
@@ -203,7 +203,8 @@ fn a_standing_assignment_is_changed_in_place_and_nothing_else() {
         ),
     ] {
         assert_eq!(
-            render_with_value(before, SettingKey::Enabled, "false", ExpressionOverride::Refuse).unwrap(),
+            render_with_value(before, CloudFrontSettingKey::Enabled, "false", RubyExpressionOverride::Refuse)
+                .unwrap(),
             after
         );
     }
@@ -240,10 +241,16 @@ fn what_is_absent_joins_one_marked_block() {
         ("# only a comment", format!("# only a comment\n\n{}", block("\n"))),
     ] {
         let once =
-            render_with_value(before, SettingKey::Enabled, "true", ExpressionOverride::Refuse).unwrap();
+            render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse)
+                .unwrap();
         assert_eq!(once, after);
-        let more =
-            render_with_value(&once, SettingKey::DistributionId, "'E1'", ExpressionOverride::Refuse).unwrap();
+        let more = render_with_value(
+            &once,
+            CloudFrontSettingKey::DistributionId,
+            "'E1'",
+            RubyExpressionOverride::Refuse,
+        )
+        .unwrap();
         assert_eq!(
             more.matches("cloudfront: begin").count(),
             once.matches("cloudfront: begin").count(),
@@ -252,7 +259,13 @@ fn what_is_absent_joins_one_marked_block() {
         let line = "packagecloud_rails['cloudfront_distribution_id'] = 'E1'";
         assert_eq!(more.replace(&format!("{line}\r\n"), "").replace(&format!("{line}\n"), ""), once);
         assert_eq!(
-            render_with_value(&more, SettingKey::DistributionId, "'E1'", ExpressionOverride::Refuse).unwrap(),
+            render_with_value(
+                &more,
+                CloudFrontSettingKey::DistributionId,
+                "'E1'",
+                RubyExpressionOverride::Refuse
+            )
+            .unwrap(),
             more,
             "again changes nothing"
         );
@@ -263,15 +276,15 @@ fn what_is_absent_joins_one_marked_block() {
 fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
     let before = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n__END__\n";
     assert_eq!(
-        render_with_value(before, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
+        render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse),
         Err(ConfigEditRefusal::Expressions(vec![(
-            SettingKey::Enabled,
+            CloudFrontSettingKey::Enabled,
             1,
             "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'".to_owned()
         )]))
     );
-    for (ruby, how) in [("true", ExpressionOverride::Append), ("false", ExpressionOverride::Refuse)] {
-        let after = render_with_value(before, SettingKey::Enabled, ruby, how).unwrap();
+    for (ruby, how) in [("true", RubyExpressionOverride::Append), ("false", RubyExpressionOverride::Refuse)] {
+        let after = render_with_value(before, CloudFrontSettingKey::Enabled, ruby, how).unwrap();
         assert_eq!(
             after,
             format!(
@@ -279,12 +292,16 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
             )
         );
         let back =
-            render_with_value(&after, SettingKey::Enabled, "false", ExpressionOverride::Refuse).unwrap();
+            render_with_value(&after, CloudFrontSettingKey::Enabled, "false", RubyExpressionOverride::Refuse)
+                .unwrap();
         assert_eq!(back.matches("overrides").count(), 1, "the same line is changed again");
-        assert!(!ConfigFile::parse_packagecloud_rb(back.as_bytes()).setting_values().enabled.unwrap());
+        assert!(
+            !ConfigFile::parse_packagecloud_rb(back.as_bytes()).cloudfront_setting_values().enabled.unwrap()
+        );
     }
     assert!(
-        render_with_value(before, SettingKey::Secret, "'x'", ExpressionOverride::Refuse).is_ok(),
+        render_with_value(before, CloudFrontSettingKey::Secret, "'x'", RubyExpressionOverride::Refuse)
+            .is_ok(),
         "another key isn't held up"
     );
 }
@@ -293,13 +310,19 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
 fn a_line_that_would_not_be_run_is_not_appended() {
     for leaves in ["exit\n", "a = 1; return\n", "raise 'x'\n", "abort('x')\n"] {
         assert_eq!(
-            render_with_value(leaves, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
+            render_with_value(leaves, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse),
             Err(ConfigEditRefusal::EarlyExit(1)),
             "{leaves}"
         );
     }
     assert!(
-        render_with_value("a = 1 + \\", SettingKey::Enabled, "true", ExpressionOverride::Append).is_err(),
+        render_with_value(
+            "a = 1 + \\",
+            CloudFrontSettingKey::Enabled,
+            "true",
+            RubyExpressionOverride::Append
+        )
+        .is_err(),
         "an open end"
     );
 }
@@ -310,11 +333,14 @@ fn the_realistic_file_keeps_every_other_byte() {
         let text = String::from_utf8(PACKAGECLOUD_RB.to_vec()).unwrap();
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
         let on = ConfigFile::parse_packagecloud_rb(text.as_bytes())
-            .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
+            .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
             .unwrap();
         assert!(on.starts_with(text.as_bytes()));
         let off = ConfigFile::parse_packagecloud_rb(&on)
-            .render_config_with_values(&[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+            .render_config_with_values(
+                &[(CloudFrontSettingKey::Enabled, "false".into())],
+                RubyExpressionOverride::Refuse,
+            )
             .unwrap();
         let on = String::from_utf8(on).unwrap();
         let (head, tail) = on.split_at(text.len());
@@ -329,7 +355,7 @@ fn the_realistic_file_keeps_every_other_byte() {
 #[test]
 fn a_diff_shows_the_change_and_no_secret() {
     let on = ConfigFile::parse_packagecloud_rb(PACKAGECLOUD_RB)
-        .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
+        .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
         .unwrap();
     let lines = render_redacted_diff(PACKAGECLOUD_RB, &on);
     assert!(lines.contains(&"+packagecloud_rails['cloudfront_enabled'] = true".to_owned()), "{lines:#?}");
@@ -345,11 +371,11 @@ fn a_diff_shows_the_change_and_no_secret() {
 
 #[test]
 fn what_was_not_there_before_is_taken_out_again() {
-    let none: Vec<(SettingKey, Option<String>)> =
-        SettingKey::ALL.into_iter().map(|key| (key, None)).collect();
+    let none: Vec<(CloudFrontSettingKey, Option<String>)> =
+        CloudFrontSettingKey::ALL.into_iter().map(|key| (key, None)).collect();
     for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
         let on = ConfigFile::parse_packagecloud_rb(before.as_bytes())
-            .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
+            .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
             .unwrap();
         let back = ConfigFile::parse_packagecloud_rb(&on).render_config_with_restored_values(&none).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), before);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MacAlgorithm, TokenConstruction, path};
+use super::{TokenMacAlgorithm, UrlTokenConstruction, path};
 
 /// A key under this many bytes is ignored.
 const MIN_KEY_BYTES: usize = 16;
@@ -22,7 +22,7 @@ pub struct ViewerRequest<'a> {
 /// Why a request is refused, in the order in which it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum EdgeRefusal {
+pub enum EdgeTokenRefusal {
     BadMethod,
     BadPath,
     MissingToken,
@@ -31,7 +31,7 @@ pub enum EdgeRefusal {
     Expired,
 }
 
-impl EdgeRefusal {
+impl EdgeTokenRefusal {
     /// Returns the reason as it stands in the header `x-packagecloud-cloudfront`.
     #[must_use]
     pub fn refusal_reason_code(self) -> &'static str {
@@ -46,7 +46,7 @@ impl EdgeRefusal {
     }
 }
 
-impl std::fmt::Display for EdgeRefusal {
+impl std::fmt::Display for EdgeTokenRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.refusal_reason_code())
     }
@@ -55,7 +55,7 @@ impl std::fmt::Display for EdgeRefusal {
 /// A token's parts, its shape being right.
 pub(super) struct SignedUrlToken<'a> {
     pub expires: &'a str,
-    mac: MacAlgorithm,
+    mac: TokenMacAlgorithm,
     bytes: Vec<u8>,
 }
 
@@ -64,21 +64,21 @@ impl<'a> SignedUrlToken<'a> {
     ///
     /// # Errors
     /// Fails with why it is no token.
-    pub(super) fn parse_token_query(querystring: &'a str) -> Result<Self, EdgeRefusal> {
+    pub(super) fn parse_token_query(querystring: &'a str) -> Result<Self, EdgeTokenRefusal> {
         if querystring.is_empty() {
-            return Err(EdgeRefusal::MissingToken);
+            return Err(EdgeTokenRefusal::MissingToken);
         }
         let parts = || {
             let (expires, mac) = querystring.strip_prefix("t=")?.split_once('_')?;
             let whole = expires.len() == 10 && expires.bytes().all(|byte| byte.is_ascii_digit());
             let kind = match mac.len() {
-                40 => MacAlgorithm::Sha1,
-                64 => MacAlgorithm::Sha256,
+                40 => TokenMacAlgorithm::Sha1,
+                64 => TokenMacAlgorithm::Sha256,
                 _ => return None,
             };
             whole.then_some(SignedUrlToken { expires, mac: kind, bytes: hex::decode(mac).ok()? })
         };
-        parts().ok_or(EdgeRefusal::MalformedToken)
+        parts().ok_or(EdgeTokenRefusal::MalformedToken)
     }
 
     /// Returns until when it is good, in Unix seconds.
@@ -87,17 +87,17 @@ impl<'a> SignedUrlToken<'a> {
     }
 
     /// Returns the algorithm of its MAC.
-    pub(super) fn mac_algorithm(&self) -> MacAlgorithm {
+    pub(super) fn token_mac_algorithm(&self) -> TokenMacAlgorithm {
         self.mac
     }
 
     /// Returns which of the keys signed it, if any did.
-    pub(super) fn find_signing_key<K: AsRef<[u8]>>(
+    pub(super) fn find_token_signing_key<K: AsRef<[u8]>>(
         &self,
         path: &str,
         host: &str,
         keys: &[K],
-        construction: TokenConstruction,
+        construction: UrlTokenConstruction,
     ) -> Option<usize> {
         let message = construction.message.compose_signed_message(path, self.expires, host)?;
         keys.iter().map(AsRef::as_ref).position(|key| {
@@ -108,24 +108,26 @@ impl<'a> SignedUrlToken<'a> {
 
 /// Judges a request: the uri with which it goes on, in canonical encoding, or why it doesn't.
 ///
-/// `keys` are the HMAC keys, current and previous, as [`super::HmacKeyForm::derive_hmac_key`] makes them; `now` is Unix time.
+/// `keys` are the HMAC keys, current and previous, as [`super::TokenHmacKeyForm::derive_hmac_key`] makes them; `now` is Unix time.
 ///
 /// # Errors
 /// Fails with why the edge refuses it.
-pub fn check_viewer_request<K: AsRef<[u8]>>(
+pub fn check_viewer_request_token<K: AsRef<[u8]>>(
     request: &ViewerRequest<'_>,
     keys: &[K],
     now: u64,
-    construction: TokenConstruction,
-) -> Result<String, EdgeRefusal> {
+    construction: UrlTokenConstruction,
+) -> Result<String, EdgeTokenRefusal> {
     if !matches!(request.method, "GET" | "HEAD") {
-        return Err(EdgeRefusal::BadMethod);
+        return Err(EdgeTokenRefusal::BadMethod);
     }
-    let path = path::decode_uri_path(request.uri).ok_or(EdgeRefusal::BadPath)?;
+    let path = path::decode_uri_path(request.uri).ok_or(EdgeTokenRefusal::BadPath)?;
     let token = SignedUrlToken::parse_token_query(request.querystring)?;
-    token.find_signing_key(&path, request.host, keys, construction).ok_or(EdgeRefusal::BadSignature)?;
+    token
+        .find_token_signing_key(&path, request.host, keys, construction)
+        .ok_or(EdgeTokenRefusal::BadSignature)?;
     if now > token.token_expires_at() {
-        return Err(EdgeRefusal::Expired);
+        return Err(EdgeTokenRefusal::Expired);
     }
     Ok(path::encode_canonical_path(&path))
 }

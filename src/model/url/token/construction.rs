@@ -8,14 +8,14 @@ use crate::model::{failure::Failure, secret::Secret};
 /// How a token is made: data in the function's bundle, named `<key>:<message>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct TokenConstruction {
-    pub key: HmacKeyForm,
+pub struct UrlTokenConstruction {
+    pub key: TokenHmacKeyForm,
     pub message: SignedMessageForm,
 }
 
 /// The HMAC key, of `cloudfront_secret`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum HmacKeyForm {
+pub enum TokenHmacKeyForm {
     /// Its base64-decoded bytes.
     #[default]
     Decoded,
@@ -34,13 +34,13 @@ pub enum SignedMessageForm {
     HostPathExpires,
 }
 
-impl HmacKeyForm {
+impl TokenHmacKeyForm {
     /// Derives the HMAC key that this form makes of a secret.
     ///
     /// # Errors
     /// Where the secret isn't base64 of 16 bytes or more, whichever the form.
     pub fn derive_hmac_key(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let decoded = secret.decode_base64_key()?;
+        let decoded = secret.decode_base64_secret_key()?;
         Ok(match self {
             Self::Decoded => decoded,
             Self::Raw => Zeroizing::new(secret.expose_secret().as_bytes().to_vec()),
@@ -62,13 +62,13 @@ impl SignedMessageForm {
     }
 }
 
-impl TokenConstruction {
+impl UrlTokenConstruction {
     /// Returns every construction, the default first.
     #[must_use]
-    pub fn all_constructions() -> Vec<Self> {
+    pub fn list_token_constructions() -> Vec<Self> {
         use SignedMessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
         let mut all = Vec::new();
-        for key in [HmacKeyForm::Decoded, HmacKeyForm::Raw] {
+        for key in [TokenHmacKeyForm::Decoded, TokenHmacKeyForm::Raw] {
             for message in [PathExpires, ExpiresPath, KeyExpires, HostPathExpires] {
                 all.push(Self { key, message });
             }
@@ -77,11 +77,11 @@ impl TokenConstruction {
     }
 }
 
-impl std::fmt::Display for TokenConstruction {
+impl std::fmt::Display for UrlTokenConstruction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let key = match self.key {
-            HmacKeyForm::Decoded => "decoded",
-            HmacKeyForm::Raw => "raw",
+            TokenHmacKeyForm::Decoded => "decoded",
+            TokenHmacKeyForm::Raw => "raw",
         };
         let message = match self.message {
             SignedMessageForm::PathExpires => "path+expires",
@@ -93,16 +93,17 @@ impl std::fmt::Display for TokenConstruction {
     }
 }
 
-impl std::str::FromStr for TokenConstruction {
+impl std::str::FromStr for UrlTokenConstruction {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        Self::all_constructions()
+        Self::list_token_constructions()
             .into_iter()
             .find(|construction| construction.to_string() == text)
             .ok_or_else(|| {
-                let known: Vec<String> = Self::all_constructions().iter().map(ToString::to_string).collect();
-                Failure::usage_failure(
+                let known: Vec<String> =
+                    Self::list_token_constructions().iter().map(ToString::to_string).collect();
+                Failure::new_usage_failure(
                     format!("construction {text}"),
                     "it is none that is known",
                     format!("choose one of {}", known.join(", ")),
@@ -111,13 +112,13 @@ impl std::str::FromStr for TokenConstruction {
     }
 }
 
-impl From<TokenConstruction> for String {
-    fn from(construction: TokenConstruction) -> Self {
+impl From<UrlTokenConstruction> for String {
+    fn from(construction: UrlTokenConstruction) -> Self {
         construction.to_string()
     }
 }
 
-impl TryFrom<String> for TokenConstruction {
+impl TryFrom<String> for UrlTokenConstruction {
     type Error = Failure;
 
     fn try_from(text: String) -> Result<Self, Failure> {

@@ -12,15 +12,15 @@ use time::{
 };
 
 use super::{
-    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::SignedUrlToken, check_viewer_request,
-    path,
+    EdgeTokenRefusal, TokenMacAlgorithm, UrlTokenConstruction, ViewerRequest, check::SignedUrlToken,
+    check_viewer_request_token, path,
 };
 use crate::model::secret::Secret;
 
 /// Who made a URL, as far as its query string tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SigningScheme {
+pub enum UrlSigningScheme {
     /// `t=<expires>_<40 digits>`: packagecloud servers.
     PackagecloudSha1,
     /// `t=<expires>_<64 digits>`: `sign`, and other fronts.
@@ -38,7 +38,7 @@ pub enum SigningScheme {
     Unsigned,
 }
 
-impl SigningScheme {
+impl UrlSigningScheme {
     /// Describes it in words.
     #[must_use]
     pub fn describe_signing_scheme(self) -> &'static str {
@@ -64,7 +64,7 @@ impl SigningScheme {
 /// What a URL is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InspectedUrl {
-    pub scheme: SigningScheme,
+    pub scheme: UrlSigningScheme,
     /// Lower case, without a port; empty where only a path was given.
     pub host: String,
     /// The decoded path, or as it was sent where it doesn't decode.
@@ -74,20 +74,20 @@ pub struct InspectedUrl {
     /// Which of the given secrets signed it, the first is 0.
     pub key: Option<usize>,
     /// The construction that fits, whether or not it is the accepted one.
-    pub construction: Option<TokenConstruction>,
+    pub construction: Option<UrlTokenConstruction>,
     /// Whether there was a secret to hold it to.
     pub known: bool,
     /// Who signed it in AWS's schemes: a key pair's id, an access key's id.
     pub signer: Option<String>,
     /// Why the edge would refuse it, asked by GET; None: it would accept.
-    pub refusal: Option<EdgeRefusal>,
+    pub refusal: Option<EdgeTokenRefusal>,
     /// The clock against which that was judged.
     pub now: u64,
 }
 
 /// Explains a URL, or a path with its query string, without asking anybody. `accepted` is the edge's construction.
 #[must_use]
-pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConstruction) -> InspectedUrl {
+pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: UrlTokenConstruction) -> InspectedUrl {
     let url = url.trim();
     let url = url.split_once('#').map_or(url, |(before, _)| before);
     let (host, rest) = match url.split_once("://") {
@@ -104,13 +104,14 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
     let token = SignedUrlToken::parse_token_query(querystring).ok();
 
     // The accepted construction first: where two fit, it is that one.
-    let others = TokenConstruction::all_constructions().into_iter().filter(|other| *other != accepted);
+    let others =
+        UrlTokenConstruction::list_token_constructions().into_iter().filter(|other| *other != accepted);
     let fit = token.as_ref().zip(decoded.as_ref()).and_then(|(token, path)| {
         std::iter::once(accepted).chain(others).find_map(|construction| {
             (0..secrets.len()).find_map(|index| {
                 let key = construction.key.derive_hmac_key(&secrets[index]).ok()?;
                 token
-                    .find_signing_key(path, &host, &[key.as_slice()], construction)
+                    .find_token_signing_key(path, &host, &[key.as_slice()], construction)
                     .map(|_| (index, construction))
             })
         })
@@ -118,7 +119,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
     let keys: Vec<_> =
         secrets.iter().filter_map(|secret| accepted.key.derive_hmac_key(secret).ok()).collect();
     let request = ViewerRequest { uri, querystring, method: "GET", host: &host };
-    let refusal = check_viewer_request(&request, &keys, now, accepted).err();
+    let refusal = check_viewer_request_token(&request, &keys, now, accepted).err();
 
     InspectedUrl {
         scheme,
@@ -140,7 +141,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
 impl InspectedUrl {
     /// Returns the findings, a line each, as label and text.
     #[must_use]
-    pub fn render_url_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
+    pub fn render_url_findings(&self, accepted: UrlTokenConstruction) -> Vec<(&'static str, String)> {
         let mut lines = vec![("scheme", self.scheme.describe_signing_scheme().to_owned())];
         if !self.host.is_empty() {
             lines.push(("host", self.host.clone()));
@@ -177,7 +178,7 @@ impl InspectedUrl {
             "edge",
             match self.refusal {
                 None => "accepts it".to_owned(),
-                Some(EdgeRefusal::BadSignature) if !self.known => {
+                Some(EdgeTokenRefusal::BadSignature) if !self.known => {
                     "can't be told without the secret".to_owned()
                 }
                 Some(refusal) => {
@@ -188,29 +189,29 @@ impl InspectedUrl {
         lines
     }
 
-    fn explain_edge_refusal(&self, refusal: EdgeRefusal, accepted: TokenConstruction) -> String {
+    fn explain_edge_refusal(&self, refusal: EdgeTokenRefusal, accepted: UrlTokenConstruction) -> String {
         match (refusal, self.construction) {
-            (EdgeRefusal::BadMethod, _) => "only GET and HEAD are answered".to_owned(),
-            (EdgeRefusal::BadPath, _) => "the path has no single meaning, or is empty".to_owned(),
-            (EdgeRefusal::MissingToken, _) => {
+            (EdgeTokenRefusal::BadMethod, _) => "only GET and HEAD are answered".to_owned(),
+            (EdgeTokenRefusal::BadPath, _) => "the path has no single meaning, or is empty".to_owned(),
+            (EdgeTokenRefusal::MissingToken, _) => {
                 "there is no query string; ask packagecloud for the link".to_owned()
             }
-            (EdgeRefusal::MalformedToken, _) if !self.scheme.is_packagecloud_scheme() => {
+            (EdgeTokenRefusal::MalformedToken, _) if !self.scheme.is_packagecloud_scheme() => {
                 "it wants packagecloud's token and nothing else in the query string".to_owned()
             }
-            (EdgeRefusal::MalformedToken, _) => {
+            (EdgeTokenRefusal::MalformedToken, _) => {
                 "it must be t=<10 digits>_<40 or 64 hex digits> and nothing else".to_owned()
             }
-            (EdgeRefusal::BadSignature, Some(construction)) => {
+            (EdgeTokenRefusal::BadSignature, Some(construction)) => {
                 format!(
                     "it is signed as {construction}, and {accepted} is accepted; deploy the other with --construction {construction}"
                 )
             }
-            (EdgeRefusal::BadSignature, None) => {
+            (EdgeTokenRefusal::BadSignature, None) => {
                 "another secret, or another path, was signed; compare cloudfront_secret with the function's"
                     .to_owned()
             }
-            (EdgeRefusal::Expired, _) => {
+            (EdgeTokenRefusal::Expired, _) => {
                 "ask packagecloud for a new link; if it is new, compare the clocks".to_owned()
             }
         }
@@ -237,34 +238,34 @@ impl UrlQueryParameters {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    fn detect_signing_scheme(&self, querystring: &str) -> SigningScheme {
+    fn detect_signing_scheme(&self, querystring: &str) -> UrlSigningScheme {
         let has = |name| self.find_query_parameter(name).is_some();
         if let Ok(token) = SignedUrlToken::parse_token_query(querystring) {
-            match token.mac_algorithm() {
-                MacAlgorithm::Sha1 => SigningScheme::PackagecloudSha1,
-                MacAlgorithm::Sha256 => SigningScheme::PackagecloudSha256,
+            match token.token_mac_algorithm() {
+                TokenMacAlgorithm::Sha1 => UrlSigningScheme::PackagecloudSha1,
+                TokenMacAlgorithm::Sha256 => UrlSigningScheme::PackagecloudSha256,
             }
         } else if has("X-Amz-Signature") || has("X-Amz-Algorithm") {
-            SigningScheme::S3SigV4
+            UrlSigningScheme::S3SigV4
         } else if has("Key-Pair-Id") && has("Policy") {
-            SigningScheme::CloudFrontPolicy
+            UrlSigningScheme::CloudFrontPolicy
         } else if has("Key-Pair-Id") {
-            SigningScheme::CloudFrontCanned
+            UrlSigningScheme::CloudFrontCanned
         } else if has("AWSAccessKeyId") {
-            SigningScheme::S3SigV2
+            UrlSigningScheme::S3SigV2
         } else if has("t") {
-            SigningScheme::PackagecloudDamaged
+            UrlSigningScheme::PackagecloudDamaged
         } else {
-            SigningScheme::Unsigned
+            UrlSigningScheme::Unsigned
         }
     }
 
-    fn parse_url_expiry(&self, scheme: SigningScheme) -> Option<u64> {
+    fn parse_url_expiry(&self, scheme: UrlSigningScheme) -> Option<u64> {
         match scheme {
-            SigningScheme::CloudFrontCanned | SigningScheme::S3SigV2 => {
+            UrlSigningScheme::CloudFrontCanned | UrlSigningScheme::S3SigV2 => {
                 self.find_query_parameter("Expires")?.parse().ok()
             }
-            SigningScheme::CloudFrontPolicy => {
+            UrlSigningScheme::CloudFrontPolicy => {
                 // CloudFront's own spelling of base64.
                 let policy = self
                     .find_query_parameter("Policy")?
@@ -275,7 +276,7 @@ impl UrlQueryParameters {
                     serde_json::from_slice(&STANDARD.decode(policy).ok()?).ok()?;
                 policy.pointer("/Statement/0/Condition/DateLessThan/AWS:EpochTime")?.as_u64()
             }
-            SigningScheme::S3SigV4 => {
+            UrlSigningScheme::S3SigV4 => {
                 const AMZ_DATE_FORMAT: &[BorrowedFormatItem<'_>] =
                     format_description!("[year][month][day]T[hour][minute][second]Z");
                 let made =
@@ -288,13 +289,13 @@ impl UrlQueryParameters {
         }
     }
 
-    fn describe_url_signer(&self, scheme: SigningScheme) -> Option<String> {
+    fn describe_url_signer(&self, scheme: UrlSigningScheme) -> Option<String> {
         let (what, value) = match scheme {
-            SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy => {
+            UrlSigningScheme::CloudFrontCanned | UrlSigningScheme::CloudFrontPolicy => {
                 ("key pair", self.find_query_parameter("Key-Pair-Id")?)
             }
-            SigningScheme::S3SigV2 => ("access key", self.find_query_parameter("AWSAccessKeyId")?),
-            SigningScheme::S3SigV4 => {
+            UrlSigningScheme::S3SigV2 => ("access key", self.find_query_parameter("AWSAccessKeyId")?),
+            UrlSigningScheme::S3SigV4 => {
                 ("access key", self.find_query_parameter("X-Amz-Credential")?.split('/').next()?)
             }
             _ => return None,

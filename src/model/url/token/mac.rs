@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// Which hash; the digits of a token say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MacAlgorithm {
+pub enum TokenMacAlgorithm {
     /// What packagecloud servers emit: 40 digits.
     Sha1,
     /// What `sign` and other fronts use: 64 digits.
@@ -16,13 +16,15 @@ pub enum MacAlgorithm {
     Sha256,
 }
 
-impl MacAlgorithm {
+impl TokenMacAlgorithm {
     /// Computes the MAC of `message`.
     pub(super) fn compute_mac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha1 => new_hmac::<Hmac<Sha1>>(key).chain_update(message).finalize().into_bytes().to_vec(),
+            Self::Sha1 => {
+                new_hmac_from_key::<Hmac<Sha1>>(key).chain_update(message).finalize().into_bytes().to_vec()
+            }
             Self::Sha256 => {
-                new_hmac::<Hmac<Sha256>>(key).chain_update(message).finalize().into_bytes().to_vec()
+                new_hmac_from_key::<Hmac<Sha256>>(key).chain_update(message).finalize().into_bytes().to_vec()
             }
         }
     }
@@ -30,21 +32,25 @@ impl MacAlgorithm {
     /// Returns whether `mac` is that of `message`, in constant time.
     pub(super) fn verify_mac(self, key: &[u8], message: &[u8], mac: &[u8]) -> bool {
         match self {
-            Self::Sha1 => new_hmac::<Hmac<Sha1>>(key).chain_update(message).verify_slice(mac).is_ok(),
-            Self::Sha256 => new_hmac::<Hmac<Sha256>>(key).chain_update(message).verify_slice(mac).is_ok(),
+            Self::Sha1 => {
+                new_hmac_from_key::<Hmac<Sha1>>(key).chain_update(message).verify_slice(mac).is_ok()
+            }
+            Self::Sha256 => {
+                new_hmac_from_key::<Hmac<Sha256>>(key).chain_update(message).verify_slice(mac).is_ok()
+            }
         }
     }
 }
 
-fn new_hmac<M: KeyInit>(key: &[u8]) -> M {
+fn new_hmac_from_key<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 /// Returns by what a secret is known without being shown: the first 32 hex digits of an HMAC under its decoded bytes.
 #[must_use]
-pub fn secret_fingerprint(decoded: &[u8]) -> String {
+pub fn compute_secret_fingerprint(decoded: &[u8]) -> String {
     let mut digits =
-        hex::encode(MacAlgorithm::Sha256.compute_mac(decoded, b"packagecloud-cloudfront fingerprint"));
+        hex::encode(TokenMacAlgorithm::Sha256.compute_mac(decoded, b"packagecloud-cloudfront fingerprint"));
     digits.truncate(32);
     digits
 }
@@ -57,7 +63,7 @@ mod tests {
     fn a_fingerprint_is_what_openssl_says() {
         // printf 'packagecloud-cloudfront fingerprint' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
         assert_eq!(
-            secret_fingerprint(b"0123456789abcdef0123456789abcdef"),
+            compute_secret_fingerprint(b"0123456789abcdef0123456789abcdef"),
             "582298402f35582c2613912261fc6e2e"
         );
     }
@@ -67,12 +73,12 @@ mod tests {
         // RFC 2202 and RFC 4231, test case 2.
         let message = b"what do ya want for nothing?";
         assert_eq!(
-            hex::encode(MacAlgorithm::Sha1.compute_mac(b"Jefe", message)),
+            hex::encode(TokenMacAlgorithm::Sha1.compute_mac(b"Jefe", message)),
             "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
         );
         let sha256 = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(hex::encode(MacAlgorithm::Sha256.compute_mac(b"Jefe", message)), sha256);
-        assert!(MacAlgorithm::Sha256.verify_mac(b"Jefe", message, &hex::decode(sha256).unwrap()));
-        assert!(!MacAlgorithm::Sha1.verify_mac(b"Jefe", message, &[0; 20]));
+        assert_eq!(hex::encode(TokenMacAlgorithm::Sha256.compute_mac(b"Jefe", message)), sha256);
+        assert!(TokenMacAlgorithm::Sha256.verify_mac(b"Jefe", message, &hex::decode(sha256).unwrap()));
+        assert!(!TokenMacAlgorithm::Sha1.verify_mac(b"Jefe", message, &[0; 20]));
     }
 }

@@ -8,22 +8,22 @@ mod inspect;
 mod mac;
 mod path;
 
-pub use check::{EdgeRefusal, ViewerRequest, check_viewer_request};
-pub use construction::{HmacKeyForm, SignedMessageForm, TokenConstruction};
-pub use inspect::{InspectedUrl, SigningScheme, inspect_url};
-pub use mac::{MacAlgorithm, secret_fingerprint};
+pub use check::{EdgeTokenRefusal, ViewerRequest, check_viewer_request_token};
+pub use construction::{SignedMessageForm, TokenHmacKeyForm, UrlTokenConstruction};
+pub use inspect::{InspectedUrl, UrlSigningScheme, inspect_url};
+pub use mac::{TokenMacAlgorithm, compute_secret_fingerprint};
 pub use path::encode_canonical_path;
 
 /// Signs a token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
 ///
-/// `key` is what [`HmacKeyForm::derive_hmac_key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
+/// `key` is what [`TokenHmacKeyForm::derive_hmac_key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
 #[must_use]
 pub fn sign_url_token(
     key: &[u8],
     object: &str,
     expires: u64,
-    mac: MacAlgorithm,
-    construction: TokenConstruction,
+    mac: TokenMacAlgorithm,
+    construction: UrlTokenConstruction,
     host: &str,
 ) -> String {
     let expires = format!("{expires:010}");
@@ -37,12 +37,12 @@ pub fn sign_url_token(
 
 /// Signs a URL and returns the whole signed URL; `domain` is the packages domain.
 #[must_use]
-pub fn sign_url(
+pub fn sign_packages_url(
     key: &[u8],
     object: &str,
     expires: u64,
-    mac: MacAlgorithm,
-    construction: TokenConstruction,
+    mac: TokenMacAlgorithm,
+    construction: UrlTokenConstruction,
     domain: &str,
 ) -> String {
     let token = sign_url_token(key, object, expires, mac, construction, domain);

@@ -27,11 +27,11 @@ fn every_vector_is_judged_as_it_says() {
             .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
             .collect();
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
-        let judged = match check_viewer_request(&request, &keys, case["now"].as_u64().unwrap(), construction)
-        {
-            Ok(uri) => serde_json::json!({ "ok": true, "uri": uri }),
-            Err(refusal) => serde_json::json!({ "ok": false, "reason": refusal }),
-        };
+        let judged =
+            match check_viewer_request_token(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+                Ok(uri) => serde_json::json!({ "ok": true, "uri": uri }),
+                Err(refusal) => serde_json::json!({ "ok": false, "reason": refusal }),
+            };
         assert_eq!(judged, case["expect"], "{}", case["name"]);
     }
 }
@@ -43,7 +43,7 @@ fn what_is_accepted_is_what_is_signed() {
         let text = |name: &str| case["request"][name].as_str().unwrap();
         let path = path::decode_uri_path(text("uri")).unwrap();
         let token = text("querystring").strip_prefix("t=").unwrap().to_lowercase();
-        let mac = if token.len() == 51 { MacAlgorithm::Sha1 } else { MacAlgorithm::Sha256 };
+        let mac = if token.len() == 51 { TokenMacAlgorithm::Sha1 } else { TokenMacAlgorithm::Sha256 };
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
         let expires = token[..10].parse().unwrap();
         let fits = case["keys"].as_array().unwrap().iter().any(|key| {
@@ -58,13 +58,13 @@ fn what_is_accepted_is_what_is_signed() {
 
 #[test]
 fn a_signed_url_is_accepted_when_taken_apart_again() {
-    let key = Secret::from_random_bytes(&[7; 16]).decode_base64_key().unwrap();
-    for construction in TokenConstruction::all_constructions() {
-        let url = sign_url(
+    let key = Secret::generate_cloudfront_secret(&[7; 16]).decode_base64_secret_key().unwrap();
+    for construction in UrlTokenConstruction::list_token_constructions() {
+        let url = sign_packages_url(
             &key,
             "7/8/é +~.deb",
             NOW_UNIX_SECONDS,
-            MacAlgorithm::Sha256,
+            TokenMacAlgorithm::Sha256,
             construction,
             "d1.cloudfront.net",
         );
@@ -73,7 +73,7 @@ fn a_signed_url_is_accepted_when_taken_apart_again() {
         assert_eq!(uri, "/7/8/%C3%A9%20%2B~.deb");
         let request = ViewerRequest { uri, querystring, method: "HEAD", host: "d1.cloudfront.net" };
         assert_eq!(
-            check_viewer_request(&request, &[&key], NOW_UNIX_SECONDS, construction).as_deref(),
+            check_viewer_request_token(&request, &[&key], NOW_UNIX_SECONDS, construction).as_deref(),
             Ok(uri)
         );
     }
@@ -86,14 +86,14 @@ fn a_url_of_every_scheme_is_named() {
     let policy = "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiKiIsIkNvbmRpdGlvbiI6eyJEYXRlTGVzc1RoYW4iOnsiQVdTOkVwb2NoVGltZSI6MTYxODQwOTc2MX19fV19";
     let sha1 = "t=1618409761_1fabb6aff7e359fe6a16219c85a8c685a9236b21";
     let table = [
-        (sha1.to_owned(), SigningScheme::PackagecloudSha1, None),
-        (format!("{sha1}{}", "0".repeat(24)), SigningScheme::PackagecloudSha256, None),
-        ("Expires=1618409761&Signature=AB~CD&Key-Pair-Id=K2JC".to_owned(), SigningScheme::CloudFrontCanned, Some("key pair K2JC")),
-        (format!("Policy={policy}&Signature=AB&Key-Pair-Id=K2JC"), SigningScheme::CloudFrontPolicy, Some("key pair K2JC")),
-        ("AWSAccessKeyId=AKIA&Signature=A%2B&Expires=1618409761".to_owned(), SigningScheme::S3SigV2, Some("access key AKIA")),
+        (sha1.to_owned(), UrlSigningScheme::PackagecloudSha1, None),
+        (format!("{sha1}{}", "0".repeat(24)), UrlSigningScheme::PackagecloudSha256, None),
+        ("Expires=1618409761&Signature=AB~CD&Key-Pair-Id=K2JC".to_owned(), UrlSigningScheme::CloudFrontCanned, Some("key pair K2JC")),
+        (format!("Policy={policy}&Signature=AB&Key-Pair-Id=K2JC"), UrlSigningScheme::CloudFrontPolicy, Some("key pair K2JC")),
+        ("AWSAccessKeyId=AKIA&Signature=A%2B&Expires=1618409761".to_owned(), UrlSigningScheme::S3SigV2, Some("access key AKIA")),
         (
             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20210414%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20210414T141101Z&X-Amz-Expires=300&X-Amz-SignedHeaders=host&X-Amz-Signature=00".to_owned(),
-            SigningScheme::S3SigV4,
+            UrlSigningScheme::S3SigV4,
             Some("access key AKIA"),
         ),
     ];
@@ -102,7 +102,7 @@ fn a_url_of_every_scheme_is_named() {
             &format!("{base}?{querystring}"),
             &[],
             NOW_UNIX_SECONDS,
-            TokenConstruction::default(),
+            UrlTokenConstruction::default(),
         );
         assert_eq!(
             (found.scheme, found.expires, found.signer.as_deref()),
@@ -116,35 +116,39 @@ fn a_url_of_every_scheme_is_named() {
         assert!(found.refusal.is_some());
     }
     for (url, scheme, refusal) in [
-        (base.to_owned(), SigningScheme::Unsigned, EdgeRefusal::MissingToken),
-        (format!("{base}?t=1_2"), SigningScheme::PackagecloudDamaged, EdgeRefusal::MalformedToken),
-        (format!("{base}?x=1"), SigningScheme::Unsigned, EdgeRefusal::MalformedToken),
-        ("https://d111111abcdef8.cloudfront.net".to_owned(), SigningScheme::Unsigned, EdgeRefusal::BadPath),
-        ("not a link".to_owned(), SigningScheme::Unsigned, EdgeRefusal::BadPath),
+        (base.to_owned(), UrlSigningScheme::Unsigned, EdgeTokenRefusal::MissingToken),
+        (format!("{base}?t=1_2"), UrlSigningScheme::PackagecloudDamaged, EdgeTokenRefusal::MalformedToken),
+        (format!("{base}?x=1"), UrlSigningScheme::Unsigned, EdgeTokenRefusal::MalformedToken),
+        (
+            "https://d111111abcdef8.cloudfront.net".to_owned(),
+            UrlSigningScheme::Unsigned,
+            EdgeTokenRefusal::BadPath,
+        ),
+        ("not a link".to_owned(), UrlSigningScheme::Unsigned, EdgeTokenRefusal::BadPath),
     ] {
-        let found = inspect_url(&url, &[], NOW_UNIX_SECONDS, TokenConstruction::default());
+        let found = inspect_url(&url, &[], NOW_UNIX_SECONDS, UrlTokenConstruction::default());
         assert_eq!((found.scheme, found.refusal), (scheme, Some(refusal)), "{url}");
     }
 }
 
 #[test]
 fn inspecting_finds_the_secret_and_the_construction_that_fit() {
-    let secrets: Vec<Secret> = (0..3).map(|byte| Secret::from_random_bytes(&[byte; 16])).collect();
-    let accepted = TokenConstruction::default();
-    for construction in TokenConstruction::all_constructions() {
+    let secrets: Vec<Secret> = (0..3).map(|byte| Secret::generate_cloudfront_secret(&[byte; 16])).collect();
+    let accepted = UrlTokenConstruction::default();
+    for construction in UrlTokenConstruction::list_token_constructions() {
         for (index, secret) in secrets.iter().enumerate() {
             let key = construction.key.derive_hmac_key(secret).unwrap();
-            let url = sign_url(
+            let url = sign_packages_url(
                 &key,
                 OBJECT_KEY,
                 NOW_UNIX_SECONDS + 300,
-                MacAlgorithm::Sha1,
+                TokenMacAlgorithm::Sha1,
                 construction,
                 "d1.cloudfront.net",
             );
             let found = inspect_url(&format!(" {url}\n"), &secrets, NOW_UNIX_SECONDS, accepted);
             assert_eq!((found.key, found.construction), (Some(index), Some(construction)));
-            let refusal = (construction != accepted).then_some(EdgeRefusal::BadSignature);
+            let refusal = (construction != accepted).then_some(EdgeTokenRefusal::BadSignature);
             assert_eq!(found.refusal, refusal, "{construction}");
             let said = found
                 .render_url_findings(accepted)
@@ -157,13 +161,19 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
             assert!(said.contains("(in 5 min)"), "{said}");
         }
     }
-    let key = secrets[0].decode_base64_key().unwrap();
-    let url =
-        sign_url(&key, OBJECT_KEY, NOW_UNIX_SECONDS, MacAlgorithm::Sha256, accepted, "d1.cloudfront.net");
+    let key = secrets[0].decode_base64_secret_key().unwrap();
+    let url = sign_packages_url(
+        &key,
+        OBJECT_KEY,
+        NOW_UNIX_SECONDS,
+        TokenMacAlgorithm::Sha256,
+        accepted,
+        "d1.cloudfront.net",
+    );
     let found = inspect_url(&url, &secrets, NOW_UNIX_SECONDS + 90, accepted);
     assert_eq!(
         (found.refusal, found.key),
-        (Some(EdgeRefusal::Expired), Some(0)),
+        (Some(EdgeTokenRefusal::Expired), Some(0)),
         "who signed it is told all the same"
     );
     assert!(found.render_url_findings(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sandbox::{
     SandboxState,
-    control_plane::{ACCOUNT_ID, REGION, SandboxAwsError, sandbox_role_arn},
+    control_plane::{ACCOUNT_ID, REGION, SandboxAwsError, format_sandbox_role_arn},
 };
 
 /// Who signed a request.
@@ -24,28 +24,31 @@ pub struct SignedCaller {
 
 impl SignedCaller {
     /// Returns the ARN that policies know him by.
-    pub fn principal_arn(&self) -> String {
+    pub fn build_caller_principal_arn(&self) -> String {
         match &self.identity {
             SandboxIamIdentity::User(_) => self.arn.clone(),
-            SandboxIamIdentity::Role(name) => sandbox_role_arn(name),
+            SandboxIamIdentity::Role(name) => format_sandbox_role_arn(name),
         }
     }
 
     /// Returns him as resource policies may name him.
-    pub fn to_principal(&self) -> PolicyPrincipal {
-        PolicyPrincipal::for_account_identity(&self.principal_arn(), &[&self.arn, &self.id])
+    pub fn caller_to_policy_principal(&self) -> PolicyPrincipal {
+        PolicyPrincipal::new_account_identity_principal(
+            &self.build_caller_principal_arn(),
+            &[&self.arn, &self.id],
+        )
     }
 
     /// Returns what every request of his carries for conditions.
-    pub fn caller_condition_context(&self) -> PolicyConditionContext {
+    pub fn build_caller_condition_context(&self) -> PolicyConditionContext {
         let context = PolicyConditionContext::default()
-            .with_condition_key("aws:PrincipalArn", self.principal_arn())
-            .with_condition_key("aws:PrincipalAccount", ACCOUNT_ID)
-            .with_condition_key("aws:RequestedRegion", REGION)
-            .with_condition_key("aws:SecureTransport", "true")
-            .with_condition_key("aws:userid", &self.id);
+            .add_condition_key_value("aws:PrincipalArn", self.build_caller_principal_arn())
+            .add_condition_key_value("aws:PrincipalAccount", ACCOUNT_ID)
+            .add_condition_key_value("aws:RequestedRegion", REGION)
+            .add_condition_key_value("aws:SecureTransport", "true")
+            .add_condition_key_value("aws:userid", &self.id);
         match &self.identity {
-            SandboxIamIdentity::User(name) => context.with_condition_key("aws:username", name),
+            SandboxIamIdentity::User(name) => context.add_condition_key_value("aws:username", name),
             SandboxIamIdentity::Role(_) => context,
         }
     }
@@ -87,12 +90,14 @@ impl SignedCaller {
         let by = weighed.denied_by;
         match weighed.decision {
             PolicyDecision::Allow | PolicyDecision::Delegated => Ok(()),
-            PolicyDecision::ExplicitDeny => {
-                Err(self.access_denial_message(action, resource, &format!("with an explicit deny in {by}")))
-            }
+            PolicyDecision::ExplicitDeny => Err(self.format_access_denial_message(
+                action,
+                resource,
+                &format!("with an explicit deny in {by}"),
+            )),
             PolicyDecision::ImplicitDeny => {
                 let kind = by.split_once(' ').map_or(by, |(_, kind)| kind);
-                Err(self.access_denial_message(
+                Err(self.format_access_denial_message(
                     action,
                     resource,
                     &format!("because no {kind} allows the {action} action"),
@@ -102,7 +107,7 @@ impl SignedCaller {
     }
 
     /// Writes AWS's message that he may not, and `why`.
-    pub fn access_denial_message(&self, action: &str, resource: &str, why: &str) -> String {
+    pub fn format_access_denial_message(&self, action: &str, resource: &str, why: &str) -> String {
         format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", self.arn)
     }
 }
@@ -114,8 +119,8 @@ pub fn add_request_tags<'a>(
 ) -> PolicyConditionContext {
     tags.into_iter().fold(context, |context, (key, value)| {
         context
-            .with_condition_key(&format!("aws:RequestTag/{key}"), value)
-            .with_condition_key("aws:TagKeys", key)
+            .add_condition_key_value(&format!("aws:RequestTag/{key}"), value)
+            .add_condition_key_value("aws:TagKeys", key)
     })
 }
 
@@ -123,7 +128,7 @@ pub fn add_request_tags<'a>(
 ///
 /// # Errors
 /// Refuses what came round the router.
-pub fn request_signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, SandboxAwsError> {
+pub fn get_request_signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, SandboxAwsError> {
     request.extensions().get::<SignedCaller>().cloned().ok_or_else(|| {
         SandboxAwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     })

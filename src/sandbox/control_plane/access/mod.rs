@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ACCOUNT_ID;
 
-pub use caller::{SignedCaller, add_request_tags, request_signed_caller};
+pub use caller::{SignedCaller, add_request_tags, get_request_signed_caller};
 pub use identity::{SandboxIamIdentity, list_identity_policies};
 pub use limits::{PolicyEvaluation, evaluate_policies_with_limits};
 
@@ -31,14 +31,14 @@ pub struct PolicyPrincipal {
 
 impl PolicyPrincipal {
     /// Makes a user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
-    pub fn for_account_identity(arn: &str, others: &[&str]) -> Self {
+    pub fn new_account_identity_principal(arn: &str, others: &[&str]) -> Self {
         let mut aws = vec![arn.to_owned()];
         aws.extend(others.iter().map(|other| (*other).to_owned()));
         Self { aws, account: Some(ACCOUNT_ID.to_owned()), ..Self::default() }
     }
 
     /// Makes an origin access identity, by id and canonical user id.
-    pub fn for_origin_access_identity(id: &str, canonical: &str) -> Self {
+    pub fn new_origin_access_identity_principal(id: &str, canonical: &str) -> Self {
         Self {
             aws: vec![format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")],
             canonical: vec![canonical.to_owned()],
@@ -47,7 +47,7 @@ impl PolicyPrincipal {
     }
 
     /// Makes a service of AWS, by its name: `cloudfront.amazonaws.com`.
-    pub fn for_service(name: &str) -> Self {
+    pub fn new_aws_service_principal(name: &str) -> Self {
         Self { service: vec![name.to_owned()], ..Self::default() }
     }
 }
@@ -59,12 +59,12 @@ pub struct PolicyConditionContext(BTreeMap<String, Vec<String>>);
 impl PolicyConditionContext {
     /// Adds a value to a condition key.
     #[must_use]
-    pub fn with_condition_key(mut self, key: &str, value: impl Into<String>) -> Self {
+    pub fn add_condition_key_value(mut self, key: &str, value: impl Into<String>) -> Self {
         self.0.entry(key.to_lowercase()).or_default().push(value.into());
         self
     }
 
-    fn condition_values(&self, key: &str) -> Option<&[String]> {
+    fn find_condition_key_values(&self, key: &str) -> Option<&[String]> {
         self.0.get(&key.to_lowercase()).map(Vec::as_slice)
     }
 }
@@ -91,11 +91,11 @@ pub fn evaluate_policy_document(
     context: &PolicyConditionContext,
 ) -> PolicyDecision {
     let mut decision = PolicyDecision::ImplicitDeny;
-    for statement in policy_statements(document) {
+    for statement in iterate_policy_statements(document) {
         let whom = match_statement_principal(statement, principal);
         if whom == PrincipalMatch::No
             || !statement_applies_to_request(statement, action, resource)
-            || !are_conditions_met(statement, context)
+            || !are_statement_conditions_met(statement, context)
         {
             continue;
         }
@@ -141,12 +141,12 @@ pub fn find_missing_context_keys(
     let mut missing = BTreeSet::new();
     for statement in documents
         .iter()
-        .flat_map(policy_statements)
+        .flat_map(iterate_policy_statements)
         .filter(|statement| statement_applies_to_request(statement, action, resource))
     {
         for (_, keys) in statement["Condition"].as_object().into_iter().flatten() {
             for key in keys.as_object().into_iter().flat_map(serde_json::Map::keys) {
-                if context.condition_values(key).is_none() {
+                if context.find_condition_key_values(key).is_none() {
                     missing.insert(key.clone());
                 }
             }
@@ -158,7 +158,7 @@ pub fn find_missing_context_keys(
 /// Lists every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
 pub fn list_policy_principals(document: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for statement in policy_statements(document) {
+    for statement in iterate_policy_statements(document) {
         for element in [&statement["Principal"], &statement["NotPrincipal"]] {
             match element {
                 Value::String(all) => found.push(("AWS".to_owned(), all.clone())),
@@ -179,7 +179,7 @@ pub fn list_policy_principals(document: &Value) -> Vec<(String, String)> {
 }
 
 /// Returns a document's statements, one or many.
-pub fn policy_statements(document: &Value) -> impl Iterator<Item = &Value> {
+pub fn iterate_policy_statements(document: &Value) -> impl Iterator<Item = &Value> {
     match &document["Statement"] {
         Value::Array(many) => many.as_slice(),
         one @ Value::Object(_) => std::slice::from_ref(one),
@@ -267,23 +267,29 @@ fn statement_applies_to_request(statement: &Value, action: &str, resource: &str)
     acts && on
 }
 
-fn are_conditions_met(statement: &Value, context: &PolicyConditionContext) -> bool {
+fn are_statement_conditions_met(statement: &Value, context: &PolicyConditionContext) -> bool {
     let Some(operators) = statement["Condition"].as_object() else { return true };
     operators.iter().all(|(operator, keys)| {
         keys.as_object().is_some_and(|keys| {
-            keys.iter()
-                .all(|(key, wanted)| is_condition_met(operator, key, &collect_json_strings(wanted), context))
+            keys.iter().all(|(key, wanted)| {
+                is_policy_condition_met(operator, key, &collect_json_strings(wanted), context)
+            })
         })
     })
 }
 
-fn is_condition_met(operator: &str, key: &str, wanted: &[&str], context: &PolicyConditionContext) -> bool {
+fn is_policy_condition_met(
+    operator: &str,
+    key: &str,
+    wanted: &[&str],
+    context: &PolicyConditionContext,
+) -> bool {
     let (all, operator) = match operator.split_once(':') {
         Some(("ForAllValues", rest)) => (Some(true), rest),
         Some(("ForAnyValue", rest)) => (Some(false), rest),
         _ => (None, operator),
     };
-    let values = context.condition_values(key);
+    let values = context.find_condition_key_values(key);
     if operator == "Null" {
         return wanted.iter().any(|flag| (*flag == "true") == values.is_none());
     }

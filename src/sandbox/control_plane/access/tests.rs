@@ -35,8 +35,8 @@ fn a_deny_wins_and_silence_denies() {
 
 #[test]
 fn a_principal_is_known_by_each_of_its_names() {
-    let identity = PolicyPrincipal::for_origin_access_identity("E1", "abc");
-    let role = PolicyPrincipal::for_account_identity("arn:aws:iam::999999999999:role/r", &[]);
+    let identity = PolicyPrincipal::new_origin_access_identity_principal("E1", "abc");
+    let role = PolicyPrincipal::new_account_identity_principal("arn:aws:iam::999999999999:role/r", &[]);
     let weigh = |named: Value, who: &PolicyPrincipal| {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
         evaluate_policy_document(
@@ -60,7 +60,7 @@ fn a_principal_is_known_by_each_of_its_names() {
     assert_eq!(
         weigh(
             json!({"Service": "cloudfront.amazonaws.com"}),
-            &PolicyPrincipal::for_service("cloudfront.amazonaws.com")
+            &PolicyPrincipal::new_aws_service_principal("cloudfront.amazonaws.com")
         ),
         PolicyDecision::Allow
     );
@@ -75,7 +75,7 @@ fn conditions_hold_only_on_what_is_there() {
         evaluate_policy_document(&document, None, "a:b", "r", context) == PolicyDecision::Allow
     };
     let none = PolicyConditionContext::default();
-    let one = PolicyConditionContext::default().with_condition_key("AWS:SourceArn", "arn:x");
+    let one = PolicyConditionContext::default().add_condition_key_value("AWS:SourceArn", "arn:x");
     assert!(weigh("StringEquals", json!("arn:x"), &one));
     assert!(!weigh("StringEquals", json!("arn:x"), &none));
     assert!(weigh("StringEqualsIfExists", json!("arn:x"), &none));

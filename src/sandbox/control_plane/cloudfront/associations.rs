@@ -4,8 +4,8 @@
 //! and a caller who may replicate it.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontApiCall, SandboxState, Service, XmlElement, access_denied, config, iam,
-    lambda,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxService, SandboxState, XmlElement,
+    build_access_denied_error, config, iam, lambda,
 };
 
 /// The most that a replica's code may be, viewer and origin triggered alike (aws-facts section 1).
@@ -18,7 +18,7 @@ const SERVICE_LINKED_ROLES: [(&str, &str); 2] = [
     ("logger.cloudfront.amazonaws.com", "AWSServiceRoleForCloudFrontLogger"),
 ];
 
-fn invalid_association_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_invalid_association_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "InvalidLambdaFunctionAssociation", message)
 }
 
@@ -27,7 +27,7 @@ pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
     let mut arns: Vec<String> = config::list_config_behaviors(config)
         .into_iter()
         .flat_map(|behavior| behavior.list_items_at_path("LambdaFunctionAssociations"))
-        .filter_map(|association| association.text_at_path("LambdaFunctionARN").map(ToOwned::to_owned))
+        .filter_map(|association| association.find_text_at_path("LambdaFunctionARN").map(ToOwned::to_owned))
         .collect();
     arns.sort();
     arns.dedup();
@@ -46,12 +46,12 @@ pub fn check_function_associations(
     for behavior in config::list_config_behaviors(config) {
         let mut events: Vec<&str> = Vec::new();
         for association in behavior.list_items_at_path("LambdaFunctionAssociations") {
-            let event = association.text_at_path("EventType").unwrap_or_default();
+            let event = association.find_text_at_path("EventType").unwrap_or_default();
             if !["viewer-request", "viewer-response", "origin-request", "origin-response"].contains(&event) {
-                return Err(invalid_association_error(format!("The event type {event} is not valid.")));
+                return Err(build_invalid_association_error(format!("The event type {event} is not valid.")));
             }
             if events.contains(&event) {
-                return Err(invalid_association_error(format!(
+                return Err(build_invalid_association_error(format!(
                     "Only one Lambda function can be associated with the event type {event}."
                 )));
             }
@@ -68,19 +68,23 @@ fn check_edge_function(
 ) -> Result<(), SandboxAwsError> {
     let region = arn.split(':').nth(3).unwrap_or_default();
     if region != crate::sandbox::control_plane::REGION {
-        return Err(invalid_association_error(format!(
+        return Err(build_invalid_association_error(format!(
             "The function must be in region 'us-east-1'. ARN: {arn}"
         )));
     }
     let numbered = arn.split(':').nth(7).is_some_and(|version| version.parse::<u64>().is_ok());
     if !numbered {
-        return Err(invalid_association_error(format!(
+        return Err(build_invalid_association_error(format!(
             "The function ARN must reference a specific function version. (The ARN must end with the version number.) ARN: {arn}"
         )));
     }
     for action in ["lambda:GetFunction", "lambda:EnableReplication*"] {
-        if ask.caller.authorize_caller(state, action, arn, &ask.caller.caller_condition_context()).is_err() {
-            return Err(invalid_association_error(if action == "lambda:GetFunction" {
+        if ask
+            .caller
+            .authorize_caller(state, action, arn, &ask.caller.build_caller_condition_context())
+            .is_err()
+        {
+            return Err(build_invalid_association_error(if action == "lambda:GetFunction" {
                 format!(
                     "Lambda@Edge cannot retrieve the specified Lambda function. Update the IAM policy to add permission: {action} for resource: {arn}"
                 )
@@ -92,17 +96,19 @@ fn check_edge_function(
         }
     }
     let version = lambda::find_function_version(&state.lambda, arn).ok_or_else(|| {
-        invalid_association_error(format!("The specified Lambda function does not exist. Function: {arn}"))
+        build_invalid_association_error(format!(
+            "The specified Lambda function does not exist. Function: {arn}"
+        ))
     })?;
-    if !version.is_version_active(ask.clock) {
-        return Err(invalid_association_error(format!(
+    if !version.is_function_version_active(ask.clock) {
+        return Err(build_invalid_association_error(format!(
             "The function must be in an Active state. The current state for function {arn} is Pending"
         )));
     }
     let function = &version.configuration;
     for service in ["lambda.amazonaws.com", "edgelambda.amazonaws.com"] {
         if !iam::can_service_assume_role(&state.iam, ask.clock, &function.role, service) {
-            return Err(invalid_association_error(format!(
+            return Err(build_invalid_association_error(format!(
                 "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: {}",
                 function.role
             )));
@@ -129,14 +135,14 @@ fn check_function_configuration(
         ),
     ];
     if let Some((_, why)) = forbidden.iter().find(|(has, _)| *has) {
-        return Err(invalid_association_error(format!("{why} Function: {arn}")));
+        return Err(build_invalid_association_error(format!("{why} Function: {arn}")));
     }
     for (what, has, most) in [
         ("code size", function.size, EDGE_CODE_MAX_BYTES),
         ("timeout", function.timeout, EDGE_TIMEOUT_MAX_SECONDS),
     ] {
         if has > most {
-            return Err(invalid_association_error(format!(
+            return Err(build_invalid_association_error(format!(
                 "The function {what} is larger than the maximum allowed size for functions that are triggered by a CloudFront event: {has} Max allowed: {most} Function: {arn}"
             )));
         }
@@ -162,14 +168,17 @@ pub fn ensure_edge_replication_roles(
             continue;
         }
         let role = iam::build_service_linked_role(service, name, ask.clock.now);
-        let context = ask.caller.caller_condition_context().with_condition_key("iam:AWSServiceName", service);
+        let context = ask
+            .caller
+            .build_caller_condition_context()
+            .add_condition_key_value("iam:AWSServiceName", service);
         ask.caller
             .authorize_caller(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
-            .map_err(|message| access_denied(Service::CloudFront, message))?;
+            .map_err(|message| build_access_denied_error(SandboxService::CloudFront, message))?;
         state.iam.roles.insert(name.to_owned(), role);
     }
     for arn in arns {
-        lambda::mark_version_replicated(&mut state.lambda, &arn);
+        lambda::mark_function_version_replicated(&mut state.lambda, &arn);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use super::{
     PropagationClock, SandboxAwsError, SandboxCloudFrontState, SandboxState, XmlElement,
-    invalid_argument_error, policies, quantities,
+    build_invalid_argument_error, policies, quantities,
 };
 use crate::sandbox::control_plane::acm;
 
@@ -41,18 +41,18 @@ pub fn check_distribution_config(
     quantities::check_xml_list_quantities(config)?;
     for field in ["CallerReference", "Origins", "DefaultCacheBehavior", "Enabled"] {
         if config.find_child(field).is_none() {
-            return Err(super::malformed_xml_error(format!("{field} is missing")));
+            return Err(super::build_malformed_xml_error(format!("{field} is missing")));
         }
     }
-    if config.text_at_path("CallerReference").is_none() {
-        return Err(invalid_argument_error("The parameter CallerReference is required."));
+    if config.find_text_at_path("CallerReference").is_none() {
+        return Err(build_invalid_argument_error("The parameter CallerReference is required."));
     }
-    if config.text_at_path("Comment").is_some_and(|comment| comment.chars().count() > 128) {
-        return Err(invalid_argument_error("The parameter Comment is too long."));
+    if config.find_text_at_path("Comment").is_some_and(|comment| comment.chars().count() > 128) {
+        return Err(build_invalid_argument_error("The parameter Comment is too long."));
     }
     check_distribution_aliases(world, clock, config, own_id)?;
     if config.list_items_at_path("Origins").is_empty() {
-        return Err(invalid_argument_error("Your request must contain at least one origin."));
+        return Err(build_invalid_argument_error("Your request must contain at least one origin."));
     }
     config
         .list_items_at_path("Origins")
@@ -72,8 +72,8 @@ fn check_distribution_aliases(
     let own: Vec<&str> =
         config.list_items_at_path("Aliases").iter().map(|alias| alias.text.as_str()).collect();
     let certificate = config
-        .text_at_path("ViewerCertificate/ACMCertificateArn")
-        .or(config.text_at_path("ViewerCertificate/IAMCertificateId"));
+        .find_text_at_path("ViewerCertificate/ACMCertificateArn")
+        .or(config.find_text_at_path("ViewerCertificate/IAMCertificateId"));
     if !own.is_empty() && certificate.is_none() {
         return Err(SandboxAwsError::new(
             400,
@@ -81,8 +81,8 @@ fn check_distribution_aliases(
             "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
         ));
     }
-    if let Some(arn) = config.text_at_path("ViewerCertificate/ACMCertificateArn")
-        && let Some(why) = acm::find_certificate_rejection(&world.acm, clock, arn, &own)
+    if let Some(arn) = config.find_text_at_path("ViewerCertificate/ACMCertificateArn")
+        && let Some(why) = acm::explain_certificate_rejection(&world.acm, clock, arn, &own)
     {
         return Err(SandboxAwsError::new(400, "InvalidViewerCertificate", why));
     }
@@ -109,8 +109,8 @@ fn check_distribution_origin(
             "The specified origin server does not exist or is not valid: it needs S3OriginConfig or CustomOriginConfig.",
         ));
     }
-    let identity = origin.text_at_path("S3OriginConfig/OriginAccessIdentity");
-    let control = origin.text_at_path("OriginAccessControlId");
+    let identity = origin.find_text_at_path("S3OriginConfig/OriginAccessIdentity");
+    let control = origin.find_text_at_path("OriginAccessControlId");
     if identity.is_some() && control.is_some() {
         return Err(SandboxAwsError::new(
             400,
@@ -145,25 +145,25 @@ fn check_cache_behavior(
     config: &XmlElement,
     behavior: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
-    let target = behavior.text_at_path("TargetOriginId");
-    if !config.list_items_at_path("Origins").iter().any(|origin| origin.text_at_path("Id") == target) {
+    let target = behavior.find_text_at_path("TargetOriginId");
+    if !config.list_items_at_path("Origins").iter().any(|origin| origin.find_text_at_path("Id") == target) {
         return Err(SandboxAwsError::new(
             404,
             "NoSuchOrigin",
             "One or more of your origins or origin groups do not exist.",
         ));
     }
-    let viewer = behavior.text_at_path("ViewerProtocolPolicy").unwrap_or_default();
+    let viewer = behavior.find_text_at_path("ViewerProtocolPolicy").unwrap_or_default();
     if !["allow-all", "https-only", "redirect-to-https"].contains(&viewer) {
-        return Err(invalid_argument_error("The parameter ViewerProtocolPolicy is not valid."));
+        return Err(build_invalid_argument_error("The parameter ViewerProtocolPolicy is not valid."));
     }
-    match (behavior.text_at_path("CachePolicyId"), behavior.find_child("ForwardedValues")) {
-        (Some(_), Some(_)) => Err(invalid_argument_error(
+    match (behavior.find_text_at_path("CachePolicyId"), behavior.find_child("ForwardedValues")) {
+        (Some(_), Some(_)) => Err(build_invalid_argument_error(
             "The parameter ForwardedValues cannot be used when a cache policy is associated to the cache behavior.",
         )),
-        (None, None) => Err(invalid_argument_error("The parameter ForwardedValues is required.")),
+        (None, None) => Err(build_invalid_argument_error("The parameter ForwardedValues is required.")),
         (Some(id), None) if policies::find_stored_cache_policy(state, id).is_none() => {
-            Err(policies::no_such_cache_policy_error())
+            Err(policies::build_unknown_cache_policy_error())
         }
         _ => Ok(()),
     }
@@ -171,9 +171,11 @@ fn check_cache_behavior(
 
 /// Fills in what AWS fills in.
 pub fn fill_distribution_defaults(config: &mut XmlElement) {
-    let none = |name: &str| XmlElement::new(name).with_child(XmlElement::leaf_element("Quantity", "0"));
+    let none = |name: &str| {
+        XmlElement::new(name).append_child_element(XmlElement::new_text_element("Quantity", "0"))
+    };
     for name in ["Aliases", "OriginGroups", "CacheBehaviors", "CustomErrorResponses"] {
-        config.ensure_child(none(name));
+        config.add_child_if_missing(none(name));
     }
     for (name, text) in [
         ("DefaultRootObject", ""),
@@ -185,42 +187,42 @@ pub fn fill_distribution_defaults(config: &mut XmlElement) {
         ("ContinuousDeploymentPolicyId", ""),
         ("Staging", "false"),
     ] {
-        config.ensure_child(XmlElement::leaf_element(name, text));
+        config.add_child_if_missing(XmlElement::new_text_element(name, text));
     }
-    let log = ["Bucket", "Prefix"].map(|name| XmlElement::leaf_element(name, ""));
+    let log = ["Bucket", "Prefix"].map(|name| XmlElement::new_text_element(name, ""));
     let mut logging = XmlElement::new("Logging")
-        .with_child(XmlElement::leaf_element("Enabled", "false"))
-        .with_child(XmlElement::leaf_element("IncludeCookies", "false"));
+        .append_child_element(XmlElement::new_text_element("Enabled", "false"))
+        .append_child_element(XmlElement::new_text_element("IncludeCookies", "false"));
     logging.children.extend(log);
-    config.ensure_child(logging);
+    config.add_child_if_missing(logging);
     let open = XmlElement::new("GeoRestriction")
-        .with_child(XmlElement::leaf_element("RestrictionType", "none"))
-        .with_child(XmlElement::leaf_element("Quantity", "0"));
-    config.ensure_child(XmlElement::new("Restrictions").with_child(open));
-    config.ensure_child(
+        .append_child_element(XmlElement::new_text_element("RestrictionType", "none"))
+        .append_child_element(XmlElement::new_text_element("Quantity", "0"));
+    config.add_child_if_missing(XmlElement::new("Restrictions").append_child_element(open));
+    config.add_child_if_missing(
         XmlElement::new("ViewerCertificate")
-            .with_child(XmlElement::leaf_element("CloudFrontDefaultCertificate", "true")),
+            .append_child_element(XmlElement::new_text_element("CloudFrontDefaultCertificate", "true")),
     );
     if let Some(certificate) = config.find_child_mut("ViewerCertificate")
         && certificate.is_true_at_path("CloudFrontDefaultCertificate")
     {
         // With the default certificate the floor is TLSv1, whatever is asked for.
-        certificate.set_child(XmlElement::leaf_element("SSLSupportMethod", "vip"));
-        certificate.set_child(XmlElement::leaf_element("MinimumProtocolVersion", "TLSv1"));
-        certificate.set_child(XmlElement::leaf_element("CertificateSource", "cloudfront"));
+        certificate.set_child(XmlElement::new_text_element("SSLSupportMethod", "vip"));
+        certificate.set_child(XmlElement::new_text_element("MinimumProtocolVersion", "TLSv1"));
+        certificate.set_child(XmlElement::new_text_element("CertificateSource", "cloudfront"));
     }
-    for origin in xml_list_items_mut(config, "Origins") {
-        fill_origin_defaults(origin);
+    for origin in get_xml_list_items_mut(config, "Origins") {
+        fill_distribution_origin_defaults(origin);
     }
     if let Some(behavior) = config.find_child_mut("DefaultCacheBehavior") {
-        fill_behavior_defaults(behavior);
+        fill_cache_behavior_defaults(behavior);
     }
-    for behavior in xml_list_items_mut(config, "CacheBehaviors") {
-        fill_behavior_defaults(behavior);
+    for behavior in get_xml_list_items_mut(config, "CacheBehaviors") {
+        fill_cache_behavior_defaults(behavior);
     }
 }
 
-fn xml_list_items_mut<'a>(
+fn get_xml_list_items_mut<'a>(
     config: &'a mut XmlElement,
     name: &str,
 ) -> impl Iterator<Item = &'a mut XmlElement> {
@@ -231,35 +233,39 @@ fn xml_list_items_mut<'a>(
         .flat_map(|items| &mut items.children)
 }
 
-fn fill_origin_defaults(origin: &mut XmlElement) {
-    origin.ensure_child(XmlElement::leaf_element("OriginPath", ""));
-    origin
-        .ensure_child(XmlElement::new("CustomHeaders").with_child(XmlElement::leaf_element("Quantity", "0")));
-    origin.ensure_child(XmlElement::leaf_element("ConnectionAttempts", "3"));
-    origin.ensure_child(XmlElement::leaf_element("ConnectionTimeout", "10"));
-    origin.ensure_child(
-        XmlElement::new("OriginShield").with_child(XmlElement::leaf_element("Enabled", "false")),
+fn fill_distribution_origin_defaults(origin: &mut XmlElement) {
+    origin.add_child_if_missing(XmlElement::new_text_element("OriginPath", ""));
+    origin.add_child_if_missing(
+        XmlElement::new("CustomHeaders").append_child_element(XmlElement::new_text_element("Quantity", "0")),
     );
-    origin.ensure_child(XmlElement::leaf_element("OriginAccessControlId", ""));
+    origin.add_child_if_missing(XmlElement::new_text_element("ConnectionAttempts", "3"));
+    origin.add_child_if_missing(XmlElement::new_text_element("ConnectionTimeout", "10"));
+    origin.add_child_if_missing(
+        XmlElement::new("OriginShield")
+            .append_child_element(XmlElement::new_text_element("Enabled", "false")),
+    );
+    origin.add_child_if_missing(XmlElement::new_text_element("OriginAccessControlId", ""));
 }
 
-fn fill_behavior_defaults(behavior: &mut XmlElement) {
+fn fill_cache_behavior_defaults(behavior: &mut XmlElement) {
     let unsigned = |name: &str| {
         XmlElement::new(name)
-            .with_child(XmlElement::leaf_element("Enabled", "false"))
-            .with_child(XmlElement::leaf_element("Quantity", "0"))
+            .append_child_element(XmlElement::new_text_element("Enabled", "false"))
+            .append_child_element(XmlElement::new_text_element("Quantity", "0"))
     };
-    behavior.ensure_child(unsigned("TrustedSigners"));
-    behavior.ensure_child(unsigned("TrustedKeyGroups"));
+    behavior.add_child_if_missing(unsigned("TrustedSigners"));
+    behavior.add_child_if_missing(unsigned("TrustedKeyGroups"));
     let read_only = |name: &str| {
         let items = XmlElement::new("Items")
-            .with_child(XmlElement::leaf_element("Method", "HEAD"))
-            .with_child(XmlElement::leaf_element("Method", "GET"));
-        XmlElement::new(name).with_child(XmlElement::leaf_element("Quantity", "2")).with_child(items)
+            .append_child_element(XmlElement::new_text_element("Method", "HEAD"))
+            .append_child_element(XmlElement::new_text_element("Method", "GET"));
+        XmlElement::new(name)
+            .append_child_element(XmlElement::new_text_element("Quantity", "2"))
+            .append_child_element(items)
     };
-    behavior.ensure_child(read_only("AllowedMethods"));
+    behavior.add_child_if_missing(read_only("AllowedMethods"));
     if let Some(allowed) = behavior.find_child_mut("AllowedMethods") {
-        allowed.ensure_child(read_only("CachedMethods"));
+        allowed.add_child_if_missing(read_only("CachedMethods"));
         // AWS gives methods back in its own order.
         let order = |node: &XmlElement| {
             ["HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT", "PATCH"]
@@ -270,13 +276,15 @@ fn fill_behavior_defaults(behavior: &mut XmlElement) {
             items.children.sort_by_key(order);
         }
     }
-    behavior.ensure_child(XmlElement::leaf_element("SmoothStreaming", "false"));
-    behavior.ensure_child(XmlElement::leaf_element("Compress", "false"));
-    behavior.ensure_child(
-        XmlElement::new("LambdaFunctionAssociations").with_child(XmlElement::leaf_element("Quantity", "0")),
+    behavior.add_child_if_missing(XmlElement::new_text_element("SmoothStreaming", "false"));
+    behavior.add_child_if_missing(XmlElement::new_text_element("Compress", "false"));
+    behavior.add_child_if_missing(
+        XmlElement::new("LambdaFunctionAssociations")
+            .append_child_element(XmlElement::new_text_element("Quantity", "0")),
     );
-    behavior.ensure_child(
-        XmlElement::new("FunctionAssociations").with_child(XmlElement::leaf_element("Quantity", "0")),
+    behavior.add_child_if_missing(
+        XmlElement::new("FunctionAssociations")
+            .append_child_element(XmlElement::new_text_element("Quantity", "0")),
     );
-    behavior.ensure_child(XmlElement::leaf_element("FieldLevelEncryptionId", ""));
+    behavior.add_child_if_missing(XmlElement::new_text_element("FieldLevelEncryptionId", ""));
 }

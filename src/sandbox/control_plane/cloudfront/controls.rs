@@ -3,19 +3,19 @@
 //! A control has no tags and no reference; its name is how it is found again.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxNamedConfig, SandboxState, XmlElement, random_etag, random_id,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult, SandboxState,
+    StoredCloudFrontConfig, XmlElement, generate_random_aws_id, generate_random_etag,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-control";
 
-fn render_origin_access_control(control: &SandboxNamedConfig) -> XmlElement {
+fn render_origin_access_control(control: &StoredCloudFrontConfig) -> XmlElement {
     XmlElement::new("OriginAccessControl")
-        .with_child(XmlElement::leaf_element("Id", &control.id))
-        .with_child(parse_origin_access_control_config(control))
+        .append_child_element(XmlElement::new_text_element("Id", &control.id))
+        .append_child_element(parse_origin_access_control_config(control))
 }
 
-fn parse_origin_access_control_config(control: &SandboxNamedConfig) -> XmlElement {
+fn parse_origin_access_control_config(control: &StoredCloudFrontConfig) -> XmlElement {
     XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
@@ -29,17 +29,18 @@ pub fn handle_create_origin_access_control(
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_request_document()?;
-    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
-    let one_of =
-        |field: &str, known: &[&str]| document.text_at_path(field).is_some_and(|text| known.contains(&text));
+    let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
+    let one_of = |field: &str, known: &[&str]| {
+        document.find_text_at_path(field).is_some_and(|text| known.contains(&text))
+    };
     if name.is_empty() || name.len() > 64 {
-        return Err(super::invalid_argument_error("The parameter Name is not valid."));
+        return Err(super::build_invalid_argument_error("The parameter Name is not valid."));
     }
     if !one_of("SigningProtocol", &["sigv4"])
         || !one_of("SigningBehavior", &["always", "never", "no-override"])
         || !one_of("OriginAccessControlOriginType", &["s3", "lambda", "mediastore", "mediapackagev2"])
     {
-        return Err(super::invalid_argument_error("The origin access control is not valid."));
+        return Err(super::build_invalid_argument_error("The origin access control is not valid."));
     }
     if state.cloudfront.controls.values().any(|control| control.name == name) {
         return Err(SandboxAwsError::new(
@@ -48,14 +49,14 @@ pub fn handle_create_origin_access_control(
             "An origin access control with this name already exists.",
         ));
     }
-    let control = SandboxNamedConfig {
-        id: random_id("E", 13),
+    let control = StoredCloudFrontConfig {
+        id: generate_random_aws_id("E", 13),
         name,
         config: document.to_string(),
-        etag: random_etag(),
+        etag: generate_random_etag(),
         modified: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::add_location_to_reply(
         render_origin_access_control(&control),
         &control.etag,
         &format!("origin-access-control/{}", control.id),
@@ -85,7 +86,7 @@ pub fn handle_get_origin_access_control(
     } else {
         render_origin_access_control(control)
     };
-    Ok(SandboxCloudFrontReply::with_etag(node, &control.etag))
+    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &control.etag))
 }
 
 /// Answers ListOriginAccessControls.
@@ -103,12 +104,12 @@ pub fn handle_list_origin_access_controls(
         .values()
         .map(|control| {
             let mut summary = XmlElement::new("OriginAccessControlSummary")
-                .with_child(XmlElement::leaf_element("Id", &control.id));
+                .append_child_element(XmlElement::new_text_element("Id", &control.id));
             summary.children.extend(parse_origin_access_control_config(control).children);
             (control.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_xml_element(
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(
         ask.render_cloudfront_list_page("OriginAccessControlList", items),
     ))
 }

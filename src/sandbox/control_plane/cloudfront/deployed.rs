@@ -69,16 +69,16 @@ pub struct DeployedBehavior {
 
 /// Finds the distribution that answers for a host: its own domain, or an alias.
 pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<DeployedDistribution> {
-    let clock = PropagationClock::from_sandbox(world);
+    let clock = PropagationClock::propagation_clock_from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
-            let config = distribution.deployed_distribution_config(clock)?;
+            let config = distribution.get_deployed_distribution_config(clock)?;
             if distribution.domain != host && !super::config::parse_config_aliases(config).contains(&host) {
                 return None;
             }
             let config = XmlElement::parse_xml(config).ok()?;
-            let text = |path: &str| config.text_at_path(path).unwrap_or_default().to_owned();
+            let text = |path: &str| config.find_text_at_path(path).unwrap_or_default().to_owned();
             let mut behaviors: Vec<DeployedBehavior> = config
                 .list_items_at_path("CacheBehaviors")
                 .iter()
@@ -88,7 +88,7 @@ pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<Deploye
                 .push(parse_deployed_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
             Some(DeployedDistribution {
                 id: distribution.id.clone(),
-                arn: distribution.distribution_arn(),
+                arn: distribution.format_distribution_arn(),
                 domain: distribution.domain.clone(),
                 aliases: config
                     .list_items_at_path("Aliases")
@@ -115,20 +115,20 @@ pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<Deploye
 
 fn parse_error_caching_ttl(response: &XmlElement) -> Option<(u16, u64)> {
     let seconds =
-        response.text_at_path("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
-    Some((response.text_at_path("ErrorCode")?.parse().ok()?, seconds))
+        response.find_text_at_path("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
+    Some((response.find_text_at_path("ErrorCode")?.parse().ok()?, seconds))
 }
 
 fn parse_deployed_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOrigin {
-    let text = |path: &str| node.text_at_path(path).unwrap_or_default().to_owned();
+    let text = |path: &str| node.find_text_at_path(path).unwrap_or_default().to_owned();
     let identity = node
-        .text_at_path("S3OriginConfig/OriginAccessIdentity")
+        .find_text_at_path("S3OriginConfig/OriginAccessIdentity")
         .and_then(|path| state.identities.get(path.rsplit('/').next().unwrap_or_default()));
-    let access = match (identity, node.text_at_path("OriginAccessControlId")) {
+    let access = match (identity, node.find_text_at_path("OriginAccessControlId")) {
         (Some(identity), _) => {
             DeployedOriginAccess::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
         }
-        (None, Some(id)) if is_control_signing(state, id) => {
+        (None, Some(id)) if does_origin_access_control_sign(state, id) => {
             DeployedOriginAccess::Control { id: id.to_owned() }
         }
         _ => DeployedOriginAccess::Anonymous,
@@ -136,24 +136,24 @@ fn parse_deployed_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> D
     DeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
 }
 
-fn is_control_signing(state: &SandboxCloudFrontState, control: &str) -> bool {
+fn does_origin_access_control_sign(state: &SandboxCloudFrontState, control: &str) -> bool {
     let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
-    config.is_some_and(|config| config.text_at_path("SigningBehavior") != Some("never"))
+    config.is_some_and(|config| config.find_text_at_path("SigningBehavior") != Some("never"))
 }
 
 fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedBehavior {
-    let text = |path: &str| node.text_at_path(path).unwrap_or_default().to_owned();
+    let text = |path: &str| node.find_text_at_path(path).unwrap_or_default().to_owned();
     let policy =
-        node.text_at_path("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
+        node.find_text_at_path("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
     let policy = policy.and_then(|policy| XmlElement::parse_xml(&policy.config).ok());
     // Without a policy the behavior's own legacy fields count.
     let of = policy.as_ref().unwrap_or(node);
     let seconds = |field: &str, otherwise: u64| {
-        of.text_at_path(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+        of.find_text_at_path(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
     };
     let query_strings = match &policy {
         Some(policy) => {
-            let behavior = policy.text_at_path(
+            let behavior = policy.find_text_at_path(
                 "ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior",
             );
             behavior.is_some_and(|behavior| behavior != "none")
@@ -165,15 +165,15 @@ fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) ->
         .iter()
         .filter_map(|one| {
             Some((
-                one.text_at_path("EventType")?.to_owned(),
-                one.text_at_path("LambdaFunctionARN")?.to_owned(),
+                one.find_text_at_path("EventType")?.to_owned(),
+                one.find_text_at_path("LambdaFunctionARN")?.to_owned(),
             ))
         })
         .collect();
     let (viewer_request, other_functions): (Vec<_>, Vec<_>) =
         functions.into_iter().partition(|(event, _)| event == "viewer-request");
     DeployedBehavior {
-        path_pattern: node.text_at_path("PathPattern").map(ToOwned::to_owned),
+        path_pattern: node.find_text_at_path("PathPattern").map(ToOwned::to_owned),
         target_origin_id: text("TargetOriginId"),
         viewer_protocol_policy: text("ViewerProtocolPolicy"),
         allowed_methods: node

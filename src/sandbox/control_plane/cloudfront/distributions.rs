@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{
     ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxDistribution, SandboxState, XmlElement, add_request_tags, associations, config, format_iso8601,
-    random_etag, random_id, tags,
+    SandboxDistribution, SandboxState, XmlElement, add_request_tags, associations, config,
+    format_unix_time_iso8601, generate_random_aws_id, generate_random_etag, tags,
 };
 
 /// What a summary repeats of the configuration.
@@ -41,11 +41,14 @@ fn render_distribution_head(
 ) -> XmlElement {
     let status = if distribution.is_distribution_deployed(ask.clock) { "Deployed" } else { "InProgress" };
     XmlElement::new(name)
-        .with_child(XmlElement::leaf_element("Id", &distribution.id))
-        .with_child(XmlElement::leaf_element("ARN", distribution.distribution_arn()))
-        .with_child(XmlElement::leaf_element("Status", status))
-        .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(distribution.modified)))
-        .with_child(XmlElement::leaf_element("DomainName", &distribution.domain))
+        .append_child_element(XmlElement::new_text_element("Id", &distribution.id))
+        .append_child_element(XmlElement::new_text_element("ARN", distribution.format_distribution_arn()))
+        .append_child_element(XmlElement::new_text_element("Status", status))
+        .append_child_element(XmlElement::new_text_element(
+            "LastModifiedTime",
+            format_unix_time_iso8601(distribution.modified),
+        ))
+        .append_child_element(XmlElement::new_text_element("DomainName", &distribution.domain))
 }
 
 fn render_distribution_xml(
@@ -54,14 +57,14 @@ fn render_distribution_xml(
 ) -> XmlElement {
     let unsigned = |name: &str| {
         XmlElement::new(name)
-            .with_child(XmlElement::leaf_element("Enabled", "false"))
-            .with_child(XmlElement::leaf_element("Quantity", "0"))
+            .append_child_element(XmlElement::new_text_element("Enabled", "false"))
+            .append_child_element(XmlElement::new_text_element("Quantity", "0"))
     };
     render_distribution_head("Distribution", distribution, ask)
-        .with_child(XmlElement::leaf_element("InProgressInvalidationBatches", "0"))
-        .with_child(unsigned("ActiveTrustedSigners"))
-        .with_child(unsigned("ActiveTrustedKeyGroups"))
-        .with_child(parse_stored_distribution_config(distribution))
+        .append_child_element(XmlElement::new_text_element("InProgressInvalidationBatches", "0"))
+        .append_child_element(unsigned("ActiveTrustedSigners"))
+        .append_child_element(unsigned("ActiveTrustedKeyGroups"))
+        .append_child_element(parse_stored_distribution_config(distribution))
 }
 
 /// Answers CreateDistribution.
@@ -80,15 +83,15 @@ pub fn handle_create_distribution(
         (document, BTreeMap::new())
     };
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/*");
-    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_cloudfront_call(state, "CreateDistribution", &resource, &context)?;
     if !tags.is_empty() {
         ask.authorize_cloudfront_call(state, "TagResource", &resource, &context)?;
     }
-    tags::check_resource_tags(&tags)?;
-    let reference = config.text_at_path("CallerReference").unwrap_or_default().to_owned();
+    tags::validate_distribution_tags(&tags)?;
+    let reference = config.find_text_at_path("CallerReference").unwrap_or_default().to_owned();
     let same = state.cloudfront.distributions.values().find(|other| {
-        parse_stored_distribution_config(other).text_at_path("CallerReference") == Some(&reference)
+        parse_stored_distribution_config(other).find_text_at_path("CallerReference") == Some(&reference)
     });
     if let Some(there) = same {
         return Err(SandboxAwsError::new(
@@ -105,16 +108,16 @@ pub fn handle_create_distribution(
     associations::ensure_edge_replication_roles(state, ask, &config)?;
     config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
-        id: random_id("E", 13),
-        domain: format!("{}.cloudfront.net", random_id("d", 13).to_lowercase()),
+        id: generate_random_aws_id("E", 13),
+        domain: format!("{}.cloudfront.net", generate_random_aws_id("d", 13).to_lowercase()),
         config: config.to_string(),
-        etag: random_etag(),
+        etag: generate_random_etag(),
         created: ask.clock.now,
         modified: ask.clock.now,
         deployed_before: None,
         tags,
     };
-    let said = SandboxCloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::add_location_to_reply(
         render_distribution_xml(&distribution, ask),
         &distribution.etag,
         &format!("distribution/{}", distribution.id),
@@ -147,7 +150,7 @@ pub fn handle_get_distribution(
     } else {
         render_distribution_xml(distribution, ask)
     };
-    Ok(SandboxCloudFrontReply::with_etag(node, &distribution.etag))
+    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &distribution.etag))
 }
 
 /// Answers ListDistributions.
@@ -176,7 +179,9 @@ pub fn handle_list_distributions(
             (distribution.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_xml_element(ask.render_cloudfront_list_page("DistributionList", items)))
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(
+        ask.render_cloudfront_list_page("DistributionList", items),
+    ))
 }
 
 /// Answers UpdateDistribution.
@@ -190,8 +195,8 @@ pub fn handle_update_distribution(
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
     let mut config = ask.parse_request_document()?;
-    if config.text_at_path("CallerReference")
-        != parse_stored_distribution_config(&old).text_at_path("CallerReference")
+    if config.find_text_at_path("CallerReference")
+        != parse_stored_distribution_config(&old).find_text_at_path("CallerReference")
     {
         return Err(SandboxAwsError::new(
             400,
@@ -205,13 +210,15 @@ pub fn handle_update_distribution(
     config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
         config: config.to_string(),
-        etag: random_etag(),
+        etag: generate_random_etag(),
         modified: ask.clock.now,
-        deployed_before: old.deployed_distribution_config(ask.clock).map(ToOwned::to_owned),
+        deployed_before: old.get_deployed_distribution_config(ask.clock).map(ToOwned::to_owned),
         ..old
     };
-    let said =
-        SandboxCloudFrontReply::with_etag(render_distribution_xml(&distribution, ask), &distribution.etag);
+    let said = SandboxCloudFrontReply::add_etag_to_reply(
+        render_distribution_xml(&distribution, ask),
+        &distribution.etag,
+    );
     state.cloudfront.distributions.insert(distribution.id.clone(), distribution);
     Ok(said)
 }
@@ -224,16 +231,16 @@ pub fn inject_distribution_drift(state: &mut SandboxState, ask: &SandboxCloudFro
             continue;
         }
         let mut config = parse_stored_distribution_config(distribution);
-        let other = if config.text_at_path("PriceClass") == Some("PriceClass_100") {
+        let other = if config.find_text_at_path("PriceClass") == Some("PriceClass_100") {
             "PriceClass_200"
         } else {
             "PriceClass_100"
         };
-        config.set_child(XmlElement::leaf_element("PriceClass", other));
+        config.set_child(XmlElement::new_text_element("PriceClass", other));
         distribution.deployed_before =
-            distribution.deployed_distribution_config(ask.clock).map(ToOwned::to_owned);
+            distribution.get_deployed_distribution_config(ask.clock).map(ToOwned::to_owned);
         distribution.config = config.to_string();
-        distribution.etag = random_etag();
+        distribution.etag = generate_random_etag();
         distribution.modified = ask.clock.now;
     }
 }

@@ -4,22 +4,22 @@
 
 use super::{
     SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxOriginAccessIdentity, SandboxState, XmlElement, random_etag, random_id,
+    SandboxOriginAccessIdentity, SandboxState, XmlElement, generate_random_aws_id, generate_random_etag,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-identity";
 
 fn render_origin_identity_config(identity: &SandboxOriginAccessIdentity) -> XmlElement {
     XmlElement::new("CloudFrontOriginAccessIdentityConfig")
-        .with_child(XmlElement::leaf_element("CallerReference", &identity.reference))
-        .with_child(XmlElement::leaf_element("Comment", &identity.comment))
+        .append_child_element(XmlElement::new_text_element("CallerReference", &identity.reference))
+        .append_child_element(XmlElement::new_text_element("Comment", &identity.comment))
 }
 
 fn render_origin_identity(identity: &SandboxOriginAccessIdentity) -> XmlElement {
     XmlElement::new("CloudFrontOriginAccessIdentity")
-        .with_child(XmlElement::leaf_element("Id", &identity.id))
-        .with_child(XmlElement::leaf_element("S3CanonicalUserId", &identity.canonical))
-        .with_child(render_origin_identity_config(identity))
+        .append_child_element(XmlElement::new_text_element("Id", &identity.id))
+        .append_child_element(XmlElement::new_text_element("S3CanonicalUserId", &identity.canonical))
+        .append_child_element(render_origin_identity_config(identity))
 }
 
 /// Answers CreateCloudFrontOriginAccessIdentity.
@@ -32,15 +32,15 @@ pub fn handle_create_origin_access_identity(
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_request_document()?;
-    let reference = document.text_at_path("CallerReference").unwrap_or_default().to_owned();
+    let reference = document.find_text_at_path("CallerReference").unwrap_or_default().to_owned();
     let comment = document.find_element_at_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
     if comment.chars().count() > 128 {
-        return Err(super::invalid_argument_error("The parameter Comment is too long."));
+        return Err(super::build_invalid_argument_error("The parameter Comment is too long."));
     }
     if let Some(there) = state.cloudfront.identities.values().find(|identity| identity.reference == reference)
     {
         return if there.comment == comment {
-            Ok(SandboxCloudFrontReply::with_location(
+            Ok(SandboxCloudFrontReply::add_location_to_reply(
                 render_origin_identity(there),
                 &there.etag,
                 &format!("origin-access-identity/cloudfront/{}", there.id),
@@ -66,14 +66,14 @@ pub fn handle_create_origin_access_identity(
     let canonical: String =
         (0..96).map(|_| char::from_digit(fastrand::u32(..16), 16).unwrap_or('0')).collect();
     let identity = SandboxOriginAccessIdentity {
-        id: random_id("E", 13),
+        id: generate_random_aws_id("E", 13),
         canonical,
         reference,
         comment,
-        etag: random_etag(),
+        etag: generate_random_etag(),
         created: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::add_location_to_reply(
         render_origin_identity(&identity),
         &identity.etag,
         &format!("origin-access-identity/cloudfront/{}", identity.id),
@@ -103,7 +103,7 @@ pub fn handle_get_origin_access_identity(
     } else {
         render_origin_identity(identity)
     };
-    Ok(SandboxCloudFrontReply::with_etag(node, &identity.etag))
+    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &identity.etag))
 }
 
 /// Answers ListCloudFrontOriginAccessIdentities.
@@ -123,13 +123,13 @@ pub fn handle_list_origin_access_identities(
     let items = known
         .map(|identity| {
             let summary = XmlElement::new("CloudFrontOriginAccessIdentitySummary")
-                .with_child(XmlElement::leaf_element("Id", &identity.id))
-                .with_child(XmlElement::leaf_element("S3CanonicalUserId", &identity.canonical))
-                .with_child(XmlElement::leaf_element("Comment", &identity.comment));
+                .append_child_element(XmlElement::new_text_element("Id", &identity.id))
+                .append_child_element(XmlElement::new_text_element("S3CanonicalUserId", &identity.canonical))
+                .append_child_element(XmlElement::new_text_element("Comment", &identity.comment));
             (identity.id.clone(), summary)
         })
         .collect();
-    Ok(SandboxCloudFrontReply::from_xml_element(
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(
         ask.render_cloudfront_list_page("CloudFrontOriginAccessIdentityList", items),
     ))
 }

@@ -24,10 +24,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    access_denied, add_request_tags, build_http_response, format_iso8601, iam, is_drift_requested, lambda,
-    random_id, random_uuid, request_signed_caller, xml::XmlElement, xml_response,
+    add_request_tags, build_access_denied_error, build_http_response, build_xml_response,
+    format_unix_time_iso8601, generate_random_aws_id, generate_random_uuid, get_request_signed_caller, iam,
+    is_drift_requested, lambda, xml::XmlElement,
 };
-use crate::sandbox::{Sandbox, SandboxState, service::Service};
+use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 pub use deployed::{
     DeployedBehavior, DeployedDistribution, DeployedOrigin, DeployedOriginAccess, find_deployed_distribution,
@@ -40,9 +41,9 @@ pub struct SandboxCloudFrontState {
     /// Each by id.
     pub distributions: BTreeMap<String, SandboxDistribution>,
     pub identities: BTreeMap<String, SandboxOriginAccessIdentity>,
-    pub controls: BTreeMap<String, SandboxNamedConfig>,
+    pub controls: BTreeMap<String, StoredCloudFrontConfig>,
     /// The account's own; the managed ones are always there.
-    pub policies: BTreeMap<String, SandboxNamedConfig>,
+    pub policies: BTreeMap<String, StoredCloudFrontConfig>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ pub struct SandboxDistribution {
 
 impl SandboxDistribution {
     /// Returns its ARN.
-    pub fn distribution_arn(&self) -> String {
+    pub fn format_distribution_arn(&self) -> String {
         format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", self.id)
     }
 
@@ -72,7 +73,7 @@ impl SandboxDistribution {
     }
 
     /// Returns the configuration at the edges.
-    pub fn deployed_distribution_config(&self, clock: PropagationClock) -> Option<&str> {
+    pub fn get_deployed_distribution_config(&self, clock: PropagationClock) -> Option<&str> {
         if self.is_distribution_deployed(clock) {
             Some(&self.config)
         } else {
@@ -95,7 +96,7 @@ pub struct SandboxOriginAccessIdentity {
 /// An origin access control or a cache policy: its configuration as it came.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SandboxNamedConfig {
+pub struct StoredCloudFrontConfig {
     pub id: String,
     pub name: String,
     pub config: String,
@@ -104,7 +105,11 @@ pub struct SandboxNamedConfig {
 }
 
 /// Whether S3 knows an origin access identity by now.
-pub fn is_known_origin_identity(state: &SandboxCloudFrontState, clock: PropagationClock, id: &str) -> bool {
+pub fn is_origin_identity_propagated(
+    state: &SandboxCloudFrontState,
+    clock: PropagationClock,
+    id: &str,
+) -> bool {
     state
         .identities
         .get(id)
@@ -112,7 +117,7 @@ pub fn is_known_origin_identity(state: &SandboxCloudFrontState, clock: Propagati
 }
 
 /// Whether an origin access identity with this canonical user id is known to S3 by now.
-pub fn is_known_origin_canonical_user(
+pub fn is_origin_canonical_user_propagated(
     state: &SandboxCloudFrontState,
     clock: PropagationClock,
     canonical: &str,
@@ -131,7 +136,7 @@ pub fn has_distribution_alias(state: &SandboxCloudFrontState, host: &str) -> boo
 }
 
 /// Returns the operation's name, by method and path.
-pub fn cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     let query = uri.query().unwrap_or_default();
     match (method.as_str(), parts.as_slice()) {
@@ -165,66 +170,65 @@ pub fn cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
 /// Answers one request to CloudFront.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_cloudfront_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = request_signed_caller(&request).and_then(|caller| {
+    let result = get_request_signed_caller(&request).and_then(|caller| {
         let ask = SandboxCloudFrontApiCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
-            world.write_sandbox_state(|state| distributions::inject_distribution_drift(state, &ask));
+            world.update_sandbox_state_on_disk(|state| distributions::inject_distribution_drift(state, &ask));
         }
         dispatch_cloudfront_call(world, &ask)
     });
     match result {
-        Ok(said) => said.into_http_response(),
-        Err(refusal) => refusal.to_error_response(Service::CloudFront),
+        Ok(said) => said.cloudfront_reply_into_response(),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::CloudFront),
     }
 }
 
 fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>) -> SandboxCloudFrontResult {
     match ask.operation {
         "CreateDistribution" | "CreateDistributionWithTags" => {
-            world.write_sandbox_state(|state| distributions::handle_create_distribution(state, ask))
+            world.update_sandbox_state_on_disk(|state| distributions::handle_create_distribution(state, ask))
         }
         "GetDistribution" | "GetDistributionConfig" => {
-            world.read_sandbox_state(|state| distributions::handle_get_distribution(state, ask))
+            world.read_sandbox_state_from_disk(|state| distributions::handle_get_distribution(state, ask))
         }
         "ListDistributions" => {
-            world.read_sandbox_state(|state| distributions::handle_list_distributions(state, ask))
+            world.read_sandbox_state_from_disk(|state| distributions::handle_list_distributions(state, ask))
         }
         "UpdateDistribution" => {
-            world.write_sandbox_state(|state| distributions::handle_update_distribution(state, ask))
+            world.update_sandbox_state_on_disk(|state| distributions::handle_update_distribution(state, ask))
         }
         "ListTagsForResource" => {
-            world.read_sandbox_state(|state| tags::handle_list_distribution_tags(state, ask))
+            world.read_sandbox_state_from_disk(|state| tags::handle_list_distribution_tags(state, ask))
         }
-        "TagResource" => world.write_sandbox_state(|state| tags::handle_tag_distribution(state, ask)),
-        "CreateCloudFrontOriginAccessIdentity" => {
-            world.write_sandbox_state(|state| identities::handle_create_origin_access_identity(state, ask))
+        "TagResource" => {
+            world.update_sandbox_state_on_disk(|state| tags::handle_tag_distribution(state, ask))
         }
-        "GetCloudFrontOriginAccessIdentity" | "GetCloudFrontOriginAccessIdentityConfig" => {
-            world.read_sandbox_state(|state| identities::handle_get_origin_access_identity(state, ask))
-        }
-        "ListCloudFrontOriginAccessIdentities" => {
-            world.read_sandbox_state(|state| identities::handle_list_origin_access_identities(state, ask))
-        }
-        "CreateOriginAccessControl" => {
-            world.write_sandbox_state(|state| controls::handle_create_origin_access_control(state, ask))
-        }
+        "CreateCloudFrontOriginAccessIdentity" => world.update_sandbox_state_on_disk(|state| {
+            identities::handle_create_origin_access_identity(state, ask)
+        }),
+        "GetCloudFrontOriginAccessIdentity" | "GetCloudFrontOriginAccessIdentityConfig" => world
+            .read_sandbox_state_from_disk(|state| identities::handle_get_origin_access_identity(state, ask)),
+        "ListCloudFrontOriginAccessIdentities" => world.read_sandbox_state_from_disk(|state| {
+            identities::handle_list_origin_access_identities(state, ask)
+        }),
+        "CreateOriginAccessControl" => world
+            .update_sandbox_state_on_disk(|state| controls::handle_create_origin_access_control(state, ask)),
         "GetOriginAccessControl" | "GetOriginAccessControlConfig" => {
-            world.read_sandbox_state(|state| controls::handle_get_origin_access_control(state, ask))
+            world.read_sandbox_state_from_disk(|state| controls::handle_get_origin_access_control(state, ask))
         }
-        "ListOriginAccessControls" => {
-            world.read_sandbox_state(|state| controls::handle_list_origin_access_controls(state, ask))
-        }
+        "ListOriginAccessControls" => world
+            .read_sandbox_state_from_disk(|state| controls::handle_list_origin_access_controls(state, ask)),
         "CreateCachePolicy" => {
-            world.write_sandbox_state(|state| policies::handle_create_cache_policy(state, ask))
+            world.update_sandbox_state_on_disk(|state| policies::handle_create_cache_policy(state, ask))
         }
         "GetCachePolicy" | "GetCachePolicyConfig" => {
-            world.read_sandbox_state(|state| policies::handle_get_cache_policy(state, ask))
+            world.read_sandbox_state_from_disk(|state| policies::handle_get_cache_policy(state, ask))
         }
         "ListCachePolicies" => {
-            world.read_sandbox_state(|state| policies::handle_list_cache_policies(state, ask))
+            world.read_sandbox_state_from_disk(|state| policies::handle_list_cache_policies(state, ask))
         }
         "UpdateCachePolicy" => {
-            world.write_sandbox_state(|state| policies::handle_update_cache_policy(state, ask))
+            world.update_sandbox_state_on_disk(|state| policies::handle_update_cache_policy(state, ask))
         }
         _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
     }
@@ -241,25 +245,25 @@ struct SandboxCloudFrontReply {
 }
 
 impl SandboxCloudFrontReply {
-    fn from_xml_element(body: XmlElement) -> Self {
+    fn cloudfront_reply_from_xml(body: XmlElement) -> Self {
         Self { status: 200, body: Some(body), etag: None, location: None }
     }
 
-    fn with_etag(body: XmlElement, etag: &str) -> Self {
-        Self { etag: Some(etag.to_owned()), ..Self::from_xml_element(body) }
+    fn add_etag_to_reply(body: XmlElement, etag: &str) -> Self {
+        Self { etag: Some(etag.to_owned()), ..Self::cloudfront_reply_from_xml(body) }
     }
 
-    fn with_location(body: XmlElement, etag: &str, place: &str) -> Self {
+    fn add_location_to_reply(body: XmlElement, etag: &str, place: &str) -> Self {
         let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{place}");
-        Self { status: 201, location: Some(location), ..Self::with_etag(body, etag) }
+        Self { status: 201, location: Some(location), ..Self::add_etag_to_reply(body, etag) }
     }
 
-    fn into_http_response(self) -> Response<Bytes> {
+    fn cloudfront_reply_into_response(self) -> Response<Bytes> {
         let mut response = match self.body {
             None => build_http_response(self.status, "text/xml", Bytes::new()),
             Some(mut body) => {
-                body.attributes = format!("xmlns=\"{}\"", Service::CloudFront.xml_namespace());
-                xml_response(self.status, body.to_string())
+                body.attributes = format!("xmlns=\"{}\"", SandboxService::CloudFront.service_xml_namespace());
+                build_xml_response(self.status, body.to_string())
             }
         };
         for (name, value) in [("etag", self.etag), ("location", self.location)] {
@@ -300,13 +304,13 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         let pairs =
             request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(Self {
-            clock: PropagationClock::from_sandbox(world),
+            clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
-            operation: cloudfront_operation_name(request.method(), request.uri()),
+            operation: parse_cloudfront_operation_name(request.method(), request.uri()),
             id: decoded(parts.last().unwrap_or(&"")),
             config_alone,
             body: std::str::from_utf8(request.body())
-                .map_err(|_| malformed_xml_error("the request is not UTF-8"))?,
+                .map_err(|_| build_malformed_xml_error("the request is not UTF-8"))?,
             if_match: request.headers().get("if-match").and_then(|etag| etag.to_str().ok()),
             query: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(),
         })
@@ -321,7 +325,7 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
     ) -> Result<(), SandboxAwsError> {
         self.caller
             .authorize_caller(state, &format!("cloudfront:{action}"), resource, context)
-            .map_err(|message| access_denied(Service::CloudFront, message))
+            .map_err(|message| build_access_denied_error(SandboxService::CloudFront, message))
     }
 
     /// Holds him to his policies for this operation on a thing of this kind.
@@ -336,13 +340,13 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
             state,
             self.operation,
             &resource,
-            &self.caller.caller_condition_context(),
+            &self.caller.build_caller_condition_context(),
         )
     }
 
     /// The document sent.
     fn parse_request_document(&self) -> Result<XmlElement, SandboxAwsError> {
-        let mut root = XmlElement::parse_xml(self.body).map_err(malformed_xml_error)?;
+        let mut root = XmlElement::parse_xml(self.body).map_err(build_malformed_xml_error)?;
         root.attributes.clear();
         Ok(root)
     }
@@ -371,24 +375,25 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         let rest: Vec<_> = items.into_iter().filter(|(id, _)| marker.is_empty() || *id > marker).collect();
         let more = rest.len() > most;
         let shown: Vec<_> = rest.into_iter().take(most).collect();
-        let mut list = XmlElement::new(name).with_child(XmlElement::leaf_element("Marker", marker));
+        let mut list =
+            XmlElement::new(name).append_child_element(XmlElement::new_text_element("Marker", marker));
         if more && let Some((last, _)) = shown.last() {
-            list.children.push(XmlElement::leaf_element("NextMarker", last.clone()));
+            list.children.push(XmlElement::new_text_element("NextMarker", last.clone()));
         }
-        list.children.push(XmlElement::leaf_element("MaxItems", most.to_string()));
-        list.children.push(XmlElement::leaf_element("IsTruncated", more.to_string()));
-        list.children.push(XmlElement::leaf_element("Quantity", shown.len().to_string()));
+        list.children.push(XmlElement::new_text_element("MaxItems", most.to_string()));
+        list.children.push(XmlElement::new_text_element("IsTruncated", more.to_string()));
+        list.children.push(XmlElement::new_text_element("Quantity", shown.len().to_string()));
         let mut listed = XmlElement::new("Items");
         listed.children = shown.into_iter().map(|(_, node)| node).collect();
-        list.with_child(listed)
+        list.append_child_element(listed)
     }
 }
 
-fn random_etag() -> String {
-    random_id("E", 13)
+fn generate_random_etag() -> String {
+    generate_random_aws_id("E", 13)
 }
 
-fn malformed_xml_error(why: impl std::fmt::Display) -> SandboxAwsError {
+fn build_malformed_xml_error(why: impl std::fmt::Display) -> SandboxAwsError {
     SandboxAwsError::new(
         400,
         "MalformedXML",
@@ -398,6 +403,6 @@ fn malformed_xml_error(why: impl std::fmt::Display) -> SandboxAwsError {
     )
 }
 
-fn invalid_argument_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_invalid_argument_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "InvalidArgument", message)
 }

@@ -4,8 +4,8 @@
 
 use super::{
     SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxCloudFrontState, SandboxNamedConfig, SandboxState, XmlElement, format_iso8601, quantities,
-    random_etag, random_uuid,
+    SandboxCloudFrontState, SandboxState, StoredCloudFrontConfig, XmlElement, format_unix_time_iso8601,
+    generate_random_etag, generate_random_uuid, quantities,
 };
 
 const RESOURCE_TYPE: &str = "cache-policy";
@@ -24,63 +24,67 @@ const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
 ];
 
 /// Finds a policy by its id, own or managed.
-pub fn find_stored_cache_policy(state: &SandboxCloudFrontState, id: &str) -> Option<SandboxNamedConfig> {
+pub fn find_stored_cache_policy(state: &SandboxCloudFrontState, id: &str) -> Option<StoredCloudFrontConfig> {
     state.policies.get(id).cloned().or_else(|| {
         let (id, name, ttl) = MANAGED_POLICIES.iter().find(|(managed, ..)| *managed == id)?;
-        Some(SandboxNamedConfig {
+        Some(StoredCloudFrontConfig {
             id: (*id).into(),
             name: (*name).into(),
             config: render_managed_cache_policy(name, *ttl),
             etag: "E23ZP02F085DFQ".into(),
-            ..SandboxNamedConfig::default()
+            ..StoredCloudFrontConfig::default()
         })
     })
 }
 
 fn render_managed_cache_policy(name: &str, [min, default, max]: [u64; 3]) -> String {
-    let none =
-        |kind: &str, field: &str| XmlElement::new(kind).with_child(XmlElement::leaf_element(field, "none"));
+    let none = |kind: &str, field: &str| {
+        XmlElement::new(kind).append_child_element(XmlElement::new_text_element(field, "none"))
+    };
     XmlElement::new("CachePolicyConfig")
-        .with_child(XmlElement::leaf_element("Comment", ""))
-        .with_child(XmlElement::leaf_element("Name", name))
-        .with_child(XmlElement::leaf_element("DefaultTTL", default.to_string()))
-        .with_child(XmlElement::leaf_element("MaxTTL", max.to_string()))
-        .with_child(XmlElement::leaf_element("MinTTL", min.to_string()))
-        .with_child(
+        .append_child_element(XmlElement::new_text_element("Comment", ""))
+        .append_child_element(XmlElement::new_text_element("Name", name))
+        .append_child_element(XmlElement::new_text_element("DefaultTTL", default.to_string()))
+        .append_child_element(XmlElement::new_text_element("MaxTTL", max.to_string()))
+        .append_child_element(XmlElement::new_text_element("MinTTL", min.to_string()))
+        .append_child_element(
             XmlElement::new("ParametersInCacheKeyAndForwardedToOrigin")
-                .with_child(XmlElement::leaf_element("EnableAcceptEncodingGzip", "false"))
-                .with_child(XmlElement::leaf_element("EnableAcceptEncodingBrotli", "false"))
-                .with_child(none("HeadersConfig", "HeaderBehavior"))
-                .with_child(none("CookiesConfig", "CookieBehavior"))
-                .with_child(none("QueryStringsConfig", "QueryStringBehavior")),
+                .append_child_element(XmlElement::new_text_element("EnableAcceptEncodingGzip", "false"))
+                .append_child_element(XmlElement::new_text_element("EnableAcceptEncodingBrotli", "false"))
+                .append_child_element(none("HeadersConfig", "HeaderBehavior"))
+                .append_child_element(none("CookiesConfig", "CookieBehavior"))
+                .append_child_element(none("QueryStringsConfig", "QueryStringBehavior")),
         )
         .to_string()
 }
 
-fn parse_cache_policy_config(policy: &SandboxNamedConfig) -> XmlElement {
+fn parse_cache_policy_config(policy: &StoredCloudFrontConfig) -> XmlElement {
     XmlElement::parse_xml(&policy.config).unwrap_or_default()
 }
 
-fn render_cache_policy(policy: &SandboxNamedConfig) -> XmlElement {
+fn render_cache_policy(policy: &StoredCloudFrontConfig) -> XmlElement {
     XmlElement::new("CachePolicy")
-        .with_child(XmlElement::leaf_element("Id", &policy.id))
-        .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(policy.modified)))
-        .with_child(parse_cache_policy_config(policy))
+        .append_child_element(XmlElement::new_text_element("Id", &policy.id))
+        .append_child_element(XmlElement::new_text_element(
+            "LastModifiedTime",
+            format_unix_time_iso8601(policy.modified),
+        ))
+        .append_child_element(parse_cache_policy_config(policy))
 }
 
 /// A configuration with what AWS fills in; refused where it can't be.
-fn check_and_fill_cache_policy(mut document: XmlElement) -> Result<XmlElement, SandboxAwsError> {
+fn validate_and_complete_cache_policy(mut document: XmlElement) -> Result<XmlElement, SandboxAwsError> {
     quantities::check_xml_list_quantities(&document)?;
-    if document.text_at_path("Name").is_none() {
-        return Err(super::invalid_argument_error("The parameter Name is required."));
+    if document.find_text_at_path("Name").is_none() {
+        return Err(super::build_invalid_argument_error("The parameter Name is required."));
     }
-    document.ensure_child(XmlElement::leaf_element("Comment", ""));
-    document.ensure_child(XmlElement::leaf_element("DefaultTTL", "86400"));
-    document.ensure_child(XmlElement::leaf_element("MaxTTL", "31536000"));
-    let time = |field: &str| document.text_at_path(field).and_then(|text| text.parse::<u64>().ok());
+    document.add_child_if_missing(XmlElement::new_text_element("Comment", ""));
+    document.add_child_if_missing(XmlElement::new_text_element("DefaultTTL", "86400"));
+    document.add_child_if_missing(XmlElement::new_text_element("MaxTTL", "31536000"));
+    let time = |field: &str| document.find_text_at_path(field).and_then(|text| text.parse::<u64>().ok());
     match (time("MinTTL"), time("DefaultTTL"), time("MaxTTL")) {
         (Some(min), Some(default), Some(max)) if min <= default && default <= max => Ok(document),
-        _ => Err(super::invalid_argument_error(
+        _ => Err(super::build_invalid_argument_error(
             "The parameter MinTTL should be less than or equal to DefaultTTL, and DefaultTTL to MaxTTL.",
         )),
     }
@@ -113,8 +117,8 @@ pub fn handle_create_cache_policy(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = check_and_fill_cache_policy(ask.parse_request_document()?)?;
-    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
+    let document = validate_and_complete_cache_policy(ask.parse_request_document()?)?;
+    let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
     check_cache_policy_name_free(&state.cloudfront, &name, "")?;
     if state.cloudfront.policies.len() >= CUSTOM_POLICIES_MAX {
         return Err(SandboxAwsError::new(
@@ -123,14 +127,14 @@ pub fn handle_create_cache_policy(
             "You have reached the maximum number of cache policies for this AWS account.",
         ));
     }
-    let policy = SandboxNamedConfig {
-        id: random_uuid(),
+    let policy = StoredCloudFrontConfig {
+        id: generate_random_uuid(),
         name,
         config: document.to_string(),
-        etag: random_etag(),
+        etag: generate_random_etag(),
         modified: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::add_location_to_reply(
         render_cache_policy(&policy),
         &policy.etag,
         &format!("cache-policy/{}", policy.id),
@@ -149,14 +153,14 @@ pub fn handle_get_cache_policy(
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let policy =
-        find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy_error)?;
+        find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(build_unknown_cache_policy_error)?;
     let node =
         if ask.config_alone { parse_cache_policy_config(&policy) } else { render_cache_policy(&policy) };
-    Ok(SandboxCloudFrontReply::with_etag(node, &policy.etag))
+    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &policy.etag))
 }
 
 /// Refuses an id that no policy has.
-pub fn no_such_cache_policy_error() -> SandboxAwsError {
+pub fn build_unknown_cache_policy_error() -> SandboxAwsError {
     SandboxAwsError::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
 }
 
@@ -182,15 +186,15 @@ pub fn handle_list_cache_policies(
             (
                 policy.id.clone(),
                 XmlElement::new("CachePolicySummary")
-                    .with_child(XmlElement::leaf_element("Type", of))
-                    .with_child(render_cache_policy(&policy)),
+                    .append_child_element(XmlElement::new_text_element("Type", of))
+                    .append_child_element(render_cache_policy(&policy)),
             )
         })
         .collect();
     items.sort_by(|one, other| one.0.cmp(&other.0));
     let mut list = ask.render_cloudfront_list_page("CachePolicyList", items);
     list.children.retain(|child| child.name != "Marker" && child.name != "IsTruncated");
-    Ok(SandboxCloudFrontReply::from_xml_element(list))
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(list))
 }
 
 /// Answers UpdateCachePolicy.
@@ -202,22 +206,23 @@ pub fn handle_update_cache_policy(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
-    let old = find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy_error)?;
+    let old =
+        find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(build_unknown_cache_policy_error)?;
     if !state.cloudfront.policies.contains_key(&ask.id) {
         return Err(SandboxAwsError::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
     }
     ask.check_if_match(&old.etag)?;
-    let document = check_and_fill_cache_policy(ask.parse_request_document()?)?;
-    let name = document.text_at_path("Name").unwrap_or_default().to_owned();
+    let document = validate_and_complete_cache_policy(ask.parse_request_document()?)?;
+    let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
     check_cache_policy_name_free(&state.cloudfront, &name, &ask.id)?;
-    let policy = SandboxNamedConfig {
+    let policy = StoredCloudFrontConfig {
         name,
         config: document.to_string(),
-        etag: random_etag(),
+        etag: generate_random_etag(),
         modified: ask.clock.now,
         ..old
     };
-    let said = SandboxCloudFrontReply::with_etag(render_cache_policy(&policy), &policy.etag);
+    let said = SandboxCloudFrontReply::add_etag_to_reply(render_cache_policy(&policy), &policy.etag);
     state.cloudfront.policies.insert(policy.id.clone(), policy);
     Ok(said)
 }

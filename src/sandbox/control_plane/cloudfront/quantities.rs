@@ -7,7 +7,7 @@ use super::{SandboxAwsError, XmlElement};
 /// # Errors
 /// Refuses a Quantity that isn't the number of the items.
 pub fn check_xml_list_quantities(node: &XmlElement) -> Result<(), SandboxAwsError> {
-    if let Some(quantity) = node.text_at_path("Quantity") {
+    if let Some(quantity) = node.find_text_at_path("Quantity") {
         let items = node.find_child("Items").map_or(0, |items| items.children.len());
         if quantity != items.to_string() {
             return Err(SandboxAwsError::new(

@@ -23,12 +23,12 @@ const CACHING_DISABLED_POLICY_ID: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = Client::new(&world.sandbox_sdk_config());
+    let client = Client::new(&world.build_sandbox_sdk_config());
     (dir, world, client)
 }
 
@@ -98,14 +98,14 @@ async fn publish_function_version(
 ) -> String {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
     sleep_seconds(5).await;
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     archive.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
     archive.write_all(b"export const handler = async (event) => event.Records[0].cf.request;").unwrap();
     let bytes = archive.finish().unwrap().into_inner();
-    let lambda = aws_sdk_lambda::Client::new(&world.sandbox_sdk_config());
+    let lambda = aws_sdk_lambda::Client::new(&world.build_sandbox_sdk_config());
     let creation = lambda
         .create_function()
         .function_name("f")

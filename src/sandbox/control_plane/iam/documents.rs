@@ -5,9 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::SandboxState;
-use crate::sandbox::control_plane::{PropagationClock, SandboxAwsError, access, is_known_policy_principal};
+use crate::sandbox::control_plane::{PropagationClock, SandboxAwsError, access, does_policy_principal_exist};
 
-fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_iam_malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "MalformedPolicyDocument", message)
 }
 
@@ -17,12 +17,12 @@ fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
 /// Refuses what is none, as IAM does.
 pub fn check_identity_policy(document: &str) -> Result<(), SandboxAwsError> {
     let value = parse_policy_document(document)?;
-    for statement in access::policy_statements(&value) {
+    for statement in access::iterate_policy_statements(&value) {
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
-            return Err(malformed_policy_error("Policy document should not specify a principal."));
+            return Err(build_iam_malformed_policy_error("Policy document should not specify a principal."));
         }
         if statement.get("Resource").is_none() && statement.get("NotResource").is_none() {
-            return Err(malformed_policy_error("Policy statement must contain resources."));
+            return Err(build_iam_malformed_policy_error("Policy statement must contain resources."));
         }
     }
     Ok(())
@@ -38,24 +38,26 @@ pub fn check_trust_policy(
     document: &str,
 ) -> Result<(), SandboxAwsError> {
     let value = parse_policy_document(document)?;
-    for statement in access::policy_statements(&value) {
+    for statement in access::iterate_policy_statements(&value) {
         if statement.get("Resource").is_some() || statement.get("NotResource").is_some() {
-            return Err(malformed_policy_error("Has prohibited field Resource"));
+            return Err(build_iam_malformed_policy_error("Has prohibited field Resource"));
         }
         if statement.get("Principal").is_none() {
-            return Err(malformed_policy_error("Missing required field Principal"));
+            return Err(build_iam_malformed_policy_error("Missing required field Principal"));
         }
         let actions = match &statement["Action"] {
             Value::Array(many) => many.clone(),
             one => vec![one.clone()],
         };
         if !actions.iter().all(|action| action.as_str().is_some_and(|action| action.starts_with("sts:"))) {
-            return Err(malformed_policy_error("AssumeRole policy may only specify STS AssumeRole actions."));
+            return Err(build_iam_malformed_policy_error(
+                "AssumeRole policy may only specify STS AssumeRole actions.",
+            ));
         }
     }
     for (kind, name) in access::list_policy_principals(&value) {
-        if !is_known_policy_principal(state, clock, &kind, &name) {
-            return Err(malformed_policy_error(format!(
+        if !does_policy_principal_exist(state, clock, &kind, &name) {
+            return Err(build_iam_malformed_policy_error(format!(
                 "Invalid principal in policy: \"{}\":\"{name}\"",
                 kind.to_uppercase()
             )));
@@ -65,7 +67,7 @@ pub fn check_trust_policy(
 }
 
 /// Adds the resource that a trust leaves out: it speaks of its own role, without saying so.
-pub fn add_wildcard_resource(trust: &mut Value) {
+pub fn add_wildcard_resource_to_trust(trust: &mut Value) {
     match &mut trust["Statement"] {
         Value::Array(many) => many.iter_mut().for_each(|statement| statement["Resource"] = json!("*")),
         Value::Object(one) => {
@@ -77,22 +79,26 @@ pub fn add_wildcard_resource(trust: &mut Value) {
 
 fn parse_policy_document(document: &str) -> Result<Value, SandboxAwsError> {
     let value: Value = serde_json::from_str(document)
-        .map_err(|_| malformed_policy_error("This policy contains invalid Json"))?;
+        .map_err(|_| build_iam_malformed_policy_error("This policy contains invalid Json"))?;
     if let Some(version) = value.get("Version")
         && version != "2012-10-17"
         && version != "2008-10-17"
     {
-        return Err(malformed_policy_error("The policy must contain a valid version string"));
+        return Err(build_iam_malformed_policy_error("The policy must contain a valid version string"));
     }
     let mut statements = 0;
-    for statement in access::policy_statements(&value) {
+    for statement in access::iterate_policy_statements(&value) {
         statements += 1;
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
-            return Err(malformed_policy_error("Missing required field Effect"));
+            return Err(build_iam_malformed_policy_error("Missing required field Effect"));
         }
         if statement.get("Action").is_none() && statement.get("NotAction").is_none() {
-            return Err(malformed_policy_error("Policy statement must contain actions."));
+            return Err(build_iam_malformed_policy_error("Policy statement must contain actions."));
         }
     }
-    if statements == 0 { Err(malformed_policy_error("Syntax errors in policy.")) } else { Ok(value) }
+    if statements == 0 {
+        Err(build_iam_malformed_policy_error("Syntax errors in policy."))
+    } else {
+        Ok(value)
+    }
 }

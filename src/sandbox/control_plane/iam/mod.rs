@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision, PolicyPrincipal},
-    access_denied, format_iso8601, is_drift_requested,
+    build_access_denied_error, format_unix_time_iso8601, generate_random_aws_id, get_request_signed_caller,
+    is_drift_requested,
     query::{self, AwsQueryForm, render_xml_element},
-    random_id, request_signed_caller,
 };
-use crate::sandbox::{Sandbox, SandboxState, service::Service};
+use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 pub use roles::{SandboxRole, build_service_linked_role};
 
@@ -108,10 +108,10 @@ pub fn find_access_key(state: &SandboxIamState, access_key: &str) -> Option<Sand
 }
 
 /// Returns whose key it is.
-pub fn identify_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
+pub fn identify_access_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
     match &key.role {
         None => SignedCaller {
-            arn: sandbox_user_arn(state),
+            arn: format_sandbox_user_arn(state),
             id: state.user.id.clone(),
             identity: SandboxIamIdentity::User(state.user.name.clone()),
         },
@@ -124,7 +124,7 @@ pub fn identify_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> Si
 }
 
 /// Returns the user's ARN.
-pub fn sandbox_user_arn(state: &SandboxIamState) -> String {
+pub fn format_sandbox_user_arn(state: &SandboxIamState) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:user/{}", state.user.name)
 }
 
@@ -151,11 +151,17 @@ pub fn can_service_assume_role_in_context(
     service: &str,
     context: &PolicyConditionContext,
 ) -> bool {
-    can_assume_role(state, clock, arn, &PolicyPrincipal::for_service(service), context)
+    can_any_principal_assume_role(
+        state,
+        clock,
+        arn,
+        &PolicyPrincipal::new_aws_service_principal(service),
+        context,
+    )
 }
 
 /// Whether anybody whom its trust may name can assume a role now.
-pub fn can_assume_role(
+pub fn can_any_principal_assume_role(
     state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
@@ -163,20 +169,20 @@ pub fn can_assume_role(
     context: &PolicyConditionContext,
 ) -> bool {
     let Some(mut trust) = find_sandbox_role(state, arn)
-        .and_then(|role| role.propagated_trust_policy(clock))
+        .and_then(|role| role.get_propagated_trust_policy(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
     else {
         return false;
     };
-    documents::add_wildcard_resource(&mut trust);
+    documents::add_wildcard_resource_to_trust(&mut trust);
     access::evaluate_policy_document(&trust, Some(principal), "sts:AssumeRole", "*", context)
         == PolicyDecision::Allow
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.
-pub fn is_known_principal_arn(state: &SandboxIamState, clock: PropagationClock, arn: &str) -> bool {
+pub fn is_known_iam_principal_arn(state: &SandboxIamState, clock: PropagationClock, arn: &str) -> bool {
     arn == format!("arn:aws:iam::{ACCOUNT_ID}:root")
-        || arn == sandbox_user_arn(state)
+        || arn == format_sandbox_user_arn(state)
         || find_sandbox_role(state, arn).is_some_and(|role| clock.has_delay_passed(role.created, clock.delays.role))
         // Unique ids and other accounts are taken on trust, but for what has the form of a deleted one.
         || (arn.starts_with("arn:aws:iam::") && !arn.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:")) && !arn.contains("::cloudfront:"))
@@ -187,8 +193,8 @@ impl Sandbox {
     ///
     /// None where there is no such role, or a new one isn't known yet.
     pub fn issue_role_credentials(&self, role_arn: &str) -> Option<(String, String, String)> {
-        let clock = PropagationClock::from_sandbox(self);
-        let known = self.read_sandbox_state(|state| {
+        let clock = PropagationClock::propagation_clock_from_sandbox(self);
+        let known = self.read_sandbox_state_from_disk(|state| {
             let role = find_sandbox_role(&state.iam, role_arn)?;
             let held = state.iam.sessions.iter().find(|(_, key)| {
                 key.role.as_deref() == Some(&role.name)
@@ -205,14 +211,18 @@ impl Sandbox {
         if held.is_some() {
             return held;
         }
-        let (access, secret, token) = (random_id("ASIA", 16), random_id("", 40), random_id("IQoJ", 200));
+        let (access, secret, token) = (
+            generate_random_aws_id("ASIA", 16),
+            generate_random_aws_id("", 40),
+            generate_random_aws_id("IQoJ", 200),
+        );
         let key = SandboxAccessKey {
             secret: secret.clone(),
             token: Some(token.clone()),
             role: Some(name.clone()),
             expires: Some(clock.now + ROLE_SESSION_DURATION),
         };
-        self.write_sandbox_state(|state| {
+        self.update_sandbox_state_on_disk(|state| {
             state.iam.sessions.retain(|_, old| old.expires.is_some_and(|expires| clock.now < expires));
             state.iam.sessions.insert(access.clone(), key);
         });
@@ -223,18 +233,25 @@ impl Sandbox {
 /// Answers one request to IAM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let form = AwsQueryForm::from_request(&request);
-    let result = request_signed_caller(&request).and_then(|caller| {
-        let ask =
-            SandboxIamApiCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
+    let form = AwsQueryForm::parse_query_form_from_request(&request);
+    let result = get_request_signed_caller(&request).and_then(|caller| {
+        let ask = SandboxIamApiCall {
+            clock: PropagationClock::propagation_clock_from_sandbox(world),
+            caller: &caller,
+            form: &form,
+        };
         if is_drift_requested(&request) {
-            world.write_sandbox_state(|state| roles::inject_trust_drift(state, &ask));
+            world.update_sandbox_state_on_disk(|state| roles::inject_trust_drift(state, &ask));
         }
         dispatch_iam_call(world, &ask)
     });
     match result {
-        Ok(inner) => query::query_protocol_response(Service::Iam, form.action_name(), inner.as_deref()),
-        Err(refusal) => refusal.to_error_response(Service::Iam),
+        Ok(inner) => query::build_query_protocol_response(
+            SandboxService::Iam,
+            form.requested_action_name(),
+            inner.as_deref(),
+        ),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::Iam),
     }
 }
 
@@ -255,15 +272,15 @@ impl SandboxIamApiCall<'_> {
     ) -> Result<(), SandboxAwsError> {
         self.caller
             .authorize_caller(state, &format!("iam:{action}"), resource, context)
-            .map_err(|message| access_denied(Service::Iam, message))
+            .map_err(|message| build_access_denied_error(SandboxService::Iam, message))
     }
 
     fn authorize_iam_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {
         self.authorize_iam_call(
             state,
-            self.form.action_name(),
+            self.form.requested_action_name(),
             resource,
-            &self.caller.caller_condition_context(),
+            &self.caller.build_caller_condition_context(),
         )
     }
 }
@@ -271,9 +288,9 @@ impl SandboxIamApiCall<'_> {
 type SandboxIamResult = Result<Option<String>, SandboxAwsError>;
 
 fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    match ask.form.action_name() {
-        "GetUser" => world.read_sandbox_state(|state| handle_get_user(state, ask)),
-        "ListAccountAliases" => world.read_sandbox_state(|state| {
+    match ask.form.requested_action_name() {
+        "GetUser" => world.read_sandbox_state_from_disk(|state| handle_get_user(state, ask)),
+        "ListAccountAliases" => world.read_sandbox_state_from_disk(|state| {
             ask.authorize_iam_action(state, "*")?;
             let alias = state
                 .iam
@@ -284,39 +301,46 @@ fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamApiCall<'_>) -> SandboxIam
             Ok(Some(format!("<AccountAliases>{alias}</AccountAliases><IsTruncated>false</IsTruncated>")))
         }),
         "SimulatePrincipalPolicy" => {
-            world.read_sandbox_state(|state| simulate::handle_simulate_principal_policy(state, ask))
+            world.read_sandbox_state_from_disk(|state| simulate::handle_simulate_principal_policy(state, ask))
         }
-        "GetRole" => world.read_sandbox_state(|state| roles::handle_get_role(state, ask)),
-        "ListRoleTags" => world.read_sandbox_state(|state| roles::handle_list_role_tags(state, ask)),
-        "GetRolePolicy" => world.read_sandbox_state(|state| roles::handle_get_role_policy(state, ask)),
-        "ListRolePolicies" => world.read_sandbox_state(|state| roles::handle_list_role_policies(state, ask)),
+        "GetRole" => world.read_sandbox_state_from_disk(|state| roles::handle_get_role(state, ask)),
+        "ListRoleTags" => {
+            world.read_sandbox_state_from_disk(|state| roles::handle_list_role_tags(state, ask))
+        }
+        "GetRolePolicy" => {
+            world.read_sandbox_state_from_disk(|state| roles::handle_get_role_policy(state, ask))
+        }
+        "ListRolePolicies" => {
+            world.read_sandbox_state_from_disk(|state| roles::handle_list_role_policies(state, ask))
+        }
         "ListAttachedRolePolicies" => {
-            world.read_sandbox_state(|state| roles::handle_list_attached_role_policies(state, ask))
+            world.read_sandbox_state_from_disk(|state| roles::handle_list_attached_role_policies(state, ask))
         }
-        "CreateRole" => world.write_sandbox_state(|state| roles::handle_create_role(state, ask)),
+        "CreateRole" => world.update_sandbox_state_on_disk(|state| roles::handle_create_role(state, ask)),
         "CreateServiceLinkedRole" => {
-            world.write_sandbox_state(|state| roles::handle_create_service_linked_role(state, ask))
+            world.update_sandbox_state_on_disk(|state| roles::handle_create_service_linked_role(state, ask))
         }
         "UpdateAssumeRolePolicy" => {
-            world.write_sandbox_state(|state| roles::handle_update_assume_role_policy(state, ask))
+            world.update_sandbox_state_on_disk(|state| roles::handle_update_assume_role_policy(state, ask))
         }
-        "PutRolePolicy" => world.write_sandbox_state(|state| roles::handle_put_role_policy(state, ask)),
-        "PutRolePermissionsBoundary" => {
-            world.write_sandbox_state(|state| roles::handle_put_role_permissions_boundary(state, ask))
+        "PutRolePolicy" => {
+            world.update_sandbox_state_on_disk(|state| roles::handle_put_role_policy(state, ask))
         }
-        "TagRole" => world.write_sandbox_state(|state| roles::handle_tag_role(state, ask)),
-        other => Err(query::unknown_action_error(other)),
+        "PutRolePermissionsBoundary" => world
+            .update_sandbox_state_on_disk(|state| roles::handle_put_role_permissions_boundary(state, ask)),
+        "TagRole" => world.update_sandbox_state_on_disk(|state| roles::handle_tag_role(state, ask)),
+        other => Err(query::build_unknown_action_error(other)),
     }
 }
 
 fn handle_get_user(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let user = &state.iam.user;
-    let arn = sandbox_user_arn(&state.iam);
-    match (ask.form.find_field("UserName"), &ask.caller.identity) {
+    let arn = format_sandbox_user_arn(&state.iam);
+    match (ask.form.find_form_field("UserName"), &ask.caller.identity) {
         (None, SandboxIamIdentity::User(_)) => {}
         (Some(name), _) if name == user.name => {}
         (Some(name), _) => {
-            return Err(no_such_entity_error(&format!("The user with name {name} cannot be found.")));
+            return Err(build_no_such_entity_error(&format!("The user with name {name} cannot be found.")));
         }
         (None, SandboxIamIdentity::Role(_)) => {
             return Err(SandboxAwsError::new(
@@ -332,10 +356,10 @@ fn handle_get_user(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> Sandbox
         render_xml_element("UserName", &user.name),
         render_xml_element("UserId", &user.id),
         render_xml_element("Arn", &arn),
-        render_xml_element("CreateDate", &format_iso8601(Duration::from_hours(394_464)))
+        render_xml_element("CreateDate", &format_unix_time_iso8601(Duration::from_hours(394_464)))
     )))
 }
 
-fn no_such_entity_error(message: &str) -> SandboxAwsError {
+fn build_no_such_entity_error(message: &str) -> SandboxAwsError {
     SandboxAwsError::new(404, "NoSuchEntity", message)
 }

@@ -8,14 +8,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SandboxIamApiCall, SandboxIamResult,
+    SandboxIamApiCall, SandboxIamResult, build_no_such_entity_error,
     documents::{check_identity_policy, check_trust_policy},
-    no_such_entity_error, render_xml_element,
+    render_xml_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tags, format_iso8601, random_id,
-    sandbox_role_arn,
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tags, format_sandbox_role_arn,
+    format_unix_time_iso8601, generate_random_aws_id,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct SandboxRole {
 
 impl SandboxRole {
     /// Returns the trust as the other services know it; none while they don't know the role.
-    pub fn propagated_trust_policy(&self, clock: PropagationClock) -> Option<&str> {
+    pub fn get_propagated_trust_policy(&self, clock: PropagationClock) -> Option<&str> {
         if !clock.has_delay_passed(self.created, clock.delays.role) {
             None
         } else if clock.has_delay_passed(self.trust_since, clock.delays.role) {
@@ -51,7 +51,7 @@ impl SandboxRole {
         }
     }
 
-    fn to_role_xml(&self) -> String {
+    fn render_role_xml(&self) -> String {
         let boundary = self.boundary.as_ref().map_or_else(String::new, |arn| {
             format!(
                 "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>{}</PermissionsBoundary>",
@@ -64,18 +64,18 @@ impl SandboxRole {
             render_xml_element("RoleName", &self.name),
             render_xml_element("RoleId", &self.id),
             render_xml_element("Arn", &self.arn),
-            render_xml_element("CreateDate", &format_iso8601(self.created)),
-            render_xml_element("AssumeRolePolicyDocument", &percent_encode_document(&self.trust)),
+            render_xml_element("CreateDate", &format_unix_time_iso8601(self.created)),
+            render_xml_element("AssumeRolePolicyDocument", &percent_encode_policy_document(&self.trust)),
             if self.description.is_empty() {
                 String::new()
             } else {
                 render_xml_element("Description", &self.description)
             },
-            self.to_role_tags_xml(),
+            self.render_role_tags_xml(),
         )
     }
 
-    fn to_role_tags_xml(&self) -> String {
+    fn render_role_tags_xml(&self) -> String {
         let members: String = self
             .tags
             .iter()
@@ -93,7 +93,7 @@ impl SandboxRole {
 }
 
 /// Documents come back percent-encoded.
-fn percent_encode_document(document: &str) -> String {
+fn percent_encode_policy_document(document: &str) -> String {
     utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
 }
 
@@ -102,10 +102,13 @@ fn find_authorized_role<'a>(
     state: &'a SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> Result<&'a SandboxRole, SandboxAwsError> {
-    let name = ask.form.require_field("RoleName")?;
+    let name = ask.form.require_form_field("RoleName")?;
     let role = state.iam.roles.get(name);
-    ask.authorize_iam_action(state, &role.map_or_else(|| sandbox_role_arn(name), |role| role.arn.clone()))?;
-    role.ok_or_else(|| no_such_entity_error(&format!("The role with name {name} cannot be found.")))
+    ask.authorize_iam_action(
+        state,
+        &role.map_or_else(|| format_sandbox_role_arn(name), |role| role.arn.clone()),
+    )?;
+    role.ok_or_else(|| build_no_such_entity_error(&format!("The role with name {name} cannot be found.")))
 }
 
 fn find_modifiable_role<'a>(
@@ -126,7 +129,7 @@ fn find_modifiable_role<'a>(
         .iam
         .roles
         .get_mut(&name)
-        .ok_or_else(|| no_such_entity_error(&format!("The role with name {name} cannot be found.")))
+        .ok_or_else(|| build_no_such_entity_error(&format!("The role with name {name} cannot be found.")))
 }
 
 /// Answers GetRole.
@@ -134,7 +137,7 @@ fn find_modifiable_role<'a>(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    find_authorized_role(state, ask).map(|role| Some(role.to_role_xml()))
+    find_authorized_role(state, ask).map(|role| Some(role.render_role_xml()))
 }
 
 /// Answers ListRoleTags.
@@ -143,7 +146,7 @@ pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> San
 /// Refuses as IAM does.
 pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     find_authorized_role(state, ask)
-        .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.to_role_tags_xml())))
+        .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.render_role_tags_xml())))
 }
 
 /// Answers GetRolePolicy.
@@ -152,16 +155,15 @@ pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamApiCall<'_>) 
 /// Refuses as IAM does.
 pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
-    let name = ask.form.require_field("PolicyName")?;
-    let document = role
-        .policies
-        .get(name)
-        .ok_or_else(|| no_such_entity_error(&format!("The role policy with name {name} cannot be found.")))?;
+    let name = ask.form.require_form_field("PolicyName")?;
+    let document = role.policies.get(name).ok_or_else(|| {
+        build_no_such_entity_error(&format!("The role policy with name {name} cannot be found."))
+    })?;
     Ok(Some(format!(
         "{}{}{}",
         render_xml_element("RoleName", &role.name),
         render_xml_element("PolicyName", name),
-        render_xml_element("PolicyDocument", &percent_encode_document(document))
+        render_xml_element("PolicyDocument", &percent_encode_policy_document(document))
     )))
 }
 
@@ -205,13 +207,13 @@ pub fn handle_list_attached_role_policies(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let name = ask.form.require_field("RoleName")?.to_owned();
-    let trust = ask.form.require_field("AssumeRolePolicyDocument")?.to_owned();
-    let path = ask.form.find_field("Path").unwrap_or("/").to_owned();
+    let name = ask.form.require_form_field("RoleName")?.to_owned();
+    let trust = ask.form.require_form_field("AssumeRolePolicyDocument")?.to_owned();
+    let path = ask.form.find_form_field("Path").unwrap_or("/").to_owned();
     let arn = format!("arn:aws:iam::{ACCOUNT_ID}:role{path}{name}");
     let tags: BTreeMap<String, String> =
-        ask.form.list_member_pairs("Tags", "Key", "Value").into_iter().collect();
-    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+        ask.form.list_form_member_pairs("Tags", "Key", "Value").into_iter().collect();
+    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_iam_call(state, "CreateRole", &arn, &context)?;
     if !tags.is_empty() {
         ask.authorize_iam_call(state, "TagRole", &arn, &context)?;
@@ -237,18 +239,18 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
     check_trust_policy(state, ask.clock, &trust)?;
     let role = SandboxRole {
         arn,
-        id: random_id("AROA", 17),
+        id: generate_random_aws_id("AROA", 17),
         path,
         created: ask.clock.now,
         trust,
         trust_since: ask.clock.now,
-        description: ask.form.find_field("Description").unwrap_or_default().to_owned(),
-        boundary: ask.form.find_field("PermissionsBoundary").map(ToOwned::to_owned),
+        description: ask.form.find_form_field("Description").unwrap_or_default().to_owned(),
+        boundary: ask.form.find_form_field("PermissionsBoundary").map(ToOwned::to_owned),
         tags,
         name: name.clone(),
         ..SandboxRole::default()
     };
-    let answer = role.to_role_xml();
+    let answer = role.render_role_xml();
     state.iam.roles.insert(name, role);
     Ok(Some(answer))
 }
@@ -261,7 +263,7 @@ pub fn handle_create_service_linked_role(
     state: &mut SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
-    let service = ask.form.require_field("AWSServiceName")?;
+    let service = ask.form.require_form_field("AWSServiceName")?;
     let name = match service {
         "replicator.lambda.amazonaws.com" => "AWSServiceRoleForLambdaReplicator",
         "logger.cloudfront.amazonaws.com" => "AWSServiceRoleForCloudFrontLogger",
@@ -273,8 +275,9 @@ pub fn handle_create_service_linked_role(
             ));
         }
     };
-    let arn = service_linked_role_arn(service, name);
-    let context = ask.caller.caller_condition_context().with_condition_key("iam:AWSServiceName", service);
+    let arn = format_service_linked_role_arn(service, name);
+    let context =
+        ask.caller.build_caller_condition_context().add_condition_key_value("iam:AWSServiceName", service);
     ask.authorize_iam_call(state, "CreateServiceLinkedRole", &arn, &context)?;
     if state.iam.roles.contains_key(name) {
         return Err(SandboxAwsError::new(
@@ -286,12 +289,12 @@ pub fn handle_create_service_linked_role(
         ));
     }
     let role = build_service_linked_role(service, name, ask.clock.now);
-    let answer = role.to_role_xml();
+    let answer = role.render_role_xml();
     state.iam.roles.insert(name.to_owned(), role);
     Ok(Some(answer))
 }
 
-fn service_linked_role_arn(service: &str, name: &str) -> String {
+fn format_service_linked_role_arn(service: &str, name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/{service}/{name}")
 }
 
@@ -301,8 +304,8 @@ pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> Sa
         {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});
     SandboxRole {
         name: name.to_owned(),
-        arn: service_linked_role_arn(service, name),
-        id: random_id("AROA", 17),
+        arn: format_service_linked_role_arn(service, name),
+        id: generate_random_aws_id("AROA", 17),
         path: format!("/aws-service-role/{service}/"),
         created: now,
         trust_since: now,
@@ -320,10 +323,10 @@ pub fn handle_update_assume_role_policy(
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     find_authorized_role(state, ask)?;
-    let trust = ask.form.require_field("PolicyDocument")?.to_owned();
+    let trust = ask.form.require_form_field("PolicyDocument")?.to_owned();
     check_trust_policy(state, ask.clock, &trust)?;
     let role = find_modifiable_role(state, ask)?;
-    let seen = role.propagated_trust_policy(ask.clock).map(ToOwned::to_owned);
+    let seen = role.get_propagated_trust_policy(ask.clock).map(ToOwned::to_owned);
     role.trust_before = seen;
     role.trust = trust;
     role.trust_since = ask.clock.now;
@@ -335,8 +338,8 @@ pub fn handle_update_assume_role_policy(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let name = ask.form.require_field("PolicyName")?.to_owned();
-    let document = ask.form.require_field("PolicyDocument")?.to_owned();
+    let name = ask.form.require_form_field("PolicyName")?.to_owned();
+    let document = ask.form.require_form_field("PolicyDocument")?.to_owned();
     let role = find_modifiable_role(state, ask)?;
     check_identity_policy(&document)?;
     let size: usize = role
@@ -364,7 +367,7 @@ pub fn handle_put_role_permissions_boundary(
     state: &mut SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
-    let boundary = ask.form.require_field("PermissionsBoundary")?.to_owned();
+    let boundary = ask.form.require_form_field("PermissionsBoundary")?.to_owned();
     find_modifiable_role(state, ask)?.boundary = Some(boundary);
     Ok(None)
 }
@@ -374,14 +377,14 @@ pub fn handle_put_role_permissions_boundary(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_tag_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let tags = ask.form.list_member_pairs("Tags", "Key", "Value");
+    let tags = ask.form.list_form_member_pairs("Tags", "Key", "Value");
     find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }
 
 /// Lets somebody else widen the named role's trust, or every role's where none is named.
 pub fn inject_trust_drift(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) {
-    let named = ask.form.find_field("RoleName").map(ToOwned::to_owned);
+    let named = ask.form.find_form_field("RoleName").map(ToOwned::to_owned);
     for role in
         state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name))
     {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    SandboxIamApiCall, SandboxIamResult, find_sandbox_role, no_such_entity_error, render_xml_element,
-    sandbox_user_arn,
+    SandboxIamApiCall, SandboxIamResult, build_no_such_entity_error, find_sandbox_role,
+    format_sandbox_user_arn, render_xml_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
@@ -30,34 +30,36 @@ pub fn handle_simulate_principal_policy(
     state: &SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
-    let source = ask.form.require_field("PolicySourceArn")?;
+    let source = ask.form.require_form_field("PolicySourceArn")?;
     let identity = find_iam_identity(state, source)?;
     ask.authorize_iam_action(state, source)?;
     let mut documents = list_identity_policies(state, &identity);
-    for extra in ask.form.list_members("PolicyInputList") {
+    for extra in ask.form.list_form_members("PolicyInputList") {
         documents.push(
             serde_json::from_str(extra)
                 .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Policy document is malformed"))?,
         );
     }
     let context = parse_simulation_context(ask);
-    let actions = ask.form.list_members("ActionNames");
+    let actions = ask.form.list_form_members("ActionNames");
     if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
         return Err(SandboxAwsError::new(400, "ValidationError", format!("Invalid Action: {odd}")));
     }
-    let resources = ask.form.list_members("ResourceArns");
+    let resources = ask.form.list_form_members("ResourceArns");
     let from: usize = ask
         .form
-        .find_field("Marker")
+        .find_form_field("Marker")
         .map_or(Ok(0), str::parse)
         .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Invalid marker"))?;
-    let most: usize = ask.form.find_field("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
+    let most: usize = ask.form.find_form_field("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
     let to = actions.len().min(from + most.min(RESULTS_PAGE_MAX));
     let results: String = actions
         .get(from..to)
         .unwrap_or_default()
         .iter()
-        .map(|action| render_evaluation_result(state, &identity, &documents, action, &resources, &context))
+        .map(|action| {
+            render_policy_simulation_result(state, &identity, &documents, action, &resources, &context)
+        })
         .collect();
     let more = if to < actions.len() {
         format!("<IsTruncated>true</IsTruncated>{}", render_xml_element("Marker", &to.to_string()))
@@ -68,14 +70,14 @@ pub fn handle_simulate_principal_policy(
 }
 
 fn find_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdentity, SandboxAwsError> {
-    if arn == sandbox_user_arn(&state.iam) {
+    if arn == format_sandbox_user_arn(&state.iam) {
         return Ok(SandboxIamIdentity::User(state.iam.user.name.clone()));
     }
     if let Some(role) = find_sandbox_role(&state.iam, arn) {
         return Ok(SandboxIamIdentity::Role(role.name.clone()));
     }
     if arn.starts_with("arn:aws:iam::") && (arn.contains(":role/") || arn.contains(":user/")) {
-        return Err(no_such_entity_error(&format!("The entity with ARN {arn} cannot be found.")));
+        return Err(build_no_such_entity_error(&format!("The entity with ARN {arn} cannot be found.")));
     }
     Err(SandboxAwsError::new(
         400,
@@ -88,17 +90,18 @@ fn find_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdenti
 fn parse_simulation_context(ask: &SandboxIamApiCall<'_>) -> PolicyConditionContext {
     let mut context = PolicyConditionContext::default();
     for at in 1.. {
-        let Some(key) = ask.form.find_field(&format!("ContextEntries.member.{at}.ContextKeyName")) else {
+        let Some(key) = ask.form.find_form_field(&format!("ContextEntries.member.{at}.ContextKeyName"))
+        else {
             break;
         };
-        for value in ask.form.list_members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
-            context = context.with_condition_key(key, value);
+        for value in ask.form.list_form_members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
+            context = context.add_condition_key_value(key, value);
         }
     }
     context
 }
 
-fn render_evaluation_result(
+fn render_policy_simulation_result(
     state: &SandboxState,
     identity: &SandboxIamIdentity,
     documents: &[Value],
@@ -127,9 +130,9 @@ fn render_evaluation_result(
             specific.extend([
                 "<member>",
                 &render_xml_element("EvalResourceName", resource),
-                &render_xml_element("EvalResourceDecision", policy_decision_name(decision)),
+                &render_xml_element("EvalResourceDecision", format_policy_decision_name(decision)),
                 "<MatchedStatements/>",
-                &render_missing_context(&lacking),
+                &render_missing_context_keys(&lacking),
             ]);
             if bounded {
                 specific.push_str(&within(weighed.boundary));
@@ -147,22 +150,22 @@ fn render_evaluation_result(
         limits.push_str(&within(boundary));
     }
     let template =
-        if resources.is_empty() || resources == ["*"] { "*" } else { action_resource_template(action) };
+        if resources.is_empty() || resources == ["*"] { "*" } else { find_action_resource_template(action) };
     format!(
         "<member>{}{}{}<MatchedStatements/>{}{limits}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
         render_xml_element("EvalActionName", action),
         render_xml_element("EvalResourceName", template),
-        render_xml_element("EvalDecision", policy_decision_name(worst)),
-        render_missing_context(&missing)
+        render_xml_element("EvalDecision", format_policy_decision_name(worst)),
+        render_missing_context_keys(&missing)
     )
 }
 
-fn render_missing_context(keys: &BTreeSet<String>) -> String {
+fn render_missing_context_keys(keys: &BTreeSet<String>) -> String {
     let members: String = keys.iter().map(|key| render_xml_element("member", key)).collect();
     format!("<MissingContextValues>{members}</MissingContextValues>")
 }
 
-fn policy_decision_name(decision: PolicyDecision) -> &'static str {
+fn format_policy_decision_name(decision: PolicyDecision) -> &'static str {
     match decision {
         PolicyDecision::Allow | PolicyDecision::Delegated => "allowed",
         PolicyDecision::ExplicitDeny => "explicitDeny",
@@ -171,7 +174,7 @@ fn policy_decision_name(decision: PolicyDecision) -> &'static str {
 }
 
 /// The resource type that an action works on, as a template.
-fn action_resource_template(action: &str) -> &'static str {
+fn find_action_resource_template(action: &str) -> &'static str {
     let (service, name) = action.split_once(':').unwrap_or(("", action));
     match service {
         "s3" if name.contains("Object") || name.contains("Multipart") => {

@@ -10,17 +10,17 @@ use aws_sdk_iam::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::{Value, json};
 
-use crate::sandbox::control_plane::{PropagationClock, sandbox_role_arn};
+use crate::sandbox::control_plane::{PropagationClock, format_sandbox_role_arn};
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = Client::new(&world.sandbox_sdk_config());
+    let client = Client::new(&world.build_sandbox_sdk_config());
     (dir, world, client)
 }
 
@@ -34,7 +34,7 @@ fn trust_policy(services: &[&str]) -> String {
 }
 
 fn restrict_user(world: &Sandbox, statements: &Value) {
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements});
     });
 }
@@ -148,7 +148,7 @@ async fn a_trust_names_principals_that_exist_and_no_resources() {
 #[tokio::test(start_paused = true)]
 async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
     let (_dir, world, iam) = open_sandbox();
-    let arn = sandbox_role_arn("r");
+    let arn = format_sandbox_role_arn("r");
     iam.create_role()
         .role_name("r")
         .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
@@ -156,8 +156,13 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
         .await
         .unwrap();
     let trusts = |service: &str| {
-        world.read_sandbox_state(|state| {
-            super::can_service_assume_role(&state.iam, PropagationClock::from_sandbox(&world), &arn, service)
+        world.read_sandbox_state_from_disk(|state| {
+            super::can_service_assume_role(
+                &state.iam,
+                PropagationClock::propagation_clock_from_sandbox(&world),
+                &arn,
+                service,
+            )
         })
     };
     assert!(!trusts("lambda.amazonaws.com"));
@@ -174,10 +179,10 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
 async fn a_principal_is_known_after_its_propagation() {
     let (_dir, world, iam) = open_sandbox();
     let known = |name: &str| {
-        world.read_sandbox_state(|state| {
-            crate::sandbox::control_plane::is_known_policy_principal(
+        world.read_sandbox_state_from_disk(|state| {
+            crate::sandbox::control_plane::does_policy_principal_exist(
                 state,
-                PropagationClock::from_sandbox(&world),
+                PropagationClock::propagation_clock_from_sandbox(&world),
                 "AWS",
                 name,
             )
@@ -189,10 +194,10 @@ async fn a_principal_is_known_after_its_propagation() {
         .send()
         .await
         .unwrap();
-    assert!(!known(&sandbox_role_arn("r")));
+    assert!(!known(&format_sandbox_role_arn("r")));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(known(&sandbox_role_arn("r")));
-    assert!(!known(&sandbox_role_arn("typo")) && !known("AROAEXAMPLEOFADELETEDONE"));
+    assert!(known(&format_sandbox_role_arn("r")));
+    assert!(!known(&format_sandbox_role_arn("typo")) && !known("AROAEXAMPLEOFADELETEDONE"));
     assert!(known("*") && known("arn:aws:iam::999999999999:root"));
 }
 
@@ -293,7 +298,10 @@ async fn only_users_and_roles_can_be_simulated() {
         error_code_and_message(&ask("arn:aws:iam::999999999999:root").await.unwrap_err()).0,
         "InvalidInput"
     );
-    assert_eq!(error_code_and_message(&ask(&sandbox_role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
+    assert_eq!(
+        error_code_and_message(&ask(&format_sandbox_role_arn("typo")).await.unwrap_err()).0,
+        "NoSuchEntity"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,19 +346,19 @@ async fn a_restricted_user_is_told_what_he_lacks() {
 #[tokio::test(start_paused = true)]
 async fn a_roles_credentials_are_its_own_and_end() {
     let (_dir, world, iam) = open_sandbox();
-    assert!(world.issue_role_credentials(&sandbox_role_arn("r")).is_none());
+    assert!(world.issue_role_credentials(&format_sandbox_role_arn("r")).is_none());
     iam.create_role()
         .role_name("r")
         .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
-    let (access, secret, token) = world.issue_role_credentials(&sandbox_role_arn("r")).unwrap();
-    assert_eq!(world.issue_role_credentials(&sandbox_role_arn("r")).unwrap().0, access);
+    let (access, secret, token) = world.issue_role_credentials(&format_sandbox_role_arn("r")).unwrap();
+    assert_eq!(world.issue_role_credentials(&format_sandbox_role_arn("r")).unwrap().0, access);
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials);
     let sts = aws_sdk_sts::Client::new(
-        &world.sandbox_sdk_config().into_builder().credentials_provider(provider).build(),
+        &world.build_sandbox_sdk_config().into_builder().credentials_provider(provider).build(),
     );
     let who = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(who.arn(), Some("arn:aws:sts::999999999999:assumed-role/r/r"));
@@ -371,12 +379,12 @@ async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
     // Until STS knows it.
     tokio::time::sleep(Duration::from_mins(1)).await;
     let serial = "arn:aws:iam::999999999999:mfa/jo";
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.device =
             Some(super::SandboxMfaDevice { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
     });
-    let sts = aws_sdk_sts::Client::new(&world.sandbox_sdk_config());
-    let assume = || sts.assume_role().role_arn(sandbox_role_arn("r")).role_session_name("x");
+    let sts = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config());
+    let assume = || sts.assume_role().role_arn(format_sandbox_role_arn("r")).role_session_name("x");
     let (code, message) = error_code_and_message(&assume().send().await.unwrap_err());
     assert!(
         code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),

@@ -4,14 +4,15 @@
 
 use super::{
     SandboxAwsError, SandboxKmsAlias, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
-    add_request_tags, find_stored_kms_key, find_visible_kms_key, json, policies, validation_error,
+    add_request_tags, build_kms_validation_error, find_propagated_kms_key, find_stored_kms_key, json,
+    policies,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
 fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
     json!({
-        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.key_arn(), "CreationDate": key.created.as_secs_f64(),
+        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.build_kms_key_arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
@@ -24,16 +25,16 @@ fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let tags = ask.parse_request_tags();
-    let context = add_request_tags(ask.request_condition_context(), &tags);
+    let tags = ask.parse_kms_request_tags();
+    let context = add_request_tags(ask.build_kms_condition_context(), &tags);
     ask.authorize_kms_call(state, "CreateKey", "*", &context)?;
-    let id = crate::sandbox::control_plane::random_uuid();
+    let id = crate::sandbox::control_plane::generate_random_uuid();
     if !tags.is_empty() {
         // A permission that is for every key of the account and region is for the one that is to be made.
-        ask.authorize_kms_call(state, "TagResource", &super::kms_key_arn(&id), &context)?;
+        ask.authorize_kms_call(state, "TagResource", &super::format_kms_key_arn(&id), &context)?;
     }
-    let usage = ask.request_text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
-    let spec = ask.request_text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
+    let usage = ask.read_request_text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
+    let spec = ask.read_request_text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
     if (usage, spec) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") || ask.input["MultiRegion"] == true {
         return Err(SandboxAwsError::new(
             400,
@@ -41,14 +42,14 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
             "the sandbox makes symmetric single-region keys",
         ));
     }
-    let policy = ask.request_text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
+    let policy = ask.read_request_text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
     policies::check_key_policy(state, ask, &policy)?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
     let key = SandboxKmsKey {
         id,
         material: hex::encode(material),
-        description: ask.request_text_field("Description").unwrap_or_default().to_owned(),
+        description: ask.read_request_text_field("Description").unwrap_or_default().to_owned(),
         policy,
         tags,
         state: "Enabled".into(),
@@ -65,8 +66,8 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
-    ask.authorize_on_kms_key(state, "DescribeKey", key, &ask.request_condition_context())?;
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    ask.authorize_call_on_kms_key(state, "DescribeKey", key, &ask.build_kms_condition_context())?;
     Ok(json!({"KeyMetadata": render_kms_key_metadata(key)}))
 }
 
@@ -75,7 +76,7 @@ pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsApiCall<'_>
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    ask.authorize_kms_call(state, "ListKeys", "*", &ask.request_condition_context())?;
+    ask.authorize_kms_call(state, "ListKeys", "*", &ask.build_kms_condition_context())?;
     let listed = state
         .kms
         .keys
@@ -86,7 +87,7 @@ pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -
         ask,
         &ids,
         "Keys",
-        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].key_arn()}),
+        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].build_kms_key_arn()}),
     )
 }
 
@@ -95,11 +96,11 @@ pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let name = ask.require_text_field("AliasName")?.to_owned();
-    let key = find_stored_kms_key(&state.kms, ask.require_text_field("TargetKeyId")?)?;
-    let arn = kms_alias_arn(&name);
-    ask.authorize_kms_call(state, "CreateAlias", &arn, &ask.request_condition_context())?;
-    ask.authorize_on_kms_key(state, "CreateAlias", key, &ask.request_condition_context())?;
+    let name = ask.require_request_text_field("AliasName")?.to_owned();
+    let key = find_stored_kms_key(&state.kms, ask.require_request_text_field("TargetKeyId")?)?;
+    let arn = format_kms_alias_arn(&name);
+    ask.authorize_kms_call(state, "CreateAlias", &arn, &ask.build_kms_condition_context())?;
+    ask.authorize_call_on_kms_key(state, "CreateAlias", key, &ask.build_kms_condition_context())?;
     let fits = name.strip_prefix("alias/").is_some_and(|tail| {
         !tail.is_empty() && tail.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
     });
@@ -125,7 +126,7 @@ pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsApiCall
     Ok(json!({}))
 }
 
-fn kms_alias_arn(name: &str) -> String {
+fn format_kms_alias_arn(name: &str) -> String {
     format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT_ID)
 }
 
@@ -134,8 +135,8 @@ fn kms_alias_arn(name: &str) -> String {
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    ask.authorize_kms_call(state, "ListAliases", "*", &ask.request_condition_context())?;
-    let of_key = match ask.request_text_field("KeyId") {
+    ask.authorize_kms_call(state, "ListAliases", "*", &ask.build_kms_condition_context())?;
+    let of_key = match ask.read_request_text_field("KeyId") {
         Some(key) => Some(find_stored_kms_key(&state.kms, key)?.id.clone()),
         None => None,
     };
@@ -146,7 +147,7 @@ pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsApiCall<'_>
     let names: Vec<&String> = listed.map(|(name, _)| name).collect();
     render_kms_list_page(ask, &names, "Aliases", |name| {
         let alias = &state.kms.aliases[name.as_str()];
-        json!({"AliasName": name, "AliasArn": kms_alias_arn(name), "TargetKeyId": alias.key,
+        json!({"AliasName": name, "AliasArn": format_kms_alias_arn(name), "TargetKeyId": alias.key,
             "CreationDate": alias.created.as_secs_f64(), "LastUpdatedDate": alias.created.as_secs_f64()})
     })
 }
@@ -156,8 +157,8 @@ pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsApiCall<'_>
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
-    ask.authorize_on_kms_key(state, "ListResourceTags", key, &ask.request_condition_context())?;
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    ask.authorize_call_on_kms_key(state, "ListResourceTags", key, &ask.build_kms_condition_context())?;
     let names: Vec<&String> = key.tags.keys().collect();
     render_kms_list_page(
         ask,
@@ -172,13 +173,13 @@ pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsApiCall<'_
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
-    let tags = ask.parse_request_tags();
-    ask.authorize_on_kms_key(
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    let tags = ask.parse_kms_request_tags();
+    ask.authorize_call_on_kms_key(
         state,
         "TagResource",
         key,
-        &add_request_tags(ask.request_condition_context(), &tags),
+        &add_request_tags(ask.build_kms_condition_context(), &tags),
     )?;
     if key.state == "PendingDeletion" {
         super::check_kms_key_usable(key)?;
@@ -203,11 +204,11 @@ fn render_kms_list_page(
 ) -> SandboxKmsResult {
     let most = ask.input["Limit"].as_u64().map_or(50, |limit| limit as usize);
     if most == 0 {
-        return Err(validation_error(
+        return Err(build_kms_validation_error(
             "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
         ));
     }
-    let from = match ask.request_text_field("Marker") {
+    let from = match ask.read_request_text_field("Marker") {
         None => 0,
         Some(marker) => marker.parse().map_err(|_| {
             SandboxAwsError::new(400, "InvalidMarkerException", "Could not deserialize marker")

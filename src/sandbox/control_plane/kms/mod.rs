@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision},
-    access_denied, add_request_tags, is_drift_requested, is_known_policy_principal, json_response,
-    request_signed_caller,
+    add_request_tags, build_access_denied_error, build_json_response, does_policy_principal_exist,
+    get_request_signed_caller, is_drift_requested,
 };
-use crate::sandbox::{Sandbox, SandboxState, service::Service};
+use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -58,12 +58,12 @@ impl std::fmt::Debug for SandboxKmsKey {
 
 impl SandboxKmsKey {
     /// Returns its ARN.
-    pub fn key_arn(&self) -> String {
-        kms_key_arn(&self.id)
+    pub fn build_kms_key_arn(&self) -> String {
+        format_kms_key_arn(&self.id)
     }
 }
 
-fn kms_key_arn(id: &str) -> String {
+fn format_kms_key_arn(id: &str) -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/{id}")
 }
 
@@ -75,7 +75,7 @@ pub struct SandboxKmsAlias {
 }
 
 /// Returns the operation that the header names: `CreateKey`, of `TrentService.CreateKey`.
-pub fn kms_operation_name(request: &Request<Bytes>) -> &str {
+pub fn parse_kms_operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("TrentService.")).unwrap_or("Unknown")
 }
@@ -83,23 +83,23 @@ pub fn kms_operation_name(request: &Request<Bytes>) -> &str {
 /// Answers one request to KMS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = request_signed_caller(&request).and_then(|caller| {
+    let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
             .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
         let ask = SandboxKmsApiCall {
-            clock: PropagationClock::from_sandbox(world),
+            clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
-            action: kms_operation_name(&request),
+            action: parse_kms_operation_name(&request),
             input: &input,
         };
         if is_drift_requested(&request) {
-            world.write_sandbox_state(|state| policies::inject_key_policy_drift(state, &ask));
+            world.update_sandbox_state_on_disk(|state| policies::inject_key_policy_drift(state, &ask));
         }
         dispatch_kms_call(world, &ask)
     });
     match result {
-        Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_error_response(Service::Kms),
+        Ok(output) => build_json_response(200, "application/x-amz-json-1.1", &output),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::Kms),
     }
 }
 
@@ -115,17 +115,29 @@ type SandboxKmsResult = Result<Value, SandboxAwsError>;
 
 fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     match ask.action {
-        "CreateKey" => world.write_sandbox_state(|state| keys::handle_create_kms_key(state, ask)),
-        "DescribeKey" => world.read_sandbox_state(|state| keys::handle_describe_kms_key(state, ask)),
-        "ListKeys" => world.read_sandbox_state(|state| keys::handle_list_kms_keys(state, ask)),
-        "CreateAlias" => world.write_sandbox_state(|state| keys::handle_create_kms_alias(state, ask)),
-        "ListAliases" => world.read_sandbox_state(|state| keys::handle_list_kms_aliases(state, ask)),
-        "ListResourceTags" => world.read_sandbox_state(|state| keys::handle_list_kms_key_tags(state, ask)),
-        "TagResource" => world.write_sandbox_state(|state| keys::handle_tag_kms_key(state, ask)),
-        "GetKeyPolicy" => world.read_sandbox_state(|state| policies::handle_get_key_policy(state, ask)),
-        "PutKeyPolicy" => world.write_sandbox_state(|state| policies::handle_put_key_policy(state, ask)),
-        "Encrypt" => world.read_sandbox_state(|state| cipher::handle_kms_encrypt(state, ask)),
-        "Decrypt" => world.read_sandbox_state(|state| cipher::handle_kms_decrypt(state, ask)),
+        "CreateKey" => world.update_sandbox_state_on_disk(|state| keys::handle_create_kms_key(state, ask)),
+        "DescribeKey" => {
+            world.read_sandbox_state_from_disk(|state| keys::handle_describe_kms_key(state, ask))
+        }
+        "ListKeys" => world.read_sandbox_state_from_disk(|state| keys::handle_list_kms_keys(state, ask)),
+        "CreateAlias" => {
+            world.update_sandbox_state_on_disk(|state| keys::handle_create_kms_alias(state, ask))
+        }
+        "ListAliases" => {
+            world.read_sandbox_state_from_disk(|state| keys::handle_list_kms_aliases(state, ask))
+        }
+        "ListResourceTags" => {
+            world.read_sandbox_state_from_disk(|state| keys::handle_list_kms_key_tags(state, ask))
+        }
+        "TagResource" => world.update_sandbox_state_on_disk(|state| keys::handle_tag_kms_key(state, ask)),
+        "GetKeyPolicy" => {
+            world.read_sandbox_state_from_disk(|state| policies::handle_get_key_policy(state, ask))
+        }
+        "PutKeyPolicy" => {
+            world.update_sandbox_state_on_disk(|state| policies::handle_put_key_policy(state, ask))
+        }
+        "Encrypt" => world.read_sandbox_state_from_disk(|state| cipher::handle_kms_encrypt(state, ask)),
+        "Decrypt" => world.read_sandbox_state_from_disk(|state| cipher::handle_kms_decrypt(state, ask)),
         other => Err(SandboxAwsError::new(
             400,
             "UnknownOperationException",
@@ -135,27 +147,27 @@ fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsApiCall<'_>) -> SandboxKms
 }
 
 impl SandboxKmsApiCall<'_> {
-    fn request_text_field(&self, field: &str) -> Option<&str> {
+    fn read_request_text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.request_text_field(field).ok_or_else(|| {
+    fn require_request_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
+        self.read_request_text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
-            validation_error(format!(
+            build_kms_validation_error(format!(
                 "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
             ))
         })
     }
 
-    fn parse_request_tags(&self) -> BTreeMap<String, String> {
+    fn parse_kms_request_tags(&self) -> BTreeMap<String, String> {
         let tags = self.input["Tags"].as_array().map(Vec::as_slice).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         tags.iter().map(|tag| (text(&tag["TagKey"]), text(&tag["TagValue"]))).collect()
     }
 
-    fn request_condition_context(&self) -> PolicyConditionContext {
-        self.caller.caller_condition_context().with_condition_key("kms:CallerAccount", ACCOUNT_ID)
+    fn build_kms_condition_context(&self) -> PolicyConditionContext {
+        self.caller.build_caller_condition_context().add_condition_key_value("kms:CallerAccount", ACCOUNT_ID)
     }
 
     /// For what belongs to no key: the identity policies alone.
@@ -169,11 +181,11 @@ impl SandboxKmsApiCall<'_> {
         let action = format!("kms:{action}");
         self.caller
             .authorize_caller(state, &action, resource, context)
-            .map_err(|message| access_denied(Service::Kms, message))
+            .map_err(|message| build_access_denied_error(SandboxService::Kms, message))
     }
 
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
-    fn authorize_on_kms_key(
+    fn authorize_call_on_kms_key(
         &self,
         state: &SandboxState,
         action: &str,
@@ -181,24 +193,27 @@ impl SandboxKmsApiCall<'_> {
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
         let action = format!("kms:{action}");
-        let arn = key.key_arn();
+        let arn = key.build_kms_key_arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         let tagged = |context: PolicyConditionContext, (name, value): (&String, &String)| {
-            context.with_condition_key(&format!("aws:ResourceTag/{name}"), value)
+            context.add_condition_key_value(&format!("aws:ResourceTag/{name}"), value)
         };
         let known = self.clock.has_delay_passed(key.tagged, self.clock.delays.tags);
         let context = &key.tags.iter().filter(|_| known).fold(context.clone(), tagged);
         // In a key policy the resource is the key itself, mostly spelt `*`.
         let of_key = access::evaluate_policy_document(
             &policy,
-            Some(&self.caller.to_principal()),
+            Some(&self.caller.caller_to_policy_principal()),
             &action,
             &arn,
             context,
         );
         let own = self.caller.decide_identity_access(state, &action, &arn, context);
         let denied = |why: &str| {
-            Err(access_denied(Service::Kms, self.caller.access_denial_message(&action, &arn, why)))
+            Err(build_access_denied_error(
+                SandboxService::Kms,
+                self.caller.format_access_denial_message(&action, &arn, why),
+            ))
         };
         match (of_key, own) {
             (PolicyDecision::ExplicitDeny, _) => denied("with an explicit deny in a resource-based policy"),
@@ -226,8 +241,13 @@ pub fn is_allowed_by_key_policy(
     find_stored_kms_key(state, name).is_ok_and(|key| {
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         key.state == "Enabled"
-            && access::evaluate_policy_document(&policy, Some(principal), action, &key.key_arn(), context)
-                == PolicyDecision::Allow
+            && access::evaluate_policy_document(
+                &policy,
+                Some(principal),
+                action,
+                &key.build_kms_key_arn(),
+                context,
+            ) == PolicyDecision::Allow
     })
 }
 
@@ -238,7 +258,7 @@ fn find_stored_kms_key<'a>(
 ) -> Result<&'a SandboxKmsKey, SandboxAwsError> {
     let prefix = format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:");
     if name.starts_with("arn:") && !name.starts_with(&prefix) {
-        return Err(kms_key_not_found_error(format!(
+        return Err(build_kms_key_missing_error(format!(
             "Invalid arn {}",
             name.split(':').nth(3).unwrap_or_default()
         )));
@@ -246,17 +266,18 @@ fn find_stored_kms_key<'a>(
     let bare = name.strip_prefix(&prefix).unwrap_or(name);
     if bare.starts_with("alias/") {
         let alias = state.aliases.get(bare).and_then(|alias| state.keys.get(&alias.key));
-        return alias.ok_or_else(|| kms_key_not_found_error(format!("Alias {prefix}{bare} is not found.")));
+        return alias
+            .ok_or_else(|| build_kms_key_missing_error(format!("Alias {prefix}{bare} is not found.")));
     }
     let id = bare.strip_prefix("key/").unwrap_or(bare);
     state
         .keys
         .get(id)
-        .ok_or_else(|| kms_key_not_found_error(format!("Key '{prefix}key/{id}' does not exist")))
+        .ok_or_else(|| build_kms_key_missing_error(format!("Key '{prefix}key/{id}' does not exist")))
 }
 
 /// A key as a host of KMS that heard of it late sees it.
-fn find_visible_kms_key<'a>(
+fn find_propagated_kms_key<'a>(
     state: &'a SandboxKmsState,
     name: &str,
     clock: PropagationClock,
@@ -265,28 +286,30 @@ fn find_visible_kms_key<'a>(
     if clock.has_delay_passed(key.created, clock.delays.listing) {
         Ok(key)
     } else {
-        Err(kms_key_not_found_error(format!("Key '{}' does not exist", key.key_arn())))
+        Err(build_kms_key_missing_error(format!("Key '{}' does not exist", key.build_kms_key_arn())))
     }
 }
 
 fn check_kms_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
     match key.state.as_str() {
         "Enabled" => Ok(()),
-        "Disabled" => {
-            Err(SandboxAwsError::new(400, "DisabledException", format!("{} is disabled.", key.key_arn())))
-        }
+        "Disabled" => Err(SandboxAwsError::new(
+            400,
+            "DisabledException",
+            format!("{} is disabled.", key.build_kms_key_arn()),
+        )),
         _ => Err(SandboxAwsError::new(
             400,
             "KMSInvalidStateException",
-            format!("{} is pending deletion.", key.key_arn()),
+            format!("{} is pending deletion.", key.build_kms_key_arn()),
         )),
     }
 }
 
-fn kms_key_not_found_error(message: String) -> SandboxAwsError {
+fn build_kms_key_missing_error(message: String) -> SandboxAwsError {
     SandboxAwsError::new(400, "NotFoundException", message)
 }
 
-fn validation_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_kms_validation_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "ValidationException", message)
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{
     SandboxAwsError, SandboxKmsApiCall, SandboxKmsResult, SandboxState,
     access::{self, PolicyDecision},
-    find_visible_kms_key, is_known_policy_principal, json,
+    does_policy_principal_exist, find_propagated_kms_key, json,
 };
 
-fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_kms_malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "MalformedPolicyDocumentException", message)
 }
 
@@ -24,7 +24,7 @@ pub fn check_key_policy(
     document: &str,
 ) -> Result<(), SandboxAwsError> {
     let policy: Value = serde_json::from_str(document)
-        .map_err(|_| malformed_policy_error("Policy contains invalid JSON."))?;
+        .map_err(|_| build_kms_malformed_policy_error("Policy contains invalid JSON."))?;
     if document.len() > 32_768 {
         return Err(SandboxAwsError::new(
             400,
@@ -33,36 +33,38 @@ pub fn check_key_policy(
         ));
     }
     let mut statements = 0;
-    for statement in access::policy_statements(&policy) {
+    for statement in access::iterate_policy_statements(&policy) {
         statements += 1;
         if statement.get("Principal").is_none() && statement.get("NotPrincipal").is_none() {
-            return Err(malformed_policy_error("Policy contains a statement with no principal."));
+            return Err(build_kms_malformed_policy_error("Policy contains a statement with no principal."));
         }
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
-            return Err(malformed_policy_error("Policy contains a statement with an invalid effect."));
+            return Err(build_kms_malformed_policy_error(
+                "Policy contains a statement with an invalid effect.",
+            ));
         }
     }
     if statements == 0 {
-        return Err(malformed_policy_error("Policy contains no statements."));
+        return Err(build_kms_malformed_policy_error("Policy contains no statements."));
     }
     if access::list_policy_principals(&policy)
         .iter()
-        .any(|(kind, name)| !is_known_policy_principal(state, ask.clock, kind, name))
+        .any(|(kind, name)| !does_policy_principal_exist(state, ask.clock, kind, name))
     {
-        return Err(malformed_policy_error(
+        return Err(build_kms_malformed_policy_error(
             "Policy contains a statement with one or more invalid principals.",
         ));
     }
     let again = access::evaluate_policy_document(
         &policy,
-        Some(&ask.caller.to_principal()),
+        Some(&ask.caller.caller_to_policy_principal()),
         "kms:PutKeyPolicy",
         "*",
-        &ask.request_condition_context(),
+        &ask.build_kms_condition_context(),
     );
     let bypassed = ask.input["BypassPolicyLockoutSafetyCheck"] == true;
     if !bypassed && matches!(again, PolicyDecision::ExplicitDeny | PolicyDecision::ImplicitDeny) {
-        return Err(malformed_policy_error(
+        return Err(build_kms_malformed_policy_error(
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
@@ -74,8 +76,8 @@ pub fn check_key_policy(
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
-    ask.authorize_on_kms_key(state, "GetKeyPolicy", key, &ask.request_condition_context())?;
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    ask.authorize_call_on_kms_key(state, "GetKeyPolicy", key, &ask.build_kms_condition_context())?;
     check_key_policy_name(ask)?;
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
@@ -85,10 +87,10 @@ pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) 
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let key = find_visible_kms_key(&state.kms, ask.require_text_field("KeyId")?, ask.clock)?;
-    ask.authorize_on_kms_key(state, "PutKeyPolicy", key, &ask.request_condition_context())?;
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    ask.authorize_call_on_kms_key(state, "PutKeyPolicy", key, &ask.build_kms_condition_context())?;
     check_key_policy_name(ask)?;
-    let document = ask.require_text_field("Policy")?;
+    let document = ask.require_request_text_field("Policy")?;
     check_key_policy(state, ask, document)?;
     let (id, document) = (key.id.clone(), document.to_owned());
     if let Some(key) = state.kms.keys.get_mut(&id) {
@@ -98,9 +100,9 @@ pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
 }
 
 fn check_key_policy_name(ask: &SandboxKmsApiCall<'_>) -> Result<(), SandboxAwsError> {
-    match ask.request_text_field("PolicyName") {
+    match ask.read_request_text_field("PolicyName") {
         None | Some("default") => Ok(()),
-        Some(other) => Err(super::kms_key_not_found_error(format!("No such policy exists: {other}"))),
+        Some(other) => Err(super::build_kms_key_missing_error(format!("No such policy exists: {other}"))),
     }
 }
 

@@ -11,17 +11,17 @@ use aws_sdk_kms::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
-use crate::sandbox::control_plane::sandbox_role_arn;
+use crate::sandbox::control_plane::format_sandbox_role_arn;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = Client::new(&world.sandbox_sdk_config());
+    let client = Client::new(&world.build_sandbox_sdk_config());
     (dir, world, client)
 }
 
@@ -148,12 +148,12 @@ async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_o
     let (_dir, world, kms) = open_sandbox();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
     let policy = |role: &str| {
         json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:*", "Resource": "*"},
-            {"Effect": "Allow", "Principal": {"AWS": sandbox_role_arn(role)}, "Action": "kms:Decrypt", "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": format_sandbox_role_arn(role)}, "Action": "kms:Decrypt", "Resource": "*"},
         ]})
         .to_string()
     };
@@ -174,14 +174,14 @@ async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_o
 #[tokio::test(start_paused = true)]
 async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
     let (_dir, world, kms) = open_sandbox();
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
     wait_for_propagation().await;
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "NotAction": "kms:Decrypt", "Resource": "*"},
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*",
-         "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": sandbox_role_arn("edge")}}},
+         "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": format_sandbox_role_arn("edge")}}},
     ]});
     let arn =
         kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
@@ -214,10 +214,10 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
             )
         )
     );
-    let (access, secret, token) = world.issue_role_credentials(&sandbox_role_arn("edge")).unwrap();
+    let (access, secret, token) = world.issue_role_credentials(&format_sandbox_role_arn("edge")).unwrap();
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let config = world
-        .sandbox_sdk_config()
+        .build_sandbox_sdk_config()
         .into_builder()
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
         .build();
@@ -247,7 +247,7 @@ async fn a_key_that_is_off_or_going_says_so() {
     let id = arn.rsplit('/').next().unwrap().to_owned();
     for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")]
     {
-        world.write_sandbox_state(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
+        world.update_sandbox_state_on_disk(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
         let refused = kms.encrypt().key_id(&arn).plaintext(Blob::new("x")).send().await.unwrap_err();
         assert_eq!(refused.code(), Some(code));
     }
@@ -256,7 +256,7 @@ async fn a_key_that_is_off_or_going_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_refused_in_awss_words() {
     let (_dir, world, kms) = open_sandbox();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy =
             json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]});
     });

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
-    SandboxLambdaResult, SandboxState, Value, add_request_tags, functions, iam, invalid_parameter_error,
-    random_uuid, sandbox_function_arn, versions,
+    SandboxLambdaResult, SandboxState, Value, add_request_tags, build_lambda_invalid_parameter_error,
+    format_lambda_function_arn, functions, generate_random_uuid, iam, versions,
 };
 
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
@@ -26,12 +26,15 @@ pub struct StoredFunctionCode {
 ///
 /// # Errors
 /// Refuses what is no bundle, as Lambda does, and says why the code can't be kept.
-pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredFunctionCode, SandboxAwsError> {
+pub fn store_uploaded_function_code(
+    world: &Sandbox,
+    input: &Value,
+) -> Result<StoredFunctionCode, SandboxAwsError> {
     let Some(text) = input["ZipFile"].as_str() else {
-        return Err(invalid_parameter_error("Please provide a source for function code."));
+        return Err(build_lambda_invalid_parameter_error("Please provide a source for function code."));
     };
     let unreadable = || {
-        invalid_parameter_error(
+        build_lambda_invalid_parameter_error(
             "Could not unzip uploaded file. Please check your file, then try to upload again.",
         )
     };
@@ -45,11 +48,12 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredFunct
     }
     let archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
     if archive.is_empty() {
-        return Err(invalid_parameter_error("Uploaded file must be a non-empty zip"));
+        return Err(build_lambda_invalid_parameter_error("Uploaded file must be a non-empty zip"));
     }
     let code =
         StoredFunctionCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
-    let kept = functions::function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
+    let kept =
+        functions::build_function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
         std::fs::create_dir_all(world.sandbox_dir().join("lambda"))?;
@@ -75,17 +79,18 @@ pub fn handle_create_function(
     ask: &SandboxLambdaApiCall<'_>,
     code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
-    let name = ask.require_text_field("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
-    let arn = sandbox_function_arn(&name);
-    let tags = functions::parse_string_map(&ask.input["Tags"]);
-    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+    let name =
+        ask.require_request_text_field("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
+    let arn = format_lambda_function_arn(&name);
+    let tags = functions::parse_json_string_map(&ask.input["Tags"]);
+    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_lambda_call(state, "lambda:CreateFunction", &arn, &context)?;
     if !tags.is_empty() {
         ask.authorize_lambda_call(state, "lambda:TagResource", &arn, &context)?;
     }
-    ask.require_text_field("Runtime")?;
-    ask.require_text_field("Handler")?;
-    ask.require_text_field("Role")?;
+    ask.require_request_text_field("Runtime")?;
+    ask.require_request_text_field("Handler")?;
+    ask.require_request_text_field("Role")?;
     if state.lambda.functions.contains_key(&name) {
         return Err(SandboxAwsError::new(
             409,
@@ -130,13 +135,13 @@ pub fn handle_update_function_code(
     ask: &SandboxLambdaApiCall<'_>,
     code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
-    functions::find_changeable_function(state, ask)?;
+    functions::find_function_ready_for_change(state, ask)?;
     let clock = ask.clock;
     let function = state
         .lambda
         .functions
         .get_mut(&ask.name)
-        .ok_or_else(|| super::function_not_found_error(&sandbox_function_arn(&ask.name)))?;
+        .ok_or_else(|| super::build_function_not_found_error(&format_lambda_function_arn(&ask.name)))?;
     let mut changed = function.latest.clone();
     changed.sha256.clone_from(&code.sha256);
     changed.size = code.size;
@@ -163,10 +168,10 @@ pub fn handle_update_function_configuration(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    let function = functions::find_changeable_function(state, ask)?;
+    let function = functions::find_function_ready_for_change(state, ask)?;
     let mut changed = function.latest.clone();
     apply_function_configuration(&mut changed, ask)?;
-    if ask.request_text_field("Role").is_some() {
+    if ask.read_request_text_field("Role").is_some() {
         check_execution_role(state, ask, &changed.role)?;
     }
     mark_function_changed(&mut changed, ask);
@@ -174,14 +179,14 @@ pub fn handle_update_function_configuration(
         .lambda
         .functions
         .get_mut(&ask.name)
-        .ok_or_else(|| super::function_not_found_error(&sandbox_function_arn(&ask.name)))?;
+        .ok_or_else(|| super::build_function_not_found_error(&format_lambda_function_arn(&ask.name)))?;
     function.latest = changed;
     Ok((200, functions::render_latest_function(function, ask.clock, false)))
 }
 
 fn mark_function_changed(configuration: &mut SandboxFunctionConfiguration, ask: &SandboxLambdaApiCall<'_>) {
     configuration.changed = ask.clock.now;
-    configuration.revisions = [random_uuid(), random_uuid()];
+    configuration.revisions = [generate_random_uuid(), generate_random_uuid()];
 }
 
 /// Takes over what the request says; what it leaves out stays.
@@ -204,7 +209,7 @@ fn apply_function_configuration(
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
-        Some(number) => Err(invalid_parameter_error(format!(
+        Some(number) => Err(build_lambda_invalid_parameter_error(format!(
             "'{name}' value {number} failed to satisfy constraint: between {low} and {high}"
         ))),
     };
@@ -219,7 +224,7 @@ fn apply_function_configuration(
             .map(|many| many.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>())
     };
     if input["Environment"]["Variables"].is_object() {
-        configuration.environment = functions::parse_string_map(&input["Environment"]["Variables"]);
+        configuration.environment = functions::parse_json_string_map(&input["Environment"]["Variables"]);
     }
     configuration.layers = list(&input["Layers"]).unwrap_or_else(|| configuration.layers.clone());
     configuration.subnets =
@@ -240,7 +245,7 @@ fn check_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     const RETIRED_RUNTIMES: [&str; 6] =
         ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
     if RETIRED_RUNTIMES.contains(&runtime) {
-        return Err(invalid_parameter_error(format!(
+        return Err(build_lambda_invalid_parameter_error(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
@@ -252,7 +257,7 @@ fn check_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     if known {
         Ok(())
     } else {
-        Err(invalid_parameter_error(format!(
+        Err(build_lambda_invalid_parameter_error(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN"
         )))
     }
@@ -274,12 +279,14 @@ fn check_execution_role(
     }
     let context = ask
         .caller
-        .caller_condition_context()
-        .with_condition_key("iam:PassedToService", "lambda.amazonaws.com");
+        .build_caller_condition_context()
+        .add_condition_key_value("iam:PassedToService", "lambda.amazonaws.com");
     ask.authorize_lambda_call(state, "iam:PassRole", role, &context)?;
     if iam::can_service_assume_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
         Ok(())
     } else {
-        Err(invalid_parameter_error("The role defined for the function cannot be assumed by Lambda."))
+        Err(build_lambda_invalid_parameter_error(
+            "The role defined for the function cannot be assumed by Lambda.",
+        ))
     }
 }

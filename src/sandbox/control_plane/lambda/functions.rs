@@ -10,18 +10,18 @@ use time::macros::format_description;
 use super::{
     FunctionUpdateProgress, PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
     SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value, add_request_tags,
-    function_not_found_error, json, random_uuid, to_datetime,
+    build_function_not_found_error, generate_random_uuid, json, unix_time_to_utc_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
-pub fn function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
+pub fn build_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
     let hash = STANDARD.decode(sha256).ok()?;
     Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
 }
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
 pub fn render_latest_function(function: &SandboxFunction, clock: PropagationClock, qualified: bool) -> Value {
-    let progress = function.current_function_progress(clock);
+    let progress = function.compute_function_update_progress(clock);
     let mut shown = render_function_configuration(
         function,
         &function.latest,
@@ -29,9 +29,9 @@ pub fn render_latest_function(function: &SandboxFunction, clock: PropagationCloc
     );
     shown["Version"] = json!("$LATEST");
     shown["FunctionArn"] = json!(if qualified {
-        format!("{}:$LATEST", function.function_arn())
+        format!("{}:$LATEST", function.build_unqualified_function_arn())
     } else {
-        function.function_arn()
+        function.build_unqualified_function_arn()
     });
     set_function_state_fields(&mut shown, progress == FunctionUpdateProgress::Creating);
     let update = if progress == FunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
@@ -48,8 +48,8 @@ pub fn render_function_version(
 ) -> Value {
     let mut shown = render_function_configuration(function, &version.configuration, false);
     shown["Version"] = json!(version.number.to_string());
-    shown["FunctionArn"] = json!(format!("{}:{}", function.function_arn(), version.number));
-    set_function_state_fields(&mut shown, !version.is_version_active(clock));
+    shown["FunctionArn"] = json!(format!("{}:{}", function.build_unqualified_function_arn(), version.number));
+    set_function_state_fields(&mut shown, !version.is_function_version_active(clock));
     shown["LastUpdateStatus"] = json!("Successful");
     shown
 }
@@ -67,7 +67,7 @@ fn render_function_configuration(
     configuration: &SandboxFunctionConfiguration,
     in_progress: bool,
 ) -> Value {
-    let modified = to_datetime(configuration.changed)
+    let modified = unix_time_to_utc_datetime(configuration.changed)
         .format(format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]+0000"
         ))
@@ -97,7 +97,7 @@ fn render_function_configuration(
 }
 
 /// The configuration that the request's qualifier means.
-fn render_qualified_function(
+fn render_qualified_function_configuration(
     function: &SandboxFunction,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<Value, SandboxAwsError> {
@@ -109,7 +109,12 @@ fn render_qualified_function(
             .iter()
             .find(|version| version.number.to_string() == number)
             .map(|version| render_function_version(function, version, ask.clock))
-            .ok_or_else(|| function_not_found_error(&format!("{}:{number}", function.function_arn()))),
+            .ok_or_else(|| {
+                build_function_not_found_error(&format!(
+                    "{}:{number}",
+                    function.build_unqualified_function_arn()
+                ))
+            }),
     }
 }
 
@@ -117,7 +122,7 @@ fn render_qualified_function(
 ///
 /// # Errors
 /// Refuses a caller who may not, a missing function, one with a change in progress, and another revision.
-pub fn find_changeable_function<'a>(
+pub fn find_function_ready_for_change<'a>(
     state: &'a SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<&'a SandboxFunction, SandboxAwsError> {
@@ -126,17 +131,20 @@ pub fn find_changeable_function<'a>(
         let message = format!("The operation cannot be performed at this time. {why}");
         Err(SandboxAwsError::new(409, "ResourceConflictException", message))
     };
-    let progress = function.current_function_progress(ask.clock);
+    let progress = function.compute_function_update_progress(ask.clock);
     match progress {
         FunctionUpdateProgress::Creating => {
             return conflict("The function is currently in the following state: Pending");
         }
         FunctionUpdateProgress::Updating => {
-            return conflict(&format!("An update is in progress for resource: {}", function.function_arn()));
+            return conflict(&format!(
+                "An update is in progress for resource: {}",
+                function.build_unqualified_function_arn()
+            ));
         }
         FunctionUpdateProgress::Settled => {}
     }
-    if let Some(expected) = ask.request_text_field("RevisionId")
+    if let Some(expected) = ask.read_request_text_field("RevisionId")
         && expected != function.latest.revisions[1]
     {
         return Err(SandboxAwsError::new(
@@ -154,7 +162,7 @@ pub fn find_changeable_function<'a>(
 /// Refuses as Lambda does.
 pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
-    let configuration = render_qualified_function(function, ask)?;
+    let configuration = render_qualified_function_configuration(function, ask)?;
     let place =
         format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
     let mut shown =
@@ -176,7 +184,7 @@ pub fn handle_get_function_configuration(
     state: &SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    Ok((200, render_qualified_function(ask.find_authorized_function(state)?, ask)?))
+    Ok((200, render_qualified_function_configuration(ask.find_authorized_function(state)?, ask)?))
 }
 
 /// Answers ListFunctions.
@@ -184,7 +192,12 @@ pub fn handle_get_function_configuration(
 /// # Errors
 /// Refuses as Lambda does.
 pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
-    ask.authorize_lambda_call(state, "lambda:ListFunctions", "*", &ask.caller.caller_condition_context())?;
+    ask.authorize_lambda_call(
+        state,
+        "lambda:ListFunctions",
+        "*",
+        &ask.caller.build_caller_condition_context(),
+    )?;
     let all: Vec<Value> = state
         .lambda
         .functions
@@ -221,7 +234,7 @@ pub fn handle_get_lambda_account_settings(
         state,
         "lambda:GetAccountSettings",
         "*",
-        &ask.caller.caller_condition_context(),
+        &ask.caller.build_caller_condition_context(),
     )?;
     let functions = &state.lambda.functions;
     let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
@@ -254,26 +267,27 @@ pub fn handle_list_function_tags(
 /// # Errors
 /// Refuses as Lambda does.
 pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
-    let tags = parse_string_map(&ask.input["Tags"]);
-    let arn = super::sandbox_function_arn(&ask.name);
+    let tags = parse_json_string_map(&ask.input["Tags"]);
+    let arn = super::format_lambda_function_arn(&ask.name);
     ask.authorize_lambda_call(
         state,
         "lambda:TagResource",
         &arn,
-        &add_request_tags(ask.caller.caller_condition_context(), &tags),
+        &add_request_tags(ask.caller.build_caller_condition_context(), &tags),
     )?;
     if ask.qualifier.is_some() {
-        return Err(super::invalid_parameter_error(
+        return Err(super::build_lambda_invalid_parameter_error(
             "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
         ));
     }
-    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| function_not_found_error(&arn))?;
+    let function =
+        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| build_function_not_found_error(&arn))?;
     function.tags.extend(tags);
     Ok((204, Value::Null))
 }
 
 /// Reads an object of texts, such as tags and variables.
-pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, String> {
+pub fn parse_json_string_map(tags: &Value) -> std::collections::BTreeMap<String, String> {
     let pairs = tags.as_object().into_iter().flatten();
     pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
@@ -282,7 +296,7 @@ pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, Stri
 pub fn inject_function_drift(state: &mut SandboxState, ask: &SandboxLambdaApiCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();
-        let revision = random_uuid();
+        let revision = generate_random_uuid();
         function.latest.revisions = [revision.clone(), revision];
     }
 }

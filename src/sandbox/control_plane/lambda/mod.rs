@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    access_denied, add_request_tags, build_http_response, iam, is_drift_requested, json_response,
-    random_uuid, request_signed_caller, to_datetime,
+    add_request_tags, build_access_denied_error, build_http_response, build_json_response,
+    generate_random_uuid, get_request_signed_caller, iam, is_drift_requested, unix_time_to_utc_datetime,
 };
-use crate::sandbox::{Sandbox, SandboxState, service::Service};
+use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 /// What is kept between runs; the code lies beside, in `DIR/lambda/<sha256>.zip`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -82,11 +82,11 @@ pub struct SandboxFunctionVersion {
 
 impl SandboxFunction {
     /// Returns its unqualified ARN.
-    pub fn function_arn(&self) -> String {
-        sandbox_function_arn(&self.name)
+    pub fn build_unqualified_function_arn(&self) -> String {
+        format_lambda_function_arn(&self.name)
     }
 
-    fn current_function_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
+    fn compute_function_update_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
         if !clock.has_delay_passed(self.created, clock.delays.function) {
             FunctionUpdateProgress::Creating
         } else if !clock.has_delay_passed(self.latest.changed, clock.delays.function) {
@@ -106,13 +106,13 @@ enum FunctionUpdateProgress {
 
 impl SandboxFunctionVersion {
     /// Whether it is Active by now.
-    pub fn is_version_active(&self, clock: PropagationClock) -> bool {
+    pub fn is_function_version_active(&self, clock: PropagationClock) -> bool {
         clock.has_delay_passed(self.published, clock.delays.function)
     }
 }
 
 /// Returns the unqualified ARN of a function.
-pub fn sandbox_function_arn(name: &str) -> String {
+pub fn format_lambda_function_arn(name: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}")
 }
 
@@ -121,15 +121,15 @@ pub fn find_function_version<'a>(
     state: &'a SandboxLambdaState,
     version_arn: &str,
 ) -> Option<&'a SandboxFunctionVersion> {
-    let (name, number) = version_arn.strip_prefix(&sandbox_function_arn(""))?.split_once(':')?;
+    let (name, number) = version_arn.strip_prefix(&format_lambda_function_arn(""))?.split_once(':')?;
     let number: u64 = number.parse().ok()?;
     state.functions.get(name)?.versions.iter().find(|version| version.number == number)
 }
 
 /// Marks a version as one that CloudFront has copies of, from now on.
-pub fn mark_version_replicated(state: &mut SandboxLambdaState, version_arn: &str) {
+pub fn mark_function_version_replicated(state: &mut SandboxLambdaState, version_arn: &str) {
     let Some((name, number)) =
-        version_arn.strip_prefix(&sandbox_function_arn("")).and_then(|tail| tail.split_once(':'))
+        version_arn.strip_prefix(&format_lambda_function_arn("")).and_then(|tail| tail.split_once(':'))
     else {
         return;
     };
@@ -141,15 +141,15 @@ pub fn mark_version_replicated(state: &mut SandboxLambdaState, version_arn: &str
 
 /// Reads what an edge runs for a version: its bundle, and the role whose credentials it has.
 pub fn read_function_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
-    let (sha256, role) = world.read_sandbox_state(|state| {
+    let (sha256, role) = world.read_sandbox_state_from_disk(|state| {
         let version = find_function_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
-    Some((std::fs::read(functions::function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
+    Some((std::fs::read(functions::build_function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
 }
 
 /// Returns the operation's name, by method and path.
-pub fn lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match (method.as_str(), parts.as_slice()) {
         ("GET", [_, "functions"]) => "ListFunctions",
@@ -172,17 +172,17 @@ pub fn lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
 /// Answers one request to Lambda.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = request_signed_caller(&request).and_then(|caller| {
+    let result = get_request_signed_caller(&request).and_then(|caller| {
         let ask = SandboxLambdaApiCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
-            world.write_sandbox_state(|state| functions::inject_function_drift(state, &ask));
+            world.update_sandbox_state_on_disk(|state| functions::inject_function_drift(state, &ask));
         }
         dispatch_lambda_call(world, &ask)
     });
     match result {
         Ok((204, _)) => build_http_response(204, "application/json", Bytes::new()),
-        Ok((status, output)) => json_response(status, "application/json", &output),
-        Err(refusal) => refusal.to_error_response(Service::Lambda),
+        Ok((status, output)) => build_json_response(status, "application/json", &output),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::Lambda),
     }
 }
 
@@ -190,35 +190,45 @@ type SandboxLambdaResult = Result<(u16, Value), SandboxAwsError>;
 
 fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     match ask.operation {
-        "GetFunction" => world.read_sandbox_state(|state| functions::handle_get_function(state, ask)),
-        "GetFunctionConfiguration" => {
-            world.read_sandbox_state(|state| functions::handle_get_function_configuration(state, ask))
+        "GetFunction" => {
+            world.read_sandbox_state_from_disk(|state| functions::handle_get_function(state, ask))
         }
-        "ListFunctions" => world.read_sandbox_state(|state| functions::handle_list_functions(state, ask)),
+        "GetFunctionConfiguration" => world
+            .read_sandbox_state_from_disk(|state| functions::handle_get_function_configuration(state, ask)),
+        "ListFunctions" => {
+            world.read_sandbox_state_from_disk(|state| functions::handle_list_functions(state, ask))
+        }
         "GetFunctionConcurrency" => {
-            world.read_sandbox_state(|state| functions::handle_get_function_concurrency(state, ask))
+            world.read_sandbox_state_from_disk(|state| functions::handle_get_function_concurrency(state, ask))
         }
-        "GetAccountSettings" => {
-            world.read_sandbox_state(|state| functions::handle_get_lambda_account_settings(state, ask))
+        "GetAccountSettings" => world
+            .read_sandbox_state_from_disk(|state| functions::handle_get_lambda_account_settings(state, ask)),
+        "ListTags" => {
+            world.read_sandbox_state_from_disk(|state| functions::handle_list_function_tags(state, ask))
         }
-        "ListTags" => world.read_sandbox_state(|state| functions::handle_list_function_tags(state, ask)),
-        "TagResource" => world.write_sandbox_state(|state| functions::handle_tag_function(state, ask)),
+        "TagResource" => {
+            world.update_sandbox_state_on_disk(|state| functions::handle_tag_function(state, ask))
+        }
         "CreateFunction" => {
-            let code = changes::store_uploaded_code(world, &ask.input["Code"])?;
-            world.write_sandbox_state(|state| changes::handle_create_function(state, ask, &code))
+            let code = changes::store_uploaded_function_code(world, &ask.input["Code"])?;
+            world.update_sandbox_state_on_disk(|state| changes::handle_create_function(state, ask, &code))
         }
         "UpdateFunctionCode" => {
-            let code = changes::store_uploaded_code(world, &ask.input)?;
-            world.write_sandbox_state(|state| changes::handle_update_function_code(state, ask, &code))
+            let code = changes::store_uploaded_function_code(world, &ask.input)?;
+            world
+                .update_sandbox_state_on_disk(|state| changes::handle_update_function_code(state, ask, &code))
         }
-        "UpdateFunctionConfiguration" => {
-            world.write_sandbox_state(|state| changes::handle_update_function_configuration(state, ask))
+        "UpdateFunctionConfiguration" => world
+            .update_sandbox_state_on_disk(|state| changes::handle_update_function_configuration(state, ask)),
+        "PublishVersion" => {
+            world.update_sandbox_state_on_disk(|state| versions::handle_publish_version(state, ask))
         }
-        "PublishVersion" => world.write_sandbox_state(|state| versions::handle_publish_version(state, ask)),
         "ListVersionsByFunction" => {
-            world.read_sandbox_state(|state| versions::handle_list_versions_by_function(state, ask))
+            world.read_sandbox_state_from_disk(|state| versions::handle_list_versions_by_function(state, ask))
         }
-        "DeleteFunction" => world.write_sandbox_state(|state| versions::handle_delete_function(state, ask)),
+        "DeleteFunction" => {
+            world.update_sandbox_state_on_disk(|state| versions::handle_delete_function(state, ask))
+        }
         _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
     }
 }
@@ -267,9 +277,9 @@ impl<'a> SandboxLambdaApiCall<'a> {
             bare.split_once(':').map_or((bare, None), |(name, qualifier)| (name, Some(qualifier)));
         let qualifier = query.get("Qualifier").cloned().or_else(|| in_name.map(ToOwned::to_owned));
         Ok(Self {
-            clock: PropagationClock::from_sandbox(world),
+            clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
-            operation: lambda_operation_name(request.method(), request.uri()),
+            operation: parse_lambda_operation_name(request.method(), request.uri()),
             input,
             name: name.to_owned(),
             qualifier,
@@ -286,7 +296,7 @@ impl<'a> SandboxLambdaApiCall<'a> {
     ) -> Result<(), SandboxAwsError> {
         self.caller
             .authorize_caller(state, action, resource, context)
-            .map_err(|message| access_denied(Service::Lambda, message))
+            .map_err(|message| build_access_denied_error(SandboxService::Lambda, message))
     }
 
     /// The function named, after its caller was held to his policies.
@@ -295,24 +305,24 @@ impl<'a> SandboxLambdaApiCall<'a> {
         state: &'s SandboxState,
     ) -> Result<&'s SandboxFunction, SandboxAwsError> {
         let arn = self.qualifier.as_ref().map_or_else(
-            || sandbox_function_arn(&self.name),
-            |q| format!("{}:{q}", sandbox_function_arn(&self.name)),
+            || format_lambda_function_arn(&self.name),
+            |q| format!("{}:{q}", format_lambda_function_arn(&self.name)),
         );
         self.authorize_lambda_call(
             state,
             &format!("lambda:{}", self.operation),
             &arn,
-            &self.caller.caller_condition_context(),
+            &self.caller.build_caller_condition_context(),
         )?;
-        state.lambda.functions.get(&self.name).ok_or_else(|| function_not_found_error(&arn))
+        state.lambda.functions.get(&self.name).ok_or_else(|| build_function_not_found_error(&arn))
     }
 
-    fn request_text_field(&self, field: &str) -> Option<&str> {
+    fn read_request_text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.request_text_field(field).ok_or_else(|| {
+    fn require_request_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
+        self.read_request_text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
             SandboxAwsError::new(
                 400,
@@ -323,10 +333,10 @@ impl<'a> SandboxLambdaApiCall<'a> {
     }
 }
 
-fn function_not_found_error(arn: &str) -> SandboxAwsError {
+fn build_function_not_found_error(arn: &str) -> SandboxAwsError {
     SandboxAwsError::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
 }
 
-fn invalid_parameter_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_lambda_invalid_parameter_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "InvalidParameterValueException", message)
 }

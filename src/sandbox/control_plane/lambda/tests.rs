@@ -12,19 +12,19 @@ use aws_sdk_lambda::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
-use crate::sandbox::control_plane::sandbox_role_arn;
+use crate::sandbox::control_plane::format_sandbox_role_arn;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 const FUNCTION_NAME: &str = "packagecloud_cloudfront_auth";
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = Client::new(&world.sandbox_sdk_config());
+    let client = Client::new(&world.build_sandbox_sdk_config());
     (dir, world, client)
 }
 
@@ -43,9 +43,9 @@ fn zip_bundle(text: &str) -> Blob {
 async fn create_edge_role(world: &Sandbox, services: &[&str]) -> String {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    sandbox_role_arn("edge")
+    format_sandbox_role_arn("edge")
 }
 
 fn build_create_function(
@@ -97,7 +97,7 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
     );
     assert_eq!(
         error_code_and_message(
-            &build_create_function(&lambda, &sandbox_role_arn("typo")).send().await.unwrap_err()
+            &build_create_function(&lambda, &format_sandbox_role_arn("typo")).send().await.unwrap_err()
         ),
         expected
     );
@@ -105,7 +105,7 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
     build_create_function(&lambda, &role).send().await.unwrap();
     assert_eq!(
         error_code_and_message(
-            &build_create_function(&lambda, &sandbox_role_arn("typo")).send().await.unwrap_err()
+            &build_create_function(&lambda, &format_sandbox_role_arn("typo")).send().await.unwrap_err()
         )
         .0,
         "ResourceConflictException"
@@ -129,7 +129,7 @@ async fn passing_the_role_takes_a_permission() {
     let (_dir, world, lambda) = open_sandbox();
     let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy =
             json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]});
     });
@@ -177,7 +177,7 @@ async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() 
             "ResourceConflictException".into(),
             format!(
                 "The operation cannot be performed at this time. An update is in progress for resource: {}",
-                super::sandbox_function_arn(FUNCTION_NAME)
+                super::format_lambda_function_arn(FUNCTION_NAME)
             )
         )
     );
@@ -200,7 +200,7 @@ async fn what_has_not_changed_is_not_published_again() {
     assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Pending)));
     assert_eq!(
         first.function_arn(),
-        Some(format!("{}:1", super::sandbox_function_arn(FUNCTION_NAME)).as_str())
+        Some(format!("{}:1", super::format_lambda_function_arn(FUNCTION_NAME)).as_str())
     );
     assert_eq!(publish().await.unwrap().version(), Some("1"));
     lambda
@@ -274,16 +274,19 @@ async fn a_version_keeps_what_it_was_published_with() {
         error_code_and_message(&missing),
         (
             "ResourceNotFoundException".into(),
-            format!("Function not found: {}:7", super::sandbox_function_arn(FUNCTION_NAME))
+            format!("Function not found: {}:7", super::format_lambda_function_arn(FUNCTION_NAME))
         )
     );
     let (bytes, role) = super::read_function_version_code(
         &world,
-        &format!("{}:1", super::sandbox_function_arn(FUNCTION_NAME)),
+        &format!("{}:1", super::format_lambda_function_arn(FUNCTION_NAME)),
     )
     .unwrap();
-    assert_eq!((bytes, role), (zip_bundle("one").into_inner(), sandbox_role_arn("edge")));
-    assert!(super::read_function_version_code(&world, &super::sandbox_function_arn(FUNCTION_NAME)).is_none());
+    assert_eq!((bytes, role), (zip_bundle("one").into_inner(), format_sandbox_role_arn("edge")));
+    assert!(
+        super::read_function_version_code(&world, &super::format_lambda_function_arn(FUNCTION_NAME))
+            .is_none()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +311,7 @@ async fn what_is_no_bundle_is_refused() {
 async fn tags_belong_to_the_function_and_add_up() {
     let (_dir, world, lambda) = open_sandbox();
     create_active_function(&world, &lambda).await;
-    let arn = super::sandbox_function_arn(FUNCTION_NAME);
+    let arn = super::format_lambda_function_arn(FUNCTION_NAME);
     lambda.tag_resource().resource(&arn).tags("a", "1").send().await.unwrap();
     lambda.tag_resource().resource(&arn).tags("b", "2").send().await.unwrap();
     let tags = lambda.list_tags().resource(&arn).send().await.unwrap().tags.unwrap();

@@ -4,7 +4,8 @@
 
 use super::{
     SandboxAwsError, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value,
-    function_not_found_error, functions, invalid_parameter_error, json, random_uuid, sandbox_function_arn,
+    build_function_not_found_error, build_lambda_invalid_parameter_error, format_lambda_function_arn,
+    functions, generate_random_uuid, json,
 };
 
 /// Answers PublishVersion.
@@ -15,16 +16,17 @@ pub fn handle_publish_version(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    let function = functions::find_changeable_function(state, ask)?;
-    if let Some(expected) = ask.request_text_field("CodeSha256")
+    let function = functions::find_function_ready_for_change(state, ask)?;
+    if let Some(expected) = ask.read_request_text_field("CodeSha256")
         && expected != function.latest.sha256
     {
-        return Err(invalid_parameter_error(format!(
+        return Err(build_lambda_invalid_parameter_error(format!(
             "CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({}). Please try again with the CodeSHA256 in $LATEST.",
             function.latest.sha256
         )));
     }
-    let shown = publish_version_if_changed(state, ask, &ask.name, ask.request_text_field("Description"))?;
+    let shown =
+        publish_version_if_changed(state, ask, &ask.name, ask.read_request_text_field("Description"))?;
     Ok((201, shown))
 }
 
@@ -42,15 +44,17 @@ pub fn publish_version_if_changed(
         .lambda
         .functions
         .get_mut(name)
-        .ok_or_else(|| function_not_found_error(&sandbox_function_arn(name)))?;
-    let unchanged =
-        function.versions.last().is_some_and(|version| is_version_unchanged(version, &function.latest));
+        .ok_or_else(|| build_function_not_found_error(&format_lambda_function_arn(name)))?;
+    let unchanged = function
+        .versions
+        .last()
+        .is_some_and(|version| is_function_unchanged_since_version(version, &function.latest));
     if !unchanged {
         let mut configuration = function.latest.clone();
         if let Some(description) = description {
             description.clone_into(&mut configuration.description);
         }
-        let revision = random_uuid();
+        let revision = generate_random_uuid();
         configuration.revisions = [revision.clone(), revision];
         let number = function.versions.last().map_or(1, |version| version.number + 1);
         let of = function.latest.clone();
@@ -62,13 +66,15 @@ pub fn publish_version_if_changed(
             replicated: false,
         });
     }
-    let version =
-        function.versions.last().ok_or_else(|| function_not_found_error(&sandbox_function_arn(name)))?;
+    let version = function
+        .versions
+        .last()
+        .ok_or_else(|| build_function_not_found_error(&format_lambda_function_arn(name)))?;
     Ok(functions::render_function_version(function, version, ask.clock))
 }
 
 /// Whether code and configuration are those that were published, however often they were sent.
-fn is_version_unchanged(
+fn is_function_unchanged_since_version(
     version: &SandboxFunctionVersion,
     latest: &super::SandboxFunctionConfiguration,
 ) -> bool {
@@ -118,9 +124,9 @@ pub fn handle_delete_function(
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)
     };
     if let Some(version) = function.versions.iter().filter(meant).find(|version| version.replicated) {
-        return Err(invalid_parameter_error(format!(
+        return Err(build_lambda_invalid_parameter_error(format!(
             "Lambda was unable to delete {}:{} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas.",
-            function.function_arn(),
+            function.build_unqualified_function_arn(),
             version.number
         )));
     }

@@ -21,7 +21,7 @@ use crate::sandbox::{
 use super::{SandboxBucket, find_stored_bucket};
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
-pub fn origin_access_identity_arn(id: &str) -> String {
+pub fn format_origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
@@ -37,30 +37,34 @@ pub struct SandboxS3Caller {
 
 impl SandboxS3Caller {
     /// Makes the caller who signs nothing.
-    pub fn anonymous_caller() -> Self {
+    pub fn new_anonymous_caller() -> Self {
         Self { principal: PolicyPrincipal::default(), signer: None, source: None }
     }
 
     /// Makes CloudFront, as an origin access identity.
-    pub fn from_origin_access_identity(id: &str, canonical: &str) -> Self {
+    pub fn caller_from_origin_access_identity(id: &str, canonical: &str) -> Self {
         Self {
-            principal: PolicyPrincipal::for_origin_access_identity(id, canonical),
-            ..Self::anonymous_caller()
+            principal: PolicyPrincipal::new_origin_access_identity_principal(id, canonical),
+            ..Self::new_anonymous_caller()
         }
     }
 
     /// Makes CloudFront by an origin access control: the service on behalf of a distribution.
-    pub fn from_distribution(arn: &str, account: &str) -> Self {
+    pub fn caller_from_cloudfront_distribution(arn: &str, account: &str) -> Self {
         Self {
-            principal: PolicyPrincipal::for_service("cloudfront.amazonaws.com"),
+            principal: PolicyPrincipal::new_aws_service_principal("cloudfront.amazonaws.com"),
             source: Some((arn.to_owned(), account.to_owned())),
-            ..Self::anonymous_caller()
+            ..Self::new_anonymous_caller()
         }
     }
 
     /// Makes somebody of the account, by a signature.
-    pub fn from_signer(signer: control_plane::SignedCaller) -> Self {
-        Self { principal: signer.to_principal(), signer: Some(signer), ..Self::anonymous_caller() }
+    pub fn caller_from_request_signer(signer: control_plane::SignedCaller) -> Self {
+        Self {
+            principal: signer.caller_to_policy_principal(),
+            signer: Some(signer),
+            ..Self::new_anonymous_caller()
+        }
     }
 
     /// Whether he signed nothing.
@@ -69,19 +73,19 @@ impl SandboxS3Caller {
     }
 
     /// Whether it belongs to the account that owns the bucket.
-    fn owns_bucket(&self, bucket: &SandboxBucket) -> bool {
+    fn caller_account_owns_bucket(&self, bucket: &SandboxBucket) -> bool {
         self.principal.account.as_deref() == Some(&bucket.owner)
     }
 
-    fn caller_condition_context(&self) -> PolicyConditionContext {
+    fn build_caller_condition_context(&self) -> PolicyConditionContext {
         let mut context = self.signer.as_ref().map_or_else(
-            || PolicyConditionContext::default().with_condition_key("aws:SecureTransport", "true"),
-            control_plane::SignedCaller::caller_condition_context,
+            || PolicyConditionContext::default().add_condition_key_value("aws:SecureTransport", "true"),
+            control_plane::SignedCaller::build_caller_condition_context,
         );
         if let Some((arn, account)) = &self.source {
             context = context
-                .with_condition_key("aws:SourceArn", arn)
-                .with_condition_key("aws:SourceAccount", account);
+                .add_condition_key_value("aws:SourceArn", arn)
+                .add_condition_key_value("aws:SourceAccount", account);
         }
         context
     }
@@ -95,55 +99,61 @@ pub fn is_s3_action_authorized(
     bucket: &str,
     key: Option<&str>,
 ) -> bool {
-    let Some(found) = world.read_sandbox_state(|state| state.s3.buckets.get(bucket).cloned()) else {
+    let Some(found) = world.read_sandbox_state_from_disk(|state| state.s3.buckets.get(bucket).cloned())
+    else {
         return true;
     };
     let resource =
         key.map_or_else(|| format!("arn:aws:s3:::{bucket}"), |key| format!("arn:aws:s3:::{bucket}/{key}"));
-    let context = caller.caller_condition_context();
+    let context = caller.build_caller_condition_context();
     let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str::<Value>(policy).ok());
     let decision = policy.map_or(PolicyDecision::ImplicitDeny, |policy| {
         evaluate_policy_document(&policy, Some(&caller.principal), action, &resource, &context)
     });
     let identity = || {
         let says = |signer: &control_plane::SignedCaller| {
-            world
-                .read_sandbox_state(|state| signer.decide_identity_access(state, action, &resource, &context))
+            world.read_sandbox_state_from_disk(|state| {
+                signer.decide_identity_access(state, action, &resource, &context)
+            })
         };
         caller.signer.as_ref().map_or(PolicyDecision::ImplicitDeny, says)
     };
     match decision {
         PolicyDecision::ExplicitDeny => false,
-        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.restricts_public_buckets(),
+        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.bucket_restricts_public_access(),
         PolicyDecision::Allow if caller.signer.is_none() => true,
-        PolicyDecision::Allow if caller.owns_bucket(&found) => identity() != PolicyDecision::ExplicitDeny,
+        PolicyDecision::Allow if caller.caller_account_owns_bucket(&found) => {
+            identity() != PolicyDecision::ExplicitDeny
+        }
         PolicyDecision::Allow | PolicyDecision::Delegated => identity() == PolicyDecision::Allow,
-        PolicyDecision::ImplicitDeny => caller.owns_bucket(&found) && identity() == PolicyDecision::Allow,
+        PolicyDecision::ImplicitDeny => {
+            caller.caller_account_owns_bucket(&found) && identity() == PolicyDecision::Allow
+        }
     }
 }
 
 /// Whether CloudFront gets at what is encrypted under `key`: an identity never, the service where the key's policy
 /// lets it, which that of AWS's own key doesn't, and nobody can change. The account's own users aren't asked here.
-pub fn can_caller_decrypt(world: &Sandbox, caller: &SandboxS3Caller, key: Option<&str>) -> bool {
+pub fn can_cloudfront_decrypt_object(world: &Sandbox, caller: &SandboxS3Caller, key: Option<&str>) -> bool {
     if caller.source.is_none() {
         return caller.principal.canonical.is_empty();
     }
     let own = |key: &&str| !key.ends_with("aws/s3");
     key.filter(own).is_some_and(|key| {
-        world.read_sandbox_state(|state| {
+        world.read_sandbox_state_from_disk(|state| {
             control_plane::kms::is_allowed_by_key_policy(
                 &state.kms,
                 key,
                 &caller.principal,
                 "kms:Decrypt",
-                &caller.caller_condition_context(),
+                &caller.build_caller_condition_context(),
             )
         })
     })
 }
 
 /// Refuses `action`, in the words that S3 has for this caller.
-pub fn s3_access_denied_error(
+pub fn build_s3_access_denied_error(
     caller: &SandboxS3Caller,
     action: &str,
     bucket: &str,
@@ -154,14 +164,14 @@ pub fn s3_access_denied_error(
         |signer| {
             let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
             let why = format!("because no identity-based policy allows the {action} action");
-            signer.access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
+            signer.format_access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
         },
     );
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
 /// Returns the IAM action of an operation as s3s names it.
-pub fn iam_action_for_operation(operation: &str, versioned: bool) -> String {
+pub fn iam_action_for_s3_operation(operation: &str, versioned: bool) -> String {
     let name = match operation {
         "ListBuckets" => "ListAllMyBuckets",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
@@ -184,7 +194,7 @@ pub fn iam_action_for_operation(operation: &str, versioned: bool) -> String {
 ///
 /// # Errors
 /// Refuses a missing bucket, another owner than expected, and a caller who may not.
-pub fn authorize_on_bucket(
+pub fn authorize_caller_on_bucket(
     world: &Sandbox,
     caller: &SandboxS3Caller,
     action: &str,
@@ -200,7 +210,7 @@ pub fn authorize_on_bucket(
     if is_s3_action_authorized(world, caller, action, bucket, key) {
         Ok(())
     } else {
-        Err(s3_access_denied_error(caller, action, bucket, key))
+        Err(build_s3_access_denied_error(caller, action, bucket, key))
     }
 }
 
@@ -208,15 +218,15 @@ pub fn authorize_on_bucket(
 ///
 /// # Errors
 /// Refuses a key that isn't known.
-pub fn resolve_s3_caller(
+pub fn identify_s3_request_signer(
     world: &Sandbox,
     known: Option<&SandboxS3Caller>,
     credentials: Option<&s3s::auth::Credentials>,
 ) -> S3Result<SandboxS3Caller> {
     match (known, credentials) {
         (Some(caller), _) => Ok(caller.clone()),
-        (None, Some(credentials)) => super::find_s3_caller(world, &credentials.access_key),
-        (None, None) => Ok(SandboxS3Caller::anonymous_caller()),
+        (None, Some(credentials)) => super::find_s3_caller_by_key(world, &credentials.access_key),
+        (None, None) => Ok(SandboxS3Caller::new_anonymous_caller()),
     }
 }
 
@@ -227,12 +237,19 @@ pub struct S3AccessGate(pub Sandbox);
 impl S3Access for S3AccessGate {
     async fn check(&self, asked: &mut S3AccessContext<'_>) -> S3Result<()> {
         let known = asked.extensions_mut().get::<SandboxS3Caller>().cloned();
-        let caller = resolve_s3_caller(&self.0, known.as_ref(), asked.credentials())?;
+        let caller = identify_s3_request_signer(&self.0, known.as_ref(), asked.credentials())?;
         let path = asked.s3_path();
         if let Some(bucket) = path.get_bucket_name() {
             let versioned = asked.uri().query().is_some_and(|query| query.contains("versionId="));
-            let action = iam_action_for_operation(asked.s3_op().name(), versioned);
-            authorize_on_bucket(&self.0, &caller, &action, bucket, path.get_object_key(), asked.headers())?;
+            let action = iam_action_for_s3_operation(asked.s3_op().name(), versioned);
+            authorize_caller_on_bucket(
+                &self.0,
+                &caller,
+                &action,
+                bucket,
+                path.get_object_key(),
+                asked.headers(),
+            )?;
         } else if caller.is_anonymous_caller() {
             return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
         }
@@ -242,10 +259,10 @@ impl S3Access for S3AccessGate {
 }
 
 /// Where s3s gets the secret keys that it checks signatures with.
-pub struct SecretKeyLookup(pub Sandbox);
+pub struct S3SecretKeyLookup(pub Sandbox);
 
 #[async_trait::async_trait]
-impl S3Auth for SecretKeyLookup {
+impl S3Auth for S3SecretKeyLookup {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         super::find_secret_key(&self.0, access_key).map(SecretKey::from)
     }

@@ -13,8 +13,8 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, ObjectEncryption, SandboxObject, SandboxS3Caller, SandboxStorageError, access,
-    find_stored_bucket, newest_object_version, s3_error_with_code,
-    write::{self, header_text},
+    build_s3_error_with_code, find_newest_object_version, find_stored_bucket,
+    write::{self, get_header_text},
 };
 
 /// The most that one request copies, in bytes (aws-facts section 3).
@@ -32,7 +32,7 @@ impl ObjectCopySource {
     ///
     /// # Errors
     /// Refuses access points and outposts, which the sandbox lacks.
-    pub fn from_copy_source(source: &CopySource) -> S3Result<Self> {
+    pub fn parse_object_copy_source(source: &CopySource) -> S3Result<Self> {
         match source {
             CopySource::Bucket { bucket, key, version_id } => Ok(Self {
                 bucket: bucket.to_string(),
@@ -50,7 +50,7 @@ impl ObjectCopySource {
     ///
     /// # Errors
     /// Gives S3's error where one of these is not so, or there is no such object.
-    pub fn read_source_object(
+    pub fn read_copy_source_object(
         &self,
         world: &Sandbox,
         caller: &SandboxS3Caller,
@@ -59,10 +59,10 @@ impl ObjectCopySource {
         let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         find_stored_bucket(world, &self.bucket)?;
         if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
-            return Err(access::s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
+            return Err(access::build_s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
         let found = world
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
             .read_stored_bucket(&self.bucket, |objects| {
                 find_object_version(objects, &self.key, self.version.as_deref()).cloned()
@@ -71,7 +71,7 @@ impl ObjectCopySource {
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
-        check_source_conditions(headers, &object)?;
+        check_copy_source_conditions(headers, &object)?;
         check_customer_encryption_key(
             headers,
             "x-amz-copy-source-server-side-encryption-customer-key-md5",
@@ -82,7 +82,7 @@ impl ObjectCopySource {
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.is_object_archived() => Err(s3_error_with_code(
+            _ if object.is_object_archived() => Err(build_s3_error_with_code(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
@@ -93,10 +93,10 @@ impl ObjectCopySource {
 }
 
 /// Judges the conditions on a copy's source.
-fn check_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Result<()> {
-    let tag = |name| header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
+fn check_copy_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Result<()> {
+    let tag = |name| get_header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
     let since = |name: &str| {
-        header_text(headers, name)
+        get_header_text(headers, name)
             .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
             .map(|date| {
                 time::OffsetDateTime::from(date).unix_timestamp()
@@ -118,12 +118,12 @@ fn check_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Res
 
 /// Finds a key's version by its id, or its newest.
 pub fn find_object_version<'o>(
-    objects: &'o super::ObjectVersions,
+    objects: &'o super::ObjectVersionsByKey,
     key: &str,
     version: Option<&str>,
 ) -> Option<&'o SandboxObject> {
     match version {
-        None => newest_object_version(objects, key),
+        None => find_newest_object_version(objects, key),
         Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
     }
 }
@@ -138,7 +138,7 @@ pub fn check_customer_encryption_key(
     object: &SandboxObject,
 ) -> S3Result<()> {
     let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
-    match header_text(headers, key_header) {
+    match get_header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
         Some(_) => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
         None => Err(S3Error::with_message(
@@ -168,7 +168,7 @@ pub fn copy_stored_object(
     key: &str,
     headers: &HeaderMap,
 ) -> S3Result<(SandboxObject, SandboxObject)> {
-    let original = source.read_source_object(world, caller, headers)?;
+    let original = source.read_copy_source_object(world, caller, headers)?;
     if original.size > COPY_MAX_BYTES {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
@@ -179,7 +179,7 @@ pub fn copy_stored_object(
     }
     let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
     if onto_itself
-        && !is_replaced(headers, "x-amz-metadata-directive")
+        && !is_replace_directive(headers, "x-amz-metadata-directive")
         && !CHANGING_HEADERS.iter().any(|name| headers.contains_key(*name))
     {
         return Err(S3Error::with_message(
@@ -188,19 +188,19 @@ pub fn copy_stored_object(
         ));
     }
     let settings = find_stored_bucket(world, bucket)?;
-    let mut object = write::object_from_headers(key, headers, &settings)?;
-    if !is_replaced(headers, "x-amz-metadata-directive") {
+    let mut object = write::parse_object_from_headers(key, headers, &settings)?;
+    if !is_replace_directive(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }
-    if !is_replaced(headers, "x-amz-tagging-directive") {
+    if !is_replace_directive(headers, "x-amz-tagging-directive") {
         object.tags.clone_from(&original.tags);
     }
     check_copy_tagging_access(world, caller, source, &original, bucket, &object)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
-    set_copied_checksum(world, headers, &original, &mut object)?;
-    let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
-        write::check_write_conditions(headers, newest_object_version(objects, key))?;
+    set_copied_object_checksum(world, headers, &original, &mut object)?;
+    let written = world.in_memory_process_state().objects.change_stored_bucket(bucket, |objects| {
+        write::check_write_conditions(headers, find_newest_object_version(objects, key))?;
         if source.bucket == bucket {
             // It may have been written between the reading and now.
             let now = find_object_version(objects, &source.key, source.version.as_deref());
@@ -218,18 +218,18 @@ pub fn copy_stored_object(
 }
 
 /// Whether a directive says that what the source has is replaced.
-fn is_replaced(headers: &HeaderMap, directive: &str) -> bool {
-    header_text(headers, directive) == Some("REPLACE")
+fn is_replace_directive(headers: &HeaderMap, directive: &str) -> bool {
+    get_header_text(headers, directive) == Some("REPLACE")
 }
 
 /// Sets the copy's ETag and checksum: what was uploaded in parts is one piece afterwards, so its ETag is that of its content.
-fn set_copied_checksum(
+fn set_copied_object_checksum(
     world: &Sandbox,
     headers: &HeaderMap,
     original: &SandboxObject,
     object: &mut SandboxObject,
 ) -> S3Result<()> {
-    let asked = write::requested_checksum_algorithm(headers, &HeaderMap::new())
+    let asked = write::parse_requested_checksum_algorithm(headers, &HeaderMap::new())
         .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
     match &original.blob {
         Some(blob) => {
@@ -240,11 +240,11 @@ fn set_copied_checksum(
                 object.checksum.clone_from(&original.checksum);
             } else {
                 let content = world
-                    .sandbox_process_state()
+                    .in_memory_process_state()
                     .objects
                     .read_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
-                object.etag = write::store_content_with_etag(world, &content)?.1;
+                object.etag = write::store_content_and_compute_etag(world, &content)?.1;
                 object.checksum = Some(write::compute_object_checksum(asked.as_deref(), &content));
             }
         }
@@ -266,13 +266,13 @@ fn check_copy_tagging_access(
     if !original.tags.is_empty()
         && !access::is_s3_action_authorized(world, caller, reading, &source.bucket, Some(&source.key))
     {
-        return Err(access::s3_access_denied_error(caller, reading, &source.bucket, Some(&source.key)));
+        return Err(access::build_s3_access_denied_error(caller, reading, &source.bucket, Some(&source.key)));
     }
     let writing = "s3:PutObjectTagging";
     if !object.tags.is_empty()
         && !access::is_s3_action_authorized(world, caller, writing, bucket, Some(&object.key))
     {
-        return Err(access::s3_access_denied_error(caller, writing, bucket, Some(&object.key)));
+        return Err(access::build_s3_access_denied_error(caller, writing, bucket, Some(&object.key)));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{ObjectVersions, SandboxObject, store::newest_object_version};
+use super::{ObjectVersionsByKey, SandboxObject, store::find_newest_object_version};
 
 /// One entry of a page.
 pub enum SandboxListingEntry<'o> {
@@ -32,7 +32,7 @@ pub struct SandboxListingQuery<'a> {
 
 /// Lists one page of the newest versions.
 pub fn list_stored_objects<'o>(
-    objects: &'o ObjectVersions,
+    objects: &'o ObjectVersionsByKey,
     asked: &SandboxListingQuery<'_>,
 ) -> SandboxListingPage<'o> {
     let mut page = SandboxListingPage { entries: Vec::new(), next: None };
@@ -46,7 +46,7 @@ pub fn list_stored_objects<'o>(
         (!asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter)).then_some(asked.after);
     for key in objects.range((start, Bound::Unbounded)).map(|(key, _)| key) {
         let Some(rest) = key.strip_prefix(asked.prefix) else { break };
-        let Some(object) = newest_object_version(objects, key) else { continue };
+        let Some(object) = find_newest_object_version(objects, key) else { continue };
         let rolled = (!asked.delimiter.is_empty())
             .then(|| rest.find(asked.delimiter))
             .flatten()
@@ -87,7 +87,7 @@ pub fn decode_continuation_token(token: &str) -> S3Result<String> {
 }
 
 /// Writes a key as a listing shows it: with `encoding-type=url` a space is a plus, and a plus `%2B`.
-pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> String {
+pub fn encode_listed_object_key(text: &str, encoding: Option<&dto::EncodingType>) -> String {
     const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/').remove(b' ');
     match encoding {
@@ -97,12 +97,12 @@ pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> St
 }
 
 /// Converts an object into the entry of a listing.
-pub fn to_listed_object(object: &SandboxObject, encoding: Option<&dto::EncodingType>) -> dto::Object {
+pub fn object_to_listing_entry(object: &SandboxObject, encoding: Option<&dto::EncodingType>) -> dto::Object {
     dto::Object {
-        key: Some(encode_listed_key(&object.key, encoding)),
+        key: Some(encode_listed_object_key(&object.key, encoding)),
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
         size: i64::try_from(object.size).ok(),
-        last_modified: Some(to_timestamp(object.modified)),
+        last_modified: Some(unix_seconds_to_s3_timestamp(object.modified)),
         storage_class: Some(dto::ObjectStorageClass::from(
             object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
         )),
@@ -112,7 +112,7 @@ pub fn to_listed_object(object: &SandboxObject, encoding: Option<&dto::EncodingT
 }
 
 /// Converts unix seconds into the time of an answer.
-pub fn to_timestamp(unix: u64) -> dto::Timestamp {
+pub fn unix_seconds_to_s3_timestamp(unix: u64) -> dto::Timestamp {
     dto::Timestamp::from(std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix))
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn pages_go_on_after_what_was_given_and_roll_prefixes_up_once() {
-        let mut objects = ObjectVersions::new();
+        let mut objects = ObjectVersionsByKey::new();
         for key in ["1/2/a", "1/2/b+c", "1/3/x/y", "1/3/x/z", "2/z", "a b"] {
             let object = SandboxObject { key: key.to_owned(), ..SandboxObject::default() };
             objects.insert(key.to_owned(), vec![object]);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_plus_and_a_space_stay_apart_in_an_encoded_listing() {
         let url = dto::EncodingType::from_static(dto::EncodingType::URL);
-        assert_eq!(encode_listed_key("a b+c/\u{e9}%", Some(&url)), "a+b%2Bc/%C3%A9%25");
-        assert_eq!(encode_listed_key("a b+c", None), "a b+c");
+        assert_eq!(encode_listed_object_key("a b+c/\u{e9}%", Some(&url)), "a+b%2Bc/%C3%A9%25");
+        assert_eq!(encode_listed_object_key("a b+c", None), "a b+c");
     }
 }

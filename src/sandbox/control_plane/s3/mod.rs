@@ -37,16 +37,19 @@ use crate::sandbox::{
     control_plane::{self, ACCOUNT_ID, PropagationClock, iam},
 };
 
-pub use access::{SandboxS3Caller, is_s3_action_authorized, origin_access_identity_arn};
+pub use access::{SandboxS3Caller, format_origin_access_identity_arn, is_s3_action_authorized};
 pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
 pub use multipart::SandboxMultipartUpload;
 pub use object::{
     AclGrant, ObjectChecksum, ObjectEncryption, ObjectRetention, SandboxObject, format_http_date,
 };
-pub use operation::operation_name;
-pub use presigned::{encode_key_path, presign_sigv2_link};
-pub use store::{BucketJournalChange, ObjectVersions, SandboxObjectStore, newest_object_version};
-pub use write::{amend_stored_object, archive_stored_object, place_hollow_object, place_sandbox_object};
+pub use operation::parse_s3_operation_name;
+pub use presigned::{encode_object_key_path, presign_sigv2_link};
+pub use store::{BucketJournalChange, ObjectVersionsByKey, SandboxObjectStore, find_newest_object_version};
+pub use write::{
+    modify_stored_object_in_place, move_object_to_storage_class, place_sandbox_object,
+    seed_object_without_content,
+};
 
 /// What is kept between runs; the objects lie beside, in [`store::SandboxObjectStore`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,34 +81,34 @@ impl SandboxBucket {
         Self { owner: owner.to_owned(), region: region.to_owned(), created, ..Self::default() }
     }
 
-    fn has_bucket_setting_text(&self, subresource: &str, text: &str) -> bool {
+    fn bucket_setting_contains_text(&self, subresource: &str, text: &str) -> bool {
         self.settings.get(subresource).is_some_and(|xml| xml.contains(text))
     }
 
     /// Whether it keeps old versions.
     pub fn is_bucket_versioned(&self) -> bool {
-        self.has_bucket_setting_text("versioning", "<Status>Enabled</Status>")
+        self.bucket_setting_contains_text("versioning", "<Status>Enabled</Status>")
     }
 
     /// Whether object ACLs still count.
     pub fn are_object_acls_enabled(&self) -> bool {
-        self.has_bucket_setting_text("ownershipControls", ">ObjectWriter<")
-            || self.has_bucket_setting_text("ownershipControls", ">BucketOwnerPreferred<")
+        self.bucket_setting_contains_text("ownershipControls", ">ObjectWriter<")
+            || self.bucket_setting_contains_text("ownershipControls", ">BucketOwnerPreferred<")
     }
 
-    fn restricts_public_buckets(&self) -> bool {
+    fn bucket_restricts_public_access(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.has_bucket_setting_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
+            || self.bucket_setting_contains_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
     }
 
-    fn blocks_public_policy(&self) -> bool {
+    fn bucket_blocks_public_policy(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.has_bucket_setting_text("publicAccessBlock", "<BlockPublicPolicy>true<")
+            || self.bucket_setting_contains_text("publicAccessBlock", "<BlockPublicPolicy>true<")
     }
 
     /// What an object that is written without a word on encryption gets.
-    fn default_encryption(&self) -> ObjectEncryption {
-        if !self.has_bucket_setting_text("encryption", "aws:kms") {
+    fn get_bucket_default_encryption(&self) -> ObjectEncryption {
+        if !self.bucket_setting_contains_text("encryption", "aws:kms") {
             return ObjectEncryption::Managed;
         }
         let xml = &self.settings["encryption"];
@@ -120,13 +123,13 @@ impl SandboxBucket {
 }
 
 fn find_stored_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
-    world.read_sandbox_state(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
+    world.read_sandbox_state_from_disk(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")
     })
 }
 
 /// An error by its code, where s3s has no word for it or another status.
-fn s3_error_with_code(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
+fn build_s3_error_with_code(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
     let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::Custom(code.into()));
     let mut error = S3Error::with_message(code, message);
     error.set_status_code(status);
@@ -155,10 +158,10 @@ impl From<SandboxStorageError> for S3Error {
 }
 
 fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
-    let now = world.sandbox_time_now();
-    match world.read_sandbox_state(|state| iam::find_access_key(&state.iam, access_key)) {
+    let now = world.sandbox_unix_time_now();
+    match world.read_sandbox_state_from_disk(|state| iam::find_access_key(&state.iam, access_key)) {
         None => Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE)),
-        Some(key) if key.expires.is_some_and(|expires| expires <= now) => Err(s3_error_with_code(
+        Some(key) if key.expires.is_some_and(|expires| expires <= now) => Err(build_s3_error_with_code(
             "ExpiredToken",
             StatusCode::BAD_REQUEST,
             "The provided token has expired.",
@@ -167,12 +170,13 @@ fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
     }
 }
 
-fn find_s3_caller(world: &Sandbox, access_key: &str) -> S3Result<SandboxS3Caller> {
+fn find_s3_caller_by_key(world: &Sandbox, access_key: &str) -> S3Result<SandboxS3Caller> {
     world
-        .read_sandbox_state(|state| {
-            iam::find_access_key(&state.iam, access_key).map(|key| iam::identify_key_owner(&state.iam, &key))
+        .read_sandbox_state_from_disk(|state| {
+            iam::find_access_key(&state.iam, access_key)
+                .map(|key| iam::identify_access_key_owner(&state.iam, &key))
         })
-        .map(SandboxS3Caller::from_signer)
+        .map(SandboxS3Caller::caller_from_request_signer)
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE))
 }
 
@@ -183,7 +187,7 @@ struct BucketHostParser;
 
 impl S3Host for BucketHostParser {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        Ok(match bucket_from_host(host) {
+        Ok(match parse_bucket_from_host(host) {
             Some(bucket) => VirtualHost::new("amazonaws.com").with_bucket(bucket),
             None => VirtualHost::new(host),
         })
@@ -191,7 +195,7 @@ impl S3Host for BucketHostParser {
 }
 
 /// Reads `bucket` of `bucket.s3.us-east-1.amazonaws.com` and of `bucket.s3.amazonaws.com`.
-pub fn bucket_from_host(host: &str) -> Option<&str> {
+pub fn parse_bucket_from_host(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let front = name.strip_suffix(".amazonaws.com")?;
     let (bucket, rest) = front.rsplit_once(".s3").or_else(|| front.rsplit_once(".s3."))?;
@@ -201,13 +205,13 @@ pub fn bucket_from_host(host: &str) -> Option<&str> {
 /// Answers one request, signed, presigned or not.
 pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
-    world.run_due_jobs();
+    world.run_due_background_jobs();
     if control_plane::is_drift_requested(&request) {
         inject_s3_drift(world, &request);
     }
     let mut response = match presigned::prepare_request_for_s3s(world, request) {
-        Ok(request) => serve_with_s3s(world, request).await,
-        Err(error) => s3_error_response(error).await,
+        Ok(request) => serve_s3_request_with_s3s(world, request).await,
+        Err(error) => build_s3_error_response(error).await,
     };
     if head && response.status().is_client_error() {
         *response.body_mut() = Bytes::new();
@@ -217,7 +221,7 @@ pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Res
     for (name, value) in [
         ("x-amz-request-id", id.as_str()),
         ("x-amz-id-2", &format!("{id}{:032x}", fastrand::u128(..))),
-        ("date", &format_http_date(world.sandbox_time_now().as_secs())),
+        ("date", &format_http_date(world.sandbox_unix_time_now().as_secs())),
         ("server", "AmazonS3"),
     ] {
         headers.insert(name, HeaderValue::try_from(value).expect("hex, a date and a name are header text"));
@@ -235,9 +239,9 @@ pub async fn handle_s3_api_call_as(
     handle_s3_api_call(world, request).await
 }
 
-async fn serve_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+async fn serve_s3_request_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let mut builder = S3ServiceBuilder::new(protocol::SandboxS3Operations(world.clone()));
-    builder.set_auth(access::SecretKeyLookup(world.clone()));
+    builder.set_auth(access::S3SecretKeyLookup(world.clone()));
     builder.set_access(access::S3AccessGate(world.clone()));
     builder.set_host(BucketHostParser);
     builder.set_route(settings::BucketSettingsRoute(world.clone()));
@@ -247,7 +251,7 @@ async fn serve_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<By
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     let response = match builder.build().call(request.map(s3s::Body::from)).await {
         Ok(response) => response,
-        Err(error) => return s3_internal_error_response(&format!("{:?}", s3s::StdError::from(error))),
+        Err(error) => return build_s3_internal_error_response(&format!("{:?}", s3s::StdError::from(error))),
     };
     collect_response_body(response).await
 }
@@ -256,18 +260,18 @@ async fn collect_response_body(response: Response<s3s::Body>) -> Response<Bytes>
     let (parts, body) = response.into_parts();
     match body.collect().await {
         Ok(body) => Response::from_parts(parts, body.to_bytes()),
-        Err(error) => s3_internal_error_response(&error.to_string()),
+        Err(error) => build_s3_internal_error_response(&error.to_string()),
     }
 }
 
-async fn s3_error_response(error: S3Error) -> Response<Bytes> {
+async fn build_s3_error_response(error: S3Error) -> Response<Bytes> {
     match error.to_http_response() {
         Ok(response) => collect_response_body(response).await,
-        Err(error) => s3_internal_error_response(&error.to_string()),
+        Err(error) => build_s3_internal_error_response(&error.to_string()),
     }
 }
 
-fn s3_internal_error_response(why: &str) -> Response<Bytes> {
+fn build_s3_internal_error_response(why: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!(
         "<Error><Code>InternalError</Code><Message>{why}</Message></Error>"
     )));
@@ -277,17 +281,19 @@ fn s3_internal_error_response(why: &str) -> Response<Bytes> {
 
 /// Whether S3 knows a principal that a policy names: by kind (`AWS`, `CanonicalUser`, `Service`) and name.
 fn is_principal_known_to_s3(world: &Sandbox, kind: &str, name: &str) -> bool {
-    let clock = PropagationClock::from_sandbox(world);
-    world.read_sandbox_state(|state| control_plane::is_known_policy_principal(state, clock, kind, name))
+    let clock = PropagationClock::propagation_clock_from_sandbox(world);
+    world.read_sandbox_state_from_disk(|state| {
+        control_plane::does_policy_principal_exist(state, clock, kind, name)
+    })
 }
 
 /// The ARN of the origin access identity with that canonical user id.
 fn find_origin_identity_arn(world: &Sandbox, canonical: &str) -> Option<String> {
-    world.read_sandbox_state(|state| {
+    world.read_sandbox_state_from_disk(|state| {
         let mut identities = state.cloudfront.identities.values();
         identities
             .find(|identity| identity.canonical == canonical)
-            .map(|identity| access::origin_access_identity_arn(&identity.id))
+            .map(|identity| access::format_origin_access_identity_arn(&identity.id))
     })
 }
 
@@ -296,14 +302,14 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = percent_encoding::percent_decode_str(request.uri().path().trim_start_matches('/'));
     let path = path.decode_utf8_lossy().into_owned();
-    let (bucket, key) = match bucket_from_host(host) {
+    let (bucket, key) = match parse_bucket_from_host(host) {
         Some(bucket) => (bucket.to_owned(), path),
         None => {
             path.split_once('/').map_or((path.clone(), String::new()), |(b, k)| (b.to_owned(), k.to_owned()))
         }
     };
     if key.is_empty() {
-        world.write_sandbox_state(|state| {
+        world.update_sandbox_state_on_disk(|state| {
             if let Some(found) = state.s3.buckets.get_mut(&bucket) {
                 let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str(policy).ok());
                 let mut policy: Value =
@@ -318,13 +324,13 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
             }
         });
     } else if let Ok(Some(found)) = world
-        .sandbox_process_state()
+        .in_memory_process_state()
         .objects
-        .read_stored_bucket(&bucket, |all| newest_object_version(all, &key).cloned())
+        .read_stored_bucket(&bucket, |all| find_newest_object_version(all, &key).cloned())
     {
         let attributes: Vec<(&str, &str)> =
             found.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let content = format!("written by somebody else at {}", world.sandbox_time_now().as_nanos());
+        let content = format!("written by somebody else at {}", world.sandbox_unix_time_now().as_nanos());
         // A bucket that is gone, or a disk that fails, shows in the answer that follows.
         let _ = write::place_sandbox_object(world, &bucket, &key, &attributes, content.as_bytes());
     }

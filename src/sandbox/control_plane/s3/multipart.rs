@@ -40,7 +40,7 @@ pub fn add_multipart_upload(world: &Sandbox, bucket: &str, object: SandboxObject
         object,
         parts: std::collections::BTreeMap::new(),
     };
-    world.write_sandbox_state(|state| state.s3.uploads.insert(id.clone(), upload));
+    world.update_sandbox_state_on_disk(|state| state.s3.uploads.insert(id.clone(), upload));
     id
 }
 
@@ -54,7 +54,7 @@ pub fn find_multipart_upload(
     key: &str,
     id: &str,
 ) -> S3Result<SandboxMultipartUpload> {
-    let found = world.read_sandbox_state(|state| state.s3.uploads.get(id).cloned());
+    let found = world.read_sandbox_state_from_disk(|state| state.s3.uploads.get(id).cloned());
     found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
         S3Error::with_message(
             S3ErrorCode::NoSuchUpload,
@@ -67,14 +67,19 @@ pub fn find_multipart_upload(
 ///
 /// # Errors
 /// Gives NoSuchUpload where there is none.
-pub fn add_uploaded_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S3Result<()> {
+pub fn add_part_to_multipart_upload(
+    world: &Sandbox,
+    id: &str,
+    number: i32,
+    part: UploadedPart,
+) -> S3Result<()> {
     if !(1..=10_000).contains(&number) {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidArgument,
             "Part number must be an integer between 1 and 10000, inclusive",
         ));
     }
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         if let Some(upload) = state.s3.uploads.get_mut(id) {
             upload.parts.insert(number, part);
         }
@@ -84,7 +89,7 @@ pub fn add_uploaded_part(world: &Sandbox, id: &str, number: i32, part: UploadedP
 
 /// Forgets an upload.
 pub fn remove_multipart_upload(world: &Sandbox, id: &str) {
-    world.write_sandbox_state(|state| state.s3.uploads.remove(id));
+    world.update_sandbox_state_on_disk(|state| state.s3.uploads.remove(id));
 }
 
 /// Makes the object of the parts that are named, each by number and ETag.
@@ -130,7 +135,7 @@ pub fn assemble_multipart_object(
     let digests: Vec<u8> =
         parts.iter().flat_map(|part| hex::decode(&part.etag).unwrap_or_default()).collect();
     object.etag = format!("{}-{}", hex::encode(Md5::digest(&digests)), parts.len());
-    let store = &world.sandbox_process_state().objects;
+    let store = &world.in_memory_process_state().objects;
     let mut content = Vec::new();
     let mut whole = true;
     for part in &parts {
@@ -142,7 +147,7 @@ pub fn assemble_multipart_object(
     }
     let algorithm = object.checksum.take().map(|sum| sum.algorithm);
     if whole {
-        object.blob = Some(write::store_content_with_etag(world, &content)?.0);
+        object.blob = Some(write::store_content_and_compute_etag(world, &content)?.0);
         object.checksum = Some(write::compute_object_checksum(algorithm.as_deref(), &content));
     } else {
         object.checksum = algorithm.map(|algorithm| ObjectChecksum { algorithm, value: None });

@@ -89,7 +89,7 @@ pub struct AclGrant {
 }
 
 /// Reads the attributes that a request to write carries.
-pub fn parse_object_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub fn parse_object_attribute_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (name, value) in headers {
         let name = name.as_str();
@@ -117,7 +117,7 @@ pub fn parse_object_attributes(headers: &HeaderMap) -> BTreeMap<String, String> 
 }
 
 /// Reads `a=b&c=d`, percent-encoded, as tags stand in a header.
-pub fn parse_tag_header(header: &str) -> Vec<(String, String)> {
+pub fn parse_object_tagging_header(header: &str) -> Vec<(String, String)> {
     let decode = |text: &str| {
         percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
     };
@@ -146,7 +146,7 @@ pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
 }
 
 /// Reads the grants that `x-amz-acl` or `x-amz-grant-*` ask for.
-pub fn parse_acl_grants(headers: &HeaderMap) -> Vec<AclGrant> {
+pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<AclGrant> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut grants = text("x-amz-acl").map(parse_canned_acl).unwrap_or_default();
     for (name, permission) in [
@@ -167,7 +167,7 @@ pub fn parse_acl_grants(headers: &HeaderMap) -> Vec<AclGrant> {
 
 impl SandboxObject {
     /// Returns an attribute by its header, in lower case.
-    pub fn object_attribute(&self, name: &str) -> Option<&str> {
+    pub fn find_object_attribute_by_header(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 
@@ -177,7 +177,7 @@ impl SandboxObject {
     }
 
     /// Makes every header that HEAD and GET answer with, but those of the length.
-    pub fn object_response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
+    pub fn build_object_response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut set = |name: &str, value: &str| {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

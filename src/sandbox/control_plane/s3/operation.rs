@@ -21,7 +21,7 @@ const BUCKET_SUBRESOURCES: [(&str, &str, &str); 13] = [
 ];
 
 /// Returns the operation's name, as AWS calls it; `host` is the host that the request names.
-pub fn operation_name(request: &Request<Bytes>, host: &str) -> &'static str {
+pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> &'static str {
     let in_host = host.contains(".s3.") || host.contains(".s3-");
     let path = request.uri().path().trim_start_matches('/');
     let (bucket, key) = if in_host {
@@ -36,13 +36,13 @@ pub fn operation_name(request: &Request<Bytes>, host: &str) -> &'static str {
     }
     if key {
         let copies = request.headers().contains_key("x-amz-copy-source");
-        object_operation_name(request.method(), copies, asks)
+        parse_object_operation_name(request.method(), copies, asks)
     } else {
-        bucket_operation_name(request.method(), asks)
+        parse_bucket_operation_name(request.method(), asks)
     }
 }
 
-fn bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> &'static str {
+fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> &'static str {
     if let Some((_, got, set)) = BUCKET_SUBRESOURCES.iter().find(|(name, ..)| asks(name)) {
         return if method == Method::PUT { set } else { got };
     }
@@ -55,7 +55,7 @@ fn bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> &'stat
     }
 }
 
-fn object_operation_name(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
+fn parse_object_operation_name(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
     match method.as_str() {
         "GET" if asks("acl") => "GetObjectAcl",
         "PUT" if asks("acl") => "PutObjectAcl",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::sandbox::{
     Sandbox,
-    control_plane::access::{list_policy_principals, policy_statements},
+    control_plane::access::{iterate_policy_statements, list_policy_principals},
 };
 
 use super::SandboxBucket;
@@ -15,7 +15,7 @@ use super::SandboxBucket;
 /// The most that a bucket policy may be, in bytes (aws-facts section 4).
 const POLICY_MAX_BYTES: usize = 20 * 1024;
 
-fn malformed_policy_error(message: impl Into<String>) -> S3Error {
+fn build_s3_malformed_policy_error(message: impl Into<String>) -> S3Error {
     S3Error::with_message(S3ErrorCode::MalformedPolicy, message.into())
 }
 
@@ -23,43 +23,45 @@ fn malformed_policy_error(message: impl Into<String>) -> S3Error {
 ///
 /// # Errors
 /// Refuses what is no policy, an unknown principal, and a public one where that is blocked.
-pub fn accept_bucket_policy(
+pub fn validate_and_normalize_bucket_policy(
     world: &Sandbox,
     bucket: &str,
     settings: &SandboxBucket,
     text: &str,
 ) -> S3Result<String> {
     if text.len() > POLICY_MAX_BYTES {
-        return Err(malformed_policy_error("Policy exceeds the maximum allowed document size."));
+        return Err(build_s3_malformed_policy_error("Policy exceeds the maximum allowed document size."));
     }
     let mut document: Value = serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(|| {
-        malformed_policy_error("Policies must be valid JSON and the first byte must be '{'")
+        build_s3_malformed_policy_error("Policies must be valid JSON and the first byte must be '{'")
     })?;
     if !matches!(document["Version"].as_str(), None | Some("2012-10-17" | "2008-10-17")) {
-        return Err(malformed_policy_error("The policy must contain a valid version string"));
+        return Err(build_s3_malformed_policy_error("The policy must contain a valid version string"));
     }
-    if policy_statements(&document).next().is_none() {
-        return Err(malformed_policy_error("Could not parse the policy: Statement is empty!"));
+    if iterate_policy_statements(&document).next().is_none() {
+        return Err(build_s3_malformed_policy_error("Could not parse the policy: Statement is empty!"));
     }
     let mut sids = std::collections::BTreeSet::new();
-    for statement in policy_statements(&document) {
+    for statement in iterate_policy_statements(&document) {
         let field = |name: &str| !statement[name].is_null() || !statement[format!("Not{name}")].is_null();
         for name in ["Principal", "Action", "Resource"] {
             if !field(name) {
-                return Err(malformed_policy_error(format!("Missing required field {name}")));
+                return Err(build_s3_malformed_policy_error(format!("Missing required field {name}")));
             }
         }
         if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
-            return Err(malformed_policy_error(format!("Invalid effect: {}", statement["Effect"])));
+            return Err(build_s3_malformed_policy_error(format!("Invalid effect: {}", statement["Effect"])));
         }
         if statement["Sid"].as_str().is_some_and(|sid| !sids.insert(sid.to_owned())) {
-            return Err(malformed_policy_error("Statement IDs (SID) in a single policy must be unique."));
+            return Err(build_s3_malformed_policy_error(
+                "Statement IDs (SID) in a single policy must be unique.",
+            ));
         }
         check_json_strings(&statement["Action"], |action| {
             if action == "*" || action.to_lowercase().starts_with("s3:") {
                 Ok(())
             } else {
-                Err(malformed_policy_error("Policy has invalid action"))
+                Err(build_s3_malformed_policy_error("Policy has invalid action"))
             }
         })?;
         let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
@@ -67,15 +69,15 @@ pub fn accept_bucket_policy(
             let fits = resource == whole
                 || resource.starts_with(&within)
                 || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
-            if fits { Ok(()) } else { Err(malformed_policy_error("Policy has invalid resource")) }
+            if fits { Ok(()) } else { Err(build_s3_malformed_policy_error("Policy has invalid resource")) }
         })?;
     }
     for (kind, name) in list_policy_principals(&document) {
         if !super::is_principal_known_to_s3(world, &kind, &name) {
-            return Err(malformed_policy_error("Invalid principal in policy"));
+            return Err(build_s3_malformed_policy_error("Invalid principal in policy"));
         }
     }
-    if settings.blocks_public_policy() && is_public_policy(text) {
+    if settings.bucket_blocks_public_policy() && is_public_bucket_policy(text) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }
     normalize_policy_principals(world, &mut document);
@@ -91,9 +93,9 @@ fn check_json_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>
 }
 
 /// Whether a statement lets everybody in without a condition.
-pub fn is_public_policy(text: &str) -> bool {
+pub fn is_public_bucket_policy(text: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
-    policy_statements(&document).any(|statement| {
+    iterate_policy_statements(&document).any(|statement| {
         let everybody = statement["Principal"] == "*"
             || matches!(&statement["Principal"]["AWS"], Value::String(all) if all == "*")
             || statement["Principal"]["AWS"].as_array().is_some_and(|all| all.iter().any(|one| one == "*"));

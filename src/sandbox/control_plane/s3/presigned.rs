@@ -12,7 +12,7 @@ use sha1::Sha1;
 
 use crate::sandbox::Sandbox;
 
-use super::bucket_from_host;
+use super::parse_bucket_from_host;
 
 const EXPIRED_MESSAGE: &str = "Request has expired";
 
@@ -21,12 +21,12 @@ const EXPIRED_MESSAGE: &str = "Request has expired";
 /// # Errors
 /// Refuses one that is too old or has expired, and a SigV2 link with a wrong signature or an unknown key.
 pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
-    let now = i64::try_from(world.sandbox_time_now().as_secs()).unwrap_or(i64::MAX);
+    let now = i64::try_from(world.sandbox_unix_time_now().as_secs()).unwrap_or(i64::MAX);
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if let Some(signature) = query_parameter(&query, "Signature")
-        && let Some(access_key) = query_parameter(&query, "AWSAccessKeyId")
+    if let Some(signature) = find_request_query_parameter(&query, "Signature")
+        && let Some(access_key) = find_request_query_parameter(&query, "AWSAccessKeyId")
     {
-        let expires = query_parameter(&query, "Expires").unwrap_or_default();
+        let expires = find_request_query_parameter(&query, "Expires").unwrap_or_default();
         verify_presigned_sigv2(world, &request, &access_key, &expires, &signature, now)?;
         let rest: Vec<&str> = query
             .split('&')
@@ -34,15 +34,16 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
                 !["Signature", "AWSAccessKeyId", "Expires"].contains(&pair.split('=').next().unwrap_or(""))
             })
             .collect();
-        let caller = super::find_s3_caller(world, &access_key)?;
+        let caller = super::find_s3_caller_by_key(world, &access_key)?;
         rewrite_request_query(&mut request, &rest.join("&"))?;
         request.extensions_mut().insert(caller);
         return Ok(request);
     }
     let header = request.headers().get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if let Some(date) = query_parameter(&query, "X-Amz-Date") {
-        let lasts: i64 =
-            query_parameter(&query, "X-Amz-Expires").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if let Some(date) = find_request_query_parameter(&query, "X-Amz-Date") {
+        let lasts: i64 = find_request_query_parameter(&query, "X-Amz-Expires")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         if parse_amz_date(&date).is_none_or(|at| now > at + lasts) {
             return Err(S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE));
         }
@@ -70,7 +71,7 @@ fn rewrite_request_query(request: &mut Request<Bytes>, query: &str) -> S3Result<
     Ok(())
 }
 
-fn query_parameter(query: &str, name: &str) -> Option<String> {
+fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
@@ -100,7 +101,7 @@ fn verify_presigned_sigv2(
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = request.uri().path();
     let resource =
-        bucket_from_host(host).map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
+        parse_bucket_from_host(host).map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
     // A HEAD may come by a link that was signed for GET at no S3: the method counts.
     let message = format!("{}\n\n\n{expires}\n{resource}", request.method());
     if compute_sigv2_signature(&secret, &message) == signature {
@@ -121,14 +122,14 @@ fn compute_sigv2_signature(secret: &str, message: &str) -> String {
 
 /// Makes the link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
 pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
-    let key = encode_key_path(key);
+    let key = encode_object_key_path(key);
     let signature = compute_sigv2_signature(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
     format!("/{key}?AWSAccessKeyId={access_key}&Expires={expires}&Signature={signature}")
 }
 
 /// Writes a key as a path: everything but `A-Z a-z 0-9 - . _ ~ /` percent-encoded.
-pub fn encode_key_path(key: &str) -> String {
+pub fn encode_object_key_path(key: &str) -> String {
     const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
     utf8_percent_encode(key, ENCODED_CHARACTERS).to_string()

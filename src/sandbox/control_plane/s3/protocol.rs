@@ -15,26 +15,26 @@ use super::{
     find_stored_bucket, list,
     multipart::{self, UploadedPart},
     object,
-    write::{self, header_text},
+    write::{self, get_header_text},
 };
 
 pub struct SandboxS3Operations(pub Sandbox);
 
 /// Returns the canonical user id of an account.
-pub fn canonical_user_id(account: &str) -> String {
+pub fn compute_account_canonical_user_id(account: &str) -> String {
     use sha2::{Digest as _, Sha256};
     hex::encode(Sha256::digest(account))
 }
 
-fn object_etag(object: &SandboxObject) -> dto::ETag {
+fn build_s3_object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
-fn request_s3_caller<T>(request: &S3Request<T>) -> SandboxS3Caller {
-    request.extensions.get::<SandboxS3Caller>().cloned().unwrap_or_else(SandboxS3Caller::anonymous_caller)
+fn get_request_s3_caller<T>(request: &S3Request<T>) -> SandboxS3Caller {
+    request.extensions.get::<SandboxS3Caller>().cloned().unwrap_or_else(SandboxS3Caller::new_anonymous_caller)
 }
 
-fn insert_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn insert_http_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = http::HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
@@ -51,7 +51,7 @@ impl SandboxS3Operations {
     ) -> S3Result<SandboxObject> {
         let found = self
             .0
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
             .read_stored_bucket(bucket, |objects| copy::find_object_version(objects, key, version).cloned())
             .map_err(SandboxStorageError::from)?;
@@ -63,13 +63,13 @@ impl SandboxS3Operations {
             Some(object) => Ok(object),
             // Who may not list doesn't learn what is not there.
             None if !access::is_s3_action_authorized(&self.0, caller, "s3:ListBucket", bucket, None) => {
-                Err(access::s3_access_denied_error(caller, "s3:ListBucket", bucket, None))
+                Err(access::build_s3_access_denied_error(caller, "s3:ListBucket", bucket, None))
             }
             None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
         }
     }
 
-    fn amend_requested_object(
+    fn modify_requested_object_version(
         &self,
         caller: &SandboxS3Caller,
         (bucket, key, version): (&str, &str, Option<&str>),
@@ -95,18 +95,20 @@ impl SandboxS3Operations {
             &object,
         )?;
         if let ObjectEncryption::Kms { key, .. } = &object.encryption
-            && !access::can_caller_decrypt(&self.0, caller, key.as_deref())
+            && !access::can_cloudfront_decrypt_object(&self.0, caller, key.as_deref())
         {
-            return Err(access::s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
+            return Err(access::build_s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
         }
-        let checksum = header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
-        let mut out = object
-            .object_response_headers(find_stored_bucket(&self.0, bucket)?.is_bucket_versioned(), checksum);
+        let checksum = get_header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
+        let mut out = object.build_object_response_headers(
+            find_stored_bucket(&self.0, bucket)?.is_bucket_versioned(),
+            checksum,
+        );
         let known = |name: &str| {
-            header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
+            get_header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
         };
         let since = |name: &str| {
-            header_text(headers, name)
+            get_header_text(headers, name)
                 .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
                 .map(|date| {
                     time::OffsetDateTime::from(date).unix_timestamp()
@@ -135,7 +137,7 @@ impl SandboxS3Operations {
             None => 0..object.size,
         };
         if range.is_some() {
-            insert_header(
+            insert_http_response_header(
                 &mut out,
                 "content-range",
                 &format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size),
@@ -148,7 +150,7 @@ impl SandboxS3Operations {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
             // A digest that doesn't fit breaks the stream off.
-            let mut refusal = super::s3_error_with_code(
+            let mut refusal = super::build_s3_error_with_code(
                 "XAmzContentSHA256Mismatch",
                 http::StatusCode::BAD_REQUEST,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -160,13 +162,13 @@ impl SandboxS3Operations {
     }
 }
 
-fn insert_version_header(headers: &mut HeaderMap, object: &SandboxObject) {
+fn insert_version_id_header(headers: &mut HeaderMap, object: &SandboxObject) {
     if object.version != "null" {
-        insert_header(headers, "x-amz-version-id", &object.version);
+        insert_http_response_header(headers, "x-amz-version-id", &object.version);
     }
 }
 
-fn set_range_status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
+fn set_partial_content_status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
     if range {
         response.status = Some(http::StatusCode::PARTIAL_CONTENT);
     }
@@ -180,16 +182,16 @@ impl S3 for SandboxS3Operations {
         _: S3Request<dto::ListBucketsInput>,
     ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
         let own = super::ACCOUNT_ID;
-        let buckets = self.0.read_sandbox_state(|state| {
+        let buckets = self.0.read_sandbox_state_from_disk(|state| {
             let mine = state.s3.buckets.iter().filter(|(_, bucket)| bucket.owner == own);
             mine.map(|(name, bucket)| dto::Bucket {
                 name: Some(name.clone()),
                 bucket_region: Some(bucket.region.clone()),
-                creation_date: Some(list::to_timestamp(bucket.created)),
+                creation_date: Some(list::unix_seconds_to_s3_timestamp(bucket.created)),
             })
             .collect()
         });
-        let owner = dto::Owner { id: Some(canonical_user_id(own)), ..dto::Owner::default() };
+        let owner = dto::Owner { id: Some(compute_account_canonical_user_id(own)), ..dto::Owner::default() };
         Ok(S3Response::new(dto::ListBucketsOutput {
             buckets: Some(buckets),
             owner: Some(owner),
@@ -202,7 +204,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
         let mut headers = HeaderMap::new();
-        insert_header(
+        insert_http_response_header(
             &mut headers,
             "x-amz-bucket-region",
             &find_stored_bucket(&self.0, &request.input.bucket)?.region,
@@ -221,8 +223,9 @@ impl S3 for SandboxS3Operations {
             None => input.start_after.clone().unwrap_or_default(),
         };
         let encoding = input.encoding_type.as_ref();
-        let shown =
-            |text: &Option<String>| text.as_deref().map(|text| list::encode_listed_key(text, encoding));
+        let shown = |text: &Option<String>| {
+            text.as_deref().map(|text| list::encode_listed_object_key(text, encoding))
+        };
         let (mut contents, mut prefixes, mut next) = (Vec::new(), Vec::new(), None);
         let asked = list::SandboxListingQuery {
             prefix: input.prefix.as_deref().unwrap_or_default(),
@@ -231,7 +234,7 @@ impl S3 for SandboxS3Operations {
             most,
         };
         self.0
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
             .read_stored_bucket(&input.bucket, |objects| {
                 let page = list::list_stored_objects(objects, &asked);
@@ -239,11 +242,11 @@ impl S3 for SandboxS3Operations {
                 for entry in page.entries {
                     match entry {
                         list::SandboxListingEntry::Object(object) => {
-                            contents.push(list::to_listed_object(object, encoding));
+                            contents.push(list::object_to_listing_entry(object, encoding));
                         }
                         list::SandboxListingEntry::Prefix(prefix) => {
                             prefixes.push(dto::CommonPrefix {
-                                prefix: Some(list::encode_listed_key(&prefix, encoding)),
+                                prefix: Some(list::encode_listed_object_key(&prefix, encoding)),
                             });
                         }
                     }
@@ -277,7 +280,7 @@ impl S3 for SandboxS3Operations {
         let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
         let marker = input.key_marker.clone().unwrap_or_default();
         self.0
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
             .read_stored_bucket(&input.bucket, |objects| {
                 // A page holds whole keys, so that a key alone says where the next begins.
@@ -293,10 +296,10 @@ impl S3 for SandboxS3Operations {
                     for (at, object) in all.iter().enumerate().rev() {
                         let latest = Some(at + 1 == all.len());
                         let (key, version) = (
-                            Some(list::encode_listed_key(key, input.encoding_type.as_ref())),
+                            Some(list::encode_listed_object_key(key, input.encoding_type.as_ref())),
                             Some(object.version.clone()),
                         );
-                        let modified = Some(list::to_timestamp(object.modified));
+                        let modified = Some(list::unix_seconds_to_s3_timestamp(object.modified));
                         if object.marker {
                             markers.push(dto::DeleteMarkerEntry {
                                 key,
@@ -311,7 +314,7 @@ impl S3 for SandboxS3Operations {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: Some(object_etag(object)),
+                                e_tag: Some(build_s3_object_etag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -340,9 +343,9 @@ impl S3 for SandboxS3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (_, mut headers, bytes) =
-            self.prepare_object_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
-        insert_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
-        Ok(set_range_status(
+            self.prepare_object_read(&get_request_s3_caller(&request), place, &request.headers, input.range)?;
+        insert_http_response_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
+        Ok(set_partial_content_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
             input.range.is_some(),
         ))
@@ -355,7 +358,7 @@ impl S3 for SandboxS3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (object, headers, bytes) =
-            self.prepare_object_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
+            self.prepare_object_read(&get_request_s3_caller(&request), place, &request.headers, input.range)?;
         if object.is_object_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
@@ -367,7 +370,7 @@ impl S3 for SandboxS3Operations {
             Some(blob) => {
                 let whole = self
                     .0
-                    .sandbox_process_state()
+                    .in_memory_process_state()
                     .objects
                     .read_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
@@ -387,7 +390,7 @@ impl S3 for SandboxS3Operations {
             content_length: i64::try_from(length).ok(),
             ..Default::default()
         };
-        Ok(set_range_status(S3Response::with_headers(output, headers), input.range.is_some()))
+        Ok(set_partial_content_status(S3Response::with_headers(output, headers), input.range.is_some()))
     }
 
     async fn put_object(
@@ -399,15 +402,15 @@ impl S3 for SandboxS3Operations {
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
         object.checksum = Some(write::verify_uploaded_content(&request.headers, &trailers, &content)?);
-        let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
+        let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
         let written = write::put_stored_object(&self.0, &request.input.bucket, &request.headers, object)?;
         let mut headers = HeaderMap::new();
-        insert_version_header(&mut headers, &written);
+        insert_version_id_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: Some(object_etag(&written)), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(build_s3_object_etag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -417,23 +420,23 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let input = &request.input;
-        let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
+        let source = ObjectCopySource::parse_object_copy_source(&input.copy_source)?;
         let (original, written) = copy::copy_stored_object(
             &self.0,
-            &request_s3_caller(&request),
+            &get_request_s3_caller(&request),
             &source,
             &input.bucket,
             &input.key,
             &request.headers,
         )?;
         let mut headers = HeaderMap::new();
-        insert_version_header(&mut headers, &written);
+        insert_version_id_header(&mut headers, &written);
         if original.version != "null" {
-            insert_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
+            insert_http_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: Some(object_etag(&written)),
-            last_modified: Some(list::to_timestamp(written.modified)),
+            e_tag: Some(build_s3_object_etag(&written)),
+            last_modified: Some(list::unix_seconds_to_s3_timestamp(written.modified)),
             ..Default::default()
         };
         let output = dto::CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
@@ -446,8 +449,8 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         let (world, input) = (&self.0, request.input);
         let versioned = find_stored_bucket(world, &input.bucket)?.is_bucket_versioned();
-        let now = world.sandbox_time_now().as_secs();
-        world.sandbox_process_state().objects.change_stored_bucket(&input.bucket, |_| {
+        let now = world.sandbox_unix_time_now().as_secs();
+        world.in_memory_process_state().objects.change_stored_bucket(&input.bucket, |_| {
             let change = match input.version_id {
                 None if versioned => BucketJournalChange::Put(Box::new(SandboxObject {
                     key: input.key,
@@ -471,8 +474,8 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
-        object.checksum = write::requested_checksum_algorithm(&request.headers, &HeaderMap::new())
+        let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        object.checksum = write::parse_requested_checksum_algorithm(&request.headers, &HeaderMap::new())
             .map(|algorithm| object::ObjectChecksum { algorithm, value: None });
         let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
@@ -494,14 +497,14 @@ impl S3 for SandboxS3Operations {
         write::verify_uploaded_content(&request.headers, &trailers, &content)?;
         let input = request.input;
         multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
+        let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
         let part = UploadedPart {
             size: content.len() as u64,
             blob: Some(blob),
             etag: etag.clone(),
-            at: self.0.sandbox_time_now().as_secs(),
+            at: self.0.sandbox_unix_time_now().as_secs(),
         };
-        multipart::add_uploaded_part(&self.0, &input.upload_id, input.part_number, part)?;
+        multipart::add_part_to_multipart_upload(&self.0, &input.upload_id, input.part_number, part)?;
         Ok(S3Response::new(dto::UploadPartOutput {
             e_tag: Some(dto::ETag::Strong(etag)),
             ..Default::default()
@@ -514,8 +517,9 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
         let input = &request.input;
         multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
-        let original = source.read_source_object(&self.0, &request_s3_caller(&request), &request.headers)?;
+        let source = ObjectCopySource::parse_object_copy_source(&input.copy_source)?;
+        let original =
+            source.read_copy_source_object(&self.0, &get_request_s3_caller(&request), &request.headers)?;
         let range = match input.copy_source_range.as_deref() {
             None => 0..original.size,
             Some(range) => dto::Range::parse(range).ok().and_then(|range| range.check(original.size).ok()).ok_or_else(|| {
@@ -536,19 +540,22 @@ impl S3 for SandboxS3Operations {
             Some(blob) => {
                 let whole = self
                     .0
-                    .sandbox_process_state()
+                    .in_memory_process_state()
                     .objects
                     .read_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
                 let (blob, etag) =
-                    write::store_content_with_etag(&self.0, &whole[at(range.start)..at(range.end)])?;
+                    write::store_content_and_compute_etag(&self.0, &whole[at(range.start)..at(range.end)])?;
                 (Some(blob), etag)
             }
-            None => (None, canonical_user_id(&format!("{} {range:?}", original.etag))[..32].to_owned()),
+            None => (
+                None,
+                compute_account_canonical_user_id(&format!("{} {range:?}", original.etag))[..32].to_owned(),
+            ),
         };
-        let at = self.0.sandbox_time_now().as_secs();
-        multipart::add_uploaded_part(
+        let at = self.0.sandbox_unix_time_now().as_secs();
+        multipart::add_part_to_multipart_upload(
             &self.0,
             &input.upload_id,
             input.part_number,
@@ -556,7 +563,7 @@ impl S3 for SandboxS3Operations {
         )?;
         let result = dto::CopyPartResult {
             e_tag: Some(dto::ETag::Strong(etag)),
-            last_modified: Some(list::to_timestamp(at)),
+            last_modified: Some(list::unix_seconds_to_s3_timestamp(at)),
             ..Default::default()
         };
         Ok(S3Response::new(dto::UploadPartCopyOutput {
@@ -586,11 +593,11 @@ impl S3 for SandboxS3Operations {
             &request.headers,
         )?;
         let mut headers = HeaderMap::new();
-        insert_version_header(&mut headers, &written);
+        insert_version_id_header(&mut headers, &written);
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: Some(object_etag(&written)),
+            e_tag: Some(build_s3_object_etag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -611,7 +618,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
         let bucket = request.input.bucket;
-        let uploads = self.0.read_sandbox_state(|state| {
+        let uploads = self.0.read_sandbox_state_from_disk(|state| {
             let here = state.s3.uploads.iter().filter(|(_, upload)| upload.bucket == bucket);
             here.map(|(id, upload)| dto::MultipartUpload {
                 upload_id: Some(id.clone()),
@@ -634,7 +641,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         let input = &request.input;
         let object = self.find_readable_object(
-            &request_s3_caller(&request),
+            &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -658,8 +665,8 @@ impl S3 for SandboxS3Operations {
             .iter()
             .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
             .collect();
-        self.amend_requested_object(
-            &request_s3_caller(&request),
+        self.modify_requested_object_version(
+            &get_request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.tags = tags;
@@ -675,14 +682,14 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
         let object = self.find_readable_object(
-            &request_s3_caller(&request),
+            &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
         )?;
-        let owner = canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
+        let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
         let own = AclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
-        let grants = std::iter::once(&own).chain(&object.grants).map(to_dto_grant).collect();
+        let grants = std::iter::once(&own).chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
         Ok(S3Response::new(dto::GetObjectAclOutput {
             grants: Some(grants),
@@ -703,8 +710,8 @@ impl S3 for SandboxS3Operations {
                 "The bucket does not allow ACLs",
             ));
         }
-        let owner = canonical_user_id(&settings.owner);
-        let mut grants = object::parse_acl_grants(&request.headers);
+        let owner = compute_account_canonical_user_id(&settings.owner);
+        let mut grants = object::parse_acl_header_grants(&request.headers);
         for grant in input.access_control_policy.iter().filter_map(|policy| policy.grants.as_ref()).flatten()
         {
             let Some(grantee) =
@@ -717,8 +724,8 @@ impl S3 for SandboxS3Operations {
                 grants.push(AclGrant { grantee, permission });
             }
         }
-        self.amend_requested_object(
-            &request_s3_caller(&request),
+        self.modify_requested_object_version(
+            &get_request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.grants = grants;
@@ -734,7 +741,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
         let object = self.find_readable_object(
-            &request_s3_caller(&request),
+            &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -755,8 +762,8 @@ impl S3 for SandboxS3Operations {
             .as_ref()
             .and_then(|hold| hold.status.as_ref())
             .is_some_and(|status| status.as_str() == "ON");
-        self.amend_requested_object(
-            &request_s3_caller(&request),
+        self.modify_requested_object_version(
+            &get_request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.legal_hold = on;
@@ -772,7 +779,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
         let object = self.find_readable_object(
-            &request_s3_caller(&request),
+            &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -803,8 +810,8 @@ impl S3 for SandboxS3Operations {
                 until: String::from_utf8(until).ok()?,
             })
         });
-        self.amend_requested_object(
-            &request_s3_caller(&request),
+        self.modify_requested_object_version(
+            &get_request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.retention = retention;
@@ -815,7 +822,7 @@ impl S3 for SandboxS3Operations {
     }
 }
 
-fn to_dto_grant(grant: &AclGrant) -> dto::Grant {
+fn acl_grant_to_s3s_grant(grant: &AclGrant) -> dto::Grant {
     let group = grant.grantee.starts_with("http");
     let grantee = dto::Grantee {
         display_name: None,

@@ -8,7 +8,9 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, route::S3
 
 use crate::sandbox::Sandbox;
 
-use super::{SandboxBucket, access, bucket_from_host, find_stored_bucket, policy, s3_error_with_code};
+use super::{
+    SandboxBucket, access, build_s3_error_with_code, find_stored_bucket, parse_bucket_from_host, policy,
+};
 
 /// Answers to requests on a subresource of a bucket.
 pub struct BucketSettingsRoute(pub Sandbox);
@@ -37,7 +39,7 @@ type BucketSubresource = &'static (&'static str, &'static str, Option<&'static s
 fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, BucketSubresource)> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = uri.path().trim_start_matches('/');
-    let bucket = match bucket_from_host(host) {
+    let bucket = match parse_bucket_from_host(host) {
         Some(bucket) if path.is_empty() => bucket.to_owned(),
         Some(_) => return None,
         None => path.trim_end_matches('/').to_owned(),
@@ -64,14 +66,15 @@ impl S3Route for BucketSettingsRoute {
             return Ok(());
         };
         let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
-        let caller = access::resolve_s3_caller(&self.0, known.as_ref(), request.credentials.as_ref())?;
+        let caller =
+            access::identify_s3_request_signer(&self.0, known.as_ref(), request.credentials.as_ref())?;
         let verb = match (&request.method, *noun) {
             (&Method::GET, _) => "Get",
             (&Method::DELETE, "BucketPolicy") => "Delete",
             _ => "Put",
         };
         let action = format!("s3:{verb}{noun}");
-        access::authorize_on_bucket(&self.0, &caller, &action, &bucket, None, &request.headers)
+        access::authorize_caller_on_bucket(&self.0, &caller, &action, &bucket, None, &request.headers)
     }
 
     async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
@@ -89,7 +92,7 @@ impl S3Route for BucketSettingsRoute {
             .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
         let text = String::from_utf8_lossy(&body).into_owned();
         if known.0 == "policy" && request.method == Method::PUT {
-            let kept = policy::accept_bucket_policy(&self.0, &bucket, &settings, &text)?;
+            let kept = policy::validate_and_normalize_bucket_policy(&self.0, &bucket, &settings, &text)?;
             self.change_bucket_settings(&bucket, |settings| settings.policy = Some(kept));
             return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
         }
@@ -112,7 +115,7 @@ impl S3Route for BucketSettingsRoute {
 
 impl BucketSettingsRoute {
     fn change_bucket_settings<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
-        self.0.write_sandbox_state(|state| {
+        self.0.update_sandbox_state_on_disk(|state| {
             if let Some(settings) = state.s3.buckets.get_mut(bucket) {
                 change(settings);
             }
@@ -133,13 +136,13 @@ fn render_bucket_setting(
             "tagging" => "The TagSet does not exist",
             _ => "Object Lock configuration does not exist for this bucket",
         };
-        s3_error_with_code(code, StatusCode::NOT_FOUND, message)
+        build_s3_error_with_code(code, StatusCode::NOT_FOUND, message)
     };
     if *name == "policy" {
         return bucket
             .policy
             .clone()
-            .map(|policy| response_with_type("application/json", policy))
+            .map(|policy| build_response_with_content_type("application/json", policy))
             .ok_or_else(none);
     }
     let text = match (*name, bucket.settings.get(*name)) {
@@ -151,7 +154,7 @@ fn render_bucket_setting(
             format!("<LocationConstraint {S3_XML_NAMESPACE}>{}</LocationConstraint>", bucket.region)
         }
         ("policyStatus", None) => {
-            let public = bucket.policy.as_deref().map(policy::is_public_policy).ok_or_else(none)?;
+            let public = bucket.policy.as_deref().map(policy::is_public_bucket_policy).ok_or_else(none)?;
             format!("<PolicyStatus {S3_XML_NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
         }
         ("versioning", None) => format!("<VersioningConfiguration {S3_XML_NAMESPACE}/>"),
@@ -167,14 +170,14 @@ fn render_bucket_setting(
         ),
         ("acl", None) => format!(
             "<AccessControlPolicy {S3_XML_NAMESPACE}><Owner><ID>{}</ID></Owner><AccessControlList></AccessControlList></AccessControlPolicy>",
-            super::protocol::canonical_user_id(&bucket.owner)
+            super::protocol::compute_account_canonical_user_id(&bucket.owner)
         ),
         (_, None) => return Err(none()),
     };
-    Ok(response_with_type("application/xml", text))
+    Ok(build_response_with_content_type("application/xml", text))
 }
 
-fn response_with_type(kind: &'static str, text: String) -> S3Response<Body> {
+fn build_response_with_content_type(kind: &'static str, text: String) -> S3Response<Body> {
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
     S3Response::with_headers(Body::from(Bytes::from(text)), headers)
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::object::SandboxObject;
 
 /// Every key with its versions, the newest last.
-pub type ObjectVersions = BTreeMap<String, Vec<SandboxObject>>;
+pub type ObjectVersionsByKey = BTreeMap<String, Vec<SandboxObject>>;
 
 /// One change of a bucket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum BucketJournalChange {
 
 #[derive(Default)]
 struct ReplayedBucketJournal {
-    objects: ObjectVersions,
+    objects: ObjectVersionsByKey,
     /// How far the journal was read.
     read: u64,
 }
@@ -56,13 +56,13 @@ impl SandboxObjectStore {
     pub fn read_stored_bucket<T>(
         &self,
         bucket: &str,
-        look: impl FnOnce(&ObjectVersions) -> T,
+        look: impl FnOnce(&ObjectVersionsByKey) -> T,
     ) -> io::Result<T> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        match File::open(self.bucket_journal_path(bucket)) {
+        match File::open(self.build_bucket_journal_path(bucket)) {
             Ok(mut file) => {
-                known.replay_new_changes(&mut file)?;
+                known.replay_new_journal_changes(&mut file)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -77,14 +77,14 @@ impl SandboxObjectStore {
     pub fn change_stored_bucket<T, E: From<io::Error>>(
         &self,
         bucket: &str,
-        decide: impl FnOnce(&ObjectVersions) -> Result<(Vec<BucketJournalChange>, T), E>,
+        decide: impl FnOnce(&ObjectVersionsByKey) -> Result<(Vec<BucketJournalChange>, T), E>,
     ) -> Result<T, E> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        let path = self.bucket_journal_path(bucket);
+        let path = self.build_bucket_journal_path(bucket);
         let mut file = open_bucket_journal(&path)?;
         file.lock()?;
-        let whole = known.replay_new_changes(&mut file)?;
+        let whole = known.replay_new_journal_changes(&mut file)?;
         let (changes, out) = decide(&known.objects)?;
         if !changes.is_empty() {
             file.set_len(whole)?;
@@ -109,7 +109,7 @@ impl SandboxObjectStore {
     /// Says why it can't be written.
     pub fn store_object_content(&self, content: &[u8]) -> io::Result<String> {
         let digest = hex::encode(Sha256::digest(content));
-        let path = self.object_content_path(&digest);
+        let path = self.build_object_content_path(&digest);
         if !path.exists() {
             let folder = path.parent().unwrap_or(&self.dir);
             std::fs::create_dir_all(folder)?;
@@ -125,14 +125,14 @@ impl SandboxObjectStore {
     /// # Errors
     /// Says why it can't be read.
     pub fn read_object_content(&self, digest: &str) -> io::Result<Bytes> {
-        std::fs::read(self.object_content_path(digest)).map(Bytes::from)
+        std::fs::read(self.build_object_content_path(digest)).map(Bytes::from)
     }
 
-    fn object_content_path(&self, digest: &str) -> PathBuf {
+    fn build_object_content_path(&self, digest: &str) -> PathBuf {
         self.dir.join("contents").join(&digest[..2.min(digest.len())]).join(digest)
     }
 
-    fn bucket_journal_path(&self, bucket: &str) -> PathBuf {
+    fn build_bucket_journal_path(&self, bucket: &str) -> PathBuf {
         self.dir.join(format!("{bucket}.journal"))
     }
 }
@@ -146,7 +146,7 @@ fn open_bucket_journal(path: &Path) -> io::Result<File> {
 
 impl ReplayedBucketJournal {
     /// Reads what was written since; returns where the last whole line ends.
-    fn replay_new_changes(&mut self, file: &mut File) -> io::Result<u64> {
+    fn replay_new_journal_changes(&mut self, file: &mut File) -> io::Result<u64> {
         let length = file.metadata()?.len();
         if length < self.read {
             // The directory was made anew beneath us.
@@ -192,7 +192,10 @@ impl ReplayedBucketJournal {
 }
 
 /// Finds the newest version of a key, unless it is deleted.
-pub fn newest_object_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o SandboxObject> {
+pub fn find_newest_object_version<'o>(
+    objects: &'o ObjectVersionsByKey,
+    key: &str,
+) -> Option<&'o SandboxObject> {
     objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
 }
 
@@ -216,7 +219,8 @@ mod tests {
         let odd = "a+b c%20\u{fc}/\"'\n";
         put_object(&one, odd, "1");
         assert_eq!(
-            two.read_stored_bucket("b", |all| newest_object_version(all, odd).unwrap().etag.clone()).unwrap(),
+            two.read_stored_bucket("b", |all| find_newest_object_version(all, odd).unwrap().etag.clone())
+                .unwrap(),
             "1"
         );
         let journal = dir.path().join("s3/b.journal");
@@ -226,7 +230,8 @@ mod tests {
         assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
         put_object(&two, odd, "2");
         assert_eq!(
-            one.read_stored_bucket("b", |all| newest_object_version(all, odd).unwrap().etag.clone()).unwrap(),
+            one.read_stored_bucket("b", |all| find_newest_object_version(all, odd).unwrap().etag.clone())
+                .unwrap(),
             "2"
         );
         assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);

@@ -16,12 +16,12 @@ const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0));
         state
             .s3
@@ -32,8 +32,9 @@ fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
 }
 
 fn s3_client(world: &Sandbox, path_style: bool) -> Client {
-    let config =
-        aws_sdk_s3::config::Builder::from(&world.sandbox_sdk_config()).force_path_style(path_style).build();
+    let config = aws_sdk_s3::config::Builder::from(&world.build_sandbox_sdk_config())
+        .force_path_style(path_style)
+        .build();
     Client::from_conf(config)
 }
 
@@ -155,8 +156,14 @@ async fn over_5_gb_is_copied_in_parts() {
     let world = open_sandbox(&dir);
     let s3 = s3_client(&world, true);
     let size = 6 << 30;
-    place_hollow_object(&world, BUCKET, "1/2/big.rpm", &[("content-type", "application/x-rpm")], size)
-        .unwrap();
+    seed_object_without_content(
+        &world,
+        BUCKET,
+        "1/2/big.rpm",
+        &[("content-type", "application/x-rpm")],
+        size,
+    )
+    .unwrap();
     let source = format!("{BUCKET}/1/2/big.rpm");
     let whole = s3
         .copy_object()
@@ -216,7 +223,7 @@ async fn the_archived_is_neither_copied_nor_read() {
     for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
     {
         place_sandbox_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
-        archive_stored_object(&world, BUCKET, "1/2/cold.deb", class).unwrap();
+        move_object_to_storage_class(&world, BUCKET, "1/2/cold.deb", class).unwrap();
         let copy = s3
             .copy_object()
             .bucket(BUCKET)
@@ -290,7 +297,7 @@ async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
     let world = open_sandbox(&dir);
     place_sandbox_object(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
     let host = format!("{BUCKET}.s3.amazonaws.com");
-    let now = world.sandbox_time_now().as_secs();
+    let now = world.sandbox_unix_time_now().as_secs();
     let old = presigned::presign_sigv2_link(ACCESS_KEY_ID, SECRET_KEY, BUCKET, "1/2/a b+c.deb", now + 300);
     let new = s3_client(&world, false)
         .get_object()

@@ -11,7 +11,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxBucket, SandboxObject,
-    SandboxStorageError, find_stored_bucket, newest_object_version,
+    SandboxStorageError, find_newest_object_version, find_stored_bucket,
     object::{self, ObjectChecksum},
 };
 
@@ -19,7 +19,7 @@ use super::{
 const CHECKSUM_ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
 /// Returns a header, where it is text.
-pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub fn get_header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
@@ -27,24 +27,25 @@ pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 ///
 /// # Errors
 /// Refuses headers that S3 refuses.
-pub fn object_from_headers(
+pub fn parse_object_from_headers(
     key: &str,
     headers: &HeaderMap,
     bucket: &SandboxBucket,
 ) -> S3Result<SandboxObject> {
-    let grants = object::parse_acl_grants(headers);
+    let grants = object::parse_acl_header_grants(headers);
     if !bucket.are_object_acls_enabled()
-        && (!grants.is_empty() || header_text(headers, "x-amz-acl").is_some_and(is_refused_acl))
+        && (!grants.is_empty()
+            || get_header_text(headers, "x-amz-acl").is_some_and(is_acl_refused_when_disabled))
     {
         return Err(S3Error::with_message(
             S3ErrorCode::AccessControlListNotSupported,
             "The bucket does not allow ACLs",
         ));
     }
-    let mode = header_text(headers, "x-amz-object-lock-mode");
-    let until = header_text(headers, "x-amz-object-lock-retain-until-date");
-    let held = header_text(headers, "x-amz-object-lock-legal-hold") == Some("ON");
-    if (mode.is_some() || held) && !bucket.has_bucket_setting_text("object-lock", "Enabled") {
+    let mode = get_header_text(headers, "x-amz-object-lock-mode");
+    let until = get_header_text(headers, "x-amz-object-lock-retain-until-date");
+    let held = get_header_text(headers, "x-amz-object-lock-legal-hold") == Some("ON");
+    if (mode.is_some() || held) && !bucket.bucket_setting_contains_text("object-lock", "Enabled") {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "Bucket is missing Object Lock Configuration",
@@ -52,12 +53,14 @@ pub fn object_from_headers(
     }
     Ok(SandboxObject {
         key: key.to_owned(),
-        attributes: object::parse_object_attributes(headers),
-        storage_class: header_text(headers, "x-amz-storage-class")
+        attributes: object::parse_object_attribute_headers(headers),
+        storage_class: get_header_text(headers, "x-amz-storage-class")
             .filter(|class| *class != "STANDARD")
             .map(str::to_owned),
-        redirect: header_text(headers, "x-amz-website-redirect-location").map(str::to_owned),
-        tags: header_text(headers, "x-amz-tagging").map(object::parse_tag_header).unwrap_or_default(),
+        redirect: get_header_text(headers, "x-amz-website-redirect-location").map(str::to_owned),
+        tags: get_header_text(headers, "x-amz-tagging")
+            .map(object::parse_object_tagging_header)
+            .unwrap_or_default(),
         encryption: parse_object_encryption(headers, bucket),
         legal_hold: held,
         retention: mode
@@ -69,31 +72,31 @@ pub fn object_from_headers(
 }
 
 /// With ACLs off, S3 still takes the one that changes nothing.
-fn is_refused_acl(acl: &str) -> bool {
+fn is_acl_refused_when_disabled(acl: &str) -> bool {
     acl != "bucket-owner-full-control" && acl != "private"
 }
 
 fn parse_object_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> ObjectEncryption {
-    if let Some(md5) = header_text(headers, "x-amz-server-side-encryption-customer-key-md5") {
+    if let Some(md5) = get_header_text(headers, "x-amz-server-side-encryption-customer-key-md5") {
         return ObjectEncryption::Customer { key_md5: md5.to_owned() };
     }
-    match header_text(headers, "x-amz-server-side-encryption") {
+    match get_header_text(headers, "x-amz-server-side-encryption") {
         Some("AES256") => ObjectEncryption::Managed,
         Some(kms) => ObjectEncryption::Kms {
             dual: kms == "aws:kms:dsse",
-            key: header_text(headers, "x-amz-server-side-encryption-aws-kms-key-id").map(str::to_owned),
-            bucket_key: header_text(headers, "x-amz-server-side-encryption-bucket-key-enabled")
+            key: get_header_text(headers, "x-amz-server-side-encryption-aws-kms-key-id").map(str::to_owned),
+            bucket_key: get_header_text(headers, "x-amz-server-side-encryption-bucket-key-enabled")
                 == Some("true"),
         },
-        None => bucket.default_encryption(),
+        None => bucket.get_bucket_default_encryption(),
     }
 }
 
 /// Returns the algorithm that a request asks for, in upper case.
-pub fn requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -> Option<String> {
+pub fn parse_requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -> Option<String> {
     ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"]
         .iter()
-        .find_map(|name| header_text(headers, name))
+        .find_map(|name| get_header_text(headers, name))
         .map(str::to_uppercase)
         .or_else(|| {
             CHECKSUM_ALGORITHMS
@@ -137,17 +140,19 @@ pub fn verify_uploaded_content(
     trailers: &HeaderMap,
     content: &[u8],
 ) -> S3Result<ObjectChecksum> {
-    let asked = requested_checksum_algorithm(headers, trailers);
+    let asked = parse_requested_checksum_algorithm(headers, trailers);
     let found = compute_object_checksum(asked.as_deref(), content);
     let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
-    let sent = header_text(headers, &name).or_else(|| header_text(trailers, &name));
+    let sent = get_header_text(headers, &name).or_else(|| get_header_text(trailers, &name));
     if sent.is_some_and(|sent| Some(sent) != found.value.as_deref()) {
         return Err(S3Error::with_message(
             S3ErrorCode::BadDigest,
             format!("The {} you specified did not match what we received.", found.algorithm),
         ));
     }
-    if header_text(headers, "content-md5").is_some_and(|sent| sent != STANDARD.encode(Md5::digest(content))) {
+    if get_header_text(headers, "content-md5")
+        .is_some_and(|sent| sent != STANDARD.encode(Md5::digest(content)))
+    {
         return Err(S3Error::with_message(
             S3ErrorCode::BadDigest,
             "The Content-MD5 you specified did not match what we received.",
@@ -160,11 +165,11 @@ pub fn verify_uploaded_content(
 ///
 /// # Errors
 /// Says why the disk doesn't keep it.
-pub fn store_content_with_etag(
+pub fn store_content_and_compute_etag(
     world: &Sandbox,
     content: &[u8],
 ) -> Result<(String, String), SandboxStorageError> {
-    let blob = world.sandbox_process_state().objects.store_object_content(content)?;
+    let blob = world.in_memory_process_state().objects.store_object_content(content)?;
     Ok((blob, hex::encode(Md5::digest(content))))
 }
 
@@ -179,7 +184,7 @@ pub fn check_write_conditions(headers: &HeaderMap, current: Option<&SandboxObjec
             "At least one of the pre-conditions you specified did not hold",
         )
     };
-    if let Some(wanted) = header_text(headers, "if-match") {
+    if let Some(wanted) = get_header_text(headers, "if-match") {
         let Some(current) = current else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
@@ -187,7 +192,7 @@ pub fn check_write_conditions(headers: &HeaderMap, current: Option<&SandboxObjec
             return Err(failed());
         }
     }
-    if header_text(headers, "if-none-match") == Some("*") && current.is_some() {
+    if get_header_text(headers, "if-none-match") == Some("*") && current.is_some() {
         return Err(failed());
     }
     Ok(())
@@ -204,8 +209,8 @@ pub fn put_stored_object(
     object: SandboxObject,
 ) -> Result<SandboxObject, SandboxStorageError> {
     let settings = find_stored_bucket(world, bucket)?;
-    world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
-        check_write_conditions(headers, newest_object_version(objects, &object.key))?;
+    world.in_memory_process_state().objects.change_stored_bucket(bucket, |objects| {
+        check_write_conditions(headers, find_newest_object_version(objects, &object.key))?;
         let object = assign_object_version(world, &settings, object);
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })
@@ -219,7 +224,7 @@ pub fn assign_object_version(
 ) -> SandboxObject {
     object.version =
         if bucket.is_bucket_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
-    object.modified = world.sandbox_time_now().as_secs();
+    object.modified = world.sandbox_unix_time_now().as_secs();
     object
 }
 
@@ -241,8 +246,8 @@ pub fn place_sandbox_object(
             Some((http::HeaderName::try_from(*name).ok()?, http::HeaderValue::try_from(*value).ok()?))
         })
         .collect();
-    let mut object = object_from_headers(key, &headers, &settings)?;
-    let (blob, etag) = store_content_with_etag(world, content)?;
+    let mut object = parse_object_from_headers(key, &headers, &settings)?;
+    let (blob, etag) = store_content_and_compute_etag(world, content)?;
     object.blob = Some(blob);
     object.etag = etag;
     object.size = content.len() as u64;
@@ -254,7 +259,7 @@ pub fn place_sandbox_object(
 ///
 /// # Errors
 /// Gives S3's error where there is no such bucket, or the disk doesn't keep it.
-pub fn place_hollow_object(
+pub fn seed_object_without_content(
     world: &Sandbox,
     bucket: &str,
     key: &str,
@@ -273,29 +278,29 @@ pub fn place_hollow_object(
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn archive_stored_object(
+pub fn move_object_to_storage_class(
     world: &Sandbox,
     bucket: &str,
     key: &str,
     class: &str,
 ) -> S3Result<SandboxObject> {
-    amend_stored_object(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
+    modify_stored_object_in_place(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
 }
 
 /// Changes an object where it lies, as no request can: for what happens behind the API, and for tests.
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn amend_stored_object(
+pub fn modify_stored_object_in_place(
     world: &Sandbox,
     bucket: &str,
     key: &str,
     change: impl FnOnce(&mut SandboxObject),
 ) -> S3Result<SandboxObject> {
     let found = world
-        .sandbox_process_state()
+        .in_memory_process_state()
         .objects
-        .read_stored_bucket(bucket, |objects| newest_object_version(objects, key).cloned())
+        .read_stored_bucket(bucket, |objects| find_newest_object_version(objects, key).cloned())
         .map_err(SandboxStorageError::from)?;
     let mut object = found
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
@@ -312,7 +317,7 @@ pub fn rewrite_object_version(
     bucket: &str,
     object: SandboxObject,
 ) -> S3Result<SandboxObject> {
-    let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |_| {
+    let written = world.in_memory_process_state().objects.change_stored_bucket(bucket, |_| {
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok(written)

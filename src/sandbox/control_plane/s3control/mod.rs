@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    access_denied, format_iso8601, query::render_xml_element, xml_response,
+    build_access_denied_error, build_xml_response, format_unix_time_iso8601, query::render_xml_element,
 };
-use crate::sandbox::{Sandbox, control_plane::signature, service::Service};
+use crate::sandbox::{Sandbox, control_plane::signature, service::SandboxService};
 
 pub use request::CreateJobRequest;
 
@@ -48,7 +48,7 @@ pub enum SandboxBatchJobStatus {
 
 impl SandboxBatchJobStatus {
     /// Whether nothing more will happen.
-    pub fn is_job_finished(self) -> bool {
+    pub fn is_batch_job_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
     }
 }
@@ -65,7 +65,7 @@ pub struct SandboxBatchJob {
     /// The keys of its manifest, once that was read.
     pub keys: Vec<String>,
     pub succeeded: u64,
-    pub failed: Vec<SandboxFailedTask>,
+    pub failed: Vec<SandboxFailedBatchTask>,
     /// Why it failed: code and reason.
     pub reasons: Vec<(String, String)>,
     /// Why its status was changed by request.
@@ -74,7 +74,7 @@ pub struct SandboxBatchJob {
 
 /// A task that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxFailedTask {
+pub struct SandboxFailedBatchTask {
     pub key: String,
     pub code: String,
     pub status: u16,
@@ -82,15 +82,15 @@ pub struct SandboxFailedTask {
 }
 
 impl SandboxBatchJob {
-    fn finished_task_count(&self) -> usize {
+    fn count_finished_batch_tasks(&self) -> usize {
         self.succeeded as usize + self.failed.len()
     }
 
-    fn batch_job_arn(&self) -> String {
+    fn format_batch_job_arn(&self) -> String {
         format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{}", self.id)
     }
 
-    fn render_job_progress(&self) -> String {
+    fn render_batch_job_progress(&self) -> String {
         format!(
             "<ProgressSummary>{}{}{}</ProgressSummary>",
             render_xml_element("TotalNumberOfTasks", &self.keys.len().to_string()),
@@ -100,7 +100,7 @@ impl SandboxBatchJob {
     }
 
     /// In a list.
-    fn render_job_list_entry(&self) -> String {
+    fn render_batch_job_list_entry(&self) -> String {
         format!(
             "{}{}{}{}{}{}{}",
             render_xml_element("JobId", &self.id),
@@ -108,8 +108,8 @@ impl SandboxBatchJob {
             render_xml_element("Operation", "S3PutObjectCopy"),
             render_xml_element("Priority", &self.asked.priority.to_string()),
             render_xml_element("Status", &format!("{:?}", self.status)),
-            render_xml_element("CreationTime", &format_iso8601(self.created)),
-            self.render_job_progress()
+            render_xml_element("CreationTime", &format_unix_time_iso8601(self.created)),
+            self.render_batch_job_progress()
         )
     }
 
@@ -139,14 +139,14 @@ impl SandboxBatchJob {
             render_xml_element("JobId", &self.id),
             render_xml_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
             render_xml_element("Description", &self.asked.description),
-            render_xml_element("JobArn", &self.batch_job_arn()),
+            render_xml_element("JobArn", &self.format_batch_job_arn()),
             render_xml_element("Status", &format!("{:?}", self.status)),
             render_xml_element("Priority", &self.asked.priority.to_string()),
-            self.render_job_progress(),
-            self.asked.report_xml(),
-            render_xml_element("CreationTime", &format_iso8601(self.created)),
+            self.render_batch_job_progress(),
+            self.asked.render_job_report_xml(),
+            render_xml_element("CreationTime", &format_unix_time_iso8601(self.created)),
             render_xml_element("RoleArn", &self.asked.role),
-            self.asked.manifest_xml()
+            self.asked.render_job_manifest_xml()
         )
     }
 }
@@ -157,7 +157,7 @@ pub fn is_s3control_request(request: &Request<Bytes>) -> bool {
 }
 
 /// Returns the operation's name, by method and path.
-pub fn s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn parse_s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     match (method.as_str(), path.as_slice()) {
         ("POST", ["jobs"]) => "CreateJob",
@@ -172,23 +172,23 @@ pub fn s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
 pub fn handle_s3control_api_call(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
     advance_due_batch_jobs(world);
     match dispatch_s3control_call(world, request) {
-        Ok(body) => xml_response(200, body),
-        Err(refusal) => refusal.to_error_response(Service::S3Control),
+        Ok(body) => build_xml_response(200, body),
+        Err(refusal) => refusal.render_aws_error_response(SandboxService::S3Control),
     }
 }
 
 fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<String, SandboxAwsError> {
-    let caller = signature::verify_sigv4_request(world, Service::S3Control, request)?;
+    let caller = signature::verify_sigv4_request(world, SandboxService::S3Control, request)?;
     let account = request.headers().get("x-amz-account-id").and_then(|account| account.to_str().ok());
     if account != Some(ACCOUNT_ID) {
         return Err(SandboxAwsError::new(403, "AccessDenied", "Access Denied"));
     }
     let ask = SandboxS3ControlApiCall { world, caller: &caller, request };
-    match s3control_operation_name(request.method(), request.uri()) {
-        "CreateJob" => ask.handle_create_job(),
-        "ListJobs" => ask.handle_list_jobs(),
-        "DescribeJob" => ask.handle_describe_job(),
-        "UpdateJobStatus" => ask.handle_update_job_status(),
+    match parse_s3control_operation_name(request.method(), request.uri()) {
+        "CreateJob" => ask.handle_create_batch_job(),
+        "ListJobs" => ask.handle_list_batch_jobs(),
+        "DescribeJob" => ask.handle_describe_batch_job(),
+        "UpdateJobStatus" => ask.handle_update_batch_job_status(),
         _ => Err(SandboxAwsError::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
     }
 }
@@ -207,40 +207,42 @@ impl SandboxS3ControlApiCall<'_> {
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
         self.world
-            .read_sandbox_state(|state| self.caller.authorize_caller(state, action, resource, context))
-            .map_err(|message| access_denied(Service::S3Control, message))
+            .read_sandbox_state_from_disk(|state| {
+                self.caller.authorize_caller(state, action, resource, context)
+            })
+            .map_err(|message| build_access_denied_error(SandboxService::S3Control, message))
     }
 
-    fn query_parameter(&self, name: &str) -> Option<String> {
+    fn find_query_parameter(&self, name: &str) -> Option<String> {
         self.request.uri().query()?.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
         })
     }
 
-    fn handle_create_job(&self) -> Result<String, SandboxAwsError> {
-        self.authorize_s3control_call("s3:CreateJob", "*", &self.caller.caller_condition_context())?;
-        let asked = CreateJobRequest::from_request_body(self.request.body())?;
+    fn handle_create_batch_job(&self) -> Result<String, SandboxAwsError> {
+        self.authorize_s3control_call("s3:CreateJob", "*", &self.caller.build_caller_condition_context())?;
+        let asked = CreateJobRequest::parse_create_job_body(self.request.body())?;
         let passing = self
             .caller
-            .caller_condition_context()
-            .with_condition_key("iam:PassedToService", tasks::BATCH_SERVICE_PRINCIPAL);
+            .build_caller_condition_context()
+            .add_condition_key_value("iam:PassedToService", tasks::BATCH_SERVICE_PRINCIPAL);
         self.authorize_s3control_call("iam:PassRole", &asked.role, &passing)?;
         let anywhere = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/*");
         if asked.tagged {
             self.authorize_s3control_call(
                 "s3:PutJobTagging",
                 &anywhere,
-                &self.caller.caller_condition_context(),
+                &self.caller.build_caller_condition_context(),
             )?;
         }
-        let now = self.world.sandbox_time_now();
-        self.world.write_sandbox_state(|state| {
+        let now = self.world.sandbox_unix_time_now();
+        self.world.update_sandbox_state_on_disk(|state| {
             asked.check_job_references(state)?;
             let same = state.s3control.jobs.values().find(|job| job.asked.token == asked.token);
             if let Some(job) = same {
                 return if job.asked == asked {
-                    Ok(render_created_job(&job.id))
+                    Ok(render_created_batch_job(&job.id))
                 } else {
                     Err(SandboxAwsError::new(
                         400,
@@ -250,25 +252,26 @@ impl SandboxS3ControlApiCall<'_> {
                 };
             }
             let job = SandboxBatchJob {
-                id: super::random_uuid(),
+                id: super::generate_random_uuid(),
                 asked,
                 created: now,
                 since: now,
                 ..SandboxBatchJob::default()
             };
-            let answer = render_created_job(&job.id);
+            let answer = render_created_batch_job(&job.id);
             state.s3control.jobs.insert(job.id.clone(), job);
             Ok(answer)
         })
     }
 
-    fn handle_list_jobs(&self) -> Result<String, SandboxAwsError> {
-        self.authorize_s3control_call("s3:ListJobs", "*", &self.caller.caller_condition_context())?;
-        let wanted: Vec<String> = self.query_parameter("jobStatuses").into_iter().collect();
+    fn handle_list_batch_jobs(&self) -> Result<String, SandboxAwsError> {
+        self.authorize_s3control_call("s3:ListJobs", "*", &self.caller.build_caller_condition_context())?;
+        let wanted: Vec<String> = self.find_query_parameter("jobStatuses").into_iter().collect();
         let most: usize =
-            self.query_parameter("maxResults").and_then(|text| text.parse().ok()).unwrap_or(1000);
-        let from: usize = self.query_parameter("nextToken").and_then(|text| text.parse().ok()).unwrap_or(0);
-        self.world.read_sandbox_state(|state| {
+            self.find_query_parameter("maxResults").and_then(|text| text.parse().ok()).unwrap_or(1000);
+        let from: usize =
+            self.find_query_parameter("nextToken").and_then(|text| text.parse().ok()).unwrap_or(0);
+        self.world.read_sandbox_state_from_disk(|state| {
             let mut jobs: Vec<&SandboxBatchJob> = state
                 .s3control
                 .jobs
@@ -280,7 +283,7 @@ impl SandboxS3ControlApiCall<'_> {
                 .iter()
                 .skip(from)
                 .take(most)
-                .map(|job| format!("<member>{}</member>", job.render_job_list_entry()))
+                .map(|job| format!("<member>{}</member>", job.render_batch_job_list_entry()))
                 .collect();
             let next = if from + most < jobs.len() {
                 render_xml_element("NextToken", &(from + most).to_string())
@@ -291,33 +294,38 @@ impl SandboxS3ControlApiCall<'_> {
         })
     }
 
-    fn requested_job_id(&self) -> String {
+    fn parse_requested_batch_job_id(&self) -> String {
         self.request.uri().path().split('/').nth(3).unwrap_or_default().to_owned()
     }
 
-    fn handle_describe_job(&self) -> Result<String, SandboxAwsError> {
-        let id = self.requested_job_id();
+    fn handle_describe_batch_job(&self) -> Result<String, SandboxAwsError> {
+        let id = self.parse_requested_batch_job_id();
         self.authorize_s3control_call(
             "s3:DescribeJob",
             &format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}"),
-            &self.caller.caller_condition_context(),
+            &self.caller.build_caller_condition_context(),
         )?;
-        self.world.read_sandbox_state(|state| {
-            let job = state.s3control.jobs.get(&id).ok_or_else(job_not_found_error)?;
+        self.world.read_sandbox_state_from_disk(|state| {
+            let job = state.s3control.jobs.get(&id).ok_or_else(build_missing_job_error)?;
             Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job_xml()))
         })
     }
 
-    fn handle_update_job_status(&self) -> Result<String, SandboxAwsError> {
-        let id = self.requested_job_id();
+    fn handle_update_batch_job_status(&self) -> Result<String, SandboxAwsError> {
+        let id = self.parse_requested_batch_job_id();
         let arn = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}");
-        self.authorize_s3control_call("s3:UpdateJobStatus", &arn, &self.caller.caller_condition_context())?;
-        let wanted = self.query_parameter("requestedJobStatus").unwrap_or_default();
-        let (why, now) = (self.query_parameter("statusUpdateReason"), self.world.sandbox_time_now());
-        self.world.write_sandbox_state(|state| {
-            let job = state.s3control.jobs.get_mut(&id).ok_or_else(job_not_found_error)?;
+        self.authorize_s3control_call(
+            "s3:UpdateJobStatus",
+            &arn,
+            &self.caller.build_caller_condition_context(),
+        )?;
+        let wanted = self.find_query_parameter("requestedJobStatus").unwrap_or_default();
+        let (why, now) =
+            (self.find_query_parameter("statusUpdateReason"), self.world.sandbox_unix_time_now());
+        self.world.update_sandbox_state_on_disk(|state| {
+            let job = state.s3control.jobs.get_mut(&id).ok_or_else(build_missing_job_error)?;
             let next = match wanted.as_str() {
-                "Cancelled" if !job.status.is_job_finished() => SandboxBatchJobStatus::Cancelled,
+                "Cancelled" if !job.status.is_batch_job_finished() => SandboxBatchJobStatus::Cancelled,
                 "Ready" if job.status == SandboxBatchJobStatus::Suspended => SandboxBatchJobStatus::Ready,
                 _ => {
                     return Err(SandboxAwsError::new(
@@ -337,37 +345,40 @@ impl SandboxS3ControlApiCall<'_> {
     }
 }
 
-fn render_created_job(id: &str) -> String {
+fn render_created_batch_job(id: &str) -> String {
     format!("<CreateJobResult>{}</CreateJobResult>", render_xml_element("JobId", id))
 }
 
-fn job_not_found_error() -> SandboxAwsError {
+fn build_missing_job_error() -> SandboxAwsError {
     SandboxAwsError::new(404, "NotFoundException", "The specified job does not exist.")
 }
 
 /// Does what is due.
 pub fn advance_due_batch_jobs(world: &Sandbox) {
-    let open = |state: &crate::sandbox::SandboxState| {
-        state
-            .s3control
-            .jobs
-            .values()
-            .any(|job| !job.status.is_job_finished() && job.status != SandboxBatchJobStatus::Suspended)
-    };
-    if !world.read_sandbox_state(open) {
+    let open =
+        |state: &crate::sandbox::SandboxState| {
+            state.s3control.jobs.values().any(|job| {
+                !job.status.is_batch_job_finished() && job.status != SandboxBatchJobStatus::Suspended
+            })
+        };
+    if !world.read_sandbox_state_from_disk(open) {
         return;
     }
-    let _alone = world.sandbox_process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
-    let jobs: Vec<SandboxBatchJob> = world.read_sandbox_state(|state| {
-        state.s3control.jobs.values().filter(|job| !job.status.is_job_finished()).cloned().collect()
+    let _alone = world.in_memory_process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let jobs: Vec<SandboxBatchJob> = world.read_sandbox_state_from_disk(|state| {
+        state.s3control.jobs.values().filter(|job| !job.status.is_batch_job_finished()).cloned().collect()
     });
     for before in jobs {
         let mut job = before.clone();
-        while tasks::advance_batch_job(world, PropagationClock::from_sandbox(world), &mut job) {}
-        if (job.status, job.finished_task_count(), job.since)
-            != (before.status, before.finished_task_count(), before.since)
+        while tasks::advance_batch_job(
+            world,
+            PropagationClock::propagation_clock_from_sandbox(world),
+            &mut job,
+        ) {}
+        if (job.status, job.count_finished_batch_tasks(), job.since)
+            != (before.status, before.count_finished_batch_tasks(), before.since)
         {
-            world.write_sandbox_state(|state| {
+            world.update_sandbox_state_on_disk(|state| {
                 // A cancellation that came meanwhile stands.
                 let now = state.s3control.jobs.get(&job.id).map(|now| now.status);
                 if now == Some(before.status) {

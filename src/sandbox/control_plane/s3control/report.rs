@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::SandboxBatchJob;
 use crate::sandbox::Sandbox;
-use crate::sandbox::control_plane::{format_iso8601, random_uuid, s3};
+use crate::sandbox::control_plane::{format_unix_time_iso8601, generate_random_uuid, s3};
 
 const KEY_ENCODED_CHARACTERS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -41,14 +41,14 @@ pub fn write_batch_report(
         .iter()
         .map(|unfit| {
             let message = unfit.message.replace('"', "\"\"");
-            render_report_row(
+            render_batch_report_row(
                 job,
                 &unfit.key,
                 &format!(
                     "failed,{},{},\"{message} (Request ID: {})\"",
                     unfit.code,
                     unfit.status,
-                    random_uuid()
+                    generate_random_uuid()
                 ),
             )
         })
@@ -57,9 +57,9 @@ pub fn write_batch_report(
         let fine = job
             .keys
             .iter()
-            .take(job.finished_task_count())
+            .take(job.count_finished_batch_tasks())
             .filter(|key| !job.failed.iter().any(|unfit| unfit.key == **key));
-        fine.map(|key| render_report_row(job, key, "succeeded,,200,Successful")).collect()
+        fine.map(|key| render_batch_report_row(job, key, "succeeded,,200,Successful")).collect()
     } else {
         String::new()
     };
@@ -76,13 +76,13 @@ pub fn write_batch_report(
     }
     let index = json!({
         "Format": "Report_CSV_20180820",
-        "ReportCreationDate": format_iso8601(world.sandbox_time_now()),
+        "ReportCreationDate": format_unix_time_iso8601(world.sandbox_unix_time_now()),
         "Results": results,
         "ReportSchema": "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage",
     });
     put(&format!("{folder}/manifest.json"), &index.to_string())
 }
 
-fn render_report_row(job: &SandboxBatchJob, key: &str, rest: &str) -> String {
+fn render_batch_report_row(job: &SandboxBatchJob, key: &str, rest: &str) -> String {
     format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY_ENCODED_CHARACTERS))
 }

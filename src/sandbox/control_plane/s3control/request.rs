@@ -30,7 +30,7 @@ pub struct CreateJobRequest {
     pub manifest: (String, String),
     pub etag: String,
     pub fields: Vec<String>,
-    pub report: Option<JobReportRequest>,
+    pub report: Option<BatchJobReportRequest>,
     /// The bucket that is copied to.
     pub target: String,
     pub headers: BTreeMap<String, String>,
@@ -38,37 +38,44 @@ pub struct CreateJobRequest {
 
 /// Where a job's report goes, and what stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobReportRequest {
+pub struct BatchJobReportRequest {
     pub bucket: String,
     pub prefix: String,
     /// Whether tasks that succeeded stand in it too.
     pub all: bool,
 }
 
-fn invalid_request_error(message: impl Into<String>) -> SandboxAwsError {
+fn build_invalid_batch_request_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "InvalidRequest", message)
 }
 
 /// A text that S3 takes: neither empty nor too long.
-fn optional_xml_text<'n>(
+fn read_optional_xml_text<'n>(
     node: &'n XmlElement,
     path: &str,
     most: usize,
 ) -> Result<Option<&'n str>, SandboxAwsError> {
     let Some(found) = node.find_element_at_path(path) else { return Ok(None) };
     if found.text.is_empty() || found.text.chars().count() > most {
-        return Err(invalid_request_error(format!("{path} must have between 1 and {most} characters")));
+        return Err(build_invalid_batch_request_error(format!(
+            "{path} must have between 1 and {most} characters"
+        )));
     }
     Ok(Some(&found.text))
 }
 
-fn required_xml_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, SandboxAwsError> {
-    optional_xml_text(node, path, most)?.ok_or_else(|| invalid_request_error(format!("{path} is missing")))
+fn read_required_xml_text<'n>(
+    node: &'n XmlElement,
+    path: &str,
+    most: usize,
+) -> Result<&'n str, SandboxAwsError> {
+    read_optional_xml_text(node, path, most)?
+        .ok_or_else(|| build_invalid_batch_request_error(format!("{path} is missing")))
 }
 
-fn bucket_from_arn(arn: &str) -> Result<&str, SandboxAwsError> {
+fn parse_bucket_from_arn(arn: &str) -> Result<&str, SandboxAwsError> {
     arn.strip_prefix("arn:aws:s3:::")
-        .ok_or_else(|| invalid_request_error(format!("Invalid bucket ARN: {arn}")))
+        .ok_or_else(|| build_invalid_batch_request_error(format!("Invalid bucket ARN: {arn}")))
 }
 
 impl CreateJobRequest {
@@ -76,7 +83,7 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses what S3 refuses, and what the sandbox's jobs lack.
-    pub fn from_request_body(body: &[u8]) -> Result<Self, SandboxAwsError> {
+    pub fn parse_create_job_body(body: &[u8]) -> Result<Self, SandboxAwsError> {
         let text = String::from_utf8_lossy(body);
         let root = XmlElement::parse_xml(&text).map_err(|_| {
             SandboxAwsError::new(400, "MalformedXML", "The XML you provided was not well-formed")
@@ -86,8 +93,8 @@ impl CreateJobRequest {
         })?;
         let manifest = root
             .find_element_at_path("Manifest")
-            .ok_or_else(|| invalid_request_error("Manifest is missing"))?;
-        if manifest.text_at_path("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
+            .ok_or_else(|| build_invalid_batch_request_error("Manifest is missing"))?;
+        if manifest.find_text_at_path("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
             return Err(SandboxAwsError::new(
                 501,
                 "NotImplemented",
@@ -100,39 +107,46 @@ impl CreateJobRequest {
             .flat_map(|fields| fields.children.iter().map(|field| field.text.clone()))
             .collect();
         if !["Bucket", "Key"].iter().all(|must| fields.iter().any(|field| field == must)) {
-            return Err(invalid_request_error("The manifest's fields must name Bucket and Key"));
+            return Err(build_invalid_batch_request_error("The manifest's fields must name Bucket and Key"));
         }
-        let (bucket, key) = bucket_from_arn(required_xml_text(manifest, "Location/ObjectArn", 2000)?)?
-            .split_once('/')
-            .ok_or_else(|| invalid_request_error("The manifest's ObjectArn names no object"))?;
-        let report =
-            root.find_element_at_path("Report").ok_or_else(|| invalid_request_error("Report is missing"))?;
+        let (bucket, key) =
+            parse_bucket_from_arn(read_required_xml_text(manifest, "Location/ObjectArn", 2000)?)?
+                .split_once('/')
+                .ok_or_else(|| {
+                    build_invalid_batch_request_error("The manifest's ObjectArn names no object")
+                })?;
+        let report = root
+            .find_element_at_path("Report")
+            .ok_or_else(|| build_invalid_batch_request_error("Report is missing"))?;
         let report = if report.is_true_at_path("Enabled") {
-            if report.text_at_path("Format") != Some("Report_CSV_20180820") {
-                return Err(invalid_request_error("A report needs a Format"));
+            if report.find_text_at_path("Format") != Some("Report_CSV_20180820") {
+                return Err(build_invalid_batch_request_error("A report needs a Format"));
             }
-            Some(JobReportRequest {
-                bucket: bucket_from_arn(required_xml_text(report, "Bucket", 128)?)?.to_owned(),
-                prefix: optional_xml_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
-                all: required_xml_text(report, "ReportScope", 20)? == "AllTasks",
+            Some(BatchJobReportRequest {
+                bucket: parse_bucket_from_arn(read_required_xml_text(report, "Bucket", 128)?)?.to_owned(),
+                prefix: read_optional_xml_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
+                all: read_required_xml_text(report, "ReportScope", 20)? == "AllTasks",
             })
         } else {
             None
         };
-        let priority = required_xml_text(&root, "Priority", 10)?;
+        let priority = read_required_xml_text(&root, "Priority", 10)?;
         Ok(Self {
-            token: required_xml_text(&root, "ClientRequestToken", 64)?.to_owned(),
-            description: optional_xml_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
-            priority: priority.parse().map_err(|_| invalid_request_error("Priority is no number"))?,
-            role: required_xml_text(&root, "RoleArn", 2048)?.to_owned(),
+            token: read_required_xml_text(&root, "ClientRequestToken", 64)?.to_owned(),
+            description: read_optional_xml_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
+            priority: priority
+                .parse()
+                .map_err(|_| build_invalid_batch_request_error("Priority is no number"))?,
+            role: read_required_xml_text(&root, "RoleArn", 2048)?.to_owned(),
             confirmation: root.is_true_at_path("ConfirmationRequired"),
             tagged: root.find_element_at_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
             manifest: (bucket.to_owned(), key.to_owned()),
-            etag: required_xml_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
+            etag: read_required_xml_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
             fields,
             report,
-            target: bucket_from_arn(required_xml_text(operation, "TargetResource", 128)?)?.to_owned(),
-            headers: parse_copy_headers(operation)?,
+            target: parse_bucket_from_arn(read_required_xml_text(operation, "TargetResource", 128)?)?
+                .to_owned(),
+            headers: parse_batch_copy_headers(operation)?,
         })
     }
 
@@ -151,13 +165,13 @@ impl CreateJobRequest {
             }
         }
         if crate::sandbox::control_plane::iam::find_sandbox_role(&state.iam, &self.role).is_none() {
-            return Err(invalid_request_error("Invalid role ARN"));
+            return Err(build_invalid_batch_request_error("Invalid role ARN"));
         }
         Ok(())
     }
 
     /// Writes its manifest, as DescribeJob shows it.
-    pub fn manifest_xml(&self) -> String {
+    pub fn render_job_manifest_xml(&self) -> String {
         let fields: String = self.fields.iter().map(|field| render_xml_element("member", field)).collect();
         format!(
             "<Manifest><Spec><Format>S3BatchOperations_CSV_20180820</Format><Fields>{fields}</Fields></Spec><Location>{}{}</Location></Manifest>",
@@ -167,7 +181,7 @@ impl CreateJobRequest {
     }
 
     /// Writes its report, as DescribeJob shows it.
-    pub fn report_xml(&self) -> String {
+    pub fn render_job_report_xml(&self) -> String {
         let Some(report) = &self.report else {
             return "<Report><Enabled>false</Enabled></Report>".to_owned();
         };
@@ -202,40 +216,42 @@ const STORAGE_CLASSES: [&str; 7] =
     ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "GLACIER", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"];
 
 /// The headers of a copy, by name.
-type CopyHeaders = BTreeMap<String, String>;
+type CopyRequestHeaders = BTreeMap<String, String>;
 
-fn set_header(headers: &mut CopyHeaders, name: &str, value: &str) {
+fn set_copy_request_header(headers: &mut CopyRequestHeaders, name: &str, value: &str) {
     headers.insert(name.to_owned(), value.to_owned());
 }
 
 /// Reads the headers of each copy: the one set that all objects get.
-fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, SandboxAwsError> {
-    let mut headers = CopyHeaders::new();
+fn parse_batch_copy_headers(operation: &XmlElement) -> Result<CopyRequestHeaders, SandboxAwsError> {
+    let mut headers = CopyRequestHeaders::new();
     let metadata = operation.find_element_at_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
-    let directive = operation.text_at_path("MetadataDirective").unwrap_or(default);
-    set_header(&mut headers, "x-amz-metadata-directive", directive);
+    let directive = operation.find_text_at_path("MetadataDirective").unwrap_or(default);
+    set_copy_request_header(&mut headers, "x-amz-metadata-directive", directive);
     if let Some(metadata) = metadata {
-        parse_metadata_headers(operation, metadata, &mut headers)?;
+        add_new_metadata_headers(operation, metadata, &mut headers)?;
     }
     for (field, header) in COPY_HEADERS {
-        if let Some(value) = operation.text_at_path(field) {
-            set_header(&mut headers, header, value);
+        if let Some(value) = operation.find_text_at_path(field) {
+            set_copy_request_header(&mut headers, header, value);
         }
     }
-    match operation.text_at_path("StorageClass") {
+    match operation.find_text_at_path("StorageClass") {
         None => {}
         Some(class) if STORAGE_CLASSES.contains(&class) => {
-            set_header(&mut headers, "x-amz-storage-class", class);
+            set_copy_request_header(&mut headers, "x-amz-storage-class", class);
         }
-        Some(other) => return Err(invalid_request_error(format!("Invalid StorageClass: {other}"))),
+        Some(other) => {
+            return Err(build_invalid_batch_request_error(format!("Invalid StorageClass: {other}")));
+        }
     }
     for (field, header) in [
         ("UnModifiedSinceConstraint", "x-amz-copy-source-if-unmodified-since"),
         ("ModifiedSinceConstraint", "x-amz-copy-source-if-modified-since"),
     ] {
-        if let Some(date) = operation.text_at_path(field) {
-            set_header(&mut headers, header, &to_http_date(date)?);
+        if let Some(date) = operation.find_text_at_path(field) {
+            set_copy_request_header(&mut headers, header, &iso_date_to_http_date(date)?);
         }
     }
     if operation.find_element_at_path("AccessControlGrants").is_some()
@@ -251,48 +267,50 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, SandboxAwsE
 }
 
 /// Adds what `NewObjectMetadata` says: attributes, the user's metadata, encryption.
-fn parse_metadata_headers(
+fn add_new_metadata_headers(
     operation: &XmlElement,
     metadata: &XmlElement,
-    headers: &mut CopyHeaders,
+    headers: &mut CopyRequestHeaders,
 ) -> Result<(), SandboxAwsError> {
     for (field, header) in METADATA_HEADERS {
-        if let Some(value) = optional_xml_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
-            set_header(headers, header, value);
+        if let Some(value) = read_optional_xml_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
+            set_copy_request_header(headers, header, value);
         }
     }
-    if let Some(date) = metadata.text_at_path("HttpExpiresDate") {
-        set_header(headers, "expires", &to_http_date(date)?);
+    if let Some(date) = metadata.find_text_at_path("HttpExpiresDate") {
+        set_copy_request_header(headers, "expires", &iso_date_to_http_date(date)?);
     }
     let mut size = 0;
     for entry in metadata.find_element_at_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
-        let name = required_xml_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
-        let value = required_xml_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
+        let name = read_required_xml_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
+        let value = read_required_xml_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
         size += name.len() + value.len();
-        set_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
+        set_copy_request_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
     }
     if size > USER_METADATA_MAX_BYTES {
-        return Err(invalid_request_error(format!(
+        return Err(build_invalid_batch_request_error(format!(
             "UserMetadata must not be larger than {USER_METADATA_MAX_BYTES} bytes"
         )));
     }
-    match metadata.text_at_path("SSEAlgorithm") {
+    match metadata.find_text_at_path("SSEAlgorithm") {
         None => {}
-        Some("AES256") => set_header(headers, "x-amz-server-side-encryption", "AES256"),
+        Some("AES256") => set_copy_request_header(headers, "x-amz-server-side-encryption", "AES256"),
         Some("KMS") => {
-            set_header(headers, "x-amz-server-side-encryption", "aws:kms");
-            if let Some(key) = operation.text_at_path("SSEAwsKmsKeyId") {
-                set_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
+            set_copy_request_header(headers, "x-amz-server-side-encryption", "aws:kms");
+            if let Some(key) = operation.find_text_at_path("SSEAwsKmsKeyId") {
+                set_copy_request_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
             }
         }
-        Some(other) => return Err(invalid_request_error(format!("Invalid SSEAlgorithm: {other}"))),
+        Some(other) => {
+            return Err(build_invalid_batch_request_error(format!("Invalid SSEAlgorithm: {other}")));
+        }
     }
     Ok(())
 }
 
 /// An ISO date as a header says it.
-fn to_http_date(date: &str) -> Result<String, SandboxAwsError> {
+fn iso_date_to_http_date(date: &str) -> Result<String, SandboxAwsError> {
     time::OffsetDateTime::parse(date, &time::format_description::well_known::Rfc3339)
         .map(|date| format_http_date(u64::try_from(date.unix_timestamp()).unwrap_or_default()))
-        .map_err(|_| invalid_request_error(format!("Invalid date: {date}")))
+        .map_err(|_| build_invalid_batch_request_error(format!("Invalid date: {date}")))
 }

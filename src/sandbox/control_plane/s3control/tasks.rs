@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
-use super::{SandboxBatchJob, SandboxBatchJobStatus, SandboxFailedTask, report};
+use super::{SandboxBatchJob, SandboxBatchJobStatus, SandboxFailedBatchTask, report};
 use crate::sandbox::Sandbox;
 use crate::sandbox::control_plane::{ACCOUNT_ID, PropagationClock, access::PolicyConditionContext, iam, s3};
 
@@ -20,7 +20,7 @@ pub fn advance_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut San
     if job.status == SandboxBatchJobStatus::Active {
         return advance_active_batch_job(world, clock, job);
     }
-    if job.status.is_job_finished()
+    if job.status.is_batch_job_finished()
         || job.status == SandboxBatchJobStatus::Suspended
         || !clock.has_delay_passed(job.since, long)
     {
@@ -55,7 +55,7 @@ fn fail_batch_job(job: &mut SandboxBatchJob, code: &str, reason: String) -> Sand
 /// Does one task that is due, or ends.
 fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
     let each = clock.delays.job / 100;
-    let done = job.finished_task_count();
+    let done = job.count_finished_batch_tasks();
     if let Some(key) = job.keys.get(done) {
         if !clock.has_delay_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
             return false;
@@ -64,8 +64,8 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
             Ok(()) => job.succeeded += 1,
             Err(unfit) => job.failed.push(unfit),
         }
-        if job.finished_task_count() >= FAILURE_THRESHOLD_TASKS
-            && job.failed.len() * 2 > job.finished_task_count()
+        if job.count_finished_batch_tasks() >= FAILURE_THRESHOLD_TASKS
+            && job.failed.len() * 2 > job.count_finished_batch_tasks()
         {
             let reason =
                 "Job failed due to exceeding the failure threshold: more than 50% of its tasks have failed"
@@ -90,9 +90,9 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
 /// Who a job's tasks are: its role, where it may be assumed for this job; else nobody.
 fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJob) -> s3::SandboxS3Caller {
     let context = PolicyConditionContext::default()
-        .with_condition_key("aws:SourceAccount", ACCOUNT_ID)
-        .with_condition_key("aws:SourceArn", job.batch_job_arn());
-    world.read_sandbox_state(|state| {
+        .add_condition_key_value("aws:SourceAccount", ACCOUNT_ID)
+        .add_condition_key_value("aws:SourceArn", job.format_batch_job_arn());
+    world.read_sandbox_state_from_disk(|state| {
         let role = iam::find_sandbox_role(&state.iam, &job.asked.role).filter(|role| {
             iam::can_service_assume_role_in_context(
                 &state.iam,
@@ -102,14 +102,14 @@ fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJ
                 &context,
             )
         });
-        role.map_or_else(s3::SandboxS3Caller::anonymous_caller, |role| {
+        role.map_or_else(s3::SandboxS3Caller::new_anonymous_caller, |role| {
             let key = iam::SandboxAccessKey {
                 secret: String::new(),
                 token: None,
                 role: Some(role.name.clone()),
                 expires: None,
             };
-            s3::SandboxS3Caller::from_signer(iam::identify_key_owner(&state.iam, &key))
+            s3::SandboxS3Caller::caller_from_request_signer(iam::identify_access_key_owner(&state.iam, &key))
         })
     })
 }
@@ -127,9 +127,11 @@ fn read_batch_manifest(
     {
         return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
     }
-    let objects = &world.sandbox_process_state().objects;
-    let found =
-        objects.read_stored_bucket(bucket, |all| s3::newest_object_version(all, key).cloned()).ok().flatten();
+    let objects = &world.in_memory_process_state().objects;
+    let found = objects
+        .read_stored_bucket(bucket, |all| s3::find_newest_object_version(all, key).cloned())
+        .ok()
+        .flatten();
     let Some(found) = found else {
         return Err(("ManifestNotFound", "Manifest object was not found".to_owned()));
     };
@@ -175,10 +177,10 @@ fn run_copy_task(
     clock: PropagationClock,
     job: &SandboxBatchJob,
     key: &str,
-) -> Result<(), SandboxFailedTask> {
+) -> Result<(), SandboxFailedBatchTask> {
     let caller = assume_job_role(world, clock, job);
     let bucket = &job.asked.target;
-    let unfit = |code: &str, status: u16, message: &str| SandboxFailedTask {
+    let unfit = |code: &str, status: u16, message: &str| SandboxFailedBatchTask {
         key: key.to_owned(),
         code: code.to_owned(),
         status,

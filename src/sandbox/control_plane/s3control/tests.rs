@@ -36,15 +36,15 @@ fn trust_policy(account: &str) -> Value {
 
 async fn open_fixture(account: &str) -> BatchJobsFixture {
     let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0))
     });
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let made =
         iam.create_role().role_name("batch").assume_role_policy_document(trust_policy(account).to_string());
     let role = made.send().await.unwrap().role.unwrap().arn;
@@ -53,16 +53,16 @@ async fn open_fixture(account: &str) -> BatchJobsFixture {
     let put = iam.put_role_policy().role_name("batch").policy_name("p").policy_document(policy.to_string());
     put.send().await.unwrap();
     tokio::time::sleep(10 * ONE_SECOND).await;
-    let jobs = Client::new(&world.sandbox_sdk_config());
+    let jobs = Client::new(&world.build_sandbox_sdk_config());
     BatchJobsFixture { _dir: dir, world, jobs, role }
 }
 
 impl BatchJobsFixture {
     fn read_object(&self, key: &str) -> SandboxObject {
         self.world
-            .sandbox_process_state()
+            .in_memory_process_state()
             .objects
-            .read_stored_bucket(BUCKET, |all| s3::newest_object_version(all, key).cloned())
+            .read_stored_bucket(BUCKET, |all| s3::find_newest_object_version(all, key).cloned())
             .unwrap()
             .unwrap()
     }
@@ -82,8 +82,9 @@ impl BatchJobsFixture {
 
     fn build_create_job_with_etag(&self, etag: &str, token: &str) -> CreateJobFluentBuilder {
         let metadata = S3ObjectMetadata::builder().content_type("a/b").cache_control("max-age=1").build();
-        let before =
-            aws_smithy_types::DateTime::from_secs(self.world.sandbox_time_now().as_secs().cast_signed() - 1);
+        let before = aws_smithy_types::DateTime::from_secs(
+            self.world.sandbox_unix_time_now().as_secs().cast_signed() - 1,
+        );
         let copy = S3CopyObjectOperation::builder()
             .target_resource("arn:aws:s3:::pkgs")
             .new_object_metadata(metadata)
@@ -140,7 +141,7 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
         &[("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-tagging", "t=1")],
     );
     scene.place_object("1/2/\u{fc}.deb", &[("x-amz-storage-class", "STANDARD_IA")]);
-    s3::place_hollow_object(&scene.world, BUCKET, "1/2/large.deb", &[], (5 << 30) + 1).unwrap();
+    s3::seed_object_without_content(&scene.world, BUCKET, "1/2/large.deb", &[], (5 << 30) + 1).unwrap();
     tokio::time::sleep(2 * ONE_SECOND).await;
     let manifest = "pkgs,1/2/a%2Bb%20c.deb\npkgs,1/2/%C3%BC.deb\npkgs,1/2/large.deb\npkgs,1/2/absent.deb\npkgs,1/2/changed.deb\n";
     scene.place_object("1/2/changed.deb", &[]);
@@ -159,18 +160,24 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
     assert_eq!((progress.number_of_tasks_succeeded, progress.number_of_tasks_failed), (Some(2), Some(3)));
     let odd = scene.read_object("1/2/a+b c.deb");
     assert_eq!(
-        (odd.object_attribute("content-type"), odd.object_attribute("x-amz-meta-k")),
+        (
+            odd.find_object_attribute_by_header("content-type"),
+            odd.find_object_attribute_by_header("x-amz-meta-k")
+        ),
         (Some("a/b"), None),
         "one set for all"
     );
     assert_eq!(odd.tags, [("t".to_owned(), "1".to_owned())], "tags stay where nothing is said of them");
     assert_eq!(scene.read_object("1/2/\u{fc}.deb").storage_class, None, "lost where it isn't given");
-    assert_ne!(scene.read_object("1/2/changed.deb").object_attribute("content-type"), Some("a/b"));
+    assert_ne!(
+        scene.read_object("1/2/changed.deb").find_object_attribute_by_header("content-type"),
+        Some("a/b")
+    );
 
     let read = |key: &str| {
         let blob = scene.read_object(key).blob.unwrap();
         String::from_utf8(
-            scene.world.sandbox_process_state().objects.read_object_content(&blob).unwrap().to_vec(),
+            scene.world.in_memory_process_state().objects.read_object_content(&blob).unwrap().to_vec(),
         )
         .unwrap()
     };
@@ -230,7 +237,7 @@ async fn what_s3_would_refuse_is_refused() {
     for (actions, missing) in
         [(&["s3:PutObject", "iam:PassRole"][..], "s3:CreateJob"), (&["s3:CreateJob"][..], "iam:PassRole")]
     {
-        scene.world.write_sandbox_state(|state| state.iam.user.policy = allowed(actions));
+        scene.world.update_sandbox_state_on_disk(|state| state.iam.user.policy = allowed(actions));
         let denied = good().send().await.unwrap_err();
         assert_eq!(code(&denied), "AccessDenied");
         assert!(denied.message().unwrap().contains(missing), "{denied:?}");
@@ -319,7 +326,7 @@ async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
     assert!((1..50).contains(&done), "{done}");
     let copied = keys
         .iter()
-        .filter(|key| scene.read_object(key).object_attribute("content-type") == Some("a/b"))
+        .filter(|key| scene.read_object(key).find_object_attribute_by_header("content-type") == Some("a/b"))
         .count();
     assert_eq!(i64::try_from(copied).unwrap(), done);
     assert_eq!(

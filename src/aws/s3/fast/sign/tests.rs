@@ -12,7 +12,7 @@ use aws_sigv4::{
 use super::*;
 
 fn sign_with_aws_sigv4(
-    headers: &HeaderList,
+    headers: &SignedRequestHeaderList,
     method: &Method,
     target: &str,
     body: &[u8],
@@ -54,7 +54,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_795_467_296);
-    type SignatureCase<'a> = (Method, &'a str, &'a str, HeaderList, &'a [u8], Option<&'a str>);
+    type SignatureCase<'a> = (Method, &'a str, &'a str, SignedRequestHeaderList, &'a [u8], Option<&'a str>);
     let table: [SignatureCase<'_>; 4] = [
         (Method::HEAD, "/7/8/debian/package_files/97310.deb", "", vec![], b"", None),
         (

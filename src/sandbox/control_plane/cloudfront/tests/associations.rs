@@ -60,7 +60,7 @@ async fn the_role_must_trust_the_edge_and_a_new_trust_takes_a_while() {
     let expected = "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: arn:aws:iam::999999999999:role/edge";
     assert_eq!(refused_association_message(&client, &arn).await, expected);
     let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": LAMBDA_AND_EDGE_SERVICES}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     iam.update_assume_role_policy()
         .role_name("edge")
         .policy_document(trust.to_string())
@@ -118,7 +118,7 @@ async fn replication_takes_a_permission_with_its_asterisk_on_the_version() {
         let rest =
             json!({"Effect": "Allow", "Action": ["cloudfront:*", "iam:*", "lambda:Get*"], "Resource": "*"});
         let statements = json!([rest, {"Effect": "Allow", "Action": actions, "Resource": resource}]);
-        world.write_sandbox_state(|state| state.iam.user.policy = json!({"Statement": statements}));
+        world.update_sandbox_state_on_disk(|state| state.iam.user.policy = json!({"Statement": statements}));
     };
     let expected = format!(
         "Lambda@Edge cannot enable replication for the specified Lambda function. Update the IAM policy to add permission: lambda:EnableReplication* for resource: {arn}"
@@ -139,7 +139,7 @@ async fn the_first_association_makes_the_service_linked_roles_or_is_denied() {
     sleep_seconds(5).await;
     let deny = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
         {"Effect": "Deny", "Action": "iam:CreateServiceLinkedRole", "Resource": "*"}]);
-    world.write_sandbox_state(|state| state.iam.user.policy = json!({"Statement": deny}));
+    world.update_sandbox_state_on_disk(|state| state.iam.user.policy = json!({"Statement": deny}));
     let create = || {
         client
             .create_distribution()
@@ -149,13 +149,13 @@ async fn the_first_association_makes_the_service_linked_roles_or_is_denied() {
     let denied = create().await.unwrap_err();
     assert_eq!(error_code(&denied), "AccessDenied");
     assert!(error_code_and_message(&denied).1.contains("iam:CreateServiceLinkedRole"), "{denied:?}");
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     });
     create().await.unwrap();
-    assert!(
-        world.read_sandbox_state(|state| state.iam.roles.contains_key("AWSServiceRoleForLambdaReplicator"))
-    );
+    assert!(world.read_sandbox_state_from_disk(|state| {
+        state.iam.roles.contains_key("AWSServiceRoleForLambdaReplicator")
+    }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn a_replicated_function_cannot_be_deleted() {
     sleep_seconds(5).await;
     let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));
     client.create_distribution().distribution_config(config).send().await.unwrap();
-    let lambda = aws_sdk_lambda::Client::new(&world.sandbox_sdk_config());
+    let lambda = aws_sdk_lambda::Client::new(&world.build_sandbox_sdk_config());
     let refused = lambda.delete_function().function_name("f").send().await.unwrap_err();
     let error: (Option<&str>, Option<&str>) = {
         use aws_sdk_lambda::error::ProvideErrorMetadata;

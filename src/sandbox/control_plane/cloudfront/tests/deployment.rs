@@ -168,7 +168,7 @@ async fn elements_that_the_sandbox_does_not_know_come_back() {
         .unwrap()
         .distribution
         .unwrap();
-    world.write_sandbox_state(|state| {
+    world.update_sandbox_state_on_disk(|state| {
         let distribution = state.cloudfront.distributions.get_mut(&made.id).unwrap();
         let grown = "<ViewerMtlsConfig><Mode>required</Mode></ViewerMtlsConfig></DistributionConfig>";
         distribution.config = distribution.config.replace("</DistributionConfig>", grown);
@@ -195,7 +195,7 @@ async fn fetch_raw_response(world: &Sandbox, path: &str) -> String {
         .identity(&identity)
         .region("us-east-1")
         .name("cloudfront")
-        .time(std::time::UNIX_EPOCH + world.sandbox_time_now())
+        .time(std::time::UNIX_EPOCH + world.sandbox_unix_time_now())
         .settings(SigningSettings::default())
         .build()
         .unwrap();
@@ -274,7 +274,7 @@ async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
 #[tokio::test(start_paused = true)]
 async fn an_alias_belongs_to_one_distribution() {
     let (_dir, world, client) = open_sandbox();
-    let acm = aws_sdk_acm::Client::new(&world.sandbox_sdk_config());
+    let acm = aws_sdk_acm::Client::new(&world.build_sandbox_sdk_config());
     let asked = acm.request_certificate().domain_name("*.example.com").send().await.unwrap();
     let arn = asked.certificate_arn.unwrap();
     let named = |reference: &str| {
@@ -318,13 +318,13 @@ async fn tags_are_set_at_creation_and_add_up() {
 async fn somebody_elses_edit_makes_an_etag_stale() {
     let dir = tempfile::tempdir().unwrap();
     let faults = vec!["cloudfront:UpdateDistribution:1:drift".to_owned()];
-    let world = Sandbox::open_without_seed(&SandboxOptions {
+    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         faults,
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = aws_sdk_cloudfront::Client::new(&world.sandbox_sdk_config());
+    let client = aws_sdk_cloudfront::Client::new(&world.build_sandbox_sdk_config());
     let made =
         client.create_distribution().distribution_config(build_plain_config("r")).send().await.unwrap();
     let (id, etag) = (made.distribution.unwrap().id, made.e_tag.unwrap());
@@ -346,12 +346,12 @@ async fn another_process_on_the_directory_sees_the_same_distribution() {
         .unwrap()
         .distribution
         .unwrap();
-    let other = Sandbox::open_without_seed(&SandboxOptions {
+    let other = Sandbox::open_sandbox_unseeded(&SandboxOptions {
         dir: dir.path().to_owned(),
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = aws_sdk_cloudfront::Client::new(&other.sandbox_sdk_config());
+    let client = aws_sdk_cloudfront::Client::new(&other.build_sandbox_sdk_config());
     assert_eq!(
         client.get_distribution().id(&made.id).send().await.unwrap().distribution.unwrap().arn,
         made.arn

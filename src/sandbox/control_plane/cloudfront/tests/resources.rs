@@ -6,7 +6,7 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::{CACHING_DISABLED_POLICY_ID, error_code, error_code_and_message, open_sandbox, sleep_seconds};
-use crate::sandbox::control_plane::{PropagationClock, is_known_policy_principal};
+use crate::sandbox::control_plane::{PropagationClock, does_policy_principal_exist};
 
 pub fn build_identity_config(reference: &str, comment: &str) -> CloudFrontOriginAccessIdentityConfig {
     CloudFrontOriginAccessIdentityConfig::builder()
@@ -62,8 +62,13 @@ async fn an_identity_is_a_principal_only_after_a_while() {
         .unwrap();
     let made = made.cloud_front_origin_access_identity.unwrap();
     let known = |kind: &str, name: &str| {
-        world.read_sandbox_state(|state| {
-            is_known_policy_principal(state, PropagationClock::from_sandbox(&world), kind, name)
+        world.read_sandbox_state_from_disk(|state| {
+            does_policy_principal_exist(
+                state,
+                PropagationClock::propagation_clock_from_sandbox(&world),
+                kind,
+                name,
+            )
         })
     };
     let arn = format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {}", made.id);
