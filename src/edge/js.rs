@@ -162,7 +162,7 @@ async fn evaluate_js_entry_module(
     let caller = Rc::clone(caller);
     let send = move |call: String| {
         let steps = caller.borrow().clone();
-        async move { request_https_via_caller(steps, &call).await }
+        async move { send_edge_function_request(steps, &call).await }
     };
     edge.set("send", Function::new(ctx.clone(), Async(send))?)?;
     ctx.globals().set("edge", edge)?;
@@ -171,7 +171,10 @@ async fn evaluate_js_entry_module(
 }
 
 /// Hands a request to the job's caller, and waits for the answer.
-async fn request_https_via_caller(steps: Option<steps::UnboundedSender<JsJobMessage>>, call: &str) -> String {
+async fn send_edge_function_request(
+    steps: Option<steps::UnboundedSender<JsJobMessage>>,
+    call: &str,
+) -> String {
     let broken = |why: &str| OutgoingHttpsReply::Failed { failed: why.to_owned() };
     let reply = match (steps, serde_json::from_str(call)) {
         (Some(steps), Ok(outgoing)) => {

@@ -22,7 +22,7 @@ use futures::FutureExt as _;
 
 use run::StageRun;
 
-use crate::host::{BackupRestoreScope, run::state::SavedRun};
+use crate::host::{ConfigRestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
@@ -323,7 +323,7 @@ pub async fn find_current_function_version_arn(
 pub async fn list_config_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
     let mut found = Vec::new();
     for backup in session.host.list_config_backups().await? {
-        let what = BackupRestoreScope::Values { keep_secret: true };
+        let what = ConfigRestoreScope::Values { keep_secret: true };
         let changes = session.host.preview_config_restore(&backup, what).await.unwrap_or_default();
         found.push(FoundBackup { path: backup.path.display().to_string(), when: backup.made, changes });
     }

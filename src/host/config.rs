@@ -61,7 +61,7 @@ const BACKUP_NAMES_PER_LOOK: usize = 8;
 
 /// What of a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BackupRestoreScope {
+pub enum ConfigRestoreScope {
     /// The four values; with `keep_secret` without the secret, since the edge holds the one that stands.
     Values { keep_secret: bool },
     /// The file, byte for byte.
@@ -215,7 +215,7 @@ impl Host {
     pub async fn preview_config_restore(
         &self,
         backup: &ConfigBackup,
-        what: BackupRestoreScope,
+        what: ConfigRestoreScope,
     ) -> Result<Vec<String>, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
         let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
@@ -230,7 +230,7 @@ impl Host {
         &self,
         seen: &str,
         backup: &ConfigBackup,
-        what: BackupRestoreScope,
+        what: ConfigRestoreScope,
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
         if sha256_hex(&bytes) != seen {
@@ -244,13 +244,13 @@ impl Host {
         &self,
         bytes: &[u8],
         backup: &ConfigBackup,
-        what: BackupRestoreScope,
+        what: ConfigRestoreScope,
     ) -> Result<Vec<u8>, Failure> {
         let old = self.transport.read_file(&backup.path).await?;
         let (now, then) = (ConfigFile::parse_packagecloud_rb(bytes), ConfigFile::parse_packagecloud_rb(&old));
         self.redactor.learn_config_file_secrets(&now);
         self.redactor.learn_config_file_secrets(&then);
-        let BackupRestoreScope::Values { keep_secret } = what else { return Ok(old) };
+        let ConfigRestoreScope::Values { keep_secret } = what else { return Ok(old) };
         let whole = |why: String| {
             let next = "restore the whole file with --whole-file, or edit it by hand";
             Failure::new_generic_failure(backup.path.display().to_string(), why, next)

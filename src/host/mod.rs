@@ -15,7 +15,7 @@ pub mod version;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{BackupRestoreScope, ConfigBackup, ConfigWriteResult, LoadedConfig};
+pub use config::{ConfigBackup, ConfigRestoreScope, ConfigWriteResult, LoadedConfig};
 pub use ctl::{CtlOutcome, PackagecloudCtl};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;

@@ -41,7 +41,7 @@ pub async fn survey_bucket(
     let parts = ranges.iter().map(|range| survey_object_key_range(s3, classes, range, each));
     let parts = futures::future::try_join_all(parts)
         .await
-        .map_err(|refusal| build_bucket_survey_failure(s3.bucket_name(), refusal))?;
+        .map_err(|refusal| build_bucket_listing_failure(s3.bucket_name(), refusal))?;
     let cuts = ranges.iter().filter_map(|range| range.until.clone()).collect();
     let mut whole = BucketSurvey { cuts, ..BucketSurvey::default() };
     for part in parts {
@@ -82,7 +82,7 @@ async fn survey_object_key_range(
     Ok(survey)
 }
 
-fn build_bucket_survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
+fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failure {
     let what = format!("listing bucket {bucket}");
     match refusal {
         S3RequestError::Fatal(failure) => failure,

@@ -40,7 +40,7 @@ pub(crate) async fn observe_distribution(
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
-        build_bucket_reader_from_bootstrap(below, distribution, &target.account).is_some_and(|reader| {
+        choose_cloudfront_bucket_reader(below, distribution, &target.account).is_some_and(|reader| {
             policy::grants_cloudfront_read_access(bucket_policy.as_deref(), names, reader)
         })
     });
@@ -61,7 +61,7 @@ pub(crate) async fn observe_distribution(
 }
 
 /// Who is granted: the identity, or the service in the name of this distribution.
-fn build_bucket_reader_from_bootstrap<'a>(
+fn choose_cloudfront_bucket_reader<'a>(
     below: &'a BootstrapEvidence,
     distribution: &'a CloudFrontDistribution,
     account: &'a str,

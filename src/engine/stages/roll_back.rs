@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::aws::IntendedDistributionUpdate;
-use crate::host::{BackupRestoreScope, ConfigBackup};
+use crate::host::{ConfigBackup, ConfigRestoreScope};
 use crate::model::{
     aws::{
         evidence::{ObservedConfig, RollBackEvidence, StageEvidence},
@@ -27,8 +27,8 @@ use crate::engine::{
     session::{Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
-fn choose_backup_restore_scope(whole_file: bool) -> BackupRestoreScope {
-    if whole_file { BackupRestoreScope::WholeFile } else { BackupRestoreScope::Values { keep_secret: true } }
+fn choose_backup_restore_scope(whole_file: bool) -> ConfigRestoreScope {
+    if whole_file { ConfigRestoreScope::WholeFile } else { ConfigRestoreScope::Values { keep_secret: true } }
 }
 
 async fn find_config_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Failure> {

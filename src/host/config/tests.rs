@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{BackupRestoreScope, ConfigBackup};
+use super::{ConfigBackup, ConfigRestoreScope};
 use crate::host::*;
 use crate::model::{
     failure::FailureKind,
@@ -135,7 +135,7 @@ async fn a_file_that_moved_is_not_overwritten() {
     assert_eq!(read_config_text(&host), moved);
     let backup = ConfigBackup { path: host.config.clone(), made: String::new() };
     assert_eq!(
-        host.restore_config_backup(&seen.hash, &backup, BackupRestoreScope::WholeFile)
+        host.restore_config_backup(&seen.hash, &backup, ConfigRestoreScope::WholeFile)
             .await
             .unwrap_err()
             .kind,
@@ -222,14 +222,14 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
     let hash = host.read_packagecloud_config_hash().await.unwrap();
-    let what = BackupRestoreScope::Values { keep_secret: true };
+    let what = ConfigRestoreScope::Values { keep_secret: true };
     let preview = host.preview_config_restore(&backups[0], what).await.unwrap();
     assert_eq!(host.restore_config_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
     let values = host.read_packagecloud_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
     let hash = host.read_packagecloud_config_hash().await.unwrap();
-    host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::Values { keep_secret: false })
+    host.restore_config_backup(&hash, &backups[0], ConfigRestoreScope::Values { keep_secret: false })
         .await
         .unwrap();
     assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
@@ -239,6 +239,6 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
     let hash = host.read_packagecloud_config_hash().await.unwrap();
-    host.restore_config_backup(&hash, &backups[0], BackupRestoreScope::WholeFile).await.unwrap();
+    host.restore_config_backup(&hash, &backups[0], ConfigRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
 }
