@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use crate::model::{
     aws::names::{self, ResourceNameSuffix},
     run::{
-        answers::{ManagedFileAction, OriginAccess, ReindexEngine},
+        answers::{ManagedConfigWriteChoice, OriginAccess, ReindexEngine},
         goal::OperatorGoal,
     },
     url::token::UrlTokenConstruction,
@@ -179,7 +179,7 @@ pub struct ConsentFlags {
     pub unproven: bool,
     /// On a host under chef, puppet or ansible: wait until the file holds the values, or write them
     #[arg(long, global = true, value_enum, value_name = "HOW", env = "PACKAGECLOUD_CLOUDFRONT_MANAGED")]
-    pub managed: Option<ManagedFileAction>,
+    pub managed: Option<ManagedConfigWriteChoice>,
     /// Overrule a value in packagecloud.rb that is an expression
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_OVERRIDE_EXPRESSION", value_parser = FalseyValueParser::new())]
     pub override_expression: bool,
@@ -243,24 +243,24 @@ pub enum YesOrNo {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GoalArgument {
+pub enum OperatorGoalArgument {
     Install,
     Upgrade,
     Disable,
 }
 
-impl From<GoalArgument> for OperatorGoal {
-    fn from(name: GoalArgument) -> Self {
+impl From<OperatorGoalArgument> for OperatorGoal {
+    fn from(name: OperatorGoalArgument) -> Self {
         match name {
-            GoalArgument::Install => Self::Install,
-            GoalArgument::Upgrade => Self::Upgrade,
-            GoalArgument::Disable => Self::Disable,
+            OperatorGoalArgument::Install => Self::Install,
+            OperatorGoalArgument::Upgrade => Self::Upgrade,
+            OperatorGoalArgument::Disable => Self::Disable,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ConfigurationOutputFormat {
+pub enum CloudFrontConfigFormat {
     Ruby,
     Json,
     Chef,
@@ -274,7 +274,7 @@ pub enum CliCommand {
     Wizard {
         /// What to do; without it the wizard proposes
         #[arg(long, value_enum)]
-        goal: Option<GoalArgument>,
+        goal: Option<OperatorGoalArgument>,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -314,7 +314,7 @@ pub enum CliCommand {
     Plan {
         /// What to plan for
         #[arg(long, value_enum, default_value = "install")]
-        goal: GoalArgument,
+        goal: OperatorGoalArgument,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -323,7 +323,7 @@ pub enum CliCommand {
     /// Print the configuration block as it stands, for other nodes
     Configuration {
         #[arg(long, value_enum, default_value = "ruby")]
-        format: ConfigurationOutputFormat,
+        format: CloudFrontConfigFormat,
     },
     /// Set the attributes of every object, so that CloudFront caches packages and never repository metadata
     ReindexEverything {

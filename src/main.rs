@@ -1,7 +1,7 @@
 //! Parse, build the runtime, run, end with the exit code: the only place where the process ends.
 
 use clap::Parser;
-use packagecloud_cloudfront::{app::run_command_line, args::CliArguments, cli, errln};
+use packagecloud_cloudfront::{app::dispatch_cli_arguments, args::CliArguments, cli, errln};
 
 fn main() {
     let arguments = CliArguments::parse();
@@ -13,7 +13,7 @@ fn main() {
         .build();
     let code = match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run_command_line(arguments));
+            let code = runtime.block_on(dispatch_cli_arguments(arguments));
             // A keyring's prompt or a lost connection must not hold the end up.
             runtime.shutdown_background();
             code

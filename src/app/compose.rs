@@ -8,7 +8,7 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     aws::{
         self,
-        credentials::{lookup::AwsIdentityLookupMode, mfa},
+        credentials::{lookup::FixedOrDiscoveredAwsIdentity, mfa},
     },
     cli,
     engine::{Session, SessionSettings},
@@ -25,14 +25,14 @@ use super::{
 };
 
 /// A command's ground.
-pub struct ComposedApp {
+pub struct AppContext {
     pub session: Session,
     pub answers: OperatorAnswers,
     pub sandbox: bool,
     world: Option<Sandbox>,
 }
 
-impl ComposedApp {
+impl AppContext {
     /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
     pub fn build_wizard_effect_performer(
         &self,
@@ -42,7 +42,7 @@ impl ComposedApp {
             self.world.clone(),
         );
         move |effect, sender| {
-            world.iter().for_each(Sandbox::panic_on_wizard_fault);
+            world.iter().for_each(Sandbox::panic_on_injected_wizard_fault);
             perform(effect, sender)
         }
     }
@@ -55,7 +55,7 @@ const PROBE_TOKEN_VARIABLE: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 ///
 /// # Errors
 /// Where a host, the sandbox or the state directory can't be opened, or the options contradict each other.
-pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
+pub async fn build_app_context(global: &GlobalOptions, command: &CliCommand) -> Result<AppContext, Failure> {
     let world = global.sandbox.as_ref().map(|dir| open_sandbox_dir(global, dir.as_deref())).transpose()?;
     let served = if let Some(world) = &world { find_sandbox_server(global, world).await? } else { None };
     let hosts = connect_packagecloud_hosts(global, command, world.as_ref()).await?;
@@ -68,23 +68,23 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
     let settings = if let Some(world) = &world {
         let client = served.map_or_else(
             || world.build_sandbox_http_client(),
-            |forward| forward.build_forwarding_http_client(),
+            |forward| forward.build_sandbox_server_http_client(),
         );
         let config = world.build_sdk_config_with_client(client);
         build_sandbox_session_settings(
             world,
-            AwsIdentityLookupMode::Fixed(Box::new(config)),
+            FixedOrDiscoveredAwsIdentity::Fixed(Box::new(config)),
             compute_sandbox_delay_factor(global),
         )
     } else {
-        let identities = AwsIdentityLookupMode::Found(aws::network::build_http_client()?);
+        let identities = FixedOrDiscoveredAwsIdentity::Found(aws::network::build_http_client()?);
         let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
         SessionSettings { probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
         host.redactor.learn_secret_to_redact(token);
     }
-    let web = settings.identities.open_web_client(global.edge_url.clone());
+    let web = settings.identities.build_unsigned_http_client(global.edge_url.clone());
     let settings = SessionSettings {
         region: global.region.clone(),
         endpoint_url: global.endpoint_url.clone(),
@@ -103,7 +103,7 @@ pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result
     {
         session.store_typed_mfa_code(code).await;
     }
-    Ok(ComposedApp { session, answers, sandbox: world.is_some(), world })
+    Ok(AppContext { session, answers, sandbox: world.is_some(), world })
 }
 
 /// Requests for objects in flight at once in a sandbox: it has the screen's processors.
@@ -114,7 +114,7 @@ const SANDBOX_READ_TOKEN: &str = "demo-token";
 /// Returns what a sandbox knows without being told; its packagecloud has tokens of its own, real ones stay where they are.
 fn build_sandbox_session_settings(
     world: &Sandbox,
-    identities: AwsIdentityLookupMode,
+    identities: FixedOrDiscoveredAwsIdentity,
     pace: f64,
 ) -> SessionSettings {
     let token = sandbox::packagecloud::first_sandbox_read_token(world);
@@ -136,10 +136,10 @@ pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
     let state = HostStateDir::open_state_dir(&world.sandbox_dir().join("state"), None)?;
     let settings = build_sandbox_session_settings(
         world,
-        AwsIdentityLookupMode::Fixed(Box::new(world.build_sandbox_sdk_config())),
+        FixedOrDiscoveredAwsIdentity::Fixed(Box::new(world.build_sandbox_sdk_config())),
         1.0,
     );
-    let web = settings.identities.open_web_client(None);
+    let web = settings.identities.build_unsigned_http_client(None);
     Ok(Session::new(new_sandbox_host(world, state), web, settings))
 }
 

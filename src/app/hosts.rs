@@ -14,7 +14,7 @@ use crate::{
 const DEFAULT_CONFIG_PATH: &str = "/etc/packagecloud/packagecloud.rb";
 
 /// packagecloud's host, and its other web nodes.
-pub(super) struct PackagecloudHosts {
+pub(super) struct PackagecloudWebNodes {
     pub first: Host,
     pub others: Vec<Host>,
 }
@@ -27,10 +27,10 @@ pub(super) async fn connect_packagecloud_hosts(
     global: &GlobalOptions,
     command: &CliCommand,
     world: Option<&Sandbox>,
-) -> Result<PackagecloudHosts, Failure> {
+) -> Result<PackagecloudWebNodes, Failure> {
     let here = open_local_host(global, command, world)?;
     if global.host.is_empty() {
-        return Ok(PackagecloudHosts { first: here, others: Vec::new() });
+        return Ok(PackagecloudWebNodes { first: here, others: Vec::new() });
     }
     if world.is_some() {
         return Err(Failure::new_usage_failure(
@@ -57,7 +57,7 @@ pub(super) async fn connect_packagecloud_hosts(
     for name in &global.host {
         let line = SshClient::new(name, &global.ssh)?;
         // One after the other, since each may ask something.
-        if let Err(failure) = line.connect_ssh().await
+        if let Err(failure) = line.connect_ssh_as_root().await
             && !may_command_disable_cloudfront(command)
         {
             return Err(failure);
@@ -66,7 +66,7 @@ pub(super) async fn connect_packagecloud_hosts(
         hosts.push(Host { redactor: here.redactor.clone(), keyring: here.keyring.clone(), ..host });
     }
     let first = hosts.remove(0);
-    Ok(PackagecloudHosts { first, others: hosts })
+    Ok(PackagecloudWebNodes { first, others: hosts })
 }
 
 /// Whether this may end in switching off, which goes on past a host that can't be reached.
@@ -88,7 +88,7 @@ fn open_local_host(
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
         Err(failure) if may_command_disable_cloudfront(command) => {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
-            HostStateDir::open_temporary_state_dir(&state_dir)
+            HostStateDir::open_fallback_state_dir(&state_dir)
         }
         Err(failure) => return Err(failure),
     };

@@ -9,7 +9,7 @@ use crate::errln;
 /// second.
 ///
 /// What was cancelled stops after the request in flight.
-pub(super) async fn wait_for_second_interrupt(
+pub(super) async fn cancel_then_await_second_interrupt(
     stop: CancellationToken,
     taken_over: impl Future<Output = String>,
 ) {

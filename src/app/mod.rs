@@ -23,13 +23,13 @@ use crate::{
     wizard::WizardStartOptions,
 };
 
-use compose::ComposedApp;
+use compose::AppContext;
 
 /// Runs a command line, and returns its exit code.
 ///
 /// Boxed, so that the engine's futures are compiled with this library and not again with the program.
 #[must_use]
-pub fn run_command_line(arguments: CliArguments) -> Pin<Box<dyn Future<Output = u8>>> {
+pub fn dispatch_cli_arguments(arguments: CliArguments) -> Pin<Box<dyn Future<Output = u8>>> {
     Box::pin(run_parsed_command_line(arguments))
 }
 
@@ -65,7 +65,7 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
         }
         _ => {}
     }
-    match compose::compose_app(&global, &command).await {
+    match compose::build_app_context(&global, &command).await {
         Err(failure) => print_failure_return_exit_code(Err(failure)),
         Ok(app) => match &command {
             CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
@@ -74,7 +74,7 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
     }
 }
 
-async fn run_wizard(app: ComposedApp, goal: Option<OperatorGoal>) -> u8 {
+async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
     let performer = app.build_wizard_effect_performer();
     let beginning = WizardStartOptions {
         config_path: app.session.host.render_config_location(),
@@ -82,7 +82,7 @@ async fn run_wizard(app: ComposedApp, goal: Option<OperatorGoal>) -> u8 {
         goal,
         sandbox: app.sandbox,
     };
-    let taken_over = app.session.wait_until_stop_requested();
+    let taken_over = app.session.wait_until_takeover_requested();
     match tui::run_wizard(beginning, performer, taken_over).await {
         Ok(outcome) => {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
@@ -92,9 +92,9 @@ async fn run_wizard(app: ComposedApp, goal: Option<OperatorGoal>) -> u8 {
     }
 }
 
-async fn run_command_without_wizard(app: ComposedApp, global: GlobalOptions, command: &CliCommand) -> u8 {
+async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, command: &CliCommand) -> u8 {
     let stop = CancellationToken::new();
-    let taken_over = app.session.wait_until_stop_requested();
+    let taken_over = app.session.wait_until_takeover_requested();
     let mut invocation = CommandInvocation {
         session: app.session,
         answers: app.answers,
@@ -104,10 +104,10 @@ async fn run_command_without_wizard(app: ComposedApp, global: GlobalOptions, com
         global,
     };
     // Boxed: the whole of the engine lies in this future.
-    let work = Box::pin(cli::run_command(&mut invocation, command));
+    let work = Box::pin(cli::run_cli_command(&mut invocation, command));
     tokio::select! {
         code = work => code,
-        () = interrupt::wait_for_second_interrupt(stop, taken_over) => {
+        () = interrupt::cancel_then_await_second_interrupt(stop, taken_over) => {
             errln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
             cli::EXIT_INTERRUPTED
         }

@@ -68,9 +68,9 @@ async fn serve_sandbox(
         ));
     }
     if lagging_node {
-        sandbox::packagecloud::add_unrestarted_web_node(&world);
+        sandbox::packagecloud::add_unrestarted_sandbox_web_node(&world);
     } else {
-        sandbox::packagecloud::remove_unrestarted_web_node(&world);
+        sandbox::packagecloud::remove_sandbox_unrestarted_node(&world);
     }
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::start_sandbox_server(&world, aws, front, edge).await?;

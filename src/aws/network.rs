@@ -43,7 +43,7 @@ pub(super) fn read_ca_bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
 ///
 /// # Errors
 /// Where AWS_CA_BUNDLE can't be read, or holds no certificates.
-pub(super) fn build_client_tls_context() -> Result<TlsContext, Failure> {
+pub(super) fn build_aws_sdk_tls_context() -> Result<TlsContext, Failure> {
     let store = match read_ca_bundle()? {
         Some((_, pem)) => TrustStore::empty().with_pem_certificate(pem),
         None => TrustStore::default(),
@@ -61,7 +61,7 @@ pub(super) fn build_http_connector() -> Result<Connector, Failure> {
     Ok(Connector::builder()
         .proxy_config(ProxyConfig::from_env())
         .tls_provider(TLS_PROVIDER)
-        .tls_context(build_client_tls_context()?)
+        .tls_context(build_aws_sdk_tls_context()?)
         .build())
 }
 
@@ -70,7 +70,7 @@ pub(super) fn build_http_connector() -> Result<Connector, Failure> {
 /// # Errors
 /// Where AWS_CA_BUNDLE can't be read.
 pub fn build_http_client() -> Result<SharedHttpClient, Failure> {
-    let trust = build_client_tls_context()?;
+    let trust = build_aws_sdk_tls_context()?;
     // The SDK's own default client is made by this same function; its builder of clients knows no proxy.
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder();

@@ -140,7 +140,7 @@ impl WebClient {
     /// Returns `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is
     /// given.
     #[must_use]
-    pub fn rewrite_url_for_edge(&self, domain: &str, path_and_query: &str) -> String {
+    pub fn build_edge_url(&self, domain: &str, path_and_query: &str) -> String {
         self.edge.as_ref().map_or_else(
             || format!("https://{domain}{path_and_query}"),
             |edge| format!("{}{path_and_query}", edge.trim_end_matches('/')),

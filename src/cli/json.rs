@@ -97,7 +97,7 @@ pub fn render_check_progress_json(stage: RunStage, check: &CheckResult) -> Value
 
 /// Renders a backup of packagecloud.rb, and what restoring its values would change now.
 #[must_use]
-pub fn render_config_backup_json(backup: &FoundBackup) -> Value {
+pub fn render_packagecloud_rb_backup_json(backup: &FoundBackup) -> Value {
     json!({"type": "backup", "path": backup.path, "when": backup.when, "changes": backup.changes})
 }
 

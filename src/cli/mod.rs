@@ -45,7 +45,7 @@ pub struct CommandInvocation {
 }
 
 /// Runs a command to its exit code.
-pub async fn run_command(invocation: &mut CommandInvocation, command: &CliCommand) -> u8 {
+pub async fn run_cli_command(invocation: &mut CommandInvocation, command: &CliCommand) -> u8 {
     if let CliCommand::Check { policy: true, .. } = command {
         return read::print_required_iam_policy(invocation).await;
     }
@@ -62,7 +62,7 @@ pub async fn run_command(invocation: &mut CommandInvocation, command: &CliComman
         CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
         CliCommand::Sign { path } => read::run_sign_url_command(invocation, path).await,
         CliCommand::Inspect { url } => read::run_inspect_url_command(invocation, url.as_deref()).await,
-        CliCommand::Enable { .. } => write::run_enable_cloudfront_command(invocation).await,
+        CliCommand::Enable { .. } => write::run_full_setup_command(invocation).await,
         CliCommand::Disable => write::run_disable_cloudfront_command(invocation).await,
         CliCommand::RollBack { backup, whole_file, edge } => {
             write::run_roll_back_command(invocation, backup.as_deref(), *whole_file, edge.as_deref()).await
@@ -94,7 +94,7 @@ async fn acquire_run_lock_if_needed(
     invocation: &CommandInvocation,
     command: &CliCommand,
 ) -> Result<(), Failure> {
-    invocation.session.acknowledge_cloudfront_disable_marker().await;
+    invocation.session.remember_seen_disable_markers().await;
     match command {
         CliCommand::Enable { .. }
         | CliCommand::ReindexEverything { .. }
@@ -151,7 +151,7 @@ impl CommandInvocation {
         }
     }
 
-    fn show_check_results(&self, checks: &[CheckResult]) {
+    fn print_check_results(&self, checks: &[CheckResult]) {
         for check in checks {
             if self.is_json_output() {
                 json::print_json_line(&json::render_check_result_json(check));
@@ -188,7 +188,7 @@ impl CommandInvocation {
     }
 
     /// Does `work` with a run whose events are shown as they come.
-    async fn run_showing_events<T>(&self, work: impl AsyncFnOnce(RunContext) -> T) -> T {
+    async fn run_printing_stage_events<T>(&self, work: impl AsyncFnOnce(RunContext) -> T) -> T {
         self.run_with_event_display(false, work).await
     }
 
@@ -196,7 +196,7 @@ impl CommandInvocation {
         let (events, mut received) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
         let run = RunContext::new(events, self.stop.clone(), pause)
-            .with_operator_presence(detect_operator_at_terminal());
+            .with_operator_presence(detect_operator_presence());
         let showing = async {
             while let Some(event) = received.recv().await {
                 self.show_stage_event(&event, checks);
@@ -207,8 +207,10 @@ impl CommandInvocation {
 
     /// Applies a plan, showing what happens.
     async fn apply_plan(&self, plan: &StagePlan) -> (StageEnd, Option<Failure>) {
-        self.run_showing_events(async |run| engine::apply(&self.session, plan, &self.answers, &run).await)
-            .await
+        self.run_printing_stage_events(async |run| {
+            engine::apply(&self.session, plan, &self.answers, &run).await
+        })
+        .await
     }
 
     /// Whether to go on: `--yes`, or a yes at the terminal.
@@ -283,7 +285,7 @@ impl CommandInvocation {
 }
 
 /// Whether somebody sees what is said, and may stop it.
-fn detect_operator_at_terminal() -> OperatorPresence {
+fn detect_operator_presence() -> OperatorPresence {
     let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if is_watched { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }

@@ -6,7 +6,7 @@ use crate::model::{
     run::{
         check::{CheckResult, CheckVerdict},
         event::{ProgressStats, StageEnd, StageEvent},
-        plan::{PlanDocument, ResourceChangeKind, StagePlan},
+        plan::{PlanAttachment, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -82,9 +82,9 @@ pub fn render_check_result(check: &CheckResult) -> String {
 #[must_use]
 pub fn render_plans_as_lines<'a>(plans: impl IntoIterator<Item = &'a StagePlan>) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut shown: Vec<&PlanDocument> = Vec::new();
+    let mut shown: Vec<&PlanAttachment> = Vec::new();
     for plan in plans {
-        lines.push(plan.stage_of_plan().stage_title().to_owned());
+        lines.push(plan.run_stage_of_plan().stage_title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
         lines.extend(plan.facts.iter().map(|fact| format!("  {fact}")));
         let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING, json, plain};
-use crate::args::ConfigurationOutputFormat;
+use crate::args::CloudFrontConfigFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
     failure::Failure,
@@ -18,7 +18,7 @@ use crate::model::{
 /// Fails where the identity or the bucket can't be found.
 pub async fn run_check_access_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let checks = engine::run_access_checks(&invocation.session, &invocation.answers).await?;
-    invocation.show_check_results(&checks);
+    invocation.print_check_results(&checks);
     Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
@@ -42,7 +42,7 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
 /// Fails where a stage can't be looked at.
 pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
-    let plans = overview::look_at_goal_stages(&invocation.session, goal, &invocation.answers).await?;
+    let plans = overview::look_and_plan_goal_stages(&invocation.session, goal, &invocation.answers).await?;
     if invocation.is_json_output() {
         plans.iter().flat_map(json::render_plan_changes_json).for_each(|line| json::print_json_line(&line));
     } else {
@@ -100,9 +100,9 @@ pub async fn run_verify_command(invocation: &CommandInvocation) -> Result<u8, Fa
 /// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
 pub async fn run_configuration_command(
     invocation: &CommandInvocation,
-    format: ConfigurationOutputFormat,
+    format: CloudFrontConfigFormat,
 ) -> Result<u8, Failure> {
-    let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
+    let values = engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
     print_cloudfront_settings(invocation, &values, format);
     Ok(EXIT_DONE)
 }
@@ -111,7 +111,7 @@ pub async fn run_configuration_command(
 pub fn print_cloudfront_settings(
     invocation: &CommandInvocation,
     values: &CloudFrontSettingValues,
-    format: ConfigurationOutputFormat,
+    format: CloudFrontConfigFormat,
 ) {
     let show_secret = invocation.global.show_secret;
     if invocation.is_json_output() {
@@ -120,13 +120,11 @@ pub fn print_cloudfront_settings(
     }
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let text = match format {
-        ConfigurationOutputFormat::Ruby => shown.render_setting_assignments().join("\n"),
-        ConfigurationOutputFormat::Json => {
-            json::render_setting_values_json(&shown, true)["values"].to_string()
-        }
-        ConfigurationOutputFormat::Chef => snippet::render_chef_snippet(&shown),
-        ConfigurationOutputFormat::Puppet => snippet::render_puppet_snippet(&shown),
-        ConfigurationOutputFormat::Ansible => snippet::render_ansible_snippet(&shown),
+        CloudFrontConfigFormat::Ruby => shown.render_setting_assignments().join("\n"),
+        CloudFrontConfigFormat::Json => json::render_setting_values_json(&shown, true)["values"].to_string(),
+        CloudFrontConfigFormat::Chef => snippet::render_chef_snippet(&shown),
+        CloudFrontConfigFormat::Puppet => snippet::render_puppet_snippet(&shown),
+        CloudFrontConfigFormat::Ansible => snippet::render_ansible_snippet(&shown),
     };
     outln!("{text}");
     if !show_secret && values.secret.is_some() {
@@ -146,7 +144,7 @@ pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) ->
     // AWS is asked only for what this host doesn't know.
     let domain = match values.packages_domain.or_else(|| invocation.answers.packages_domain.clone()) {
         Some(domain) => domain,
-        None => engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers)
+        None => engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers)
             .await?
             .packages_domain
             .ok_or_else(|| missing("cloudfront_packages_domain"))?,
@@ -168,7 +166,7 @@ pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) ->
         mac: TokenMacAlgorithm::Sha256,
         lifetime: probe::LINK_LIFETIME_SECONDS.cast_signed(),
     };
-    let now = invocation.session.host.clock.current_host_time().as_secs();
+    let now = invocation.session.host.clock.read_host_clock().as_secs();
     let url = format!("https://{domain}{}", probe::sign_probe_url(secret, &signed, now)?);
     if invocation.is_json_output() {
         json::print_json_line(&serde_json::json!({"type": "url", "url": url}));
@@ -217,10 +215,10 @@ pub async fn run_inspect_url_command(
         }
     };
     let construction = engine::determine_edge_token_construction(&invocation.session, &invocation.answers);
-    let now = invocation.session.host.clock.current_host_time().as_secs();
+    let now = invocation.session.host.clock.read_host_clock().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect_url(&url, &secrets, now, construction);
-    for (label, text) in report.render_url_findings(construction) {
+    for (label, text) in report.render_signed_url_inspection(construction) {
         invocation.show_inspect_finding(label, &text);
     }
     Ok(EXIT_DONE)

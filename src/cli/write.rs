@@ -1,7 +1,7 @@
 //! The commands that change something: each shows its plan, asks, and applies stage after stage.
 
 use super::{CommandInvocation, EXIT_DONE, EXIT_PENDING, json, plain, read};
-use crate::args::ConfigurationOutputFormat;
+use crate::args::CloudFrontConfigFormat;
 use crate::engine;
 use crate::model::{
     failure::{Failure, FailureKind},
@@ -18,7 +18,7 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where the access doesn't suffice, a plan can't be made, or is refused.
-pub async fn run_enable_cloudfront_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
+pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     confirm_same_aws_target(invocation).await?;
     let stages = list_stages_to_apply(invocation);
     let plans = plan_setup_stages(invocation, &stages).await?;
@@ -29,8 +29,8 @@ pub async fn run_enable_cloudfront_command(invocation: &mut CommandInvocation) -
         print_json_configuration_after_failure(invocation).await;
         return Ok(super::report_stage_failure(&failure));
     }
-    let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
-    read::print_cloudfront_settings(invocation, &values, ConfigurationOutputFormat::Ruby);
+    let values = engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
+    read::print_cloudfront_settings(invocation, &values, CloudFrontConfigFormat::Ruby);
     if invocation.answers.prepare {
         errln!(
             "{}",
@@ -41,7 +41,7 @@ pub async fn run_enable_cloudfront_command(invocation: &mut CommandInvocation) -
             }
         );
     }
-    mark_run_finished(invocation);
+    clear_run_resume_point(invocation);
     Ok(EXIT_DONE)
 }
 
@@ -83,7 +83,7 @@ async fn plan_setup_stages(
         .filter(|stage| {
             plans
                 .iter()
-                .find(|plan| plan.stage_of_plan() == *stage)
+                .find(|plan| plan.run_stage_of_plan() == *stage)
                 .is_none_or(|plan| !plan.is_plan_without_changes())
         })
         .collect();
@@ -151,7 +151,7 @@ async fn apply_stages(
                 "run the same command again: it goes on from what is there",
             ));
         }
-        let standing = plans.iter().position(|plan| plan.stage_of_plan() == stage).filter(|_| !changed);
+        let standing = plans.iter().position(|plan| plan.run_stage_of_plan() == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
             None => engine::look(&invocation.session, stage, &invocation.answers).await?,
@@ -172,7 +172,7 @@ async fn confirm_same_aws_target(invocation: &CommandInvocation) -> Result<(), F
         errln!("The last run was left {left}. This goes on from what is there.");
     }
     invocation.refuse_missing_confirmations(
-        &engine::find_target_change_confirmations(&invocation.session, &invocation.answers).await,
+        &engine::list_changed_bucket_confirmations(&invocation.session, &invocation.answers).await,
     )
 }
 
@@ -181,7 +181,7 @@ async fn print_json_configuration_after_failure(invocation: &CommandInvocation) 
     if invocation.is_json_output()
         && let Ok(config) = invocation.session.host.read_packagecloud_config().await
     {
-        read::print_cloudfront_settings(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
+        read::print_cloudfront_settings(invocation, &config.seen.values, CloudFrontConfigFormat::Ruby);
     }
 }
 
@@ -199,7 +199,8 @@ async fn apply_plan_replanning_on_drift(
         let (end, failure) = invocation.apply_plan(&plan).await;
         match &failure {
             Some(drifted) if drifted.kind == FailureKind::Drifted => {
-                plan = engine::look(&invocation.session, plan.stage_of_plan(), &invocation.answers).await?;
+                plan =
+                    engine::look(&invocation.session, plan.run_stage_of_plan(), &invocation.answers).await?;
                 invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),
@@ -231,7 +232,7 @@ fn show_plans_overview(invocation: &CommandInvocation, plans: &[StagePlan]) {
     plain::render_plans_as_lines(changing).iter().for_each(|line| errln!("{line}"));
 }
 
-fn mark_run_finished(invocation: &CommandInvocation) {
+fn clear_run_resume_point(invocation: &CommandInvocation) {
     engine::save_run_resume_point(&invocation.session, &invocation.answers, None);
 }
 
@@ -265,7 +266,7 @@ pub async fn run_selected_stages(
             return Ok(super::report_stage_failure(&failure));
         }
     }
-    mark_run_finished(invocation);
+    clear_run_resume_point(invocation);
     Ok(EXIT_DONE)
 }
 
@@ -277,7 +278,7 @@ pub async fn run_bootstrap_cloudfront_command(invocation: &mut CommandInvocation
     let code = run_selected_stages(invocation, &[RunStage::Bootstrap]).await?;
     if code == EXIT_DONE
         && let Some(arn) =
-            engine::find_current_function_version_arn(&invocation.session, &invocation.answers).await?
+            engine::find_matching_function_version_arn(&invocation.session, &invocation.answers).await?
     {
         invocation.print_plain_result_line(&format!(
             "Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"
@@ -310,11 +311,12 @@ pub async fn run_distribution_command(
     }
     let code = run_selected_stages(invocation, &wanted).await?;
     if code == EXIT_DONE {
-        let values = engine::read_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
+        let values =
+            engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
         if !go_live && values.enabled == Some(true) {
             errln!("CloudFront is on already; this left it on.");
         }
-        read::print_cloudfront_settings(invocation, &values, ConfigurationOutputFormat::Ruby);
+        read::print_cloudfront_settings(invocation, &values, CloudFrontConfigFormat::Ruby);
     } else {
         print_json_configuration_after_failure(invocation).await;
     }
@@ -332,7 +334,7 @@ pub async fn run_disable_cloudfront_command(invocation: &mut CommandInvocation) 
         if !invocation.is_json_output() {
             errln!(
                 "  {}",
-                engine::stages::disable::check_presigned_s3_links(&invocation.session).await.detail
+                engine::stages::disable::check_packagecloud_presigned_links(&invocation.session).await.detail
             );
         }
         if !invocation.ask_operator_consent("Switch CloudFront off?")? {
@@ -346,7 +348,7 @@ pub async fn run_disable_cloudfront_command(invocation: &mut CommandInvocation) 
     let (_, failure) = apply_plan_replanning_on_drift(invocation, plan).await?;
     for node in invocation.session.list_all_node_sessions() {
         if let Ok(config) = node.host.read_packagecloud_config().await {
-            read::print_cloudfront_settings(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
+            read::print_cloudfront_settings(invocation, &config.seen.values, CloudFrontConfigFormat::Ruby);
             break;
         }
     }
@@ -379,7 +381,7 @@ pub async fn run_roll_back_command(
             ));
         }
         let (_, failure) = invocation
-            .run_showing_events(async |run| {
+            .run_printing_stage_events(async |run| {
                 engine::roll_back_function_version(&invocation.session, &invocation.answers, arn, &run).await
             })
             .await;
@@ -388,7 +390,9 @@ pub async fn run_roll_back_command(
     let Some(backup) = backup else {
         let backups = engine::list_config_backups(&invocation.session).await?;
         if invocation.is_json_output() {
-            backups.iter().for_each(|backup| json::print_json_line(&json::render_config_backup_json(backup)));
+            backups
+                .iter()
+                .for_each(|backup| json::print_json_line(&json::render_packagecloud_rb_backup_json(backup)));
             return Ok(EXIT_DONE);
         }
         if backups.is_empty() {
@@ -437,7 +441,7 @@ pub async fn run_packagecloud_ctl_command(
         return Err(Failure::new_missing_consent_failure(command.name(), "you said no", "nothing was run"));
     }
     let ran = invocation
-        .run_showing_events(async |run| {
+        .run_printing_stage_events(async |run| {
             engine::run_ctl_on_all_nodes(&invocation.session, command, &run).await
         })
         .await;

@@ -124,7 +124,7 @@ impl EdgeBundle {
 
     /// Builds the zip to upload, with KMS's ciphertexts of the secrets in the description's order.
     #[must_use]
-    pub fn build_bundle_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
+    pub fn build_edge_function_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
         let seal = |ciphertext: &Vec<u8>| EncryptedSigningKey {
             arn: self.key_arn.clone(),
             ciphertext: STANDARD.encode(ciphertext),
@@ -196,7 +196,7 @@ impl std::fmt::Display for FunctionVersionDescription {
 
 /// Reads a function version's description back; None where it isn't ours.
 #[must_use]
-pub fn parse_version_description(description: &str) -> Option<FunctionVersionDescription> {
+pub fn parse_function_version_description(description: &str) -> Option<FunctionVersionDescription> {
     let hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn the_same_inputs_make_the_same_bytes_and_only_the_functions_own_files() {
-        let zip = sample_bundle().build_bundle_zip(&[vec![1, 2, 3]]);
-        assert_eq!(zip, sample_bundle().build_bundle_zip(&[vec![1, 2, 3]]));
+        let zip = sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]]);
+        assert_eq!(zip, sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]]));
         assert!(zip.len() < 1_048_576, "a viewer request's limit");
         let mut archive = ZipArchive::new(Cursor::new(&zip)).unwrap();
         let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -269,7 +269,7 @@ mod tests {
             EdgeBundle { construction: "decoded:host+path+expires".parse().unwrap(), ..sample_bundle() };
         let text = longest.render_version_description(&secrets[..3]).unwrap();
         assert!(text.chars().count() <= DESCRIPTION_MAX_CHARS, "{}", text.len());
-        let described = parse_version_description(&text).unwrap();
+        let described = parse_function_version_description(&text).unwrap();
         assert_eq!(described.to_string(), text);
         assert_eq!(
             (described.construction, &described.digest),
@@ -297,7 +297,7 @@ mod tests {
             &ours[..ours.len() - 1],
             &format!("{ours} more"),
         ] {
-            assert_eq!(parse_version_description(text), None, "{text}");
+            assert_eq!(parse_function_version_description(text), None, "{text}");
         }
     }
 }

@@ -34,7 +34,7 @@ const NODE_SHIMS: [(&str, &str); 5] = [
 ];
 
 /// One call of a function that `entry.mjs` offers, with JSON in and out.
-pub(super) struct JsEntryCall {
+pub(super) struct JsExportedFunctionCall {
     pub entry: &'static str,
     pub input: String,
     pub steps: steps::UnboundedSender<JsJobMessage>,
@@ -43,14 +43,14 @@ pub(super) struct JsEntryCall {
 /// What a job tells its caller.
 pub(super) enum JsJobMessage {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
-    Send(Box<OutgoingHttpsRequest>, oneshot::Sender<OutgoingHttpsReply>),
+    Send(Box<EdgeFunctionHttpsRequest>, oneshot::Sender<EdgeFunctionHttpsReply>),
     /// The last step.
     Done(Result<String, String>),
 }
 
 /// A request, as `node:https` takes it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct OutgoingHttpsRequest {
+pub(super) struct EdgeFunctionHttpsRequest {
     pub protocol: String,
     pub hostname: String,
     /// A text or a number, as Node allows.
@@ -66,24 +66,24 @@ pub(super) struct OutgoingHttpsRequest {
 /// The answer to one.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum OutgoingHttpsReply {
+pub(super) enum EdgeFunctionHttpsReply {
     Answered { status: u16, text: String },
     Silent { silent: bool },
     Failed { failed: String },
 }
 
 /// Whom the running job tells.
-type JsMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsJobMessage>>>>;
+type JsJobMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsJobMessage>>>>;
 
 /// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
 pub(super) fn run_js_engine(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    jobs: &mpsc::Receiver<JsEntryCall>,
+    jobs: &mpsc::Receiver<JsExportedFunctionCall>,
     ready: &mpsc::Sender<Result<(), String>>,
 ) {
     futures::executor::block_on(async {
-        let caller = JsMessageSender::default();
+        let caller = JsJobMessageSender::default();
         let until = Rc::new(RefCell::new(read_thread_cpu_time() + CPU_TIME_LIMIT));
         let context = match load_js_bundle(files, environment, &caller, &until).await {
             Ok(context) => context,
@@ -125,7 +125,7 @@ async fn call_js_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::R
 async fn load_js_bundle(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    caller: &JsMessageSender,
+    caller: &JsJobMessageSender,
     until: &Rc<RefCell<Duration>>,
 ) -> Result<AsyncContext, String> {
     let runtime = AsyncRuntime::new().map_err(|error| error.to_string())?;
@@ -151,7 +151,7 @@ async fn evaluate_js_entry_module(
     ctx: &Ctx<'_>,
     files: &Rc<BTreeMap<String, String>>,
     environment: String,
-    caller: &JsMessageSender,
+    caller: &JsJobMessageSender,
 ) -> rquickjs::Result<()> {
     let edge = Object::new(ctx.clone())?;
     edge.set("environment", environment)?;
@@ -162,7 +162,7 @@ async fn evaluate_js_entry_module(
     let caller = Rc::clone(caller);
     let send = move |call: String| {
         let steps = caller.borrow().clone();
-        async move { send_edge_function_request(steps, &call).await }
+        async move { forward_edge_function_https_request(steps, &call).await }
     };
     edge.set("send", Function::new(ctx.clone(), Async(send))?)?;
     ctx.globals().set("edge", edge)?;
@@ -171,11 +171,11 @@ async fn evaluate_js_entry_module(
 }
 
 /// Hands a request to the job's caller, and waits for the answer.
-async fn send_edge_function_request(
+async fn forward_edge_function_https_request(
     steps: Option<steps::UnboundedSender<JsJobMessage>>,
     call: &str,
 ) -> String {
-    let broken = |why: &str| OutgoingHttpsReply::Failed { failed: why.to_owned() };
+    let broken = |why: &str| EdgeFunctionHttpsReply::Failed { failed: why.to_owned() };
     let reply = match (steps, serde_json::from_str(call)) {
         (Some(steps), Ok(outgoing)) => {
             let (answer, answered) = oneshot::channel();

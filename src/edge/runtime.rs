@@ -17,17 +17,17 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    js::{self, JsEntryCall, JsJobMessage, OutgoingHttpsReply, OutgoingHttpsRequest},
+    js::{self, EdgeFunctionHttpsReply, EdgeFunctionHttpsRequest, JsExportedFunctionCall, JsJobMessage},
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
-pub type KmsResponder =
+pub type EdgeKmsResponder =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, String>> + Send + Sync>;
 
 /// One instance of a function. Dropping it ends its thread.
 pub struct EdgeFunctionInstance {
-    jobs: jobs::Sender<JsEntryCall>,
-    decrypt: KmsResponder,
+    jobs: jobs::Sender<JsExportedFunctionCall>,
+    decrypt: EdgeKmsResponder,
     /// Lambda gives an instance one request at a time.
     busy: Mutex<()>,
 }
@@ -38,10 +38,10 @@ impl EdgeFunctionInstance {
     ///
     /// # Errors
     /// What Lambda would say of a bundle that doesn't load.
-    pub fn start_function_instance(
+    pub fn start_edge_function_instance(
         zip: &[u8],
         environment: BTreeMap<String, String>,
-        decrypt: KmsResponder,
+        decrypt: EdgeKmsResponder,
     ) -> Result<Self, String> {
         let files = bundle::unzip_text_files(zip)?;
         let (jobs, taken) = jobs::channel();
@@ -98,7 +98,7 @@ impl EdgeFunctionInstance {
         let gone = || "the engine has ended".to_owned();
         let _one = self.busy.lock().await;
         let (steps, mut taken) = mpsc::unbounded_channel();
-        self.jobs.send(JsEntryCall { entry, input, steps }).map_err(|_| gone())?;
+        self.jobs.send(JsExportedFunctionCall { entry, input, steps }).map_err(|_| gone())?;
         loop {
             // On a blocking thread, so that a paused clock stands still while the engine works; but it runs while
             // KMS is asked, whose delays are on that clock.
@@ -117,16 +117,16 @@ impl EdgeFunctionInstance {
         }
     }
 
-    async fn send_to_kms_responder(&self, outgoing: OutgoingHttpsRequest) -> OutgoingHttpsReply {
+    async fn send_to_kms_responder(&self, outgoing: EdgeFunctionHttpsRequest) -> EdgeFunctionHttpsReply {
         let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
         let request = match build_outgoing_https_request(outgoing) {
             Ok(request) => request,
-            Err(error) => return OutgoingHttpsReply::Failed { failed: error.to_string() },
+            Err(error) => return EdgeFunctionHttpsReply::Failed { failed: error.to_string() },
         };
         match tokio::time::timeout(patience, (self.decrypt)(request)).await {
-            Err(_) => OutgoingHttpsReply::Silent { silent: true },
-            Ok(Err(failed)) => OutgoingHttpsReply::Failed { failed },
-            Ok(Ok(response)) => OutgoingHttpsReply::Answered {
+            Err(_) => EdgeFunctionHttpsReply::Silent { silent: true },
+            Ok(Err(failed)) => EdgeFunctionHttpsReply::Failed { failed },
+            Ok(Ok(response)) => EdgeFunctionHttpsReply::Answered {
                 status: response.status().as_u16(),
                 text: String::from_utf8_lossy(response.body()).into_owned(),
             },
@@ -134,7 +134,7 @@ impl EdgeFunctionInstance {
     }
 }
 
-fn build_outgoing_https_request(outgoing: OutgoingHttpsRequest) -> http::Result<Request<Bytes>> {
+fn build_outgoing_https_request(outgoing: EdgeFunctionHttpsRequest) -> http::Result<Request<Bytes>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let port = outgoing.port.as_ref().map(|port| format!(":{}", text(port))).unwrap_or_default();
     let mut request = Request::builder()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     bundle::{self, EncryptedKeysFile, KEYS_FILE},
-    runtime::{EdgeFunctionInstance, KmsResponder},
+    runtime::{EdgeFunctionInstance, EdgeKmsResponder},
 };
 use crate::model::secret::Secret;
 
@@ -29,8 +29,11 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
     let keys = bundle::unzip_text_files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
     let keys: EncryptedKeysFile =
         serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
-    let function =
-        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), new_simulated_kms_responder())?;
+    let function = EdgeFunctionInstance::start_edge_function_instance(
+        zip,
+        BTreeMap::new(),
+        new_simulated_kms_responder(),
+    )?;
 
     let verdicts = function.run_token_check_cases(cases).await?;
     let checked = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
@@ -49,12 +52,12 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
     });
     let results = function.invoke_function_handler_many(events.collect()).await?;
     let handled =
-        own.iter().zip(&results).filter(|(case, result)| is_expected_case_result(case, result)).count();
+        own.iter().zip(&results).filter(|(case, result)| is_expected_self_test_result(case, result)).count();
     Ok((checked + handled, cases.len() + own.len()))
 }
 
 /// A KMS that gives the vectors' secret to whoever asks.
-fn new_simulated_kms_responder() -> KmsResponder {
+fn new_simulated_kms_responder() -> EdgeKmsResponder {
     Arc::new(|_| {
         let plain = json!({ "Plaintext": STANDARD.encode(VECTORS_SECRET) }).to_string();
         Box::pin(async move { Ok(Response::new(plain.into())) })
@@ -77,7 +80,7 @@ fn build_viewer_request_from_case(case: &Value) -> Value {
 }
 
 /// Whether the handler did what the case expects: sent the request on, its token taken off, or refused it with the reason.
-fn is_expected_case_result(case: &Value, result: &Value) -> bool {
+fn is_expected_self_test_result(case: &Value, result: &Value) -> bool {
     let expect = &case["expect"];
     if expect["ok"] == true {
         let mut request = build_viewer_request_from_case(case)["Records"][0]["cf"]["request"].clone();
@@ -107,7 +110,7 @@ mod tests {
         use std::io::Write as _;
         use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
         let mut files = bundle::unzip_text_files(
-            &sample_bundle(UrlTokenConstruction::default()).build_bundle_zip(&[vec![1]]),
+            &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[vec![1]]),
         )
         .unwrap();
         let text = files.get_mut(file).unwrap();
@@ -124,9 +127,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_bundle_of_ours_passes_whole() {
-        for construction in UrlTokenConstruction::list_token_constructions() {
+        for construction in UrlTokenConstruction::list_url_token_constructions() {
             let (passed, total) = run_bundle_self_test(
-                &sample_bundle(construction).build_bundle_zip(&[vec![1], vec![2]]),
+                &sample_bundle(construction).build_edge_function_zip(&[vec![1], vec![2]]),
                 SIGNED_URL_VECTORS,
             )
             .await
@@ -178,7 +181,7 @@ mod tests {
         assert!(run_bundle_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
         assert!(
             run_bundle_self_test(
-                &sample_bundle(UrlTokenConstruction::default()).build_bundle_zip(&[]),
+                &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[]),
                 SIGNED_URL_VECTORS
             )
             .await

@@ -49,7 +49,7 @@ pub async fn look(
     answers: &OperatorAnswers,
 ) -> Result<StagePlan, Failure> {
     match stage {
-        RunStage::Overview => stages::overview::look_at_overview(session, answers).await,
+        RunStage::Overview => stages::overview::look_and_plan_overview(session, answers).await,
         _ => look_at_single_stage(session, stage, answers).await,
     }
 }
@@ -63,12 +63,12 @@ pub async fn look_at_access_stage(
     answers: &OperatorAnswers,
     stages: &[RunStage],
 ) -> Result<StagePlan, Failure> {
-    stages::access::look_at_needed_access(session, answers, Some(stages)).await
+    stages::access::look_and_plan_needed_access(session, answers, Some(stages)).await
 }
 
 /// Returns what is asked before anything is looked at in another account or bucket than the last run's. Where that
 /// can't be told yet, what is looked at first says why.
-pub async fn find_target_change_confirmations(
+pub async fn list_changed_bucket_confirmations(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Vec<PlanConfirmationQuestion> {
@@ -76,8 +76,8 @@ pub async fn find_target_change_confirmations(
         return Vec::new();
     }
     match session.get_or_discover_aws_target(answers).await {
-        Ok(target) if session.build_other_bucket_confirmation(&target, answers).is_some() => {
-            stages::access::build_access_confirmations(session, &target, answers)
+        Ok(target) if session.build_bucket_or_account_question(&target, answers).is_some() => {
+            stages::access::build_bucket_confirmation_questions(session, &target, answers)
         }
         _ => Vec::new(),
     }
@@ -117,7 +117,7 @@ pub async fn apply(
     answers: &OperatorAnswers,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
-    let stage = plan.stage_of_plan();
+    let stage = plan.run_stage_of_plan();
     let began = AtomicBool::new(false);
     let witness = session.clone();
     let run =
@@ -171,7 +171,7 @@ async fn acquire_run_lock_for_stage(session: &Session, stage: RunStage) -> Resul
 fn refuse_unconfirmed_plan(plan: &StagePlan) -> Result<(), Failure> {
     let Some(ask) = plan.confirmations.first() else { return Ok(()) };
     Err(Failure::new_missing_consent_failure(
-        plan.stage_of_plan().stage_title(),
+        plan.run_stage_of_plan().stage_title(),
         ask.question.clone(),
         format!("say yes with {}", ask.consent.consent_cli_flag()),
     ))
@@ -218,7 +218,7 @@ fn is_run_finished(stage: RunStage, end: StageEnd, without_ctl: bool) -> bool {
 
 /// Keeps the answers, and where this run is: `None` where it went to its end.
 pub fn save_run_resume_point(session: &Session, answers: &OperatorAnswers, stage: Option<RunStage>) {
-    let when = session.host.clock.current_host_time().as_secs();
+    let when = session.host.clock.read_host_clock().as_secs();
     let before = session.host.state.read_saved_run().0.unwrap_or_default();
     let mut answers = answers.clone();
     let mut on = before.on;
@@ -266,7 +266,7 @@ pub async fn run_access_checks(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Vec<CheckResult>, Failure> {
-    stages::access::collect_access_checks(session, answers).await
+    stages::access::run_aws_access_checks(session, answers).await
 }
 
 /// Returns the IAM policy that suffices for the goal, as JSON that fits one managed policy.
@@ -305,7 +305,7 @@ pub fn determine_edge_token_construction(
 ///
 /// # Errors
 /// Fails where AWS can't be asked.
-pub async fn find_current_function_version_arn(
+pub async fn find_matching_function_version_arn(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Option<String>, Failure> {
@@ -363,7 +363,7 @@ pub async fn run_verify_checks(
 ///
 /// # Errors
 /// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
-pub async fn read_cloudfront_setting_values(
+pub async fn resolve_cloudfront_setting_values(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<crate::model::packagecloud::settings::CloudFrontSettingValues, Failure> {

@@ -84,7 +84,7 @@ impl RunContext {
 
     /// Returns what is cancelled to stop the run.
     #[must_use]
-    pub fn run_stop_token(&self) -> &CancellationToken {
+    pub fn cancellation_token(&self) -> &CancellationToken {
         &self.stop
     }
 
@@ -96,7 +96,7 @@ impl RunContext {
 
     /// Returns what holds true while the run shall pause.
     #[must_use]
-    pub fn run_pause_receiver(&self) -> watch::Receiver<bool> {
+    pub fn subscribe_to_run_pause(&self) -> watch::Receiver<bool> {
         self.pause.clone()
     }
 }
@@ -125,7 +125,7 @@ impl StageRun {
     }
 
     /// Returns what an adapter calls while it waits: becomes a progress event of `step`.
-    pub fn build_progress_reporter(&self, step: StageStep) -> impl Fn(&str) + Send + Sync + 'static {
+    pub fn build_step_progress_reporter(&self, step: StageStep) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
         move |text| {
             run.emit_stage_event(StageEvent::Progress { stage, step, text: text.to_owned(), pace: None });

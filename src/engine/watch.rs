@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::{RemoteHostState, run::journal};
+use crate::host::{RemoteStateDir, run::journal};
 use crate::model::{
     failure::Failure,
     run::other_run::{ConcurrentRun, WatchedRunEvent},
@@ -36,23 +36,22 @@ pub async fn watch_other_run(
             read = journal::RunJournalPosition::default();
         }
         of = Some((run.host.clone(), run.who.clone()));
-        let there = find_node_with_run_lock(session, &run);
+        let there = find_other_run_lock_node(session, &run);
         if !std::mem::replace(&mut asked, true) {
-            match there.as_ref().and_then(|node| RemoteHostState::remote_state_from_host(&node.host)) {
-                Some(afar) => afar.request_other_run_stop(session.host.clock.current_host_time()).await,
-                None => session.host.state.request_other_run_stop(session.host.clock.current_host_time())?,
+            match there.as_ref().and_then(|node| RemoteStateDir::remote_state_if_ssh_host(&node.host)) {
+                Some(afar) => afar.request_other_run_stop(session.host.clock.read_host_clock()).await,
+                None => session.host.state.request_other_run_stop(session.host.clock.read_host_clock())?,
             }
             say(WatchedRunEvent::StopRequested);
         }
         let (news, beat) =
-            match there.as_ref().and_then(|node| RemoteHostState::remote_state_from_host(&node.host)) {
+            match there.as_ref().and_then(|node| RemoteStateDir::remote_state_if_ssh_host(&node.host)) {
                 Some(afar) => (afar.read_new_journal_events(&mut read).await, REMOTE_POLL_INTERVAL),
                 None => (session.host.state.read_new_journal_events(&mut read), LOCAL_POLL_INTERVAL),
             };
-        let now = there.as_ref().map_or_else(
-            || session.host.clock.current_host_time(),
-            |node| node.host.clock.current_host_time(),
-        );
+        let now = there
+            .as_ref()
+            .map_or_else(|| session.host.clock.read_host_clock(), |node| node.host.clock.read_host_clock());
         say(WatchedRunEvent::Run(run, now));
         if news.restarted {
             say(WatchedRunEvent::Restarted);
@@ -63,7 +62,7 @@ pub async fn watch_other_run(
 }
 
 /// The other host whose lock it holds; `None` where it is this one's.
-fn find_node_with_run_lock(session: &Session, run: &ConcurrentRun) -> Option<Session> {
+fn find_other_run_lock_node(session: &Session, run: &ConcurrentRun) -> Option<Session> {
     session
         .list_all_node_sessions()
         .into_iter()

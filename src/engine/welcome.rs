@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::aws::credentials::{
-    lookup::AwsIdentityLookupMode,
+    lookup::FixedOrDiscoveredAwsIdentity,
     shared::SharedCredentials,
     source::{AwsAccessKeys, CredentialCandidate},
 };
@@ -43,12 +43,12 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
     found.packagecloud =
         version::check_packagecloud_version(session.host.read_packagecloud_version().await.as_ref()).detail;
     found.identities = find_aws_identities(session, answers).await;
-    found.sudo = session.sudo_dropped_environment().map(|dropped| dropped.render_sudo_advice());
+    found.sudo = session.find_variables_dropped_by_sudo().map(|dropped| dropped.render_sudo_advice());
     match session.get_or_discover_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
-            if is_other_aws_account(session, &target)
-                && session.build_other_bucket_confirmation(&target, answers).is_some() =>
+            if is_account_unlike_last_run(session, &target)
+                && session.build_bucket_or_account_question(&target, answers).is_some() =>
         {
             found.cloudfront.by = CloudFrontSetUpBy::Unknown;
         }
@@ -125,12 +125,12 @@ async fn find_lambda_function_runtime(
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
     let function = target.read_authenticator_function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
-    let today = clock::render_utc_time(session.host.clock.current_host_time());
+    let today = clock::render_utc_time(session.host.clock.read_host_clock());
     Some(LambdaRuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
 }
 
 /// Whether the account is another than the last run's.
-fn is_other_aws_account(session: &Session, target: &AwsTarget) -> bool {
+fn is_account_unlike_last_run(session: &Session, target: &AwsTarget) -> bool {
     session.settings.last.as_ref().is_some_and(|(account, _)| *account != target.account)
 }
 
@@ -141,7 +141,7 @@ pub fn read_unfinished_run(session: &Session) -> Option<LastRunPosition> {
         goal: left.answers.goal?,
         stage: left.stage?,
         ago: clock::render_age(
-            session.host.clock.current_host_time().saturating_sub(Duration::from_secs(left.when)),
+            session.host.clock.read_host_clock().saturating_sub(Duration::from_secs(left.when)),
         ),
         on: left.on,
     })
@@ -181,10 +181,10 @@ fn propose_setup_goal(cloudfront: &FoundCloudFront, keys: usize) -> (OperatorGoa
 }
 
 async fn find_aws_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundAwsIdentity> {
-    if let AwsIdentityLookupMode::Fixed(_) = session.settings.identities {
+    if let FixedOrDiscoveredAwsIdentity::Fixed(_) = session.settings.identities {
         let result =
             session.find_accepted_aws_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
-        return vec![build_found_identity_from_result(
+        return vec![build_identity_from_sts_result(
             AwsIdentitySource::Environment,
             CredentialCandidate::new_sandbox_user_candidate().found,
             result,
@@ -206,7 +206,7 @@ async fn try_aws_identity(session: &Session, candidate: &CredentialCandidate) ->
     let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.shared_credentials());
     let found = held.map_or_else(|| candidate.found.clone(), SharedCredentials::describe_credential_source);
     let result = result.map(|(_, caller)| (caller.arn, caller.account));
-    build_found_identity_from_result(
+    build_identity_from_sts_result(
         map_credentials_to_identity_source(&candidate.source),
         found,
         result,
@@ -214,7 +214,7 @@ async fn try_aws_identity(session: &Session, candidate: &CredentialCandidate) ->
     )
 }
 
-fn build_found_identity_from_result(
+fn build_identity_from_sts_result(
     source: AwsIdentitySource,
     found: String,
     result: Result<(String, String), Failure>,
@@ -277,7 +277,7 @@ pub async fn identify_aws_credentials(
         candidates.iter().find(|candidate| map_credentials_to_identity_source(&candidate.source) == wanted)
     else {
         let failure = Failure::new_generic_failure("the identity", "it was not found", "type it again");
-        return build_found_identity_from_result(wanted, String::new(), Err(failure), None);
+        return build_identity_from_sts_result(wanted, String::new(), Err(failure), None);
     };
     try_aws_identity(session, candidate).await
 }

@@ -8,10 +8,10 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    aws::evidence::ObservedConfig,
+    aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigEditRefusal, ConfigFile, RubyExpressionOverride, render_redacted_diff},
+        config_file::{ConfigEditRefusal, ConfigFile, RubyExpressionEditMode, render_redacted_diff},
         settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
 };
@@ -26,7 +26,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct LoadedConfig {
     pub file: ConfigFile,
-    pub seen: ObservedConfig,
+    pub seen: ObservedPackagecloudConfig,
 }
 
 /// An edit that stands.
@@ -75,20 +75,23 @@ impl Host {
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
     pub async fn read_packagecloud_config(&self) -> Result<LoadedConfig, Failure> {
         let root = Path::new("/");
-        let clients =
-            if self.looks_for_clients { managed::list_config_client_paths(root) } else { Vec::new() };
-        let (bytes, there) = self.transport.read_file_and_find_existing(&self.config, &clients).await?;
+        let clients = if self.looks_for_clients {
+            managed::list_config_management_agent_paths(root)
+        } else {
+            Vec::new()
+        };
+        let (bytes, there) = self.transport.read_file_and_existing_paths(&self.config, &clients).await?;
         let file = ConfigFile::parse_packagecloud_rb(&bytes);
         self.redactor.learn_config_file_secrets(&file);
         if let Some(line) = file.syntax_error_line() {
             return Err(self.build_edit_refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
         }
-        let managed =
-            managed::find_managed_file_header(&bytes).or_else(|| managed::find_config_client(root, &there));
+        let managed = managed::find_managed_file_header(&bytes)
+            .or_else(|| managed::find_config_management_tool(root, &there));
         let mut values = file.cloudfront_setting_values();
         let expressions = file.find_setting_expressions();
         // What its tool was given and hasn't written yet is as good as written.
-        let awaited = self.read_pending_secret().filter(|_| {
+        let awaited = self.read_secret_awaiting_config_write().filter(|_| {
             managed.is_some()
                 && values.secret.is_none()
                 && !expressions.iter().any(|(key, ..)| *key == CloudFrontSettingKey::Secret)
@@ -98,7 +101,7 @@ impl Host {
             self.redactor.learn_secret_to_redact(&secret);
             values.secret = Some(secret);
         }
-        let seen = ObservedConfig {
+        let seen = ObservedPackagecloudConfig {
             path: self.render_config_location(),
             hash: sha256_hex(&bytes),
             values,
@@ -113,13 +116,13 @@ impl Host {
     ///
     /// # Errors
     /// Where the file can't be read.
-    pub async fn read_packagecloud_config_hash(&self) -> Result<String, Failure> {
+    pub async fn read_packagecloud_rb_hash(&self) -> Result<String, Failure> {
         Ok(sha256_hex(&self.transport.read_file(&self.config).await?))
     }
 
     /// Reads the Unix time of packagecloud.rb's last change.
     pub async fn read_config_change_time(&self) -> Option<std::time::Duration> {
-        self.transport.read_latest_change_time(std::slice::from_ref(&self.config)).await
+        self.transport.read_newest_file_change_time(std::slice::from_ref(&self.config)).await
     }
 
     /// Returns the diff that writing would make, secrets hidden; empty where it would change nothing.
@@ -130,7 +133,7 @@ impl Host {
         &self,
         file: &ConfigFile,
         wanted: &[(CloudFrontSettingKey, String)],
-        expressions: RubyExpressionOverride,
+        expressions: RubyExpressionEditMode,
     ) -> Result<Vec<String>, Failure> {
         let edited = file
             .render_config_with_values(wanted, expressions)
@@ -144,15 +147,15 @@ impl Host {
     /// Where the file moved, or can't be edited or written; it is as it was then, and the next move holds the lines to type.
     pub async fn write_packagecloud_config(
         &self,
-        seen: &ObservedConfig,
+        seen: &ObservedPackagecloudConfig,
         wanted: &[(CloudFrontSettingKey, String)],
-        expressions: RubyExpressionOverride,
+        expressions: RubyExpressionEditMode,
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self
             .transport
             .read_file(&self.config)
             .await
-            .map_err(|failure| self.append_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))?;
+            .map_err(|failure| self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted))?;
         if sha256_hex(&bytes) != seen.hash {
             return Err(self.build_config_drifted_failure());
         }
@@ -161,9 +164,9 @@ impl Host {
             .render_config_with_values(wanted, expressions)
             .map_err(|refusal| self.build_edit_refusal_failure(&file, &refusal, wanted))?;
         self.redactor.learn_config_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
-        self.replace_config_with_backup(&seen.hash, &bytes, &edited)
+        self.write_config_keeping_backup(&seen.hash, &bytes, &edited)
             .await
-            .map_err(|failure| self.append_manual_edit_steps(failure, MANUAL_INSTEAD, wanted))
+            .map_err(|failure| self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted))
     }
 
     /// Lists the backups beside packagecloud.rb, the newest first.
@@ -181,7 +184,7 @@ impl Host {
             .filter_map(|file| {
                 let stamp = file.strip_prefix(&prefix)?.strip_suffix(".bak")?;
                 let (second, nth) = stamp.split_once('-').unwrap_or((stamp, "1"));
-                let time = clock::parse_file_timestamp(second)?;
+                let time = clock::parse_filename_timestamp(second)?;
                 let nth = nth.parse().ok()?;
                 Some((nth, ConfigBackup { path: dir.join(&file), made: clock::render_utc_time(time) }))
             })
@@ -201,7 +204,7 @@ impl Host {
     ) -> Result<CloudFrontSettingValues, Failure> {
         let file = ConfigFile::parse_packagecloud_rb(&self.transport.read_file(&backup.path).await?);
         self.redactor.learn_config_file_secrets(&file);
-        Ok(if file.has_syntax_error() {
+        Ok(if file.has_ruby_syntax_error() {
             CloudFrontSettingValues::default()
         } else {
             file.cloudfront_setting_values()
@@ -237,7 +240,7 @@ impl Host {
             return Err(self.build_config_drifted_failure());
         }
         let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
-        self.replace_config_with_backup(seen, &bytes, &restored).await
+        self.write_config_keeping_backup(seen, &bytes, &restored).await
     }
 
     async fn apply_backup_to_config(
@@ -276,7 +279,7 @@ impl Host {
         })
     }
 
-    async fn replace_config_with_backup(
+    async fn write_config_keeping_backup(
         &self,
         seen: &str,
         old: &[u8],
@@ -295,7 +298,7 @@ impl Host {
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
     async fn choose_config_backup_path(&self) -> PathBuf {
         let (dir, name) = self.split_config_dir_and_name();
-        let stamp = clock::render_file_timestamp(self.clock.current_host_time());
+        let stamp = clock::render_time_for_file_name(self.clock.read_host_clock());
         let named = |count: usize| match count {
             1 => dir.join(format!("{name}.{stamp}.bak")),
             _ => dir.join(format!("{name}.{stamp}-{count}.bak")),
@@ -359,7 +362,7 @@ impl Host {
     }
 
     /// A failure whose next move is followed, after `then`, by what to type.
-    fn append_manual_edit_steps(
+    fn append_manual_edit_to_failure(
         &self,
         mut failure: Failure,
         then: &str,
@@ -380,7 +383,7 @@ impl Host {
     ) -> Failure {
         let path = self.render_config_location();
         match refusal {
-            ConfigEditRefusal::NotRuby(line) => self.append_manual_edit_steps(
+            ConfigEditRefusal::NotRuby(line) => self.append_manual_edit_to_failure(
                 Failure::new_generic_failure(
                     path,
                     format!("line {line} is not Ruby: {}", file.redact_config_line(*line)),
@@ -398,7 +401,7 @@ impl Host {
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            ConfigEditRefusal::EarlyExit(line) => self.append_manual_edit_steps(
+            ConfigEditRefusal::EarlyExit(line) => self.append_manual_edit_to_failure(
                 Failure::new_generic_failure(
                     path,
                     format!(
@@ -410,7 +413,7 @@ impl Host {
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
-            ConfigEditRefusal::Unsure => self.append_manual_edit_steps(
+            ConfigEditRefusal::Unsure => self.append_manual_edit_to_failure(
                 Failure::new_generic_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",

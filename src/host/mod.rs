@@ -16,12 +16,12 @@ pub mod version;
 use std::path::{Path, PathBuf};
 
 pub use config::{ConfigBackup, ConfigRestoreScope, ConfigWriteResult, LoadedConfig};
-pub use ctl::{CtlOutcome, PackagecloudCtl};
+pub use ctl::{CtlOutcome, PackagecloudCtlRunner};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;
 pub use run::remote_lock::RemoteRunLock;
-pub use run::remote_state::RemoteHostState;
+pub use run::remote_state::RemoteStateDir;
 pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
 pub use transport::HostTransport;
@@ -33,7 +33,7 @@ pub struct Host {
     pub transport: HostTransport,
     /// Where packagecloud.rb lies.
     pub config: PathBuf,
-    pub ctl: PackagecloudCtl,
+    pub ctl: PackagecloudCtlRunner,
     pub state: HostStateDir,
     pub keyring: Keyring,
     pub redactor: Redactor,
@@ -45,7 +45,7 @@ pub struct Host {
 impl Host {
     /// Returns this machine as the host.
     #[must_use]
-    pub fn new_local_host(config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
+    pub fn new_local_host(config: &Path, ctl: PackagecloudCtlRunner, state: HostStateDir) -> Self {
         Self {
             transport: HostTransport::Local,
             config: config.to_owned(),
@@ -63,13 +63,13 @@ impl Host {
     pub fn new_remote_host(
         line: SshClient,
         config: &Path,
-        ctl: PackagecloudCtl,
+        ctl: PackagecloudCtlRunner,
         state: HostStateDir,
     ) -> Self {
         let of = line.clone();
         let clock = HostClock::new(move || {
             environment::clock::shift_time_by_milliseconds(
-                HostClock::default().current_host_time(),
+                HostClock::default().read_host_clock(),
                 of.remote_clock_ahead_ms(),
             )
         });
@@ -84,12 +84,12 @@ impl Host {
         state: HostStateDir,
         clock: HostClock,
     ) -> Self {
-        let (keyring, ctl) = (Keyring::new_in_memory_keyring(), PackagecloudCtl::Simulated(play));
+        let (keyring, ctl) = (Keyring::new_in_memory_keyring(), PackagecloudCtlRunner::Simulated(play));
         Self { keyring, clock, looks_for_clients: false, ..Self::new_local_host(config, ctl, state) }
     }
     /// Returns something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
     #[must_use]
-    pub fn prefix_text_with_host(&self, what: &str) -> String {
+    pub fn prefix_path_with_host(&self, what: &str) -> String {
         match self.transport.remote_host_name() {
             None => what.to_owned(),
             Some(name) => format!("{name}:{what}"),
@@ -105,21 +105,21 @@ impl Host {
     /// Returns where packagecloud.rb lies, as it is said.
     #[must_use]
     pub fn render_config_location(&self) -> String {
-        self.prefix_text_with_host(&self.config.display().to_string())
+        self.prefix_path_with_host(&self.config.display().to_string())
     }
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
-    pub fn write_host_note(&self, name: &str, text: &str) {
+    pub fn write_local_note_about_host(&self, name: &str, text: &str) {
         let _ = self.state.write_state_dir_file(&self.build_host_note_file_name(name), text.as_bytes());
     }
 
-    /// Reads what [`Self::write_host_note`] kept.
+    /// Reads what [`Self::write_local_note_about_host`] kept.
     #[must_use]
-    pub fn read_host_note(&self, name: &str) -> Option<String> {
+    pub fn read_host_state_file(&self, name: &str) -> Option<String> {
         String::from_utf8(self.state.read_state_dir_file(&self.build_host_note_file_name(name))?).ok()
     }
 
-    /// Removes what [`Self::write_host_note`] kept.
+    /// Removes what [`Self::write_local_note_about_host`] kept.
     pub fn remove_host_note(&self, name: &str) {
         self.state.remove_state_dir_file(&self.build_host_note_file_name(name));
     }

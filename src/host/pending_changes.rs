@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Host, PackagecloudCtl};
+use super::{Host, PackagecloudCtlRunner};
 
 /// Holds the hash of what was written last, and whether somebody else had changed the file before since the last
 /// reconfigure. Lost, the next go-live says more than it must.
@@ -32,7 +32,7 @@ impl Host {
             return PendingConfigChanges::Unknown;
         };
         let last = self.read_last_reconfigure_time().await;
-        let written = self.read_host_note(LAST_WRITE_NOTE);
+        let written = self.read_host_state_file(LAST_WRITE_NOTE);
         let ours = written.as_deref().and_then(|text| text.split_once(' ')).filter(|(of, _)| *of == hash);
         match (last, ours) {
             (Some(last), _) if changed <= last => PendingConfigChanges::Nothing { last },
@@ -47,12 +47,12 @@ impl Host {
             PendingConfigChanges::Nothing { .. } | PendingConfigChanges::Ours { .. } => "ours",
             PendingConfigChanges::Unknown | PendingConfigChanges::Theirs { .. } => "theirs",
         };
-        self.write_host_note(LAST_WRITE_NOTE, &format!("{new} {whose}"));
+        self.write_local_note_about_host(LAST_WRITE_NOTE, &format!("{new} {whose}"));
     }
 
     /// Reads the Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.
     pub async fn read_packagecloud_install_time(&self) -> Option<Duration> {
-        if !matches!(self.ctl, PackagecloudCtl::Command(_)) {
+        if !matches!(self.ctl, PackagecloudCtlRunner::Command(_)) {
             return None;
         }
         if let Some(rpm) = self.find_rpm_program().await {
@@ -72,6 +72,6 @@ impl Host {
             PACKAGE_NAMES.map(|name| Path::new("/var/lib/dpkg/info").join(name).with_extension("list"));
         let traces: Vec<PathBuf> =
             lists.into_iter().chain([PathBuf::from("/opt/packagecloud/version-manifest.txt")]).collect();
-        self.transport.read_latest_change_time(&traces).await
+        self.transport.read_newest_file_change_time(&traces).await
     }
 }

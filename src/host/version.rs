@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Host, PackagecloudCtl};
+use super::{Host, PackagecloudCtlRunner};
 use crate::model::{packagecloud::ctl_command::CtlCommand, run::check::CheckResult};
 
 /// The version as it was found, and where.
@@ -65,9 +65,9 @@ impl Host {
     /// Reads the version of packagecloud:enterprise on the host, by its package, else by what its package left there.
     pub async fn read_packagecloud_version(&self) -> Option<PackagecloudVersion> {
         match &self.ctl {
-            PackagecloudCtl::Command(_) => {}
-            PackagecloudCtl::Simulated(_) => return self.read_sandbox_packagecloud_version().await,
-            PackagecloudCtl::None => return None,
+            PackagecloudCtlRunner::Command(_) => {}
+            PackagecloudCtlRunner::Simulated(_) => return self.read_sandbox_packagecloud_version().await,
+            PackagecloudCtlRunner::None => return None,
         }
         for name in ["packagecloud", "packagecloud-enterprise"] {
             if let Some(program) = self.transport.find_program_path("dpkg-query").await
@@ -126,7 +126,7 @@ impl Host {
 
     /// Checks whether packagecloud-ctl is there, where it shall be run at all.
     pub async fn check_packagecloud_ctl(&self) -> Option<CheckResult> {
-        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
+        let PackagecloudCtlRunner::Command(words) = &self.ctl else { return None };
         let name = format!("packagecloud-ctl{}", self.render_host_suffix());
         if let Some(program) = self.transport.find_program_path(words.first()?).await {
             return Some(CheckResult::new_passed_check(name, program.display().to_string()));
@@ -137,22 +137,22 @@ impl Host {
 
     /// Reads what `packagecloud-ctl status` prints of its services.
     pub async fn read_services_status(&self) -> Option<String> {
-        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
+        let PackagecloudCtlRunner::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
         let program = self.transport.find_program_path(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("status");
-        self.transport.query_program_output(&program, &arguments).await
+        self.transport.query_program_stdout_and_stderr(&program, &arguments).await
     }
 
     /// Infers from the commands that packagecloud-ctl lists whether it knows CloudFront.
     pub(crate) async fn infer_packagecloud_version_from_help(&self) -> Option<PackagecloudVersion> {
-        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
+        let PackagecloudCtlRunner::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
         let program = self.transport.find_program_path(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("help");
-        let list = self.transport.query_program_output(&program, &arguments).await?;
+        let list = self.transport.query_program_stdout_and_stderr(&program, &arguments).await?;
         list.contains("bootstrap-cloudfront").then(|| PackagecloudVersion {
             text: "2.0.7 or later".to_owned(),
             numbers: FIRST_WITH_CLOUDFRONT,

@@ -7,7 +7,7 @@ pub const REDACTED: &str = "(hidden)";
 
 /// Returns whether a key's value is a secret: its name has secret, key, password or token in it, in any case.
 #[must_use]
-pub fn is_secret_key(name: &str) -> bool {
+pub fn is_secret_key_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["secret", "key", "password", "passwd", "passphrase", "token"].iter().any(|word| name.contains(word))
 }
@@ -84,7 +84,7 @@ fn redact_secret_key_values(line: &str) -> String {
         let word = &rest[start..start + length];
         out.push_str(&rest[..start + length]);
         rest = &rest[start + length..];
-        if !is_secret_key(word) {
+        if !is_secret_key_name(word) {
             continue;
         }
         let closed = rest.trim_start_matches(['\'', '"', ']', ')', '\\']);

@@ -25,7 +25,7 @@ pub enum SandboxFault {
 
 /// What may be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultTarget {
+pub enum SandboxFaultTarget {
     Service(SandboxService),
     /// The wizard's own loop: each effect is a request.
     Wizard,
@@ -37,12 +37,12 @@ const ANY_SERVICE: &str = "*";
 
 /// In a request's extensions: the service makes somebody else's edit first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ForeignEditInjection;
+pub struct SandboxForeignEditInjection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SandboxFaultRule {
     /// None means every service.
-    target: Option<FaultTarget>,
+    target: Option<SandboxFaultTarget>,
     operation: Option<String>,
     first: u64,
     last: u64,
@@ -77,12 +77,12 @@ impl SandboxFaultRules {
     /// Counts a request, and returns what goes wrong with it.
     pub fn count_request_and_pick_fault(
         &mut self,
-        target: FaultTarget,
+        target: SandboxFaultTarget,
         operation: &str,
     ) -> Option<SandboxFault> {
         let mut struck = None;
         for rule in &mut self.0 {
-            let meant = rule.target.map_or(target != FaultTarget::Wizard, |wanted| wanted == target)
+            let meant = rule.target.map_or(target != SandboxFaultTarget::Wizard, |wanted| wanted == target)
                 && rule.operation.as_deref().is_none_or(|wanted| wanted == operation);
             if !meant {
                 continue;
@@ -97,16 +97,16 @@ impl SandboxFaultRules {
 }
 
 /// Reads a target's name: none is every service.
-fn parse_fault_target(name: &str) -> Result<Option<FaultTarget>, String> {
+fn parse_fault_target(name: &str) -> Result<Option<SandboxFaultTarget>, String> {
     match name {
         ANY_SERVICE => Ok(None),
-        WIZARD_TARGET => Ok(Some(FaultTarget::Wizard)),
+        WIZARD_TARGET => Ok(Some(SandboxFaultTarget::Wizard)),
         _ => {
             if let Some(service) = SandboxService::from_service_name(name) {
-                return Ok(Some(FaultTarget::Service(service)));
+                return Ok(Some(SandboxFaultTarget::Service(service)));
             }
             let names: Vec<&str> = SandboxService::ALL
-                .map(SandboxService::service_name)
+                .map(SandboxService::sandbox_service_name)
                 .into_iter()
                 .chain([WIZARD_TARGET, ANY_SERVICE])
                 .collect();
@@ -128,7 +128,7 @@ fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
     } else {
         (None, head, tail)
     };
-    let (first, last) = parse_occurrence_range(which)
+    let (first, last) = parse_fault_occurrence_range(which)
         .ok_or_else(|| wrong(format!("{which} is no count: 3, 3-5, 3+ or *")))?;
     let fault = match what.split_once(':') {
         None => match what {
@@ -149,7 +149,7 @@ fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
     Ok(SandboxFaultRule { target, operation, first, last, fault, seen: 0 })
 }
 
-fn parse_occurrence_range(which: &str) -> Option<(u64, u64)> {
+fn parse_fault_occurrence_range(which: &str) -> Option<(u64, u64)> {
     let count = |text: &str| text.parse::<u64>().ok().filter(|count| *count > 0);
     if which == "*" {
         Some((1, u64::MAX))
@@ -178,55 +178,56 @@ mod tests {
                 .unwrap();
         assert_eq!(
             faults.count_request_and_pick_fault(
-                FaultTarget::Service(SandboxService::CloudFront),
+                SandboxFaultTarget::Service(SandboxService::CloudFront),
                 "GetDistribution"
             ),
             None
         );
         assert_eq!(
             faults.count_request_and_pick_fault(
-                FaultTarget::Service(SandboxService::CloudFront),
+                SandboxFaultTarget::Service(SandboxService::CloudFront),
                 "ListDistributions"
             ),
             Some(SandboxFault::Throttle)
         );
         assert_eq!(
             faults.count_request_and_pick_fault(
-                FaultTarget::Service(SandboxService::CloudFront),
+                SandboxFaultTarget::Service(SandboxService::CloudFront),
                 "ListDistributions"
             ),
             None
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Kms), "ListKeys"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::Kms), "ListKeys"),
             None
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Kms), "CreateKey"),
+            faults
+                .count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::Kms), "CreateKey"),
             Some(SandboxFault::Lost)
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "GetObject"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::S3), "GetObject"),
             None
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "GetObject"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::S3), "GetObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::S3), "PutObject"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::S3), "PutObject"),
             Some(SandboxFault::Deny)
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::Iam), "GetRole"),
             Some(SandboxFault::Hang)
         );
         assert_eq!(
-            faults.count_request_and_pick_fault(FaultTarget::Service(SandboxService::Iam), "GetRole"),
+            faults.count_request_and_pick_fault(SandboxFaultTarget::Service(SandboxService::Iam), "GetRole"),
             None
         );
     }
@@ -241,8 +242,10 @@ mod tests {
             message: "KMS key, invalid".into(),
         };
         assert_eq!(
-            faults
-                .count_request_and_pick_fault(FaultTarget::Service(SandboxService::Lambda), "CreateFunction"),
+            faults.count_request_and_pick_fault(
+                SandboxFaultTarget::Service(SandboxService::Lambda),
+                "CreateFunction"
+            ),
             Some(wanted)
         );
     }

@@ -46,7 +46,7 @@ pub fn connect_to_sandbox_server(dir: &Path) -> Option<SandboxForwardingClient> 
 impl SandboxForwardingClient {
     /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
-    pub fn build_forwarding_http_client(&self) -> SharedHttpClient {
+    pub fn build_sandbox_server_http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
     }
 

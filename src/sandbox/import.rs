@@ -100,9 +100,9 @@ mod tests {
             import_directory_into_bucket(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
         assert_eq!(done, SandboxImportSummary { objects: 2, bytes: 10 });
         let found: Vec<(String, String)> = world
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(seed::SANDBOX_BUCKET, |all| {
+            .read_sandbox_bucket_from_disk(seed::SANDBOX_BUCKET, |all| {
                 all.values()
                     .flatten()
                     .map(|one| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One call, answered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallLedgerEntry {
+pub struct SandboxApiCallRecord {
     /// `iam`, `kms`, `s3`, …
     pub service: String,
     /// `CreateRole`; what isn't known is `Unknown`.
@@ -19,16 +19,16 @@ pub struct CallLedgerEntry {
 }
 
 #[derive(Debug, Default)]
-pub struct CallLedger(Vec<CallLedgerEntry>);
+pub struct SandboxCallLedger(Vec<SandboxApiCallRecord>);
 
-impl CallLedger {
+impl SandboxCallLedger {
     /// Notes a call.
-    pub fn append_call_to_ledger(&mut self, call: CallLedgerEntry) {
+    pub fn append_call_to_ledger(&mut self, call: SandboxApiCallRecord) {
         self.0.push(call);
     }
 
     /// Returns the calls, in the order in which they ended.
-    pub fn recorded_calls(&self) -> &[CallLedgerEntry] {
+    pub fn recorded_calls(&self) -> &[SandboxApiCallRecord] {
         &self.0
     }
 }
@@ -41,8 +41,8 @@ pub fn is_write_operation(operation: &str) -> bool {
 }
 
 /// Counts how many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
-pub fn count_longest_sequential_calls(calls: &[CallLedgerEntry]) -> usize {
-    let mut by_end: Vec<&CallLedgerEntry> = calls.iter().collect();
+pub fn count_longest_sequential_calls(calls: &[SandboxApiCallRecord]) -> usize {
+    let mut by_end: Vec<&SandboxApiCallRecord> = calls.iter().collect();
     by_end.sort_by_key(|call| (call.end, call.start));
     let mut free_at = Duration::ZERO;
     let mut chain = 0;
@@ -59,8 +59,8 @@ pub fn count_longest_sequential_calls(calls: &[CallLedgerEntry]) -> usize {
 mod tests {
     use super::*;
 
-    fn sample_entry(start: u64, end: u64) -> CallLedgerEntry {
-        CallLedgerEntry {
+    fn sample_entry(start: u64, end: u64) -> SandboxApiCallRecord {
+        SandboxApiCallRecord {
             service: "iam".into(),
             operation: "GetRole".into(),
             write: false,

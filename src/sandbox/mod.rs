@@ -30,8 +30,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::{
-    faults::{FaultTarget, SandboxFault, SandboxFaultRules},
-    ledger::{CallLedger, CallLedgerEntry},
+    faults::{SandboxFault, SandboxFaultRules, SandboxFaultTarget},
+    ledger::{SandboxApiCallRecord, SandboxCallLedger},
     process_state::SandboxInMemoryState,
     store::SandboxStateStore,
 };
@@ -83,7 +83,7 @@ struct SandboxInner {
     delays: SandboxPropagationDelays,
     latency: Duration,
     faults: Mutex<SandboxFaultRules>,
-    ledger: Mutex<CallLedger>,
+    ledger: Mutex<SandboxCallLedger>,
     /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
     epoch: Duration,
     started: tokio::time::Instant,
@@ -109,8 +109,8 @@ impl Sandbox {
                 "choose another directory with --sandbox=DIR",
             )
         };
-        let store = SandboxStateStore::<SandboxState>::open_state_directory(&options.dir).map_err(wrong)?;
-        let changed = store.read_current_state(|state| state.changed);
+        let store = SandboxStateStore::<SandboxState>::open_sandbox_state_dir(&options.dir).map_err(wrong)?;
+        let changed = store.read_sandbox_store_state(|state| state.changed);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(changed);
         Ok(Self(Arc::new(SandboxInner {
             dir: options.dir.clone(),
@@ -119,7 +119,7 @@ impl Sandbox {
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
             faults: Mutex::new(faults),
-            ledger: Mutex::new(CallLedger::default()),
+            ledger: Mutex::new(SandboxCallLedger::default()),
             epoch,
             started: tokio::time::Instant::now(),
         })))
@@ -145,7 +145,7 @@ impl Sandbox {
 
     /// Returns what this process remembers beside the state.
     #[must_use]
-    pub fn in_memory_process_state(&self) -> &SandboxInMemoryState {
+    pub fn sandbox_in_memory_state(&self) -> &SandboxInMemoryState {
         &self.0.process_state
     }
 
@@ -163,15 +163,15 @@ impl Sandbox {
 
     /// Reads the state as it is on the disk now.
     pub fn read_sandbox_state_from_disk<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
-        self.0.store.read_current_state(look)
+        self.0.store.read_sandbox_store_state(look)
     }
 
     /// Changes the state; what `change` did is on the disk when this returns.
     ///
-    /// Where the disk refuses, the change is undone, and [`Self::pop_state_write_error`] says so: the caller's answer must not be given.
+    /// Where the disk refuses, the change is undone, and [`Self::pop_sandbox_write_error`] says so: the caller's answer must not be given.
     pub fn update_sandbox_state_on_disk<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
         let now = self.sandbox_unix_time_now();
-        self.0.store.update_and_save_state(|state| {
+        self.0.store.update_and_save_sandbox_state(|state| {
             let outcome = change(state);
             state.generation += 1;
             state.changed = now;
@@ -180,28 +180,28 @@ impl Sandbox {
     }
 
     /// Takes why a change couldn't be kept; it is given once.
-    fn pop_state_write_error(&self) -> Option<String> {
-        self.0.store.pop_state_write_error()
+    fn pop_sandbox_write_error(&self) -> Option<String> {
+        self.0.store.pop_sandbox_write_error()
     }
 
     /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.
     pub fn run_due_background_jobs(&self) {
-        packagecloud::run_due_vendor_jobs(self);
+        packagecloud::run_due_sandbox_reindex_jobs(self);
         control_plane::s3control::advance_due_batch_jobs(self);
     }
 
     /// Returns every call since the sandbox was opened here, or its ledger cleared.
     #[must_use]
-    pub fn recorded_service_calls(&self) -> Vec<CallLedgerEntry> {
+    pub fn sandbox_recorded_aws_calls(&self) -> Vec<SandboxApiCallRecord> {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).recorded_calls().to_vec()
     }
 
     /// Forgets the calls so far, so that what follows is counted alone.
     pub fn clear_call_ledger(&self) {
-        *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
+        *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = SandboxCallLedger::default();
     }
 
-    fn append_call_to_ledger(&self, call: CallLedgerEntry) {
+    fn append_call_to_ledger(&self, call: SandboxApiCallRecord) {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_call_to_ledger(call);
     }
 
@@ -209,12 +209,12 @@ impl Sandbox {
     ///
     /// # Panics
     /// Then, and never else.
-    pub fn panic_on_wizard_fault(&self) {
-        let fault = self.pick_fault_for_request(FaultTarget::Wizard, "");
+    pub fn panic_on_injected_wizard_fault(&self) {
+        let fault = self.pick_fault_for_request(SandboxFaultTarget::Wizard, "");
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    fn pick_fault_for_request(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
+    fn pick_fault_for_request(&self, target: SandboxFaultTarget, operation: &str) -> Option<SandboxFault> {
         self.0
             .faults
             .lock()

@@ -6,14 +6,14 @@ use std::{path::Path, sync::Mutex};
 
 use super::{
     control_plane::s3::SandboxObjectStore,
-    edge_location::{EdgeFunctionInstances, EdgeResponseCache},
+    edge_location::{EdgeFunctionInstances, SandboxEdgeResponseCache},
 };
 
 /// What this process remembers.
 pub struct SandboxInMemoryState {
     /// The index of the objects, over their journals.
     pub objects: SandboxObjectStore,
-    pub cache: Mutex<EdgeResponseCache>,
+    pub cache: Mutex<SandboxEdgeResponseCache>,
     pub functions: EdgeFunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,

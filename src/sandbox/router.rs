@@ -33,8 +33,8 @@ use super::{
         signature::{self, SigV4AuthorizationHeader},
     },
     edge_location,
-    faults::{FaultTarget, ForeignEditInjection, SandboxFault},
-    ledger::{self, CallLedgerEntry},
+    faults::{SandboxFault, SandboxFaultTarget, SandboxForeignEditInjection},
+    ledger::{self, SandboxApiCallRecord},
     packagecloud,
     service::SandboxService,
 };
@@ -86,16 +86,16 @@ impl Sandbox {
         if !self.simulated_latency().is_zero() {
             tokio::time::sleep(self.simulated_latency()).await;
         }
-        let outcome = match self.pick_fault_for_request(FaultTarget::Service(service), &operation) {
+        let outcome = match self.pick_fault_for_request(SandboxFaultTarget::Service(service), &operation) {
             None => Ok(self.dispatch_request_to_service(service, request).await),
             Some(fault) => self.answer_request_with_fault(fault, service, &operation, request).await,
         };
-        let outcome = match self.pop_state_write_error() {
+        let outcome = match self.pop_sandbox_write_error() {
             Some(trouble) => Err(io::Error::other(format!("the sandbox can't keep its state: {trouble}"))),
             None => outcome,
         };
-        self.append_call_to_ledger(CallLedgerEntry {
-            service: service.service_name().to_owned(),
+        self.append_call_to_ledger(SandboxApiCallRecord {
+            service: service.sandbox_service_name().to_owned(),
             write: ledger::is_write_operation(&operation),
             operation,
             start,
@@ -114,7 +114,7 @@ impl Sandbox {
     ) -> io::Result<Response<Bytes>> {
         match fault {
             SandboxFault::Drift => {
-                request.extensions_mut().insert(ForeignEditInjection);
+                request.extensions_mut().insert(SandboxForeignEditInjection);
                 Ok(self.dispatch_request_to_service(service, request).await)
             }
             SandboxFault::Throttle => {
@@ -183,7 +183,7 @@ impl Sandbox {
         service: SandboxService,
         mut request: Request<Bytes>,
     ) -> Result<Request<Bytes>, SandboxAwsError> {
-        if !service.authenticates_caller_itself() {
+        if !service.is_signature_verified_by_service() {
             let caller = signature::verify_sigv4_request(self, service, &request)?;
             request.extensions_mut().insert(caller);
         }
@@ -213,8 +213,9 @@ fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option
         SandboxService::S3,
     ];
     if let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) {
-        let service =
-            SIGNED_SERVICES.into_iter().find(|service| service.service_name() == authorization.service)?;
+        let service = SIGNED_SERVICES
+            .into_iter()
+            .find(|service| service.sandbox_service_name() == authorization.service)?;
         return Some(
             if service == SandboxService::S3 && control_plane::s3control::is_s3control_request(request) {
                 SandboxService::S3Control
@@ -230,14 +231,14 @@ fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option
     }
     if host.ends_with(".cloudfront.net")
         || world.read_sandbox_state_from_disk(|state| {
-            control_plane::cloudfront::has_distribution_alias(&state.cloudfront, host)
+            control_plane::cloudfront::has_sandbox_distribution_alias(&state.cloudfront, host)
         })
     {
         return Some(SandboxService::Edge);
     }
     let labels: Vec<&str> = host.split('.').collect();
     if host.ends_with(".amazonaws.com") {
-        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(&service.service_name()));
+        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(&service.sandbox_service_name()));
     }
     // Over a loopback socket, what is not signed in a header is S3's: presigned or anonymous.
     (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")).then_some(SandboxService::S3)
@@ -254,7 +255,7 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
     let (method, uri) = (request.method(), request.uri());
     match service {
         SandboxService::Sts | SandboxService::Iam => {
-            return AwsQueryForm::parse_query_form_from_request(request).requested_action_name().to_owned();
+            return AwsQueryForm::parse_query_form_from_request(request).aws_query_action().to_owned();
         }
         SandboxService::Acm => control_plane::acm::parse_acm_operation_name(request),
         SandboxService::Kms => control_plane::kms::parse_kms_operation_name(request),
@@ -293,7 +294,7 @@ impl HttpConnector for SandboxHttpClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self { world, patience } = self.clone();
         HttpConnectorFuture::new(async move {
-            let request = convert_sdk_request(request).await.map_err(ConnectorError::user)?;
+            let request = convert_sdk_request_to_http(request).await.map_err(ConnectorError::user)?;
             let answering = world.handle_sandbox_request(request);
             let answered = match patience {
                 Some(patience) => tokio::time::timeout(patience, answering)
@@ -311,7 +312,7 @@ impl HttpConnector for SandboxHttpClient {
     }
 }
 
-async fn convert_sdk_request(
+async fn convert_sdk_request_to_http(
     request: HttpRequest,
 ) -> Result<Request<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let (mut parts, body) = request.try_into_http1x()?.into_parts();

@@ -207,15 +207,17 @@ fn render_pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
 /// Where the sandbox's directory can't be read or written.
 pub fn rewrite_pypi_index_links(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
     for (key, page) in render_pypi_index(packagecloud) {
-        let Some(there) =
-            world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |objects| {
-                s3::find_newest_object_version(objects, &key).cloned()
+        let Some(there) = world
+            .sandbox_in_memory_state()
+            .objects
+            .read_sandbox_bucket_from_disk(SANDBOX_BUCKET, |objects| {
+                s3::find_newest_sandbox_object_version(objects, &key).cloned()
             })?
         else {
             continue;
         };
         let text = match &there.blob {
-            Some(blob) => world.in_memory_process_state().objects.read_object_content(blob)?,
+            Some(blob) => world.sandbox_in_memory_state().objects.read_sandbox_object_content(blob)?,
             None => continue,
         };
         let text = String::from_utf8_lossy(&text);
@@ -245,10 +247,14 @@ mod tests {
         let world = open_or_seed_sandbox(&options).unwrap();
         let classes = ObjectClassifier::default();
         let all = |world: &Sandbox| {
-            world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+            world
+                .sandbox_in_memory_state()
+                .objects
+                .read_sandbox_bucket_from_disk(SANDBOX_BUCKET, Clone::clone)
+                .unwrap()
         };
         let first = all(&world);
-        let class = |class| first.keys().filter(|key| classes.classify_key(key) == class).count();
+        let class = |class| first.keys().filter(|key| classes.classify_object_key(key) == class).count();
         assert_eq!(
             (
                 class(ObjectCacheClass::Package),
@@ -288,17 +294,17 @@ mod tests {
         .unwrap();
         assert_eq!(
             world
-                .in_memory_process_state()
+                .sandbox_in_memory_state()
                 .objects
-                .read_stored_bucket(SANDBOX_BUCKET, s3::ObjectVersionsByKey::len)
+                .read_sandbox_bucket_from_disk(SANDBOX_BUCKET, s3::ObjectVersionsByKey::len)
                 .unwrap(),
             0
         );
         assert_eq!(
             world
-                .in_memory_process_state()
+                .sandbox_in_memory_state()
                 .objects
-                .read_stored_bucket(BACKUP_BUCKET, s3::ObjectVersionsByKey::len)
+                .read_sandbox_bucket_from_disk(BACKUP_BUCKET, s3::ObjectVersionsByKey::len)
                 .unwrap(),
             1
         );

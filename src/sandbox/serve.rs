@@ -57,7 +57,7 @@ impl Drop for SandboxServer {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ListenerRole {
+enum SandboxListenerRole {
     Aws,
     Front,
     Edge,
@@ -75,9 +75,9 @@ pub async fn start_sandbox_server(
 ) -> Result<SandboxServer, Failure> {
     let mut listeners = Vec::new();
     for (port, number, option) in [
-        (ListenerRole::Aws, aws, "--aws-port"),
-        (ListenerRole::Front, front, "--front-port"),
-        (ListenerRole::Edge, edge, "--edge-port"),
+        (SandboxListenerRole::Aws, aws, "--aws-port"),
+        (SandboxListenerRole::Front, front, "--front-port"),
+        (SandboxListenerRole::Edge, edge, "--edge-port"),
     ] {
         let opened = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await;
         let opened = opened.and_then(|listener| Ok((port, listener.local_addr()?, listener)));
@@ -89,14 +89,14 @@ pub async fn start_sandbox_server(
             )
         })?);
     }
-    let address = |wanted: ListenerRole| {
+    let address = |wanted: SandboxListenerRole| {
         let found = listeners.iter().find(|(port, ..)| *port == wanted);
         found.map(|(_, address, _)| format!("http://{address}")).unwrap_or_default()
     };
     let addresses = SandboxServerAddresses {
-        aws: address(ListenerRole::Aws),
-        packagecloud: address(ListenerRole::Front),
-        cloudfront: address(ListenerRole::Edge),
+        aws: address(SandboxListenerRole::Aws),
+        packagecloud: address(SandboxListenerRole::Front),
+        cloudfront: address(SandboxListenerRole::Edge),
         pid: std::process::id(),
         word: format!("{:032x}", fastrand::u128(..)),
     };
@@ -131,7 +131,7 @@ pub async fn start_sandbox_server(
 
 async fn accept_sandbox_connections(
     world: Sandbox,
-    port: ListenerRole,
+    port: SandboxListenerRole,
     listener: TcpListener,
     addresses: SandboxServerAddresses,
 ) {
@@ -152,7 +152,7 @@ async fn accept_sandbox_connections(
 
 async fn serve_sandbox_http_request(
     world: &Sandbox,
-    port: ListenerRole,
+    port: SandboxListenerRole,
     addresses: &SandboxServerAddresses,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
@@ -160,22 +160,22 @@ async fn serve_sandbox_http_request(
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let host =
         parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    if port == ListenerRole::Aws && host == SERVER_WORD_HOST {
+    if port == SandboxListenerRole::Aws && host == SERVER_WORD_HOST {
         return Ok(Response::new(Full::from(addresses.word.clone())));
     }
     let host = match port {
-        ListenerRole::Aws => host,
-        ListenerRole::Front => PACKAGECLOUD_HOST.to_owned(),
-        ListenerRole::Edge if host.ends_with(".cloudfront.net") => host,
+        SandboxListenerRole::Aws => host,
+        SandboxListenerRole::Front => PACKAGECLOUD_HOST.to_owned(),
+        SandboxListenerRole::Edge if host.ends_with(".cloudfront.net") => host,
         // Before there is a distribution nobody is at home, as at CloudFront.
-        ListenerRole::Edge => {
+        SandboxListenerRole::Edge => {
             find_sandbox_packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned())
         }
     };
     parts.headers.insert(header::HOST, HeaderValue::try_from(host).map_err(io::Error::other)?);
     let mut response = world.handle_sandbox_request(Request::from_parts(parts, body)).await?;
     // Only package managers follow it; whoever drives the AWS port asks each host by its own name.
-    if port == ListenerRole::Front
+    if port == SandboxListenerRole::Front
         && let Some(location) = response.headers().get(header::LOCATION)
         && let Some(here) = location
             .to_str()

@@ -52,7 +52,7 @@ impl SandboxService {
 
     /// Returns its name: in signatures, in the ledger and in `--sandbox-fault`.
     #[must_use]
-    pub fn service_name(self) -> &'static str {
+    pub fn sandbox_service_name(self) -> &'static str {
         match self {
             Self::Sts => "sts",
             Self::Iam => "iam",
@@ -70,7 +70,7 @@ impl SandboxService {
     /// Finds the service with that name.
     #[must_use]
     pub fn from_service_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.service_name() == name)
+        Self::ALL.into_iter().find(|service| service.sandbox_service_name() == name)
     }
 
     /// Returns how it speaks; what is no AWS API refuses as S3 does.
@@ -104,7 +104,7 @@ impl SandboxService {
 
     /// Whether it finds out by itself who asks; for the others the router checks the signature.
     #[must_use]
-    pub fn authenticates_caller_itself(self) -> bool {
+    pub fn is_signature_verified_by_service(self) -> bool {
         match self {
             Self::S3 | Self::S3Control | Self::Packagecloud | Self::Edge => true,
             Self::Sts | Self::Iam | Self::Kms | Self::Acm | Self::Lambda | Self::CloudFront => false,
@@ -114,6 +114,6 @@ impl SandboxService {
 
 impl fmt::Display for SandboxService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.service_name())
+        f.write_str(self.sandbox_service_name())
     }
 }

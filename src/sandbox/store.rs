@@ -1,6 +1,6 @@
 //! A document in a directory: safe to kill at any instant, shared between processes, whatever it holds.
 //!
-//! A change is on the disk, whole, before [`SandboxStateStore::update_and_save_state`] returns; whoever reads sees the last change of any process.
+//! A change is on the disk, whole, before [`SandboxStateStore::update_and_save_sandbox_state`] returns; whoever reads sees the last change of any process.
 
 use std::{
     fs::File,
@@ -49,7 +49,7 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
     ///
     /// # Errors
     /// Says why the directory can't be made or read, or that the document is damaged.
-    pub fn open_state_directory(dir: &Path) -> io::Result<Self> {
+    pub fn open_sandbox_state_dir(dir: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let lock =
             File::options().read(true).write(true).create(true).truncate(false).open(dir.join(LOCK_FILE))?;
@@ -60,13 +60,13 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
             storage_error: None,
         };
         document.lock.lock_shared()?;
-        document.reload_state_from_disk(dir)?;
+        document.reload_sandbox_state_from_disk(dir)?;
         document.lock.unlock()?;
         Ok(Self { dir: dir.to_owned(), document: Mutex::new(document) })
     }
 
     /// Reads the state as it is on the disk now.
-    pub fn read_current_state<T>(&self, look: impl FnOnce(&S) -> T) -> T {
+    pub fn read_sandbox_store_state<T>(&self, look: impl FnOnce(&S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) =
             document.lock.lock_shared().and_then(|()| document.reload_state_if_changed(&self.dir))
@@ -79,8 +79,8 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
 
     /// Changes the state; what `change` did is on the disk when this returns.
     ///
-    /// Where the disk refuses, the change is undone, and [`Self::pop_state_write_error`] says so.
-    pub fn update_and_save_state<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
+    /// Where the disk refuses, the change is undone, and [`Self::pop_sandbox_write_error`] says so.
+    pub fn update_and_save_sandbox_state<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = document.lock.lock().and_then(|()| document.reload_state_if_changed(&self.dir)) {
             document.storage_error = Some(error.to_string());
@@ -96,7 +96,7 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
     }
 
     /// Takes why a change couldn't be kept; it is given once.
-    pub fn pop_state_write_error(&self) -> Option<String> {
+    pub fn pop_sandbox_write_error(&self) -> Option<String> {
         self.document.lock().unwrap_or_else(PoisonError::into_inner).storage_error.take()
     }
 }
@@ -104,15 +104,15 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
 impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     /// Reads again where another process has changed the document; the lock is held by the caller.
     fn reload_state_if_changed(&mut self, dir: &Path) -> io::Result<()> {
-        if read_stamp_from_lock_file(&self.lock)? == self.stamp {
+        if read_sandbox_state_counter(&self.lock)? == self.stamp {
             Ok(())
         } else {
-            self.reload_state_from_disk(dir)
+            self.reload_sandbox_state_from_disk(dir)
         }
     }
 
-    fn reload_state_from_disk(&mut self, dir: &Path) -> io::Result<()> {
-        let stamp = read_stamp_from_lock_file(&self.lock)?;
+    fn reload_sandbox_state_from_disk(&mut self, dir: &Path) -> io::Result<()> {
+        let stamp = read_sandbox_state_counter(&self.lock)?;
         self.state = match std::fs::read(dir.join(DOCUMENT_FILE)) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| io::Error::other(format!("{DOCUMENT_FILE}: {error}")))?,
@@ -128,7 +128,7 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join(NEXT_DOCUMENT_FILE);
         std::fs::write(&fresh, bytes)?;
-        let last = if stamp == STALE_STAMP { read_stamp_from_lock_file(&self.lock)? } else { stamp };
+        let last = if stamp == STALE_STAMP { read_sandbox_state_counter(&self.lock)? } else { stamp };
         let next = last.wrapping_add(1) % (STALE_STAMP - 1);
         self.lock.write_all_at(&next.to_le_bytes(), 0)?;
         std::fs::rename(fresh, dir.join(DOCUMENT_FILE))?;
@@ -137,7 +137,7 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     }
 }
 
-fn read_stamp_from_lock_file(lock: &File) -> io::Result<u64> {
+fn read_sandbox_state_counter(lock: &File) -> io::Result<u64> {
     let mut stamp = [0; 8];
     let read = lock.read_at(&mut stamp, 0)?;
     Ok(if read == stamp.len() { u64::from_le_bytes(stamp) } else { 0 })

@@ -47,13 +47,13 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
         Constraint::Length(1),
     ])
     .areas(area);
-    frame.render_widget(render_header(wizard, theme, area.width as usize), head);
+    frame.render_widget(render_wizard_header_bar(wizard, theme, area.width as usize), head);
     for rule in [rule, rule_below] {
         frame.render_widget(Line::styled("─".repeat(rule.width as usize), theme.dim), rule);
     }
     if path_rows > 0 {
         frame.render_widget(
-            Text::from(request_path::render_request_path(
+            Text::from(request_path::render_request_path_diagram(
                 &wizard.build_request_path_hops(),
                 theme,
                 area.width as usize,
@@ -160,7 +160,7 @@ fn render_last_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'s
     parts.into_iter().enumerate().map(line).collect()
 }
 
-fn render_header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+fn render_wizard_header_bar(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
     let mut right = Vec::new();
     if wizard.init.sandbox {
         right.push(Span::styled(" SANDBOX ", theme.banner));

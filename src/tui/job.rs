@@ -33,7 +33,7 @@ pub struct EffectJobContext {
 
 /// What an effect owes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OwedEffectReply {
+enum PendingWizardReply {
     Welcome,
     Identified,
     Looked(RunStage),
@@ -43,36 +43,36 @@ enum OwedEffectReply {
 }
 
 #[derive(Debug)]
-pub struct EffectJob {
+pub struct WizardEffectJob {
     events: mpsc::UnboundedReceiver<StageEvent>,
     inputs: mpsc::UnboundedReceiver<WizardInput>,
     stop: CancellationToken,
     pause: watch::Sender<bool>,
     handle: JoinHandle<()>,
     finished: bool,
-    expected_reply: OwedEffectReply,
+    expected_reply: PendingWizardReply,
 }
 
-impl EffectJob {
+impl WizardEffectJob {
     /// Starts `perform` on an effect, with channels of its own.
     pub fn start_effect_job(
         effect: WizardEffect,
         perform: impl FnOnce(WizardEffect, EffectJobContext) -> JoinHandle<()>,
     ) -> Self {
         let expected_reply = match &effect {
-            WizardEffect::Welcome(_) => OwedEffectReply::Welcome,
-            WizardEffect::Identify(..) => OwedEffectReply::Identified,
+            WizardEffect::Welcome(_) => PendingWizardReply::Welcome,
+            WizardEffect::Identify(..) => PendingWizardReply::Identified,
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
-                OwedEffectReply::Looked(*stage)
+                PendingWizardReply::Looked(*stage)
             }
-            WizardEffect::Apply(plan, _) => OwedEffectReply::Ended(plan.stage_of_plan()),
-            WizardEffect::Copy(_) => OwedEffectReply::Copied,
+            WizardEffect::Apply(plan, _) => PendingWizardReply::Ended(plan.run_stage_of_plan()),
+            WizardEffect::Copy(_) => PendingWizardReply::Copied,
             WizardEffect::Renew(_)
             | WizardEffect::Watch { .. }
             | WizardEffect::BringToForeground
             | WizardEffect::Stop
             | WizardEffect::Pause(_)
-            | WizardEffect::Leave(_) => OwedEffectReply::Nothing,
+            | WizardEffect::Leave(_) => PendingWizardReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (input_sender, inputs) = mpsc::unbounded_channel();
@@ -101,24 +101,24 @@ impl EffectJob {
     }
 
     /// Waits for what it says next. May be dropped and called again without losing anything.
-    pub async fn wait_for_effect_job_input(&mut self) -> WizardInput {
+    pub async fn receive_wizard_job_input(&mut self) -> WizardInput {
         loop {
             tokio::select! {
                 // its last event stands in the channel when its task is over: the channels come first
                 biased;
                 Some(event) = self.events.recv() => {
-                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, OwedEffectReply::Ended(_)) {
-                        self.expected_reply = OwedEffectReply::Nothing;
+                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, PendingWizardReply::Ended(_)) {
+                        self.expected_reply = PendingWizardReply::Nothing;
                     }
                     return WizardInput::Event(event);
                 }
                 Some(input) = self.inputs.recv() => {
-                    self.expected_reply = OwedEffectReply::Nothing;
+                    self.expected_reply = PendingWizardReply::Nothing;
                     return input;
                 }
                 ended = &mut self.handle, if !self.finished => {
                     self.finished = true;
-                    if let Some(input) = self.build_missing_job_reply(ended) {
+                    if let Some(input) = self.build_reply_for_crashed_job(ended) {
                         return input;
                     }
                 }
@@ -128,7 +128,7 @@ impl EffectJob {
     }
 
     /// The answer that is still owed when the task is over.
-    fn build_missing_job_reply(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
+    fn build_reply_for_crashed_job(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
         let why = match ended {
             Ok(()) => "it broke off without an answer".to_owned(),
             Err(error) if error.is_panic() => {
@@ -148,17 +148,17 @@ impl EffectJob {
                 "look again; if it comes back, send the log to the maintainers",
             )
         };
-        match std::mem::replace(&mut self.expected_reply, OwedEffectReply::Nothing) {
-            OwedEffectReply::Nothing => None,
-            OwedEffectReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
-            OwedEffectReply::Identified => {
+        match std::mem::replace(&mut self.expected_reply, PendingWizardReply::Nothing) {
+            PendingWizardReply::Nothing => None,
+            PendingWizardReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
+            PendingWizardReply::Identified => {
                 Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
             }
-            OwedEffectReply::Looked(stage) => {
+            PendingWizardReply::Looked(stage) => {
                 Some(WizardInput::Looked(stage, Err(failure(stage.stage_name()))))
             }
-            OwedEffectReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
-            OwedEffectReply::Ended(stage) => {
+            PendingWizardReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
+            PendingWizardReply::Ended(stage) => {
                 let text = failure(stage.stage_name()).to_string();
                 Some(WizardInput::Event(StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text }))
             }
@@ -166,7 +166,7 @@ impl EffectJob {
     }
 }
 
-impl Drop for EffectJob {
+impl Drop for WizardEffectJob {
     fn drop(&mut self) {
         self.stop.cancel();
         self.handle.abort();

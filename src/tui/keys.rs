@@ -5,12 +5,12 @@ use tui_input::InputRequest;
 
 use crate::wizard::{
     Wizard,
-    intent::{CursorMove, KeyInputMode, UserIntent, UserIntentAvailability},
+    intent::{CursorMove, UserIntent, UserIntentAvailability, WizardInputMode},
 };
 
 /// One row of the table.
 pub struct KeyBinding {
-    pub mode: KeyInputMode,
+    pub mode: WizardInputMode,
     pub codes: &'static [KeyCode],
     /// With the control key.
     pub control: bool,
@@ -26,7 +26,7 @@ pub struct KeyBinding {
 }
 
 const fn define_footer_key_at_left(
-    mode: KeyInputMode,
+    mode: WizardInputMode,
     codes: &'static [KeyCode],
     intent: UserIntent,
     key: &'static str,
@@ -37,7 +37,7 @@ const fn define_footer_key_at_left(
 }
 
 const fn define_footer_key_at_right(
-    mode: KeyInputMode,
+    mode: WizardInputMode,
     codes: &'static [KeyCode],
     intent: UserIntent,
     key: &'static str,
@@ -48,7 +48,7 @@ const fn define_footer_key_at_right(
 }
 
 const fn define_hidden_key(
-    mode: KeyInputMode,
+    mode: WizardInputMode,
     codes: &'static [KeyCode],
     control: bool,
     intent: UserIntent,
@@ -59,7 +59,7 @@ const fn define_hidden_key(
 use KeyCode::{
     BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
-use KeyInputMode::{Ask, Browse, Text};
+use WizardInputMode::{Ask, Browse, Text};
 
 /// In the order of the footer: what does not fit at the left is left out from its end.
 #[rustfmt::skip] // a row a line: it is read as a table
@@ -122,7 +122,7 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
 
 /// Returns what a key means in this mode.
 #[must_use]
-pub fn find_intent_for_key(mode: KeyInputMode, key: KeyEvent) -> Option<UserIntent> {
+pub fn find_intent_for_key(mode: WizardInputMode, key: KeyEvent) -> Option<UserIntent> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
@@ -144,7 +144,7 @@ pub fn find_intent_for_key(mode: KeyInputMode, key: KeyEvent) -> Option<UserInte
 /// Lists what the footer shows now: key, label, and whether it stands at the right end.
 #[must_use]
 pub fn list_footer_keys(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
-    let mode = wizard.current_key_mode();
+    let mode = wizard.current_wizard_input_mode();
     KEY_BINDINGS
         .iter()
         .filter(|row| row.mode == mode && !row.key.is_empty())

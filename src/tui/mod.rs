@@ -27,8 +27,8 @@ pub mod terminal;
 pub mod text;
 pub mod theme;
 
-use job::EffectJob;
 pub use job::EffectJobContext;
+use job::WizardEffectJob;
 use theme::Theme;
 
 use crate::{
@@ -152,18 +152,18 @@ struct TuiApp<'w, K, H, F> {
     keys: futures::stream::Fuse<K>,
     end_requests: futures::stream::Fuse<H>,
     /// The look or the run.
-    job: Option<EffectJob>,
+    job: Option<WizardEffectJob>,
     /// A run that goes on while the screen is at a later stage.
-    background: Option<EffectJob>,
+    background: Option<WizardEffectJob>,
     /// The copy.
-    clipboard_job: Option<EffectJob>,
+    clipboard_job: Option<WizardEffectJob>,
     ticked_at: Instant,
     /// Since when the terminal is gone.
     terminal_gone_at: Option<Instant>,
 }
 
 /// What came in, and whether somebody waits to see what comes of it.
-struct IncomingInput {
+struct NextWizardInput {
     input: Option<WizardInput>,
     urgent: bool,
 }
@@ -175,18 +175,18 @@ where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
-    async fn wait_for_next_input(&mut self) -> IncomingInput {
-        async fn wait_for_job_input(job: &mut Option<EffectJob>) -> WizardInput {
+    async fn wait_for_next_input(&mut self) -> NextWizardInput {
+        async fn receive_input_from_effect_job(job: &mut Option<WizardEffectJob>) -> WizardInput {
             match job {
-                Some(job) => job.wait_for_effect_job_input().await,
+                Some(job) => job.receive_wizard_job_input().await,
                 None => std::future::pending().await,
             }
         }
-        let not_urgent = |input| IncomingInput { input: Some(input), urgent: false };
+        let not_urgent = |input| NextWizardInput { input: Some(input), urgent: false };
         let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
-            key = self.keys.next(), if self.terminal_gone_at.is_none() => IncomingInput { input: self.convert_terminal_event(key), urgent: true },
+            key = self.keys.next(), if self.terminal_gone_at.is_none() => NextWizardInput { input: self.convert_terminal_event(key), urgent: true },
             Some(input) = self.end_requests.next() => {
                 if matches!(input, WizardInput::Hangup) {
                     self.terminal_gone_at.get_or_insert_with(Instant::now);
@@ -194,9 +194,9 @@ where
                 not_urgent(input)
             }
             () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(WizardInput::Hangup),
-            input = wait_for_job_input(&mut self.job) => not_urgent(input),
-            input = wait_for_job_input(&mut self.background) => not_urgent(input),
-            input = wait_for_job_input(&mut self.clipboard_job) => not_urgent(input),
+            input = receive_input_from_effect_job(&mut self.job) => not_urgent(input),
+            input = receive_input_from_effect_job(&mut self.background) => not_urgent(input),
+            input = receive_input_from_effect_job(&mut self.clipboard_job) => not_urgent(input),
             () = sleep_until(self.ticked_at + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
                 self.ticked_at = Instant::now();
                 not_urgent(WizardInput::Tick)
@@ -207,7 +207,7 @@ where
     fn convert_terminal_event(&mut self, event: Option<TerminalEvent>) -> Option<WizardInput> {
         match event {
             Some(TerminalEvent::Key(key)) => {
-                keys::find_intent_for_key(self.wizard.current_key_mode(), key).map(WizardInput::Key)
+                keys::find_intent_for_key(self.wizard.current_wizard_input_mode(), key).map(WizardInput::Key)
             }
             Some(TerminalEvent::Paste(text)) => Some(WizardInput::Paste(text)),
             Some(TerminalEvent::Resize(..)) => Some(WizardInput::Resize),
@@ -224,7 +224,7 @@ where
         match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
             WizardEffect::Leave(outcome) => return Some(outcome),
             WizardEffect::Stop => {
-                self.job.iter().chain(&self.background).for_each(EffectJob::request_job_stop);
+                self.job.iter().chain(&self.background).for_each(WizardEffectJob::request_job_stop);
             }
             WizardEffect::BringToForeground => self.job = self.background.take(),
             WizardEffect::Pause(paused) => {
@@ -234,15 +234,15 @@ where
             }
             effect @ WizardEffect::LookWhileJobRuns(..) => {
                 self.background = self.job.take();
-                self.job = Some(EffectJob::start_effect_job(effect, &self.effects));
+                self.job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
             }
             effect @ (WizardEffect::Copy(_) | WizardEffect::Renew(_)) => {
-                self.clipboard_job = Some(EffectJob::start_effect_job(effect, &self.effects));
+                self.clipboard_job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
             }
             effect => {
                 // a look that nobody waits for any more ends here, with all that it would have said
                 self.job = None;
-                self.job = Some(EffectJob::start_effect_job(effect, &self.effects));
+                self.job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
             }
         }
         None

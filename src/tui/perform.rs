@@ -103,7 +103,7 @@ async fn plan_stage_and_send_plan(
     run: &RunContext,
     context: &EffectJobContext,
 ) {
-    session.acknowledge_cloudfront_disable_marker().await;
+    session.remember_seen_disable_markers().await;
     session.invalidate_cached_account_reads().await;
     let plan = engine::look(session, stage, answers).await;
     if let Err(failure) = &plan {
@@ -119,7 +119,7 @@ async fn plan_stage_and_send_plan(
 /// To the terminal's clipboard (OSC 52), and to a file that only its owner reads, since not every terminal obeys; with
 /// the secret that the screen hides.
 async fn copy_to_clipboard(session: &Session, copied: &ClipboardText) -> Result<String, Failure> {
-    let text = session.reveal_hidden_secret_in_text(&copied.text).await;
+    let text = session.replace_hidden_with_secret(&copied.text).await;
     let path = session.host.state.write_clipboard_file(&text)?;
     let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
     let clear = if text == copied.text { "" } else { ", the secret in clear" };

@@ -14,11 +14,11 @@ use crate::{
         goal::StageStep,
         plan::{PlannedChange, ResourceChangeKind},
     },
-    wizard::log::{StageProgress, StepState},
+    wizard::log::{StageProgress, StageStepState},
 };
 
 /// Renders the plan's lines, each with what came of it; then steps that no line of the plan named.
-pub fn render_step_report(
+pub fn render_plan_with_step_outcomes(
     lines: &mut Vec<Line<'static>>,
     now: Duration,
     progress: &StageProgress,
@@ -26,7 +26,7 @@ pub fn render_step_report(
     size: BodySize,
     changes: &[PlannedChange],
 ) {
-    let columns = PlanColumns::from_changes(changes, size);
+    let columns = PlanColumnWidths::measure_plan_columns(changes, size);
     let view = StepReportView { now, progress, theme, size, columns };
     for change in changes {
         let ran = progress.find_started_step(change.step).is_some();
@@ -49,7 +49,7 @@ pub fn render_planned_change(
     change: &PlannedChange,
     theme: &Theme,
     size: BodySize,
-    columns: PlanColumns,
+    columns: PlanColumnWidths,
 ) {
     let (mark, style) = match change.verb {
         ResourceChangeKind::Keep => ("=", theme.dim),
@@ -72,14 +72,14 @@ pub fn render_planned_change(
 
 /// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
 #[derive(Debug, Clone, Copy)]
-pub struct PlanColumns {
+pub struct PlanColumnWidths {
     title: usize,
     target: usize,
 }
 
-impl PlanColumns {
+impl PlanColumnWidths {
     /// Measures the columns of these changes.
-    pub fn from_changes(changes: &[PlannedChange], size: BodySize) -> Self {
+    pub fn measure_plan_columns(changes: &[PlannedChange], size: BodySize) -> Self {
         let longest = |text: fn(&PlannedChange) -> &str| {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
         };
@@ -95,7 +95,7 @@ struct StepReportView<'a> {
     progress: &'a StageProgress,
     theme: &'a Theme,
     size: BodySize,
-    columns: PlanColumns,
+    columns: PlanColumnWidths,
 }
 
 fn render_step_progress(
@@ -108,9 +108,9 @@ fn render_step_progress(
     let Some(line) = progress.find_started_step(step) else { return };
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
-        StepState::Running => (spinner_frame(ran), theme.accent),
-        StepState::Done => (DONE_MARK, theme.accent),
-        StepState::Failed(_) => (FAILED_MARK, theme.failed),
+        StageStepState::Running => (spinner_frame(ran), theme.accent),
+        StageStepState::Done => (DONE_MARK, theme.accent),
+        StageStepState::Failed(_) => (FAILED_MARK, theme.failed),
     };
     let verb = change.map_or("", |change| change.verb.change_kind_name());
     let mut first = vec![
@@ -130,10 +130,10 @@ fn render_step_progress(
         }
     };
     let (text, style) = match &line.state {
-        StepState::Running => (&line.text, theme.plain),
-        StepState::Done => (&line.text, theme.dim),
+        StageStepState::Running => (&line.text, theme.plain),
+        StageStepState::Done => (&line.text, theme.dim),
         // the failure itself stands at the top, where it is seen
-        StepState::Failed(failure) => (&failure.why, theme.plain),
+        StageStepState::Failed(failure) => (&failure.why, theme.plain),
     };
     text::render_hanging_text(lines, first, &format!("{text}{took}"), style, size.width);
 }

@@ -34,7 +34,7 @@ static PANIC_MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[must_use]
 pub struct TerminalGuard(());
 
-fn build_terminal_failure(error: &io::Error) -> Failure {
+fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Usage,
         "the terminal",
@@ -56,13 +56,13 @@ pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdou
         ));
     }
     capture_panic_messages();
-    enable_raw_mode().map_err(|error| build_terminal_failure(&error))?;
+    enable_raw_mode().map_err(|error| build_unusable_terminal_failure(&error))?;
     // from here on, whatever fails gives the terminal back
     let guard = TerminalGuard(());
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
-        .map_err(|error| build_terminal_failure(&error))?;
-    let terminal =
-        Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| build_terminal_failure(&error))?;
+        .map_err(|error| build_unusable_terminal_failure(&error))?;
+    let terminal = Terminal::new(CrosstermBackend::new(stdout()))
+        .map_err(|error| build_unusable_terminal_failure(&error))?;
     Ok((guard, terminal))
 }
 
@@ -125,7 +125,7 @@ pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
 pub fn stream_termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
     let mut streams = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
-        let signal = signal(kind).map_err(|error| build_terminal_failure(&error))?;
+        let signal = signal(kind).map_err(|error| build_unusable_terminal_failure(&error))?;
         streams.push(Box::pin(stream::unfold(signal, |mut signal| async move {
             signal.recv().await.map(|()| ((), signal))
         })));

@@ -152,7 +152,7 @@ pub fn format_elapsed(time: Duration) -> String {
 
 /// Formats an estimate as `12 s`, `3 min`, `2 h 07 min`.
 #[must_use]
-pub fn format_estimate(time: Duration) -> String {
+pub fn format_estimated_duration(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..100 => format!("{seconds} s"),
         seconds @ 100..3600 => format!("{} min", seconds.div_ceil(60)),

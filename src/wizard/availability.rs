@@ -2,7 +2,7 @@
 
 use super::{
     Loadable, Wizard, WizardJobKind, copy,
-    intent::{CursorMove, KeyInputMode, UserIntent, UserIntentAvailability},
+    intent::{CursorMove, UserIntent, UserIntentAvailability, WizardInputMode},
     intent_table::find_intent_rule,
     log::StageProgress,
     navigation::EnterKeyAction,
@@ -16,11 +16,11 @@ use crate::model::run::{
 impl Wizard {
     /// Returns which part of the key table holds.
     #[must_use]
-    pub fn current_key_mode(&self) -> KeyInputMode {
+    pub fn current_wizard_input_mode(&self) -> WizardInputMode {
         match &self.overlay {
-            Some(overlay) if overlay.is_yes_no_question() => KeyInputMode::Ask,
-            None if self.form.is_some() => KeyInputMode::Text,
-            _ => KeyInputMode::Browse,
+            Some(overlay) if overlay.is_yes_no_question() => WizardInputMode::Ask,
+            None if self.form.is_some() => WizardInputMode::Text,
+            _ => WizardInputMode::Browse,
         }
     }
 
@@ -40,7 +40,7 @@ impl Wizard {
 
     /// Whether there is a screen before this one, and nothing is applied on it.
     pub(super) fn can_go_back(&self) -> bool {
-        self.stage_applied_on_screen().is_none() && self.screen != WizardScreen::Welcome
+        self.stage_applied_in_foreground().is_none() && self.screen != WizardScreen::Welcome
     }
 
     /// Whether nothing is under way that another look would cut off.
@@ -59,7 +59,7 @@ impl Wizard {
 
     /// Returns how the reindex may be skipped: on its own screen, or where going live waits for it.
     pub(super) fn skip_reindex_availability(&self) -> UserIntentAvailability {
-        let applying = self.stage_applied_on_screen();
+        let applying = self.stage_applied_in_foreground();
         if self.skipping || applying.is_some() && self.busy.is_some_and(|busy| busy.stopping) {
             return UserIntentAvailability::Hidden;
         }
@@ -83,7 +83,7 @@ impl Wizard {
 
     /// Whether the reindex is applied on this screen, and was not asked to stop.
     fn is_reindex_running_here(&self) -> bool {
-        self.stage_applied_on_screen() == Some(RunStage::Reindex)
+        self.stage_applied_in_foreground() == Some(RunStage::Reindex)
             && !self.busy.is_some_and(|busy| busy.stopping)
     }
 
@@ -101,7 +101,8 @@ impl Wizard {
 
     /// Whether switching off may be shown. A look may be left at any time, since it writes nothing.
     pub(super) fn can_show_disable_stage(&self) -> bool {
-        self.stage_applied_on_screen().is_none() && self.stage_shown_on_screen() != Some(RunStage::Disable)
+        self.stage_applied_in_foreground().is_none()
+            && self.stage_shown_on_screen() != Some(RunStage::Disable)
     }
 
     /// Whether the stage that is shown has a plan.
@@ -117,8 +118,9 @@ impl Wizard {
     }
 
     /// Returns how packagecloud's own reindex is switched on or off.
-    pub(super) fn vendor_reindex_availability(&self) -> UserIntentAvailability {
-        if self.stage_applied_on_screen().is_some() || self.stage_shown_on_screen() != Some(RunStage::Reindex)
+    pub(super) fn find_vendor_reindex_toggle_availability(&self) -> UserIntentAvailability {
+        if self.stage_applied_in_foreground().is_some()
+            || self.stage_shown_on_screen() != Some(RunStage::Reindex)
         {
             UserIntentAvailability::Hidden
         } else if self.answers.reindex.vendor {
@@ -130,12 +132,13 @@ impl Wizard {
 
     /// Whether it may be chosen how much of a backup is restored.
     pub(super) fn can_toggle_whole_file(&self) -> bool {
-        self.stage_applied_on_screen().is_none() && self.stage_shown_on_screen() == Some(RunStage::RollBack)
+        self.stage_applied_in_foreground().is_none()
+            && self.stage_shown_on_screen() == Some(RunStage::RollBack)
     }
 
     /// Whether a download URL helps on this screen.
-    pub(super) fn can_give_probe_url(&self) -> bool {
-        self.stage_applied_on_screen().is_none()
+    pub(super) fn can_enter_probe_url_here(&self) -> bool {
+        self.stage_applied_in_foreground().is_none()
             && matches!(self.stage_shown_on_screen(), Some(RunStage::GoLive | RunStage::Verify))
     }
 
@@ -208,7 +211,7 @@ impl Wizard {
             WizardScreen::Stage(stage) => match self.find_enter_key_action(stage) {
                 EnterKeyAction::Nowhere => UserIntentAvailability::Hidden,
                 EnterKeyAction::Again => UserIntentAvailability::As("look again"),
-                EnterKeyAction::Apply => UserIntentAvailability::As(copy::apply_stage_key_label(stage)),
+                EnterKeyAction::Apply => UserIntentAvailability::As(copy::stage_enter_key_label(stage)),
                 EnterKeyAction::Next(_) => UserIntentAvailability::As("go on"),
                 EnterKeyAction::Reindex => UserIntentAvailability::As("to the reindex"),
                 EnterKeyAction::Finish => {

@@ -10,7 +10,7 @@ impl Wizard {
         let WizardScreen::Stage(stage) = self.screen else {
             return match self.screen {
                 WizardScreen::Bucket => {
-                    self.discard_pending_look();
+                    self.discard_running_plan_job();
                     self.show_screen(WizardScreen::Identity);
                     // An identity that was refused since is another one than was found.
                     let refused = |progress: &StageProgress| {
@@ -18,36 +18,36 @@ impl Wizard {
                     };
                     self.progress.values().any(refused).then(|| self.start_welcome_lookup())
                 }
-                WizardScreen::Backups if self.welcome.loaded_value().is_some() => {
+                WizardScreen::Backups if self.welcome.value_if_loaded().is_some() => {
                     self.return_screen = None;
                     self.answers.goal = None;
                     self.show_screen(WizardScreen::Welcome);
                     None
                 }
                 WizardScreen::Watch => Some(self.restart_at_welcome_screen()),
-                _ if self.welcome.loaded_value().is_none() || self.return_screen.is_some() => {
+                _ if self.welcome.value_if_loaded().is_none() || self.return_screen.is_some() => {
                     Some(self.restart_at_welcome_screen())
                 }
                 _ => {
-                    self.discard_pending_look();
+                    self.discard_running_plan_job();
                     self.show_screen(WizardScreen::Welcome);
                     None
                 }
             };
         };
-        if stage == RunStage::RollBack && self.welcome.loaded_value().is_some() {
-            self.discard_pending_look();
+        if stage == RunStage::RollBack && self.welcome.value_if_loaded().is_some() {
+            self.discard_running_plan_job();
             self.show_screen(WizardScreen::Backups);
             return None;
         }
         if let Some(origin) = self.return_screen.take() {
             return match origin {
                 WizardScreen::Stage(stage) => Some(self.show_and_plan_stage(stage, false)),
-                screen if self.welcome.loaded_value().is_some() => {
+                screen if self.welcome.value_if_loaded().is_some() => {
                     if screen == WizardScreen::Welcome {
                         self.answers.goal = None;
                     }
-                    self.discard_pending_look();
+                    self.discard_running_plan_job();
                     self.show_screen(screen);
                     None
                 }
@@ -58,7 +58,7 @@ impl Wizard {
         match stages.iter().position(|known| *known == stage) {
             Some(index) if index > 0 => Some(self.show_and_plan_stage(stages[index - 1], false)),
             _ => {
-                self.discard_pending_look();
+                self.discard_running_plan_job();
                 self.show_screen(WizardScreen::Bucket);
                 None
             }
@@ -66,8 +66,8 @@ impl Wizard {
     }
 
     /// What is still being looked at is of no use any more; its job ends with the next one, and its answer is not taken.
-    fn discard_pending_look(&mut self) {
-        if self.stage_applied_on_screen().is_none() {
+    fn discard_running_plan_job(&mut self) {
+        if self.stage_applied_in_foreground().is_none() {
             self.busy = None;
         }
     }

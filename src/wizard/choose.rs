@@ -24,7 +24,7 @@ impl Wizard {
         self.answers.goal = Some(goal);
         match goal {
             OperatorGoal::Install | OperatorGoal::Upgrade => {
-                match self.welcome.loaded_value().and_then(|w| w.identities.first()) {
+                match self.welcome.value_if_loaded().and_then(|w| w.identities.first()) {
                     // Nothing in AWS is known before that.
                     Some(first) if first.device.is_some() => self.form = build_mfa_code_form(first),
                     _ => self.show_screen(WizardScreen::Identity),
@@ -34,14 +34,14 @@ impl Wizard {
                 self.return_screen = Some(WizardScreen::Welcome);
                 self.show_screen(WizardScreen::Backups);
             }
-            OperatorGoal::Disable => return Some(self.show_stage_with_return_screen(RunStage::Disable)),
+            OperatorGoal::Disable => return Some(self.open_stage_over_current_screen(RunStage::Disable)),
         }
         None
     }
 
     /// Takes the identity that is chosen, or opens the form for another.
     pub(super) fn accept_selected_identity(&mut self) -> Option<WizardEffect> {
-        let identities = self.welcome.loaded_value().map_or(&[][..], |welcome| &welcome.identities);
+        let identities = self.welcome.value_if_loaded().map_or(&[][..], |welcome| &welcome.identities);
         match self.choice.checked_sub(identities.len()) {
             Some(0) => self.form = Some(InputForm::new(FormPurpose::Profile)),
             Some(_) => self.form = Some(InputForm::new(FormPurpose::Keys)),
@@ -132,7 +132,7 @@ impl Wizard {
     /// Returns the question to ask where the identity is of another account than the last run's.
     #[must_use]
     pub fn build_other_account_question(&self, identity: &FoundAwsIdentity) -> Option<String> {
-        let (account, bucket) = self.welcome.loaded_value()?.last.as_ref()?;
+        let (account, bucket) = self.welcome.value_if_loaded()?.last.as_ref()?;
         let other = !identity.account.is_empty() && identity.account != *account;
         (other && !self.answers.consents.other_bucket).then(|| {
             format!(
@@ -144,7 +144,8 @@ impl Wizard {
 
     /// Takes the bucket that is chosen, or opens the form for another.
     pub(super) fn accept_selected_bucket(&mut self) -> Option<WizardEffect> {
-        let found = self.welcome.loaded_value().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
+        let found =
+            self.welcome.value_if_loaded().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
         let Some(bucket) = found else {
             self.form = Some(InputForm::new(FormPurpose::Bucket));
             return None;
@@ -156,7 +157,7 @@ impl Wizard {
 
     /// Takes the backup that is chosen.
     pub(super) fn accept_selected_backup(&mut self) -> Option<WizardEffect> {
-        let backup = self.welcome.loaded_value()?.backups.get(self.choice)?.path.clone();
+        let backup = self.welcome.value_if_loaded()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
         // What was said of another one was said of that.
         self.answers.roll_back.whole_file = false;

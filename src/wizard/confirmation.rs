@@ -7,7 +7,7 @@ use super::{
     screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::{
-    answers::ManagedFileAction,
+    answers::ManagedConfigWriteChoice,
     goal::RunStage,
     plan::{PlanConfirmationQuestion, RequiredConsent},
 };
@@ -60,8 +60,11 @@ impl Wizard {
             RequiredConsent::OverrideExpression => consents.override_expression = true,
             RequiredConsent::OtherBucket => consents.other_bucket = true,
             RequiredConsent::Managed => {
-                consents.managed =
-                    Some(if self.choice == 0 { ManagedFileAction::Wait } else { ManagedFileAction::Write });
+                consents.managed = Some(if self.choice == 0 {
+                    ManagedConfigWriteChoice::Wait
+                } else {
+                    ManagedConfigWriteChoice::Write
+                });
             }
             RequiredConsent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
         }

@@ -44,7 +44,7 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
 
 /// Names what Enter does where the plan changes something.
 #[must_use]
-pub fn apply_stage_key_label(stage: RunStage) -> &'static str {
+pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
     match stage {
         RunStage::Access | RunStage::Overview => "go on",
         RunStage::Reindex => "reindex",

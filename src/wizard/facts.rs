@@ -21,7 +21,7 @@ impl Wizard {
     pub fn bucket_name(&self) -> &str {
         self.answers.bucket.as_deref().unwrap_or_else(|| {
             self.welcome
-                .loaded_value()
+                .value_if_loaded()
                 .and_then(|welcome| welcome.buckets.first())
                 .map_or("", |bucket| bucket.name.as_str())
         })
@@ -33,7 +33,7 @@ impl Wizard {
         let bucket = self.bucket_name();
         self.answers.region.as_deref().unwrap_or_else(|| {
             self.welcome
-                .loaded_value()
+                .value_if_loaded()
                 .and_then(|welcome| welcome.buckets.iter().find(|found| found.name == bucket))
                 .map_or("", |found| found.region.as_str())
         })
@@ -44,7 +44,7 @@ impl Wizard {
     pub fn account_id(&self) -> &str {
         self.answers.account.as_deref().unwrap_or_else(|| {
             self.welcome
-                .loaded_value()
+                .value_if_loaded()
                 .and_then(|welcome| welcome.identities.first())
                 .map_or("", |identity| identity.account.as_str())
         })
@@ -70,7 +70,7 @@ impl Wizard {
 
     /// Whether the identity that is used is packagecloud.rb's own: it is never asked to be given more rights.
     #[must_use]
-    pub fn uses_packagecloud_config_keys(&self) -> bool {
+    pub fn uses_packagecloud_rb_aws_keys(&self) -> bool {
         self.answers.source == Some(AwsIdentitySource::Config)
     }
 }

@@ -20,7 +20,7 @@ impl Wizard {
             return None;
         }
         let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
-        if intent.may_consent_to_change() && !typing && !self.accepts_consent_keys() {
+        if intent.can_intent_confirm_change() && !typing && !self.has_consent_delay_passed() {
             return None;
         }
         (rule.perform)(self)
@@ -53,7 +53,7 @@ impl Wizard {
     }
 
     /// `a`: goes on in spite of a failed check, or past a stage that did not come to its end.
-    pub(super) fn continue_despite_failure(&mut self) -> Option<WizardEffect> {
+    pub(super) fn continue_past_failed_stage(&mut self) -> Option<WizardEffect> {
         self.ignore_failed_checks = true;
         let stage = self.stage_shown_on_screen()?;
         let broke_off = self
@@ -69,12 +69,12 @@ impl Wizard {
     }
 
     /// `s`: skips the reindex; one that runs is stopped first.
-    pub(super) fn skip_or_stop_reindex(&mut self) -> Option<WizardEffect> {
+    pub(super) fn stop_and_skip_reindex(&mut self) -> Option<WizardEffect> {
         if self.stage_being_applied().is_none() {
             return self.skip_reindex();
         }
         self.skipping = true;
-        self.stop_running_jobs();
+        self.request_wizard_jobs_stop();
         Some(WizardEffect::Stop)
     }
 
@@ -86,19 +86,19 @@ impl Wizard {
     }
 
     /// `x`: verifies all of it, from the first screen.
-    pub(super) fn start_403_diagnosis(&mut self) -> Option<WizardEffect> {
+    pub(super) fn show_verify_stage(&mut self) -> Option<WizardEffect> {
         self.return_screen = Some(WizardScreen::Welcome);
         Some(self.show_and_plan_stage(RunStage::Verify, false))
     }
 
     /// `v`: packagecloud's own reindex too, or ours alone.
-    pub(super) fn toggle_vendor_reindex(&mut self) -> Option<WizardEffect> {
+    pub(super) fn toggle_packagecloud_own_reindex(&mut self) -> Option<WizardEffect> {
         self.answers.reindex.vendor = !self.answers.reindex.vendor;
         Some(self.show_and_plan_stage(RunStage::Reindex, false))
     }
 
     /// `w`: restores the whole file, or the four values alone.
-    pub(super) fn toggle_whole_file(&mut self) -> Option<WizardEffect> {
+    pub(super) fn toggle_whole_file_restore(&mut self) -> Option<WizardEffect> {
         self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
         Some(self.show_and_plan_stage(RunStage::RollBack, false))
     }
@@ -117,7 +117,7 @@ impl Wizard {
 
     /// `D`: shows how CloudFront is switched off.
     pub(super) fn show_disable_stage(&mut self) -> Option<WizardEffect> {
-        Some(self.show_stage_with_return_screen(RunStage::Disable))
+        Some(self.open_stage_over_current_screen(RunStage::Disable))
     }
 
     /// `q`: leaves; asks first where something runs.
@@ -156,7 +156,7 @@ impl Wizard {
             Some(ScreenOverlay::Quit) => {
                 self.overlay = None;
                 self.pending_exit_code = Some(130);
-                self.stop_running_jobs();
+                self.request_wizard_jobs_stop();
                 Some(WizardEffect::Stop)
             }
             Some(ScreenOverlay::Help | ScreenOverlay::Log | ScreenOverlay::Explain) | None => None,
@@ -175,7 +175,10 @@ impl Wizard {
     }
 
     /// Changes the form that is open.
-    pub(super) fn change_form(&mut self, change: impl FnOnce(&mut InputForm)) -> Option<WizardEffect> {
+    pub(super) fn edit_open_wizard_form(
+        &mut self,
+        change: impl FnOnce(&mut InputForm),
+    ) -> Option<WizardEffect> {
         self.form.as_mut().map(change);
         None
     }
@@ -188,7 +191,7 @@ impl Wizard {
     }
 
     /// Stops whatever runs, on the screen and in the background, after the request in flight; returns false where nothing has to be told.
-    pub(super) fn stop_running_jobs(&mut self) -> bool {
+    pub(super) fn request_wizard_jobs_stop(&mut self) -> bool {
         let mut newly_stopped = false;
         let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, WizardJobKind::Apply(_)));
         for busy in applying.into_iter().chain(&mut self.background) {
@@ -217,7 +220,7 @@ impl Wizard {
 
     /// Ctrl-C: stops what runs after the request in flight; a second one leaves at once.
     pub(super) fn handle_ctrl_c(&mut self) -> Option<WizardEffect> {
-        if self.stop_running_jobs() {
+        if self.request_wizard_jobs_stop() {
             self.overlay = None;
             self.form.take_if(|form| form.renews);
             self.notice =

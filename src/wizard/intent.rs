@@ -48,7 +48,7 @@ pub enum UserIntent {
 impl UserIntent {
     /// Whether it may consent to a change: such a key is not heard before the screen has settled.
     #[must_use]
-    pub fn may_consent_to_change(self) -> bool {
+    pub fn can_intent_confirm_change(self) -> bool {
         matches!(self, Self::Next | Self::Yes | Self::Anyway | Self::Skip)
     }
 }
@@ -66,7 +66,7 @@ pub enum CursorMove {
 
 /// Which part of the key table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyInputMode {
+pub enum WizardInputMode {
     Browse,
     /// A yes or a no is awaited.
     Ask,

@@ -5,115 +5,111 @@
 use super::{
     Wizard, WizardEffect,
     form::InputForm,
-    intent::{KeyInputMode, UserIntent, UserIntentAvailability},
+    intent::{UserIntent, UserIntentAvailability, WizardInputMode},
     screen::ScreenOverlay,
 };
 
 /// Tells whether an intent is possible now.
 type IntentAvailabilityCheck = Box<dyn Fn(&Wizard) -> UserIntentAvailability>;
 /// Changes the wizard, and asks for at most one effect.
-type IntentAction = Box<dyn FnOnce(&mut Wizard) -> Option<WizardEffect>>;
+type UserIntentAction = Box<dyn FnOnce(&mut Wizard) -> Option<WizardEffect>>;
 
 /// One row of the table.
-pub(super) struct IntentRule {
+pub(super) struct UserIntentRule {
     /// Whether it is possible now, and what the footer calls it.
     pub offered: IntentAvailabilityCheck,
     /// What it does.
-    pub perform: IntentAction,
+    pub perform: UserIntentAction,
 }
 
 /// Makes a row whose name in the footer depends on what the screen shows.
-fn new_rule_with_availability(
+fn offer_intent_by_availability(
     offered: impl Fn(&Wizard) -> UserIntentAvailability + 'static,
     perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static,
-) -> IntentRule {
-    IntentRule { offered: Box::new(offered), perform: Box::new(perform) }
+) -> UserIntentRule {
+    UserIntentRule { offered: Box::new(offered), perform: Box::new(perform) }
 }
 
 /// Makes a row that is offered under the key table's own words.
-fn new_rule_with_condition(
+fn offer_intent_if(
     possible: impl Fn(&Wizard) -> bool + 'static,
     perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static,
-) -> IntentRule {
+) -> UserIntentRule {
     let offered = move |wizard: &Wizard| {
         if possible(wizard) { UserIntentAvailability::Usual } else { UserIntentAvailability::Hidden }
     };
-    new_rule_with_availability(offered, perform)
+    offer_intent_by_availability(offered, perform)
 }
 
 /// Makes a row that is always offered.
-fn new_always_available_rule(
+fn offer_intent_always(
     perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static,
-) -> IntentRule {
-    new_rule_with_condition(|_| true, perform)
+) -> UserIntentRule {
+    offer_intent_if(|_| true, perform)
 }
 
 /// Finds the row that holds for `intent` where a key lands now; none where it means nothing there.
-pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<IntentRule> {
-    match (wizard.current_key_mode(), &wizard.overlay) {
-        (KeyInputMode::Text, _) => find_intent_rule_in_form(intent),
-        (KeyInputMode::Ask, _) => find_intent_rule_on_question(intent),
-        (KeyInputMode::Browse, Some(_)) => find_intent_rule_on_page(intent),
-        (KeyInputMode::Browse, None) => find_intent_rule_on_screen(intent),
+pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<UserIntentRule> {
+    match (wizard.current_wizard_input_mode(), &wizard.overlay) {
+        (WizardInputMode::Text, _) => find_form_intent_rule(intent),
+        (WizardInputMode::Ask, _) => find_confirmation_intent_rule(intent),
+        (WizardInputMode::Browse, Some(_)) => find_overlay_page_intent_rule(intent),
+        (WizardInputMode::Browse, None) => find_screen_intent_rule(intent),
     }
 }
 
 /// Returns the row of an intent on a screen that nothing covers. Each intent is named, so that none is forgotten.
-fn find_intent_rule_on_screen(intent: UserIntent) -> Option<IntentRule> {
+fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
     Some(match intent {
-        UserIntent::Next => {
-            new_rule_with_availability(Wizard::screen_enter_key_availability, Wizard::run_screen_enter_action)
-        }
-        UserIntent::Back => new_rule_with_condition(Wizard::can_go_back, Wizard::go_back_one_screen),
+        UserIntent::Next => offer_intent_by_availability(
+            Wizard::screen_enter_key_availability,
+            Wizard::run_screen_enter_action,
+        ),
+        UserIntent::Back => offer_intent_if(Wizard::can_go_back, Wizard::go_back_one_screen),
         UserIntent::Again => {
-            new_rule_with_condition(Wizard::can_refresh_current_screen, Wizard::refresh_current_screen)
+            offer_intent_if(Wizard::can_refresh_current_screen, Wizard::refresh_current_screen)
         }
         UserIntent::Skip => {
-            new_rule_with_availability(Wizard::skip_reindex_availability, Wizard::skip_or_stop_reindex)
+            offer_intent_by_availability(Wizard::skip_reindex_availability, Wizard::stop_and_skip_reindex)
         }
         UserIntent::Pause => {
-            new_rule_with_availability(Wizard::pause_reindex_availability, Wizard::toggle_running_job_pause)
+            offer_intent_by_availability(Wizard::pause_reindex_availability, Wizard::toggle_running_job_pause)
         }
-        UserIntent::Ahead => new_rule_with_condition(
-            Wizard::can_move_reindex_to_background,
-            Wizard::move_reindex_to_background,
+        UserIntent::Ahead => {
+            offer_intent_if(Wizard::can_move_reindex_to_background, Wizard::move_reindex_to_background)
+        }
+        UserIntent::Disable => offer_intent_if(Wizard::can_show_disable_stage, Wizard::show_disable_stage),
+        UserIntent::Log => offer_intent_always(|wizard| wizard.open_screen_overlay(ScreenOverlay::Log)),
+        UserIntent::Explain => {
+            offer_intent_if(Wizard::has_plan, |wizard| wizard.open_screen_overlay(ScreenOverlay::Explain))
+        }
+        UserIntent::Help => offer_intent_always(|wizard| wizard.open_screen_overlay(ScreenOverlay::Help)),
+        UserIntent::Copy => offer_intent_if(
+            |wizard| wizard.next_document_to_copy().is_some(),
+            Wizard::copy_next_document_to_clipboard,
         ),
-        UserIntent::Disable => {
-            new_rule_with_condition(Wizard::can_show_disable_stage, Wizard::show_disable_stage)
-        }
-        UserIntent::Log => new_always_available_rule(|wizard| wizard.open_screen_overlay(ScreenOverlay::Log)),
-        UserIntent::Explain => new_rule_with_condition(Wizard::has_plan, |wizard| {
-            wizard.open_screen_overlay(ScreenOverlay::Explain)
-        }),
-        UserIntent::Help => {
-            new_always_available_rule(|wizard| wizard.open_screen_overlay(ScreenOverlay::Help))
-        }
-        UserIntent::Copy => {
-            new_rule_with_condition(|wizard| wizard.document_to_copy().is_some(), Wizard::copy_document)
-        }
         UserIntent::Anyway => {
-            new_rule_with_condition(Wizard::can_continue_despite_failure, Wizard::continue_despite_failure)
+            offer_intent_if(Wizard::can_continue_despite_failure, Wizard::continue_past_failed_stage)
         }
-        UserIntent::Diagnose403 => {
-            new_rule_with_condition(Wizard::can_diagnose_403, Wizard::start_403_diagnosis)
-        }
-        UserIntent::ToggleVendorReindex => {
-            new_rule_with_availability(Wizard::vendor_reindex_availability, Wizard::toggle_vendor_reindex)
-        }
+        UserIntent::Diagnose403 => offer_intent_if(Wizard::can_diagnose_403, Wizard::show_verify_stage),
+        UserIntent::ToggleVendorReindex => offer_intent_by_availability(
+            Wizard::find_vendor_reindex_toggle_availability,
+            Wizard::toggle_packagecloud_own_reindex,
+        ),
         UserIntent::ToggleWholeFile => {
-            new_rule_with_condition(Wizard::can_toggle_whole_file, Wizard::toggle_whole_file)
+            offer_intent_if(Wizard::can_toggle_whole_file, Wizard::toggle_whole_file_restore)
         }
-        UserIntent::Probe => new_rule_with_condition(Wizard::can_give_probe_url, Wizard::open_probe_url_form),
-        UserIntent::Credentials => new_rule_with_availability(
+        UserIntent::Probe => offer_intent_if(Wizard::can_enter_probe_url_here, Wizard::open_probe_url_form),
+        UserIntent::Credentials => offer_intent_by_availability(
             Wizard::enter_credentials_availability,
             Wizard::open_credential_renewal_form,
         ),
         UserIntent::TakeOver => {
-            new_rule_with_condition(Wizard::can_take_over_other_run, Wizard::show_take_over_confirmation)
+            offer_intent_if(Wizard::can_take_over_other_run, Wizard::show_run_takeover_confirmation)
         }
-        UserIntent::Quit => new_always_available_rule(Wizard::quit_or_ask),
-        UserIntent::Interrupt => new_always_available_rule(Wizard::handle_ctrl_c),
-        UserIntent::Move(to) => new_rule_with_availability(
+        UserIntent::Quit => offer_intent_always(Wizard::quit_or_ask),
+        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Move(to) => offer_intent_by_availability(
             move |wizard| wizard.cursor_move_availability(to),
             move |wizard| wizard.move_list_cursor_or_scroll(to),
         ),
@@ -126,34 +122,32 @@ fn find_intent_rule_on_screen(intent: UserIntent) -> Option<IntentRule> {
 }
 
 /// Returns the row of an intent on a page that covers the screen: the help, the log, the explanation, a choice of two.
-fn find_intent_rule_on_page(intent: UserIntent) -> Option<IntentRule> {
+fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
     let offered_over_other_pages = |page: ScreenOverlay| {
         let shown = page.clone();
-        new_rule_with_condition(
+        offer_intent_if(
             move |wizard| wizard.overlay.as_ref() != Some(&shown),
             move |wizard| wizard.open_screen_overlay(page),
         )
     };
     Some(match intent {
-        UserIntent::Next => new_rule_with_availability(
+        UserIntent::Next => offer_intent_by_availability(
             Wizard::overlay_enter_key_availability,
             Wizard::accept_choice_or_close_overlay,
         ),
         UserIntent::Back => {
-            new_rule_with_availability(|_| UserIntentAvailability::As("close"), Wizard::dismiss_overlay)
+            offer_intent_by_availability(|_| UserIntentAvailability::As("close"), Wizard::dismiss_overlay)
         }
-        UserIntent::Disable => {
-            new_rule_with_condition(Wizard::can_show_disable_stage, Wizard::show_disable_stage)
-        }
+        UserIntent::Disable => offer_intent_if(Wizard::can_show_disable_stage, Wizard::show_disable_stage),
         UserIntent::Log => offered_over_other_pages(ScreenOverlay::Log),
-        UserIntent::Explain => new_rule_with_condition(
+        UserIntent::Explain => offer_intent_if(
             |wizard| wizard.overlay != Some(ScreenOverlay::Explain) && wizard.has_plan(),
             |wizard| wizard.open_screen_overlay(ScreenOverlay::Explain),
         ),
         UserIntent::Help => offered_over_other_pages(ScreenOverlay::Help),
-        UserIntent::Quit => new_always_available_rule(Wizard::quit_or_ask),
-        UserIntent::Interrupt => new_always_available_rule(Wizard::handle_ctrl_c),
-        UserIntent::Move(to) => new_rule_with_availability(
+        UserIntent::Quit => offer_intent_always(Wizard::quit_or_ask),
+        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Move(to) => offer_intent_by_availability(
             move |wizard| wizard.cursor_move_availability(to),
             move |wizard| wizard.move_list_cursor_or_scroll(to),
         ),
@@ -162,43 +156,41 @@ fn find_intent_rule_on_page(intent: UserIntent) -> Option<IntentRule> {
 }
 
 /// Returns the row of an intent while a yes or a no is awaited: nothing is typed and nothing else runs meanwhile.
-fn find_intent_rule_on_question(intent: UserIntent) -> Option<IntentRule> {
+fn find_confirmation_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
     Some(match intent {
-        UserIntent::Yes => new_always_available_rule(Wizard::answer_question_with_yes),
-        UserIntent::No | UserIntent::Back => new_always_available_rule(Wizard::dismiss_overlay),
-        UserIntent::Move(to) => {
-            new_always_available_rule(move |wizard| wizard.move_list_cursor_or_scroll(to))
-        }
-        UserIntent::Disable => new_rule_with_condition(
-            |wizard| wizard.stage_applied_on_screen().is_none(),
+        UserIntent::Yes => offer_intent_always(Wizard::answer_question_with_yes),
+        UserIntent::No | UserIntent::Back => offer_intent_always(Wizard::dismiss_overlay),
+        UserIntent::Move(to) => offer_intent_always(move |wizard| wizard.move_list_cursor_or_scroll(to)),
+        UserIntent::Disable => offer_intent_if(
+            |wizard| wizard.stage_applied_in_foreground().is_none(),
             Wizard::show_disable_stage,
         ),
         UserIntent::Quit => {
-            new_rule_with_condition(|wizard| wizard.overlay != Some(ScreenOverlay::Quit), Wizard::quit_or_ask)
+            offer_intent_if(|wizard| wizard.overlay != Some(ScreenOverlay::Quit), Wizard::quit_or_ask)
         }
-        UserIntent::Interrupt => new_always_available_rule(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
         _ => return None,
     })
 }
 
 /// Returns the row of an intent in a form, where letters are text.
-fn find_intent_rule_in_form(intent: UserIntent) -> Option<IntentRule> {
+fn find_form_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
     let has_other_fields = |wizard: &Wizard| wizard.form.as_ref().is_some_and(|form| form.fields.len() > 1);
     Some(match intent {
         UserIntent::Next => {
-            new_rule_with_availability(|_| UserIntentAvailability::As("done"), Wizard::submit_form)
+            offer_intent_by_availability(|_| UserIntentAvailability::As("done"), Wizard::submit_form)
         }
-        UserIntent::NextField => new_rule_with_condition(has_other_fields, |wizard| {
-            wizard.change_form(|form| form.move_form_focus(true))
+        UserIntent::NextField => offer_intent_if(has_other_fields, |wizard| {
+            wizard.edit_open_wizard_form(|form| form.move_form_focus(true))
         }),
-        UserIntent::PreviousField => new_rule_with_condition(has_other_fields, |wizard| {
-            wizard.change_form(|form| form.move_form_focus(false))
+        UserIntent::PreviousField => offer_intent_if(has_other_fields, |wizard| {
+            wizard.edit_open_wizard_form(|form| form.move_form_focus(false))
         }),
-        UserIntent::Back => new_always_available_rule(Wizard::close_form),
-        UserIntent::Edit(request) => new_always_available_rule(move |wizard| {
-            wizard.change_form(|form: &mut InputForm| form.edit_focused_field(request))
+        UserIntent::Back => offer_intent_always(Wizard::close_form),
+        UserIntent::Edit(request) => offer_intent_always(move |wizard| {
+            wizard.edit_open_wizard_form(|form: &mut InputForm| form.edit_focused_field(request))
         }),
-        UserIntent::Interrupt => new_always_available_rule(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
         _ => return None,
     })
 }

@@ -49,14 +49,14 @@ pub struct CredentialWait {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepProgress {
     pub step: StageStep,
-    pub state: StepState,
+    pub state: StageStepState,
     pub text: String,
     pub since: Duration,
     pub took: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum StepState {
+pub enum StageStepState {
     Running,
     Done,
     Failed(Box<Failure>),
@@ -104,8 +104,8 @@ impl StageProgress {
     pub fn latest_stage_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| {
             self.steps.iter().rev().find_map(|line| match &line.state {
-                StepState::Failed(failure) => Some(&**failure),
-                StepState::Running | StepState::Done => None,
+                StageStepState::Failed(failure) => Some(&**failure),
+                StageStepState::Running | StageStepState::Done => None,
             })
         })
     }
@@ -127,9 +127,10 @@ impl StageProgress {
     pub fn apply_stage_event(&mut self, at: Duration, event: &StageEvent) {
         let wait_is_over = match event {
             StageEvent::Ended { .. } => true,
-            other => {
-                self.credential_wait.as_ref().is_some_and(|wait| other.step_of_event() == Some(wait.step))
-            }
+            other => self
+                .credential_wait
+                .as_ref()
+                .is_some_and(|wait| other.find_stage_step_of_event() == Some(wait.step)),
         };
         if wait_is_over {
             self.credential_wait = None;
@@ -145,7 +146,7 @@ impl StageProgress {
                 let line = self.find_or_add_step(*step, at);
                 *line = StepProgress {
                     step: *step,
-                    state: StepState::Running,
+                    state: StageStepState::Running,
                     text: text.clone(),
                     since: at,
                     took: None,
@@ -163,10 +164,12 @@ impl StageProgress {
                     self.pace = Some(pace.clone());
                 }
             }
-            StageEvent::Finished { step, text, .. } => self.finish_step(*step, at, StepState::Done, text),
+            StageEvent::Finished { step, text, .. } => {
+                self.mark_step_finished(*step, at, StageStepState::Done, text);
+            }
             StageEvent::Failed { step, failure, .. } => {
                 let text = failure.to_string();
-                self.finish_step(*step, at, StepState::Failed(Box::new(failure.clone())), &text);
+                self.mark_step_finished(*step, at, StageStepState::Failed(Box::new(failure.clone())), &text);
             }
             StageEvent::Check { check, .. } => {
                 match self.checks.iter_mut().find(|known| known.name == check.name) {
@@ -183,15 +186,20 @@ impl StageProgress {
 
     fn find_or_add_step(&mut self, step: StageStep, at: Duration) -> &mut StepProgress {
         let index = self.steps.iter().position(|line| line.step == step).unwrap_or_else(|| {
-            let line =
-                StepProgress { step, state: StepState::Running, text: String::new(), since: at, took: None };
+            let line = StepProgress {
+                step,
+                state: StageStepState::Running,
+                text: String::new(),
+                since: at,
+                took: None,
+            };
             self.steps.push(line);
             self.steps.len() - 1
         });
         &mut self.steps[index]
     }
 
-    fn finish_step(&mut self, step: StageStep, at: Duration, state: StepState, text: &str) {
+    fn mark_step_finished(&mut self, step: StageStep, at: Duration, state: StageStepState, text: &str) {
         let line = self.find_or_add_step(step, at);
         line.state = state;
         text.clone_into(&mut line.text);

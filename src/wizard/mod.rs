@@ -69,7 +69,7 @@ pub enum Loadable<T> {
 impl<T> Loadable<T> {
     /// Returns what was found, once it is.
     #[must_use]
-    pub fn loaded_value(&self) -> Option<&T> {
+    pub fn value_if_loaded(&self) -> Option<&T> {
         match self {
             Self::Loaded(found) => Some(found),
             Self::Loading | Self::Failed(_) => None,
@@ -79,7 +79,7 @@ impl<T> Loadable<T> {
 
 /// The job that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ActiveJob {
+pub struct RunningWizardJob {
     pub kind: WizardJobKind,
     pub since: Duration,
     /// It was asked to stop after the request in flight.
@@ -110,9 +110,9 @@ pub struct Wizard {
     pub overlay: Option<ScreenOverlay>,
     pub form: Option<InputForm>,
     pub welcome: Loadable<WelcomeFindings>,
-    pub busy: Option<ActiveJob>,
+    pub busy: Option<RunningWizardJob>,
     /// The reindex, where it runs on while the screen is at a later stage.
-    pub background: Option<ActiveJob>,
+    pub background: Option<RunningWizardJob>,
     pub log: EventLog,
     /// The other run, while it is watched.
     pub watching: Option<WatchedRunState>,
@@ -193,9 +193,9 @@ impl Wizard {
 
     /// Returns the stage that is being applied on the screen.
     #[must_use]
-    pub fn stage_applied_on_screen(&self) -> Option<RunStage> {
+    pub fn stage_applied_in_foreground(&self) -> Option<RunStage> {
         match self.busy {
-            Some(ActiveJob { kind: WizardJobKind::Apply(stage), .. }) => Some(stage),
+            Some(RunningWizardJob { kind: WizardJobKind::Apply(stage), .. }) => Some(stage),
             _ => None,
         }
     }
@@ -203,13 +203,13 @@ impl Wizard {
     /// Returns the stage that is being applied, on the screen or in the background.
     #[must_use]
     pub fn stage_being_applied(&self) -> Option<RunStage> {
-        self.stage_applied_on_screen().or(self.background.map(|_| RunStage::Reindex))
+        self.stage_applied_in_foreground().or(self.background.map(|_| RunStage::Reindex))
     }
 
     /// Returns what the stage that runs, on the screen or in the background, stands still for.
     #[must_use]
     pub fn running_stage_credential_wait(&self) -> Option<&CredentialWait> {
-        let mut running = [self.stage_applied_on_screen(), self.background.map(|_| RunStage::Reindex)]
+        let mut running = [self.stage_applied_in_foreground(), self.background.map(|_| RunStage::Reindex)]
             .into_iter()
             .flatten();
         running.find_map(|stage| self.find_stage_progress(stage)?.credential_wait.as_ref())
@@ -226,7 +226,7 @@ impl Wizard {
 
     /// Whether keys on this screen may consent already.
     #[must_use]
-    pub fn accepts_consent_keys(&self) -> bool {
+    pub fn has_consent_delay_passed(&self) -> bool {
         self.now.saturating_sub(self.shown_at) >= INPUT_ACCEPTED_AFTER
     }
 
@@ -237,7 +237,7 @@ impl Wizard {
     /// Returns how many lines the list of this screen has; none is no list.
     #[must_use]
     pub fn count_screen_list_lines(&self) -> usize {
-        let welcome = self.welcome.loaded_value();
+        let welcome = self.welcome.value_if_loaded();
         match self.overlay {
             Some(ScreenOverlay::Ask(_)) => return 2,
             // A page that covers the list scrolls.

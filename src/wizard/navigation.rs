@@ -1,13 +1,13 @@
 //! From one screen to the next: what Enter leads to, how a stage is entered and looked at, and how the wizard is left.
 
 use super::{
-    ActiveJob, ClipboardText, Loadable, Wizard, WizardEffect, WizardJobKind, WizardOutcome,
+    ClipboardText, Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind, WizardOutcome,
     screen::WizardScreen,
 };
 use crate::model::run::{
     event::StageEnd,
     goal::{OperatorGoal, RunStage, StageStep},
-    plan::PlanDocument,
+    plan::PlanAttachment,
 };
 
 /// What Enter does on a stage's screen.
@@ -40,7 +40,7 @@ impl Wizard {
     }
 
     fn default_list_cursor(&self) -> usize {
-        let welcome = self.welcome.loaded_value();
+        let welcome = self.welcome.value_if_loaded();
         match self.screen {
             WizardScreen::Welcome => {
                 let goal =
@@ -57,7 +57,7 @@ impl Wizard {
     }
 
     pub(super) fn start_wizard_job(&mut self, kind: WizardJobKind) {
-        self.busy = Some(ActiveJob { kind, since: self.now, stopping: false, paused: false });
+        self.busy = Some(RunningWizardJob { kind, since: self.now, stopping: false, paused: false });
     }
 
     pub(super) fn start_welcome_lookup(&mut self) -> WizardEffect {
@@ -106,7 +106,7 @@ impl Wizard {
     }
 
     /// Shows a stage that starts from any screen and leads back to it: disabling or rolling back.
-    pub(super) fn show_stage_with_return_screen(&mut self, stage: RunStage) -> WizardEffect {
+    pub(super) fn open_stage_over_current_screen(&mut self, stage: RunStage) -> WizardEffect {
         if !matches!(self.screen, WizardScreen::Stage(RunStage::Disable | RunStage::RollBack)) {
             self.return_screen = Some(self.screen);
         }
@@ -187,7 +187,7 @@ impl Wizard {
         let mut last_words = Vec::new();
         if let Some(by) = &self.taken_over_by {
             last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
-        } else if let Some(stage) = self.stage_applied_on_screen() {
+        } else if let Some(stage) = self.stage_applied_in_foreground() {
             last_words.push(format!(
                 "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
                 stage.stage_title(),
@@ -209,7 +209,7 @@ impl Wizard {
 
     /// Returns what `c` copies: of what the screen shows as copyable, one after the other.
     #[must_use]
-    pub fn document_to_copy(&self) -> Option<&PlanDocument> {
+    pub fn next_document_to_copy(&self) -> Option<&PlanAttachment> {
         let WizardScreen::Stage(stage) = self.screen else { return None };
         let plan = self.find_stage_progress(stage)?.plan.as_ref()?;
         let copyable: Vec<_> = plan.documents.iter().filter(|document| document.copy).collect();
@@ -217,8 +217,8 @@ impl Wizard {
     }
 
     /// Copies what is next to be copied.
-    pub(super) fn copy_document(&mut self) -> Option<WizardEffect> {
-        let document = self.document_to_copy()?;
+    pub(super) fn copy_next_document_to_clipboard(&mut self) -> Option<WizardEffect> {
+        let document = self.next_document_to_copy()?;
         let mut text = document.lines.join("\n");
         text.push('\n');
         let copied = ClipboardText { title: document.title.clone(), text };

@@ -5,7 +5,7 @@ use crate::model::run::{goal::RunStage, welcome::CloudFrontSetUpBy};
 
 /// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestHop {
+pub struct RequestPathPart {
     pub name: &'static str,
     pub in_place: bool,
     /// What it is called here; empty where that isn't known.
@@ -15,7 +15,7 @@ pub struct RequestHop {
 impl Wizard {
     /// Returns the five parts, in the order in which a request passes them.
     #[must_use]
-    pub fn build_request_path_hops(&self) -> [RequestHop; 5] {
+    pub fn build_request_path_hops(&self) -> [RequestPathPart; 5] {
         let done =
             |stage: RunStage| self.find_stage_progress(stage).is_some_and(StageProgress::is_stage_done);
         let welcome = match &self.welcome {
@@ -33,7 +33,7 @@ impl Wizard {
             done(RunStage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
         let bucket = self.bucket_name();
         [
-            RequestHop {
+            RequestPathPart {
                 name: "package manager",
                 in_place: live
                     && !self
@@ -41,12 +41,12 @@ impl Wizard {
                         .is_some_and(StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
-            RequestHop {
+            RequestPathPart {
                 name: "packagecloud",
                 in_place: live,
                 detail: if live { "redirects to CloudFront" } else { "redirects to S3" }.to_owned(),
             },
-            RequestHop {
+            RequestPathPart {
                 name: "CloudFront",
                 in_place: front,
                 detail: self
@@ -54,12 +54,12 @@ impl Wizard {
                     .or_else(|| cloudfront.map(|f| f.domain.clone()))
                     .unwrap_or_default(),
             },
-            RequestHop {
+            RequestPathPart {
                 name: "Lambda@Edge",
                 in_place: edge,
                 detail: if edge { "checks every link" } else { "" }.to_owned(),
             },
-            RequestHop {
+            RequestPathPart {
                 name: "S3",
                 in_place: !bucket.is_empty() && (done(RunStage::Access) || welcome.is_some()),
                 detail: bucket.to_owned(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{
     CredentialInput, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind, WizardStartOptions,
     form::{FormPurpose, InputForm},
-    intent::{CursorMove, KeyInputMode, UserIntent, UserIntentAvailability},
-    log::{StageProgress, StepState},
+    intent::{CursorMove, UserIntent, UserIntentAvailability, WizardInputMode},
+    log::{StageProgress, StageStepState},
     navigation::EnterKeyAction,
     screen::{ScreenOverlay, WizardScreen},
 };
@@ -16,7 +16,7 @@ use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
     run::{
-        answers::ManagedFileAction,
+        answers::ManagedConfigWriteChoice,
         check::CheckResult,
         event::{CredentialRenewalNeed, StageEnd, StageEvent},
         goal::{OperatorGoal, RunStage, StageStep},
@@ -153,23 +153,23 @@ fn disabling_is_offered_from_the_first_frame_on_where_nothing_is_typed_and_nothi
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
     assert_eq!(
-        (it.wizard.current_key_mode(), it.wizard.intent_availability(UserIntent::Disable)),
-        (KeyInputMode::Text, UserIntentAvailability::Hidden)
+        (it.wizard.current_wizard_input_mode(), it.wizard.intent_availability(UserIntent::Disable)),
+        (WizardInputMode::Text, UserIntentAvailability::Hidden)
     );
 
     let mut it =
         WizardHarness::at_stage(RunStage::Bootstrap, plan_needing_consents(&[RequiredConsent::Adopt]));
     it.press_key(UserIntent::Next);
     assert_eq!(
-        (it.wizard.current_key_mode(), it.wizard.intent_availability(UserIntent::Disable)),
-        (KeyInputMode::Ask, UserIntentAvailability::Usual)
+        (it.wizard.current_wizard_input_mode(), it.wizard.intent_availability(UserIntent::Disable)),
+        (WizardInputMode::Ask, UserIntentAvailability::Usual)
     );
     let mut it = WizardHarness::at_stage(
         RunStage::Bootstrap,
         sample_plan(RunStage::Bootstrap, ResourceChangeKind::Create),
     );
     it.press_key(UserIntent::Next);
-    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Bootstrap));
+    assert_eq!(it.wizard.stage_applied_in_foreground(), Some(RunStage::Bootstrap));
     assert_eq!(it.wizard.intent_availability(UserIntent::Disable), UserIntentAvailability::Hidden);
     assert!(it.press_key(UserIntent::Disable).is_none());
 }
@@ -342,7 +342,7 @@ fn every_consent_is_asked_for_and_no_is_no() {
         panic!("what the answers change is shown before it is done")
     };
     assert!(answers.consents.adopt);
-    assert_eq!(answers.consents.managed, Some(ManagedFileAction::Write));
+    assert_eq!(answers.consents.managed, Some(ManagedConfigWriteChoice::Write));
     assert_eq!(answers.consents.confirm_bucket.as_deref(), Some("acme"));
     it.send_input(WizardInput::Looked(
         RunStage::Bootstrap,
@@ -389,7 +389,7 @@ fn leaving_asks_while_something_runs_and_waits_until_it_has_stopped() {
     assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
     it.press_key(UserIntent::No);
     assert_eq!(
-        (it.wizard.overlay.as_ref(), it.wizard.stage_applied_on_screen()),
+        (it.wizard.overlay.as_ref(), it.wizard.stage_applied_in_foreground()),
         (None, Some(RunStage::Bootstrap))
     );
     it.press_key(UserIntent::Quit);
@@ -422,7 +422,7 @@ fn news_of_what_nobody_waits_for_any_more_are_not_heard() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     it.press_key(UserIntent::Disable);
     it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
-    assert!(it.wizard.welcome.loaded_value().is_none());
+    assert!(it.wizard.welcome.value_if_loaded().is_none());
     it.send_input(WizardInput::Looked(
         RunStage::Secret,
         Ok(Box::new(sample_plan(RunStage::Secret, ResourceChangeKind::Create))),
@@ -456,10 +456,13 @@ fn events_fold_into_lines() {
         &StageEvent::Progress { stage, step, text: "waits".to_owned(), pace: None },
     );
     let line = progress.find_started_step(step).expect("it began");
-    assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Running, "waits", None));
+    assert_eq!((&line.state, line.text.as_str(), line.took), (&StageStepState::Running, "waits", None));
     progress.apply_stage_event(second(4), &StageEvent::Finished { stage, step, text: "made".to_owned() });
     let line = progress.find_started_step(step).expect("it began");
-    assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Done, "made", Some(second(3))));
+    assert_eq!(
+        (&line.state, line.text.as_str(), line.took),
+        (&StageStepState::Done, "made", Some(second(3)))
+    );
     let failure = Failure::new(FailureKind::Drifted, "key", "moved", "look again");
     progress.apply_stage_event(
         second(5),
@@ -568,12 +571,12 @@ fn go_live_awaiting_reindex() -> WizardHarness {
 fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     let mut it = start_background_reindex();
     assert_eq!(
-        (it.wizard.stage_applied_on_screen(), it.wizard.stage_being_applied()),
+        (it.wizard.stage_applied_in_foreground(), it.wizard.stage_being_applied()),
         (None, Some(RunStage::Reindex))
     );
     assert!(it.wizard.has_running_job());
     assert!(
-        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.stage_of_plan() == RunStage::Secret)
+        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.run_stage_of_plan() == RunStage::Secret)
     );
     it.send_input(WizardInput::Event(StageEvent::Started {
         stage: RunStage::Reindex,
@@ -587,12 +590,12 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
             .is_some(),
         "it is heard"
     );
-    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Secret));
+    assert_eq!(it.wizard.stage_applied_in_foreground(), Some(RunStage::Secret));
     it.end_stage(RunStage::Secret, StageEnd::Applied);
     assert_eq!(it.wizard.stage_being_applied(), Some(RunStage::Reindex));
 
     assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::BringToForeground)));
-    assert_eq!(it.wizard.stage_applied_on_screen(), Some(RunStage::Reindex));
+    assert_eq!(it.wizard.stage_applied_in_foreground(), Some(RunStage::Reindex));
     assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
     assert!(matches!(
         it.press_key(UserIntent::Ahead),
@@ -737,7 +740,7 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
         UserIntentAvailability::As("type the code")
     );
     it.press_key(UserIntent::Credentials);
-    assert_eq!(it.wizard.current_key_mode(), KeyInputMode::Text);
+    assert_eq!(it.wizard.current_wizard_input_mode(), WizardInputMode::Text);
     it.send_input(WizardInput::Paste("12 34-5a6".to_owned()));
     let effect = it.press_key(UserIntent::Next);
     let Some(WizardEffect::Renew(CredentialInput::Code { code, .. })) = effect else { panic!("{effect:?}") };

@@ -21,7 +21,7 @@ impl Wizard {
         match msg.input {
             WizardInput::Start => Some(match self.init.goal {
                 // disabling asks AWS nothing, and waits for nothing
-                Some(OperatorGoal::Disable) => self.show_stage_with_return_screen(RunStage::Disable),
+                Some(OperatorGoal::Disable) => self.open_stage_over_current_screen(RunStage::Disable),
                 _ => self.start_welcome_lookup(),
             }),
             WizardInput::Key(intent) => self.handle_user_intent(intent),
@@ -39,9 +39,9 @@ impl Wizard {
             }
             WizardInput::Hangup => Some(self.handle_terminal_hangup()),
             WizardInput::TakenOver(by) => self.handle_taken_over_by_other(by),
-            WizardInput::Watched(Ok(event)) => self.handle_other_run_event(event),
+            WizardInput::Watched(Ok(event)) => self.apply_watched_run_event(event),
             WizardInput::Watched(Err(failure)) => {
-                self.handle_watch_failure(failure);
+                self.record_other_run_watch_failure(failure);
                 None
             }
             WizardInput::Welcome(found) => self.handle_welcome_findings(found),
@@ -132,7 +132,7 @@ impl Wizard {
         self.log.append_stage_event_line(self.now, event);
         let now = self.now;
         self.stage_progress_mut(stage).apply_stage_event(now, event);
-        if matches!(event, StageEvent::Check { .. }) && self.stage_applied_on_screen() != Some(stage) {
+        if matches!(event, StageEvent::Check { .. }) && self.stage_applied_in_foreground() != Some(stage) {
             // it changes what Enter means
             self.shown_at = self.now;
         }
@@ -140,7 +140,7 @@ impl Wizard {
         if stage == RunStage::Reindex && self.background.is_some() {
             return self.handle_background_reindex_end(*end);
         }
-        if self.stage_applied_on_screen() != Some(stage) {
+        if self.stage_applied_in_foreground() != Some(stage) {
             return None;
         }
         self.busy = None;
@@ -167,18 +167,18 @@ impl Wizard {
     fn handle_background_reindex_end(&mut self, end: StageEnd) -> Option<WizardEffect> {
         self.background = None;
         self.form.take_if(|form| form.renews);
-        if self.overlay == Some(ScreenOverlay::Quit) && self.stage_applied_on_screen().is_none() {
+        if self.overlay == Some(ScreenOverlay::Quit) && self.stage_applied_in_foreground().is_none() {
             self.overlay = None;
             self.shown_at = self.now;
         }
         if let Some(code) = self.pending_exit_code {
-            return self.stage_applied_on_screen().is_none().then(|| self.leave_wizard_with_code(code));
+            return self.stage_applied_in_foreground().is_none().then(|| self.leave_wizard_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
         let shows_go_live = self.screen == WizardScreen::Stage(RunStage::GoLive)
-            && self.stage_applied_on_screen().is_none()
+            && self.stage_applied_in_foreground().is_none()
             && self.overlay.is_none()
             && self.form.is_none();
         // what Enter means is another thing now: that is looked at, and shown, before it is pressed
@@ -194,7 +194,7 @@ impl Wizard {
     }
 
     fn handle_terminal_hangup(&mut self) -> WizardEffect {
-        if self.stop_running_jobs() {
+        if self.request_wizard_jobs_stop() {
             self.pending_exit_code = Some(130);
             return WizardEffect::Stop;
         }

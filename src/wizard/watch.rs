@@ -1,7 +1,7 @@
 //! Watching another run on the host, and taking over from it; and being taken over from.
 
 use super::{
-    ActiveJob, Loadable, Wizard, WizardEffect, WizardJobKind,
+    Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind,
     screen::{ScreenOverlay, WizardScreen},
     watch_state::WatchedRunState,
 };
@@ -15,7 +15,7 @@ impl Wizard {
     #[must_use]
     pub fn detected_other_run(&self) -> Option<&ConcurrentRun> {
         match self.screen {
-            WizardScreen::Welcome => self.welcome.loaded_value()?.other_run.as_ref(),
+            WizardScreen::Welcome => self.welcome.value_if_loaded()?.other_run.as_ref(),
             WizardScreen::Watch => self.watching.as_ref().map(|watching| &watching.run),
             _ => None,
         }
@@ -39,8 +39,8 @@ impl Wizard {
     }
 
     /// Takes what is seen of the other run.
-    pub(super) fn handle_other_run_event(&mut self, watch_event: WatchedRunEvent) -> Option<WizardEffect> {
-        if !matches!(self.busy, Some(ActiveJob { kind: WizardJobKind::Watch, .. })) {
+    pub(super) fn apply_watched_run_event(&mut self, watch_event: WatchedRunEvent) -> Option<WizardEffect> {
+        if !matches!(self.busy, Some(RunningWizardJob { kind: WizardJobKind::Watch, .. })) {
             return None;
         }
         let now = self.now;
@@ -53,9 +53,9 @@ impl Wizard {
                 } else {
                     watching.run = run;
                 }
-                watching.set_other_host_time(at, now);
+                watching.record_watched_host_time(at, now);
             }
-            WatchedRunEvent::Restarted => watching.reset_progress(),
+            WatchedRunEvent::Restarted => watching.clear_watched_run_progress(),
             WatchedRunEvent::Event(event, at) => watching.apply_watched_stage_event(&event, at),
             WatchedRunEvent::StopRequested => watching.stop_requested_at = Some(now),
             WatchedRunEvent::Ended => {
@@ -71,7 +71,7 @@ impl Wizard {
     }
 
     /// Notes why it can't be watched, or can't be asked to end.
-    pub(super) fn handle_watch_failure(&mut self, failure: Failure) {
+    pub(super) fn record_other_run_watch_failure(&mut self, failure: Failure) {
         if let Some(watching) = &mut self.watching {
             self.busy = None;
             watching.failure = Some(failure);
@@ -84,7 +84,7 @@ impl Wizard {
         self.form = None;
         self.notice = Some(format!("{by} takes over: this ends after the request in flight."));
         self.taken_over_by = Some(by);
-        if self.stop_running_jobs() {
+        if self.request_wizard_jobs_stop() {
             self.pending_exit_code = Some(130);
             return Some(WizardEffect::Stop);
         }
@@ -97,7 +97,7 @@ impl Wizard {
     }
 
     /// Asks whether the other run shall end.
-    pub(super) fn show_take_over_confirmation(&mut self) -> Option<WizardEffect> {
+    pub(super) fn show_run_takeover_confirmation(&mut self) -> Option<WizardEffect> {
         self.shown_at = self.now;
         self.overlay = Some(ScreenOverlay::TakeOver);
         None

@@ -39,17 +39,17 @@ impl WatchedRunState {
 
     /// Returns its host's time at `now`, the wizard's own time.
     #[must_use]
-    pub fn other_host_time_at(&self, now: Duration) -> Duration {
+    pub fn convert_to_watched_host_time(&self, now: Duration) -> Duration {
         self.epoch + now
     }
 
     /// Sets what its host's time is at `now`.
-    pub fn set_other_host_time(&mut self, host_time: Duration, now: Duration) {
+    pub fn record_watched_host_time(&mut self, host_time: Duration, now: Duration) {
         self.epoch = host_time.saturating_sub(now);
     }
 
     /// Forgets what its run said, which begins anew.
-    pub fn reset_progress(&mut self) {
+    pub fn clear_watched_run_progress(&mut self) {
         self.stage = None;
         self.progress = StageProgress::default();
     }

@@ -306,7 +306,7 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
         .await;
         assert_eq!((result, wrong), (Ok(()), None), "{step:?}");
         let writes: Vec<String> = world
-            .recorded_service_calls()
+            .sandbox_recorded_aws_calls()
             .into_iter()
             .filter(|call| call.write)
             .map(|call| call.operation)

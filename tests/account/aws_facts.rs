@@ -58,7 +58,7 @@ fn find_wait_progress(said: &[StageEvent], what: &str) -> Option<String> {
 fn count_calls(world: &Sandbox, operation: &str) -> usize {
     let (service, operation) = operation.split_once(':').unwrap();
     world
-        .recorded_service_calls()
+        .sandbox_recorded_aws_calls()
         .iter()
         .filter(|call| call.service == service && call.operation == operation)
         .count()
@@ -293,5 +293,5 @@ async fn nothing_is_ever_deleted_so_what_deleting_answers_is_never_waited_for() 
     let deleting = |operation: &str| {
         ["Delete", "Schedule", "Remove", "Disable"].iter().any(|verb| operation.starts_with(verb))
     };
-    assert_eq!(world.recorded_service_calls().iter().find(|call| deleting(&call.operation)), None);
+    assert_eq!(world.sandbox_recorded_aws_calls().iter().find(|call| deleting(&call.operation)), None);
 }

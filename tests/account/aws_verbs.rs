@@ -65,7 +65,7 @@ fn ignore_progress(_: &str) {}
 impl CloudFixture {
     fn write_operations(&self) -> Vec<String> {
         self.world
-            .recorded_service_calls()
+            .sandbox_recorded_aws_calls()
             .iter()
             .filter(|call| call.write)
             .map(|call| call.operation.clone())
@@ -221,12 +221,16 @@ async fn a_lost_reply_makes_no_second_resource() {
         scene.grant_bucket_read().await.unwrap_or_else(|failure| panic!("{create}: {failure}"));
         let struck = scene
             .world
-            .recorded_service_calls()
+            .sandbox_recorded_aws_calls()
             .iter()
             .any(|call| call.status.is_none() && create.ends_with(call.operation.as_str()));
         assert!(struck, "{create} was never lost: {:?}", scene.write_operations());
-        let keys =
-            scene.world.recorded_service_calls().iter().filter(|call| call.operation == "CreateKey").count();
+        let keys = scene
+            .world
+            .sandbox_recorded_aws_calls()
+            .iter()
+            .filter(|call| call.operation == "CreateKey")
+            .count();
         assert_eq!(keys, 1, "{create}: each key costs money for ever");
         let ours = scene.cloud.list_distributions(&scene.names).await.unwrap();
         assert_eq!(ours.len(), 1, "{create}");

@@ -10,7 +10,7 @@ use packagecloud_cloudfront::{
     model::run::{answers::OperatorAnswers, goal::OperatorGoal},
     sandbox::{
         self, Sandbox, SandboxOptions, SandboxPropagationDelays,
-        ledger::{self, CallLedgerEntry},
+        ledger::{self, SandboxApiCallRecord},
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -89,10 +89,10 @@ const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
 ];
 
 /// The longest chain of calls of which each needs the one before.
-fn longest_dependent_chain(calls: &[CallLedgerEntry]) -> usize {
-    let name = |call: &CallLedgerEntry| format!("{}:{}", call.service, call.operation);
+fn longest_dependent_chain(calls: &[SandboxApiCallRecord]) -> usize {
+    let name = |call: &SandboxApiCallRecord| format!("{}:{}", call.service, call.operation);
     let mut depths: Vec<usize> = Vec::new();
-    let mut in_order: Vec<&CallLedgerEntry> = calls.iter().collect();
+    let mut in_order: Vec<&SandboxApiCallRecord> = calls.iter().collect();
     in_order.sort_by_key(|call| (call.start, call.end));
     for (at, call) in in_order.iter().enumerate() {
         let needed =
@@ -132,7 +132,7 @@ async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
         sandbox: true,
     };
     let began = tokio::time::Instant::now();
-    assert_eq!(cli::run_command(&mut session, &args.command.unwrap()).await, cli::EXIT_DONE);
+    assert_eq!(cli::run_cli_command(&mut session, &args.command.unwrap()).await, cli::EXIT_DONE);
     began.elapsed()
 }
 
@@ -149,7 +149,7 @@ fn run_on_paused_clock<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send +
 }
 
 /// One line for each operation, with how often it was asked.
-fn render_call_counts(calls: &[CallLedgerEntry]) -> String {
+fn render_call_counts(calls: &[SandboxApiCallRecord]) -> String {
     let mut all = std::collections::BTreeMap::new();
     for call in calls {
         *all.entry(format!("{}:{}", call.service, call.operation)).or_insert(0) += 1;
@@ -166,15 +166,15 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
         for (what, most) in [("fresh", FRESH_CALLS_MAX), ("again", REPEAT_CALLS_MAX)] {
             world.clear_call_ledger();
             let took = time_enable(&world, &[]).await;
-            let all = world.recorded_service_calls();
+            let all = world.sandbox_recorded_aws_calls();
             let chain = ledger::count_longest_sequential_calls(&all);
-            let calls: Vec<CallLedgerEntry> =
+            let calls: Vec<SandboxApiCallRecord> =
                 all.into_iter().filter(|call| AWS_SERVICES.contains(&call.service.as_str())).collect();
             println!("{what}: {} calls, the longest chain {chain}, {took:?}", calls.len());
             assert!(calls.len() <= most, "{what}: {} calls:\n{}", calls.len(), render_call_counts(&calls));
             let chain = CALL_LATENCY * u32::try_from(chain).unwrap();
             assert!(took <= chain.mul_f64(1.25), "{what}: {took:?} for a chain of {chain:?}");
-            let writes: Vec<&CallLedgerEntry> = calls.iter().filter(|call| call.write).collect();
+            let writes: Vec<&SandboxApiCallRecord> = calls.iter().filter(|call| call.write).collect();
             assert_eq!(what == "again", writes.is_empty(), "{what}: {writes:?}");
         }
     });
@@ -186,7 +186,7 @@ fn what_is_set_up_in_aws_takes_little_longer_than_its_longest_chain_of_dependent
         let dir = tempfile::tempdir().unwrap();
         let world = open_sandbox_with_latency(dir.path());
         let took = time_enable(&world, &["--prepare"]).await;
-        let calls = world.recorded_service_calls();
+        let calls = world.sandbox_recorded_aws_calls();
         let chain = longest_dependent_chain(&calls);
         println!("{chain} calls depend on each other, {took:?}");
         let chain = CALL_LATENCY * u32::try_from(chain).unwrap();

@@ -14,7 +14,7 @@ use packagecloud_cloudfront::{
     },
     sandbox::{
         self, Sandbox, SandboxOptions, SandboxPropagationDelays,
-        control_plane::cloudfront::{SandboxOriginAccessIdentity, StoredCloudFrontConfig},
+        control_plane::cloudfront::{SandboxControlOrPolicyConfig, SandboxOriginAccessIdentity},
         seed::SANDBOX_BUCKET,
     },
 };
@@ -225,7 +225,12 @@ fn of_cloudfronts_quotas_the_one_that_is_used_up() {
                     );
                     (
                         id.clone(),
-                        StoredCloudFrontConfig { id, name, config, ..StoredCloudFrontConfig::default() },
+                        SandboxControlOrPolicyConfig {
+                            id,
+                            name,
+                            config,
+                            ..SandboxControlOrPolicyConfig::default()
+                        },
                     )
                 })
                 .collect();

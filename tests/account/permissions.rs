@@ -20,9 +20,9 @@ use packagecloud_cloudfront::{
         Sandbox,
         control_plane::{
             ACCOUNT_ID,
-            s3::{self, AclGrant, ObjectRetention},
+            s3::{self, SandboxAclGrant, SandboxObjectRetention},
         },
-        ledger::CallLedgerEntry,
+        ledger::SandboxApiCallRecord,
         seed::SANDBOX_BUCKET,
     },
 };
@@ -124,7 +124,7 @@ const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
 
 const AWS_SERVICES: [&str; 8] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3", "s3control"];
 
-fn call_actions(call: &CallLedgerEntry) -> Vec<String> {
+fn call_actions(call: &SandboxApiCallRecord) -> Vec<String> {
     let name = format!("{}:{}", call.service, call.operation);
     match ACTIONS_BY_CALL.iter().find(|(known, _)| *known == name) {
         Some((_, actions)) => actions.iter().map(|action| (*action).to_owned()).collect(),
@@ -135,7 +135,7 @@ fn call_actions(call: &CallLedgerEntry) -> Vec<String> {
 /// What the account was asked for since the ledger was cleared.
 fn called_actions(world: &Sandbox) -> BTreeSet<String> {
     world
-        .recorded_service_calls()
+        .sandbox_recorded_aws_calls()
         .iter()
         .filter(|call| AWS_SERVICES.contains(&call.service.as_str()))
         .flat_map(call_actions)
@@ -200,10 +200,13 @@ fn put_all_object_kinds(world: &Sandbox) {
         s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
         s3::modify_stored_object_in_place(world, SANDBOX_BUCKET, &key, |object| {
             object.tags = vec![("a".into(), "b".into())];
-            object.grants = vec![AclGrant { grantee: ALL_USERS_GROUP.into(), permission: "READ".into() }];
+            object.grants =
+                vec![SandboxAclGrant { grantee: ALL_USERS_GROUP.into(), permission: "READ".into() }];
             object.legal_hold = name == "held";
-            object.retention = (name == "held")
-                .then(|| ObjectRetention { mode: "GOVERNANCE".into(), until: "2099-01-01T00:00:00Z".into() });
+            object.retention = (name == "held").then(|| SandboxObjectRetention {
+                mode: "GOVERNANCE".into(),
+                until: "2099-01-01T00:00:00Z".into(),
+            });
             if name == "huge" {
                 object.size = s3::COPY_MAX_BYTES + 1;
             }

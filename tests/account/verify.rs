@@ -7,7 +7,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use packagecloud_cloudfront::{
     app::compose::open_sandbox_session,
-    aws::credentials::lookup::AwsIdentityLookupMode,
+    aws::credentials::lookup::FixedOrDiscoveredAwsIdentity,
     engine::{self, RunContext, Session, SessionSettings},
     host::HostClock,
     model::{
@@ -50,10 +50,10 @@ fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
         .to_builder()
         .time_source(SharedTimeSource::new(slow.clone()))
         .build();
-    let identities = AwsIdentityLookupMode::Fixed(Box::new(config));
+    let identities = FixedOrDiscoveredAwsIdentity::Fixed(Box::new(config));
     let Session { mut host, settings, .. } = open_sandbox_session(world).unwrap();
     host.clock = HostClock::new(move || slow.0.sandbox_unix_time_now().checked_sub(slow.1).unwrap());
-    let web = identities.open_web_client(eye.edge.clone());
+    let web = identities.build_unsigned_http_client(eye.edge.clone());
     // The token stays the one of a fresh sandbox, whatever a test makes packagecloud take.
     let probe_token = Some(Secret::new("demo-token".to_owned()));
     let settings = SessionSettings { identities, probe_token, ..Arc::into_inner(settings).unwrap() };
@@ -254,7 +254,7 @@ async fn the_bucket_policy_statement_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn another_node_is_off() {
     let (_dir, world) = copy_live_sandbox().await;
-    packagecloud::add_unrestarted_web_node(&world);
+    packagecloud::add_unrestarted_sandbox_web_node(&world);
     world.update_sandbox_state_on_disk(|state| state.packagecloud.nodes[1].enabled = false);
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "5 of 10 redirects go to CloudFront", "on the other node");

@@ -14,7 +14,7 @@ use fastrand::Rng;
 use packagecloud_cloudfront::{
     edge::{
         bundle::EdgeBundle,
-        runtime::{EdgeFunctionInstance, KmsResponder},
+        runtime::{EdgeFunctionInstance, EdgeKmsResponder},
     },
     model::url::token::{
         TokenMacAlgorithm, UrlTokenConstruction, ViewerRequest, check_viewer_request_token,
@@ -80,7 +80,7 @@ const QUERY_PIECES: [&str; 24] = [
 ];
 
 fn random_case(rng: &mut Rng) -> Value {
-    let constructions = UrlTokenConstruction::list_token_constructions();
+    let constructions = UrlTokenConstruction::list_url_token_constructions();
     let construction = constructions[rng.usize(..constructions.len())];
     let keys: Vec<Vec<u8>> = (0..rng.usize(..4))
         .map(|_| (0..[0, 15, 16, 32, 44, 64, 65][rng.usize(..7)]).map(|_| rng.u8(..)).collect())
@@ -206,10 +206,13 @@ async fn rust_the_embedded_engine_and_node_agree() {
         key_arn: String::new(),
         context: BTreeMap::new(),
     };
-    let nobody: KmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
-    let function =
-        EdgeFunctionInstance::start_function_instance(&bundle.build_bundle_zip(&[]), BTreeMap::new(), nobody)
-            .unwrap();
+    let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
+    let function = EdgeFunctionInstance::start_edge_function_instance(
+        &bundle.build_edge_function_zip(&[]),
+        BTreeMap::new(),
+        nobody,
+    )
+    .unwrap();
     let mut node = NodeJudge::start_node();
 
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();

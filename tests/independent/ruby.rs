@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use packagecloud_cloudfront::model::packagecloud::{
-    config_file::{ConfigFile, RubyExpressionOverride},
+    config_file::{ConfigFile, RubyExpressionEditMode},
     settings::{CloudFrontSettingKey, RAILS_HASH},
 };
 use serde_json::{Map, Value};
@@ -105,10 +105,10 @@ fn a_plain_value_is_what_ruby_makes_of_it() {
     let files = config_variants();
     for (text, ruby) in files.iter().zip(evaluate_with_ruby(&files)) {
         let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
-        assert!(!file.has_syntax_error(), "{text}");
+        assert!(!file.has_ruby_syntax_error(), "{text}");
         for (hash, values) in &ruby {
             for (key, value) in values.as_object().unwrap() {
-                if let Some(read) = file.find_string_value(hash, key) {
+                if let Some(read) = file.find_ruby_string_setting(hash, key) {
                     assert_eq!(value.as_str(), Some(read), "{hash}[{key}] of\n{text}");
                 }
             }
@@ -132,7 +132,7 @@ fn after_an_edit_ruby_sees_what_was_wanted_and_all_else_as_before() {
     ] {
         let edit = |text: &String| {
             ConfigFile::parse_packagecloud_rb(text.as_bytes())
-                .render_config_with_values(&[(key, ruby.to_owned())], RubyExpressionOverride::Append)
+                .render_config_with_values(&[(key, ruby.to_owned())], RubyExpressionEditMode::Append)
                 .unwrap_or_else(|refusal| panic!("{refusal:?}\n{text}"))
         };
         let edited: Vec<Vec<u8>> = texts.iter().map(edit).collect();

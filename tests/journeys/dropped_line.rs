@@ -10,7 +10,9 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    host::{CtlOutcome, Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtl, Redactor},
+    host::{
+        CtlOutcome, Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor,
+    },
     model::packagecloud::ctl_command::CtlCommand,
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -29,7 +31,7 @@ fn local_host(dir: &Path) -> Host {
     Host {
         transport: HostTransport::Local,
         config: dir.join("packagecloud.rb"),
-        ctl: PackagecloudCtl::Command(vec![dir.join("ctl").display().to_string()]),
+        ctl: PackagecloudCtlRunner::Command(vec![dir.join("ctl").display().to_string()]),
         state: HostStateDir::open_state_dir(&dir.join("state"), None).unwrap(),
         keyring: Keyring::new_in_memory_keyring(),
         redactor: Redactor::default(),

@@ -5,8 +5,8 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
-    host::{Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtl, Redactor},
-    model::packagecloud::{config_file::RubyExpressionOverride, settings::CloudFrontSettingKey},
+    host::{Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor},
+    model::packagecloud::{config_file::RubyExpressionEditMode, settings::CloudFrontSettingKey},
 };
 
 const DISK_DIR_ENV: &str = "PACKAGECLOUD_TEST_DISK";
@@ -118,7 +118,7 @@ mod inside {
         let host = Host {
             transport: HostTransport::Local,
             config: dir.join("packagecloud.rb"),
-            ctl: PackagecloudCtl::None,
+            ctl: PackagecloudCtlRunner::None,
             state: HostStateDir::open_state_dir(state.path(), None).unwrap(),
             keyring: Keyring::new_in_memory_keyring(),
             redactor: Redactor::default(),
@@ -133,7 +133,7 @@ mod inside {
         let wanted = [(CloudFrontSettingKey::Enabled, "false".to_owned())];
         let before = fs::read_dir(host.config.parent().unwrap()).unwrap().count();
         let failure =
-            host.write_packagecloud_config(&seen, &wanted, RubyExpressionOverride::Refuse).await.unwrap_err();
+            host.write_packagecloud_config(&seen, &wanted, RubyExpressionEditMode::Refuse).await.unwrap_err();
         assert!(failure.why.contains(why), "{failure:?}");
         assert!(failure.next.contains("the file is as it was"), "{failure:?}");
         assert!(failure.next.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{failure:?}");
@@ -163,7 +163,7 @@ mod inside {
         host.write_packagecloud_config(
             &seen,
             &[(CloudFrontSettingKey::Enabled, "false".into())],
-            RubyExpressionOverride::Refuse,
+            RubyExpressionEditMode::Refuse,
         )
         .await
         .unwrap();

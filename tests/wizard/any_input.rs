@@ -89,7 +89,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waiting: bool) -> WizardInput {
     let stage = match waits {
         Some(WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _)) => *stage,
-        Some(WizardEffect::Apply(plan, _)) => plan.stage_of_plan(),
+        Some(WizardEffect::Apply(plan, _)) => plan.run_stage_of_plan(),
         _ => ALL_STAGES[random.usize(..ALL_STAGES.len())],
     };
     let failure = Failure::new(
@@ -205,7 +205,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
         for _ in 0..60 {
             at += Duration::from_millis(random.u64(..800));
             let news = random_input(&mut random, waits.as_ref(), wizard.busy.is_some());
-            let reached = wizard.accepts_consent_keys();
+            let reached = wizard.has_consent_delay_passed();
             let consents = matches!(news, WizardInput::Key(_));
             let stood = wizard.shown_at;
             let effect = wizard.update_wizard(TimedInput { at, input: news });
@@ -213,7 +213,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
                 applied += 1;
                 let settled = at.saturating_sub(stood) >= Duration::from_millis(300) || reached;
                 // verifying reads only: it begins by itself
-                assert!(plan.stage_of_plan() == RunStage::Verify || consents && settled, "seed {seed}");
+                assert!(plan.run_stage_of_plan() == RunStage::Verify || consents && settled, "seed {seed}");
                 for ask in &plan.confirmations {
                     let bucket = answers.bucket.as_deref().unwrap_or_default();
                     assert!(

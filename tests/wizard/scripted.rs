@@ -17,10 +17,10 @@ use packagecloud_cloudfront::{
             goal::{OperatorGoal, RunStage, StageStep},
             other_run::WatchedRunEvent,
             plan::{
-                PlanConfirmationQuestion, PlanDocument, PlanFact, PlannedChange, RequiredConsent,
+                PlanAttachment, PlanConfirmationQuestion, PlanFact, PlannedChange, RequiredConsent,
                 ResourceChangeKind, StagePlan,
             },
-            tally::NameTally,
+            tally::CountsByName,
             welcome::{
                 AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBackup, FoundBucket,
                 FoundCloudFront, FoundPackagecloudConfig, WelcomeFindings,
@@ -105,7 +105,7 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
                 format!("look {}", stage.stage_name())
             }
-            WizardEffect::Apply(plan, _) => format!("apply {}", plan.stage_of_plan().stage_name()),
+            WizardEffect::Apply(plan, _) => format!("apply {}", plan.run_stage_of_plan().stage_name()),
             WizardEffect::Welcome(_) => "welcome".to_owned(),
             WizardEffect::Identify(..) => "identify".to_owned(),
             _ => "other".to_owned(),
@@ -174,8 +174,8 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
     }
 }
 
-fn tally_names(names: &[&str]) -> NameTally {
-    let mut tally = NameTally::default();
+fn tally_names(names: &[&str]) -> CountsByName {
+    let mut tally = CountsByName::default();
     names.iter().for_each(|name| tally.increment_name_count(name));
     tally
 }
@@ -533,17 +533,17 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
                 text: "about eight minutes, five of which CloudFront takes to reach every edge.".to_owned(),
             }];
             plan.documents = vec![
-                PlanDocument {
+                PlanAttachment {
                     title: "What it costs".to_owned(),
                     lines: text(&["$0.08 once, for 12,480 requests to S3; then what CloudFront serves."]),
                     copy: false,
                 },
-                PlanDocument {
+                PlanAttachment {
                     title: "What customers notice".to_owned(),
                     lines: text(&["Nothing until go-live; then errors for about a minute, at the restart."]),
                     copy: false,
                 },
-                PlanDocument {
+                PlanAttachment {
                     title: "How to undo it".to_owned(),
                     lines: text(&["D, at any time: packagecloud sends its clients to S3 again."]),
                     copy: false,
@@ -552,7 +552,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
         }
         RunStage::Configuration | RunStage::Disable | RunStage::RollBack => {
             let enabled = stage == RunStage::Configuration;
-            plan.documents = vec![PlanDocument {
+            plan.documents = vec![PlanAttachment {
                 title: "What changes in packagecloud.rb".to_owned(),
                 lines: text(&[
                     "@@ line 41 @@",
@@ -571,7 +571,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
                 copy: false,
             }];
             if enabled {
-                plan.documents.push(PlanDocument {
+                plan.documents.push(PlanAttachment {
                     title: "The final block".to_owned(),
                     lines: text(&[
                         "packagecloud_rails['cloudfront_enabled'] = true",
@@ -581,7 +581,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
                     ]),
                     copy: true,
                 });
-                plan.documents.push(PlanDocument {
+                plan.documents.push(PlanAttachment {
                     title: "Tell customers behind a firewall".to_owned(),
                     lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,
@@ -637,7 +637,7 @@ async fn wait_for_renewal(
 }
 
 async fn apply_scripted_plan(script: &SharedScript, plan: &StagePlan, sender: EffectJobContext) {
-    let stage = plan.stage_of_plan();
+    let stage = plan.run_stage_of_plan();
     let say = |event| drop(sender.events.send(event));
     assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
     for change in plan.changes.iter().filter(|change| change.verb != ResourceChangeKind::Keep) {

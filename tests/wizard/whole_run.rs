@@ -9,7 +9,7 @@ use crate::player::{ScreenPlayer, play_with_effects};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
-    app::compose::compose_app,
+    app::compose::build_app_context,
     args::CliArguments,
     wizard::{WizardOutcome, WizardStartOptions},
 };
@@ -31,7 +31,7 @@ where
     let line =
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
-    let app = compose_app(&global, &command.unwrap()).await.unwrap();
+    let app = build_app_context(&global, &command.unwrap()).await.unwrap();
     let performer = app.build_wizard_effect_performer();
     let beginning = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),

@@ -42,19 +42,19 @@ impl BatchCopyAttributes {
     ///
     /// # Errors
     /// Why no job can copy it without losing something.
-    pub fn from_object_attributes(
+    pub fn batch_attributes_from_object(
         head: &ObjectAttributes,
         cache_control: &str,
     ) -> Result<Self, &'static str> {
         let headers = &head.headers;
-        let text = |name: &str| parse_xml_safe_header(headers, name);
+        let text = |name: &str| read_xml_safe_header_value(headers, name);
         if headers.keys().any(|name| name.as_str().starts_with("x-amz-object-lock-")) {
             return Err("it is under a legal hold or a retention of its own");
         }
         if headers.contains_key("x-amz-website-redirect-location") {
             return Err("it redirects");
         }
-        let encrypted = match head.object_header_text("x-amz-server-side-encryption") {
+        let encrypted = match head.object_header_value("x-amz-server-side-encryption") {
             None => false,
             Some("AES256") => true,
             Some(_) => return Err("it is encrypted by KMS, whose keys the jobs' role doesn't get"),
@@ -111,7 +111,7 @@ impl BatchCopyAttributes {
 }
 
 /// A header that XML carries as it is.
-fn parse_xml_safe_header(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
+fn read_xml_safe_header_value(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let plain = |text: &&str| {
@@ -142,7 +142,9 @@ fn parse_user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, 
     let mut all = BTreeMap::new();
     for name in headers.keys() {
         if let Some(own) = name.as_str().strip_prefix("x-amz-meta-") {
-            all.extend(parse_xml_safe_header(headers, name.as_str())?.map(|value| (own.to_owned(), value)));
+            all.extend(
+                read_xml_safe_header_value(headers, name.as_str())?.map(|value| (own.to_owned(), value)),
+            );
         }
     }
     let size: usize = all.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -162,7 +164,7 @@ mod tests {
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        BatchCopyAttributes::from_object_attributes(
+        BatchCopyAttributes::batch_attributes_from_object(
             &ObjectAttributes::from_head_response_headers(map.collect()).unwrap(),
             "max-age=1",
         )

@@ -109,7 +109,7 @@ pub fn build_distribution_config(
 ///
 /// # Errors
 /// Where a part that the SDK requires is missing, or the configuration can't carry the change.
-pub fn update_distribution_config(
+pub fn apply_intent_to_distribution_config(
     config: &mut DistributionConfig,
     names: &ResourceNames,
     intent: &IntendedDistributionUpdate<'_>,
@@ -159,10 +159,10 @@ fn apply_distribution_settings(
             set_distribution_bucket_origin(origin, names, shape);
         }
     }
-    set_comment_and_viewers(config, names, shape)
+    set_distribution_viewer_settings(config, names, shape)
 }
 
-fn set_comment_and_viewers(
+fn set_distribution_viewer_settings(
     config: &mut DistributionConfig,
     names: &ResourceNames,
     shape: &DistributionSettings<'_>,
@@ -292,7 +292,7 @@ fn build_get_and_head_methods() -> Result<AllowedMethods, BuildError> {
 }
 
 /// Returns whether CloudFront caches an error that must not be cached.
-pub fn has_error_caching(standing: Option<&CustomErrorResponses>) -> bool {
+pub fn is_error_caching_enabled(standing: Option<&CustomErrorResponses>) -> bool {
     let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
     !UNCACHED_ERROR_CODES
         .iter()

@@ -11,7 +11,7 @@ use aws_sdk_cloudfront::{
 use super::{
     config::{self, DistributionSettings, IntendedDistributionUpdate, OriginAccessId},
     failure_from_sdk_build_error,
-    read::distribution_from_config,
+    read::parse_distribution_config,
 };
 use crate::aws::{AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error, retry};
 use crate::model::{
@@ -86,10 +86,10 @@ impl AwsClients {
                 CREATE_DISTRIBUTION_ACTION,
                 format_new_distribution_label(names),
             )) {
-                Err(failure) if is_unknown_origin_identity(&failure) => {
-                    self.classify_origin_identity_failure(shape, failure).await
+                Err(failure) if is_unknown_origin_identity_failure(&failure) => {
+                    self.detect_missing_origin_identity(shape, failure).await
                 }
-                Err(failure) if is_unknown_certificate(&failure) => {
+                Err(failure) if is_invalid_viewer_certificate_failure(&failure) => {
                     self.classify_distribution_certificate_failure(shape.alias, failure).await
                 }
                 done => done,
@@ -129,7 +129,7 @@ impl AwsClients {
         }
     }
 
-    async fn classify_origin_identity_failure<T>(
+    async fn detect_missing_origin_identity<T>(
         &self,
         shape: &DistributionSettings<'_>,
         failure: Failure,
@@ -167,15 +167,15 @@ impl AwsClients {
             tokio::try_join!(self.read_distribution(names, id), self.read_distribution_config(id))?;
         let seen = seen.ok_or_else(gone)?;
         check_resource_ownership_allows_change(&what, &seen.ownership, adopt)?;
-        let shown = distribution_from_config(&read.config, names);
+        let shown = parse_distribution_config(&read.config, names);
         let moved = read.etag != etag;
         let mut tries = 0;
         loop {
             let mut wanted = read.config.clone();
-            config::update_distribution_config(&mut wanted, names, intent)?;
+            config::apply_intent_to_distribution_config(&mut wanted, names, intent)?;
             let there = wanted == read.config;
             // Where it is there already it may be by a write of ours, whose answer was lost.
-            if !there && (moved || distribution_from_config(&read.config, names) != shown) {
+            if !there && (moved || parse_distribution_config(&read.config, names) != shown) {
                 return Err(drifted("its configuration was changed since it was shown"));
             }
             check_behaviors_viewer_request_free(&what, &read.config, names, intent)?;
@@ -185,7 +185,7 @@ impl AwsClients {
             if there {
                 return self.read_distribution(names, id).await?.ok_or_else(gone);
             }
-            self.check_config_round_trip(id, &read).await?;
+            self.check_distribution_config_round_trip(id, &read).await?;
             let update = || async {
                 let asked = self
                     .cloudfront
@@ -196,7 +196,7 @@ impl AwsClients {
                     .send()
                     .await;
                 match asked.map_err(error::build_aws_action_failure("cloudfront:UpdateDistribution", &what)) {
-                    Err(failure) if is_unknown_certificate(&failure) => {
+                    Err(failure) if is_invalid_viewer_certificate_failure(&failure) => {
                         self.classify_distribution_certificate_failure(alias, failure).await
                     }
                     done => done,
@@ -296,7 +296,7 @@ fn parse_created_distribution_response(
         status: distribution.status,
         etag: answer.e_tag.unwrap_or_default(),
         ownership: ResourceOwnership::Ours,
-        ..distribution_from_config(&config, names)
+        ..parse_distribution_config(&config, names)
     })
 }
 
@@ -306,13 +306,14 @@ async fn send_until_cloudfront_accepts<T, F: Future<Output = Result<T, Failure>>
     send: impl Fn() -> F,
 ) -> Result<T, Failure> {
     let passing = |failure: &Failure| {
-        is_transient_function_association_refusal(failure) || is_unknown_origin_identity(failure)
+        is_transient_function_association_refusal(failure) || is_unknown_origin_identity_failure(failure)
     };
     let known = || retry::retry_while_transient(FUNCTION_KNOWN_WAIT, say, passing, &send);
-    retry::retry_while_transient(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
+    retry::retry_while_transient(CERTIFICATE_KNOWN_WAIT, say, is_invalid_viewer_certificate_failure, known)
+        .await
 }
 
-fn is_unknown_certificate(failure: &Failure) -> bool {
+fn is_invalid_viewer_certificate_failure(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "InvalidViewerCertificate")
 }
 
@@ -322,7 +323,7 @@ fn mark_failure_permanent(failure: Failure) -> Failure {
 }
 
 /// A fresh identity isn't known to all of CloudFront at once.
-fn is_unknown_origin_identity(failure: &Failure) -> bool {
+fn is_unknown_origin_identity_failure(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "InvalidOriginAccessIdentity")
 }
 
@@ -338,7 +339,7 @@ fn check_behaviors_viewer_request_free(
     names: &ResourceNames,
     intent: &IntendedDistributionUpdate<'_>,
 ) -> Result<(), Failure> {
-    let view = distribution_from_config(config, names);
+    let view = parse_distribution_config(config, names);
     let ours = strip_arn_version(intent.intended_function_version_arn());
     let bucket: Vec<&str> = (view.origins.iter())
         .filter(|origin| super::origin::is_bucket_domain(&origin.domain, names.bucket_name()))

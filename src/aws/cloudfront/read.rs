@@ -14,7 +14,7 @@ use aws_sdk_cloudfront::types::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    config::{find_viewer_request_functions, has_error_caching, is_get_and_head_only},
+    config::{find_viewer_request_functions, is_error_caching_enabled, is_get_and_head_only},
     origin::{self, is_bucket_origin, list_bucket_origin_target_ids},
 };
 use crate::aws::{AwsClients, error, resource_ownership_from_tags};
@@ -54,11 +54,11 @@ impl AwsClients {
             all.extend(page.distribution_list.and_then(|list| list.items).unwrap_or_default());
         }
         let whole: Vec<_> =
-            all.into_iter().map(|one| self.read_distribution_if_relevant(names, one)).collect();
+            all.into_iter().map(|one| self.read_distribution_or_keep_summary(names, one)).collect();
         stream::iter(whole).buffered(READ_CONCURRENCY_MAX).try_collect().await
     }
 
-    async fn read_distribution_if_relevant(
+    async fn read_distribution_or_keep_summary(
         &self,
         names: &ResourceNames,
         one: DistributionSummary,
@@ -126,13 +126,13 @@ impl AwsClients {
             domain: distribution.domain_name,
             status: distribution.status,
             etag,
-            ..distribution_from_config(&config, names)
+            ..parse_distribution_config(&config, names)
         }))
     }
 }
 
 /// Returns all that a configuration says.
-pub fn distribution_from_config(
+pub fn parse_distribution_config(
     config: &DistributionConfig,
     names: &ResourceNames,
 ) -> CloudFrontDistribution {
@@ -155,7 +155,7 @@ pub fn distribution_from_config(
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: viewer_certificate_acm_arn(config.viewer_certificate()),
         origins: parts.convert_sdk_origins(),
-        behaviors: parts.read_sdk_behaviors(names),
+        behaviors: parts.convert_cache_behaviors_from_sdk(names),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
         differs: find_distribution_differences(config, names),
@@ -181,7 +181,7 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: viewer_certificate_acm_arn(one.viewer_certificate()),
         origins: parts.convert_sdk_origins(),
-        behaviors: parts.read_sdk_behaviors(names),
+        behaviors: parts.convert_cache_behaviors_from_sdk(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
@@ -231,7 +231,7 @@ impl DistributionCommonFields<'_> {
         all.iter().map(origin).collect()
     }
 
-    fn read_sdk_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
+    fn convert_cache_behaviors_from_sdk(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
         let origins = self.origins.map(Origins::items).unwrap_or_default();
         let target =
             |id: &str| origin::find_origin_of_behavior_target(id, self.groups, origins, names.bucket_name());
@@ -279,7 +279,7 @@ fn find_distribution_differences(config: &DistributionConfig, names: &ResourceNa
     if config.is_ipv6_enabled != Some(true) {
         all.push("IPv6 is off".to_owned());
     }
-    if has_error_caching(config.custom_error_responses()) {
+    if is_error_caching_enabled(config.custom_error_responses()) {
         all.push("errors are cached".to_owned());
     }
     for origin in config.origins().map(Origins::items).unwrap_or_default() {

@@ -59,7 +59,7 @@ impl AwsClients {
         Ok(FetchedDistributionConfig {
             config: asked.distribution_config.ok_or_else(|| part("the configuration"))?,
             etag: asked.e_tag.ok_or_else(|| part("the ETag"))?,
-            raw: body.take_captured_bytes(),
+            raw: body.take_captured_http_body(),
         })
     }
 
@@ -67,7 +67,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where it would: with what would be lost.
-    pub(super) async fn check_config_round_trip(
+    pub(super) async fn check_distribution_config_round_trip(
         &self,
         id: &str,
         read: &FetchedDistributionConfig,
@@ -84,7 +84,7 @@ impl AwsClients {
             .interceptor(RequestCaptureInterceptor(body.clone()))
             .send()
             .await;
-        let written = body.take_captured_bytes();
+        let written = body.take_captured_http_body();
         let lost = match (stopped, find_lost_xml_settings(&read.raw, &written)) {
             (Err(_), Ok(lost)) if !written.is_empty() => lost,
             _ => vec!["all of it: it could not be read or written back".to_owned()],
@@ -104,11 +104,11 @@ impl AwsClients {
 struct CapturedHttpBody(Arc<Mutex<Vec<u8>>>);
 
 impl CapturedHttpBody {
-    fn store_captured_bytes(&self, bytes: Option<&[u8]>) {
+    fn replace_captured_http_body(&self, bytes: Option<&[u8]>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes.unwrap_or_default().to_vec();
     }
 
-    fn take_captured_bytes(&self) -> Vec<u8> {
+    fn take_captured_http_body(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -128,7 +128,7 @@ impl Intercept for ResponseCaptureInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store_captured_bytes(context.response().body().bytes());
+        self.0.replace_captured_http_body(context.response().body().bytes());
         Ok(())
     }
 }
@@ -148,7 +148,7 @@ impl Intercept for RequestCaptureInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store_captured_bytes(context.request().body().bytes());
+        self.0.replace_captured_http_body(context.request().body().bytes());
         Err("written, and not to be sent".into())
     }
 }

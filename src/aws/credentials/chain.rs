@@ -16,10 +16,10 @@ pub struct CredentialSearchHints {
 /// Finds the candidates, the first that is given first.
 #[must_use]
 pub fn find_credential_candidates(known: &CredentialSearchHints) -> Vec<CredentialCandidate> {
-    order_credential_candidates(known, |name| std::env::var(name).ok())
+    find_credential_candidates_with_env(known, |name| std::env::var(name).ok())
 }
 
-fn order_credential_candidates(
+fn find_credential_candidates_with_env(
     known: &CredentialSearchHints,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Vec<CredentialCandidate> {
@@ -79,7 +79,7 @@ mod tests {
             "AWS_PROFILE" => Some("other".to_owned()),
             _ => None,
         };
-        let all = order_credential_candidates(&known, environment);
+        let all = find_credential_candidates_with_env(&known, environment);
         let found: Vec<&str> = all.iter().map(|one| one.found.as_str()).collect();
         assert_eq!(
             found,
@@ -95,7 +95,7 @@ mod tests {
         assert!(!format!("{all:?}").contains("s3cret"));
         let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
         assert_eq!(
-            order_credential_candidates(&CredentialSearchHints::default(), half).len(),
+            find_credential_candidates_with_env(&CredentialSearchHints::default(), half).len(),
             1,
             "a key without its secret is none"
         );

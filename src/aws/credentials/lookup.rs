@@ -29,17 +29,17 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// How the AWS identity is found.
 #[derive(Clone)]
-pub enum AwsIdentityLookupMode {
+pub enum FixedOrDiscoveredAwsIdentity {
     /// There is one: a sandbox's.
     Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them; asked for over this client.
     Found(SharedHttpClient),
 }
 
-impl AwsIdentityLookupMode {
+impl FixedOrDiscoveredAwsIdentity {
     /// Opens a client for requests that AWS doesn't sign, over the same network; `edge` is `--edge-url`.
     #[must_use]
-    pub fn open_web_client(&self, edge: Option<String>) -> WebClient {
+    pub fn build_unsigned_http_client(&self, edge: Option<String>) -> WebClient {
         match self {
             Self::Fixed(config) => WebClient::from_sdk_config(config, edge),
             Self::Found(client) => WebClient::new(client.clone(), SharedTimeSource::default(), edge),
@@ -124,7 +124,7 @@ async fn load_candidate_sdk_config(
     let regions =
         RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
     let held = SharedCredentials::from_credential_candidate(candidate);
-    Ok((held.load_shared_credentials_config(loader.region(regions)).await, held))
+    Ok((held.load_config_with_swappable_credentials(loader.region(regions)).await, held))
 }
 
 /// Builds the provider of a profile that AWS's configuration files have.

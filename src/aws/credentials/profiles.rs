@@ -77,12 +77,12 @@ fn parse_ini_section(text: &str, name: &str) -> BTreeMap<String, String> {
 /// Finds the command that signs a profile in again, or the one that it has its credentials from; none where it signs
 /// in nowhere.
 #[must_use]
-pub fn read_aws_sign_in_command(profile: &str) -> Option<String> {
+pub fn find_profile_sign_in_command(profile: &str) -> Option<String> {
     let [config, credentials] = read_aws_config_files();
-    parse_aws_sign_in_command(&config, &credentials, profile)
+    parse_profile_sign_in_command(&config, &credentials, profile)
 }
 
-fn parse_aws_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
+fn parse_profile_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
     let mut name = profile.to_owned();
     for _ in 0..SOURCE_PROFILES_MAX {
         let said = parse_aws_profile_settings(config, credentials, &name);
@@ -125,7 +125,7 @@ mod tests {
             ("keys", None),
         ] {
             assert_eq!(
-                parse_aws_sign_in_command(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(),
+                parse_profile_sign_in_command(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(),
                 command
             );
         }

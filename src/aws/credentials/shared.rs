@@ -47,7 +47,7 @@ impl SharedCredentials {
     }
 
     /// Loads a configuration whose clients hold these, from where `loader` finds them.
-    pub(super) async fn load_shared_credentials_config(&self, loader: ConfigLoader) -> SdkConfig {
+    pub(super) async fn load_config_with_swappable_credentials(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
         store_locked_value(&self.0.provider, config.credentials_provider());
         let provider = SharedCredentialsProvider::new(self.clone());

@@ -256,7 +256,7 @@ impl AwsClients {
             self.classify_function_role_failure(names, asked.map(|_| ())).await
         };
         let passing =
-            |failure: &Failure| is_role_propagation_delay(failure) || is_function_update_in_progress(failure);
+            |failure: &Failure| is_role_propagation_delay(failure) || is_function_update_conflict(failure);
         retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
         self.wait_until_function_ready(names, say).await?;
         Ok(())
@@ -283,8 +283,7 @@ impl AwsClients {
                 format_lambda_function_label(names),
             ))
         };
-        retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_in_progress, update)
-            .await?;
+        retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_conflict, update).await?;
         self.wait_until_function_ready(names, say).await?;
         Ok(())
     }
@@ -365,7 +364,7 @@ fn is_role_propagation_delay(failure: &Failure) -> bool {
 }
 
 /// An update is still in progress; "already exist" has the same code and isn't one.
-fn is_function_update_in_progress(failure: &Failure) -> bool {
+fn is_function_update_conflict(failure: &Failure) -> bool {
     // Of an update, or of a function that was just made: a run that was broken off leaves it Pending.
     error::has_aws_error_code(failure, "ResourceConflictException")
         && ["in progress", "state: Pending"].iter().any(|passing| failure.why.contains(passing))

@@ -2,7 +2,7 @@
 //!
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
-use super::{ROLE_ASSUMABLE_WAIT, format_lambda_function_label, is_function_update_in_progress, read};
+use super::{ROLE_ASSUMABLE_WAIT, format_lambda_function_label, is_function_update_conflict, read};
 use crate::aws::{AwsClients, WaitProgressReporter, error, retry};
 use crate::model::{
     aws::{
@@ -59,8 +59,7 @@ impl AwsClients {
                     format_lambda_function_label(names),
                 ))
             };
-            retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, mark)
-                .await?;
+            retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_conflict, mark).await?;
             self.wait_until_function_ready(names, say).await?;
             let now =
                 self.read_lambda_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
@@ -97,7 +96,7 @@ impl AwsClients {
                 format_lambda_function_label(names),
             ))
         };
-        match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, publish)
+        match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_conflict, publish)
             .await
         {
             Ok(made) => read::version_from_sdk!(made).ok_or_else(|| {

@@ -32,7 +32,7 @@ impl AwsClients {
     }
 
     /// Whether a HEAD finds the bucket; where it can't be asked it is taken to be there.
-    async fn is_bucket_present(&self, bucket: &str) -> bool {
+    async fn may_bucket_exist(&self, bucket: &str) -> bool {
         let asked = self.s3.head_bucket().bucket(bucket).send().await;
         !matches!(
             error::none_if_aws_not_found(asked.map_err(error::build_aws_action_failure(
@@ -115,7 +115,7 @@ impl AwsClients {
             // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
             Err(failure)
                 if error::has_aws_error_code(&failure, "NoSuchBucket")
-                    && !self.is_bucket_present(bucket).await =>
+                    && !self.may_bucket_exist(bucket).await =>
             {
                 // Told apart from the one that passes.
                 Err(Failure { code: None, ..failure })

@@ -25,7 +25,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn read_repo_metadata_last_modified(
+    pub async fn find_newest_repo_metadata_change(
         &self,
         bucket: &str,
         classes: &ObjectClassifier,
@@ -36,7 +36,10 @@ impl AwsClients {
             let page =
                 page.map_err(error::build_aws_action_failure("s3:ListBucket", format!("bucket {bucket}")))?;
             for object in page.contents() {
-                if object.key().is_some_and(|key| classes.classify_key(key) == ObjectCacheClass::Metadata) {
+                if object
+                    .key()
+                    .is_some_and(|key| classes.classify_object_key(key) == ObjectCacheClass::Metadata)
+                {
                     newest.count += 1;
                     let changed = object.last_modified().map_or(0, aws_smithy_types::DateTime::secs);
                     newest.changed = newest.changed.max(changed);
@@ -67,7 +70,7 @@ impl AwsClients {
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(|object| object.key)
-                .filter(|key| classes.classify_key(key) == ObjectCacheClass::Metadata)
+                .filter(|key| classes.classify_object_key(key) == ObjectCacheClass::Metadata)
                 .collect();
             let heads = stream::iter(keys).map(|key| async move {
                 match self.read_object_head(bucket, &key).await {

@@ -38,7 +38,7 @@ impl FakeKms {
         Arc::new(Self { next: Mutex::new(next), asked: Mutex::default(), secrets: secrets.to_vec() })
     }
 
-    fn to_kms_responder(self: &Arc<Self>) -> KmsResponder {
+    fn to_kms_responder(self: &Arc<Self>) -> EdgeKmsResponder {
         let kms = Arc::clone(self);
         Arc::new(move |request| {
             let kms = Arc::clone(&kms);
@@ -85,14 +85,15 @@ fn sample_secrets() -> [Secret; 2] {
 }
 
 fn start_function(construction: &str, kms: &Arc<FakeKms>) -> EdgeFunctionInstance {
-    let zip = sample_bundle(construction).build_bundle_zip(&[vec![0], vec![1]]);
+    let zip = sample_bundle(construction).build_edge_function_zip(&[vec![0], vec![1]]);
     let environment = [
         ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         ("AWS_SESSION_TOKEN", "session"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    EdgeFunctionInstance::start_function_instance(&zip, environment.into(), kms.to_kms_responder()).unwrap()
+    EdgeFunctionInstance::start_edge_function_instance(&zip, environment.into(), kms.to_kms_responder())
+        .unwrap()
 }
 
 fn viewer_request_event(querystring: &str) -> Value {
@@ -121,7 +122,7 @@ fn signed_request_event(construction: &str, secret: &Secret) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() {
-    for construction in UrlTokenConstruction::list_token_constructions() {
+    for construction in UrlTokenConstruction::list_url_token_constructions() {
         let construction = construction.to_string();
         let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
         let function = start_function(&construction, &kms);
@@ -231,9 +232,9 @@ async fn a_caller_that_leaves_in_the_middle_breaks_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bundle_that_does_not_load_says_why() {
-    let nobody: KmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
+    let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
     let start = |zip: &[u8]| {
-        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), Arc::clone(&nobody))
+        EdgeFunctionInstance::start_edge_function_instance(zip, BTreeMap::new(), Arc::clone(&nobody))
             .err()
             .unwrap()
     };

@@ -57,7 +57,7 @@ impl BatchJobFollower<'_> {
         let began = Instant::now();
         let (mut ended, mut deaf) = (BatchJobsOutcome::default(), 0);
         loop {
-            let jobs = match self.read_batch_jobs().await {
+            let jobs = match self.read_s3_batch_jobs().await {
                 Ok(jobs) => jobs,
                 Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient_aws_failure(&failure) => {
                     deaf += 1;
@@ -75,7 +75,7 @@ impl BatchJobFollower<'_> {
             }
             if jobs.iter().all(|job| job.state.is_job_over()) {
                 for job in &jobs {
-                    self.add_job_outcome(job, &mut ended, list).await?;
+                    self.add_batch_job_to_outcome(job, &mut ended, list).await?;
                 }
                 return Ok(ended);
             }
@@ -83,7 +83,7 @@ impl BatchJobFollower<'_> {
         }
     }
 
-    async fn read_batch_jobs(&self) -> Result<Vec<BatchJob>, Failure> {
+    async fn read_s3_batch_jobs(&self) -> Result<Vec<BatchJob>, Failure> {
         let asked = self.ids.iter().map(|id| async {
             let gone = || BatchJob {
                 id: id.clone(),
@@ -96,7 +96,7 @@ impl BatchJobFollower<'_> {
         futures::future::try_join_all(asked).await
     }
 
-    async fn add_job_outcome(
+    async fn add_batch_job_to_outcome(
         &self,
         job: &BatchJob,
         ended: &mut BatchJobsOutcome,

@@ -24,7 +24,7 @@ use self::{
     record::BatchRecord,
 };
 use super::{
-    reindex::{self, ReindexOptions, pass::ReindexPass, spool::ManifestSpool},
+    reindex::{self, ReindexOptions, pass::ReindexPass, spool::BatchManifestWriter},
     run::StageRun,
     session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
 };
@@ -51,7 +51,7 @@ struct BatchStatePaths {
 }
 
 impl BatchStatePaths {
-    fn batch_paths_from_session(session: &Session) -> Self {
+    fn build_batch_state_paths(session: &Session) -> Self {
         let dir = session.host.state.state_dir_path();
         Self {
             spool: dir.join("batch"),
@@ -92,10 +92,10 @@ impl BatchReindex<'_> {
     /// Fails where AWS refuses a step, it is stopped, or a file of the state directory can't be written.
     pub async fn run_batch_reindex(&self) -> Result<(), Failure> {
         let target = self.session.get_or_discover_aws_target(self.answers).await?;
-        let places = BatchStatePaths::batch_paths_from_session(self.session);
+        let places = BatchStatePaths::build_batch_state_paths(self.session);
         let role = self.ensure_batch_role(&target).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
-        let rules = reindex::render_reindex_cursor_rules(target.names.bucket_name(), &self.options.answers);
+        let rules = reindex::render_reindex_cursor_scope(target.names.bucket_name(), &self.options.answers);
         let mut left = BatchRecord::load_batch_record(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
             self.follow_older_batch_jobs(&target, left.as_ref(), &places).await?;
@@ -141,7 +141,7 @@ impl BatchReindex<'_> {
     async fn ensure_batch_role(&self, target: &AwsTarget) -> Result<IamRole, Failure> {
         let (cloud, names) = (&target.cloud, &target.names);
         let name = names.batch_role_name();
-        let say = self.run.build_progress_reporter(StageStep::Role);
+        let say = self.run.build_step_progress_reporter(StageStep::Role);
         let role = self
             .run
             .run_stage_step(StageStep::Role, format!("role {name}"), async {
@@ -158,7 +158,7 @@ impl BatchReindex<'_> {
                 Ok((role, format!("role {name} stands")))
             })
             .await?;
-        let say = self.run.build_progress_reporter(StageStep::RolePolicy);
+        let say = self.run.build_step_progress_reporter(StageStep::RolePolicy);
         self.run
             .run_stage_step(StageStep::RolePolicy, format!("the policy of role {name}"), async {
                 let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
@@ -210,7 +210,7 @@ impl BatchReindex<'_> {
         let (bucket, answers) = (target.names.bucket_name(), &self.options.answers);
         let standing = reindex::read_reindex_progress(bucket, answers, &places.cursor);
         let left = (standing.resumes.is_some() || standing.finished)
-            .then(|| ManifestSpool::open_existing_manifest_spool(&places.spool, bucket))
+            .then(|| BatchManifestWriter::open_existing_manifest_spool(&places.spool, bucket))
             .flatten();
         let passed = standing.finished && left.is_some();
         let spool = if let Some(left) = left {
@@ -219,7 +219,7 @@ impl BatchReindex<'_> {
             places.remove_local_batch_files();
             // The last look is at every object again, however far an earlier run was.
             reindex::reset_reindex_progress(&self.options.cursor, bucket)?;
-            ManifestSpool::create_empty_manifest_spool(&places.spool, bucket)?
+            BatchManifestWriter::create_empty_manifest_spool(&places.spool, bucket)?
         };
         let spool = Arc::new(spool);
         if !passed {
@@ -230,10 +230,10 @@ impl BatchReindex<'_> {
             };
             self.pass.reindex_all_objects(StageStep::Objects, &options).await?;
         }
-        let rules = reindex::render_reindex_cursor_rules(bucket, answers);
-        Ok(BatchRecord::new_record_from_manifests(
+        let rules = reindex::render_reindex_cursor_scope(bucket, answers);
+        Ok(BatchRecord::new_batch_record_from_manifests(
             rules,
-            &spool.manifest_spool_info(),
+            &spool.manifest_run_info(),
             spool.collect_ready_batch_manifests()?,
             price::JOBS_MAX,
         ))
@@ -249,7 +249,7 @@ impl BatchReindex<'_> {
         record: &mut BatchRecord,
     ) -> Result<(), Failure> {
         let (cloud, bucket) = (&target.cloud, target.names.bucket_name());
-        let say = self.run.build_progress_reporter(StageStep::BatchJobs);
+        let say = self.run.build_step_progress_reporter(StageStep::BatchJobs);
         for index in 0..record.parts.len() {
             let part = &record.parts[index];
             if part.job.is_some() {
@@ -302,7 +302,7 @@ impl BatchReindex<'_> {
         let left =
             self.session.scale_wait_for_sandbox(ROLE_PROPAGATION_WAIT).saturating_sub(changed.elapsed());
         if !left.is_zero() {
-            self.run.build_progress_reporter(StageStep::BatchJobs)(&format!(
+            self.run.build_step_progress_reporter(StageStep::BatchJobs)(&format!(
                 "waiting {} s until S3 knows the role",
                 left.as_secs() + 1
             ));
@@ -331,7 +331,7 @@ impl BatchReindex<'_> {
             poll_interval: self.session.scale_wait_for_sandbox(POLL_INTERVAL).max(Duration::from_millis(50)),
         };
         let say = |text: &str, pace| self.run.emit_progress_pace(StageStep::BatchJobs, text, pace);
-        let list = |unfit: &[FailedBatchTask]| append_failed_batch_tasks(&places.failed, unfit);
+        let list = |unfit: &[FailedBatchTask]| append_failed_tasks_to_file(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
             Box::pin(self.run.read_unless_stopped(following.follow_jobs_to_end(&say, &list)))
@@ -357,7 +357,7 @@ impl BatchReindex<'_> {
 }
 
 /// Notes what the jobs could not copy, a JSON object a line.
-fn append_failed_batch_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Failure> {
+fn append_failed_tasks_to_file(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Failure> {
     let lines: String =
         unfit.iter().filter_map(|one| serde_json::to_string(one).ok()).map(|line| line + "\n").collect();
     let written = std::fs::OpenOptions::new()

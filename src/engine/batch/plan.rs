@@ -65,9 +65,9 @@ pub async fn add_batch_changes_to_plan(
     )
     .calls
     .push("iam:PutRolePolicy".into());
-    let rules = reindex::render_reindex_cursor_rules(names.bucket_name(), &answers.reindex);
+    let rules = reindex::render_reindex_cursor_scope(names.bucket_name(), &answers.reindex);
     let why = match BatchRecord::load_batch_record(
-        &BatchStatePaths::batch_paths_from_session(session).record,
+        &BatchStatePaths::build_batch_state_paths(session).record,
         &rules,
     ) {
         Some(record) if !record.over => {

@@ -54,7 +54,7 @@ fn estimate_batch_job_count(survey: &BucketSurvey) -> usize {
 }
 
 /// Returns from how many packages on the jobs are the faster.
-pub fn compute_break_even_package_count() -> u64 {
+pub fn compute_batch_break_even_packages() -> u64 {
     let saved = 1.0 / COPIES_PER_SECOND - 2.0 / HEADS_PER_SECOND - 1.0 / JOB_COPIES_PER_SECOND;
     let millions = (JOBS_START_SECONDS / saved / 1.0e6).ceil();
     millions as u64 * 1_000_000
@@ -80,7 +80,7 @@ pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) 
         ours.dollars,
         render_rough_duration(theirs.seconds),
         theirs.dollars,
-        compute_break_even_package_count() / 1_000_000
+        compute_batch_break_even_packages() / 1_000_000
     )];
     if chosen {
         lines.push(format!(
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn batch_costs_more_and_is_faster_from_the_number_that_is_said() {
         let of = |packages| BucketSurvey { packages, ..BucketSurvey::default() };
-        let point = compute_break_even_package_count();
+        let point = compute_batch_break_even_packages();
         assert!((1_000_000..1_000_000_000).contains(&point), "{point}");
         for (packages, faster) in [(1, false), (point / 2, false), (point, true), (point * 100, true)] {
             let (ours, theirs) = (

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::aws::batch::BatchCopyAttributes;
-use crate::engine::reindex::spool::{ManifestSpoolInfo, ReadyManifest, replace_file_atomically};
+use crate::engine::reindex::spool::{ManifestSpoolRunInfo, SpooledBatchManifest, replace_file_atomically};
 use crate::model::{failure::Failure, packagecloud::object::BATCH_KEY_PREFIX};
 
 /// One job, made or to be made.
@@ -37,13 +37,13 @@ pub struct BatchRecord {
 
 impl BatchRecord {
     /// Makes a record of the longest of `filled`, `most` at most.
-    pub fn new_record_from_manifests(
+    pub fn new_batch_record_from_manifests(
         rules: String,
-        about: &ManifestSpoolInfo,
-        filled: Vec<ReadyManifest>,
+        about: &ManifestSpoolRunInfo,
+        filled: Vec<SpooledBatchManifest>,
         most: usize,
     ) -> Self {
-        let part = |one: ReadyManifest| PlannedBatchJob {
+        let part = |one: SpooledBatchManifest| PlannedBatchJob {
             name: one.name,
             set: one.set,
             objects: one.objects,

@@ -3,11 +3,11 @@
 //! The edge's answer and what AWS says of the parts are read together: alone, neither tells the cause.
 
 use crate::aws::web::WebReply;
-use crate::edge::bundle::parse_version_description;
+use crate::edge::bundle::parse_function_version_description;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
-        evidence::{BootstrapEvidence, DistributionEvidence},
+        evidence::{BootstrapStageEvidence, DistributionEvidence},
         names::ResourceNames,
     },
     failure::Failure,
@@ -40,7 +40,7 @@ impl DiagnosisFacts {
     /// Reads them from what the account holds, for this host's secret.
     #[must_use]
     pub fn facts_from_observed_install(
-        below: &BootstrapEvidence,
+        below: &BootstrapStageEvidence,
         seen: &DistributionEvidence,
         secret: Option<&Secret>,
         names: &ResourceNames,
@@ -49,7 +49,9 @@ impl DiagnosisFacts {
         let associated = seen.distribution.as_ref().and_then(|distribution| {
             let arn = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
             let versions = &below.function.as_ref()?.versions;
-            parse_version_description(&versions.iter().find(|version| version.arn == *arn)?.description)
+            parse_function_version_description(
+                &versions.iter().find(|version| version.arn == *arn)?.description,
+            )
         });
         let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == ResourceOwnership::Ours);
         Self {
@@ -75,7 +77,7 @@ impl DiagnosisFacts {
 
 /// By the policies that a set-up writes; an added Deny doesn't show in them.
 fn can_function_role_decrypt(
-    below: &BootstrapEvidence,
+    below: &BootstrapStageEvidence,
     names: &ResourceNames,
     account: &str,
 ) -> Option<bool> {
@@ -181,7 +183,7 @@ fn diagnose_disabled_kms_key(id: &str, state: &str) -> (String, String) {
 
 /// Checks whether the parts stand that a link needs at the edge, by what AWS says: a function that runs already still
 /// holds what it decrypted, the next one wouldn't.
-pub(crate) fn check_edge_components(known: &DiagnosisFacts) -> Vec<CheckResult> {
+pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     checks.push(match &known.key {
         Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
@@ -234,7 +236,7 @@ mod tests {
             policy: serde_json::Value::Null,
             alias: true,
         };
-        let below = BootstrapEvidence { key: Some(key), ..BootstrapEvidence::default() };
+        let below = BootstrapStageEvidence { key: Some(key), ..BootstrapStageEvidence::default() };
         let known = DiagnosisFacts::facts_from_observed_install(
             &below,
             &DistributionEvidence::default(),

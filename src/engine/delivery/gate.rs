@@ -34,7 +34,7 @@ pub struct EdgeProber<'a> {
 
 impl EdgeProber<'_> {
     fn current_unix_seconds(&self) -> u64 {
-        self.session.host.clock.current_host_time().as_secs()
+        self.session.host.clock.read_host_clock().as_secs()
     }
 
     fn sign_probe_path(&self, key: &str, mac: TokenMacAlgorithm, lifetime: i64) -> Result<String, Failure> {
@@ -48,14 +48,14 @@ impl EdgeProber<'_> {
     }
 
     /// Checks that signed probes in both forms answer, and that without a token nothing does. This must pass before CloudFront goes on.
-    pub async fn run_positive_edge_probes(&self) -> Vec<CheckResult> {
+    pub async fn check_edge_before_switch(&self) -> Vec<CheckResult> {
         let mut checks = Vec::new();
         let object = self.read_sampled_package_bytes().await;
         for (mac, name) in [
             (TokenMacAlgorithm::Sha1, CheckId::SignedUrl.name()),
             (TokenMacAlgorithm::Sha256, "signed-url-sha256"),
         ] {
-            checks.push(self.check_signed_url_served(mac, name, object.as_ref()).await);
+            checks.push(self.check_signed_url_responses(mac, name, object.as_ref()).await);
         }
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let bare = url_path_from_key(key);
@@ -64,7 +64,7 @@ impl EdgeProber<'_> {
     }
 
     /// A signed URL of a real package answers with its bytes; of an absent key, S3's 404.
-    async fn check_signed_url_served(
+    async fn check_signed_url_responses(
         &self,
         mac: TokenMacAlgorithm,
         name: &str,
@@ -148,7 +148,7 @@ impl EdgeProber<'_> {
         let moved = self
             .sign_probe_path(&format!("{key}x"), TokenMacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())
             .unwrap_or_default();
-        let forged = forge_url_token(&good);
+        let forged = corrupt_url_token(&good);
         let moved = moved.split_once('?').map(|(_, query)| format!("{path}?{query}")).unwrap_or_default();
         vec![
             self.check_edge_refuses_request(CheckId::NoToken.name(), &path, "without a token").await,
@@ -269,7 +269,7 @@ fn read_x_cache_header(reply: &WebReply) -> &str {
 }
 
 /// The same URL with the last hex digit of its token changed.
-fn forge_url_token(url: &str) -> String {
+fn corrupt_url_token(url: &str) -> String {
     let mut forged = url.to_owned();
     let last = forged.pop();
     forged.push(if last == Some('0') { '1' } else { '0' });

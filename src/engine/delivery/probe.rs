@@ -17,7 +17,7 @@ pub const LINK_LIFETIME_SECONDS: u64 = 300;
 
 /// Finds the construction by which the link `location` was signed with `secret`, if by any; `accepted` is tried first.
 #[must_use]
-pub fn find_token_signing_construction(
+pub fn detect_link_token_construction(
     location: &str,
     secret: &Secret,
     accepted: UrlTokenConstruction,
@@ -32,7 +32,7 @@ pub fn find_token_signing_construction(
 pub async fn follow_redirect_to_edge(session: &Session, location: &str) -> Result<WebReply, Failure> {
     let url = match split_host_and_path(location) {
         Some((host, path)) if session.web.has_edge_address_override() => {
-            session.web.rewrite_url_for_edge(host, path)
+            session.web.build_edge_url(host, path)
         }
         _ => location.to_owned(),
     };
@@ -70,7 +70,7 @@ pub async fn fetch_path_from_edge(
     domain: &str,
     path_and_query: &str,
 ) -> Result<WebReply, Failure> {
-    session.web.send_http_get(&session.web.rewrite_url_for_edge(domain, path_and_query), &[]).await
+    session.web.send_http_get(&session.web.build_edge_url(domain, path_and_query), &[]).await
 }
 
 /// Finds a real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
@@ -87,12 +87,12 @@ pub async fn find_sample_object_keys(target: &AwsTarget) -> Result<SampleObjectK
         let listed = if further {
             target.cloud.list_objects(target.names.bucket_name(), "", FURTHER_KEYS_MAX).await?
         } else {
-            target.read_bucket_listing().await?
+            target.list_first_page_of_bucket().await?
         };
         let smallest = |wanted: ObjectCacheClass| {
             listed
                 .iter()
-                .filter(|object| object.size > 0 && classes.classify_key(&object.key) == wanted)
+                .filter(|object| object.size > 0 && classes.classify_object_key(&object.key) == wanted)
                 .min_by_key(|object| object.size)
                 .map(|object| object.key.clone())
         };

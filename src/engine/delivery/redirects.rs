@@ -8,7 +8,7 @@ use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
     run::answers::OperatorAnswers,
-    url::redirect::{DownloadRedirect, RedirectTarget},
+    url::redirect::{PackagecloudDownloadReply, RedirectTarget},
 };
 
 /// Between two tries of a packagecloud that doesn't answer.
@@ -16,7 +16,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Its answers, in the order in which they came.
 pub(crate) struct SampledRedirects {
-    answers: Vec<DownloadRedirect>,
+    answers: Vec<PackagecloudDownloadReply>,
 }
 
 impl SampledRedirects {
@@ -63,7 +63,7 @@ impl SampledRedirects {
     /// Says each different answer once, in words.
     pub(crate) fn describe_distinct_redirects(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
-        for text in self.answers.iter().map(DownloadRedirect::describe_redirect) {
+        for text in self.answers.iter().map(PackagecloudDownloadReply::describe_redirect) {
             if !words.contains(&text) {
                 words.push(text);
             }
@@ -72,7 +72,7 @@ impl SampledRedirects {
     }
 
     /// Returns the links to CloudFront among them.
-    pub(crate) fn list_redirects_to_cloudfront(&self) -> Vec<&str> {
+    pub(crate) fn list_sampled_cloudfront_links(&self) -> Vec<&str> {
         self.answers
             .iter()
             .filter(|redirect| redirect.classify_redirect_target() == RedirectTarget::Edge)

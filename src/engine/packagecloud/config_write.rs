@@ -8,16 +8,16 @@ use super::{managed, switch::ConfigWritePurpose};
 use crate::engine::{resources::packages_domain, run::StageRun, session::Session};
 use crate::host::ConfigWriteResult;
 use crate::model::{
-    aws::{cloudfront::CloudFrontDistribution, evidence::ObservedConfig},
+    aws::{cloudfront::CloudFrontDistribution, evidence::ObservedPackagecloudConfig},
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigFile, RubyExpressionOverride},
+        config_file::{ConfigFile, RubyExpressionEditMode},
         settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     },
     run::{
-        answers::{ManagedFileAction, OperatorAnswers},
+        answers::{ManagedConfigWriteChoice, OperatorAnswers},
         goal::StageStep,
-        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent, StagePlan},
+        plan::{PlanAttachment, PlanConfirmationQuestion, RequiredConsent, StagePlan},
     },
 };
 
@@ -27,7 +27,7 @@ const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Returns the four values as they shall be once CloudFront is on.
 pub(crate) fn compute_desired_setting_values(
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     distribution: Option<&CloudFrontDistribution>,
     answers: &OperatorAnswers,
 ) -> CloudFrontSettingValues {
@@ -45,16 +45,16 @@ pub(crate) fn preview_config_changes(
     path: &str,
     file: &ConfigFile,
     edits: &[(CloudFrontSettingKey, String)],
-) -> Option<PlanDocument> {
-    let lines = session.host.preview_config_write_diff(file, edits, RubyExpressionOverride::Append).ok()?;
+) -> Option<PlanAttachment> {
+    let lines = session.host.preview_config_write_diff(file, edits, RubyExpressionEditMode::Append).ok()?;
     let title = format!("Changes to {path}");
-    (!lines.is_empty()).then_some(PlanDocument { title, lines, copy: false })
+    (!lines.is_empty()).then_some(PlanAttachment { title, lines, copy: false })
 }
 
 /// Adds what must be said and asked before `keys` are written to the file at `config`.
 pub(crate) fn add_config_write_confirmations(
     plan: &mut StagePlan,
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     wanted: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
@@ -63,14 +63,14 @@ pub(crate) fn add_config_write_confirmations(
         return;
     }
     plan.documents.extend(managed::build_config_snippet_document(config, wanted, keys));
-    plan.confirmations.extend(managed::build_managed_host_confirmation(config, answers));
+    plan.confirmations.extend(managed::build_managed_config_confirmation(config, answers));
     plan.notes.extend(managed::render_managed_config_write_warning(config, answers));
     plan.confirmations.extend(build_expression_overwrite_confirmation(config, keys, answers));
 }
 
 /// Asks whether an expression is overruled, where one of `keys` is one.
 fn build_expression_overwrite_confirmation(
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
 ) -> Option<PlanConfirmationQuestion> {
@@ -95,7 +95,7 @@ fn build_expression_overwrite_confirmation(
 /// CloudFront was switched off meanwhile.
 pub(crate) async fn write_packagecloud_config_values(
     session: &Session,
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     values: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
@@ -103,10 +103,10 @@ pub(crate) async fn write_packagecloud_config_values(
     purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
     match (&config.managed, answers.consents.managed) {
-        (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
-        (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
-            let keys = add_pending_secret_key(config, keys);
-            return managed::wait_until_config_tool_writes(
+        (None, _) | (Some(_), Some(ManagedConfigWriteChoice::Write)) => {}
+        (Some((tool, _)), Some(ManagedConfigWriteChoice::Wait)) => {
+            let keys = include_pending_secret_setting_key(config, keys);
+            return managed::wait_until_config_management_writes(
                 session,
                 tool,
                 (values, &keys),
@@ -124,11 +124,11 @@ pub(crate) async fn write_packagecloud_config_values(
             ));
         }
     }
-    let keys = &add_pending_secret_key(config, keys)[..];
+    let keys = &include_pending_secret_setting_key(config, keys)[..];
     let expressions = if answers.consents.override_expression {
-        RubyExpressionOverride::Append
+        RubyExpressionEditMode::Append
     } else {
-        RubyExpressionOverride::Refuse
+        RubyExpressionEditMode::Refuse
     };
     let _turn = session.acquire_config_write_lock().await?;
     purpose.begin_config_write(session).await?;
@@ -137,14 +137,14 @@ pub(crate) async fn write_packagecloud_config_values(
         .write_packagecloud_config(config, &values.render_setting_edits(keys), expressions)
         .await?;
     if config.awaits_secret {
-        session.host.remove_pending_secret();
+        session.host.remove_unwritten_cloudfront_secret();
     }
     Ok(written)
 }
 
 /// Returns the keys to write, with the secret where the file doesn't hold it yet.
-fn add_pending_secret_key(
-    config: &ObservedConfig,
+fn include_pending_secret_setting_key(
+    config: &ObservedPackagecloudConfig,
     keys: &[CloudFrontSettingKey],
 ) -> Vec<CloudFrontSettingKey> {
     let secret = config.awaits_secret && !keys.contains(&CloudFrontSettingKey::Secret);
@@ -158,7 +158,7 @@ fn add_pending_secret_key(
 /// Fails where the file can't be read or written, or was changed by somebody else each of twenty times.
 pub(crate) async fn write_config_edits_with_retries(
     session: &Session,
-    edits: impl Fn(&ObservedConfig) -> Vec<(CloudFrontSettingKey, String)>,
+    edits: impl Fn(&ObservedPackagecloudConfig) -> Vec<(CloudFrontSettingKey, String)>,
 ) -> Result<Option<ConfigWriteResult>, Failure> {
     let mut tries = 0;
     loop {
@@ -169,7 +169,7 @@ pub(crate) async fn write_config_edits_with_retries(
             return Ok(None);
         }
         tries += 1;
-        match session.host.write_packagecloud_config(&now, &edits, RubyExpressionOverride::Append).await {
+        match session.host.write_packagecloud_config(&now, &edits, RubyExpressionEditMode::Append).await {
             // An editor or a configuration client wrote between the look and this.
             Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => {
                 drop(turn);

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use crate::host::ConfigWriteResult;
 use crate::model::{
-    aws::evidence::ObservedConfig,
+    aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
     packagecloud::{
         settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
         snippet,
     },
     run::{
-        answers::{ManagedFileAction, OperatorAnswers},
+        answers::{ManagedConfigWriteChoice, OperatorAnswers},
         goal::StageStep,
-        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent},
+        plan::{PlanAttachment, PlanConfirmationQuestion, RequiredConsent},
     },
 };
 
@@ -31,13 +31,16 @@ const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Returns whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
 /// them is known.
-pub(crate) fn is_config_tool_write_awaited(config: &ObservedConfig, answers: &OperatorAnswers) -> bool {
-    config.managed.is_some() && answers.consents.managed == Some(ManagedFileAction::Wait)
+pub(crate) fn is_config_management_write_awaited(
+    config: &ObservedPackagecloudConfig,
+    answers: &OperatorAnswers,
+) -> bool {
+    config.managed.is_some() && answers.consents.managed == Some(ManagedConfigWriteChoice::Wait)
 }
 
 /// Asks whether a file is written that a configuration client writes: it is not ours to edit unasked.
-pub(crate) fn build_managed_host_confirmation(
-    config: &ObservedConfig,
+pub(crate) fn build_managed_config_confirmation(
+    config: &ObservedPackagecloudConfig,
     answers: &OperatorAnswers,
 ) -> Option<PlanConfirmationQuestion> {
     let (tool, how) = config.managed.as_ref()?;
@@ -54,11 +57,11 @@ pub(crate) fn build_managed_host_confirmation(
 
 /// Says what to look out for where the file is written although a client manages it.
 pub(crate) fn render_managed_config_write_warning(
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     answers: &OperatorAnswers,
 ) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
-    (answers.consents.managed == Some(ManagedFileAction::Write)).then(|| {
+    (answers.consents.managed == Some(ManagedConfigWriteChoice::Write)).then(|| {
         format!(
             "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
             render_config_tool_pause_instruction(tool)
@@ -77,16 +80,16 @@ pub(crate) fn render_config_tool_pause_instruction(tool: &str) -> &'static str {
 
 /// Renders the lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
 pub(crate) fn build_config_snippet_document(
-    config: &ObservedConfig,
+    config: &ObservedPackagecloudConfig,
     wanted: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
-) -> Option<PlanDocument> {
+) -> Option<PlanAttachment> {
     let (tool, _) = config.managed.as_ref()?;
-    Some(PlanDocument {
+    Some(PlanAttachment {
         title: format!("For {tool}, which writes {}", config.path),
         lines: snippet::render_config_snippet(
             tool,
-            &select_setting_values(&wanted.redact_cloudfront_secret(), keys),
+            &filter_setting_values_by_key(&wanted.redact_cloudfront_secret(), keys),
         )
         .lines()
         .map(str::to_owned)
@@ -96,7 +99,7 @@ pub(crate) fn build_config_snippet_document(
 }
 
 /// `keys` of the values, and nothing else of them.
-fn select_setting_values(
+fn filter_setting_values_by_key(
     values: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
 ) -> CloudFrontSettingValues {
@@ -114,7 +117,7 @@ fn select_setting_values(
 ///
 /// # Errors
 /// Fails where it is stopped, CloudFront was switched off meanwhile, or a file can't be read or written.
-pub(crate) async fn wait_until_config_tool_writes(
+pub(crate) async fn wait_until_config_management_writes(
     session: &Session,
     tool: &str,
     (values, keys): (&CloudFrontSettingValues, &[CloudFrontSettingKey]),
@@ -128,9 +131,10 @@ pub(crate) async fn wait_until_config_tool_writes(
         .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
         .collect();
     session.host.state.write_state_dir_file(PENDING_VALUES_FILE, lines.as_bytes())?;
-    let snippet = format!("{}\n", snippet::render_config_snippet(tool, &select_setting_values(values, keys)));
+    let snippet =
+        format!("{}\n", snippet::render_config_snippet(tool, &filter_setting_values_by_key(values, keys)));
     let path = session.host.state.write_state_dir_file(SNIPPET_FILE, snippet.as_bytes())?;
-    let say = run.build_progress_reporter(step);
+    let say = run.build_step_progress_reporter(step);
     let began = tokio::time::Instant::now();
     loop {
         {
@@ -146,7 +150,7 @@ pub(crate) async fn wait_until_config_tool_writes(
         // What is kept here doesn't count: the file must hold it.
         let now = session.host.read_packagecloud_config().await?.file.cloudfront_setting_values();
         if wanted.iter().all(|(key, value)| now.render_setting_as_ruby(*key).as_ref() == Some(value)) {
-            session.host.remove_pending_secret();
+            session.host.remove_unwritten_cloudfront_secret();
             session.host.state.remove_state_dir_file(PENDING_VALUES_FILE);
             session.host.state.remove_state_dir_file(SNIPPET_FILE);
             return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });

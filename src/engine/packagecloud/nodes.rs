@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use crate::host::LoadedConfig;
 use crate::model::{
-    aws::evidence::ObservedConfig,
+    aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{answers::OperatorAnswers, check::CheckResult},
@@ -18,13 +18,13 @@ use crate::engine::session::Session;
 pub(crate) struct NodeConfig {
     /// As the operator named it.
     pub name: String,
-    pub seen: ObservedConfig,
+    pub seen: ObservedPackagecloudConfig,
     bucket: Option<String>,
 }
 
 impl NodeConfig {
     /// Takes what is compared from a node's file.
-    pub(crate) fn extract_node_config(session: &Session, config: &LoadedConfig) -> Self {
+    pub(crate) fn build_node_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
             name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
             seen: config.seen.clone(),
@@ -47,11 +47,11 @@ pub(crate) async fn read_other_node_configs(
         return Ok(Vec::new());
     }
     let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
-    let first = NodeConfig::extract_node_config(session, first);
+    let first = NodeConfig::build_node_config(session, first);
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
-        let node = NodeConfig::extract_node_config(session, &config?);
-        if let Some(failed) = Some(compare_node_configs(&first, &node, answers.consents.new_secret))
+        let node = NodeConfig::build_node_config(session, &config?);
+        if let Some(failed) = Some(check_node_configs_agree(&first, &node, answers.consents.new_secret))
             .filter(CheckResult::has_failed)
         {
             return Err(Failure::new_generic_failure(
@@ -73,7 +73,7 @@ pub(crate) async fn check_other_node_configs(
 ) -> Vec<CheckResult> {
     let others = session.list_other_node_sessions();
     let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
-    let first = first.map(|config| NodeConfig::extract_node_config(session, config));
+    let first = first.map(|config| NodeConfig::build_node_config(session, config));
     others
         .iter()
         .zip(read)
@@ -83,9 +83,9 @@ pub(crate) async fn check_other_node_configs(
                 failure.to_string(),
                 failure.next,
             ),
-            (Some(first), Ok(config)) => compare_node_configs(
+            (Some(first), Ok(config)) => check_node_configs_agree(
                 first,
-                &NodeConfig::extract_node_config(session, &config),
+                &NodeConfig::build_node_config(session, &config),
                 answers.consents.new_secret,
             ),
             (None, Ok(config)) => CheckResult::new_passed_check(config.seen.path.clone(), "it can be read"),
@@ -94,7 +94,7 @@ pub(crate) async fn check_other_node_configs(
 }
 
 /// Whether `other` can be given what `first` holds.
-fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> CheckResult {
+fn check_node_configs_agree(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> CheckResult {
     let name = format!("node {}", other.name);
     let (a, b) = (&first.seen.values, &other.seen.values);
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)
@@ -161,7 +161,7 @@ fn render_setting_value(values: &CloudFrontSettingValues, key: CloudFrontSetting
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
 pub(crate) fn list_missing_setting_keys(
-    seen: &ObservedConfig,
+    seen: &ObservedPackagecloudConfig,
     wanted: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
 ) -> Vec<CloudFrontSettingKey> {
@@ -185,14 +185,18 @@ mod tests {
             secret: secret.map(Secret::new),
             ..CloudFrontSettingValues::default()
         };
-        let seen = ObservedConfig { path: format!("{name}:p.rb"), values, ..ObservedConfig::default() };
+        let seen = ObservedPackagecloudConfig {
+            path: format!("{name}:p.rb"),
+            values,
+            ..ObservedPackagecloudConfig::default()
+        };
         NodeConfig { name: name.into(), seen, bucket: Some(bucket.into()) }
     }
 
     #[test]
     fn two_secrets_or_two_buckets_are_refused_and_all_else_is_named() {
         let first = sample_node("web1", Some("one"), Some(true), "shop");
-        let of = |other: &NodeConfig| compare_node_configs(&first, other, false);
+        let of = |other: &NodeConfig| check_node_configs_agree(&first, other, false);
         assert_eq!(of(&sample_node("web2", Some("one"), Some(true), "shop")).result, CheckVerdict::Pass);
         let off = of(&sample_node("web2", Some("one"), Some(false), "shop"));
         assert_eq!(off.result, CheckVerdict::Unknown);
@@ -205,7 +209,8 @@ mod tests {
         let secret = of(&sample_node("web2", Some("two"), None, "shop"));
         assert!(secret.has_failed() && secret.detail.contains("another cloudfront_secret"), "{secret:?}");
         assert!(
-            !compare_node_configs(&first, &sample_node("web2", Some("two"), None, "shop"), true).has_failed(),
+            !check_node_configs_agree(&first, &sample_node("web2", Some("two"), None, "shop"), true)
+                .has_failed(),
             "a new one goes to all"
         );
         let bucket = of(&sample_node("web2", Some("one"), None, "other"));

@@ -39,7 +39,7 @@ const INTENT_NOTE: &str = "switch";
 pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
     let intent = format!("{} {}", if on { "on" } else { "off" }, generate_unique_run_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    session.host.write_host_note(INTENT_NOTE, &intent);
+    session.host.write_local_note_about_host(INTENT_NOTE, &intent);
     session.remember_cloudfront_switch_intent(&intent);
     session.host.remove_host_note(ON_SINCE_NOTE);
 }
@@ -48,7 +48,7 @@ pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
 ///
 /// # Errors
 /// Fails where somebody has.
-pub(crate) async fn begin_switch_to_cloudfront(session: &Session) -> Result<(), Failure> {
+pub(crate) async fn record_switch_to_cloudfront_intent(session: &Session) -> Result<(), Failure> {
     session.ensure_cloudfront_not_disabled().await?;
     save_cloudfront_switch_intent(session, true);
     Ok(())
@@ -70,20 +70,24 @@ impl ConfigWritePurpose {
     /// Fails where CloudFront goes on with it and was switched off meanwhile.
     pub(crate) async fn begin_config_write(self, session: &Session) -> Result<(), Failure> {
         match self {
-            Self::SwitchOn => begin_switch_to_cloudfront(session).await,
+            Self::SwitchOn => record_switch_to_cloudfront_intent(session).await,
             Self::Prepare => Ok(()),
         }
     }
 }
 
 /// Clears this run's intent: packagecloud follows the file. One of a run beside it stays until that run has seen the same.
-pub(crate) async fn finish_cloudfront_switch(session: &Session) {
+pub(crate) async fn clear_cloudfront_switch_intent(session: &Session) {
     let _turn = session.try_acquire_config_write_lock().await;
-    clear_own_switch_intent(session);
+    remove_switch_intent_of_run(session);
 }
 
-fn clear_own_switch_intent(session: &Session) {
-    if session.host.read_host_note(INTENT_NOTE).is_some_and(|intent| session.is_our_switch_intent(&intent)) {
+fn remove_switch_intent_of_run(session: &Session) {
+    if session
+        .host
+        .read_host_state_file(INTENT_NOTE)
+        .is_some_and(|intent| session.is_switch_intent_of_run(&intent))
+    {
         session.host.remove_host_note(INTENT_NOTE);
     }
 }
@@ -93,25 +97,26 @@ fn clear_own_switch_intent(session: &Session) {
 ///
 /// # Errors
 /// Where somebody has. Whoever does after this sees in packagecloud.rb that it is on.
-pub(crate) async fn finish_switch_to_cloudfront(session: &Session) -> Result<(), Failure> {
+pub(crate) async fn save_cloudfront_switch_completion(session: &Session) -> Result<(), Failure> {
     let _turn = session.acquire_config_write_lock().await?;
     session.ensure_cloudfront_not_disabled().await?;
-    clear_own_switch_intent(session);
+    remove_switch_intent_of_run(session);
     // Lost, verify says no more than that it is on.
-    session
-        .host
-        .write_host_note(ON_SINCE_NOTE, &session.host.clock.current_host_time().as_secs().to_string());
+    session.host.write_local_note_about_host(
+        ON_SINCE_NOTE,
+        &session.host.clock.read_host_clock().as_secs().to_string(),
+    );
     Ok(())
 }
 
 /// Returns since when CloudFront is on, where going live was this program's.
 pub(crate) fn read_cloudfront_on_since(session: &Session) -> Option<Duration> {
-    session.host.read_host_note(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
+    session.host.read_host_state_file(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
 }
 
 /// Returns whether a switch was begun and not seen to its end.
 pub(crate) fn is_cloudfront_switch_unfinished(session: &Session) -> bool {
-    session.host.read_host_note(INTENT_NOTE).is_some()
+    session.host.read_host_state_file(INTENT_NOTE).is_some()
 }
 
 /// Adds the lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
@@ -160,11 +165,11 @@ pub(crate) async fn run_ctl_command_step(
     run: &StageRun,
 ) -> Result<(), Failure> {
     let step = map_ctl_command_to_step(command);
-    let say = run.build_progress_reporter(step);
+    let say = run.build_step_progress_reporter(step);
     run.run_stage_step(
         step,
         format!("packagecloud-ctl {command}{}", session.host.render_host_suffix()),
-        async { Ok(((), run_ctl_command_to_success(session, command, &mut |line| say(line)).await?)) },
+        async { Ok(((), run_ctl_command_or_fail(session, command, &mut |line| say(line)).await?)) },
     )
     .await
 }
@@ -183,7 +188,7 @@ fn map_ctl_command_to_step(command: CtlCommand) -> StageStep {
 ///
 /// # Errors
 /// Fails where it can't be run, isn't known, or ends with a failure.
-pub(crate) async fn run_ctl_command_to_success(
+pub(crate) async fn run_ctl_command_or_fail(
     session: &Session,
     command: CtlCommand,
     say: &mut (dyn FnMut(&str) + Send),
@@ -253,13 +258,13 @@ pub(super) async fn probe_packagecloud_redirects_repeatedly(
     Ok(asked.map(|asked| {
         (
             asked.describe_distinct_redirects().join(", then "),
-            !asked.list_redirects_to_cloudfront().is_empty(),
+            !asked.list_sampled_cloudfront_links().is_empty(),
         )
     }))
 }
 
 /// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
-pub(crate) async fn describe_stale_cloudfront_redirects(
+pub(crate) async fn describe_redirects_after_disable(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Option<String> {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub(crate) use crate::aws::s3::last_modified::RepoMetadataLastModified;
 use crate::engine::{
     run::StageRun,
-    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expired_credentials},
+    session::{ReindexBucket, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 use crate::host::CtlOutcome;
 use crate::model::{
@@ -49,14 +49,14 @@ pub fn read_vendor_reindex_state(session: &Session, bucket: &str) -> Option<Vend
 }
 
 /// Losing it costs running the command again, and nothing else.
-fn save_vendor_reindex_state(session: &Session, bucket: &str, left: VendorReindexState) {
+fn save_packagecloud_reindex_state(session: &Session, bucket: &str, left: VendorReindexState) {
     let text = serde_json::to_vec(&(bucket, left)).unwrap_or_default();
     let _ = session.host.state.write_state_dir_file(VENDOR_STATE_FILE, &text);
 }
 
 /// Keeps that it was settled, and everything is right.
-pub fn mark_vendor_reindex_settled(session: &Session, bucket: &str) {
-    save_vendor_reindex_state(session, bucket, VendorReindexState::Settled);
+pub fn save_packagecloud_reindex_complete(session: &Session, bucket: &str) {
+    save_packagecloud_reindex_state(session, bucket, VendorReindexState::Settled);
 }
 
 /// Runs the command, or follows the one that runs; then waits until nothing changes any more. True where there is
@@ -66,7 +66,7 @@ pub fn mark_vendor_reindex_settled(session: &Session, bucket: &str) {
 /// Fails where the command fails, the bucket can't be listed, or it is stopped.
 pub async fn run_vendor_reindex(
     session: &Session,
-    found: &ObjectsBucket,
+    found: &ReindexBucket,
     classes: &ObjectClassifier,
     rescan: bool,
     run: &StageRun,
@@ -75,14 +75,16 @@ pub async fn run_vendor_reindex(
     let what = format!("packagecloud-ctl {}", CtlCommand::ReindexEverything);
     let waits = read_vendor_reindex_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
     run.run_stage_step(StageStep::VendorReindex, what.clone(), async {
-        let say = run.build_progress_reporter(StageStep::VendorReindex);
+        let say = run.build_step_progress_reporter(StageStep::VendorReindex);
         if !waits {
             let running = run.read_unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
                 session.host.run_packagecloud_ctl(CtlCommand::ReindexEverything, &mut on_line).await
             });
             match running.await? {
-                CtlOutcome::Done => save_vendor_reindex_state(session, bucket, VendorReindexState::Queued),
+                CtlOutcome::Done => {
+                    save_packagecloud_reindex_state(session, bucket, VendorReindexState::Queued);
+                }
                 CtlOutcome::LeftToOperator => return Ok((false, format!("left to you: {what}"))),
                 CtlOutcome::UnknownCommand => {
                     return Ok((
@@ -103,7 +105,7 @@ pub async fn run_vendor_reindex(
             }
         }
         let look = || {
-            let look = || found.cloud.read_repo_metadata_last_modified(bucket, classes);
+            let look = || found.cloud.find_newest_repo_metadata_change(bucket, classes);
             retry_on_expired_credentials(session, &found.cloud, run, StageStep::VendorReindex, look)
         };
         let times = (

@@ -142,11 +142,11 @@ impl AdaptiveConcurrencyLimit {
     pub fn update_concurrency_limit(&self, busy: usize, heads: S3HeadRequestTimings) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        self.update_request_rate(&mut inner, now);
+        self.adapt_s3_request_rate_limit(&mut inner, now);
         self.size.store(self.compute_concurrency_limit(&mut inner, busy, heads, now), Relaxed);
     }
 
-    fn update_request_rate(&self, inner: &mut ConcurrencyLimitState, now: Instant) {
+    fn adapt_s3_request_rate_limit(&self, inner: &mut ConcurrencyLimitState, now: Instant) {
         let elapsed = (now - inner.measured_at).as_secs_f64();
         if elapsed < RATE_MEASURE_INTERVAL.as_secs_f64() {
             return;

@@ -63,7 +63,7 @@ impl ReindexControl {
     }
 
     /// Waits until it is stopped.
-    pub(super) async fn wait_until_stopped(&self) {
+    pub(super) async fn wait_until_reindex_stop_requested(&self) {
         let _ = self.0.subscribe().wait_for(|wish| *wish == ReindexControlState::Stop).await;
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     failure::Failure,
-    run::{answers::ReindexAnswers, tally::NameTally},
+    run::{answers::ReindexAnswers, tally::CountsByName},
 };
 
 /// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
@@ -34,12 +34,12 @@ pub struct ReindexCounts {
     /// Bytes of the objects that were changed: copied inside S3, never moved through this machine.
     pub bytes: u64,
     /// Skipped objects by reason.
-    pub reasons: NameTally,
+    pub reasons: CountsByName,
     /// Access control lists that this identity may not read: their objects' are the bucket owner's alone now.
     #[serde(default)]
     pub acls_denied: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
-    pub foreign: NameTally,
+    pub foreign: CountsByName,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub struct ReindexCursor {
 }
 
 /// Renders what a cursor is valid for.
-pub fn render_reindex_cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
+pub fn render_reindex_cursor_scope(bucket: &str, answers: &ReindexAnswers) -> String {
     serde_json::json!([
         1,
         bucket,
@@ -75,7 +75,7 @@ impl ReindexCursor {
     }
 
     /// Copies in parts that an earlier run on `bucket` began and didn't end, under whatever rules.
-    pub fn read_unfinished_multipart_uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
+    pub fn read_unfinished_uploads_from_file(path: &Path, bucket: &str) -> Vec<(String, String)> {
         let left = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         let of = |cursor: &Self| {
             serde_json::from_str::<serde_json::Value>(&cursor.rules).is_ok_and(|rules| rules[1] == bucket)
@@ -139,28 +139,28 @@ mod tests {
         let path = folder.path().join("deep/cursor.json");
         let answers = ReindexAnswers::default();
         let cursor = ReindexCursor {
-            rules: render_reindex_cursor_rules("b", &answers),
+            rules: render_reindex_cursor_scope("b", &answers),
             ranges: vec![ObjectKeyRange { after: "7/8/ä\n".to_owned(), until: None }],
             undone: vec!["k".to_owned()],
             ..ReindexCursor::default()
         };
         cursor.save_reindex_cursor(&path).unwrap();
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &answers)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_scope("b", &answers)),
             Some(cursor)
         );
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("c", &answers)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_scope("c", &answers)),
             None
         );
         let other = ReindexAnswers { package_globs: vec!["*".to_owned()], ..answers.clone() };
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &other)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_scope("b", &other)),
             None
         );
         std::fs::write(&path, "{").unwrap();
         assert_eq!(
-            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_rules("b", &answers)),
+            ReindexCursor::load_reindex_cursor(&path, &render_reindex_cursor_scope("b", &answers)),
             None,
             "half a file"
         );

@@ -22,18 +22,18 @@ pub enum ReindexDecision {
 pub fn decide_object_reindex(class: ObjectCacheClass, head: &ObjectAttributes) -> ReindexDecision {
     let Some(cache_control) = class.expected_cache_control() else { return ReindexDecision::Keep };
     // A header that isn't text isn't one that we know.
-    if class.is_correct_cache_control(head.object_header_text("cache-control")) {
+    if class.is_correct_cache_control(head.object_header_value("cache-control")) {
         return ReindexDecision::Keep;
     }
     if let Some(why) = head.explain_archived_object() {
         return ReindexDecision::Skip(why);
     }
-    if let Some(count) = head.object_header_text("x-amz-missing-meta") {
+    if let Some(count) = head.object_header_value("x-amz-missing-meta") {
         return ReindexDecision::Skip(format!(
             "{count} of its user metadata can't be read, and would be lost"
         ));
     }
-    if head.object_header_text("x-amz-server-side-encryption-customer-algorithm").is_some() {
+    if head.object_header_value("x-amz-server-side-encryption-customer-algorithm").is_some() {
         return ReindexDecision::Skip("encrypted with a customer-provided key (SSE-C)".to_owned());
     }
     if head.size > SINGLE_COPY_MAX_BYTES {

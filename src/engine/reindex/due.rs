@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{read_reindex_progress, survey_bucket};
+use super::{estimate_bucket_objects, read_reindex_progress};
 use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
@@ -38,7 +38,8 @@ pub(crate) async fn require_reindex_done(
     }
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
-        survey_bucket(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX).await?;
+        estimate_bucket_objects(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX)
+            .await?;
     if !survey.more && survey.total_surveyed_object_count() == 0 {
         return Ok(());
     }

@@ -7,7 +7,7 @@ pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3Requ
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectCacheClass, ObjectClassifier},
-    run::tally::{NameTally, top_level_folder},
+    run::tally::{CountsByName, top_level_folder},
 };
 
 /// What a listing, or the beginning of one, shows.
@@ -16,7 +16,7 @@ pub struct BucketSurvey {
     pub packages: u64,
     pub metadata: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
-    pub foreign: NameTally,
+    pub foreign: CountsByName,
     pub bytes: u64,
     /// Objects in classes that charge for reading and for early changes.
     pub cool: u64,
@@ -31,7 +31,7 @@ pub struct BucketSurvey {
 ///
 /// # Errors
 /// Where the bucket can't be listed.
-pub async fn survey_bucket(
+pub async fn estimate_bucket_objects(
     s3: &S3ObjectClient,
     classes: &ObjectClassifier,
     pages: usize,
@@ -72,7 +72,7 @@ async fn survey_object_key_range(
                 survey.more = false;
                 break;
             }
-            survey.count_surveyed_object(classes.classify_key(&entry.key), entry);
+            survey.count_surveyed_object(classes.classify_object_key(&entry.key), entry);
         }
         match page.entries.last() {
             Some(last) if survey.more => after.clone_from(&last.key),
@@ -108,7 +108,7 @@ fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failur
 }
 
 /// Renders a tally: `120 in backups/, 3 in (no folder), 9 in others`.
-pub fn render_folder_tally(tally: &NameTally, relation: &str, most: usize) -> String {
+pub fn render_counts_by_name(tally: &CountsByName, relation: &str, most: usize) -> String {
     let (first, rest) = tally.most_frequent_names(most);
     let mut parts: Vec<String> =
         first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
@@ -175,8 +175,8 @@ impl BucketSurvey {
         if !self.foreign.is_empty() {
             lines.push(format!(
                 "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too): {}.",
-                self.foreign.total_count(),
-                render_folder_tally(&self.foreign, "in ", 5)
+                self.foreign.sum_name_counts(),
+                render_counts_by_name(&self.foreign, "in ", 5)
             ));
         }
         lines

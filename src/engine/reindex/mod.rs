@@ -33,11 +33,11 @@ use tokio::{
 };
 
 pub use control::ReindexControl;
-pub use cursor::{ReindexCounts, render_reindex_cursor_rules};
-pub use estimate::{BucketSurvey, render_folder_tally, survey_bucket};
+pub use cursor::{ReindexCounts, render_reindex_cursor_scope};
+pub use estimate::{BucketSurvey, estimate_bucket_objects, render_counts_by_name};
 
 use self::{
-    cursor::ReindexCursor, progress::ReindexCheckpoint, spool::ManifestSpool, workers::ReindexWorkers,
+    cursor::ReindexCursor, progress::ReindexCheckpoint, spool::BatchManifestWriter, workers::ReindexWorkers,
 };
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestCounts, S3RequestError};
 use crate::model::{
@@ -67,7 +67,7 @@ pub struct ReindexOptions {
     /// Keys between which it is listed side by side, where a survey has found them.
     pub cuts: Option<Vec<String>>,
     /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
-    pub spool: Option<Arc<ManifestSpool>>,
+    pub spool: Option<Arc<BatchManifestWriter>>,
     /// Requests that were sent before the part of which the cost is told; none: all that were sent until now.
     pub requests_before: Option<S3RequestCounts>,
     /// Requests in flight at most.
@@ -96,7 +96,7 @@ pub struct ReindexProgress {
 /// What earlier runs for `bucket` left beside `cursor`.
 #[must_use]
 pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> ReindexProgress {
-    let rules = cursor::render_reindex_cursor_rules(bucket, answers);
+    let rules = cursor::render_reindex_cursor_scope(bucket, answers);
     let finished = std::fs::read(build_reindex_finished_marker_path(cursor))
         .ok()
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
@@ -112,7 +112,7 @@ pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Pa
 /// Where the files can't be written.
 pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), Failure> {
     ReindexCursor::remove_reindex_cursor_file(&build_reindex_finished_marker_path(cursor))?;
-    let uploads = ReindexCursor::read_unfinished_multipart_uploads(cursor, bucket);
+    let uploads = ReindexCursor::read_unfinished_uploads_from_file(cursor, bucket);
     if uploads.is_empty() {
         return ReindexCursor::remove_reindex_cursor_file(cursor);
     }
@@ -138,9 +138,9 @@ pub async fn reindex_bucket(
 ) -> Result<ReindexSummary, Failure> {
     let answers = &options.answers;
     let classes = ObjectClassifier::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
-    let rules = cursor::render_reindex_cursor_rules(s3.bucket_name(), answers);
+    let rules = cursor::render_reindex_cursor_scope(s3.bucket_name(), answers);
     // Whatever the rules of the run that began them.
-    let begun = ReindexCursor::read_unfinished_multipart_uploads(&options.cursor, s3.bucket_name());
+    let begun = ReindexCursor::read_unfinished_uploads_from_file(&options.cursor, s3.bucket_name());
     let left =
         if answers.rescan { None } else { ReindexCursor::load_reindex_cursor(&options.cursor, &rules) };
     if left.is_none() {
@@ -151,7 +151,7 @@ pub async fn reindex_bucket(
         std::fs::create_dir_all(folder).map_err(|error| cursor::build_file_write_failure(folder, &error))?;
     }
     let started = options.requests_before.unwrap_or_else(|| s3.sent_s3_request_counts());
-    let acl = !answers.no_acl && are_object_acls_kept(s3).await?;
+    let acl = !answers.no_acl && may_bucket_have_object_acls(s3).await?;
     let cursor = if let Some(cursor) = left {
         cursor
     } else {
@@ -183,11 +183,11 @@ pub async fn reindex_bucket(
     while let Some(ended) = tasks.join_next().await {
         run.halt_reindex_on_panic(ended);
     }
-    run.finish_reindex_run(ended)
+    run.save_cursor_and_summarize_reindex(ended)
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
-async fn are_object_acls_kept(s3: &S3ObjectClient) -> Result<bool, Failure> {
+async fn may_bucket_have_object_acls(s3: &S3ObjectClient) -> Result<bool, Failure> {
     match retry_s3_request_briefly(|| s3.are_object_acls_enabled()).await {
         Ok(has) => Ok(has),
         Err(S3RequestError::Fatal(failure)) => Err(failure),
@@ -234,7 +234,7 @@ impl ReindexRun<'_> {
             tokio::select! {
                 biased;
                 () = workers.halt.cancelled() => return false,
-                () = workers.control.wait_until_stopped() => {
+                () = workers.control.wait_until_reindex_stop_requested() => {
                     workers.halt.cancel();
                     return false;
                 }
@@ -336,7 +336,7 @@ impl ReindexRun<'_> {
     }
 
     /// Leaves the cursor, or after a run to the end none, and says how it ended.
-    fn finish_reindex_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
+    fn save_cursor_and_summarize_reindex(&self, ended: bool) -> Result<ReindexSummary, Failure> {
         let workers = self.workers;
         let (finished, counts, cursor, given_up) = {
             let checkpoint = workers.lock_reindex_checkpoint();

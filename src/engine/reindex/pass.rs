@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, render_folder_tally};
+use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, render_counts_by_name};
 use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::engine::{
     run::StageRun,
@@ -57,8 +57,8 @@ async fn run_reindex_with_control<T>(
     control: &ReindexControl,
     working: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut pause = run.parent_run_context().run_pause_receiver();
-    let stop = run.parent_run_context().run_stop_token().clone();
+    let mut pause = run.parent_run_context().subscribe_to_run_pause();
+    let stop = run.parent_run_context().cancellation_token().clone();
     if *pause.borrow_and_update() {
         control.pause_reindex();
     }
@@ -90,7 +90,7 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
         text.push_str(&format!(
             ", {} skipped ({}; each key in {})",
             counts.skipped,
-            render_folder_tally(&counts.reasons, "", 3),
+            render_counts_by_name(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
@@ -100,8 +100,8 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
     if !counts.foreign.is_empty() {
         text.push_str(&format!(
             ", {} not of packagecloud's layout left alone ({})",
-            counts.foreign.total_count(),
-            render_folder_tally(&counts.foreign, "in ", 5)
+            counts.foreign.sum_name_counts(),
+            render_counts_by_name(&counts.foreign, "in ", 5)
         ));
     }
     if summary.acls_denied {

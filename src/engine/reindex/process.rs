@@ -23,7 +23,7 @@ impl ReindexWorkers {
     /// # Errors
     /// Fails where the object can't be changed, or S3's refusal ends the run.
     pub async fn reindex_object(&self, key: &str) -> Result<ObjectReindexOutcome, ObjectNotDone> {
-        let class = self.classes.classify_key(key);
+        let class = self.classes.classify_object_key(key);
         for round in 0..OBJECT_ROUNDS_MAX {
             if round > 0 {
                 self.wait_retry_backoff(100, round, 2_000).await;
@@ -40,7 +40,7 @@ impl ReindexWorkers {
             if class == ObjectCacheClass::Package
                 && !in_parts
                 && access.is_empty()
-                && self.hand_object_to_batch(key, &head, cache_control)?
+                && self.try_add_object_to_batch(key, &head, cache_control)?
             {
                 return Ok(ObjectReindexOutcome::HandedOver);
             }
@@ -66,7 +66,7 @@ impl ReindexWorkers {
     }
 
     /// Whether S3 Batch Operations will copy it.
-    fn hand_object_to_batch(
+    fn try_add_object_to_batch(
         &self,
         key: &str,
         head: &ObjectAttributes,

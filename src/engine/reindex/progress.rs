@@ -37,7 +37,7 @@ pub struct ObjectReindexJob {
 }
 
 #[derive(Debug)]
-struct TrackedObjectKey {
+struct ObjectKeyOutcome {
     key: Arc<str>,
     outcome: Option<ObjectReindexOutcome>,
 }
@@ -47,7 +47,7 @@ struct KeyRangeProgress {
     range: ObjectKeyRange,
     /// The number of the first key that is held.
     first: u64,
-    held: VecDeque<TrackedObjectKey>,
+    held: VecDeque<ObjectKeyOutcome>,
     listed: bool,
 }
 
@@ -81,7 +81,7 @@ impl ReindexCheckpoint {
     }
 
     /// Returns the range that is listed as `index`.
-    pub fn key_range_at_index(&self, index: usize) -> ObjectKeyRange {
+    pub fn listing_key_range_at_index(&self, index: usize) -> ObjectKeyRange {
         self.ranges[index].range.clone()
     }
 
@@ -122,7 +122,7 @@ impl ReindexCheckpoint {
             } else {
                 jobs.push(ObjectReindexJob { range, number, key: key.clone() });
             }
-            ring.held.push_back(TrackedObjectKey {
+            ring.held.push_back(ObjectKeyOutcome {
                 key,
                 outcome: foreign.then_some(ObjectReindexOutcome::Foreign),
             });
@@ -189,11 +189,11 @@ impl ReindexCheckpoint {
         let ring = &mut self.ranges[range];
         loop {
             match ring.held.front() {
-                Some(TrackedObjectKey { outcome: Some(_), .. }) => {}
-                Some(TrackedObjectKey { outcome: None, .. }) if ring.held.len() > HELD_KEYS_MAX => {}
+                Some(ObjectKeyOutcome { outcome: Some(_), .. }) => {}
+                Some(ObjectKeyOutcome { outcome: None, .. }) if ring.held.len() > HELD_KEYS_MAX => {}
                 _ => return,
             }
-            let Some(TrackedObjectKey { key, outcome }) = ring.held.pop_front() else { return };
+            let Some(ObjectKeyOutcome { key, outcome }) = ring.held.pop_front() else { return };
             let number = ring.first;
             ring.first += 1;
             match outcome {

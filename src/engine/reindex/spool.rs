@@ -29,7 +29,7 @@ const KEY_ENCODE_SET: &AsciiSet =
 
 /// What holds for all of a run's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestSpoolInfo {
+pub struct ManifestSpoolRunInfo {
     /// The run's own name, in its manifests' keys.
     pub run: String,
     /// S3's time (Unix seconds) after which an object has changed since it was looked at; none before the first look.
@@ -38,7 +38,7 @@ pub struct ManifestSpoolInfo {
 
 /// One manifest that is ready to be written to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadyManifest {
+pub struct SpooledBatchManifest {
     /// `<set's digest>-<part>`.
     pub name: String,
     pub path: PathBuf,
@@ -48,7 +48,7 @@ pub struct ReadyManifest {
 
 /// Takes packages, from many workers at once.
 #[derive(Debug)]
-pub struct ManifestSpool {
+pub struct BatchManifestWriter {
     dir: PathBuf,
     bucket: String,
     inner: Mutex<ManifestSpoolState>,
@@ -56,7 +56,7 @@ pub struct ManifestSpool {
 
 #[derive(Debug)]
 struct ManifestSpoolState {
-    about: ManifestSpoolInfo,
+    about: ManifestSpoolRunInfo,
     open: HashMap<BatchCopyAttributes, OpenManifest>,
 }
 
@@ -77,7 +77,7 @@ fn build_file_write_failure(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-impl ManifestSpool {
+impl BatchManifestWriter {
     /// Creates an empty one in `dir`; what lay there is gone.
     ///
     /// # Errors
@@ -93,9 +93,9 @@ impl ManifestSpool {
         let spool = Self::new(
             dir,
             bucket,
-            ManifestSpoolInfo { run: format!("{:016x}", fastrand::u64(..)), before: None },
+            ManifestSpoolRunInfo { run: format!("{:016x}", fastrand::u64(..)), before: None },
         );
-        spool.save_manifest_spool_info(&spool.manifest_spool_info())?;
+        spool.save_manifest_spool_info(&spool.manifest_run_info())?;
         Ok(spool)
     }
 
@@ -105,17 +105,17 @@ impl ManifestSpool {
         Some(Self::new(dir, bucket, about))
     }
 
-    fn new(dir: &Path, bucket: &str, about: ManifestSpoolInfo) -> Self {
+    fn new(dir: &Path, bucket: &str, about: ManifestSpoolRunInfo) -> Self {
         let inner = Mutex::new(ManifestSpoolState { about, open: HashMap::new() });
         Self { dir: dir.to_owned(), bucket: bucket.to_owned(), inner }
     }
 
     /// Returns what holds for all of the run's jobs.
-    pub fn manifest_spool_info(&self) -> ManifestSpoolInfo {
+    pub fn manifest_run_info(&self) -> ManifestSpoolRunInfo {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).about.clone()
     }
 
-    fn save_manifest_spool_info(&self, about: &ManifestSpoolInfo) -> Result<(), Failure> {
+    fn save_manifest_spool_info(&self, about: &ManifestSpoolRunInfo) -> Result<(), Failure> {
         let path = self.dir.join("about.json");
         let text = serde_json::to_vec(about).unwrap_or_default();
         replace_file_atomically(&path, &text).map_err(|error| build_file_write_failure(&path, &error))
@@ -131,7 +131,7 @@ impl ManifestSpool {
         head: &ObjectAttributes,
         cache_control: &str,
     ) -> Result<bool, Failure> {
-        let Ok(set) = BatchCopyAttributes::from_object_attributes(head, cache_control) else {
+        let Ok(set) = BatchCopyAttributes::batch_attributes_from_object(head, cache_control) else {
             return Ok(false);
         };
         let (Some(now), Some(modified)) =
@@ -144,7 +144,7 @@ impl ManifestSpool {
             before
         } else {
             // Dates have whole seconds: what is written in this second might be written again within it.
-            let about = ManifestSpoolInfo { before: Some(now - 1), ..inner.about.clone() };
+            let about = ManifestSpoolRunInfo { before: Some(now - 1), ..inner.about.clone() };
             self.save_manifest_spool_info(&about)?;
             inner.about = about;
             now - 1
@@ -157,13 +157,13 @@ impl ManifestSpool {
             std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
             std::collections::hash_map::Entry::Vacant(_) if sets >= SETS_MAX => return Ok(false),
             std::collections::hash_map::Entry::Vacant(place) => {
-                let part = self.open_set_manifest(place.key())?;
+                let part = self.open_manifest_for_copy_attributes(place.key())?;
                 place.insert(part)
             }
         };
         let line = format!("{},{}\n", self.bucket, utf8_percent_encode(key, KEY_ENCODE_SET));
         if part.bytes > 0 && part.bytes + line.len() as u64 > MANIFEST_MAX_BYTES {
-            *part = self.open_manifest_part(part.digest.clone(), part.number + 1)?;
+            *part = self.open_manifest_file_for_append(part.digest.clone(), part.number + 1)?;
         }
         part.file.write_all(line.as_bytes()).map_err(|error| build_file_write_failure(&self.dir, &error))?;
         part.bytes += line.len() as u64;
@@ -171,7 +171,7 @@ impl ManifestSpool {
     }
 
     /// The files of a set: its own words first, then the lines, where an earlier run left some after those.
-    fn open_set_manifest(&self, set: &BatchCopyAttributes) -> Result<OpenManifest, Failure> {
+    fn open_manifest_for_copy_attributes(&self, set: &BatchCopyAttributes) -> Result<OpenManifest, Failure> {
         let text = serde_json::to_vec(set).unwrap_or_default();
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
@@ -180,10 +180,10 @@ impl ManifestSpool {
         while self.build_manifest_path(&digest, number + 1).exists() {
             number += 1;
         }
-        self.open_manifest_part(digest, number)
+        self.open_manifest_file_for_append(digest, number)
     }
 
-    fn open_manifest_part(&self, digest: String, number: usize) -> Result<OpenManifest, Failure> {
+    fn open_manifest_file_for_append(&self, digest: String, number: usize) -> Result<OpenManifest, Failure> {
         let path = self.build_manifest_path(&digest, number);
         let opened = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -205,7 +205,7 @@ impl ManifestSpool {
     ///
     /// # Errors
     /// Fails where a file can't be written to its end.
-    pub fn collect_ready_batch_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
+    pub fn collect_ready_batch_manifests(&self) -> Result<Vec<SpooledBatchManifest>, Failure> {
         let wrong = |error: io::Error| build_file_write_failure(&self.dir, &error);
         let mut all = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(wrong)? {
@@ -218,7 +218,7 @@ impl ManifestSpool {
             OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes)).map_err(wrong)?;
             let objects = count_file_lines(&path).map_err(wrong)?;
             if objects > 0 {
-                all.push(ReadyManifest { name, path, set, objects });
+                all.push(SpooledBatchManifest { name, path, set, objects });
             }
         }
         all.sort_by(|one, other| (other.objects, &one.name).cmp(&(one.objects, &other.name)));
@@ -228,7 +228,7 @@ impl ManifestSpool {
 
 /// A header's date as Unix seconds.
 fn parse_object_date_header(head: &ObjectAttributes, name: &str) -> Option<i64> {
-    let text = head.object_header_text(name)?.replace("GMT", "+0000");
+    let text = head.object_header_value(name)?.replace("GMT", "+0000");
     OffsetDateTime::parse(&text, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp)
 }
 
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_manifest_for_each_set_and_a_torn_line_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
+        let spool = BatchManifestWriter::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
         for (key, kind) in [("1/2/a+b c.deb", "a/deb"), ("1/2/x,\"ä\n.rpm", "a/rpm"), ("1/2/y.rpm", "a/rpm")]
         {
             assert!(
@@ -313,8 +313,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&filled[1].path).unwrap(), "pkgs,1/2/a%2Bb%20c.deb\n");
 
         std::fs::write(&filled[0].path, format!("{text}pkgs,1/2/to")).unwrap();
-        let again = ManifestSpool::open_existing_manifest_spool(dir.path(), "pkgs").unwrap();
-        assert_eq!(again.manifest_spool_info(), spool.manifest_spool_info());
+        let again = BatchManifestWriter::open_existing_manifest_spool(dir.path(), "pkgs").unwrap();
+        assert_eq!(again.manifest_run_info(), spool.manifest_run_info());
         assert!(
             again.try_add_object_to_manifest("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap()
         );
@@ -322,7 +322,7 @@ mod tests {
             std::fs::read_to_string(&again.collect_ready_batch_manifests().unwrap()[0].path).unwrap();
         assert_eq!(refilled, format!("{text}pkgs,1/2/torn.rpm\n"));
         assert!(
-            ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs")
+            BatchManifestWriter::create_empty_manifest_spool(dir.path(), "pkgs")
                 .unwrap()
                 .collect_ready_batch_manifests()
                 .unwrap()
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn more_sets_than_are_told_apart_are_left_to_copies_from_here() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = ManifestSpool::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
+        let spool = BatchManifestWriter::create_empty_manifest_spool(dir.path(), "pkgs").unwrap();
         let taken = (0..SETS_MAX + 5).filter(|number| {
             spool
                 .try_add_object_to_manifest("k", &example_head(OLD_DATE, &format!("a/{number}")), "x")

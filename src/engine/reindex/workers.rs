@@ -22,7 +22,7 @@ use super::{
     open_files,
     progress::{ObjectReindexJob, ObjectReindexOutcome, ReindexCheckpoint},
     queue::ObjectJobQueue,
-    spool::ManifestSpool,
+    spool::BatchManifestWriter,
 };
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestError};
 use crate::model::{
@@ -58,7 +58,7 @@ pub struct ReindexWorkers {
     pub worker_count: AtomicUsize,
     pub busy_workers: AtomicUsize,
     pub skipped: PathBuf,
-    pub spool: Option<Arc<ManifestSpool>>,
+    pub spool: Option<Arc<BatchManifestWriter>>,
 }
 
 /// Why an object isn't done, where trying again now wouldn't help.
@@ -228,7 +228,7 @@ impl ReindexWorkers {
 
     /// Lists a range to its end, never further ahead than the workers need.
     pub async fn list_objects_in_key_range(self: Arc<Self>, index: usize) {
-        let mut range = self.lock_reindex_checkpoint().key_range_at_index(index);
+        let mut range = self.lock_reindex_checkpoint().listing_key_range_at_index(index);
         loop {
             tokio::select! {
                 biased;
@@ -258,7 +258,7 @@ impl ReindexWorkers {
                     ended = true;
                     break;
                 }
-                let foreign = self.classes.classify_key(&entry.key) == ObjectCacheClass::Foreign;
+                let foreign = self.classes.classify_object_key(&entry.key) == ObjectCacheClass::Foreign;
                 keys.push((Arc::<str>::from(entry.key), foreign));
             }
             if let Some((key, _)) = keys.last() {

@@ -6,12 +6,12 @@ use futures::FutureExt as _;
 use tokio::try_join;
 
 use super::origin_access::{OriginAccessChoice, choose_origin_access};
-use crate::edge::bundle::{EdgeBundle, parse_version_description};
+use crate::edge::bundle::{EdgeBundle, parse_function_version_description};
 use crate::engine::session::{AwsTarget, Session, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction, ResourceOwnership},
-        evidence::BootstrapEvidence,
+        evidence::BootstrapStageEvidence,
         names::{COST_TAG, ResourceNames},
     },
     failure::Failure,
@@ -30,7 +30,7 @@ pub(crate) async fn observe_authenticator_resources(
     session: &Session,
     target: &AwsTarget,
     answers: &OperatorAnswers,
-) -> Result<BootstrapEvidence, Failure> {
+) -> Result<BootstrapStageEvidence, Failure> {
     let names = &target.names;
     let OriginAccessChoice { control: by_control, why: why_control } =
         choose_origin_access(target, answers).boxed().await?;
@@ -48,7 +48,7 @@ pub(crate) async fn observe_authenticator_resources(
     let secret =
         session.host.read_packagecloud_config().await.ok().and_then(|config| config.seen.values.secret);
     let held = match &function {
-        Some(function) => read_edge_token_construction(target, function).boxed().await?,
+        Some(function) => read_deployed_token_construction(target, function).boxed().await?,
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
@@ -65,7 +65,7 @@ pub(crate) async fn observe_authenticator_resources(
         }
         _ => None,
     };
-    Ok(BootstrapEvidence {
+    Ok(BootstrapStageEvidence {
         role,
         key,
         function,
@@ -82,9 +82,9 @@ pub(crate) async fn observe_authenticator_resources(
 /// Keeps what the edge accepts for `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
 ///
 /// Where it can't be read, what was kept before stays.
-pub(crate) async fn save_edge_token_construction(session: &Session, target: &AwsTarget) {
+pub(crate) async fn save_deployed_token_construction(session: &Session, target: &AwsTarget) {
     let Ok(Some(function)) = target.read_authenticator_function().await else { return };
-    let Ok(Some(held)) = read_edge_token_construction(target, &function).boxed().await else { return };
+    let Ok(Some(held)) = read_deployed_token_construction(target, &function).boxed().await else { return };
     let held = held.to_string();
     if session.host.state.read_state_dir_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
         let _ = session.host.state.write_state_dir_file(CONSTRUCTION_FILE, held.as_bytes());
@@ -93,16 +93,18 @@ pub(crate) async fn save_edge_token_construction(session: &Session, target: &Aws
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
 /// it carries is asked only where that makes a difference.
-async fn read_edge_token_construction(
+async fn read_deployed_token_construction(
     target: &AwsTarget,
     function: &LambdaFunction,
 ) -> Result<Option<UrlTokenConstruction>, Failure> {
-    let of = |version: &FunctionVersion| Some(parse_version_description(&version.description)?.construction);
+    let of = |version: &FunctionVersion| {
+        Some(parse_function_version_description(&version.description)?.construction)
+    };
     let newest = function.versions.last().and_then(of);
     if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
         return Ok(newest);
     }
-    let distributions = target.read_delivery_resources().await?.distributions;
+    let distributions = target.read_distributions_and_policies().await?.distributions;
     let carried = distributions
         .iter()
         .filter(|distribution| distribution.ownership == ResourceOwnership::Ours)

@@ -11,7 +11,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::StageStep,
-        plan::{PlanConfirmationQuestion, PlanDocument, RequiredConsent, ResourceChangeKind, StagePlan},
+        plan::{PlanAttachment, PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -76,22 +76,22 @@ pub(crate) fn plan_bucket_kms_keys(
                 "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
                 key.key
             ));
-            plan.documents.push(render_kms_key_statement(&key.key, seen, names, account));
+            plan.documents.push(render_bucket_kms_key_statement(&key.key, seen, names, account));
         }
     }
 }
 
 /// The statement to add to the key's policy.
-fn render_kms_key_statement(
+fn render_bucket_kms_key_statement(
     key: &str,
     seen: &DistributionEvidence,
     names: &ResourceNames,
     account: &str,
-) -> PlanDocument {
+) -> PlanAttachment {
     const UNKNOWN_ARN_TEXT: &str = "(the distribution's ARN, once it is made)";
     let arn = seen.distribution.as_ref().map_or(UNKNOWN_ARN_TEXT, |one| &one.arn);
     let text = serde_json::to_string_pretty(&policy::build_bucket_kms_key_statement(names, arn, account));
-    PlanDocument {
+    PlanAttachment {
         title: format!("Statement for the policy of KMS key {key}"),
         lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
         copy: true,
@@ -137,7 +137,7 @@ pub(crate) async fn ensure_kms_key_statements(
             ));
             continue;
         }
-        let say = run.build_progress_reporter(StageStep::ObjectsKey);
+        let say = run.build_step_progress_reporter(StageStep::ObjectsKey);
         run.run_stage_step(StageStep::ObjectsKey, format!("policy of KMS key {}", key.key), async {
             cloud
                 .ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &target.account, &say)

@@ -10,7 +10,7 @@ use crate::model::{
     aws::{
         bucket::ObservedBucket,
         cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
-        evidence::{BootstrapEvidence, DistributionEvidence},
+        evidence::{BootstrapStageEvidence, DistributionEvidence},
     },
     failure::Failure,
     iam::policy::{self, CloudFrontBucketReader},
@@ -24,11 +24,11 @@ use crate::model::{
 pub(crate) async fn observe_distribution(
     target: &AwsTarget,
     answers: &OperatorAnswers,
-    below: &BootstrapEvidence,
+    below: &BootstrapStageEvidence,
 ) -> Result<DistributionEvidence, Failure> {
     let names = &target.names;
     let DeliveryResources { distributions: all, cache_policy, bucket_policy } =
-        target.read_delivery_resources().await?;
+        target.read_distributions_and_policies().await?;
     let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
     let ours = all.iter().find(|one| is_our_distribution(one, names));
     let distribution = ours
@@ -53,7 +53,7 @@ pub(crate) async fn observe_distribution(
         by_control: below.by_control,
         why_control: below.why_control.clone(),
         granted,
-        has_next_reader: policy::has_next_bucket_reader_statements(bucket_policy.as_deref(), names),
+        has_next_reader: policy::has_pending_origin_access_statements(bucket_policy.as_deref(), names),
         packages_domain: None,
         keys: Vec::new(),
         bucket: ObservedBucket { policy: bucket_policy, ..target.bucket.clone() },
@@ -62,19 +62,19 @@ pub(crate) async fn observe_distribution(
 
 /// Who is granted: the identity, or the service in the name of this distribution.
 fn choose_cloudfront_bucket_reader<'a>(
-    below: &'a BootstrapEvidence,
+    below: &'a BootstrapStageEvidence,
     distribution: &'a CloudFrontDistribution,
     account: &'a str,
 ) -> Option<CloudFrontBucketReader<'a>> {
     if below.by_control {
         Some(CloudFrontBucketReader::Distribution { arn: &distribution.arn, account })
     } else {
-        below.identity.as_ref().map(build_bucket_reader_from_identity)
+        below.identity.as_ref().map(build_bucket_reader_from_oai)
     }
 }
 
 /// Returns the identity as the reader that a bucket policy names.
-pub(crate) fn build_bucket_reader_from_identity(
+pub(crate) fn build_bucket_reader_from_oai(
     identity: &CloudFrontOriginAccessIdentity,
 ) -> CloudFrontBucketReader<'_> {
     CloudFrontBucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }

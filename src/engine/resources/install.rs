@@ -10,19 +10,19 @@ use crate::engine::{
 use crate::model::{
     aws::{
         cloudfront::CloudFrontDistribution,
-        evidence::{BootstrapEvidence, DistributionEvidence},
+        evidence::{BootstrapStageEvidence, DistributionEvidence},
     },
     failure::Failure,
     run::answers::OperatorAnswers,
     secret::Secret,
 };
 
-pub(crate) use super::distribution::build_bucket_reader_from_identity;
+pub(crate) use super::distribution::build_bucket_reader_from_oai;
 
 /// The account and the bucket, and what stands there of this install.
-pub(crate) struct ObservedInstall {
+pub(crate) struct ObservedAwsInstall {
     pub target: AwsTarget,
-    pub authenticator: BootstrapEvidence,
+    pub authenticator: BootstrapStageEvidence,
     pub distribution: DistributionEvidence,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct ObservedInstall {
 pub(crate) async fn observe_aws_install(
     session: &Session,
     answers: &OperatorAnswers,
-) -> Result<ObservedInstall, Failure> {
+) -> Result<ObservedAwsInstall, Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     let authenticator = observe_authenticator_resources(session, &target, answers).boxed().await?;
     let distribution = observe_distribution(&target, answers, &authenticator).boxed().await?;
-    Ok(ObservedInstall { target, authenticator, distribution })
+    Ok(ObservedAwsInstall { target, authenticator, distribution })
 }
 
 /// Reads the distribution that this install made or adopted; `None` where there is none.
@@ -51,7 +51,7 @@ pub(crate) async fn find_our_distribution(
     Ok(observe_aws_install(session, answers).boxed().await?.distribution.distribution)
 }
 
-impl ObservedInstall {
+impl ObservedAwsInstall {
     /// Returns what tells apart why the edge refuses, for packagecloud.rb's `secret`.
     pub(crate) fn build_edge_diagnosis_facts(&self, secret: Option<&Secret>) -> DiagnosisFacts {
         let target = &self.target;

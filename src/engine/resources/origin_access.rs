@@ -22,7 +22,7 @@ pub(crate) struct OriginAccessChoice {
 }
 
 impl OriginAccessChoice {
-    fn new_access_control_choice(why: impl Into<String>) -> Self {
+    fn new_origin_access_control_choice(why: impl Into<String>) -> Self {
         Self { control: true, why: why.into() }
     }
 }
@@ -36,41 +36,41 @@ pub(crate) async fn choose_origin_access(
     answers: &OperatorAnswers,
 ) -> Result<OriginAccessChoice, Failure> {
     if answers.origin_access != OriginAccess::Auto
-        || explain_identity_cannot_read_bucket(&target.bucket).is_some()
+        || explain_unreadable_by_origin_identity(&target.bucket).is_some()
     {
-        return Ok(decide_origin_access(answers.origin_access, &target.bucket, None, &[]));
+        return Ok(choose_origin_access_type(answers.origin_access, &target.bucket, None, &[]));
     }
     // Whoever may not list distributions hears so from the stage that needs them.
-    let delivery = target.read_delivery_resources().await.ok();
+    let delivery = target.read_distributions_and_policies().await.ok();
     let standing = delivery.as_ref().and_then(|all| {
         all.distributions
             .iter()
             .find(|one| is_our_distribution(one, &target.names) && !one.origins.is_empty())
     });
     let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_object_heads().await? };
-    Ok(decide_origin_access(answers.origin_access, &target.bucket, standing, &heads))
+    Ok(choose_origin_access_type(answers.origin_access, &target.bucket, standing, &heads))
 }
 
 /// Decides; touches nothing. A control that stands on a distribution of ours stays one: each change passes every edge.
-fn decide_origin_access(
+fn choose_origin_access_type(
     wanted: OriginAccess,
     bucket: &ObservedBucket,
     standing: Option<&CloudFrontDistribution>,
     heads: &[(String, ObjectHead)],
 ) -> OriginAccessChoice {
-    match (wanted, explain_identity_cannot_read_bucket(bucket)) {
+    match (wanted, explain_unreadable_by_origin_identity(bucket)) {
         (OriginAccess::Oai, _) => return OriginAccessChoice::default(),
-        (_, Some(why)) => return OriginAccessChoice::new_access_control_choice(why),
+        (_, Some(why)) => return OriginAccessChoice::new_origin_access_control_choice(why),
         (OriginAccess::Oac, None) => {
-            return OriginAccessChoice::new_access_control_choice("as you chose with --origin-access");
+            return OriginAccessChoice::new_origin_access_control_choice("as you chose with --origin-access");
         }
         (OriginAccess::Auto, None) => {}
     }
     if standing.is_some_and(|one| one.origins.iter().any(|origin| origin.control.is_some())) {
-        return OriginAccessChoice::new_access_control_choice("the distribution has one");
+        return OriginAccessChoice::new_origin_access_control_choice("the distribution has one");
     }
     match heads.iter().find(|(_, head)| head.encryption.starts_with("aws:kms")) {
-        Some((key, head)) => OriginAccessChoice::new_access_control_choice(format!(
+        Some((key, head)) => OriginAccessChoice::new_origin_access_control_choice(format!(
             "{key} is encrypted with {}, which an identity can't read",
             head.encryption
         )),
@@ -79,7 +79,7 @@ fn decide_origin_access(
 }
 
 /// Says why an identity can't read this bucket, as far as its settings tell.
-pub(super) fn explain_identity_cannot_read_bucket(bucket: &ObservedBucket) -> Option<String> {
+pub(super) fn explain_unreadable_by_origin_identity(bucket: &ObservedBucket) -> Option<String> {
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
     }
@@ -171,7 +171,7 @@ mod tests {
             (Oai, "us-east-1", "AES256", "AES256", None),
             (Oai, "us-east-1", "aws:kms", "", None),
         ] {
-            let choice = decide_origin_access(
+            let choice = choose_origin_access_type(
                 wanted,
                 &sample_bucket(region, encryption),
                 None,

@@ -15,7 +15,7 @@ use crate::model::{
     aws::{account::DnsRecord, cloudfront::CloudFrontDistribution},
     failure::Failure,
     packagecloud::settings::CloudFrontSettingValues,
-    run::{answers::OperatorAnswers, goal::StageStep, plan::PlanDocument},
+    run::{answers::OperatorAnswers, goal::StageStep, plan::PlanAttachment},
 };
 
 /// DNS may take its time, and whoever makes the record too.
@@ -32,7 +32,7 @@ pub(crate) fn choose_packages_domain(
 ) -> Option<String> {
     let standing = || {
         let name = values.packages_domain.as_ref()?;
-        distribution?.is_distribution_domain_name(name).then(|| name.clone())
+        distribution?.has_domain_name_or_alias(name).then(|| name.clone())
     };
     let own = || Some(distribution?.domain.clone());
     answers.packages_domain.clone().or_else(standing).or_else(own)
@@ -51,9 +51,9 @@ fn build_cname_record(name: &str, distribution: &CloudFrontDistribution) -> Opti
 pub(crate) fn build_dns_record_document(
     name: &str,
     distribution: &CloudFrontDistribution,
-) -> Option<PlanDocument> {
+) -> Option<PlanAttachment> {
     let record = build_cname_record(name, distribution)?;
-    Some(PlanDocument {
+    Some(PlanAttachment {
         title: format!("DNS record to make for {name}; going live waits for it"),
         lines: vec![record.render_dns_zone_line()],
         copy: true,
@@ -61,8 +61,8 @@ pub(crate) fn build_dns_record_document(
 }
 
 /// Says what clients behind a firewall must be told before the redirects change.
-pub(crate) fn build_firewall_notice_document(domain: &str) -> PlanDocument {
-    PlanDocument {
+pub(crate) fn build_client_firewall_notice(domain: &str) -> PlanAttachment {
+    PlanAttachment {
         title: "Tell customers behind a firewall, before going live".into(),
         lines: vec![
             format!("Packages will be downloaded from https://{domain} (port 443)."),
@@ -90,7 +90,7 @@ pub(crate) async fn wait_until_packages_domain_serves(
         // The edge is reached at another address: names play no part.
         return Ok(());
     }
-    let say = run.build_progress_reporter(StageStep::Gate);
+    let say = run.build_step_progress_reporter(StageStep::Gate);
     let began = Instant::now();
     loop {
         let (why, next) = match probe::fetch_path_from_edge(session, name, "/").await {

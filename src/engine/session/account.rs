@@ -68,7 +68,7 @@ impl AwsTarget {
     ///
     /// # Errors
     /// Fails where AWS refuses one of them, or does not answer.
-    pub(crate) async fn read_delivery_resources(&self) -> Result<DeliveryResources, Failure> {
+    pub(crate) async fn read_distributions_and_policies(&self) -> Result<DeliveryResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
             let policy = get_cached_or_read_aws(
@@ -112,7 +112,7 @@ impl AwsTarget {
     ///
     /// # Errors
     /// Fails where the bucket can't be listed.
-    pub(crate) async fn read_bucket_listing(&self) -> Result<Vec<ListedObject>, Failure> {
+    pub(crate) async fn list_first_page_of_bucket(&self) -> Result<Vec<ListedObject>, Failure> {
         get_cached_or_read_aws(
             &self.account_cache.listing,
             self.cloud.list_objects(self.names.bucket_name(), "", SAMPLED_KEYS_MAX).boxed(),
@@ -125,7 +125,7 @@ impl AwsTarget {
     /// # Errors
     /// Fails where the bucket can't be listed.
     pub(crate) async fn read_sampled_object_heads(&self) -> Result<Vec<(String, ObjectHead)>, Failure> {
-        let listing = self.read_bucket_listing().await?;
+        let listing = self.list_first_page_of_bucket().await?;
         let read = async {
             let places: BTreeSet<usize> = match listing.len() {
                 0 => BTreeSet::new(),

@@ -64,7 +64,7 @@ pub(in crate::engine) struct AccountReadCache {
 
 impl AccountReadCache {
     /// Begins with what was read just now: the bucket's policy and its first page.
-    pub(super) fn new_cache_from_bucket_reads(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
+    pub(super) fn new_account_cache_from_bucket(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
         let now = Instant::now();
         Self {
             bucket_policy: Mutex::new(Some((now, bucket.policy.clone()))),
@@ -74,7 +74,7 @@ impl AccountReadCache {
     }
 
     /// Adds the function, which was asked for just now, without its versions.
-    pub(super) fn with_cached_lambda_function(self, function: Option<LambdaFunction>) -> Self {
+    pub(super) fn add_lambda_function_to_cache(self, function: Option<LambdaFunction>) -> Self {
         Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
     }
 
@@ -90,7 +90,7 @@ impl AccountReadCache {
     }
 
     /// Forgets all of it: the next look asks AWS.
-    pub(super) async fn clear_account_cache(&self) {
+    pub(super) async fn clear_cached_account_reads(&self) {
         *self.authenticator.lock().await = None;
         *self.function.lock().await = None;
         *self.delivery.lock().await = None;

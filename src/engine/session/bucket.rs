@@ -21,8 +21,8 @@ impl Session {
     pub(in crate::engine) async fn find_and_connect_objects_bucket(
         &self,
         answers: &OperatorAnswers,
-    ) -> Result<ObjectsBucket, Failure> {
-        let asked = self.collect_aws_target_inputs(answers);
+    ) -> Result<ReindexBucket, Failure> {
+        let asked = self.collect_account_and_bucket_inputs(answers);
         let mut alone = self.objects_bucket.lock().await;
         if let Some((of, found)) = alone.as_ref()
             && *of == asked
@@ -33,14 +33,14 @@ impl Session {
             (Err(failure), Some(bucket)) if failure.kind != FailureKind::Credentials => bucket.clone(),
             _ => {
                 let target = self.get_or_discover_aws_target(answers).await?;
-                return Ok(ObjectsBucket {
+                return Ok(ReindexBucket {
                     cloud: target.cloud,
                     name: target.bucket.name.clone(),
                     bucket: Some(target.bucket),
                 });
             }
         };
-        let found = ObjectsBucket { cloud: self.connect_s3_only(answers).await?, name: bucket, bucket: None };
+        let found = ReindexBucket { cloud: self.connect_s3_only(answers).await?, name: bucket, bucket: None };
         *alone = Some((asked, found.clone()));
         Ok(found)
     }
@@ -87,7 +87,7 @@ impl Session {
 
 /// What the reindex works on.
 #[derive(Clone)]
-pub struct ObjectsBucket {
+pub struct ReindexBucket {
     /// With S3 in the bucket's region.
     pub cloud: AwsClients,
     pub name: String,

@@ -5,7 +5,7 @@ use crate::aws::{
     AwsClients,
     credentials::{
         chain::{self, CredentialSearchHints},
-        lookup::AwsIdentityLookupMode,
+        lookup::FixedOrDiscoveredAwsIdentity,
         mfa,
         shared::SharedCredentials,
         source::{self, AwsAccessKeys, CredentialCandidate, CredentialSource},
@@ -52,8 +52,8 @@ impl Session {
         &self,
         answers: &OperatorAnswers,
     ) -> Result<ResolvedAwsIdentity, Failure> {
-        if let AwsIdentityLookupMode::Fixed(_) = self.settings.identities {
-            return self.find_fixed_aws_identity(answers).await;
+        if let FixedOrDiscoveredAwsIdentity::Fixed(_) = self.settings.identities {
+            return self.resolve_typed_or_sandbox_identity(answers).await;
         }
         let mut last = None;
         let mut candidates = self.list_credential_candidates(answers).await;
@@ -88,14 +88,14 @@ impl Session {
     }
 
     /// Returns what sudo left out on the way to root, where it may be why an identity wasn't found.
-    pub(in crate::engine) fn sudo_dropped_environment(&self) -> Option<sudo::SudoDroppedEnvironment> {
+    pub(in crate::engine) fn find_variables_dropped_by_sudo(&self) -> Option<sudo::SudoDroppedEnvironment> {
         sudo::find_sudo_dropped_environment()
-            .filter(|_| matches!(self.settings.identities, AwsIdentityLookupMode::Found(_)))
+            .filter(|_| matches!(self.settings.identities, FixedOrDiscoveredAwsIdentity::Found(_)))
     }
 
     /// A failure to find credentials, with what sudo may have to do with it.
     fn add_sudo_advice_to_failure(&self, failure: Failure) -> Failure {
-        match self.sudo_dropped_environment() {
+        match self.find_variables_dropped_by_sudo() {
             Some(dropped) if failure.kind == FailureKind::Credentials => {
                 Failure { next: format!("{}; {}", dropped.render_sudo_advice(), failure.next), ..failure }
             }
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Resolves the one identity of a sandbox, or the keys that were typed where those were chosen.
-    async fn find_fixed_aws_identity(
+    async fn resolve_typed_or_sandbox_identity(
         &self,
         answers: &OperatorAnswers,
     ) -> Result<ResolvedAwsIdentity, Failure> {
@@ -131,7 +131,7 @@ impl Session {
         candidate: &CredentialCandidate,
     ) -> Result<(AwsClients, CallerIdentity), Failure> {
         let session = match (&self.settings.identities, &candidate.source) {
-            (AwsIdentityLookupMode::Found(_), CredentialSource::Profile(name)) => {
+            (FixedOrDiscoveredAwsIdentity::Found(_), CredentialSource::Profile(name)) => {
                 self.open_mfa_session(name, candidate).await?
             }
             _ => None,
@@ -174,7 +174,7 @@ impl Session {
         &self,
         source: &CredentialSource,
     ) -> Option<String> {
-        if let AwsIdentityLookupMode::Fixed(_) = self.settings.identities {
+        if let FixedOrDiscoveredAwsIdentity::Fixed(_) = self.settings.identities {
             return None;
         }
         let CredentialSource::Profile(profile) = source else { return None };
@@ -185,7 +185,7 @@ impl Session {
     }
 
     /// Ends the session where a code was typed that wasn't used yet, and returns whether one was.
-    pub(super) async fn end_mfa_session_if_code_typed(&self) -> bool {
+    pub(super) async fn end_mfa_session_on_code(&self) -> bool {
         let mut code = self.mfa.lock().await;
         if code.typed.is_some() {
             code.end_mfa_session();
@@ -224,8 +224,8 @@ impl Session {
     /// Fails where there are no credentials.
     pub(super) async fn connect_s3_only(&self, answers: &OperatorAnswers) -> Result<AwsClients, Failure> {
         let first = match self.settings.identities {
-            AwsIdentityLookupMode::Fixed(_) => CredentialCandidate::new_sandbox_user_candidate(),
-            AwsIdentityLookupMode::Found(_) => {
+            FixedOrDiscoveredAwsIdentity::Fixed(_) => CredentialCandidate::new_sandbox_user_candidate(),
+            FixedOrDiscoveredAwsIdentity::Found(_) => {
                 let candidates = self.list_credential_candidates(answers).await;
                 candidates.into_iter().next().ok_or_else(build_no_credentials_failure)?
             }

@@ -12,7 +12,7 @@ pub mod retry_on_expiry;
 pub mod run_lock;
 pub mod target;
 
-pub(super) use bucket::ObjectsBucket;
+pub(super) use bucket::ReindexBucket;
 pub(super) use identity::map_credentials_to_identity_source;
 pub(super) use renewal::{choose_credential_renewal_wait, render_credential_renewal_advice};
 pub use target::AwsTarget;
@@ -22,15 +22,15 @@ use std::time::Duration;
 
 use self::{run_lock::RunLock, target::AwsTargetInputs};
 use crate::aws::{
-    credentials::{lookup::AwsIdentityLookupMode, source::AwsAccessKeys},
+    credentials::{lookup::FixedOrDiscoveredAwsIdentity, source::AwsAccessKeys},
     web::WebClient,
 };
-use crate::host::{Host, PackagecloudCtl};
+use crate::host::{Host, PackagecloudCtlRunner};
 use crate::model::secret::Secret;
 
 /// What a session starts from: what the command line says, and what a sandbox gives in place of the real.
 pub struct SessionSettings {
-    pub identities: AwsIdentityLookupMode,
+    pub identities: FixedOrDiscoveredAwsIdentity,
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
     /// The bucket where nothing tells which it is, and why it is this one.
@@ -52,7 +52,7 @@ pub struct SessionSettings {
 impl SessionSettings {
     /// Returns the settings of a command without options, before any other run.
     #[must_use]
-    pub fn new(identities: AwsIdentityLookupMode) -> Self {
+    pub fn new(identities: FixedOrDiscoveredAwsIdentity) -> Self {
         Self {
             identities,
             region: None,
@@ -84,7 +84,7 @@ pub struct Session {
     credentials_typed: Arc<tokio::sync::Notify>,
     target: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, AwsTarget)>>>,
     /// The bucket and S3 by itself, where nothing else could be asked.
-    objects_bucket: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, ObjectsBucket)>>>,
+    objects_bucket: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, ReindexBucket)>>>,
     pub(super) run_lock: RunLock,
 }
 
@@ -114,7 +114,7 @@ impl Session {
 
     /// Returns each of the other web nodes, as a session of its own.
     pub fn list_other_node_sessions(&self) -> Vec<Self> {
-        self.others.iter().map(|host| self.create_session_for_host(host)).collect()
+        self.others.iter().map(|host| self.clone_session_with_host(host)).collect()
     }
 
     /// Returns every web node, the first one first, as a session of its own.
@@ -122,24 +122,24 @@ impl Session {
     pub fn list_all_node_sessions(&self) -> Vec<Self> {
         std::iter::once(&self.host)
             .chain(self.others.iter())
-            .map(|host| self.create_session_for_host(host))
+            .map(|host| self.clone_session_with_host(host))
             .collect()
     }
 
-    fn create_session_for_host(&self, host: &Host) -> Self {
+    fn clone_session_with_host(&self, host: &Host) -> Self {
         Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }
 
     /// Returns whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
     pub fn is_packagecloud_ctl_disabled(&self) -> bool {
-        matches!(self.host.ctl, PackagecloudCtl::None)
+        matches!(self.host.ctl, PackagecloudCtlRunner::None)
     }
 
     /// Returns whether packagecloud-ctl is a program that can be asked for its services.
     #[must_use]
     pub(super) fn can_ask_service_statuses(&self) -> bool {
-        matches!(self.host.ctl, PackagecloudCtl::Command(_))
+        matches!(self.host.ctl, PackagecloudCtlRunner::Command(_))
     }
 
     /// Returns how long a wait lasts that lasts `real` on a real host.
@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Returns a text with the secret where `(hidden)` stands: for what the operator asked to have copied.
-    pub async fn reveal_hidden_secret_in_text(&self, text: &str) -> String {
+    pub async fn replace_hidden_with_secret(&self, text: &str) -> String {
         let secret =
             self.host.read_packagecloud_config().await.ok().and_then(|config| config.seen.values.secret);
         secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose_secret()))
@@ -157,7 +157,7 @@ impl Session {
 
     /// Writes one line to the log, secrets hidden.
     pub fn write_log_line(&self, line: &str) {
-        self.host.state.append_log_line(self.host.clock.current_host_time(), &self.host.redactor, line);
+        self.host.state.append_log_line(self.host.clock.read_host_clock(), &self.host.redactor, line);
     }
 
     /// Credentials that the operator typed: the next look uses them.
@@ -172,7 +172,7 @@ impl Session {
 
     /// Returns whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
     #[must_use]
-    pub fn is_delivery_unreachable(&self) -> bool {
+    pub fn is_edge_unreachable_for_checks(&self) -> bool {
         self.settings.endpoint_url.is_some() && !self.web.has_edge_address_override()
     }
 }

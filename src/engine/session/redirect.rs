@@ -6,7 +6,7 @@ use crate::model::{
     packagecloud::object::ABSENT_KEY,
     run::answers::OperatorAnswers,
     secret::Secret,
-    url::redirect::{DownloadRedirect, url_path_from_key},
+    url::redirect::{PackagecloudDownloadReply, url_path_from_key},
 };
 
 impl Session {
@@ -33,7 +33,7 @@ impl Session {
         &self,
         answers: &OperatorAnswers,
         key: Option<&str>,
-    ) -> Result<Option<DownloadRedirect>, Failure> {
+    ) -> Result<Option<PackagecloudDownloadReply>, Failure> {
         let Some(url) = self.choose_download_probe_url(answers, key) else { return Ok(None) };
         let token = self.settings.probe_token.as_ref().map(Secret::expose_secret);
         let authorization = token.map(|token| {
@@ -43,7 +43,7 @@ impl Session {
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|value| ("authorization", value.as_str())).collect();
         let reply = self.web.send_http_get(&url, &headers).await?;
-        Ok(Some(DownloadRedirect {
+        Ok(Some(PackagecloudDownloadReply {
             status: reply.status,
             location: reply.find_header("location").map(str::to_owned),
         }))

@@ -68,7 +68,7 @@ impl Session {
                 None => return spent("no others were typed"),
             },
             CredentialSource::Session { profile, .. } => {
-                if !self.end_mfa_session_if_code_typed().await {
+                if !self.end_mfa_session_on_code().await {
                     return spent("the session that the code gave is over");
                 }
                 CredentialSource::Profile(profile.clone())
@@ -88,7 +88,7 @@ impl Session {
     }
 
     /// Waits until something was typed, or the source may be asked again.
-    pub(in crate::engine) async fn wait_for_typed_credentials(&self) {
+    pub(in crate::engine) async fn wait_until_credentials_retry(&self) {
         let beat = self.scale_wait_for_sandbox(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
         let _ = tokio::time::timeout(beat, self.credentials_typed.notified()).await;
     }
@@ -122,7 +122,7 @@ pub(in crate::engine) fn render_credential_renewal_advice(
     attended: OperatorPresence,
 ) -> String {
     let mend = match &held.current_credential_candidate().source {
-        CredentialSource::Profile(name) => match profiles::read_aws_sign_in_command(name) {
+        CredentialSource::Profile(name) => match profiles::find_profile_sign_in_command(name) {
             Some(command) => format!("type `{command}` in another terminal"),
             None => format!("renew the credentials of profile {name}"),
         },
@@ -140,7 +140,7 @@ pub(in crate::engine) fn render_credential_renewal_advice(
         CredentialSource::Environment => "put fresh keys into the environment".to_owned(),
         CredentialSource::Packagecloud(_) => "put keys that AWS accepts into packagecloud.rb".to_owned(),
         CredentialSource::Chain => {
-            let command = profiles::read_aws_sign_in_command("default");
+            let command = profiles::find_profile_sign_in_command("default");
             command.map_or_else(
                 || {
                     "renew the default profile, or give the role back to this instance or container"

@@ -82,14 +82,14 @@ async fn wait_for_renewed_credentials(
         wait_for_credentials_unless_stopped(session, run).await?;
     }
     if said.is_some() {
-        run.build_progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
+        run.build_step_progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
     }
     Ok(())
 }
 
 async fn wait_for_credentials_unless_stopped(session: &Session, run: &StageRun) -> Result<(), Failure> {
     let some = async {
-        session.wait_for_typed_credentials().await;
+        session.wait_until_credentials_retry().await;
         Ok(())
     };
     run.read_unless_stopped(some).await

@@ -14,7 +14,7 @@ use std::{
 use futures::future::join_all;
 
 use crate::host::{
-    RemoteHostState, RemoteRunLock as There, StopRequest,
+    RemoteRunLock as There, RemoteStateDir, StopRequest,
     run::lock::{ConfigWriteLock, LocalRunLock, RunLockError},
 };
 use crate::model::{
@@ -47,16 +47,16 @@ struct RunLockState {
     there: BTreeMap<String, There>,
     /// The notes that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
     /// `None` where no one has looked yet.
-    known: Option<DisableMarkers>,
+    known: Option<DisableMarkersByHost>,
     /// What this run wrote when it began to switch, on each node.
     intents: BTreeMap<String, String>,
 }
 
 /// The notes of switching off: on each other host by its name, and this machine's own without one.
-type DisableMarkers = BTreeMap<String, Option<String>>;
+type DisableMarkersByHost = BTreeMap<String, Option<String>>;
 
 impl Session {
-    fn access_run_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
+    fn with_locked_run_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
         work(&mut self.run_lock.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -69,8 +69,8 @@ impl Session {
     }
 
     async fn try_acquire_run_lock(&self) -> Result<(), RunLockError> {
-        let now = self.host.clock.current_host_time();
-        self.access_run_lock_state(|held| {
+        let now = self.host.clock.read_host_clock();
+        self.with_locked_run_lock_state(|held| {
             if held.lock.is_none() {
                 held.lock = Some(self.host.state.acquire_run_lock(now, &self.run_lock.asked)?);
             }
@@ -79,14 +79,14 @@ impl Session {
         for node in self.list_all_node_sessions() {
             let Some(name) = node.host.transport.remote_host_name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.
-            if self.access_run_lock_state(|held| {
+            if self.with_locked_run_lock_state(|held| {
                 held.there.get_mut(&name).is_some_and(There::is_lock_connection_alive)
             }) {
                 continue;
             }
-            self.access_run_lock_state(|held| held.there.remove(&name));
+            self.with_locked_run_lock_state(|held| held.there.remove(&name));
             match node.host.acquire_remote_lock(&self.run_lock.asked).await? {
-                Some(there) => drop(self.access_run_lock_state(|held| held.there.insert(name, there))),
+                Some(there) => drop(self.with_locked_run_lock_state(|held| held.there.insert(name, there))),
                 None => {
                     self.write_log_line(&format!(
                         "{name}: its lock could not be taken; this goes on without"
@@ -94,8 +94,8 @@ impl Session {
                 }
             }
         }
-        if self.access_run_lock_state(|held| held.known.is_none()) {
-            self.acknowledge_cloudfront_disable_marker().await;
+        if self.with_locked_run_lock_state(|held| held.known.is_none()) {
+            self.remember_seen_disable_markers().await;
         }
         Ok(())
     }
@@ -109,16 +109,16 @@ impl Session {
     }
 
     /// Waits until another run asks this one to end, to go on in its place: who it is.
-    pub fn wait_until_stop_requested(&self) -> impl Future<Output = String> + use<> {
+    pub fn wait_until_takeover_requested(&self) -> impl Future<Output = String> + use<> {
         let asked = self.run_lock.asked.clone();
-        async move { asked.wait_for_stop_requester().await }
+        async move { asked.wait_until_somebody_requests_stop().await }
     }
 
     /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
     pub(crate) fn set_run_lock_stage(&self, stage: RunStage, rests: bool) {
-        self.access_run_lock_state(|held| {
+        self.with_locked_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.set_run_lock_stage(Some(stage), rests, self.host.clock.current_host_time());
+                lock.set_run_lock_stage(Some(stage), rests, self.host.clock.read_host_clock());
             }
             held.there.values_mut().for_each(|there| there.set_run_lock_stage(Some(stage), rests));
         });
@@ -126,27 +126,30 @@ impl Session {
 
     /// Keeps what happens beside the locks, for whoever watches.
     pub(crate) fn append_run_journal_event(&self, event: &StageEvent) {
-        self.access_run_lock_state(|held| {
+        self.with_locked_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.append_run_journal_event(self.host.clock.current_host_time(), event);
+                lock.append_run_journal_event(self.host.clock.read_host_clock(), event);
             }
             held.there.values_mut().for_each(|there| there.append_run_journal_event(event));
         });
     }
 
     /// Keeps that the operator sees what stands now: whatever was switched off before is known.
-    pub async fn acknowledge_cloudfront_disable_marker(&self) {
+    pub async fn remember_seen_disable_markers(&self) {
         let notes = self.read_cloudfront_disable_markers().await;
-        self.access_run_lock_state(|held| held.known = Some(notes));
+        self.with_locked_run_lock_state(|held| held.known = Some(notes));
     }
 
-    async fn read_cloudfront_disable_markers(&self) -> DisableMarkers {
+    async fn read_cloudfront_disable_markers(&self) -> DisableMarkersByHost {
         let here =
             self.host.state.read_state_dir_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
-        let mut notes = DisableMarkers::from([(String::new(), here)]);
+        let mut notes = DisableMarkersByHost::from([(String::new(), here)]);
         for node in self.list_all_node_sessions() {
-            if let Some(there) = RemoteHostState::remote_state_from_host(&node.host) {
-                notes.insert(there.remote_host_name().to_owned(), there.read_remote_note(OFF_MARKER).await);
+            if let Some(there) = RemoteStateDir::remote_state_if_ssh_host(&node.host) {
+                notes.insert(
+                    there.remote_host_name().to_owned(),
+                    there.read_remote_state_file(OFF_MARKER).await,
+                );
             }
         }
         notes
@@ -186,13 +189,13 @@ impl Session {
         // Where it can't be kept there is no other run either that could keep its lock there.
         let _ = self.host.state.write_state_dir_file(OFF_MARKER, note.as_bytes());
         let there = join_all(nodes.iter().map(async |node| {
-            let there = RemoteHostState::remote_state_from_host(&node.host)?;
-            there.write_remote_note(OFF_MARKER, &note).await;
+            let there = RemoteStateDir::remote_state_if_ssh_host(&node.host)?;
+            there.write_remote_state_file(OFF_MARKER, &note).await;
             Some(there.remote_host_name().to_owned())
         }))
         .await;
         drop(turns);
-        self.access_run_lock_state(|held| {
+        self.with_locked_run_lock_state(|held| {
             let known = held.known.get_or_insert_default();
             for name in there.into_iter().flatten().chain([String::new()]) {
                 known.insert(name, Some(note.clone()));
@@ -208,7 +211,7 @@ impl Session {
     pub(crate) async fn ensure_cloudfront_not_disabled(&self) -> Result<(), Failure> {
         for (name, note) in self.read_cloudfront_disable_markers().await {
             let Some(note) = note else { continue };
-            let known = self.access_run_lock_state(|held| {
+            let known = self.with_locked_run_lock_state(|held| {
                 held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten()
             });
             if known.as_ref() == Some(&note) {
@@ -228,14 +231,14 @@ impl Session {
 
     /// Keeps what this run wrote when it began to switch this node.
     pub(crate) fn remember_cloudfront_switch_intent(&self, intent: &str) {
-        self.access_run_lock_state(|held| {
+        self.with_locked_run_lock_state(|held| {
             held.intents.insert(self.host.render_config_location(), intent.to_owned())
         });
     }
 
     /// Returns whether this run wrote that intent on this node.
-    pub(crate) fn is_our_switch_intent(&self, intent: &str) -> bool {
-        self.access_run_lock_state(|held| {
+    pub(crate) fn is_switch_intent_of_run(&self, intent: &str) -> bool {
+        self.with_locked_run_lock_state(|held| {
             held.intents.get(&self.host.render_config_location()).is_some_and(|ours| ours == intent)
         })
     }

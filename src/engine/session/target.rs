@@ -61,7 +61,7 @@ pub struct AwsTarget {
 
 impl Session {
     /// Returns what a target depends on of the answers, and the keys that were typed.
-    pub(super) fn collect_aws_target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
+    pub(super) fn collect_account_and_bucket_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
         AwsTargetInputs {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
@@ -76,7 +76,7 @@ impl Session {
     /// # Errors
     /// Fails where no identity is accepted, no bucket is found, or it can't be read.
     pub async fn get_or_discover_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
-        let asked = self.collect_aws_target_inputs(answers);
+        let asked = self.collect_account_and_bucket_inputs(answers);
         let mut held = self.target.lock().await;
         if let Some((of, target)) = held.as_ref()
             && *of == asked
@@ -96,7 +96,7 @@ impl Session {
     /// Forgets what was read of the account, or couldn't be: the next look asks again, by the same identity of the same bucket.
     pub async fn invalidate_cached_account_reads(&self) {
         if let Some(target) = self.cached_aws_target() {
-            target.account_cache.clear_account_cache().await;
+            target.account_cache.clear_cached_account_reads().await;
         }
         *self.objects_bucket.lock().await = None;
     }
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
-    pub(in crate::engine) fn build_other_bucket_confirmation(
+    pub(in crate::engine) fn build_bucket_or_account_question(
         &self,
         target: &AwsTarget,
         answers: &OperatorAnswers,
@@ -150,10 +150,10 @@ impl Session {
             listed.iter().filter(|object| object::is_packagecloud_object_key(&object.key)).count(),
             listed.len(),
         );
-        let mut cache = AccountReadCache::new_cache_from_bucket_reads(&bucket, listed);
+        let mut cache = AccountReadCache::new_account_cache_from_bucket(&bucket, listed);
         if let Some(found) = function {
             cache = cache
-                .with_cached_lambda_function(found.map(|found| set_function_bucket_ownership(found, &name)));
+                .add_lambda_function_to_cache(found.map(|found| recognize_function_of_bucket(found, &name)));
         }
         Ok(AwsTarget {
             names: ResourceNames::new(&name, &answers.suffix),
@@ -171,7 +171,7 @@ impl Session {
 }
 
 /// A function that was asked for before the bucket was known: whose it is then.
-fn set_function_bucket_ownership(found: LambdaFunction, bucket: &str) -> LambdaFunction {
+fn recognize_function_of_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunction {
     let ours = found.ownership == ResourceOwnership::Other(bucket.to_owned());
     LambdaFunction { ownership: if ours { ResourceOwnership::Ours } else { found.ownership }, ..found }
 }

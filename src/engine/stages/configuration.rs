@@ -3,14 +3,14 @@
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
 use crate::model::{
-    aws::evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
+    aws::evidence::{ObservedPackagecloudConfig, PackagecloudConfigEvidence, StageEvidence},
     failure::Failure,
     packagecloud::settings::CloudFrontSettingKey,
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
         goal::StageStep,
-        plan::{PlanDocument, ResourceChangeKind, StagePlan},
+        plan::{PlanAttachment, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -43,7 +43,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         .map(|node| node.seen)
         .collect();
     let mut plan = plan_configuration_stage(
-        &ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, others },
+        &PackagecloudConfigEvidence { config: config.seen.clone(), desired: wanted, before, others },
         answers,
     );
     if let StageEvidence::Configuration(seen) = &plan.observed
@@ -61,11 +61,11 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
 
 /// Which of id and domain this stage has to write.
 fn list_pending_setting_keys(
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
 ) -> Vec<CloudFrontSettingKey> {
     // Where going live follows, that waits for all of them.
-    let later = managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare;
+    let later = managed::is_config_management_write_awaited(&seen.config, answers) && !answers.prepare;
     if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
@@ -79,43 +79,27 @@ fn list_pending_setting_keys(
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan_configuration_stage(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> StagePlan {
+pub(super) fn plan_configuration_stage(
+    seen: &PackagecloudConfigEvidence,
+    answers: &OperatorAnswers,
+) -> StagePlan {
     let mut plan = StagePlan::new(StageEvidence::Configuration(Box::new(seen.clone())));
     let path = seen.config.path.clone();
     let pending = list_pending_setting_keys(seen, answers);
-    if managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare {
-        let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
-        let why = format!("{tool} is given all of the values at once, in going live");
-        plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Keep, &path, why);
-    } else if seen.config.values.enabled == Some(true) {
-        plan.add_planned_change(
-            StageStep::Configuration,
-            ResourceChangeKind::Keep,
-            &path,
-            "CloudFront is on: what it holds is changed only by going live",
-        );
-    } else if seen.desired.distribution_id.is_none() {
-        plan.add_planned_change(
-            StageStep::Configuration,
-            ResourceChangeKind::Update,
-            &path,
-            "the distribution's id and domain, once it is made",
-        );
-    } else if pending.is_empty() {
-        plan.add_planned_change(
-            StageStep::Configuration,
-            ResourceChangeKind::Keep,
-            &path,
-            "it holds the distribution's id and domain",
-        );
-    } else {
-        plan.add_planned_change(
-            StageStep::Configuration,
-            ResourceChangeKind::Update,
-            &path,
-            format!("{}; not live yet", join_setting_names(&pending)),
-        );
-    }
+    let (kind, why) =
+        if managed::is_config_management_write_awaited(&seen.config, answers) && !answers.prepare {
+            let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
+            (ResourceChangeKind::Keep, format!("{tool} is given all of the values at once, in going live"))
+        } else if seen.config.values.enabled == Some(true) {
+            (ResourceChangeKind::Keep, "CloudFront is on: what it holds is changed only by going live".into())
+        } else if seen.desired.distribution_id.is_none() {
+            (ResourceChangeKind::Update, "the distribution's id and domain, once it is made".into())
+        } else if pending.is_empty() {
+            (ResourceChangeKind::Keep, "it holds the distribution's id and domain".into())
+        } else {
+            (ResourceChangeKind::Update, format!("{}; not live yet", join_setting_names(&pending)))
+        };
+    plan.add_planned_change(StageStep::Configuration, kind, &path, why);
     for (other, keys) in list_other_nodes_pending_settings(seen, answers) {
         if !keys.is_empty() {
             plan.add_planned_change(
@@ -132,14 +116,14 @@ pub(super) fn plan_configuration_stage(seen: &ConfigurationEvidence, answers: &O
     let domain = seen.desired.packages_domain.clone();
     // Before there is a distribution the block would be half a block.
     if seen.desired.distribution_id.is_some() {
-        plan.documents.push(PlanDocument {
+        plan.documents.push(PlanAttachment {
             title: "The final block (cloudfront_enabled is switched on by going live)".into(),
             lines: seen.desired.redact_cloudfront_secret().render_setting_assignments(),
             copy: true,
         });
     }
     if let Some(domain) = &domain {
-        plan.documents.push(packages_domain::build_firewall_notice_document(domain));
+        plan.documents.push(packages_domain::build_client_firewall_notice(domain));
     }
     for (config, keys) in
         std::iter::once((&seen.config, pending)).chain(list_other_nodes_pending_settings(seen, answers))
@@ -151,11 +135,11 @@ pub(super) fn plan_configuration_stage(seen: &ConfigurationEvidence, answers: &O
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
 fn list_other_nodes_pending_settings<'a>(
-    seen: &'a ConfigurationEvidence,
+    seen: &'a PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
-) -> Vec<(&'a ObservedConfig, Vec<CloudFrontSettingKey>)> {
-    let keys = |other: &ObservedConfig| {
-        let later = managed::is_config_tool_write_awaited(other, answers) && !answers.prepare;
+) -> Vec<(&'a ObservedPackagecloudConfig, Vec<CloudFrontSettingKey>)> {
+    let keys = |other: &ObservedPackagecloudConfig| {
+        let later = managed::is_config_management_write_awaited(other, answers) && !answers.prepare;
         if later || other.values.enabled == Some(true) || seen.desired.distribution_id.is_none() {
             return Vec::new();
         }
@@ -183,7 +167,7 @@ fn join_setting_names(keys: &[CloudFrontSettingKey]) -> String {
 /// Fails where a file moved or can't be written, or its tool is waited for and it is stopped.
 pub async fn apply(
     session: &Session,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {

@@ -12,7 +12,7 @@ use futures::future::join_all;
 
 use crate::host::LoadedConfig;
 use crate::model::{
-    aws::evidence::{ObservedConfig, StageEvidence},
+    aws::evidence::{ObservedPackagecloudConfig, StageEvidence},
     failure::Failure,
     packagecloud::{
         object::ABSENT_KEY,
@@ -34,7 +34,7 @@ use crate::engine::{
 };
 
 /// The line that switches off, for typing.
-fn render_disable_line() -> String {
+fn render_cloudfront_off_ruby_line() -> String {
     format!("{RAILS_HASH}['cloudfront_enabled'] = false")
 }
 
@@ -43,7 +43,7 @@ fn render_disable_line() -> String {
 pub fn render_manual_disable_steps(path: &str) -> String {
     format!(
         "add this line at the end of {path}: {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
-        render_disable_line()
+        render_cloudfront_off_ruby_line()
     )
 }
 
@@ -63,7 +63,7 @@ fn render_manual_node_commands(node: &Session) -> String {
     format!(
         "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
         node.host.render_host_suffix().trim_start(),
-        render_disable_line(),
+        render_cloudfront_off_ruby_line(),
         node.host.config.display()
     )
 }
@@ -93,7 +93,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         })
     };
     let lags = if nodes.iter().zip(&read).all(off) {
-        switch::describe_stale_cloudfront_redirects(session, answers).await
+        switch::describe_redirects_after_disable(session, answers).await
     } else {
         None
     };
@@ -117,7 +117,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     if plan.is_plan_without_changes() {
         plan.notes.extend(explain_unverified_disable(session, answers).map(|text| format!("{text}.")));
     }
-    plan_disable_proof(&mut plan, session, other.is_some());
+    plan_disable_verification(&mut plan, session, other.is_some());
     plan.notes.push(
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
@@ -133,7 +133,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
 }
 
 /// Adds what shows that CloudFront is off: the redirects, or that another run is kept from switching it on.
-fn plan_disable_proof(plan: &mut StagePlan, session: &Session, has_other_run: bool) {
+fn plan_disable_verification(plan: &mut StagePlan, session: &Session, has_other_run: bool) {
     if plan.is_plan_without_changes() && has_other_run {
         plan.add_planned_change(
             StageStep::Proof,
@@ -196,13 +196,13 @@ fn build_disabled_setting_values() -> CloudFrontSettingValues {
 }
 
 /// Whether the file has CloudFront on, or may have: an expression isn't run.
-fn is_cloudfront_on_in_config(config: &ObservedConfig) -> bool {
+fn is_cloudfront_on_in_config(config: &ObservedPackagecloudConfig) -> bool {
     config.values.enabled == Some(true)
         || config.expressions.iter().any(|(key, ..)| *key == CloudFrontSettingKey::Enabled)
 }
 
 /// What will switch it on again on a managed host.
-fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
+fn render_reenable_warning(config: &ObservedPackagecloudConfig) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     Some(format!(
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
@@ -212,7 +212,7 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
 
 /// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
-pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
+pub async fn check_packagecloud_presigned_links(session: &Session) -> CheckResult {
     const CHECK_NAME: &str = "s3-links";
     let asking = async {
         let nodes = session.list_all_node_sessions();
@@ -221,7 +221,7 @@ pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
         let (access, secret) = config.file.find_config_aws_keys()?;
         let (_, bucket) = config.file.find_configured_bucket()?;
         let region = config.file.find_configured_region().unwrap_or("us-east-1");
-        let expires = session.host.clock.current_host_time().as_secs() + probe::LINK_LIFETIME_SECONDS;
+        let expires = session.host.clock.read_host_clock().as_secs() + probe::LINK_LIFETIME_SECONDS;
         let url = crate::model::url::presign::presign_url_sigv2(
             bucket, region, ABSENT_KEY, &access, &secret, expires,
         );
@@ -255,8 +255,8 @@ pub async fn check_presigned_s3_links(session: &Session) -> CheckResult {
     }
 }
 
-/// Says [`check_presigned_s3_links`] as an event of this stage.
+/// Says [`check_packagecloud_presigned_links`] as an event of this stage.
 pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
-    let check = check_presigned_s3_links(session).await;
+    let check = check_packagecloud_presigned_links(session).await;
     run.create_stage_run(RunStage::Disable).emit_check_result(check);
 }

@@ -15,7 +15,7 @@ use crate::model::{
     aws::{
         bucket::ObjectEncryptionKey,
         cloudfront::CloudFrontDistribution,
-        evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
+        evidence::{ObservedPackagecloudConfig, PackagecloudConfigEvidence, StageEvidence},
     },
     failure::{Failure, FailureKind},
     packagecloud::settings::CloudFrontSettingKey,
@@ -85,7 +85,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         .into_iter()
         .map(|node| node.seen)
         .collect();
-    let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, others };
+    let seen = PackagecloudConfigEvidence { config: config.seen, desired: wanted, before, others };
     let mut plan = plan_go_live_stage(session, &seen, answers, live);
     if !plan.is_plan_without_changes() {
         plan.confirmations.extend(bucket_key::build_bucket_kms_key_confirmation(&found.keys, answers));
@@ -93,7 +93,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         plan.documents
             .extend(domain.and_then(|(name, one)| packages_domain::build_dns_record_document(name, one)));
         for node in session.list_all_node_sessions() {
-            plan.notes.extend(pending::list_reconfigure_notes(&node).await);
+            plan.notes.extend(pending::list_pending_reconfigure_effects(&node).await);
             plan.notes.extend(services::describe_packagecloud_restart_impact(&node).await);
         }
     }
@@ -102,7 +102,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
 
 fn plan_go_live_stage(
     session: &Session,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     live: Option<bool>,
 ) -> StagePlan {
@@ -145,7 +145,7 @@ fn plan_go_live_stage(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
         if let Some(domain) = &seen.desired.packages_domain {
-            plan.documents.push(packages_domain::build_firewall_notice_document(domain));
+            plan.documents.push(packages_domain::build_client_firewall_notice(domain));
         }
         config_write::add_config_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
         for (_, other, keys) in &follow {
@@ -165,7 +165,7 @@ fn plan_go_live_stage(
 }
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
-fn list_setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<CloudFrontSettingKey> {
+fn list_setting_keys_to_write(seen: &PackagecloudConfigEvidence) -> Vec<CloudFrontSettingKey> {
     let differs = |key| {
         seen.desired.render_setting_as_ruby(key).is_some()
             && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
@@ -184,7 +184,7 @@ fn list_setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<CloudFrontSet
 /// Fails where the reindex is due, the gate does not pass, or the proof fails: with how taking back went.
 pub async fn apply(
     session: &Session,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
@@ -214,10 +214,10 @@ pub async fn apply(
     }
     switch_node_to_cloudfront(session, &seen.config, seen, &keys, answers, run).await?;
     if session.is_packagecloud_ctl_disabled() {
-        switch::finish_cloudfront_switch(session).await;
+        switch::clear_cloudfront_switch_intent(session).await;
         for (node, other, keys) in &follow {
             switch_node_to_cloudfront(node, other, seen, keys, answers, run).await?;
-            switch::finish_cloudfront_switch(node).await;
+            switch::clear_cloudfront_switch_intent(node).await;
         }
         return Ok((
             StageEnd::Stopped,
@@ -248,7 +248,7 @@ pub async fn apply(
 async fn make_cloudfront_live(
     session: &Session,
     found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
@@ -258,10 +258,10 @@ async fn make_cloudfront_live(
     switch::restart_packagecloud(session, run).await?;
     let took = restarting.elapsed().as_secs();
     let proof = proof::prove_edge_accepts_redirect(session, found, seen, answers, run).await?;
-    switch::finish_switch_to_cloudfront(session).await?;
+    switch::save_cloudfront_switch_completion(session).await?;
     let services = services::check_services_after_restart(session, answers, restarting).await;
     let services = if services.is_empty() { services } else { format!("; {services}") };
-    let since = clock::render_utc_time(session.host.clock.current_host_time());
+    let since = clock::render_utc_time(session.host.clock.read_host_clock());
     Ok(format!(
         "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
     ))
@@ -276,15 +276,15 @@ fn is_node_connection_lost(node: &Session, failure: &Failure) -> bool {
 /// Writes what going live has to write on one node; where that is nothing, it begins all the same.
 async fn switch_node_to_cloudfront(
     node: &Session,
-    config: &ObservedConfig,
-    seen: &ConfigurationEvidence,
+    config: &ObservedPackagecloudConfig,
+    seen: &PackagecloudConfigEvidence,
     keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
     if keys.is_empty() {
         let _turn = node.acquire_config_write_lock().await?;
-        return switch::begin_switch_to_cloudfront(node).await;
+        return switch::record_switch_to_cloudfront_intent(node).await;
     }
     run.run_stage_step(StageStep::Switch, format!("writing {}", config.path), async {
         let told = (run, StageStep::Switch);

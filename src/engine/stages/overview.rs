@@ -16,7 +16,7 @@ use crate::engine::{Session, look_at_single_stage};
 ///
 /// # Errors
 /// Fails as the look of one of them does.
-pub async fn look_at_goal_stages(
+pub async fn look_and_plan_goal_stages(
     session: &Session,
     goal: OperatorGoal,
     answers: &OperatorAnswers,
@@ -34,9 +34,12 @@ pub async fn look_at_goal_stages(
 ///
 /// # Errors
 /// Fails as the look of one of them does.
-pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
+pub async fn look_and_plan_overview(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<StagePlan, Failure> {
     let goal = answers.goal.unwrap_or(OperatorGoal::Install);
-    let plans = look_at_goal_stages(session, goal, answers).await?;
+    let plans = look_and_plan_goal_stages(session, goal, answers).await?;
     let mut plan = StagePlan::new(StageEvidence::Overview);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
@@ -54,7 +57,7 @@ pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> R
     plan.facts = summary.facts;
     let reindex = plans
         .iter()
-        .find(|stage| stage.stage_of_plan() == RunStage::Reindex && !stage.is_plan_without_changes());
+        .find(|stage| stage.run_stage_of_plan() == RunStage::Reindex && !stage.is_plan_without_changes());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
         plan.facts.push(PlanFact { topic: "What is reindexed", text: reindex.notes.join(" ") });
     }

@@ -21,7 +21,7 @@ use crate::engine::{
         pass::ReindexPass,
     },
     run::StageRun,
-    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expired_credentials},
+    session::{ReindexBucket, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
 /// Looks at the bucket, at what earlier runs have done, and at the vendor's reindex where that was asked for.
@@ -57,14 +57,15 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
 async fn plan_object_reindex(
     session: &Session,
     answers: &OperatorAnswers,
-    found: &ObjectsBucket,
+    found: &ReindexBucket,
     plan: &mut StagePlan,
     seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
     let (chosen, name) = (&answers.reindex, &found.name);
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let survey =
-        reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX).await?;
+        reindex::estimate_bucket_objects(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX)
+            .await?;
     seen.total = (!survey.more).then(|| survey.total_surveyed_object_count());
     seen.due = survey.more || survey.total_surveyed_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
@@ -171,7 +172,7 @@ pub async fn apply(
 /// What the vendor's jobs wrote without the attributes that it needs gets them from here.
 async fn fix_objects_after_vendor_reindex(
     session: &Session,
-    found: &ObjectsBucket,
+    found: &ReindexBucket,
     classes: &ObjectClassifier,
     pass: &ReindexPass<'_>,
     options: &ReindexOptions,
@@ -195,6 +196,6 @@ async fn fix_objects_after_vendor_reindex(
             ));
         }
     }
-    vendor_reindex::mark_vendor_reindex_settled(session, &found.name);
+    vendor_reindex::save_packagecloud_reindex_complete(session, &found.name);
     Ok(())
 }

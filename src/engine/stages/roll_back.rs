@@ -8,7 +8,7 @@ use crate::aws::IntendedDistributionUpdate;
 use crate::host::{ConfigBackup, ConfigRestoreScope};
 use crate::model::{
     aws::{
-        evidence::{ObservedConfig, RollBackEvidence, StageEvidence},
+        evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
@@ -16,7 +16,7 @@ use crate::model::{
         answers::OperatorAnswers,
         event::StageEnd,
         goal::StageStep,
-        plan::{PlanDocument, ResourceChangeKind, StagePlan},
+        plan::{PlanAttachment, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -66,9 +66,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let config = match session.host.read_packagecloud_config().await {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
-        Err(_) => ObservedConfig {
+        Err(_) => ObservedPackagecloudConfig {
             path: session.host.render_config_location(),
-            hash: session.host.read_packagecloud_config_hash().await?,
+            hash: session.host.read_packagecloud_rb_hash().await?,
             ..Default::default()
         },
     };
@@ -114,7 +114,7 @@ fn plan_config_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<St
         let proof = ("packagecloud's redirects", "seen to go to S3");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
     }
-    plan.documents.push(PlanDocument { title: format!("Changes to {path}"), lines, copy: false });
+    plan.documents.push(PlanAttachment { title: format!("Changes to {path}"), lines, copy: false });
     plan
 }
 
@@ -133,7 +133,7 @@ pub async fn apply(
         let on = seen.desired.enabled == Some(true);
         let _turn = session.acquire_config_write_lock().await?;
         if on {
-            switch::begin_switch_to_cloudfront(session).await?;
+            switch::record_switch_to_cloudfront_intent(session).await?;
         } else {
             switch::save_cloudfront_switch_intent(session, false);
         }
@@ -162,7 +162,7 @@ pub async fn apply(
             Ok((observed.clone(), observed))
         })
         .await?;
-    switch::finish_cloudfront_switch(session).await;
+    switch::clear_cloudfront_switch_intent(session).await;
     Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
 }
 
@@ -180,14 +180,14 @@ pub async fn associate_earlier_function_version(
     let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
         Failure::new_generic_failure("the distribution", "there is none of this install", "run enable first")
     })?;
-    let say = run.build_progress_reporter(StageStep::Authenticator);
+    let say = run.build_step_progress_reporter(StageStep::Authenticator);
     let made = run
         .run_stage_step(StageStep::Authenticator, format!("associating {arn}"), async {
             target
                 .cloud
                 .read_function_version(arn)
                 .await?
-                .ok_or_else(|| build_missing_version_failure(arn, &target.names))?;
+                .ok_or_else(|| build_missing_lambda_version_failure(arn, &target.names))?;
             let intent = IntendedDistributionUpdate::Version(arn);
             let made = target
                 .cloud
@@ -203,7 +203,7 @@ pub async fn associate_earlier_function_version(
             Ok((made, format!("{} carries {arn}", distribution.id)))
         })
         .await?;
-    let say = run.build_progress_reporter(StageStep::Deployed);
+    let say = run.build_step_progress_reporter(StageStep::Deployed);
     run.run_stage_step(StageStep::Deployed, "waiting until every edge has it", async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, &made, &say))
@@ -216,7 +216,7 @@ pub async fn associate_earlier_function_version(
 }
 
 /// Returns the failure of a function version that isn't there.
-fn build_missing_version_failure(arn: &str, names: &ResourceNames) -> Failure {
+fn build_missing_lambda_version_failure(arn: &str, names: &ResourceNames) -> Failure {
     Failure::new_generic_failure(
         arn,
         "there is no such function version",
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn the_versions_are_listed_of_the_function_with_its_suffix() {
         let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
-        let failure = build_missing_version_failure("arn", &names);
+        let failure = build_missing_lambda_version_failure("arn", &names);
         assert!(
             failure.next.contains(&format!("--function-name {} ", names.lambda_function_name())),
             "{failure:?}"

@@ -2,11 +2,11 @@
 //!
 //! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
 
-use crate::edge::bundle::{FunctionVersionDescription, parse_version_description};
+use crate::edge::bundle::{FunctionVersionDescription, parse_function_version_description};
 use crate::model::{
     aws::{
         account::ResourceOwnership,
-        evidence::{SecretEvidence, StageEvidence},
+        evidence::{CloudFrontSecretEvidence, StageEvidence},
     },
     failure::Failure,
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
@@ -52,7 +52,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     } else {
         None
     };
-    plan_secret_stage(&SecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
+    plan_secret_stage(&CloudFrontSecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
 }
 
 /// The newest backup that holds a secret which a version of our function has.
@@ -67,14 +67,14 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
     let held: Vec<FunctionVersionDescription> = function
         .versions
         .iter()
-        .filter_map(|version| parse_version_description(&version.description))
+        .filter_map(|version| parse_function_version_description(&version.description))
         .collect();
     for backup in session.host.list_config_backups().await.ok()? {
         let secret = session.host.read_config_backup(&backup).await.ok().and_then(|values| values.secret);
         if secret.is_some_and(|secret| {
             held.iter().any(|one| one.is_signing_secret_deployed(&secret).unwrap_or(false))
         }) {
-            return Some(session.host.prefix_text_with_host(&backup.path.display().to_string()));
+            return Some(session.host.prefix_path_with_host(&backup.path.display().to_string()));
         }
     }
     None
@@ -85,7 +85,7 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
 /// # Errors
 /// Fails where the secret that stands can't be used, or making another would break links that the edge accepts now.
 pub(super) fn plan_secret_stage(
-    seen: &SecretEvidence,
+    seen: &CloudFrontSecretEvidence,
     answers: &OperatorAnswers,
 ) -> Result<StagePlan, Failure> {
     let mut plan = StagePlan::new(StageEvidence::Secret(Box::new(seen.clone())));
@@ -94,7 +94,7 @@ pub(super) fn plan_secret_stage(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
     if !plan.is_plan_without_changes() {
-        plan.confirmations.extend(managed::build_managed_host_confirmation(&seen.config, answers));
+        plan.confirmations.extend(managed::build_managed_config_confirmation(&seen.config, answers));
         plan.notes.extend(managed::render_managed_config_write_warning(&seen.config, answers));
     }
     Ok(plan)
@@ -102,7 +102,7 @@ pub(super) fn plan_secret_stage(
 
 /// Decides whether the secret stays, is taken from another node, or is made: what happens to it, and why.
 fn decide_secret_change(
-    seen: &SecretEvidence,
+    seen: &CloudFrontSecretEvidence,
     new_secret: bool,
 ) -> Result<(ResourceChangeKind, String), Failure> {
     let path = &seen.config.path;
@@ -149,7 +149,7 @@ fn decide_secret_change(
 }
 
 /// The edge holds a secret that this host's file doesn't, and no other node's either.
-fn build_lost_secret_failure(seen: &SecretEvidence) -> Failure {
+fn build_lost_secret_failure(seen: &CloudFrontSecretEvidence) -> Failure {
     let path = &seen.config.path;
     let copy = match &seen.backup {
         Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
@@ -179,7 +179,7 @@ fn draw_new_secret() -> Result<Secret, Failure> {
 /// Fails where the file can't be written; the secret is kept in the keyring then.
 pub async fn apply(
     session: &Session,
-    seen: &SecretEvidence,
+    seen: &CloudFrontSecretEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
@@ -196,7 +196,7 @@ pub async fn apply(
             None => match host.keyring.read_keyring_secret(&name).await.ok().flatten() {
                 Some(secret) => Some(secret),
                 // Made for a configuration client, which may have it already.
-                None => host.read_pending_secret(),
+                None => host.read_secret_awaiting_config_write(),
             },
         };
         let secret = if let Some(secret) = known { secret } else { draw_new_secret()? };
@@ -205,7 +205,8 @@ pub async fn apply(
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
-        if managed::is_config_tool_write_awaited(&seen.config, answers) && seen.config.values.secret.is_none()
+        if managed::is_config_management_write_awaited(&seen.config, answers)
+            && seen.config.values.secret.is_none()
         {
             let place = host.store_pending_secret(&secret)?;
             let _ = host.keyring.remove_keyring_secret(&name).await;
@@ -243,16 +244,24 @@ pub async fn apply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::aws::evidence::ObservedConfig;
+    use crate::model::aws::evidence::ObservedPackagecloudConfig;
 
-    fn sample_observed_secret(secret: Option<&str>, enabled: Option<bool>, function: bool) -> SecretEvidence {
+    fn sample_observed_secret(
+        secret: Option<&str>,
+        enabled: Option<bool>,
+        function: bool,
+    ) -> CloudFrontSecretEvidence {
         let values = CloudFrontSettingValues {
             secret: secret.map(Secret::new),
             enabled,
             ..CloudFrontSettingValues::default()
         };
-        let config = ObservedConfig { path: "p.rb".into(), values, ..ObservedConfig::default() };
-        SecretEvidence { config, function, elsewhere: None, backup: None }
+        let config = ObservedPackagecloudConfig {
+            path: "p.rb".into(),
+            values,
+            ..ObservedPackagecloudConfig::default()
+        };
+        CloudFrontSecretEvidence { config, function, elsewhere: None, backup: None }
     }
 
     const VALID_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
@@ -288,10 +297,12 @@ mod tests {
                 .unwrap_err()
                 .contains("the edge has one already")
         );
-        let wiped =
-            SecretEvidence { backup: Some("p.rb.1.bak".into()), ..sample_observed_secret(None, None, true) };
+        let wiped = CloudFrontSecretEvidence {
+            backup: Some("p.rb.1.bak".into()),
+            ..sample_observed_secret(None, None, true)
+        };
         assert!(plan_secret_stage(&wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
-        let other = SecretEvidence {
+        let other = CloudFrontSecretEvidence {
             elsewhere: Some(("web2".into(), Secret::new(VALID_SECRET))),
             ..sample_observed_secret(None, None, true)
         };

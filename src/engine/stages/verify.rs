@@ -14,7 +14,7 @@ use crate::model::{
         check::{CheckId, CheckResult, CheckVerdict},
         event::StageEnd,
         goal::StageStep,
-        plan::{PlanDocument, ResourceChangeKind, StagePlan},
+        plan::{PlanAttachment, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -27,8 +27,8 @@ use crate::engine::{
     },
     packagecloud::{nodes, switch},
     resources::{
-        authenticator::save_edge_token_construction,
-        install::{ObservedInstall, observe_aws_install},
+        authenticator::save_deployed_token_construction,
+        install::{ObservedAwsInstall, observe_aws_install},
     },
     run::StageRun,
     session::Session,
@@ -58,7 +58,7 @@ pub async fn look(session: &Session) -> StagePlan {
             "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
             names::COST_TAG
         ));
-        plan.documents.push(PlanDocument {
+        plan.documents.push(PlanAttachment {
             title: format!("The final block, as it stands in {}", config.seen.path),
             lines: values.redact_cloudfront_secret().render_setting_assignments(),
             copy: true,
@@ -93,7 +93,7 @@ pub async fn run_all_verify_checks(
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut all = VerifyCheckList { run, checks: Vec::new() };
     let install = observe_aws_install(session, answers).boxed().await?;
-    save_edge_token_construction(session, &install.target).await;
+    save_deployed_token_construction(session, &install.target).await;
     let config = session.host.read_packagecloud_config().await?;
     let values = &config.seen.values;
     let known = install.build_edge_diagnosis_facts(values.secret.as_ref());
@@ -126,7 +126,7 @@ pub async fn run_all_verify_checks(
 async fn add_aws_and_host_checks(
     session: &Session,
     answers: &OperatorAnswers,
-    install: &ObservedInstall,
+    install: &ObservedAwsInstall,
     (config, known): (&LoadedConfig, &DiagnosisFacts),
     all: &mut VerifyCheckList<'_>,
 ) {
@@ -149,20 +149,20 @@ async fn add_aws_and_host_checks(
     }
     all.add_verify_checks(nodes);
     if distribution.is_some() {
-        all.add_verify_checks(diagnosis::check_edge_components(known));
+        all.add_verify_checks(diagnosis::check_edge_function_and_key(known));
     }
 }
 
 /// Adds what the edge and the bucket answer to links of our own.
 async fn add_edge_delivery_checks(
     session: &Session,
-    install: &ObservedInstall,
+    install: &ObservedAwsInstall,
     values: &CloudFrontSettingValues,
     (samples, known): (&SampleObjectKeys, &DiagnosisFacts),
     all: &mut VerifyCheckList<'_>,
 ) {
     match (&install.distribution.distribution, &values.secret) {
-        _ if session.is_delivery_unreachable() => {
+        _ if session.is_edge_unreachable_for_checks() => {
             let names =
                 [CheckId::SignedUrl.name(), "package-cached", "metadata-fresh", CheckId::NoToken.name()];
             all.add_verify_checks(
@@ -170,10 +170,8 @@ async fn add_edge_delivery_checks(
             );
         }
         (Some(distribution), Some(secret)) => {
-            let standing = values
-                .packages_domain
-                .as_deref()
-                .filter(|name| distribution.is_distribution_domain_name(name));
+            let standing =
+                values.packages_domain.as_deref().filter(|name| distribution.has_domain_name_or_alias(name));
             let gate = EdgeProber {
                 session,
                 target: &install.target,
@@ -183,7 +181,7 @@ async fn add_edge_delivery_checks(
                 samples: samples.clone(),
                 known: known.clone(),
             };
-            let mut opens = gate.run_positive_edge_probes().await;
+            let mut opens = gate.check_edge_before_switch().await;
             opens.retain(|check| !check.has_check_id(CheckId::NoToken));
             all.add_verify_checks(opens);
             all.add_verify_checks(gate.check_edge_caching().await);

@@ -11,7 +11,7 @@ use super::{ConfigBackup, ConfigRestoreScope};
 use crate::host::*;
 use crate::model::{
     failure::FailureKind,
-    packagecloud::{config_file::RubyExpressionOverride, settings::CloudFrontSettingKey},
+    packagecloud::{config_file::RubyExpressionEditMode, settings::CloudFrontSettingKey},
 };
 
 const OFF_CONFIG: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
@@ -22,7 +22,7 @@ fn host_with_config(dir: &Path, text: &str) -> Host {
     Host {
         transport: HostTransport::Local,
         config,
-        ctl: PackagecloudCtl::None,
+        ctl: PackagecloudCtlRunner::None,
         state: HostStateDir::open_state_dir(&dir.join("state"), None).unwrap(),
         keyring: Keyring::new_in_memory_keyring(),
         redactor: Redactor::default(),
@@ -61,10 +61,10 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     let read = host.read_packagecloud_config().await.unwrap();
     assert_eq!(read.seen.values.enabled, Some(false));
     let preview = host
-        .preview_config_write_diff(&read.file, &enabled_values(), RubyExpressionOverride::Refuse)
+        .preview_config_write_diff(&read.file, &enabled_values(), RubyExpressionEditMode::Refuse)
         .unwrap();
     let written = host
-        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionEditMode::Refuse)
         .await
         .unwrap();
     assert_eq!(written.diff, preview);
@@ -86,7 +86,7 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     // Once more within the second: another backup; and what is right already is left alone.
     let read = host.read_packagecloud_config().await.unwrap();
     let again = host
-        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionEditMode::Refuse)
         .await
         .unwrap();
     assert_eq!((again.backup, again.diff), (None, vec![]));
@@ -94,7 +94,7 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
         .write_packagecloud_config(
             &read.seen,
             &[(CloudFrontSettingKey::Enabled, "false".into())],
-            RubyExpressionOverride::Refuse,
+            RubyExpressionEditMode::Refuse,
         )
         .await
         .unwrap();
@@ -111,7 +111,7 @@ async fn a_link_stays_a_link() {
     symlink("../packagecloud.rb", &link).unwrap();
     let target = std::mem::replace(&mut host.config, link.clone());
     let seen = host.read_packagecloud_config().await.unwrap().seen;
-    host.write_packagecloud_config(&seen, &enabled_values(), RubyExpressionOverride::Refuse).await.unwrap();
+    host.write_packagecloud_config(&seen, &enabled_values(), RubyExpressionEditMode::Refuse).await.unwrap();
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("../packagecloud.rb"));
     assert!(fs::read_to_string(target).unwrap().contains("= true # why"));
     assert_eq!(
@@ -128,7 +128,7 @@ async fn a_file_that_moved_is_not_overwritten() {
     let moved = format!("{OFF_CONFIG}# another hand\n");
     fs::write(&host.config, &moved).unwrap();
     let failure = host
-        .write_packagecloud_config(&seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .write_packagecloud_config(&seen, &enabled_values(), RubyExpressionEditMode::Refuse)
         .await
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Drifted);
@@ -174,12 +174,12 @@ async fn what_cant_be_edited_comes_with_the_lines_to_type() {
     fs::write(&host.config, "packagecloud_rails['cloudfront_secret'] = ENV['X']\n").unwrap();
     let read = host.read_packagecloud_config().await.unwrap();
     let failure = host
-        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Refuse)
+        .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionEditMode::Refuse)
         .await
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Consent);
     assert!(failure.why.contains("line 1: packagecloud_rails['cloudfront_secret'] = ENV['X']"), "{failure}");
-    host.write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionOverride::Append)
+    host.write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionEditMode::Append)
         .await
         .unwrap();
     assert_eq!(
@@ -207,7 +207,7 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     let seen = host.read_packagecloud_config().await.unwrap().seen;
     let mut wanted = enabled_values();
     wanted.push((CloudFrontSettingKey::DistributionId, "'E1'".into()));
-    host.write_packagecloud_config(&seen, &wanted, RubyExpressionOverride::Refuse).await.unwrap();
+    host.write_packagecloud_config(&seen, &wanted, RubyExpressionEditMode::Refuse).await.unwrap();
     let on = read_config_text(&host) + "# a later line\n";
     fs::write(&host.config, &on).unwrap();
     fs::write(
@@ -221,24 +221,24 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
     assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
-    let hash = host.read_packagecloud_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_rb_hash().await.unwrap();
     let what = ConfigRestoreScope::Values { keep_secret: true };
     let preview = host.preview_config_restore(&backups[0], what).await.unwrap();
     assert_eq!(host.restore_config_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
     let values = host.read_packagecloud_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
-    let hash = host.read_packagecloud_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_rb_hash().await.unwrap();
     host.restore_config_backup(&hash, &backups[0], ConfigRestoreScope::Values { keep_secret: false })
         .await
         .unwrap();
     assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
-    let hash = host.read_packagecloud_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_rb_hash().await.unwrap();
     let failure = host.restore_config_backup(&hash, &backups[1], what).await.unwrap_err();
     assert!(failure.next.contains("--whole-file"), "{failure:?}");
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
-    let hash = host.read_packagecloud_config_hash().await.unwrap();
+    let hash = host.read_packagecloud_rb_hash().await.unwrap();
     host.restore_config_backup(&hash, &backups[0], ConfigRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
 }

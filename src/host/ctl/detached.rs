@@ -157,11 +157,11 @@ impl DetachedCtlCommand {
         }
         let status = fs::read_to_string(self.dir.join(STATUS_FILE)).ok()?.trim().parse().ok();
         // The next command takes the file away before it writes its record.
-        status.filter(|_| self.is_ctl_command_recorded())
+        status.filter(|_| self.is_own_ctl_command_record())
     }
 
     /// Whether the files are still this command's.
-    fn is_ctl_command_recorded(&self) -> bool {
+    fn is_own_ctl_command_record(&self) -> bool {
         let recorded = fs::read(self.dir.join(RECORD_FILE)).ok();
         let recorded: Option<Self> = recorded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
@@ -169,7 +169,7 @@ impl DetachedCtlCommand {
 
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
     fn remove_ctl_command_files(&self) {
-        if self.is_ctl_command_recorded() {
+        if self.is_own_ctl_command_record() {
             for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
             }

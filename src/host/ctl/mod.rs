@@ -36,7 +36,7 @@ pub type SimulatedPackagecloudCtl =
     Arc<dyn Fn(String, UnboundedSender<String>) -> BoxFuture<'static, Result<i32, Failure>> + Send + Sync>;
 
 #[derive(Clone)]
-pub enum PackagecloudCtl {
+pub enum PackagecloudCtlRunner {
     /// `--ctl none`: reconfigure and restart are left to the operator.
     None,
     /// The program and its first arguments.
@@ -45,7 +45,7 @@ pub enum PackagecloudCtl {
     Simulated(SimulatedPackagecloudCtl),
 }
 
-impl std::fmt::Debug for PackagecloudCtl {
+impl std::fmt::Debug for PackagecloudCtlRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => f.write_str("Ctl::None"),
@@ -68,7 +68,7 @@ pub enum CtlOutcome {
     LeftToOperator,
 }
 
-impl std::str::FromStr for PackagecloudCtl {
+impl std::str::FromStr for PackagecloudCtlRunner {
     type Err = Failure;
 
     /// `--ctl`, split as a shell splits words.
@@ -103,7 +103,7 @@ impl CtlCommandOutput<'_> {
     fn add_ctl_output_line(&mut self, line: &str) {
         let line = self.host.redactor.redact_secrets_in_line(line);
         self.host.state.append_log_line(
-            self.host.clock.current_host_time(),
+            self.host.clock.read_host_clock(),
             &self.host.redactor,
             &format!("{}: {line}", self.command),
         );
@@ -126,7 +126,7 @@ impl CtlCommandOutput<'_> {
     }
 }
 
-impl PackagecloudCtl {
+impl PackagecloudCtlRunner {
     /// Returns the command as it is typed: `packagecloud-ctl`.
     #[must_use]
     pub fn render_ctl_command_line(&self) -> String {
@@ -149,7 +149,7 @@ impl Host {
         command: CtlCommand,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<CtlOutcome, Failure> {
-        if matches!(self.ctl, PackagecloudCtl::None) {
+        if matches!(self.ctl, PackagecloudCtlRunner::None) {
             return Ok(CtlOutcome::LeftToOperator);
         }
         let mut lines =
@@ -157,9 +157,9 @@ impl Host {
         let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            self.write_host_note(
+            self.write_local_note_about_host(
                 LAST_RECONFIGURE_NOTE,
-                &self.clock.current_host_time().as_secs().to_string(),
+                &self.clock.read_host_clock().as_secs().to_string(),
             );
         }
         Ok(lines.into_ctl_outcome(outcome))
@@ -172,8 +172,10 @@ impl Host {
         lines: &mut CtlCommandOutput<'_>,
     ) -> Result<i32, Failure> {
         match &self.ctl {
-            PackagecloudCtl::None => Err(self.build_missing_program_failure("packagecloud-ctl", command)),
-            PackagecloudCtl::Simulated(play) => {
+            PackagecloudCtlRunner::None => {
+                Err(self.build_missing_program_failure("packagecloud-ctl", command))
+            }
+            PackagecloudCtlRunner::Simulated(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.name().to_owned(), send);
                 tokio::pin!(run);
@@ -197,7 +199,7 @@ impl Host {
                     None => run.await,
                 }
             }
-            PackagecloudCtl::Command(words) => self.follow_or_start_ctl(words, command, lines).await,
+            PackagecloudCtlRunner::Command(words) => self.follow_or_start_ctl(words, command, lines).await,
         }
     }
 
@@ -211,7 +213,7 @@ impl Host {
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == CtlCommand::ReindexEverything
-            && let Some(unseen) = StartedCtlCommand::find_running_or_ended_ctl(self, command).await?
+            && let Some(unseen) = LocalOrRemoteCtlCommand::find_running_or_ended_ctl(self, command).await?
         {
             return unseen.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
         }
@@ -221,13 +223,14 @@ impl Host {
                 .state
                 .acquire_config_write_lock(&self.build_host_note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
                 .await;
-            let Some(found) = StartedCtlCommand::find_running_ctl_command(self).await? else {
+            let Some(found) = LocalOrRemoteCtlCommand::find_running_ctl_command(self).await? else {
                 let (first, rest) =
                     words.split_first().expect("a command has a first word, held by from_str");
                 let Some(program) = self.transport.find_program_path(first).await else {
                     return Err(self.build_missing_program_failure(first, command));
                 };
-                let started = StartedCtlCommand::start_ctl_command(self, &program, rest, command).await?;
+                let started =
+                    LocalOrRemoteCtlCommand::start_ctl_command(self, &program, rest, command).await?;
                 drop(turn);
                 return started.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
             };
@@ -248,7 +251,11 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn can_follow_running_ctl_command(&self, running: &StartedCtlCommand, command: CtlCommand) -> bool {
+    async fn can_follow_running_ctl_command(
+        &self,
+        running: &LocalOrRemoteCtlCommand,
+        command: CtlCommand,
+    ) -> bool {
         let after = |time: Option<Duration>, slack| {
             time.is_none_or(|time| time + slack < running.ctl_command_start_time())
         };
@@ -260,14 +267,14 @@ impl Host {
 
     /// Reads the Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
     pub async fn read_last_reconfigure_time(&self) -> Option<Duration> {
-        let ours = self.read_host_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
+        let ours = self.read_host_state_file(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
-        if matches!(self.ctl, PackagecloudCtl::Command(_))
+        if matches!(self.ctl, PackagecloudCtlRunner::Command(_))
             && let Ok(names) = self.transport.list_dir(logs).await
         {
             let logs: Vec<PathBuf> = names.iter().map(|name| logs.join(name)).collect();
-            last = last.max(self.transport.read_latest_change_time(&logs).await);
+            last = last.max(self.transport.read_newest_file_change_time(&logs).await);
         }
         last
     }
@@ -298,7 +305,7 @@ impl Host {
         };
         Failure::new(
             FailureKind::Missing,
-            self.prefix_text_with_host(program),
+            self.prefix_path_with_host(program),
             format!(
                 "there is no such program {}",
                 if self.transport.remote_host_name().is_some() { "there" } else { "here" }
@@ -310,12 +317,12 @@ impl Host {
 
 /// A command of packagecloud-ctl that was started, on this machine or there.
 #[derive(Debug, Clone)]
-enum StartedCtlCommand {
+enum LocalOrRemoteCtlCommand {
     Here(DetachedCtlCommand),
     There(RemoteCtlCommand),
 }
 
-impl StartedCtlCommand {
+impl LocalOrRemoteCtlCommand {
     async fn find_running_ctl_command(host: &Host) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
             HostTransport::Local => {
@@ -352,7 +359,7 @@ impl StartedCtlCommand {
                 program,
                 rest,
                 command.name(),
-                host.clock.current_host_time(),
+                host.clock.read_host_clock(),
             )
             .map(Self::Here),
             HostTransport::Ssh(line) => {

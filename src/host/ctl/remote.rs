@@ -197,7 +197,7 @@ impl RemoteCtlCommand {
             let known = at.to_string();
             let said = self
                 .line
-                .run_remote_script_reporting_drops(
+                .run_remote_script_reporting_reconnects(
                     FOLLOW_SCRIPT,
                     &[&self.dir, &pid, &started, &known],
                     &mut |text| on_line(text),

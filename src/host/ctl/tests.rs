@@ -20,7 +20,7 @@ case "$1" in
 esac
 "#;
 
-fn host_with_ctl(dir: &Path, ctl: PackagecloudCtl) -> Host {
+fn host_with_ctl(dir: &Path, ctl: PackagecloudCtlRunner) -> Host {
     let host = Host {
         transport: HostTransport::Local,
         config: dir.join("packagecloud.rb"),
@@ -156,9 +156,9 @@ async fn where_there_is_none_that_is_said() {
         CtlOutcome::LeftToOperator
     );
     for wrong in ["", "  ", "'a"] {
-        assert_eq!(wrong.parse::<PackagecloudCtl>().unwrap_err().kind, FailureKind::Usage, "{wrong}");
+        assert_eq!(wrong.parse::<PackagecloudCtlRunner>().unwrap_err().kind, FailureKind::Usage, "{wrong}");
     }
-    let PackagecloudCtl::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
+    let PackagecloudCtlRunner::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
     assert_eq!(words, ["ssh", "pc", "a b"]);
 }
 
@@ -174,7 +174,7 @@ async fn a_sandboxes_plays_on_tokios_clock() {
         })
     });
     let (outcome, lines) = run_collecting_lines(
-        &host_with_ctl(dir.path(), PackagecloudCtl::Simulated(play)),
+        &host_with_ctl(dir.path(), PackagecloudCtlRunner::Simulated(play)),
         CtlCommand::Reconfigure,
     )
     .await;
@@ -189,9 +189,10 @@ async fn its_list_tells_whether_it_knows_cloudfront() {
     for (list, known) in [("  bootstrap-cloudfront", true), ("  reconfigure", false)] {
         fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let version = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]))
-            .infer_packagecloud_version_from_help()
-            .await;
+        let version =
+            host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]))
+                .infer_packagecloud_version_from_help()
+                .await;
         assert_eq!(version.is_some(), known);
     }
 }
@@ -210,7 +211,7 @@ esac
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let one = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]));
+    let one = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
     let beside = host_with_ctl(dir.path(), one.ctl.clone());
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     put("packagecloud.rb", "");
@@ -227,7 +228,7 @@ esac
         one.state
             .write_state_dir_file(
                 LAST_RECONFIGURE_NOTE,
-                one.clock.current_host_time().as_secs().to_string().as_bytes(),
+                one.clock.read_host_clock().as_secs().to_string().as_bytes(),
             )
             .unwrap();
         let (switched, ()) = tokio::join!(run_collecting_lines(&one, CtlCommand::Restart), async {
@@ -254,7 +255,7 @@ exit 7
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let host = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]));
+    let host = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
     for _ in 0..5 {
         let (one, two, three) = tokio::join!(
             run_collecting_lines(&host, CtlCommand::Reconfigure),

@@ -21,7 +21,7 @@ impl HostClock {
 
     /// Returns the time since the Unix epoch.
     #[must_use]
-    pub fn current_host_time(&self) -> Duration {
+    pub fn read_host_clock(&self) -> Duration {
         (self.0)()
     }
 }
@@ -42,7 +42,7 @@ impl Default for HostClock {
 
 impl std::fmt::Debug for HostClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Clock({})", render_utc_time(self.current_host_time()))
+        write!(f, "Clock({})", render_utc_time(self.read_host_clock()))
     }
 }
 
@@ -81,15 +81,15 @@ pub fn render_age(time: Duration) -> String {
 
 /// Renders a time as it stands in a file's name: `20261123T204500Z`.
 #[must_use]
-pub fn render_file_timestamp(time: Duration) -> String {
+pub fn render_time_for_file_name(time: Duration) -> String {
     to_utc_datetime(time)
         .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
         .unwrap_or_default()
 }
 
-/// Reads the time that [`render_file_timestamp`] wrote.
+/// Reads the time that [`render_time_for_file_name`] wrote.
 #[must_use]
-pub fn parse_file_timestamp(text: &str) -> Option<Duration> {
+pub fn parse_filename_timestamp(text: &str) -> Option<Duration> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
     u64::try_from(date.unix_timestamp()).ok().map(Duration::from_secs)

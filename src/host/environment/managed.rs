@@ -68,16 +68,16 @@ fn join_path_below_root(root: &Path, place: &str) -> PathBuf {
 
 /// Returns where the clients are looked for, below `root`.
 #[must_use]
-pub fn list_config_client_paths(root: &Path) -> Vec<PathBuf> {
+pub fn list_config_management_agent_paths(root: &Path) -> Vec<PathBuf> {
     CLIENT_TRACES
         .iter()
         .flat_map(|(_, places)| places.iter().map(|place| join_path_below_root(root, place)))
         .collect()
 }
 
-/// Finds the tool whose client is on the host, by those of [`list_config_client_paths`] that are there, and what shows it.
+/// Finds the tool whose client is on the host, by those of [`list_config_management_agent_paths`] that are there, and what shows it.
 #[must_use]
-pub fn find_config_client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
+pub fn find_config_management_tool(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
     CLIENT_TRACES.iter().find_map(|(tool, places)| {
         let place = places.iter().find(|place| there.contains(&join_path_below_root(root, place)))?;
         Some(((*tool).to_owned(), format!("{place} is on this host")))
@@ -119,9 +119,11 @@ mod tests {
             std::fs::write(path, "").unwrap();
         };
         let client = || {
-            let there: Vec<_> =
-                list_config_client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
-            find_config_client(root.path(), &there)
+            let there: Vec<_> = list_config_management_agent_paths(root.path())
+                .into_iter()
+                .filter(|path| path.exists())
+                .collect();
+            find_config_management_tool(root.path(), &there)
         };
         put("opt/packagecloud/embedded/bin/chef-client");
         assert_eq!(client(), None);

@@ -23,12 +23,16 @@ impl OwnershipRestorer {
             return Self::default();
         }
         match (id("SUDO_UID"), id("SUDO_GID")) {
-            (Some(user), Some(group)) => Self::new_restorer_for_user(user, group, places),
+            (Some(user), Some(group)) => Self::new_ownership_restorer_for_user(user, group, places),
             _ => Self::default(),
         }
     }
 
-    fn new_restorer_for_user(user: u32, group: u32, places: impl IntoIterator<Item = PathBuf>) -> Self {
+    fn new_ownership_restorer_for_user(
+        user: u32,
+        group: u32,
+        places: impl IntoIterator<Item = PathBuf>,
+    ) -> Self {
         let theirs = |place: &PathBuf| {
             let standing = place.ancestors().find(|above| above.exists());
             standing.and_then(|above| fs::metadata(above).ok()).is_some_and(|above| above.uid() == user)
@@ -81,7 +85,7 @@ mod tests {
         fs::create_dir(&roots).unwrap();
         lchown(&home, Some(20717), Some(20718)).unwrap();
         let state = home.join("a/state");
-        let given = OwnershipRestorer::new_restorer_for_user(
+        let given = OwnershipRestorer::new_ownership_restorer_for_user(
             20717,
             20718,
             [state.clone(), roots.join("state"), home.join("log")],

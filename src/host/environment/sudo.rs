@@ -45,11 +45,11 @@ pub fn find_sudo_dropped_environment() -> Option<SudoDroppedEnvironment> {
     let here: BTreeMap<String, OsString> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
     let user = here.get("SUDO_USER")?.to_str()?.to_owned();
-    let before = read_sudo_environment();
+    let before = read_sudo_process_environment();
     let home = before
         .get("HOME")
         .map(PathBuf::from)
-        .or_else(|| users::read_home_dir(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
+        .or_else(|| users::find_home_dir_of_uid(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
     compare_sudo_environments(SudoEnvironment { user, before, here, home })
 }
 
@@ -130,7 +130,7 @@ fn quote_shell_word(text: &str) -> Cow<'_, str> {
 }
 
 /// What sudo was started with: it waits above this process, and root may read it.
-fn read_sudo_environment() -> BTreeMap<String, OsString> {
+fn read_sudo_process_environment() -> BTreeMap<String, OsString> {
     let mut pid = std::os::unix::process::parent_id();
     // A shell or a wrapper may stand between.
     for _ in 0..5 {

@@ -11,13 +11,13 @@ fn read_passwd_field(uid: u32, nth: usize) -> Option<String> {
 
 /// Reads a user's name by the user's number.
 #[must_use]
-pub fn read_user_name(uid: u32) -> Option<String> {
+pub fn find_user_name_by_uid(uid: u32) -> Option<String> {
     read_passwd_field(uid, 0)
 }
 
 /// Reads a user's home directory by the user's number.
 #[must_use]
-pub fn read_home_dir(uid: u32) -> Option<PathBuf> {
+pub fn find_home_dir_of_uid(uid: u32) -> Option<PathBuf> {
     read_passwd_field(uid, 5).map(PathBuf::from)
 }
 
@@ -28,9 +28,9 @@ mod tests {
     #[test]
     fn root_has_a_name_and_a_home() {
         assert_eq!(
-            (read_user_name(0).as_deref(), read_home_dir(0)),
+            (find_user_name_by_uid(0).as_deref(), find_home_dir_of_uid(0)),
             (Some("root"), Some(PathBuf::from("/root")))
         );
-        assert_eq!(read_user_name(4_294_967_290), None);
+        assert_eq!(find_user_name_by_uid(4_294_967_290), None);
     }
 }

@@ -93,7 +93,7 @@ fn find_invoking_user() -> String {
         return format!("{name}, by sudo");
     }
     let uid = rustix::process::getuid().as_raw();
-    users::read_user_name(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
+    users::find_user_name_by_uid(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
 }
 
 #[cfg(test)]

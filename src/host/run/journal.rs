@@ -55,7 +55,7 @@ pub(crate) enum RunJournalWrite {
 
 impl RunJournal {
     /// Begins a stage: its journal starts anew.
-    pub(crate) fn begin_journal_stage(&mut self) -> RunJournalWrite {
+    pub(crate) fn restart_run_journal_for_stage(&mut self) -> RunJournalWrite {
         *self = Self::default();
         self.rewrite_run_journal()
     }
@@ -188,7 +188,7 @@ mod tests {
         let mut journal = RunJournal::default();
         let mut read = RunJournalPosition::default();
         let at = Duration::from_secs(7);
-        journal.begin_journal_stage().write_journal_to_file(&path);
+        journal.restart_run_journal_for_stage().write_journal_to_file(&path);
         assert!(read.read_new_journal_events(&path).restarted);
         let check = CheckResult::new_failed_check("clock", "it is off", "set it");
         let said = [
@@ -209,7 +209,7 @@ mod tests {
             );
         }
         assert_eq!(read.read_new_journal_events(&path).events, []);
-        journal.begin_journal_stage().write_journal_to_file(&path);
+        journal.restart_run_journal_for_stage().write_journal_to_file(&path);
         journal.append_run_journal_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
         assert_eq!(
             read.read_new_journal_events(&path),
@@ -234,7 +234,7 @@ mod tests {
         let path = dir.path().join(EVENTS_FILE);
         let mut journal = RunJournal::default();
         let mut read = RunJournalPosition::default();
-        journal.begin_journal_stage().write_journal_to_file(&path);
+        journal.restart_run_journal_for_stage().write_journal_to_file(&path);
         journal
             .append_run_journal_event(Duration::ZERO, &started_event("begun"))
             .unwrap()

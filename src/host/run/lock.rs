@@ -100,7 +100,7 @@ impl HostStateDir {
             _held: held,
         };
         lock.write_lock_holder_file();
-        lock.journal.begin_journal_stage().write_journal_to_file(&lock.events);
+        lock.journal.restart_run_journal_for_stage().write_journal_to_file(&lock.events);
         Ok(lock)
     }
 
@@ -167,7 +167,7 @@ impl LocalRunLock {
         self.holder.set_run_lock_stage(stage, rests, now);
         self.write_lock_holder_file();
         if !rests {
-            self.journal.begin_journal_stage().write_journal_to_file(&self.events);
+            self.journal.restart_run_journal_for_stage().write_journal_to_file(&self.events);
         }
     }
 
@@ -243,10 +243,12 @@ mod tests {
         state.request_other_run_stop(NOW).unwrap();
         let asked = StopRequest::default();
         let lock = state.acquire_run_lock(NOW, &asked).unwrap();
-        let nobody = tokio::time::timeout(Duration::from_millis(1200), asked.wait_for_stop_requester()).await;
+        let nobody =
+            tokio::time::timeout(Duration::from_millis(1200), asked.wait_until_somebody_requests_stop())
+                .await;
         assert!(nobody.is_err(), "it was left for a run before this one: {nobody:?}");
         state.request_other_run_stop(NOW).unwrap();
-        let who = asked.wait_for_stop_requester().await;
+        let who = asked.wait_until_somebody_requests_stop().await;
         assert!(who.starts_with(&format!("process {} (", std::process::id())), "{who}");
         drop(lock);
         assert_eq!(state.read_state_dir_file(STOP_REQUEST_FILE), None);

@@ -20,12 +20,12 @@ impl Host {
 
     /// Reads the secret that is kept.
     #[must_use]
-    pub fn read_pending_secret(&self) -> Option<Secret> {
-        self.read_host_note(PENDING_SECRET_NOTE).map(Secret::new)
+    pub fn read_secret_awaiting_config_write(&self) -> Option<Secret> {
+        self.read_host_state_file(PENDING_SECRET_NOTE).map(Secret::new)
     }
 
     /// Removes the secret that was kept.
-    pub fn remove_pending_secret(&self) {
+    pub fn remove_unwritten_cloudfront_secret(&self) {
         self.remove_host_note(PENDING_SECRET_NOTE);
     }
 }

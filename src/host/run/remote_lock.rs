@@ -49,17 +49,17 @@ impl RemoteRunLock {
 
     /// Says there where this run stands.
     pub fn set_run_lock_stage(&mut self, stage: Option<RunStage>, rests: bool) {
-        self.holder.set_run_lock_stage(stage, rests, self.clock.current_host_time());
+        self.holder.set_run_lock_stage(stage, rests, self.clock.read_host_clock());
         self.send_line_to_remote_lock(format!("holder {}\n", self.holder.render_lock_holder_json()));
         if !rests {
-            let lines = self.journal.begin_journal_stage();
+            let lines = self.journal.restart_run_journal_for_stage();
             self.send_journal_to_remote_host(lines);
         }
     }
 
     /// Keeps an event there for whoever watches.
     pub fn append_run_journal_event(&mut self, event: &StageEvent) {
-        if let Some(lines) = self.journal.append_run_journal_event(self.clock.current_host_time(), event) {
+        if let Some(lines) = self.journal.append_run_journal_event(self.clock.read_host_clock(), event) {
             self.send_journal_to_remote_host(lines);
         }
     }
@@ -118,7 +118,7 @@ impl Host {
             Some(RemoteLockAttempt::Unavailable) | None => Ok(None),
             Some(RemoteLockAttempt::HeldBy(text)) => Err(RunLockError::Held(Box::new(parse_lock_holder(
                 &text,
-                self.clock.current_host_time(),
+                self.clock.read_host_clock(),
                 line.remote_host_name(),
             )))),
         }
@@ -139,11 +139,12 @@ async fn try_acquire_remote_lock(
     clock: &HostClock,
     asked: &StopRequest,
 ) -> Option<RemoteLockAttempt> {
-    let holder = RunLockHolder::new_remote_lock_holder(clock.current_host_time());
+    let holder = RunLockHolder::new_remote_lock_holder(clock.read_host_clock());
     let mut session = line
         .start_ssh_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.render_lock_holder_json()])
         .await?;
-    let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_script_line()).await.ok()??;
+    let said =
+        tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_script_output_line()).await.ok()??;
     let SshScriptSession { child, stdin, lines: mut heard, .. } = session;
     match said.as_str() {
         "holds" => {

@@ -6,7 +6,7 @@ use super::{holder::RunLockHolder, journal, stop_request::STOP_REQUEST_FILE};
 use crate::host::{Host, HostTransport, SshClient, paths::ROOT_STATE_DIR};
 
 /// Another host.
-pub struct RemoteHostState<'a>(&'a SshClient);
+pub struct RemoteStateDir<'a>(&'a SshClient);
 
 const READ_NOTE_SCRIPT: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
 
@@ -21,10 +21,10 @@ printf '%s\n' "$head"
 if [ "$head" = "$2" ]; then tail -c +$(($3+1)) -- "$1/events"; else cat -- "$1/events"; fi
 return 0"#;
 
-impl<'a> RemoteHostState<'a> {
+impl<'a> RemoteStateDir<'a> {
     /// Returns what is kept on the host where that is another one; none for this machine.
     #[must_use]
-    pub fn remote_state_from_host(host: &'a Host) -> Option<Self> {
+    pub fn remote_state_if_ssh_host(host: &'a Host) -> Option<Self> {
         match &host.transport {
             HostTransport::Local => None,
             HostTransport::Ssh(line) => Some(Self(line)),
@@ -38,19 +38,19 @@ impl<'a> RemoteHostState<'a> {
     }
 
     /// Reads what a run left there.
-    pub async fn read_remote_note(&self, name: &str) -> Option<String> {
+    pub async fn read_remote_state_file(&self, name: &str) -> Option<String> {
         let said = self.0.run_remote_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
     /// Leaves a note there; what can't be left stops nothing.
-    pub async fn write_remote_note(&self, name: &str, text: &str) {
+    pub async fn write_remote_state_file(&self, name: &str, text: &str) {
         let _ = self.0.run_remote_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
     }
 
     /// Asks the run that holds the lock there to end after its request in flight.
     pub async fn request_other_run_stop(&self, now: std::time::Duration) {
-        self.write_remote_note(
+        self.write_remote_state_file(
             STOP_REQUEST_FILE,
             &RunLockHolder::new_remote_lock_holder(now).render_holder_process(),
         )

@@ -87,7 +87,7 @@ impl HostStateDir {
     /// Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary directory then, where
     /// they can.
     #[must_use]
-    pub fn open_temporary_state_dir(dir: &Path) -> Self {
+    pub fn open_fallback_state_dir(dir: &Path) -> Self {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
         let other = std::env::temp_dir().join(name);
         let made = fs::DirBuilder::new().mode(0o700).create(&other);
@@ -181,10 +181,10 @@ impl HostStateDir {
     ) -> Result<PathBuf, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
         let of: String = of.chars().map(plain).collect();
-        let mut name = format!("policy-{of}.{}.json", clock::render_file_timestamp(now));
+        let mut name = format!("policy-{of}.{}.json", clock::render_time_for_file_name(now));
         let mut count = 2;
         while self.dir.join(&name).exists() {
-            name = format!("policy-{of}.{}-{count}.json", clock::render_file_timestamp(now));
+            name = format!("policy-{of}.{}-{count}.json", clock::render_time_for_file_name(now));
             count += 1;
         }
         self.write_state_dir_file(&name, document.as_bytes())

@@ -29,7 +29,7 @@ impl Default for StopRequest {
 
 impl StopRequest {
     /// Waits until somebody asks: who it is.
-    pub async fn wait_for_stop_requester(&self) -> String {
+    pub async fn wait_until_somebody_requests_stop(&self) -> String {
         let mut heard = self.0.subscribe();
         let said = heard.wait_for(Option::is_some).await;
         said.map(|who| who.clone().unwrap_or_default()).unwrap_or_default()

@@ -16,14 +16,14 @@ use crate::host::files::{build_file_failure, sha256_hex, write_new_file};
 ///
 /// # Errors
 /// Where the file moved or the disk refuses it; it is as it was then.
-pub(super) fn replace_local_file(
+pub(super) fn replace_local_file_if_unchanged(
     path: &Path,
     seen: &str,
     bytes: &[u8],
     backup: &Path,
 ) -> Result<(), Failure> {
     let target = fs::canonicalize(path).map_err(|error| build_file_failure(path, &error))?;
-    let old = read_file_if_unchanged(path, &target, seen)?;
+    let old = read_file_matching_sha256(path, &target, seen)?;
     let meta = fs::metadata(&target).map_err(|error| build_file_failure(path, &error))?;
     write_new_file(backup, &old).map_err(|error| match error.kind() {
         // Another run chose the same name within the same second, and writes now.
@@ -38,7 +38,7 @@ pub(super) fn replace_local_file(
     let fresh = build_temporary_sibling_path(&target);
     let placed = write_replacement_file(&fresh, bytes, &target, &meta)
         .map_err(|error| build_file_failure(path, &error))
-        .and_then(|()| read_file_if_unchanged(path, &target, seen))
+        .and_then(|()| read_file_matching_sha256(path, &target, seen))
         .and_then(|_| fs::rename(&fresh, &target).map_err(|error| build_file_failure(path, &error)));
     if let Err(failure) = placed {
         // Nothing was replaced, so neither is needed; what can't be removed does no harm.
@@ -56,7 +56,7 @@ pub(super) fn replace_local_file(
 }
 
 /// The file's bytes, where they are still those that were seen.
-fn read_file_if_unchanged(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
+fn read_file_matching_sha256(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
     let bytes = fs::read(target).map_err(|error| build_file_failure(path, &error))?;
     if sha256_hex(&bytes) == seen {
         Ok(bytes)

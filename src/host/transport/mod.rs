@@ -65,14 +65,14 @@ impl HostTransport {
     ///
     /// # Errors
     /// Where the file isn't there or can't be read.
-    pub async fn read_file_and_find_existing(
+    pub async fn read_file_and_existing_paths(
         &self,
         path: &Path,
         paths: &[PathBuf],
     ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
         match self {
             Self::Local => Ok((self.read_file(path).await?, self.find_existing_paths(paths).await)),
-            Self::Ssh(line) => line.read_file_and_find_existing(path, paths).await,
+            Self::Ssh(line) => line.read_file_and_existing_paths(path, paths).await,
         }
     }
 
@@ -91,7 +91,7 @@ impl HostTransport {
         backup: &Path,
     ) -> Result<(), Failure> {
         match self {
-            Self::Local => local::replace_local_file(path, seen, bytes, backup),
+            Self::Local => local::replace_local_file_if_unchanged(path, seen, bytes, backup),
             Self::Ssh(line) => line.replace_file_if_unchanged(path, seen, bytes, backup).await,
         }
     }
@@ -113,7 +113,7 @@ impl HostTransport {
     }
 
     /// Reads the Unix time of the last change of whichever of the files was changed last.
-    pub async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
+    pub async fn read_newest_file_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         match self {
             Self::Local => paths
                 .iter()
@@ -122,7 +122,7 @@ impl HostTransport {
                     modified.duration_since(std::time::UNIX_EPOCH).ok()
                 })
                 .max(),
-            Self::Ssh(line) => line.read_latest_change_time(paths).await,
+            Self::Ssh(line) => line.read_newest_file_change_time(paths).await,
         }
     }
 
@@ -154,18 +154,27 @@ impl HostTransport {
 
     /// Returns what a program that changes nothing prints, where it ends well within five seconds.
     pub async fn query_program_stdout(&self, program: &Path, arguments: &[&str]) -> Option<String> {
-        let (status, out) = self.query_program(program, arguments, false).await?;
+        let (status, out) = self.run_read_only_program(program, arguments, false).await?;
         (status == 0).then_some(out)
     }
 
     /// Returns the same, whatever its status, with what it says on standard error.
-    pub async fn query_program_output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
-        self.query_program(program, arguments, true).await.map(|(_, out)| out)
+    pub async fn query_program_stdout_and_stderr(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Option<String> {
+        self.run_read_only_program(program, arguments, true).await.map(|(_, out)| out)
     }
 
-    async fn query_program(&self, program: &Path, arguments: &[&str], errors: bool) -> Option<(i32, String)> {
+    async fn run_read_only_program(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        errors: bool,
+    ) -> Option<(i32, String)> {
         if let Self::Ssh(line) = self {
-            return line.query_program(program, arguments, errors).await;
+            return line.run_read_only_program(program, arguments, errors).await;
         }
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);

@@ -77,7 +77,7 @@ pub struct DistributionBehavior {
 impl CloudFrontDistribution {
     /// Returns whether it is reached under this name: its own, or an alias.
     #[must_use]
-    pub fn is_distribution_domain_name(&self, name: &str) -> bool {
+    pub fn has_domain_name_or_alias(&self, name: &str) -> bool {
         self.domain == name || self.aliases.iter().any(|alias| alias == name)
     }
 }

@@ -12,7 +12,7 @@ use crate::model::packagecloud::settings::{CloudFrontSettingKey, CloudFrontSetti
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObservedConfig {
+pub struct ObservedPackagecloudConfig {
     pub path: String,
     /// SHA-256 of its bytes, hex: the file is written only while it is this.
     pub hash: String,
@@ -32,11 +32,11 @@ pub enum StageEvidence {
     /// The plans of the other stages hold theirs.
     Overview,
     Reindex(Box<ReindexEvidence>),
-    Secret(Box<SecretEvidence>),
-    Bootstrap(Box<BootstrapEvidence>),
+    Secret(Box<CloudFrontSecretEvidence>),
+    Bootstrap(Box<BootstrapStageEvidence>),
     Distribution(Box<DistributionEvidence>),
-    Configuration(Box<ConfigurationEvidence>),
-    GoLive(Box<ConfigurationEvidence>),
+    Configuration(Box<PackagecloudConfigEvidence>),
+    GoLive(Box<PackagecloudConfigEvidence>),
     Verify,
     /// Switching off looks again as it is applied: a run beside it may have switched on since.
     Disable,
@@ -58,8 +58,8 @@ pub struct ReindexEvidence {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct SecretEvidence {
-    pub config: ObservedConfig,
+pub struct CloudFrontSecretEvidence {
+    pub config: ObservedPackagecloudConfig,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
     pub function: bool,
     /// Another web node's secret, and that node's name: with one there, none is made.
@@ -69,7 +69,7 @@ pub struct SecretEvidence {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct BootstrapEvidence {
+pub struct BootstrapStageEvidence {
     pub role: Option<IamRole>,
     pub key: Option<KmsKey>,
     pub function: Option<LambdaFunction>,
@@ -112,20 +112,20 @@ pub struct DistributionEvidence {
 
 /// What the configuration and the go-live stage saw.
 #[derive(Debug, Clone, Default)]
-pub struct ConfigurationEvidence {
-    pub config: ObservedConfig,
+pub struct PackagecloudConfigEvidence {
+    pub config: ObservedPackagecloudConfig,
     /// The values that it shall hold.
     pub desired: CloudFrontSettingValues,
     /// What each of ours was when the stage was planned, for taking it back.
     pub before: CloudFrontSettingValues,
     /// The other web nodes' files, in the order in which their hosts were named.
-    pub others: Vec<ObservedConfig>,
+    pub others: Vec<ObservedPackagecloudConfig>,
 }
 
 /// What the roll-back stage saw.
 #[derive(Debug, Clone, Default)]
 pub struct RollBackEvidence {
-    pub config: ObservedConfig,
+    pub config: ObservedPackagecloudConfig,
     /// The values that the backup holds.
     pub desired: CloudFrontSettingValues,
     /// The path of the backup to restore.

@@ -112,7 +112,9 @@ impl ResourceNames {
     /// Returns the Comment of the cache policy.
     #[must_use]
     pub fn cache_policy_comment(&self) -> String {
-        self.comment_with_suffix("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
+        self.append_name_suffix_to_comment(
+            "packagecloud-cloudfront: packages by their Cache-Control, metadata never",
+        )
     }
 
     /// Returns the name of the origin access control, shared by all buckets.
@@ -130,10 +132,10 @@ impl ResourceNames {
     /// Returns the Comment of the origin access identity and of the distribution; the identity's caller reference too.
     #[must_use]
     pub fn distribution_and_identity_comment(&self) -> String {
-        self.comment_with_suffix(&format!("packagecloud-cloudfront {}", self.bucket))
+        self.append_name_suffix_to_comment(&format!("packagecloud-cloudfront {}", self.bucket))
     }
 
-    fn comment_with_suffix(&self, comment: &str) -> String {
+    fn append_name_suffix_to_comment(&self, comment: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| comment.to_owned(), |suffix| format!("{comment} {suffix}"))
     }
 

@@ -10,15 +10,15 @@ use super::{access::RequiredPermission, policy::build_policy_document};
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 
 /// A resource, the conditions on it, and the actions that share both.
-type PolicyStatementGroup<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
+type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
 
 /// Returns the policy that suffices for `needs`: indented where that still fits.
 #[must_use]
 pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
-    let mut groups: Vec<PolicyStatementGroup<'_>> = Vec::new();
+    let mut groups: Vec<ActionsOnSameResource<'_>> = Vec::new();
     for need in needs {
         let fits =
-            |group: &&mut PolicyStatementGroup<'_>| group.0 == need.resource && group.1 == need.context;
+            |group: &&mut ActionsOnSameResource<'_>| group.0 == need.resource && group.1 == need.context;
         match groups.iter_mut().find(fits) {
             Some(group) => group.2.push(need.action),
             None => groups.push((&need.resource, &need.context, vec![need.action])),

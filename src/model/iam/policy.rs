@@ -9,11 +9,11 @@ mod meaning;
 use serde_json::{Value, json};
 
 pub use bucket::{
-    CloudFrontBucketReader, build_bucket_policy_statements, find_our_canonical_users,
-    grants_cloudfront_read_access, has_next_bucket_reader_statements, merge_bucket_policy,
-    merge_bucket_policy_for_both_readers,
+    CloudFrontBucketReader, add_new_bucket_reader_statements, build_bucket_policy_statements,
+    find_our_canonical_users, grants_cloudfront_read_access, has_pending_origin_access_statements,
+    merge_bucket_policy,
 };
-pub use deny::{BucketDenyFinding, find_cloudfront_denials};
+pub use deny::{BucketDenyFinding, find_statements_denying_cloudfront};
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
 
 use crate::model::{
@@ -105,16 +105,16 @@ fn build_trust_statement(services: &[&str]) -> Value {
 }
 
 /// The services that `trust` doesn't let assume the role.
-fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
+fn find_services_missing_from_trust(trust: &Value) -> Vec<&'static str> {
     let all = meaning::normalize_policy_statements(trust);
     let trusts = |service: &str| {
         all.iter().any(|one| {
             one["Effect"] == "Allow"
                 && one.get("Condition").is_none()
-                && meaning::is_in_policy_list(&one["Principal"]["Service"], service)
+                && meaning::has_policy_field_value(&one["Principal"]["Service"], service)
                 && ["sts:assumerole", "sts:*", "*"]
                     .iter()
-                    .any(|action| meaning::is_in_policy_list(&one["Action"], action))
+                    .any(|action| meaning::has_policy_field_value(&one["Action"], action))
         })
     };
     TRUSTED_SERVICES.into_iter().filter(|service| !trusts(service)).collect()
@@ -123,13 +123,13 @@ fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
 /// Returns whether `trust` lets both services assume the role.
 #[must_use]
 pub fn trusts_lambda_and_edgelambda(trust: &Value) -> bool {
-    find_untrusted_services(trust).is_empty()
+    find_services_missing_from_trust(trust).is_empty()
 }
 
 /// Returns `trust` with both services added, everything else as it stands.
 #[must_use]
 pub fn add_missing_trusted_services(trust: &Value) -> Value {
-    let missing = find_untrusted_services(trust);
+    let missing = find_services_missing_from_trust(trust);
     let mut all = extract_policy_statements(trust);
     if all.is_empty() {
         return self::build_function_trust_policy();

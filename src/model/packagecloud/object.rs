@@ -77,7 +77,7 @@ impl ObjectClassifier {
 
     /// Returns what `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
-    pub fn classify_key(&self, key: &str) -> ObjectCacheClass {
+    pub fn classify_object_key(&self, key: &str) -> ObjectCacheClass {
         if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_object_key(key) {
             ObjectCacheClass::Foreign
         } else if self.metadata.is_match(key) {
@@ -255,7 +255,7 @@ mod tests {
             (ObjectCacheClass::Foreign, ""),
         ];
         for (class, key) in table {
-            assert_eq!(classes.classify_key(key), class, "{key}");
+            assert_eq!(classes.classify_object_key(key), class, "{key}");
         }
     }
 
@@ -263,16 +263,16 @@ mod tests {
     fn globs_overrule_and_metadata_wins() {
         let text = |text: &str| vec![text.to_owned()];
         let classes = ObjectClassifier::new(false, &text("*/installers/*"), &text("*.run")).unwrap();
-        assert_eq!(classes.classify_key("7/8/installers/a"), ObjectCacheClass::Package);
-        assert_eq!(classes.classify_key("7/8/installers/a.run"), ObjectCacheClass::Metadata);
+        assert_eq!(classes.classify_object_key("7/8/installers/a"), ObjectCacheClass::Package);
+        assert_eq!(classes.classify_object_key("7/8/installers/a.run"), ObjectCacheClass::Metadata);
         assert_eq!(
-            classes.classify_key("installers/a"),
+            classes.classify_object_key("installers/a"),
             ObjectCacheClass::Foreign,
             "globs class keys, they don't take in others"
         );
         let all = ObjectClassifier::new(true, &[], &text("*.deb")).unwrap();
-        assert_eq!(all.classify_key("backups/a.tar.gz"), ObjectCacheClass::Package);
-        assert_eq!(all.classify_key("7/8/package_files/1.deb"), ObjectCacheClass::Metadata);
+        assert_eq!(all.classify_object_key("backups/a.tar.gz"), ObjectCacheClass::Package);
+        assert_eq!(all.classify_object_key("7/8/package_files/1.deb"), ObjectCacheClass::Metadata);
         assert!(ObjectClassifier::new(false, &text("["), &[]).unwrap_err().what.contains("--package-glob ["));
     }
 

@@ -32,7 +32,7 @@ pub enum ReindexEngine {
 /// What to do on a host whose packagecloud.rb a configuration client writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum ManagedFileAction {
+pub enum ManagedConfigWriteChoice {
     /// Show the snippet, and wait until the file holds the values.
     Wait,
     /// Write at once.
@@ -105,7 +105,7 @@ pub struct OperatorConsents {
     pub adopt_bucket_key: bool,
     pub new_secret: bool,
     pub unproven: bool,
-    pub managed: Option<ManagedFileAction>,
+    pub managed: Option<ManagedConfigWriteChoice>,
     pub override_expression: bool,
     pub other_bucket: bool,
     pub confirm_bucket: Option<String>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     check::CheckResult,
     goal::{RunStage, StageStep},
-    tally::NameTally,
+    tally::CountsByName,
 };
 use crate::model::failure::Failure;
 
@@ -37,11 +37,11 @@ pub struct ProgressStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
     /// Those, by reason.
-    #[serde(skip_serializing_if = "NameTally::is_empty")]
-    pub reasons: NameTally,
+    #[serde(skip_serializing_if = "CountsByName::is_empty")]
+    pub reasons: CountsByName,
     /// Keys that are not of packagecloud's layout and so left alone, by what stands before their first `/`.
-    #[serde(skip_serializing_if = "NameTally::is_empty")]
-    pub foreign: NameTally,
+    #[serde(skip_serializing_if = "CountsByName::is_empty")]
+    pub foreign: CountsByName,
     /// Objects a second, over the last second or so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
@@ -96,7 +96,7 @@ pub enum StageEvent {
     Failed { stage: RunStage, step: StageStep, failure: Failure },
     /// A check has its result.
     Check {
-        #[serde(skip, default = "default_check_stage")]
+        #[serde(skip, default = "default_stage_for_parsed_check")]
         stage: RunStage,
         #[serde(flatten)]
         check: CheckResult,
@@ -106,14 +106,14 @@ pub enum StageEvent {
 }
 
 /// A check says no stage of its own; whoever reads one back knows it.
-fn default_check_stage() -> RunStage {
+fn default_stage_for_parsed_check() -> RunStage {
     RunStage::Verify
 }
 
 impl StageEvent {
     /// Returns the step that it is of, where it is of one.
     #[must_use]
-    pub fn step_of_event(&self) -> Option<StageStep> {
+    pub fn find_stage_step_of_event(&self) -> Option<StageStep> {
         match self {
             Self::Started { step, .. }
             | Self::Progress { step, .. }

@@ -104,7 +104,7 @@ pub struct StagePlan {
     /// What an operator decides by, each with what it is about; below the notes.
     pub facts: Vec<PlanFact>,
     /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
-    pub documents: Vec<PlanDocument>,
+    pub documents: Vec<PlanAttachment>,
     /// What must be answered with yes before it may be applied.
     pub confirmations: Vec<PlanConfirmationQuestion>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
@@ -128,7 +128,7 @@ impl fmt::Display for PlanFact {
 
 /// A titled piece of text that a screen shows as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanDocument {
+pub struct PlanAttachment {
     pub title: String,
     pub lines: Vec<String>,
     /// Whether `c` copies it.
@@ -152,7 +152,7 @@ impl StagePlan {
 
     /// Returns the stage that this plan is of: its evidence says it, so that neither can be taken for another's.
     #[must_use]
-    pub fn stage_of_plan(&self) -> RunStage {
+    pub fn run_stage_of_plan(&self) -> RunStage {
         match &self.observed {
             StageEvidence::Access => RunStage::Access,
             StageEvidence::Overview => RunStage::Overview,
@@ -176,7 +176,7 @@ impl StagePlan {
         target: impl Into<String>,
         why: impl Into<String>,
     ) -> &mut PlannedChange {
-        let stage = self.stage_of_plan();
+        let stage = self.run_stage_of_plan();
         self.changes.push(PlannedChange {
             stage,
             step,

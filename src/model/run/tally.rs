@@ -12,9 +12,9 @@ const OTHERS_NAME: &str = "(others)";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct NameTally(BTreeMap<String, u64>);
+pub struct CountsByName(BTreeMap<String, u64>);
 
-impl NameTally {
+impl CountsByName {
     /// Counts `name` once more.
     pub fn increment_name_count(&mut self, name: &str) {
         self.add_to_name_count(name, 1);
@@ -42,7 +42,7 @@ impl NameTally {
 
     /// Returns the count of all names together.
     #[must_use]
-    pub fn total_count(&self) -> u64 {
+    pub fn sum_name_counts(&self) -> u64 {
         self.0.values().sum()
     }
 
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn names_are_bounded_and_the_most_frequent_come_first() {
-        let mut tally = NameTally::default();
+        let mut tally = CountsByName::default();
         for number in 0..1000 {
             tally.increment_name_count(&format!("x{number}/"));
         }
         tally.increment_name_count("x3/");
-        assert_eq!((tally.total_count(), tally.0.len()), (1001, MAX_NAMES + 1));
+        assert_eq!((tally.sum_name_counts(), tally.0.len()), (1001, MAX_NAMES + 1));
         let (first, rest) = tally.most_frequent_names(2);
         assert_eq!((first, rest), (vec![("x3/", 2), ("x0/", 1)], 998));
         assert_eq!(tally.count_for_name(OTHERS_NAME), 1000 - MAX_NAMES as u64);

@@ -4,7 +4,7 @@ use super::token::{self, UrlSigningScheme, UrlTokenConstruction};
 
 /// What packagecloud answered to a download URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DownloadRedirect {
+pub struct PackagecloudDownloadReply {
     pub status: u16,
     /// Where to; `None` where it didn't redirect.
     pub location: Option<String>,
@@ -21,7 +21,7 @@ pub enum RedirectTarget {
     Elsewhere,
 }
 
-impl DownloadRedirect {
+impl PackagecloudDownloadReply {
     /// Returns where it goes, by how its link is signed.
     #[must_use]
     pub fn classify_redirect_target(&self) -> RedirectTarget {
@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn where_a_redirect_goes() {
-        let to = |location: &str| DownloadRedirect { status: 302, location: Some(location.to_owned()) };
+        let to =
+            |location: &str| PackagecloudDownloadReply { status: 302, location: Some(location.to_owned()) };
         let edge =
             to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
         assert_eq!(
@@ -96,7 +97,7 @@ mod tests {
             to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
         assert_eq!(path.redirect_bucket_name().as_deref(), Some("shop"));
         assert_eq!(
-            DownloadRedirect { status: 401, location: None }.describe_redirect(),
+            PackagecloudDownloadReply { status: 401, location: None }.describe_redirect(),
             "401 without a redirect"
         );
     }

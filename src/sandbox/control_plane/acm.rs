@@ -43,7 +43,7 @@ impl SandboxCertificate {
         }
     }
 
-    fn certificate_covers_domain(&self, domain: &str) -> bool {
+    fn is_domain_in_sandbox_certificate(&self, domain: &str) -> bool {
         self.names.iter().any(|name| {
             let parent = domain.split_once('.').map(|(_, parent)| format!("*.{parent}"));
             name == domain || parent.as_ref() == Some(name)
@@ -52,7 +52,7 @@ impl SandboxCertificate {
 }
 
 /// Finds why CloudFront doesn't take a certificate for these names, in its own words.
-pub fn explain_certificate_rejection(
+pub fn explain_sandbox_certificate_rejection(
     state: &SandboxAcmState,
     clock: PropagationClock,
     arn: &str,
@@ -63,7 +63,7 @@ pub fn explain_certificate_rejection(
         None => Some(
             "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.",
         ),
-        Some(one) if domains.iter().all(|domain| one.certificate_covers_domain(domain)) => None,
+        Some(one) if domains.iter().all(|domain| one.is_domain_in_sandbox_certificate(domain)) => None,
         Some(_) => Some(
             "The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that you're trying to add. For more details, see: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-requirements",
         ),

@@ -24,9 +24,11 @@ use bytes::Bytes;
 use http::Request;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{SandboxState, faults::ForeignEditInjection};
+use super::{SandboxState, faults::SandboxForeignEditInjection};
 
-pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, get_request_signed_caller};
+pub use access::{
+    SandboxIamIdentity, SignedCaller, add_request_tag_condition_keys, get_request_signed_caller,
+};
 pub use propagation::PropagationClock;
 pub use refusal::{SandboxAwsError, build_access_denied_error, build_throttling_error};
 pub use response::{build_http_response, build_json_response, build_xml_response};
@@ -68,8 +70,8 @@ pub fn unix_time_to_utc_datetime(at: Duration) -> OffsetDateTime {
 }
 
 /// Whether somebody else's edit is to come first.
-pub fn is_drift_requested(request: &Request<Bytes>) -> bool {
-    request.extensions().get::<ForeignEditInjection>().is_some()
+pub fn has_sandbox_drift_injection(request: &Request<Bytes>) -> bool {
+    request.extensions().get::<SandboxForeignEditInjection>().is_some()
 }
 
 /// Whether a `Principal` of a resource policy exists for the service that keeps it: after its propagation, not before.
@@ -84,12 +86,12 @@ pub fn does_policy_principal_exist(
     match kind {
         "Service" => name.ends_with(".amazonaws.com"),
         "CanonicalUser" => {
-            cloudfront::is_origin_canonical_user_propagated(&state.cloudfront, clock, name)
-                || name == get_s3_owner_canonical_id()
+            cloudfront::is_sandbox_oai_user_propagated(&state.cloudfront, clock, name)
+                || name == sandbox_owner_canonical_id()
         }
         "AWS" if name == "*" || name == ACCOUNT_ID => true,
         "AWS" => match name.strip_prefix("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity ") {
-            Some(id) => cloudfront::is_origin_identity_propagated(&state.cloudfront, clock, id),
+            Some(id) => cloudfront::is_sandbox_origin_identity_propagated(&state.cloudfront, clock, id),
             None => iam::is_known_iam_principal_arn(&state.iam, clock, name),
         },
         _ => false,
@@ -97,6 +99,6 @@ pub fn does_policy_principal_exist(
 }
 
 /// Returns the canonical user id of the account that owns the buckets.
-pub fn get_s3_owner_canonical_id() -> String {
+pub fn sandbox_owner_canonical_id() -> String {
     "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be".to_owned()
 }

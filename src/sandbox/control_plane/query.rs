@@ -28,7 +28,7 @@ impl AwsQueryForm {
     }
 
     /// Returns the operation that is asked for.
-    pub fn requested_action_name(&self) -> &str {
+    pub fn aws_query_action(&self) -> &str {
         self.find_form_field("Action").unwrap_or("Unknown")
     }
 
@@ -53,12 +53,12 @@ impl AwsQueryForm {
     }
 
     /// Lists `Key.member.1`, `Key.member.2`, …
-    pub fn list_form_members(&self, key: &str) -> Vec<&str> {
+    pub fn list_aws_query_members(&self, key: &str) -> Vec<&str> {
         (1..).map_while(|at| self.find_form_field(&format!("{key}.member.{at}"))).collect()
     }
 
     /// Lists `Key.member.1.First` with `Key.member.1.Second`, …: the pairs that tags are.
-    pub fn list_form_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
+    pub fn list_query_form_tag_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|at| {
                 let name = self.find_form_field(&format!("{key}.member.{at}.{first}"))?;

@@ -65,9 +65,9 @@ pub fn verify_sigv4_request(
         return Err(build_missing_token_error(service));
     };
     let now = world.sandbox_unix_time_now();
-    let Some(key) = world
-        .read_sandbox_state_from_disk(|state| iam::find_access_key(&state.iam, authorization.access_key))
-    else {
+    let Some(key) = world.read_sandbox_state_from_disk(|state| {
+        iam::find_sandbox_access_key(&state.iam, authorization.access_key)
+    }) else {
         return Err(build_invalid_token_error(service));
     };
     if key.expires.is_some_and(|expires| expires <= now) {
@@ -81,7 +81,7 @@ pub fn verify_sigv4_request(
     check_request_clock(service, date, now)?;
     let scope =
         format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
-    let canonical = build_canonical_request(request, authorization.signed_headers);
+    let canonical = build_sandbox_canonical_request(request, authorization.signed_headers);
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let mut signing = format!("AWS4{}", key.secret).into_bytes();
     for part in [authorization.date, authorization.region, authorization.service, "aws4_request", &to_sign] {
@@ -93,7 +93,7 @@ pub fn verify_sigv4_request(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(world.read_sandbox_state_from_disk(|state| iam::identify_access_key_owner(&state.iam, &key)))
+    Ok(world.read_sandbox_state_from_disk(|state| iam::identify_sandbox_access_key_owner(&state.iam, &key)))
 }
 
 fn check_request_clock(service: SandboxService, date: &str, now: Duration) -> Result<(), SandboxAwsError> {
@@ -123,7 +123,7 @@ fn check_request_clock(service: SandboxService, date: &str, now: Duration) -> Re
     Err(build_signature_mismatch_error(service, &message))
 }
 
-fn build_canonical_request(request: &Request<Bytes>, signed: &str) -> String {
+fn build_sandbox_canonical_request(request: &Request<Bytes>, signed: &str) -> String {
     let path = utf8_percent_encode(request.uri().path(), PATH_ENCODE_SET).to_string();
     let mut pairs: Vec<(String, String)> = request
         .uri()
@@ -176,7 +176,7 @@ fn build_missing_token_error(service: SandboxService) -> SandboxAwsError {
             "Request is missing Authentication Token"
         }
     };
-    build_signature_refusal_error(
+    build_signature_error_for_protocol(
         service,
         ["MissingAuthenticationTokenException", "MissingAuthenticationToken"],
         message,
@@ -185,20 +185,28 @@ fn build_missing_token_error(service: SandboxService) -> SandboxAwsError {
 
 fn build_invalid_token_error(service: SandboxService) -> SandboxAwsError {
     let message = "The security token included in the request is invalid.";
-    build_signature_refusal_error(service, ["UnrecognizedClientException", "InvalidClientTokenId"], message)
+    build_signature_error_for_protocol(
+        service,
+        ["UnrecognizedClientException", "InvalidClientTokenId"],
+        message,
+    )
 }
 
 fn build_expired_token_error(service: SandboxService) -> SandboxAwsError {
     let message = "The security token included in the request is expired";
-    build_signature_refusal_error(service, ["ExpiredTokenException", "ExpiredToken"], message)
+    build_signature_error_for_protocol(service, ["ExpiredTokenException", "ExpiredToken"], message)
 }
 
 fn build_signature_mismatch_error(service: SandboxService, message: &str) -> SandboxAwsError {
-    build_signature_refusal_error(service, ["InvalidSignatureException", "SignatureDoesNotMatch"], message)
+    build_signature_error_for_protocol(
+        service,
+        ["InvalidSignatureException", "SignatureDoesNotMatch"],
+        message,
+    )
 }
 
 /// Refuses with the code that the JSON protocols have for it, or with that of the others.
-fn build_signature_refusal_error(
+fn build_signature_error_for_protocol(
     service: SandboxService,
     [json_code, xml_code]: [&str; 2],
     message: &str,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller,
-    access::{PolicyConditionContext, PolicyPrincipal},
+    access::{PolicyConditionContext, SandboxCallerPrincipalNames},
     format_unix_time_iso8601, get_request_signed_caller, iam, query,
 };
 use crate::sandbox::{Sandbox, service::SandboxService};
@@ -22,22 +22,20 @@ pub struct SandboxStsState {}
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_sts_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = query::AwsQueryForm::parse_query_form_from_request(&request);
-    let result = get_request_signed_caller(&request).and_then(|caller| match form.requested_action_name() {
-        "GetCallerIdentity" => Ok(render_caller_identity(&caller)),
+    let result = get_request_signed_caller(&request).and_then(|caller| match form.aws_query_action() {
+        "GetCallerIdentity" => Ok(render_caller_identity_xml(&caller)),
         "AssumeRole" => handle_assume_role(world, &caller, &form),
         other => Err(query::build_unknown_action_error(other)),
     });
     match result {
-        Ok(inner) => query::build_query_protocol_response(
-            SandboxService::Sts,
-            form.requested_action_name(),
-            Some(&inner),
-        ),
+        Ok(inner) => {
+            query::build_query_protocol_response(SandboxService::Sts, form.aws_query_action(), Some(&inner))
+        }
         Err(refusal) => refusal.render_aws_error_response(SandboxService::Sts),
     }
 }
 
-fn render_caller_identity(caller: &SignedCaller) -> String {
+fn render_caller_identity_xml(caller: &SignedCaller) -> String {
     let fields = [("Arn", caller.arn.as_str()), ("UserId", &caller.id), ("Account", ACCOUNT_ID)];
     fields.iter().map(|(name, text)| query::render_xml_element(name, text)).collect()
 }
@@ -61,10 +59,10 @@ fn handle_assume_role(
     }
     let (clock, asks) = (
         PropagationClock::propagation_clock_from_sandbox(world),
-        PolicyPrincipal::new_account_identity_principal(&caller.arn, &[]),
+        SandboxCallerPrincipalNames::new_account_identity_principal(&caller.arn, &[]),
     );
     let trusted = world.read_sandbox_state_from_disk(|state| {
-        iam::can_any_principal_assume_role(&state.iam, clock, arn, &asks, &context)
+        iam::can_principal_assume_sandbox_role(&state.iam, clock, arn, &asks, &context)
     });
     let refused = || {
         let message =
@@ -76,7 +74,7 @@ fn handle_assume_role(
     }
     let (access, secret, token) = world.issue_role_credentials(arn).ok_or_else(refused)?;
     let expires = world.read_sandbox_state_from_disk(|state| {
-        iam::find_access_key(&state.iam, &access).and_then(|key| key.expires)
+        iam::find_sandbox_access_key(&state.iam, &access).and_then(|key| key.expires)
     });
     let fields = [
         ("AccessKeyId", access),

@@ -104,7 +104,7 @@ impl XmlElement {
     }
 
     /// Whether `true` stands there.
-    pub fn is_true_at_path(&self, path: &str) -> bool {
+    pub fn is_xml_element_true(&self, path: &str) -> bool {
         self.find_text_at_path(path) == Some("true")
     }
 

@@ -28,7 +28,7 @@ pub struct CachedOriginResponse {
 
 impl CachedOriginResponse {
     /// Takes the origin's answer, fresh for so many seconds from now.
-    pub fn from_origin_response(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
+    pub fn new_cached_origin_response(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
         let (parts, body) = answer.into_parts();
         Self {
             status: parts.status,
@@ -41,7 +41,7 @@ impl CachedOriginResponse {
 }
 
 /// The cached answers, by distribution and key.
-pub type EdgeResponseCache = HashMap<(String, String), CachedOriginResponse>;
+pub type SandboxEdgeResponseCache = HashMap<(String, String), CachedOriginResponse>;
 
 /// Returns for how many seconds an answer is fresh; none where it may not be stored.
 pub fn compute_cache_lifetime_secs(headers: &HeaderMap, ttl: BehaviorCacheTtls) -> Option<u64> {

@@ -36,7 +36,7 @@ const DISALLOWED_HEADERS: [&str; 16] = [
 
 /// What the function decided.
 #[derive(Debug)]
-pub enum EdgeFunctionDecision {
+pub enum SandboxEdgeFunctionDecision {
     /// The request goes on, with this path and query.
     Forward { uri: String, querystring: String },
     /// The viewer gets this.
@@ -44,7 +44,7 @@ pub enum EdgeFunctionDecision {
 }
 
 /// Builds the event of a request to a distribution.
-pub fn build_viewer_request_event(
+pub fn build_sandbox_viewer_event(
     request: &Request<Bytes>,
     distribution: &str,
     domain: &str,
@@ -81,12 +81,15 @@ pub fn build_viewer_request_event(
 ///
 /// # Errors
 /// What CloudFront would log of it: the viewer gets 502.
-pub fn parse_edge_function_reply(event: &Value, reply: &Value) -> Result<EdgeFunctionDecision, String> {
+pub fn parse_edge_function_reply(
+    event: &Value,
+    reply: &Value,
+) -> Result<SandboxEdgeFunctionDecision, String> {
     if !reply.is_object() {
         return Err("the function returned neither a request nor a response".to_owned());
     }
     if reply.get("status").is_some() {
-        return parse_generated_response(reply).map(EdgeFunctionDecision::Respond);
+        return parse_generated_response(reply).map(SandboxEdgeFunctionDecision::Respond);
     }
     let asked = &event["Records"][0]["cf"]["request"];
     for field in ["method", "clientIp"] {
@@ -116,7 +119,7 @@ pub fn parse_edge_function_reply(event: &Value, reply: &Value) -> Result<EdgeFun
             return Err(format!("the header {name} is read-only"));
         }
     }
-    Ok(EdgeFunctionDecision::Forward { uri: uri.to_owned(), querystring: querystring.to_owned() })
+    Ok(SandboxEdgeFunctionDecision::Forward { uri: uri.to_owned(), querystring: querystring.to_owned() })
 }
 
 fn is_disallowed_edge_header(name: &str) -> bool {
@@ -192,7 +195,7 @@ mod tests {
             .header("host", "d.cloudfront.net")
             .header("user-agent", "apt")
             .body(Bytes::new());
-        build_viewer_request_event(&request.unwrap(), "E1", "d.cloudfront.net", "r")
+        build_sandbox_viewer_event(&request.unwrap(), "E1", "d.cloudfront.net", "r")
     }
 
     #[test]
@@ -213,7 +216,7 @@ mod tests {
             parse_edge_function_reply(&asked, &reply)
         };
         assert!(
-            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(EdgeFunctionDecision::Forward { querystring, .. }) if querystring.is_empty())
+            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(SandboxEdgeFunctionDecision::Forward { querystring, .. }) if querystring.is_empty())
         );
         assert!(with(&|reply| reply["headers"]["x-own"] = json!([{ "key": "X-Own", "value": "1" }])).is_ok());
         for change in [
@@ -236,7 +239,8 @@ mod tests {
     fn a_generated_response_needs_a_string_for_a_status_and_a_body_that_fits() {
         let asked = sample_event();
         let good = json!({ "status": "403", "headers": { "cache-control": [{ "key": "Cache-Control", "value": "no-store" }] }, "body": "no\n" });
-        let Ok(EdgeFunctionDecision::Respond(response)) = parse_edge_function_reply(&asked, &good) else {
+        let Ok(SandboxEdgeFunctionDecision::Respond(response)) = parse_edge_function_reply(&asked, &good)
+        else {
             panic!("it was refused")
         };
         assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"no\n"[..]));

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    edge::runtime::{EdgeFunctionInstance, KmsResponder},
+    edge::runtime::{EdgeFunctionInstance, EdgeKmsResponder},
     sandbox::{Sandbox, control_plane::lambda},
 };
 
@@ -22,7 +22,7 @@ const FUNCTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a function gave nothing.
 #[derive(Debug)]
-pub enum EdgeFunctionError {
+pub enum SandboxEdgeFunctionError {
     /// It isn't there, or its role can't be had.
     Invalid(String),
     /// It threw, or took too long.
@@ -40,7 +40,7 @@ pub async fn invoke_edge_function(
     world: &Sandbox,
     version: &str,
     event: Value,
-) -> Result<Value, EdgeFunctionError> {
+) -> Result<Value, SandboxEdgeFunctionError> {
     let function = get_or_create_function_instance(world, version)?;
     match tokio::time::timeout(
         FUNCTION_TIMEOUT,
@@ -49,25 +49,25 @@ pub async fn invoke_edge_function(
     .await
     {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(thrown)) => Err(EdgeFunctionError::Failed(thrown)),
-        Err(_) => Err(EdgeFunctionError::Failed("it took longer than 5 seconds".to_owned())),
+        Ok(Err(thrown)) => Err(SandboxEdgeFunctionError::Failed(thrown)),
+        Err(_) => Err(SandboxEdgeFunctionError::Failed("it took longer than 5 seconds".to_owned())),
     }
 }
 
 fn get_or_create_function_instance(
     world: &Sandbox,
     version: &str,
-) -> Result<Arc<EdgeFunctionInstance>, EdgeFunctionError> {
+) -> Result<Arc<EdgeFunctionInstance>, SandboxEdgeFunctionError> {
     let now = world.sandbox_unix_time_now();
-    let held = || world.in_memory_process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = || world.sandbox_in_memory_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((made, function)) = held().get(version)
         && now < *made + INSTANCE_LIFETIME
     {
         return Ok(Arc::clone(function));
     }
-    let invalid = |why: &str| EdgeFunctionError::Invalid(why.to_owned());
-    let (zip, role) = lambda::read_function_version_code(world, version)
-        .ok_or_else(|| invalid("there is no such version"))?;
+    let invalid = |why: &str| SandboxEdgeFunctionError::Invalid(why.to_owned());
+    let (zip, role) =
+        lambda::read_sandbox_edge_code(world, version).ok_or_else(|| invalid("there is no such version"))?;
     let (id, secret, session) =
         world.issue_role_credentials(&role).ok_or_else(|| invalid("its role can't be assumed"))?;
     let environment = BTreeMap::from(
@@ -76,7 +76,7 @@ fn get_or_create_function_instance(
     );
     // Weakly: the world holds the instance.
     let world = world.downgrade();
-    let decrypt: KmsResponder = Arc::new(move |request| {
+    let decrypt: EdgeKmsResponder = Arc::new(move |request| {
         let world = world.upgrade();
         Box::pin(async move {
             let world = world.ok_or("the sandbox is gone")?;
@@ -84,8 +84,8 @@ fn get_or_create_function_instance(
         })
     });
     let function = Arc::new(
-        EdgeFunctionInstance::start_function_instance(&zip, environment, decrypt)
-            .map_err(EdgeFunctionError::Failed)?,
+        EdgeFunctionInstance::start_edge_function_instance(&zip, environment, decrypt)
+            .map_err(SandboxEdgeFunctionError::Failed)?,
     );
     held().insert(version.to_owned(), (now, Arc::clone(&function)));
     Ok(function)

@@ -7,7 +7,7 @@ mod event;
 mod functions;
 mod origin;
 
-pub use cache::EdgeResponseCache;
+pub use cache::SandboxEdgeResponseCache;
 pub use functions::EdgeFunctionInstances;
 
 use std::{
@@ -20,18 +20,20 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use self::{
     cache::{BehaviorCacheTtls, CachedOriginResponse, compute_cache_lifetime_secs},
-    event::EdgeFunctionDecision,
-    functions::EdgeFunctionError,
+    event::SandboxEdgeFunctionDecision,
+    functions::SandboxEdgeFunctionError,
 };
 use super::{
     Sandbox,
-    control_plane::cloudfront::{DeployedBehavior, DeployedDistribution, find_deployed_distribution},
+    control_plane::cloudfront::{
+        SandboxCacheBehavior, SandboxDeployedDistribution, find_sandbox_distribution_by_host,
+    },
 };
 
 /// Answers a viewer.
 pub async fn serve_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let host = viewer_request_host(&request);
-    let (mut response, how) = match find_deployed_distribution(world, &host) {
+    let (mut response, how) = match find_sandbox_distribution_by_host(world, &host) {
         Some(distribution) if distribution.enabled => {
             serve_from_distribution(world, &distribution, request).await
         }
@@ -83,7 +85,7 @@ fn render_cloudfront_error_page(status: StatusCode, why: &str) -> Response<Bytes
 /// Gives the answer, and what `x-cache` says of it.
 async fn serve_from_distribution(
     world: &Sandbox,
-    distribution: &DeployedDistribution,
+    distribution: &SandboxDeployedDistribution,
     request: Request<Bytes>,
 ) -> (Response<Bytes>, &'static str) {
     let length = request.uri().path().len() + request.uri().query().map_or(0, str::len);
@@ -112,8 +114,10 @@ async fn serve_from_distribution(
     let mut query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(version) = &behavior.viewer_request {
         match run_viewer_request_function(world, distribution, version, &request).await {
-            Ok(EdgeFunctionDecision::Forward { uri: on, querystring }) => (uri, query) = (on, querystring),
-            Ok(EdgeFunctionDecision::Respond(mut response)) => {
+            Ok(SandboxEdgeFunctionDecision::Forward { uri: on, querystring }) => {
+                (uri, query) = (on, querystring);
+            }
+            Ok(SandboxEdgeFunctionDecision::Respond(mut response)) => {
                 if request.method() == Method::HEAD {
                     *response.body_mut() = Bytes::new();
                 }
@@ -132,8 +136,8 @@ async fn serve_from_distribution(
 }
 
 fn redirect_or_deny_http(
-    behavior: &DeployedBehavior,
-    distribution: &DeployedDistribution,
+    behavior: &SandboxCacheBehavior,
+    distribution: &SandboxDeployedDistribution,
     request: &Request<Bytes>,
 ) -> (Response<Bytes>, &'static str) {
     if behavior.viewer_protocol_policy != "redirect-to-https" {
@@ -149,14 +153,14 @@ fn redirect_or_deny_http(
 
 /// The first behavior whose pattern matches the path as CloudFront normalizes it, else the default one.
 fn find_matching_behavior<'d>(
-    distribution: &'d DeployedDistribution,
+    distribution: &'d SandboxDeployedDistribution,
     path: &str,
-) -> Option<&'d DeployedBehavior> {
-    let path = normalize_viewer_path(path);
+) -> Option<&'d SandboxCacheBehavior> {
+    let path = normalize_sandbox_viewer_path(path);
     distribution.behaviors.iter().find(|behavior| {
         behavior.path_pattern.as_ref().is_none_or(|pattern| {
             let pattern = format!("/{}", pattern.trim_start_matches('/'));
-            globset::GlobBuilder::new(&escape_path_pattern(&pattern))
+            globset::GlobBuilder::new(&convert_path_pattern_to_glob(&pattern))
                 .literal_separator(false)
                 .build()
                 .is_ok_and(|glob| glob.compile_matcher().is_match(&path))
@@ -165,7 +169,7 @@ fn find_matching_behavior<'d>(
 }
 
 /// CloudFront's patterns know `*` and `?` alone.
-fn escape_path_pattern(pattern: &str) -> String {
+fn convert_path_pattern_to_glob(pattern: &str) -> String {
     pattern.chars().fold(String::new(), |mut whole, char| {
         if "[]{}\\!".contains(char) {
             whole.push('\\');
@@ -175,7 +179,7 @@ fn escape_path_pattern(pattern: &str) -> String {
     })
 }
 
-fn normalize_viewer_path(path: &str) -> String {
+fn normalize_sandbox_viewer_path(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." {
@@ -189,18 +193,18 @@ fn normalize_viewer_path(path: &str) -> String {
 
 async fn run_viewer_request_function(
     world: &Sandbox,
-    distribution: &DeployedDistribution,
+    distribution: &SandboxDeployedDistribution,
     version: &str,
     request: &Request<Bytes>,
-) -> Result<EdgeFunctionDecision, Response<Bytes>> {
+) -> Result<SandboxEdgeFunctionDecision, Response<Bytes>> {
     let id = format!("{:032x}", fastrand::u128(..));
-    let asked = event::build_viewer_request_event(request, &distribution.id, &distribution.domain, &id);
+    let asked = event::build_sandbox_viewer_event(request, &distribution.id, &distribution.domain, &id);
     let reply = functions::invoke_edge_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
-        EdgeFunctionError::Invalid(why) => render_cloudfront_error_page(
+        SandboxEdgeFunctionError::Invalid(why) => render_cloudfront_error_page(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."),
         ),
-        EdgeFunctionError::Failed(why) => {
+        SandboxEdgeFunctionError::Failed(why) => {
             render_cloudfront_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
         }
     })?;
@@ -215,8 +219,8 @@ async fn run_viewer_request_function(
 /// Answers from the cache, or from the origin.
 async fn serve_from_cache_or_origin(
     world: &Sandbox,
-    distribution: &DeployedDistribution,
-    behavior: &DeployedBehavior,
+    distribution: &SandboxDeployedDistribution,
+    behavior: &SandboxCacheBehavior,
     request: &Request<Bytes>,
     uri: &str,
     query: &str,
@@ -268,7 +272,7 @@ async fn serve_from_cache_or_origin(
         let said = distribution.error_ttl.get(&status.as_u16()).copied();
         Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
     };
-    let entry = CachedOriginResponse::from_origin_response(answer, now, seconds.unwrap_or(0));
+    let entry = CachedOriginResponse::new_cached_origin_response(answer, now, seconds.unwrap_or(0));
     let response = build_response_from_cached_object(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
     if kept && !head {
@@ -283,8 +287,8 @@ const UNREACHABLE_ORIGIN: &str = "CloudFront wasn't able to connect to the origi
 /// How long an error of the origin is kept, where the distribution doesn't say: CloudFront's default (aws-facts section 2).
 const ERROR_TTL_DEFAULT_SECS: u64 = 10;
 
-fn lock_edge_cache(world: &Sandbox) -> MutexGuard<'_, EdgeResponseCache> {
-    world.in_memory_process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_edge_cache(world: &Sandbox) -> MutexGuard<'_, SandboxEdgeResponseCache> {
+    world.sandbox_in_memory_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn build_bad_gateway_response(why: &str) -> (Response<Bytes>, &'static str) {

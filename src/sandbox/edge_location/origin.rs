@@ -9,15 +9,15 @@ use crate::sandbox::{
     Sandbox,
     control_plane::{
         ACCOUNT_ID,
-        cloudfront::{DeployedDistribution, DeployedOrigin, DeployedOriginAccess},
+        cloudfront::{SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess},
         s3::{self, SandboxS3Caller},
     },
 };
 
 pub struct EdgeToOriginRequest<'a> {
     pub world: &'a Sandbox,
-    pub distribution: &'a DeployedDistribution,
-    pub origin: &'a DeployedOrigin,
+    pub distribution: &'a SandboxDeployedDistribution,
+    pub origin: &'a SandboxDeployedOrigin,
     pub uri: &'a str,
     pub query: &'a str,
 }
@@ -44,11 +44,11 @@ impl EdgeToOriginRequest<'_> {
             }
         }
         let caller = match &self.origin.access {
-            DeployedOriginAccess::Anonymous => SandboxS3Caller::new_anonymous_caller(),
-            DeployedOriginAccess::Identity { id, canonical } => {
+            SandboxOriginAccess::Anonymous => SandboxS3Caller::new_anonymous_caller(),
+            SandboxOriginAccess::Identity { id, canonical } => {
                 SandboxS3Caller::caller_from_origin_access_identity(id, canonical)
             }
-            DeployedOriginAccess::Control { .. } => {
+            SandboxOriginAccess::Control { .. } => {
                 SandboxS3Caller::caller_from_cloudfront_distribution(&self.distribution.arn, ACCOUNT_ID)
             }
         };

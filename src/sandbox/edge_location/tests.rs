@@ -156,7 +156,7 @@ async fn publish_function(world: &Sandbox) -> String {
         key_arn: key,
         context: BTreeMap::from([(context.0.to_owned(), context.1.to_owned())]),
     };
-    let zip = bundle.build_bundle_zip(&[sealed.ciphertext_blob.unwrap().into_inner()]);
+    let zip = bundle.build_edge_function_zip(&[sealed.ciphertext_blob.unwrap().into_inner()]);
     let lambda = aws_sdk_lambda::Client::new(&config);
     lambda
         .create_function()
@@ -298,7 +298,7 @@ async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
         (404, "Error".to_owned())
     );
     s3::modify_stored_object_in_place(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
-        object.encryption = s3::ObjectEncryption::Kms { dual: false, key: None, bucket_key: false };
+        object.encryption = s3::SandboxObjectEncryption::Kms { dual: false, key: None, bucket_key: false };
         object.etag = "another".to_owned();
     })
     .unwrap();

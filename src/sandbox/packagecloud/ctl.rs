@@ -26,7 +26,7 @@ pub async fn simulate_packagecloud_ctl_command(
         Some("reconfigure") => simulate_packagecloud_reconfigure(world, line).await,
         Some("restart") => simulate_packagecloud_restart(world, line).await,
         Some("reindex-everything") => {
-            let count = jobs::queue_vendor_reindex_jobs(world);
+            let count = jobs::queue_sandbox_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
             0
         }
@@ -66,7 +66,7 @@ pub async fn simulate_packagecloud_ctl_command(
 
 async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     line("Starting Chef Client, version 11.12.2");
-    let _alone = wait_for_chef_lock(world, line).await;
+    let _alone = wait_for_sandbox_chef_lock(world, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
     tokio::time::sleep(world.sandbox_delays().resource * 4).await;
@@ -101,7 +101,7 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
         world.read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
     line("Converging 217 resources");
     line("Recipe: packagecloud::packagecloud-rails");
-    let (before, after) = (render_packagecloud_yml(&old), render_packagecloud_yml(&fresh));
+    let (before, after) = (render_sandbox_packagecloud_yml(&old), render_sandbox_packagecloud_yml(&fresh));
     let changed = before != after;
     line(&format!(
         "  * template[/var/opt/packagecloud/packagecloud-rails/etc/packagecloud.yml] action create{}",
@@ -133,7 +133,7 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
 }
 
 /// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
-async fn wait_for_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
+async fn wait_for_sandbox_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
     let lock = File::options().append(true).create(true).open(world.sandbox_dir().join("chef.lock")).ok()?;
     let mut said = false;
     while lock.try_lock().is_err() {
@@ -147,7 +147,7 @@ async fn wait_for_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)
 }
 
 /// The rendered lines, always as many.
-fn render_packagecloud_yml(settings: &SandboxNodeSettings) -> Vec<String> {
+fn render_sandbox_packagecloud_yml(settings: &SandboxNodeSettings) -> Vec<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
         format!("  aws_access_key: {}", settings.access_key),

@@ -16,7 +16,7 @@ const JOB_DURATION: Duration = Duration::from_millis(40);
 
 /// An object whose attributes will be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VendorReindexJob {
+pub struct SandboxObjectReindexJob {
     /// World time.
     pub due: Duration,
     pub bucket: String,
@@ -24,19 +24,19 @@ pub struct VendorReindexJob {
 }
 
 /// Queues a job for every object of packagecloud's; gives how many.
-pub fn queue_vendor_reindex_jobs(world: &Sandbox) -> usize {
+pub fn queue_sandbox_reindex_jobs(world: &Sandbox) -> usize {
     let bucket = world
         .read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone())
         .unwrap_or_default()
         .bucket;
-    let keys = world.in_memory_process_state().objects.read_stored_bucket(&bucket, |objects| {
+    let keys = world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(&bucket, |objects| {
         objects.keys().filter(|key| is_packagecloud_object_key(key)).cloned().collect::<Vec<_>>()
     });
     let (keys, now) = (keys.unwrap_or_default(), world.sandbox_unix_time_now());
     let count = keys.len();
     world.update_sandbox_state_on_disk(|state| {
         let from = state.packagecloud.jobs.last().map_or(now, |last| last.due.max(now));
-        let jobs = keys.into_iter().enumerate().map(|(at, key)| VendorReindexJob {
+        let jobs = keys.into_iter().enumerate().map(|(at, key)| SandboxObjectReindexJob {
             due: from + JOB_DURATION * u32::try_from(at + 1).unwrap_or(u32::MAX),
             bucket: bucket.clone(),
             key,
@@ -47,7 +47,7 @@ pub fn queue_vendor_reindex_jobs(world: &Sandbox) -> usize {
 }
 
 /// Does what is due.
-pub fn run_due_vendor_jobs(world: &Sandbox) {
+pub fn run_due_sandbox_reindex_jobs(world: &Sandbox) {
     let now = world.sandbox_unix_time_now();
     if !world.read_sandbox_state_from_disk(|state| {
         state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)
@@ -60,8 +60,8 @@ pub fn run_due_vendor_jobs(world: &Sandbox) {
         jobs.drain(..left).collect::<Vec<_>>()
     });
     let classes = ObjectClassifier::default();
-    for VendorReindexJob { bucket, key, due } in due {
-        if let Some(right) = classes.classify_key(&key).expected_cache_control() {
+    for SandboxObjectReindexJob { bucket, key, due } in due {
+        if let Some(right) = classes.classify_object_key(&key).expected_cache_control() {
             // What was deleted since is no longer to be written.
             let _ = s3::modify_stored_object_in_place(world, &bucket, &key, |object| {
                 object.attributes.insert("cache-control".to_owned(), right.to_owned());

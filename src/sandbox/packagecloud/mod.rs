@@ -6,7 +6,7 @@ mod ctl;
 mod jobs;
 
 pub use ctl::simulate_packagecloud_ctl_command;
-pub use jobs::{VendorReindexJob, run_due_vendor_jobs};
+pub use jobs::{SandboxObjectReindexJob, run_due_sandbox_reindex_jobs};
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub struct SandboxPackagecloudState {
     pub restarted: Option<Duration>,
     /// Counts the requests, for whose turn it is.
     pub turn: usize,
-    pub jobs: Vec<VendorReindexJob>,
+    pub jobs: Vec<SandboxObjectReindexJob>,
 }
 
 /// What a node runs on.
@@ -91,7 +91,7 @@ impl SandboxNodeSettings {
     }
 
     /// Where a key is to be had, until `expires`.
-    fn sign_download_url(
+    fn sign_sandbox_download_url(
         &self,
         key: &str,
         expires: u64,
@@ -108,7 +108,7 @@ impl SandboxNodeSettings {
 }
 
 /// Lets a second web node run on as it is, whatever is restarted.
-pub fn add_unrestarted_web_node(world: &Sandbox) {
+pub fn add_unrestarted_sandbox_web_node(world: &Sandbox) {
     world.update_sandbox_state_on_disk(|state| {
         let packagecloud = &mut state.packagecloud;
         let running = packagecloud.nodes.first().cloned().unwrap_or_default();
@@ -118,7 +118,7 @@ pub fn add_unrestarted_web_node(world: &Sandbox) {
 }
 
 /// Leaves one web node, which every restart reaches.
-pub fn remove_unrestarted_web_node(world: &Sandbox) {
+pub fn remove_sandbox_unrestarted_node(world: &Sandbox) {
     if world.read_sandbox_state_from_disk(|state| state.packagecloud.lagging) {
         world.update_sandbox_state_on_disk(|state| {
             state.packagecloud.nodes.truncate(1);
@@ -177,7 +177,8 @@ pub async fn serve_packagecloud_request(world: &Sandbox, request: Request<Bytes>
             "packagecloud, in the sandbox: ask for a key of the bucket.\n",
         );
     }
-    let Some(link) = settings.sign_download_url(&key, now.as_secs() + LINK_LIFETIME_SECS, construction)
+    let Some(link) =
+        settings.sign_sandbox_download_url(&key, now.as_secs() + LINK_LIFETIME_SECS, construction)
     else {
         return build_text_response(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -65,7 +65,7 @@ async fn it_redirects_by_what_runs_not_by_what_the_file_says() {
         (world.sandbox_unix_time_now().as_secs() + 300, 40)
     );
 
-    add_unrestarted_web_node(&world);
+    add_unrestarted_sandbox_web_node(&world);
     let text = std::fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
     std::fs::write(
         dir.path().join("packagecloud.rb"),
@@ -113,15 +113,15 @@ async fn the_vendors_reindex_sets_attributes_in_its_time() {
                 .filter(|object| object.find_object_attribute_by_header("cache-control").is_some())
                 .count()
         };
-        world.in_memory_process_state().objects.read_stored_bucket(bucket, count).unwrap()
+        world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(bucket, count).unwrap()
     };
     let (code, said) = run_command(&world, "reindex-everything").await;
     assert!(code == 0 && said.starts_with("Queued "), "{said}");
     assert_eq!(cached(&world), 0);
     tokio::time::advance(Duration::from_millis(90)).await;
-    run_due_vendor_jobs(&world);
+    run_due_sandbox_reindex_jobs(&world);
     assert_eq!(cached(&world), 2);
     tokio::time::advance(Duration::from_mins(1)).await;
-    run_due_vendor_jobs(&world);
+    run_due_sandbox_reindex_jobs(&world);
     assert_eq!(said, format!("Queued {} index jobs.", cached(&world)));
 }

@@ -30,7 +30,7 @@ async fn an_unmodified_client_learns_who_it_is() {
         .unwrap();
     assert_eq!(who.arn(), Some("arn:aws:iam::999999999999:user/sandbox"));
     assert_eq!(who.account(), Some("999999999999"));
-    let calls = world.recorded_service_calls();
+    let calls = world.sandbox_recorded_aws_calls();
     assert_eq!((calls.len(), calls[0].operation.as_str(), calls[0].write), (1, "GetCallerIdentity", false));
 }
 
@@ -106,7 +106,7 @@ async fn a_clock_five_minutes_slow_is_refused() {
 async fn a_throttled_call_is_retried_by_the_sdk_and_costs_no_time() {
     let (_dir, world) = open_sandbox(&["sts:1-2:throttle"]);
     aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config()).get_caller_identity().send().await.unwrap();
-    assert_eq!(world.recorded_service_calls().len(), 3);
+    assert_eq!(world.sandbox_recorded_aws_calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ async fn a_lost_reply_is_done_all_the_same() {
         .unwrap_err();
     assert_eq!(again.code(), Some("InvalidInput"));
     assert!(again.message().unwrap().contains("has been taken in this account"));
-    let statuses: Vec<_> = world.recorded_service_calls().iter().map(|call| call.status).collect();
+    let statuses: Vec<_> = world.sandbox_recorded_aws_calls().iter().map(|call| call.status).collect();
     assert_eq!(statuses, [None, Some(400)]);
 }
 
@@ -161,7 +161,7 @@ async fn latency_is_on_the_clock() {
     let sts = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config());
     let (one, other) = tokio::join!(sts.get_caller_identity().send(), sts.get_caller_identity().send());
     assert!(one.is_ok() && other.is_ok());
-    let calls = world.recorded_service_calls();
+    let calls = world.sandbox_recorded_aws_calls();
     assert_eq!(crate::sandbox::ledger::count_longest_sequential_calls(&calls), 1);
     assert!(calls.iter().all(|call| call.end >= call.start + Duration::from_millis(80)));
 }

@@ -52,8 +52,9 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
         .force_path_style(true)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
-    let through =
-        aws_sdk_s3::config::Builder::from(&config).http_client(other.build_forwarding_http_client()).build();
+    let through = aws_sdk_s3::config::Builder::from(&config)
+        .http_client(other.build_sandbox_server_http_client())
+        .build();
     for client in [Client::from_conf(direct), Client::from_conf(through)] {
         let put = client
             .put_object()

@@ -54,11 +54,11 @@ fn render_choice_entry(
 }
 
 /// Renders the identities that were found, and the ways to give another.
-pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
+pub fn render_aws_identity_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Whose AWS credentials make all of this? packagecloud keeps its own; these are used by this program alone.";
     let mut body = new_choice_body(wizard, theme, size, "Identity", means);
     let found =
-        wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
+        wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
     for (index, identity) in found.iter().enumerate() {
         let mark = match identity.suffices.result {
             crate::model::run::check::CheckVerdict::Pass => DONE_MARK,
@@ -88,7 +88,7 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
         );
         body.lines.push(Line::default());
     }
-    if let Some(sudo) = wizard.welcome.loaded_value().and_then(|welcome| welcome.sudo.as_ref()) {
+    if let Some(sudo) = wizard.welcome.value_if_loaded().and_then(|welcome| welcome.sudo.as_ref()) {
         text::render_hanging_text(
             &mut body.lines,
             vec![Span::styled("! ", theme.accent)],
@@ -106,7 +106,8 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
 pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Which S3 bucket does packagecloud keep its packages in? Not the one that backups go to.";
     let mut body = new_choice_body(wizard, theme, size, "Bucket", means);
-    let found = wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
+    let found =
+        wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
     for (index, bucket) in found.iter().enumerate() {
         let name = if bucket.region.is_empty() {
             bucket.name.clone()
@@ -147,7 +148,8 @@ pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
     let means =
         "Which earlier state of packagecloud.rb? What restoring it would change is shown before it is done.";
     let mut body = new_choice_body(wizard, theme, size, "Roll back", means);
-    let found = wizard.welcome.loaded_value().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);
+    let found =
+        wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);
     for (index, backup) in found.iter().enumerate() {
         let changes = if backup.changes.is_empty() {
             vec!["would change nothing".to_owned()]

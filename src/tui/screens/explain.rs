@@ -31,7 +31,7 @@ pub fn render_plan_explanation_screen(wizard: &Wizard, theme: &Theme, size: Body
     if changes.is_empty() {
         lines.push(Line::styled("This stage changes nothing; it only looks.", theme.plain));
     }
-    let columns = plan_lines::PlanColumns::from_changes(changes, size);
+    let columns = plan_lines::PlanColumnWidths::measure_plan_columns(changes, size);
     for change in changes {
         plan_lines::render_planned_change(lines, change, theme, size, columns);
         if !size.is_body_wide() && !change.target.is_empty() {

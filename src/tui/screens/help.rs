@@ -10,7 +10,7 @@ use crate::{
         text,
         theme::Theme,
     },
-    wizard::{Wizard, copy, intent::KeyInputMode},
+    wizard::{Wizard, copy, intent::WizardInputMode},
 };
 
 const HELP_PROMISES: [&str; 5] = [
@@ -27,10 +27,15 @@ pub fn render_help_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
     let lines = &mut body.lines;
     body.head = Some(render_screen_heading(wizard, theme, size, "Help"));
     lines.push(Line::default());
-    for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != KeyInputMode::Ask && !row.help.is_empty()) {
+    for row in
+        keys::KEY_BINDINGS.iter().filter(|row| row.mode != WizardInputMode::Ask && !row.help.is_empty())
+    {
         // Enter stands in the table once for screens, once for fields
-        let key =
-            if row.mode == KeyInputMode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
+        let key = if row.mode == WizardInputMode::Text {
+            format!("{} (field)", row.key)
+        } else {
+            row.key.to_owned()
+        };
         let first = vec![Span::styled(text::pad_or_truncate_to_width(&key, 15), theme.accent)];
         text::render_hanging_text(lines, first, row.help, theme.plain, size.max_prose_width());
     }

@@ -32,7 +32,7 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         Some(ScreenOverlay::Ask(_) | ScreenOverlay::TakeOver | ScreenOverlay::Quit) | None => {
             match wizard.screen {
                 WizardScreen::Welcome => welcome::render_welcome_screen(wizard, theme, size),
-                WizardScreen::Identity => choose::render_identity_choice(wizard, theme, size),
+                WizardScreen::Identity => choose::render_aws_identity_screen(wizard, theme, size),
                 WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
                 WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
                 WizardScreen::Watch => watch::render_other_run_screen(wizard, theme, size),

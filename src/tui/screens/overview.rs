@@ -61,7 +61,7 @@ pub fn render_changes_by_stage(
     if !counts.is_empty() {
         text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.max_prose_width());
     }
-    let columns = plan_lines::PlanColumns::from_changes(changes, room);
+    let columns = plan_lines::PlanColumnWidths::measure_plan_columns(changes, room);
     let mut last = None;
     for change in changes {
         if last != Some(change.stage) {

@@ -10,7 +10,7 @@ use crate::{
         failure::Failure,
         run::{
             check::{CheckResult, CheckVerdict},
-            plan::PlanDocument,
+            plan::PlanAttachment,
         },
     },
     tui::{
@@ -90,9 +90,9 @@ pub fn render_stage_checks(
 }
 
 /// Renders a titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
-pub fn render_document(
+pub fn render_plan_document(
     lines: &mut Vec<Line<'static>>,
-    document: &PlanDocument,
+    document: &PlanAttachment,
     copied: bool,
     theme: &Theme,
     size: BodySize,

@@ -8,12 +8,12 @@ use crate::{
     model::run::{
         event::ProgressStats,
         goal::{RunStage, StageStep},
-        tally::NameTally,
+        tally::CountsByName,
     },
     tui::{layout::BodySize, text, theme::Theme},
     wizard::{
         Wizard,
-        log::{StageProgress, StepState},
+        log::{StageProgress, StageStepState},
     },
 };
 
@@ -33,7 +33,9 @@ pub fn render_background_reindex(wizard: &Wizard) -> String {
         None => text::format_count(done),
     };
     match pace.seconds_left {
-        Some(seconds) => format!("{far}, {} left", text::format_estimate(Duration::from_secs(seconds))),
+        Some(seconds) => {
+            format!("{far}, {} left", text::format_estimated_duration(Duration::from_secs(seconds)))
+        }
         None => far,
     }
 }
@@ -92,7 +94,7 @@ pub fn render_reindex_progress_figures(
     let batch_step = progress
         .steps
         .iter()
-        .find(|line| line.state == StepState::Running && line.step == StageStep::BatchJobs);
+        .find(|line| line.state == StageStepState::Running && line.step == StageStep::BatchJobs);
     if let Some(line) = batch_step {
         lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
     }
@@ -149,10 +151,10 @@ fn list_reindex_figures(
         }
         _ => "–".to_owned(),
     };
-    let time_left = pace
-        .seconds_left
-        .filter(|_| !stands_still)
-        .map_or_else(|| "–".to_owned(), |seconds| text::format_estimate(Duration::from_secs(seconds)));
+    let time_left = pace.seconds_left.filter(|_| !stands_still).map_or_else(
+        || "–".to_owned(),
+        |seconds| text::format_estimated_duration(Duration::from_secs(seconds)),
+    );
     [
         ("done", text::format_count(done)),
         ("left", number(pace.total.map(|total| total.saturating_sub(done)))),
@@ -222,7 +224,12 @@ fn render_reindex_speed_curve(
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn render_name_counts_line(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
+fn render_name_counts_line(
+    label: &str,
+    tally: &CountsByName,
+    theme: &Theme,
+    size: BodySize,
+) -> Line<'static> {
     let width = size.max_prose_width().saturating_sub(14);
     let names = |most: usize| {
         let (first, rest) = tally.most_frequent_names(most);

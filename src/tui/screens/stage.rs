@@ -19,7 +19,7 @@ use crate::{
     },
     wizard::{
         Wizard, copy,
-        log::{CredentialWait, StageProgress, StepState},
+        log::{CredentialWait, StageProgress, StageStepState},
     },
 };
 
@@ -45,7 +45,7 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
     if let Some(plan) = &progress.plan {
         render_stage_plan(lines, wizard, progress, plan, stage, theme, size);
     } else {
-        plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &[]);
+        plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &[]);
         parts::render_stage_checks(lines, progress, theme, size);
     }
     body
@@ -80,14 +80,17 @@ fn render_stage_plan(
     theme: &Theme,
     size: BodySize,
 ) {
-    if progress.end.is_none() && wizard.stage_applied_on_screen() != Some(stage) && wizard.overlay.is_none() {
+    if progress.end.is_none()
+        && wizard.stage_applied_in_foreground() != Some(stage)
+        && wizard.overlay.is_none()
+    {
         render_open_confirmations(lines, wizard, plan, theme, size);
     }
     // what clients must be told comes before what would be done to them
     let first =
-        stage == RunStage::GoLive && progress.end.is_none() && wizard.stage_applied_on_screen().is_none();
+        stage == RunStage::GoLive && progress.end.is_none() && wizard.stage_applied_in_foreground().is_none();
     if first {
-        render_documents(lines, wizard, plan, theme, size);
+        render_plan_documents(lines, wizard, plan, theme, size);
         text::ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
@@ -104,16 +107,16 @@ fn render_stage_plan(
         overview::render_plan_summary_facts(lines, plan, theme, size);
         overview::render_changes_by_stage(lines, &plan.changes, theme, size);
     } else if stage != RunStage::Verify || progress.end.is_none() {
-        plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &plan.changes);
+        plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
     if block {
-        render_documents(lines, wizard, plan, theme, size);
+        render_plan_documents(lines, wizard, plan, theme, size);
     }
     parts::render_stage_checks(lines, progress, theme, size);
     if stage != RunStage::Overview && !first && !block {
-        render_documents(lines, wizard, plan, theme, size);
+        render_plan_documents(lines, wizard, plan, theme, size);
     }
 }
 
@@ -146,7 +149,7 @@ fn render_plan_notes(lines: &mut Vec<Line<'static>>, plan: &StagePlan, theme: &T
     }
 }
 
-fn render_documents(
+fn render_plan_documents(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     plan: &StagePlan,
@@ -155,7 +158,13 @@ fn render_documents(
 ) {
     for document in &plan.documents {
         text::ensure_blank_line(lines);
-        parts::render_document(lines, document, wizard.document_to_copy() == Some(document), theme, size);
+        parts::render_plan_document(
+            lines,
+            document,
+            wizard.next_document_to_copy() == Some(document),
+            theme,
+            size,
+        );
     }
 }
 
@@ -209,9 +218,10 @@ fn render_stage_outcome(
             );
         }
     }
-    if progress.end == Some(StageEnd::Failed) && wizard.stage_applied_on_screen().is_none() {
-        let taken_back =
-            progress.find_started_step(StageStep::TakeBack).is_some_and(|line| line.state == StepState::Done);
+    if progress.end == Some(StageEnd::Failed) && wizard.stage_applied_in_foreground().is_none() {
+        let taken_back = progress
+            .find_started_step(StageStep::TakeBack)
+            .is_some_and(|line| line.state == StageStepState::Done);
         let way_out = if stage == RunStage::Disable || taken_back {
             format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {

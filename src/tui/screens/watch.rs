@@ -53,9 +53,9 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
     if watching.progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, &watching.progress, theme, size);
     }
-    plan_lines::render_step_report(
+    plan_lines::render_plan_with_step_outcomes(
         lines,
-        watching.other_host_time_at(wizard.now),
+        watching.convert_to_watched_host_time(wizard.now),
         &watching.progress,
         theme,
         size,

@@ -53,7 +53,7 @@ fn render_welcome_findings(
     if let Some(run) = &welcome.other_run {
         render_warning(lines, &run.describe_concurrent_run(), theme, size);
         lines.push(Line::default());
-        render_other_run_keys(lines, theme, size);
+        render_keys_during_other_run(lines, theme, size);
         lines.push(Line::default());
     }
     render_found_packagecloud(lines, welcome, theme, size);
@@ -183,7 +183,7 @@ fn describe_found_cloudfront(found: &FoundCloudFront) -> String {
 }
 
 /// Beside another run nothing can be begun: what can be done stands in the place of the goals, and where it is seen first.
-fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, size: BodySize) {
+fn render_keys_during_other_run(lines: &mut Vec<Line<'static>>, theme: &Theme, size: BodySize) {
     lines.push(Line::styled("What can be done meanwhile", theme.strong));
     for (key, means) in [
         ("Enter", "watches what it does; once it has ended, this wizard goes on from what it left"),
@@ -198,7 +198,7 @@ fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, size: Bo
 }
 
 fn render_goal_choices(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
-    let proposed = wizard.welcome.loaded_value().and_then(|welcome| welcome.goal.as_ref());
+    let proposed = wizard.welcome.value_if_loaded().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.
     if let Some((goal, why)) = proposed {

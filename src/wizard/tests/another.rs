@@ -46,7 +46,10 @@ fn enter_watches_what_the_other_run_does() {
     assert_eq!(watching.progress.steps.len(), 1, "a stage begins anew");
     // The event is ten seconds old by the clock of the run's own host.
     assert_eq!(
-        watching.other_host_time_at(it.wizard.now).checked_sub(watching.progress.steps[0].since).unwrap(),
+        watching
+            .convert_to_watched_host_time(it.wizard.now)
+            .checked_sub(watching.progress.steps[0].since)
+            .unwrap(),
         Duration::from_secs(10)
     );
     send_watch_event(&mut it, WatchedRunEvent::Restarted);
@@ -67,8 +70,8 @@ fn taking_over_is_asked_first_and_once() {
         }
         assert!(it.press_key(UserIntent::TakeOver).is_none());
         assert_eq!(
-            (it.wizard.current_key_mode(), it.wizard.overlay.clone()),
-            (KeyInputMode::Ask, Some(ScreenOverlay::TakeOver))
+            (it.wizard.current_wizard_input_mode(), it.wizard.overlay.clone()),
+            (WizardInputMode::Ask, Some(ScreenOverlay::TakeOver))
         );
         assert!(it.press_key(UserIntent::No).is_none());
         assert_eq!(it.wizard.overlay, None);

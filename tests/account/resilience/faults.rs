@@ -82,7 +82,7 @@ async fn watch_account_during(
     let mut wrong = None;
     let watching = async {
         loop {
-            let calls = world.recorded_service_calls().len();
+            let calls = world.sandbox_recorded_aws_calls().len();
             if calls != seen {
                 seen = calls;
                 if let Some(found) = find_open_access(world) {
@@ -139,7 +139,7 @@ async fn count_requests() -> usize {
     let (result, wrong) = Box::pin(watch_account_during(&world, run_enable(&world))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     assert_eq!(count_all_resources(&world), WHOLE_SET_UP);
-    world.recorded_service_calls().len()
+    world.sandbox_recorded_aws_calls().len()
 }
 
 /// Every `step`-th request; all of them where everything is asked for.

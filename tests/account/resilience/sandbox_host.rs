@@ -105,7 +105,8 @@ pub fn find_open_access(world: &Sandbox) -> Option<String> {
     }
     let mut served = 0;
     for domain in domains {
-        let Some(edge) = sandbox::control_plane::cloudfront::find_deployed_distribution(world, &domain)
+        let Some(edge) =
+            sandbox::control_plane::cloudfront::find_sandbox_distribution_by_host(world, &domain)
         else {
             continue;
         };

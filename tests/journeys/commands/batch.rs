@@ -61,10 +61,10 @@ fn age_objects(world: &Sandbox) {
 fn newest_objects(world: &Sandbox) -> BTreeMap<String, SandboxObject> {
     let newest = |all: &s3::ObjectVersionsByKey| {
         all.keys()
-            .filter_map(|key| Some((key.clone(), s3::find_newest_object_version(all, key)?.clone())))
+            .filter_map(|key| Some((key.clone(), s3::find_newest_sandbox_object_version(all, key)?.clone())))
             .collect()
     };
-    world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, newest).unwrap()
+    world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(SANDBOX_BUCKET, newest).unwrap()
 }
 
 /// Every object of packagecloud's is as it was before but for its Cache-Control, and that is right.
@@ -73,7 +73,7 @@ fn assert_attributes_right(world: &Sandbox, before: &BTreeMap<String, SandboxObj
     let after = newest_objects(world);
     for (key, was) in before {
         let is = &after[key];
-        let right = ObjectClassifier::default().classify_key(key).expected_cache_control();
+        let right = ObjectClassifier::default().classify_object_key(key).expected_cache_control();
         assert_eq!(is.find_object_attribute_by_header("cache-control"), right, "{key}");
         let but = |object: &SandboxObject| {
             let mut object = object.clone();
@@ -93,8 +93,11 @@ fn read_manifests(world: &Sandbox) -> (Vec<String>, usize) {
     let mut lines = Vec::new();
     for (key, object) in newest_objects(world) {
         if key.starts_with("packagecloud-cloudfront/batch/") && key.ends_with("-0.csv") {
-            let text =
-                world.in_memory_process_state().objects.read_object_content(&object.blob.unwrap()).unwrap();
+            let text = world
+                .sandbox_in_memory_state()
+                .objects
+                .read_sandbox_object_content(&object.blob.unwrap())
+                .unwrap();
             lines.extend(String::from_utf8(text.to_vec()).unwrap().lines().map(str::to_owned));
         }
     }

@@ -228,7 +228,8 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
         };
         assert_eq!(header.as_deref(), wanted, "{key}");
         assert!(
-            key == "notes.txt" || classes.classify_key(&key).is_correct_cache_control(header.as_deref()),
+            key == "notes.txt"
+                || classes.classify_object_key(&key).is_correct_cache_control(header.as_deref()),
             "{key}"
         );
     }

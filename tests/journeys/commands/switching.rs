@@ -30,7 +30,7 @@ fn another_construction_is_named_taken_back_and_then_kept() {
 fn a_web_node_that_lags_is_named_with_its_commands() {
     let host = JourneyHost::new();
     host.run_successfully("enable --yes");
-    packagecloud::add_unrestarted_web_node(&host.open_sandbox());
+    packagecloud::add_unrestarted_sandbox_web_node(&host.open_sandbox());
     let off = host.run_line("disable --yes");
     assert_eq!(off.code, 3, "{off:#?}");
     off.assert_contains("another web node")

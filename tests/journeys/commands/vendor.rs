@@ -69,12 +69,13 @@ fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
         world.read_sandbox_state_from_disk(|state| state.packagecloud.jobs.is_empty()),
         "its whole queue was waited for"
     );
-    let wrong = world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |all| {
-        all.keys()
-            .filter_map(|key| s3::find_newest_object_version(all, key))
-            .filter(|object| object.find_object_attribute_by_header("cache-control").is_none())
-            .count()
-    });
+    let wrong =
+        world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(SANDBOX_BUCKET, |all| {
+            all.keys()
+                .filter_map(|key| s3::find_newest_sandbox_object_version(all, key))
+                .filter(|object| object.find_object_attribute_by_header("cache-control").is_none())
+                .count()
+        });
     assert_eq!(wrong.unwrap(), 0);
     let again = run_to_end(&mut build_command(&host, &[]));
     assert_eq!(again.code, 0, "{again:#?}");

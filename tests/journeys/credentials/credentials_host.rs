@@ -143,7 +143,7 @@ impl CredentialsHost {
 
     /// How often S3 has copied an object.
     pub fn count_copies(&self) -> usize {
-        let calls = self.world.recorded_service_calls();
+        let calls = self.world.sandbox_recorded_aws_calls();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     }
 

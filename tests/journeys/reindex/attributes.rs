@@ -5,7 +5,10 @@ use packagecloud_cloudfront::{
     model::packagecloud::object::ObjectClassifier,
     sandbox::{
         Sandbox,
-        control_plane::s3::{AclGrant, ObjectChecksum, ObjectEncryption, ObjectRetention, SandboxObject},
+        control_plane::s3::{
+            SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption,
+            SandboxObjectRetention,
+        },
         seed::SANDBOX_BUCKET,
     },
 };
@@ -53,8 +56,10 @@ fn objects_of_every_kind(world: &Sandbox) -> Vec<(&'static str, SandboxObject)> 
         object.attributes.insert(name.to_owned(), value.to_owned());
     };
     let key = Some("arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555".to_owned());
-    let until =
-        |mode: &str| ObjectRetention { mode: mode.to_owned(), until: "2099-01-01T00:00:00Z".to_owned() };
+    let until = |mode: &str| SandboxObjectRetention {
+        mode: mode.to_owned(),
+        until: "2099-01-01T00:00:00Z".to_owned(),
+    };
     let mut kinds = vec![
         with("plain", &|_| {}),
         ("empty", build_object(world, "7/8/debian/package_files/empty.deb", b"")),
@@ -76,27 +81,28 @@ fn objects_of_every_kind(world: &Sandbox) -> Vec<(&'static str, SandboxObject)> 
         with("redirect", &|o| o.redirect = Some("/elsewhere".to_owned())),
         with("crc32c", &|o| {
             // the content's own: a copy computes it again
-            o.checksum = Some(ObjectChecksum { algorithm: "CRC32C".to_owned(), value: None });
+            o.checksum = Some(SandboxObjectChecksum { algorithm: "CRC32C".to_owned(), value: None });
         }),
         with("kms", &|o| {
-            o.encryption = ObjectEncryption::Kms { dual: false, key: key.clone(), bucket_key: false };
+            o.encryption = SandboxObjectEncryption::Kms { dual: false, key: key.clone(), bucket_key: false };
         }),
         with("kms-bucket-key", &|o| {
-            o.encryption = ObjectEncryption::Kms { dual: false, key: key.clone(), bucket_key: true };
+            o.encryption = SandboxObjectEncryption::Kms { dual: false, key: key.clone(), bucket_key: true };
         }),
         with("kms-dual", &|o| {
-            o.encryption = ObjectEncryption::Kms { dual: true, key: key.clone(), bucket_key: false };
+            o.encryption = SandboxObjectEncryption::Kms { dual: true, key: key.clone(), bucket_key: false };
         }),
         with("held", &|o| o.legal_hold = true),
         with("governed", &|o| o.retention = Some(until("GOVERNANCE"))),
         with("compliant", &|o| o.retention = Some(until("COMPLIANCE"))),
         with("public", &|o| {
-            o.grants = vec![AclGrant { grantee: ALL_USERS_GROUP.to_owned(), permission: "READ".to_owned() }];
+            o.grants =
+                vec![SandboxAclGrant { grantee: ALL_USERS_GROUP.to_owned(), permission: "READ".to_owned() }];
         }),
         with("shared", &|o| {
             o.grants = vec![
-                AclGrant { grantee: "0123456789abcdef".to_owned(), permission: "READ".to_owned() },
-                AclGrant { grantee: "0123456789abcdef".to_owned(), permission: "READ_ACP".to_owned() },
+                SandboxAclGrant { grantee: "0123456789abcdef".to_owned(), permission: "READ".to_owned() },
+                SandboxAclGrant { grantee: "0123456789abcdef".to_owned(), permission: "READ_ACP".to_owned() },
             ];
         }),
     ];
@@ -168,7 +174,7 @@ fn over_five_gigabytes_it_keeps_its_tags_and_headers() {
     big.tags = vec![("t".to_owned(), "1".to_owned()), ("a b+c".to_owned(), "=&/ü".to_owned())];
     big.storage_class = Some("STANDARD_IA".to_owned());
     big.redirect = Some("/elsewhere".to_owned());
-    big.grants = vec![AclGrant { grantee: ALL_USERS_GROUP.to_owned(), permission: "READ".to_owned() }];
+    big.grants = vec![SandboxAclGrant { grantee: ALL_USERS_GROUP.to_owned(), permission: "READ".to_owned() }];
     for (name, value) in [
         ("content-encoding", "gzip"),
         ("content-language", "de"),
@@ -206,7 +212,8 @@ async fn what_can_not_be_changed_is_not_counted_as_wrong() {
     let mut archived = index("Old");
     archived.storage_class = Some("GLACIER".to_owned());
     let mut customers = index("Locked");
-    customers.encryption = ObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
+    customers.encryption =
+        SandboxObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
     put_objects(&world, [index("InRelease"), archived, customers]);
     let cloud = AwsClients::new(&world.build_sandbox_sdk_config(), None);
     let wrong = cloud
@@ -222,7 +229,8 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
     let mut archived = build_object(&world, "7/8/debian/package_files/archived.deb", b"x");
     archived.storage_class = Some("DEEP_ARCHIVE".to_owned());
     let mut customers = build_object(&world, "7/8/debian/package_files/customer.deb", b"x");
-    customers.encryption = ObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
+    customers.encryption =
+        SandboxObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
     let mut backup = build_object(&world, "backups/2026/dump.tar.gz", b"x");
     backup.attributes.insert("cache-control".to_owned(), "max-age=5".to_owned());
     let top = build_object(&world, "index.html", b"x");

@@ -37,7 +37,7 @@ pub fn build_object(world: &Sandbox, key: &str, content: &[u8]) -> SandboxObject
         key: key.to_owned(),
         version: "null".to_owned(),
         size: content.len() as u64,
-        blob: Some(world.in_memory_process_state().objects.store_object_content(content).unwrap()),
+        blob: Some(world.sandbox_in_memory_state().objects.store_object_content(content).unwrap()),
         etag: hex::encode(Md5::digest(content)),
         attributes: BTreeMap::from([("content-type".to_owned(), "application/x-foo".to_owned())]),
         ..SandboxObject::default()
@@ -48,7 +48,7 @@ pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = SandboxObj
     let changes: Vec<_> =
         objects.into_iter().map(|object| BucketJournalChange::Put(Box::new(object))).collect();
     world
-        .in_memory_process_state()
+        .sandbox_in_memory_state()
         .objects
         .change_stored_bucket::<(), std::io::Error>(SANDBOX_BUCKET, |_| Ok((changes, ())))
         .unwrap();
@@ -56,7 +56,11 @@ pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = SandboxObj
 
 /// Every version of every key, the newest last.
 pub fn object_versions(world: &Sandbox) -> BTreeMap<String, Vec<SandboxObject>> {
-    world.in_memory_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+    world
+        .sandbox_in_memory_state()
+        .objects
+        .read_sandbox_bucket_from_disk(SANDBOX_BUCKET, Clone::clone)
+        .unwrap()
 }
 
 /// The binary, with nothing of this machine's own environment.

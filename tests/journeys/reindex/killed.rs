@@ -65,7 +65,7 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
 
     let command = || command_over_network(binary_command(dir.path()), dir.path(), &serving.addresses.aws);
     let copies = || {
-        let calls = world.recorded_service_calls();
+        let calls = world.sandbox_recorded_aws_calls();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     };
     let (mut killed, mut alive) = (0, true);
@@ -107,9 +107,9 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
         let object = after[key].last().unwrap();
         assert_eq!(object.attributes["x-amz-meta-round"], round.to_string(), "{key}: a write was lost");
         let content = world
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_object_content(object.blob.as_ref().unwrap())
+            .read_sandbox_object_content(object.blob.as_ref().unwrap())
             .unwrap();
         assert_eq!(content, format!("index {round}").into_bytes(), "{key}: a write was lost");
     }

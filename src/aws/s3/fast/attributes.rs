@@ -42,14 +42,14 @@ impl ObjectAttributes {
     }
 
     /// Returns the header's text, where it is text.
-    pub fn object_header_text(&self, name: &str) -> Option<&str> {
+    pub fn object_header_value(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the object's storage class; Standard where S3 says none.
     pub fn object_storage_class(&self) -> S3StorageClass {
-        self.object_header_text("x-amz-storage-class")
-            .map(S3StorageClass::from_class_name)
+        self.object_header_value("x-amz-storage-class")
+            .map(S3StorageClass::parse_storage_class_name)
             .unwrap_or_default()
     }
 
@@ -58,18 +58,18 @@ impl ObjectAttributes {
     /// One that was restored could be copied, but the copy would be an archived object that is not: what can be read
     /// now could not be read any more.
     pub fn explain_archived_object(&self) -> Option<String> {
-        if let Some(status) = self.object_header_text("x-amz-archive-status") {
+        if let Some(status) = self.object_header_value("x-amz-archive-status") {
             return Some(format!("archived ({status})"));
         }
         let restored = self
-            .object_header_text("x-amz-restore")
+            .object_header_value("x-amz-restore")
             .is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
         let after =
             if restored { "; restored for now, but a copy of it would be archived again" } else { "" };
         (self.object_storage_class() == S3StorageClass::Archived).then(|| {
             format!(
                 "archived ({}{after})",
-                self.object_header_text("x-amz-storage-class").unwrap_or_default()
+                self.object_header_value("x-amz-storage-class").unwrap_or_default()
             )
         })
     }
@@ -104,7 +104,7 @@ impl ObjectAttributes {
                 said.push((name.clone(), value.clone()));
             }
         }
-        if self.object_header_text("x-amz-server-side-encryption") == Some("aws:kms") {
+        if self.object_header_value("x-amz-server-side-encryption") == Some("aws:kms") {
             let name = "x-amz-server-side-encryption-bucket-key-enabled";
             let value = self.headers.get(name).cloned().unwrap_or(HeaderValue::from_static("false"));
             said.push((HeaderName::from_static(name), value));
@@ -120,7 +120,7 @@ impl ObjectAttributes {
     /// A retention that ended holds nothing any more, and S3 refuses to set a date that has passed.
     fn is_object_lock_retention_expired(&self, header: &str, now: SystemTime) -> bool {
         let until = || {
-            OffsetDateTime::parse(self.object_header_text("x-amz-object-lock-retain-until-date")?, &Rfc3339)
+            OffsetDateTime::parse(self.object_header_value("x-amz-object-lock-retain-until-date")?, &Rfc3339)
                 .ok()
         };
         matches!(header, "x-amz-object-lock-mode" | "x-amz-object-lock-retain-until-date")

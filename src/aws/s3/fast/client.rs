@@ -86,7 +86,10 @@ pub(super) const QUERY_ENCODE_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Returns a header whose name is written in lower case.
-pub(super) fn new_static_http_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderValue) {
+pub(super) fn new_http_header_with_static_name(
+    name: &'static str,
+    value: HeaderValue,
+) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static(name), value)
 }
 
@@ -178,7 +181,7 @@ impl S3ObjectClient {
         let limit = if charge == S3RequestClass::Copy { COPY_TIMEOUT } else { REQUEST_TIMEOUT };
         // One moment for the day's key and for the stamp: at midnight they must not differ.
         let now = inner.signer.current_signing_time();
-        let keys = inner.signer.current_signing_keys(now).await.map_err(S3RequestError::Fatal)?;
+        let keys = inner.signer.current_sigv4_signing_keys(now).await.map_err(S3RequestError::Fatal)?;
         headers.push((http::header::HOST, inner.address.host.clone()));
         keys.sign_request_sigv4(now, &method, path, query, &mut headers, &body);
         let whole;
@@ -252,7 +255,10 @@ impl S3ObjectClient {
         let path = self.object_url_path(key);
         // With what signs it.
         let mut checksum = SignedRequestHeaderList::with_capacity(8);
-        checksum.push(new_static_http_header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
+        checksum.push(new_http_header_with_static_name(
+            "x-amz-checksum-mode",
+            HeaderValue::from_static("ENABLED"),
+        ));
         match self
             .send_s3_request(S3RequestClass::Head, Method::HEAD, &path, "", checksum, Bytes::new())
             .await
@@ -264,14 +270,14 @@ impl S3ObjectClient {
             }
             // Rare, and large: not in the future of every request.
             Err(S3RequestError::Unexplained(status)) => {
-                Box::pin(self.explain_s3_head_refusal(&path, status)).await
+                Box::pin(self.retry_or_explain_head_refusal(&path, status)).await
             }
             Err(refusal) => Err(refusal),
         }
     }
 
     /// Why a HEAD was refused; or its reply, where it was for the checksum alone.
-    async fn explain_s3_head_refusal(
+    async fn retry_or_explain_head_refusal(
         &self,
         path: &str,
         status: StatusCode,
@@ -375,11 +381,18 @@ impl S3ObjectClient {
         let path = self.object_url_path(key);
         let mut headers = SignedRequestHeaderList::with_capacity(attributes.len() + 12);
         headers.extend_from_slice(attributes);
-        headers.push(new_static_http_header("x-amz-copy-source", self.build_copy_source_header(key)?));
-        headers.push(new_static_http_header("x-amz-copy-source-if-match", etag.clone()));
+        headers
+            .push(new_http_header_with_static_name("x-amz-copy-source", self.build_copy_source_header(key)?));
+        headers.push(new_http_header_with_static_name("x-amz-copy-source-if-match", etag.clone()));
         headers.push((http::header::IF_MATCH, etag.clone()));
-        headers.push(new_static_http_header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
-        headers.push(new_static_http_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
+        headers.push(new_http_header_with_static_name(
+            "x-amz-metadata-directive",
+            HeaderValue::from_static("REPLACE"),
+        ));
+        headers.push(new_http_header_with_static_name(
+            "x-amz-tagging-directive",
+            HeaderValue::from_static("COPY"),
+        ));
         let reply =
             self.send_s3_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
         check_s3_reply_root_element(&reply, b"CopyObjectResult")

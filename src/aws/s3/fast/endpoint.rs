@@ -73,7 +73,7 @@ pub fn build_bucket_endpoint(
             let tls = if secure {
                 let server = ServerName::try_from(name.to_owned())
                     .map_err(|error| build_invalid_endpoint_failure(&endpoint, error.to_string()))?;
-                Some((build_client_tls_config()?, server))
+                Some((build_s3_tls_config()?, server))
             } else {
                 None
             };
@@ -99,7 +99,7 @@ fn uses_environment_proxy_for_host(secure: bool, host: &str) -> bool {
     !loopback && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn build_client_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
+fn build_s3_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     if let Some((path, pem)) = read_ca_bundle()? {
         for certificate in CertificateDer::pem_slice_iter(&pem).flatten() {

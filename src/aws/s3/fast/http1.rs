@@ -96,7 +96,7 @@ pub async fn send_and_read_reply(
         if got.len() > REPLY_HEAD_MAX_BYTES {
             return Err(build_invalid_http_reply_error("the reply's head doesn't end"));
         }
-        read_more_reply_bytes(stream, &mut got).await?;
+        read_more_http_reply_bytes(stream, &mut got).await?;
     };
     let keeps =
         parts.version == Version::HTTP_11 && !has_header_word(&parts.headers, &header::CONNECTION, "close");
@@ -112,7 +112,7 @@ pub async fn send_and_read_reply(
             .filter(|length| *length <= REPLY_BODY_MAX_BYTES)
             .ok_or_else(|| build_invalid_http_reply_error("a length that can't be"))?;
         while got.len() < length {
-            read_more_reply_bytes(stream, &mut got).await?;
+            read_more_http_reply_bytes(stream, &mut got).await?;
         }
         let rest = got.split_off(length);
         std::mem::replace(&mut got, rest)
@@ -171,7 +171,7 @@ fn has_header_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 }
 
 /// Reads what there is, at least a byte.
-async fn read_more_reply_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
+async fn read_more_http_reply_bytes(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
     if read_available_bytes(stream, got).await? == 0 {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed before the reply's end"));
     }
@@ -220,7 +220,7 @@ async fn read_chunked_body(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -
             return Err(build_invalid_http_reply_error("a reply without an end"));
         }
         while got.len() < size + 2 {
-            read_more_reply_bytes(stream, got).await?;
+            read_more_http_reply_bytes(stream, got).await?;
         }
         body.extend_from_slice(&got[..size]);
         if &got[size..size + 2] != b"\r\n" {
@@ -241,7 +241,7 @@ async fn read_stream_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) ->
         if got.len() > REPLY_HEAD_MAX_BYTES {
             return Err(build_invalid_http_reply_error("a line without an end"));
         }
-        read_more_reply_bytes(stream, got).await?;
+        read_more_http_reply_bytes(stream, got).await?;
     }
 }
 

@@ -28,7 +28,7 @@ pub enum S3StorageClass {
 
 impl S3StorageClass {
     /// Returns the storage class of this name.
-    pub fn from_class_name(name: &str) -> Self {
+    pub fn parse_storage_class_name(name: &str) -> Self {
         match name {
             "GLACIER" | "DEEP_ARCHIVE" => Self::Archived,
             "STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR" | "INTELLIGENT_TIERING" => Self::Cool,
@@ -77,7 +77,7 @@ impl ObjectListingPage {
                                     entry.size = value.parse().map_err(|_| format!("a size of {value}"))?;
                                 }
                                 (b"StorageClass", Some(entry)) => {
-                                    entry.storage_class = S3StorageClass::from_class_name(&value);
+                                    entry.storage_class = S3StorageClass::parse_storage_class_name(&value);
                                 }
                                 (b"Prefix", None) if in_prefixes => page.prefixes.push(value.into_owned()),
                                 (b"IsTruncated", None) => page.more = value == "true",

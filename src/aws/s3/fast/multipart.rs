@@ -12,7 +12,8 @@ use percent_encoding::utf8_percent_encode;
 use super::{
     attributes::ObjectAttributes,
     client::{
-        QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_s3_reply_root_element, new_static_http_header,
+        QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_s3_reply_root_element,
+        new_http_header_with_static_name,
     },
     error::{S3RequestError, find_xml_element_text},
     sign::SignedRequestHeaderList,
@@ -50,12 +51,12 @@ impl S3ObjectClient {
             } else {
                 kind.clone()
             };
-            headers.push(new_static_http_header("x-amz-checksum-type", kind));
+            headers.push(new_http_header_with_static_name("x-amz-checksum-type", kind));
         }
         // HEAD counts them only for who may read them: asked for always, so that who may not is told, and loses none.
-        let tags = self.read_object_tags_header(key).await?;
+        let tags = self.read_object_tags_as_header(key).await?;
         if !tags.is_empty() {
-            headers.push(new_static_http_header("x-amz-tagging", tags));
+            headers.push(new_http_header_with_static_name("x-amz-tagging", tags));
         }
         let reply = self
             .send_s3_request(
@@ -72,7 +73,7 @@ impl S3ObjectClient {
     }
 
     /// The object's tags as a header says them: `a=1&b=2`.
-    async fn read_object_tags_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
+    async fn read_object_tags_as_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let reply = self
             .send_s3_request(
                 S3RequestClass::Other,
@@ -147,9 +148,9 @@ impl S3ObjectClient {
     ) -> Result<String, S3RequestError> {
         let range = HeaderValue::from_str(&format!("bytes={first}-{last}")).expect("digits");
         let headers = vec![
-            new_static_http_header("x-amz-copy-source", self.build_copy_source_header(key)?),
-            new_static_http_header("x-amz-copy-source-if-match", head.etag.clone()),
-            new_static_http_header("x-amz-copy-source-range", range),
+            new_http_header_with_static_name("x-amz-copy-source", self.build_copy_source_header(key)?),
+            new_http_header_with_static_name("x-amz-copy-source-if-match", head.etag.clone()),
+            new_http_header_with_static_name("x-amz-copy-source-range", range),
         ];
         let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         let reply = self

@@ -35,13 +35,13 @@ pub struct SigningKeyProvider {
     region: String,
     provider: SharedCredentialsProvider,
     clock: SharedTimeSource,
-    keys: RwLock<Option<Arc<SigningKeys>>>,
+    keys: RwLock<Option<Arc<SigV4SigningKeys>>>,
     /// Held by who asks; why it failed last: those that waited behind it needn't ask again.
     asking: tokio::sync::Mutex<Option<(Instant, Failure)>>,
 }
 
 /// The credentials of now, and the signing key of a day.
-pub struct SigningKeys {
+pub struct SigV4SigningKeys {
     access: String,
     secret: zeroize::Zeroizing<String>,
     token: Option<HeaderValue>,
@@ -55,7 +55,7 @@ pub struct SigningKeys {
     expires: Option<SystemTime>,
 }
 
-impl std::fmt::Debug for SigningKeys {
+impl std::fmt::Debug for SigV4SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys")
             .field("access", &self.access)
@@ -81,7 +81,7 @@ impl SigningKeyProvider {
         self.clock.now()
     }
 
-    fn cached_signing_keys(&self) -> Option<Arc<SigningKeys>> {
+    fn cached_signing_keys(&self) -> Option<Arc<SigV4SigningKeys>> {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
@@ -90,32 +90,35 @@ impl SigningKeyProvider {
     ///
     /// # Errors
     /// Where no credentials are given.
-    pub async fn current_signing_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
-        if let Some(keys) = self.cached_signing_keys().filter(|keys| keys.are_signing_keys_fresh(now)) {
+    pub async fn current_sigv4_signing_keys(
+        &self,
+        now: SystemTime,
+    ) -> Result<Arc<SigV4SigningKeys>, Failure> {
+        if let Some(keys) = self.cached_signing_keys().filter(|keys| keys.are_sigv4_keys_current(now)) {
             return Ok(keys);
         }
-        Box::pin(self.refresh_signing_keys(now)).await
+        Box::pin(self.refresh_sigv4_signing_keys(now)).await
     }
 
-    async fn refresh_signing_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+    async fn refresh_sigv4_signing_keys(&self, now: SystemTime) -> Result<Arc<SigV4SigningKeys>, Failure> {
         let mut failed = self.asking.lock().await;
         let held = self.cached_signing_keys();
         if let Some(keys) = &held {
-            if keys.are_signing_keys_fresh(now) {
+            if keys.are_sigv4_keys_current(now) {
                 return Ok(keys.clone());
             }
             if keys.renew.is_none_or(|renew| now < renew) {
-                return Ok(self.store_signing_keys(keys.rederive_for_signing_day(
+                return Ok(self.cache_sigv4_signing_keys(keys.rederive_for_signing_day(
                     keys.renew,
                     &self.region,
                     now,
                 )));
             }
         }
-        let asked = self.request_signing_keys(&mut failed, now).await;
+        let asked = self.fetch_sigv4_signing_keys(&mut failed, now).await;
         match held.filter(|keys| keys.expires.is_some_and(|at| now < at)) {
             // What AWS still takes is used while its source is out of order.
-            Some(keys) if asked.is_err() => Ok(self.store_signing_keys(keys.rederive_for_signing_day(
+            Some(keys) if asked.is_err() => Ok(self.cache_sigv4_signing_keys(keys.rederive_for_signing_day(
                 Some(now + RENEW_RETRY_DELAY),
                 &self.region,
                 now,
@@ -128,13 +131,13 @@ impl SigningKeyProvider {
     ///
     /// # Errors
     /// Where the source of credentials has none but these.
-    pub async fn renew_refused_signing_keys(&self, refused: &SigningKeys) -> Result<(), Failure> {
+    pub async fn renew_refused_signing_keys(&self, refused: &SigV4SigningKeys) -> Result<(), Failure> {
         let mut failed = self.asking.lock().await;
-        let same = |keys: &SigningKeys| keys.access == refused.access && keys.token == refused.token;
+        let same = |keys: &SigV4SigningKeys| keys.access == refused.access && keys.token == refused.token;
         if self.cached_signing_keys().is_some_and(|keys| !same(&keys)) {
             return Ok(());
         }
-        let keys = self.request_signing_keys(&mut failed, self.current_signing_time()).await?;
+        let keys = self.fetch_sigv4_signing_keys(&mut failed, self.current_signing_time()).await?;
         if same(&keys) {
             let failure = Failure::new(
                 FailureKind::Credentials,
@@ -149,22 +152,25 @@ impl SigningKeyProvider {
     }
 
     /// Asks their source, unless that failed a moment ago.
-    async fn request_signing_keys(
+    async fn fetch_sigv4_signing_keys(
         &self,
         failed: &mut Option<(Instant, Failure)>,
         now: SystemTime,
-    ) -> Result<Arc<SigningKeys>, Failure> {
+    ) -> Result<Arc<SigV4SigningKeys>, Failure> {
         if let Some((at, failure)) = failed.as_mut().filter(|(at, _)| at.elapsed() < FAILURE_REUSE_WINDOW) {
             // Each of a long line comes a moment after the one before it.
             *at = Instant::now();
             return Err(failure.clone());
         }
-        let asked = self.request_signing_keys_from_source(now).await;
+        let asked = self.derive_sigv4_keys_from_credentials(now).await;
         *failed = asked.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
         asked
     }
 
-    async fn request_signing_keys_from_source(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+    async fn derive_sigv4_keys_from_credentials(
+        &self,
+        now: SystemTime,
+    ) -> Result<Arc<SigV4SigningKeys>, Failure> {
         let given = self.provider.provide_credentials().await.map_err(|error| {
             let first: &dyn std::error::Error = &error;
             let last = std::iter::successors(Some(first), |error| error.source()).last();
@@ -186,12 +192,18 @@ impl SigningKeyProvider {
         // A source that keeps giving the same short-lived credentials isn't asked for every request.
         let renew = given.expiry().map(|at| (at - RENEW_BEFORE_EXPIRY).max(now + Duration::from_secs(10)));
         let secret = given.secret_access_key();
-        let keys =
-            SigningKeys::derive_signing_keys(given.access_key_id(), secret, token, renew, &self.region, now);
-        Ok(self.store_signing_keys(SigningKeys { expires: given.expiry(), ..keys }))
+        let keys = SigV4SigningKeys::derive_sigv4_signing_keys(
+            given.access_key_id(),
+            secret,
+            token,
+            renew,
+            &self.region,
+            now,
+        );
+        Ok(self.cache_sigv4_signing_keys(SigV4SigningKeys { expires: given.expiry(), ..keys }))
     }
 
-    fn store_signing_keys(&self, keys: SigningKeys) -> Arc<SigningKeys> {
+    fn cache_sigv4_signing_keys(&self, keys: SigV4SigningKeys) -> Arc<SigV4SigningKeys> {
         let keys = Arc::new(keys);
         *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(keys.clone());
         keys
@@ -226,12 +238,12 @@ pub fn render_amz_date(now: SystemTime) -> String {
     )
 }
 
-impl SigningKeys {
-    fn are_signing_keys_fresh(&self, now: SystemTime) -> bool {
+impl SigV4SigningKeys {
+    fn are_sigv4_keys_current(&self, now: SystemTime) -> bool {
         self.day == unix_day(now) && self.renew.is_none_or(|renew| now < renew)
     }
 
-    fn derive_signing_keys(
+    fn derive_sigv4_signing_keys(
         access: &str,
         secret: &str,
         token: Option<HeaderValue>,
@@ -260,13 +272,19 @@ impl SigningKeys {
 
     /// The same for the day of `now`, until others are asked for at `renew`.
     fn rederive_for_signing_day(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
-        let keys =
-            Self::derive_signing_keys(&self.access, &self.secret, self.token.clone(), renew, region, now);
+        let keys = Self::derive_sigv4_signing_keys(
+            &self.access,
+            &self.secret,
+            self.token.clone(),
+            renew,
+            region,
+            now,
+        );
         Self { expires: self.expires, ..keys }
     }
 
     /// [`render_amz_date`] of a moment of this key's day, without the calendar.
-    fn render_same_day_amz_date(&self, now: SystemTime) -> String {
+    fn render_signing_day_amz_date(&self, now: SystemTime) -> String {
         let of_day = unix_seconds(now) % 86_400;
         let mut stamp = String::with_capacity(16);
         stamp.push_str(&self.scope[..8]);
@@ -291,7 +309,7 @@ impl SigningKeys {
         headers: &mut SignedRequestHeaderList,
         body: &[u8],
     ) {
-        let stamp = self.render_same_day_amz_date(now);
+        let stamp = self.render_signing_day_amz_date(now);
         let hashed;
         let payload = if body.is_empty() {
             EMPTY_SHA256_HEX

@@ -489,7 +489,7 @@ async fn lists_that_may_not_be_read_cost_no_other_object_its_own() {
 async fn what_an_earlier_run_began_is_dropped_under_other_options_too() {
     let folder = TempDir::new().unwrap();
     let began = |bucket: &str| ReindexCursor {
-        rules: cursor::render_reindex_cursor_rules(
+        rules: cursor::render_reindex_cursor_scope(
             bucket,
             &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() },
         ),
@@ -521,7 +521,7 @@ async fn a_survey_that_is_slowed_down_asks_again() {
     fake.put_packages(20);
     let classes = ObjectClassifier::new(false, &[], &[]).unwrap();
     assert_eq!(
-        survey_bucket(&fake.new_client(), &classes, 4).await.unwrap().total_surveyed_object_count(),
+        estimate_bucket_objects(&fake.new_client(), &classes, 4).await.unwrap().total_surveyed_object_count(),
         20
     );
 }
@@ -533,9 +533,9 @@ async fn a_survey_says_what_it_means_before_anything_is_written() {
     fake.put_object("7/8/package_files/cold.deb", sample_package(&[]));
     fake.put_object("backups/x", sample_package(&[]));
     let classes = ObjectClassifier::default();
-    let whole = survey_bucket(&fake.new_client(), &classes, 20).await.unwrap();
+    let whole = estimate_bucket_objects(&fake.new_client(), &classes, 20).await.unwrap();
     assert_eq!((whole.packages, whole.foreign.count_for_name("backups/"), whole.more), (9001, 1, false));
-    let some = survey_bucket(&fake.new_client(), &classes, 1).await.unwrap();
+    let some = estimate_bucket_objects(&fake.new_client(), &classes, 1).await.unwrap();
     assert!(
         some.more && some.render_bucket_survey_lines(true).iter().any(|line| line.starts_with("at least "))
     );

@@ -15,7 +15,7 @@ const ORIGIN_ACCESS_IDENTITIES_QUOTA: usize = 100;
 const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 
 /// Checks what the account could refuse later.
-pub async fn check_aws_account(target: &AwsTarget) -> Vec<CheckResult> {
+pub async fn check_aws_account_limits(target: &AwsTarget) -> Vec<CheckResult> {
     let (key, concurrency, quotas, plan) = join!(
         check_kms_key(target),
         check_lambda_concurrency(target),

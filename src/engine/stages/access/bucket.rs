@@ -27,7 +27,7 @@ pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
         format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, target.evidence),
     )];
     checks.extend(check_bucket_settings(bucket));
-    checks.push(check_bucket_policy(target));
+    checks.push(check_bucket_policy_is_mergeable(target));
     checks.extend(
         bucket
             .unread
@@ -77,7 +77,7 @@ fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<CheckResult> {
     checks
 }
 
-fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
+fn check_bucket_policy_is_mergeable(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "bucket-policy";
     let names = &target.names;
     let Some(text) = &target.bucket.policy else {
@@ -90,7 +90,7 @@ fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
         return CheckResult::new_failed_check(CHECK_NAME, failure.why, failure.next);
     }
     let shut = policy::parse_policy_json(text, CHECK_NAME)
-        .map(|document| policy::find_cloudfront_denials(&document, names.bucket_name()));
+        .map(|document| policy::find_statements_denying_cloudfront(&document, names.bucket_name()));
     let shut = shut.unwrap_or_default();
     if let Some(BucketDenyFinding::Denied(why)) =
         shut.iter().find(|one| matches!(one, BucketDenyFinding::Denied(_)))
@@ -114,10 +114,10 @@ fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
 }
 
 /// Checks a few objects: how they are encrypted, and whether they can be read at once.
-pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers) -> CheckResult {
+pub async fn check_sampled_objects_readable(target: &AwsTarget, answers: &OperatorAnswers) -> CheckResult {
     const CHECK_NAME: &str = "objects";
     let bucket = target.names.bucket_name();
-    let keys = match target.read_bucket_listing().await {
+    let keys = match target.list_first_page_of_bucket().await {
         Ok(all) => all
             .into_iter()
             .map(|one| one.key)

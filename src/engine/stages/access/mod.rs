@@ -31,14 +31,14 @@ use crate::engine::{
 /// # Errors
 /// Fails where no identity or no bucket is found, or AWS does not answer.
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
-    look_at_needed_access(session, answers, None).await
+    look_and_plan_needed_access(session, answers, None).await
 }
 
 /// Looks at the same with the permissions that `stages` need, where not all of them have something to do.
 ///
 /// # Errors
 /// Fails as [`look`] does.
-pub async fn look_at_needed_access(
+pub async fn look_and_plan_needed_access(
     session: &Session,
     answers: &OperatorAnswers,
     stages: Option<&[RunStage]>,
@@ -62,7 +62,7 @@ pub async fn look_at_needed_access(
     let mut plan = StagePlan::new(StageEvidence::Access);
     plan.checks
         .push(CheckResult::new_passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
-    if let Some(dropped) = session.sudo_dropped_environment() {
+    if let Some(dropped) = session.find_variables_dropped_by_sudo() {
         plan.checks.push(CheckResult::new_unknown_check("sudo", dropped.render_sudo_advice()));
     }
     plan.checks.extend(bucket::check_bucket(&target));
@@ -77,7 +77,7 @@ pub async fn look_at_needed_access(
     for node in session.list_all_node_sessions() {
         plan.checks.extend(node.host.check_packagecloud_ctl().await);
     }
-    plan.checks.extend(check_packagecloud_hosts(session, &target, config.as_ref().ok(), answers).await);
+    plan.checks.extend(check_node_clocks_and_versions(session, &target, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
             plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
@@ -89,12 +89,12 @@ pub async fn look_at_needed_access(
             ));
         }
     }
-    plan.confirmations.extend(build_access_confirmations(session, &target, answers));
+    plan.confirmations.extend(build_bucket_confirmation_questions(session, &target, answers));
     Ok(plan)
 }
 
 /// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
-async fn check_packagecloud_hosts(
+async fn check_node_clocks_and_versions(
     session: &Session,
     target: &AwsTarget,
     first: Option<&LoadedConfig>,
@@ -135,14 +135,16 @@ pub(crate) fn collect_required_permissions(
 ///
 /// # Errors
 /// Fails as [`look`] does.
-pub async fn collect_access_checks(
+pub async fn run_aws_access_checks(
     session: &Session,
     answers: &OperatorAnswers,
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut checks = look(session, answers).await?.checks;
     let target = session.get_or_discover_aws_target(answers).await?;
-    let (objects, account) =
-        join!(bucket::check_sampled_objects(&target, answers), account::check_aws_account(&target));
+    let (objects, account) = join!(
+        bucket::check_sampled_objects_readable(&target, answers),
+        account::check_aws_account_limits(&target)
+    );
     let at = checks.iter().position(|check| check.has_check_id(CheckId::Clock)).unwrap_or(checks.len());
     checks.splice(at..at, [objects].into_iter().chain(account));
     Ok(checks)
@@ -158,7 +160,7 @@ fn advise_other_identity(check: CheckResult, target: &AwsTarget) -> CheckResult 
 }
 
 /// Asks what must be known of the identity and the bucket.
-pub fn build_access_confirmations(
+pub fn build_bucket_confirmation_questions(
     session: &Session,
     target: &AwsTarget,
     answers: &OperatorAnswers,
@@ -174,6 +176,6 @@ pub fn build_access_confirmations(
             ),
         });
     }
-    asks.extend(session.build_other_bucket_confirmation(target, answers));
+    asks.extend(session.build_bucket_or_account_question(target, answers));
     asks
 }

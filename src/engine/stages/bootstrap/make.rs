@@ -19,7 +19,7 @@ use crate::engine::{
 use crate::model::{
     aws::{
         account::{IamRole, KmsKey, LambdaFunction, ResourceOwnership},
-        evidence::BootstrapEvidence,
+        evidence::BootstrapStageEvidence,
     },
     failure::Failure,
     run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
@@ -34,7 +34,7 @@ use crate::model::{
 /// now would be refused.
 pub(crate) async fn apply(
     session: &Session,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
@@ -74,13 +74,13 @@ pub(crate) async fn apply(
     };
     let made = AuthenticatorResources { role: Some(role), key: Some(key), function };
     target.cache_created_resource(CreatedAwsResource::Authenticator(Box::new(made))).await;
-    Ok(build_bootstrap_result(seen, &version_arn))
+    Ok(build_bootstrap_stage_outcome(seen, &version_arn))
 }
 
 /// What each part is made with.
 struct BootstrapResourceMaker<'a> {
     target: &'a AwsTarget,
-    seen: &'a BootstrapEvidence,
+    seen: &'a BootstrapStageEvidence,
     answers: &'a OperatorAnswers,
     run: &'a StageRun,
 }
@@ -88,7 +88,7 @@ struct BootstrapResourceMaker<'a> {
 impl BootstrapResourceMaker<'_> {
     async fn ensure_authenticator_role(&self) -> Result<IamRole, Failure> {
         let (cloud, names) = (&self.target.cloud, &self.target.names);
-        let say = self.run.build_progress_reporter(StageStep::Role);
+        let say = self.run.build_step_progress_reporter(StageStep::Role);
         self.run
             .run_stage_step(StageStep::Role, format!("role {}", names.function_role_name()), async {
                 let boundary = self.answers.permissions_boundary.as_deref();
@@ -110,7 +110,7 @@ impl BootstrapResourceMaker<'_> {
 
     async fn ensure_authenticator_kms_key(&self) -> Result<KmsKey, Failure> {
         let AwsTarget { cloud, names, account, .. } = self.target;
-        let say = self.run.build_progress_reporter(StageStep::Key);
+        let say = self.run.build_step_progress_reporter(StageStep::Key);
         let role_arn = format!("arn:aws:iam::{account}:role/{}", names.function_role_name());
         self.run
             .run_stage_step(StageStep::Key, "KMS key in us-east-1", async {
@@ -151,8 +151,8 @@ impl BootstrapResourceMaker<'_> {
         let AwsTarget { cloud, names, account, .. } = self.target;
         let run = self.run;
         let (say, say_of_alias) = (
-            run.build_progress_reporter(StageStep::KeyPolicy),
-            run.build_progress_reporter(StageStep::KeyAlias),
+            run.build_step_progress_reporter(StageStep::KeyPolicy),
+            run.build_step_progress_reporter(StageStep::KeyAlias),
         );
         let ((), key_policy, role_policy) = try_join!(
             run.run_stage_step(StageStep::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
@@ -206,7 +206,7 @@ impl BootstrapResourceMaker<'_> {
                 let ciphertext = cloud
                     .encrypt_secret_with_kms(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
                     .await?;
-                let zip = bundle.build_bundle_zip(&[ciphertext]);
+                let zip = bundle.build_edge_function_zip(&[ciphertext]);
                 self_test_function_bundle(zip).await
             })
             .await?;
@@ -216,7 +216,7 @@ impl BootstrapResourceMaker<'_> {
             memory: MEMORY_MB,
             timeout: TIMEOUT_SECONDS,
         };
-        let say = run.build_progress_reporter(StageStep::Function);
+        let say = run.build_step_progress_reporter(StageStep::Function);
         let mut function = run
             .run_stage_step(
                 StageStep::Function,
@@ -230,7 +230,7 @@ impl BootstrapResourceMaker<'_> {
                 },
             )
             .await?;
-        let say = run.build_progress_reporter(StageStep::FunctionVersion);
+        let say = run.build_step_progress_reporter(StageStep::FunctionVersion);
         let version = run
             .run_stage_step(StageStep::FunctionVersion, "a numbered version", async {
                 let version = cloud.publish_function_version(names, &function, &description, &say).await?;
@@ -250,7 +250,7 @@ impl BootstrapResourceMaker<'_> {
 async fn prove_live_links_accepted(
     session: &Session,
     target: &AwsTarget,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
@@ -276,7 +276,7 @@ async fn prove_live_links_accepted(
                 "run reconfigure and restart, or disable, then try again",
             )
         })?;
-        let fits = seen.secret.as_ref().and_then(|secret| probe::find_token_signing_construction(&location, secret, seen.construction));
+        let fits = seen.secret.as_ref().and_then(|secret| probe::detect_link_token_construction(&location, secret, seen.construction));
         match fits {
             Some(fits) if fits == seen.construction => {
                 Ok(((), format!("a link that packagecloud just made is accepted as {fits}")))
@@ -315,7 +315,7 @@ async fn self_test_function_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Fa
     Ok((zip, format!("self-test: {passed} of {total}")))
 }
 
-fn build_bootstrap_result(seen: &BootstrapEvidence, arn: &str) -> (StageEnd, String) {
+fn build_bootstrap_stage_outcome(seen: &BootstrapStageEvidence, arn: &str) -> (StageEnd, String) {
     let previous = seen
         .function
         .as_ref()
@@ -338,12 +338,12 @@ mod tests {
             key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
             context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
         };
-        let zip = bundle.build_bundle_zip(&[vec![1]]);
+        let zip = bundle.build_edge_function_zip(&[vec![1]]);
         let (given, said) = self_test_function_bundle(zip.clone()).await.unwrap();
         assert!(given == zip && said.starts_with("self-test: "), "{said}");
 
         // Without a secret in it, it refuses what is signed rightly.
-        let failure = self_test_function_bundle(bundle.build_bundle_zip(&[])).await.unwrap_err();
+        let failure = self_test_function_bundle(bundle.build_edge_function_zip(&[])).await.unwrap_err();
         assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
         let failure = self_test_function_bundle(b"no zip".to_vec()).await.unwrap_err();
         assert!(failure.next.contains("nothing was published"), "{failure:?}");

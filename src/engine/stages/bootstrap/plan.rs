@@ -6,7 +6,7 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        evidence::{BootstrapEvidence, StageEvidence},
+        evidence::{BootstrapStageEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
@@ -23,7 +23,7 @@ use crate::model::{
 /// # Errors
 /// Fails where a part is another install's, or can't be used as it is.
 pub fn plan_bootstrap_stage(
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     target: &AwsTarget,
     answers: &OperatorAnswers,
 ) -> Result<StagePlan, Failure> {
@@ -45,7 +45,7 @@ pub fn plan_bootstrap_stage(
 
 fn plan_authenticator_role(
     plan: &mut StagePlan,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     names: &ResourceNames,
     adopted: &mut ResourceAdoptionList,
 ) -> Result<(), Failure> {
@@ -83,7 +83,7 @@ fn plan_authenticator_role(
 /// Plans the key and its alias; a key that can't be used stops the stage.
 fn plan_authenticator_kms_key(
     plan: &mut StagePlan,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     names: &ResourceNames,
     adopted: &mut ResourceAdoptionList,
 ) -> Result<(), Failure> {
@@ -134,7 +134,7 @@ fn plan_authenticator_kms_key(
 /// Plans the key's policy and the role's.
 fn plan_role_and_key_policies(
     plan: &mut StagePlan,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     names: &ResourceNames,
     account: &str,
 ) {
@@ -185,7 +185,7 @@ fn plan_role_and_key_policies(
 /// Returns whether a function stands that carries no marker, and would be adopted; one that Lambda@Edge refuses stops
 /// the stage.
 fn check_function_adoptable(
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     names: &ResourceNames,
     adopted: &mut ResourceAdoptionList,
 ) -> Result<bool, Failure> {
@@ -212,7 +212,7 @@ fn check_function_adoptable(
 /// Plans the function and its version, which are right as they stand where the version is known.
 fn plan_authenticator_function(
     plan: &mut StagePlan,
-    seen: &BootstrapEvidence,
+    seen: &BootstrapStageEvidence,
     names: &ResourceNames,
     unmarked: bool,
 ) {
@@ -268,7 +268,7 @@ fn plan_authenticator_function(
     }
 }
 
-fn plan_cloudfront_origin_access(plan: &mut StagePlan, seen: &BootstrapEvidence, names: &ResourceNames) {
+fn plan_cloudfront_origin_access(plan: &mut StagePlan, seen: &BootstrapStageEvidence, names: &ResourceNames) {
     let line = if seen.by_control {
         match &seen.control {
             Some(control) => plan.add_planned_change(

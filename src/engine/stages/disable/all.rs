@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use crate::host::environment::clock;
 use crate::model::{
-    aws::evidence::ObservedConfig,
+    aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
     packagecloud::{ctl_command::CtlCommand, settings::CloudFrontSettingKey},
     run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
@@ -32,7 +32,7 @@ const SWITCH_OFF_ROUNDS_MAX: u32 = 3;
 /// A node that can be reached.
 struct NodeToDisable {
     session: Session,
-    seen: ObservedConfig,
+    seen: ObservedPackagecloudConfig,
     /// Whether there is anything to do on it.
     due: bool,
     /// Where the file before is kept, as the end of a sentence.
@@ -70,7 +70,7 @@ pub(crate) async fn apply(
         if all.lost.is_empty() && !all.nodes.iter().any(|node| node.due) {
             // What the files say is one thing, what packagecloud does another.
             let lags =
-                round == 1 && switch::describe_stale_cloudfront_redirects(session, answers).await.is_some();
+                round == 1 && switch::describe_redirects_after_disable(session, answers).await.is_some();
             all.nodes.iter_mut().for_each(|node| node.due = lags);
         }
         if round > 1 && (!on || round > SWITCH_OFF_ROUNDS_MAX) {
@@ -92,7 +92,7 @@ pub(crate) async fn apply(
         all.nodes.iter_mut().for_each(|node| node.failures.clear());
         all.write_disabled_configs(run).await?;
         if session.is_packagecloud_ctl_disabled() {
-            all.finish_disabled_nodes().await;
+            all.finish_switch_on_disabled_nodes().await;
             let text = "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart";
             return if all.lost.is_empty() {
                 Ok((StageEnd::Stopped, text.into()))
@@ -121,7 +121,7 @@ impl DisableProgress {
     fn new_disable_progress(session: &Session) -> Self {
         let nodes = session.list_all_node_sessions().into_iter().map(|session| NodeToDisable {
             session,
-            seen: ObservedConfig::default(),
+            seen: ObservedPackagecloudConfig::default(),
             due: false,
             backup: String::new(),
             failures: Vec::new(),
@@ -219,7 +219,7 @@ impl DisableProgress {
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
     async fn run_ctl_on_nodes(&mut self, step: StageStep, command: CtlCommand, run: &StageRun) {
-        let say = run.build_progress_reporter(step);
+        let say = run.build_step_progress_reporter(step);
         let names = render_node_names(self.nodes.iter().filter(|node| node.due));
         let several = self.nodes.len() > 1;
         let _ = run
@@ -231,7 +231,7 @@ impl DisableProgress {
                         Some(name) => say(&format!("{name}: {line}")),
                         None => say(line),
                     };
-                    let ran = switch::run_ctl_command_to_success(&node.session, command, &mut line).await;
+                    let ran = switch::run_ctl_command_or_fail(&node.session, command, &mut line).await;
                     node.failures.extend(ran.as_ref().err().cloned());
                     ran
                 }))
@@ -243,9 +243,9 @@ impl DisableProgress {
     }
 
     /// The nodes that followed are seen to their end.
-    async fn finish_disabled_nodes(&self) {
+    async fn finish_switch_on_disabled_nodes(&self) {
         for node in self.nodes.iter().filter(|node| node.failures.is_empty()) {
-            switch::finish_cloudfront_switch(&node.session).await;
+            switch::clear_cloudfront_switch_intent(&node.session).await;
         }
     }
 
@@ -257,7 +257,7 @@ impl DisableProgress {
     ) -> Result<(StageEnd, String), Failure> {
         if !self.lost.is_empty() {
             // Those that followed are done; it is the lost ones that are left.
-            self.finish_disabled_nodes().await;
+            self.finish_switch_on_disabled_nodes().await;
             return Err(match observed {
                 Ok(observed) => self.build_lost_nodes_failure(&observed),
                 Err(failure) => Failure { kind: failure.kind, ..self.build_lost_nodes_failure(&failure.why) },
@@ -267,8 +267,8 @@ impl DisableProgress {
             self.nodes.iter().flat_map(|node| node.failures.iter().cloned()).collect();
         match observed {
             Ok(observed) if failures.is_empty() => {
-                self.finish_disabled_nodes().await;
-                let since = clock::render_utc_time(session.host.clock.current_host_time());
+                self.finish_switch_on_disabled_nodes().await;
+                let since = clock::render_utc_time(session.host.clock.read_host_clock());
                 let on = render_node_names(self.nodes.iter());
                 let backups: String = self.nodes.iter().map(|node| node.backup.as_str()).collect();
                 let warnings: String = self

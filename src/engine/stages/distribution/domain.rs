@@ -8,14 +8,14 @@ use crate::model::{
         evidence::DistributionEvidence,
     },
     failure::Failure,
-    run::{answers::OperatorAnswers, plan::PlanDocument},
+    run::{answers::OperatorAnswers, plan::PlanAttachment},
 };
 
 /// Observes what the domain that was asked for needs; `None` where none was.
 ///
 /// # Errors
 /// Where another distribution holds it, or no certificate covers it.
-pub async fn observe_packages_domain(
+pub async fn check_packages_domain_usable(
     target: &AwsTarget,
     answers: &OperatorAnswers,
     distribution: Option<&CloudFrontDistribution>,
@@ -24,10 +24,10 @@ pub async fn observe_packages_domain(
     if distribution.is_some_and(|one| one.domain == *name) {
         return Ok(None);
     }
-    let all = target.read_delivery_resources().await?.distributions;
+    let all = target.read_distributions_and_policies().await?.distributions;
     let others = all.iter().filter(|one| distribution.is_none_or(|ours| ours.id != one.id));
     for other in others {
-        if other.is_distribution_domain_name(name) {
+        if other.has_domain_name_or_alias(name) {
             return Err(Failure::new_generic_failure(
                 format!("packages domain {name}"),
                 format!("distribution {} holds it, and one name leads to one distribution", other.id),
@@ -36,9 +36,8 @@ pub async fn observe_packages_domain(
         }
     }
     // The certificate that serves it stays, unless another was named.
-    let standing = distribution
-        .filter(|one| one.is_distribution_domain_name(name))
-        .and_then(|one| one.certificate.clone());
+    let standing =
+        distribution.filter(|one| one.has_domain_name_or_alias(name)).and_then(|one| one.certificate.clone());
     let named = answers.certificate.clone().or(standing);
     let found = target.cloud.find_acm_certificate(name, named.as_deref()).await?;
     let certificate = found.ok_or_else(|| {
@@ -54,7 +53,7 @@ pub async fn observe_packages_domain(
 }
 
 /// Shows what DNS must say: the certificate's validation where it is pending, and the name itself.
-pub fn build_dns_records_document(seen: &DistributionEvidence) -> Option<PlanDocument> {
+pub fn render_required_dns_records(seen: &DistributionEvidence) -> Option<PlanAttachment> {
     let domain = seen.packages_domain.as_ref()?;
     let mut lines: Vec<String> = Vec::new();
     if !domain.certificate.is_certificate_issued() {
@@ -63,5 +62,5 @@ pub fn build_dns_records_document(seen: &DistributionEvidence) -> Option<PlanDoc
     let target =
         seen.distribution.as_ref().map_or("(the distribution's domain, once it is made)", |one| &one.domain);
     lines.push(format!("{} CNAME {target}", domain.name));
-    Some(PlanDocument { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
+    Some(PlanAttachment { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
 }

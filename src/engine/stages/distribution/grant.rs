@@ -9,7 +9,7 @@ use crate::engine::{
             has_version_on_bucket_behaviors, is_distribution_behind_authenticator,
             refuse_undeployed_distribution, refuse_unguarded_distributions,
         },
-        install::build_bucket_reader_from_identity,
+        install::build_bucket_reader_from_oai,
     },
     session::{AwsTarget, Session},
 };
@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 /// What the account and the bucket policy were left as.
-pub struct BucketGrantOutcome {
+pub struct BucketReadGrantOutcome {
     pub text: String,
     pub distributions: Vec<CloudFrontDistribution>,
     pub bucket_policy: Option<String>,
@@ -32,14 +32,14 @@ fn build_bucket_reader_from_distribution<'a>(
     account: &'a str,
 ) -> CloudFrontBucketReader<'a> {
     match (&seen.identity, seen.by_control) {
-        (Some(identity), false) => build_bucket_reader_from_identity(identity),
+        (Some(identity), false) => build_bucket_reader_from_oai(identity),
         _ => CloudFrontBucketReader::Distribution { arn, account },
     }
 }
 
 /// All distributions of the account, none of which would open the bucket: `own` is Deployed, and carries `version_arn`
 /// where that is given, else any version of ours.
-async fn read_guarded_distributions(
+async fn list_distributions_refusing_unguarded(
     target: &AwsTarget,
     seen: &DistributionEvidence,
     own: &CloudFrontDistribution,
@@ -81,12 +81,13 @@ pub async fn grant_cloudfront_bucket_read(
     deployed: &CloudFrontDistribution,
     version_arn: &str,
     say: WaitProgressReporter<'_>,
-) -> Result<BucketGrantOutcome, Failure> {
-    let distributions = read_guarded_distributions(target, seen, deployed, Some(version_arn)).await?;
+) -> Result<BucketReadGrantOutcome, Failure> {
+    let distributions =
+        list_distributions_refusing_unguarded(target, seen, deployed, Some(version_arn)).await?;
     let reader = build_bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
-    let text = replace_bucket_policy_with_backup(
+    let text = replace_bucket_policy_after_backup(
         session,
         target,
         seen.bucket.policy.as_deref(),
@@ -95,7 +96,7 @@ pub async fn grant_cloudfront_bucket_read(
         say,
     )
     .await?;
-    Ok(BucketGrantOutcome { text, distributions, bucket_policy: Some(document) })
+    Ok(BucketReadGrantOutcome { text, distributions, bucket_policy: Some(document) })
 }
 
 /// Lets the next origin access read too, before it takes the place of the one that stands. `standing` is Deployed behind the authenticator.
@@ -103,22 +104,22 @@ pub async fn grant_cloudfront_bucket_read(
 ///
 /// # Errors
 /// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
-pub async fn grant_bucket_to_both_readers(
+pub async fn grant_new_origin_access_alongside(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
     standing: &CloudFrontDistribution,
     say: WaitProgressReporter<'_>,
 ) -> Result<(String, String), Failure> {
-    read_guarded_distributions(target, seen, standing, None).await?;
+    list_distributions_refusing_unguarded(target, seen, standing, None).await?;
     let reader = build_bucket_reader_from_distribution(seen, &standing.arn, &target.account);
     let document =
-        policy::merge_bucket_policy_for_both_readers(seen.bucket.policy.as_deref(), &target.names, reader)?;
+        policy::add_new_bucket_reader_statements(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!(
         "CloudFront may read {} in both ways, until every edge has changed",
         target.names.bucket_name()
     );
-    let text = replace_bucket_policy_with_backup(
+    let text = replace_bucket_policy_after_backup(
         session,
         target,
         seen.bucket.policy.as_deref(),
@@ -131,7 +132,7 @@ pub async fn grant_bucket_to_both_readers(
 }
 
 /// Puts `new` where `old` stands, which is kept beforehand.
-async fn replace_bucket_policy_with_backup(
+async fn replace_bucket_policy_after_backup(
     session: &Session,
     target: &AwsTarget,
     old: Option<&str>,
@@ -148,7 +149,7 @@ async fn replace_bucket_policy_with_backup(
             let path = session
                 .host
                 .state
-                .save_replaced_policy_document(session.host.clock.current_host_time(), bucket, old)
+                .save_replaced_policy_document(session.host.clock.read_host_clock(), bucket, old)
                 .map_err(|failure| {
                     let next = format!("{}; the bucket policy was not changed", failure.next);
                     Failure::new(FailureKind::Other, failure.what, failure.why, next)

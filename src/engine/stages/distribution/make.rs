@@ -1,13 +1,13 @@
 //! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
 use super::{
-    grant::{BucketGrantOutcome, grant_bucket_to_both_readers, grant_cloudfront_bucket_read},
+    grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
     plan::needs_origin_access_change,
 };
 use crate::aws::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
 use crate::engine::{
     resources::{
-        adoption::is_our_distribution, authenticator::save_edge_token_construction, bucket_key,
+        adoption::is_our_distribution, authenticator::save_deployed_token_construction, bucket_key,
         guard::is_distribution_behind_authenticator,
     },
     run::StageRun,
@@ -34,7 +34,7 @@ pub(crate) async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
-    save_edge_token_construction(session, &target).await;
+    save_deployed_token_construction(session, &target).await;
     let (cloud, names) = (&target.cloud, &target.names);
     let needed =
         |what: &str, why: &str| Failure::new_generic_failure(what, why, "run bootstrap-cloudfront first");
@@ -68,7 +68,7 @@ pub(crate) async fn apply(
         alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
     let mut seen = seen.clone();
-    if let Some(policy) = Box::pin(grant_next_bucket_reader(session, &target, &seen, run)).await? {
+    if let Some(policy) = Box::pin(grant_new_origin_access_read(session, &target, &seen, run)).await? {
         seen.bucket.policy = Some(policy);
     }
     let made = Box::pin(ensure_cloudfront_distribution(&target, &seen, settings, answers, run)).await?;
@@ -94,7 +94,7 @@ pub(crate) async fn apply(
 
 /// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
 /// as it then is; `None` where the origin access stays.
-async fn grant_next_bucket_reader(
+async fn grant_new_origin_access_read(
     session: &Session,
     target: &AwsTarget,
     seen: &DistributionEvidence,
@@ -110,10 +110,10 @@ async fn grant_next_bucket_reader(
         return Ok(None);
     }
     let standing = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
-    let say = run.build_progress_reporter(StageStep::BucketPolicy);
+    let say = run.build_step_progress_reporter(StageStep::BucketPolicy);
     let doing = format!("bucket policy of {}, for both ways", names.bucket_name());
     run.run_stage_step(StageStep::BucketPolicy, doing, async {
-        Box::pin(grant_bucket_to_both_readers(session, target, seen, &standing, &say)).await
+        Box::pin(grant_new_origin_access_alongside(session, target, seen, &standing, &say)).await
     })
     .await
     .map(Some)
@@ -128,7 +128,7 @@ async fn ensure_cloudfront_distribution(
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
-    let say = run.build_progress_reporter(StageStep::Distribution);
+    let say = run.build_step_progress_reporter(StageStep::Distribution);
     run.run_stage_step(
         StageStep::Distribution,
         "distribution, with the authenticator on every behavior",
@@ -171,8 +171,8 @@ async fn open_bucket_to_cloudfront(
     seen: &DistributionEvidence,
     (made, version_arn): (&CloudFrontDistribution, &str),
     run: &StageRun,
-) -> Result<BucketGrantOutcome, Failure> {
-    let say = run.build_progress_reporter(StageStep::BucketPolicy);
+) -> Result<BucketReadGrantOutcome, Failure> {
+    let say = run.build_step_progress_reporter(StageStep::BucketPolicy);
     run.run_stage_step(
         StageStep::BucketPolicy,
         format!("bucket policy of {}", target.names.bucket_name()),
@@ -199,7 +199,7 @@ async fn wait_until_certificate_issued(
     if certificate.is_certificate_issued() {
         return Ok(Some(certificate.clone()));
     }
-    let say = run.build_progress_reporter(StageStep::Certificate);
+    let say = run.build_step_progress_reporter(StageStep::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
     run.run_stage_step(StageStep::Certificate, doing, async {
         let waiting =
@@ -220,7 +220,7 @@ async fn wait_until_distribution_deployed(
     made: &CloudFrontDistribution,
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
-    let say = run.build_progress_reporter(StageStep::Deployed);
+    let say = run.build_step_progress_reporter(StageStep::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
     run.run_stage_step(StageStep::Deployed, doing, async {
         let waiting = || {

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::engine::{
     resources::{
         bucket_key,
-        install::{ObservedInstall, observe_aws_install},
+        install::{ObservedAwsInstall, observe_aws_install},
     },
     session::Session,
 };
@@ -29,10 +29,10 @@ use crate::engine::{
 /// # Errors
 /// Fails where the distribution can't be used as it is, or AWS does not answer.
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
-    let ObservedInstall { target, distribution: mut seen, .. } =
+    let ObservedAwsInstall { target, distribution: mut seen, .. } =
         observe_aws_install(session, answers).boxed().await?;
     seen.packages_domain =
-        domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
+        domain::check_packages_domain_usable(&target, answers, seen.distribution.as_ref()).boxed().await?;
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
     plan::plan_distribution_stage(&seen, &target, answers)
 }

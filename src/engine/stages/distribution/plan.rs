@@ -75,7 +75,7 @@ pub fn plan_distribution_stage(
             .calls
             .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
-    plan.documents.extend(domain::build_dns_records_document(seen));
+    plan.documents.extend(domain::render_required_dns_records(seen));
     plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
     Ok(plan)
 }
@@ -202,7 +202,7 @@ fn plan_distribution_update(
             "cloudfront:TagResource".into(),
         ]);
     }
-    let carried = plan_authenticator(plan, seen, distribution, names);
+    let carried = plan_authenticator_association(plan, seen, distribution, names);
     if carried && differs.is_empty() && distribution.status == "Deployed" {
         plan.add_planned_change(
             StageStep::Deployed,
@@ -221,7 +221,7 @@ fn plan_distribution_update(
 }
 
 /// Plans the version on every behavior, and returns whether it is there already.
-fn plan_authenticator(
+fn plan_authenticator_association(
     plan: &mut StagePlan,
     seen: &DistributionEvidence,
     distribution: &CloudFrontDistribution,
@@ -269,7 +269,7 @@ fn list_distribution_differences(
         all.push(format!("its Comment becomes {}", names.distribution_and_identity_comment()));
     }
     for origin in find_bucket_origins(distribution, names) {
-        if has_other_origin_access(seen, origin) {
+        if is_origin_access_different(seen, origin) {
             let whose = |identity: Option<&str>, control: Option<&str>| match (identity, control) {
                 (Some(id), _) => Some(format!("identity {id}")),
                 (_, Some(id)) => Some(format!("control {id}")),
@@ -297,7 +297,7 @@ fn list_distribution_differences(
         }
     }
     if let Some(domain) = &seen.packages_domain {
-        if !distribution.is_distribution_domain_name(&domain.name) {
+        if !distribution.has_domain_name_or_alias(&domain.name) {
             all.push(format!("{} becomes its alternate domain name", domain.name));
         } else if distribution.certificate.as_ref() != Some(&domain.certificate.arn) {
             all.push(format!("{} is served with {}", domain.name, domain.certificate.arn));
@@ -322,7 +322,7 @@ fn compute_desired_origin_access_ids(seen: &DistributionEvidence) -> (Option<&st
     }
 }
 
-fn has_other_origin_access(seen: &DistributionEvidence, origin: &DistributionOrigin) -> bool {
+fn is_origin_access_different(seen: &DistributionEvidence, origin: &DistributionOrigin) -> bool {
     let (identity, control) = compute_desired_origin_access_ids(seen);
     (identity.is_none() && control.is_none())
         || (origin.identity.as_deref(), origin.control.as_deref()) != (identity, control)
@@ -331,6 +331,6 @@ fn has_other_origin_access(seen: &DistributionEvidence, origin: &DistributionOri
 /// Returns whether the distribution that stands reads the bucket as another than it shall.
 pub fn needs_origin_access_change(seen: &DistributionEvidence, names: &ResourceNames) -> bool {
     seen.distribution.as_ref().is_some_and(|distribution| {
-        find_bucket_origins(distribution, names).any(|origin| has_other_origin_access(seen, origin))
+        find_bucket_origins(distribution, names).any(|origin| is_origin_access_different(seen, origin))
     })
 }

@@ -10,7 +10,7 @@ use crate::engine::{
     run::StageRun,
     session::Session,
 };
-use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::goal::StageStep};
+use crate::model::{aws::evidence::PackagecloudConfigEvidence, failure::Failure, run::goal::StageStep};
 
 /// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones refused.
 ///
@@ -19,11 +19,11 @@ use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::
 pub(super) async fn require_edge_probes_pass(
     session: &Session,
     found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     run: &StageRun,
 ) -> Result<(), Failure> {
     run.run_stage_step(StageStep::Gate, "signed URLs at the edge", async {
-        if session.is_delivery_unreachable() {
+        if session.is_edge_unreachable_for_checks() {
             return Ok((
                 (),
                 "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
@@ -54,7 +54,7 @@ pub(super) async fn require_edge_probes_pass(
             known: found.known.clone(),
         };
         let mut checks = vec![deployed];
-        for check in gate.run_positive_edge_probes().await {
+        for check in gate.check_edge_before_switch().await {
             run.emit_check_result(check.clone());
             checks.push(check);
         }

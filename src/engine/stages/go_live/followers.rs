@@ -1,7 +1,7 @@
 //! The other web nodes, once the first is live: each goes live alone, and is taken back alone where it fails.
 
 use crate::model::{
-    aws::evidence::{ConfigurationEvidence, ObservedConfig},
+    aws::evidence::{ObservedPackagecloudConfig, PackagecloudConfigEvidence},
     failure::{Failure, FailureKind},
     packagecloud::settings::CloudFrontSettingKey,
     run::answers::OperatorAnswers,
@@ -17,12 +17,12 @@ use crate::engine::{
 };
 
 /// A node, its file, and what has to be written there.
-pub(super) type FollowerNode<'a> = (Session, &'a ObservedConfig, Vec<CloudFrontSettingKey>);
+pub(super) type FollowerNode<'a> = (Session, &'a ObservedPackagecloudConfig, Vec<CloudFrontSettingKey>);
 
 /// Finds the other nodes that have to be given something, or to be seen to follow their file: with their file, and what.
 pub(super) fn find_other_nodes_to_switch<'a>(
     session: &Session,
-    seen: &'a ConfigurationEvidence,
+    seen: &'a PackagecloudConfigEvidence,
 ) -> Vec<FollowerNode<'a>> {
     session
         .list_other_node_sessions()
@@ -43,7 +43,7 @@ pub(super) fn find_other_nodes_to_switch<'a>(
 pub(super) async fn go_live_on_other_nodes(
     session: &Session,
     found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     follow: Vec<FollowerNode<'_>>,
     run: &StageRun,
@@ -57,7 +57,7 @@ pub(super) async fn go_live_on_other_nodes(
             let restarting = tokio::time::Instant::now();
             switch::restart_packagecloud(&node, run).await?;
             proof::prove_edge_accepts_all_redirects(session, found, seen, answers, run).await?;
-            switch::finish_switch_to_cloudfront(&node).await?;
+            switch::save_cloudfront_switch_completion(&node).await?;
             Ok::<_, Failure>(services::check_services_after_restart(&node, answers, restarting).await)
         };
         let name = node.host.transport.remote_host_name().unwrap_or_default().to_owned();

@@ -6,8 +6,8 @@ use crate::engine::session::Session;
 use crate::host::{environment::clock, pending_changes::PendingConfigChanges};
 
 /// Lists what a reconfigure of this node would apply beside our lines.
-pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
-    let Ok(hash) = session.host.read_packagecloud_config_hash().await else { return Vec::new() };
+pub(super) async fn list_pending_reconfigure_effects(session: &Session) -> Vec<String> {
+    let Ok(hash) = session.host.read_packagecloud_rb_hash().await else { return Vec::new() };
     let pending = session.host.read_pending_config_changes(&hash).await;
     let place = session.host.render_config_location();
     let mut notes = Vec::new();
@@ -17,7 +17,7 @@ pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
     {
         notes.extend(render_pending_changes_note(&place, pending));
     }
-    if let Some(last) = extract_last_reconfigure_time(pending)
+    if let Some(last) = last_reconfigure_time(pending)
         && let Some(installed) =
             session.host.read_packagecloud_install_time().await.filter(|installed| *installed > last)
     {
@@ -31,7 +31,7 @@ pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
     notes
 }
 
-fn extract_last_reconfigure_time(pending: PendingConfigChanges) -> Option<Duration> {
+fn last_reconfigure_time(pending: PendingConfigChanges) -> Option<Duration> {
     match pending {
         PendingConfigChanges::Nothing { last } | PendingConfigChanges::Ours { last } => Some(last),
         PendingConfigChanges::Theirs { last, .. } => last,

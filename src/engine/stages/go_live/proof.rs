@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::aws::web::WebReply;
 use crate::model::{
-    aws::evidence::ConfigurationEvidence,
+    aws::evidence::PackagecloudConfigEvidence,
     failure::Failure,
     run::{answers::OperatorAnswers, goal::StageStep},
-    url::redirect::{DownloadRedirect, RedirectTarget},
+    url::redirect::{PackagecloudDownloadReply, RedirectTarget},
 };
 
 use super::GoLiveFacts;
@@ -27,7 +27,7 @@ const PROOF_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) async fn prove_edge_accepts_redirect(
     session: &Session,
     found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
@@ -39,7 +39,7 @@ pub(super) async fn prove_edge_accepts_redirect(
         }
         let redirect = wait_until_redirects_to_edge(session, found, answers).await?;
         let location = redirect.location.clone().unwrap_or_default();
-        if session.is_delivery_unreachable() {
+        if session.is_edge_unreachable_for_checks() {
             return Ok((
                 redirect.describe_redirect(),
                 format!(
@@ -57,7 +57,7 @@ pub(super) async fn prove_edge_accepts_redirect(
             );
             return Ok((text.clone(), text));
         }
-        Err(build_refused_redirect_failure(seen, found, &location, &reply))
+        Err(build_edge_refused_link_failure(seen, found, &location, &reply))
     })
     .await
 }
@@ -73,7 +73,7 @@ const REDIRECT_SAMPLES: usize = 10;
 pub(super) async fn prove_edge_accepts_all_redirects(
     session: &Session,
     found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
+    seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
@@ -87,15 +87,15 @@ pub(super) async fn prove_edge_accepts_all_redirects(
             answers,
             (samples.package.as_deref(), REDIRECT_SAMPLES),
             session.scale_wait_for_sandbox(PROOF_TIMEOUT),
-            &run.build_progress_reporter(StageStep::Proof),
+            &run.build_step_progress_reporter(StageStep::Proof),
         )
         .await?;
         let locations =
-            asked.iter().flat_map(SampledRedirects::list_redirects_to_cloudfront).collect::<Vec<_>>();
-        for location in locations.iter().filter(|_| !session.is_delivery_unreachable()) {
+            asked.iter().flat_map(SampledRedirects::list_sampled_cloudfront_links).collect::<Vec<_>>();
+        for location in locations.iter().filter(|_| !session.is_edge_unreachable_for_checks()) {
             let reply = probe::follow_redirect_to_edge(session, location).await?;
             if !is_accepted_edge_reply(&reply) {
-                return Err(build_refused_redirect_failure(seen, found, location, &reply));
+                return Err(build_edge_refused_link_failure(seen, found, location, &reply));
             }
         }
         // While a node that isn't switched on yet answers too, that is no failure of this one.
@@ -130,7 +130,7 @@ async fn wait_until_redirects_to_edge(
     session: &Session,
     found: &GoLiveFacts,
     answers: &OperatorAnswers,
-) -> Result<DownloadRedirect, Failure> {
+) -> Result<PackagecloudDownloadReply, Failure> {
     let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
     let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
     loop {
@@ -155,8 +155,8 @@ async fn wait_until_redirects_to_edge(
 }
 
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
-fn build_refused_redirect_failure(
-    seen: &ConfigurationEvidence,
+fn build_edge_refused_link_failure(
+    seen: &PackagecloudConfigEvidence,
     found: &GoLiveFacts,
     location: &str,
     reply: &WebReply,
@@ -166,7 +166,7 @@ fn build_refused_redirect_failure(
         .desired
         .secret
         .as_ref()
-        .and_then(|secret| probe::find_token_signing_construction(location, secret, accepted))
+        .and_then(|secret| probe::detect_link_token_construction(location, secret, accepted))
         .filter(|construction| *construction != accepted);
     let (why, next) = diagnosis::diagnose_edge_refusal(reply, &found.known);
     match fitting {

@@ -60,7 +60,7 @@ pub(super) async fn revert_go_live_on_node(
     };
     match back.await {
         Ok(observed) => {
-            switch::finish_cloudfront_switch(session).await;
+            switch::clear_cloudfront_switch_intent(session).await;
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {

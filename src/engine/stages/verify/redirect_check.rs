@@ -72,7 +72,7 @@ impl PackagecloudRedirectCheck<'_> {
                 choose_advice_without_redirect(status),
             );
         }
-        let edge = redirects.list_redirects_to_cloudfront();
+        let edge = redirects.list_sampled_cloudfront_links();
         let seen = redirects.describe_distinct_redirects().join(" and ");
         match (self.enabled, edge.len()) {
             (false, 0) => CheckResult::new_unknown_check(
@@ -110,7 +110,8 @@ impl PackagecloudRedirectCheck<'_> {
 
     /// Whether the edge accepts the token of packagecloud's redirect.
     async fn check_redirect_token(&self, location: &str, seen: &str) -> CheckResult {
-        let there = self.session.web.has_edge_address_override() || self.session.is_delivery_unreachable();
+        let there =
+            self.session.web.has_edge_address_override() || self.session.is_edge_unreachable_for_checks();
         let host = split_host_and_path(location).map(|(host, _)| host);
         if let Some(domain) = self.domain
             && !there
@@ -127,7 +128,7 @@ impl PackagecloudRedirectCheck<'_> {
                 "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
             );
         }
-        if self.session.is_delivery_unreachable() {
+        if self.session.is_edge_unreachable_for_checks() {
             return CheckResult::new_unknown_check(
                 REDIRECT_CHECK_NAME,
                 format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"),
@@ -152,7 +153,7 @@ impl PackagecloudRedirectCheck<'_> {
         }
         let fits = self
             .secret
-            .and_then(|secret| probe::find_token_signing_construction(location, secret, self.accepted));
+            .and_then(|secret| probe::detect_link_token_construction(location, secret, self.accepted));
         match (reason, fits) {
             (Some("bad-signature"), Some(fits)) if fits != self.accepted => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,

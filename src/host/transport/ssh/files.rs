@@ -90,7 +90,7 @@ impl SshClient {
     ///
     /// # Errors
     /// Where the host isn't reached, or the file can't be read.
-    pub(in crate::host) async fn read_file_and_find_existing(
+    pub(in crate::host) async fn read_file_and_existing_paths(
         &self,
         path: &Path,
         paths: &[PathBuf],
@@ -157,7 +157,7 @@ impl SshClient {
     }
 
     /// Reads the Unix time of the last change of whichever of the files was changed last.
-    pub(in crate::host) async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
+    pub(in crate::host) async fn read_newest_file_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         let times = self.run_script_for_lines(CHANGE_TIME_SCRIPT, paths).await;
         times.iter().filter_map(|line| line.parse().ok()).map(Duration::from_nanos).max()
     }
@@ -182,7 +182,7 @@ impl SshClient {
     }
 
     /// Returns the status of a program that changes nothing, and what it prints.
-    pub(in crate::host) async fn query_program(
+    pub(in crate::host) async fn run_read_only_program(
         &self,
         program: &Path,
         arguments: &[&str],

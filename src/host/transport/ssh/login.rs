@@ -23,10 +23,10 @@ impl SshClient {
     ///
     /// # Errors
     /// Where any of it is refused: nothing was changed there.
-    pub async fn connect_ssh(&self) -> Result<(), Failure> {
+    pub async fn connect_ssh_as_root(&self) -> Result<(), Failure> {
         let result = self.log_in_over_ssh().await;
         if let Err(failure) = &result {
-            self.access_ssh_connection_state(|known| {
+            self.with_locked_ssh_state(|known| {
                 known.down = Some((tokio::time::Instant::now(), failure.clone()));
             });
         }
@@ -56,10 +56,10 @@ impl SshClient {
         };
         let here = (before + after) / 2;
         let ahead = (clock.as_millis().cast_signed() - here.as_millis().cast_signed()) as i64;
-        self.access_ssh_connection_state(|known| known.ahead = ahead);
+        self.with_locked_ssh_state(|known| known.ahead = ahead);
         if user != 0 {
             let by = self.find_root_escalation(asks).await?;
-            self.access_ssh_connection_state(|known| known.by = by);
+            self.with_locked_ssh_state(|known| known.by = by);
         }
         Ok(())
     }

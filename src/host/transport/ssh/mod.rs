@@ -92,7 +92,7 @@ pub(in crate::host) struct SshScriptSession {
 
 impl SshScriptSession {
     /// Reads the first line that the script itself prints; none where the line to the host ended before.
-    pub async fn read_first_script_line(&mut self) -> Option<String> {
+    pub async fn read_first_script_output_line(&mut self) -> Option<String> {
         while self.lines.next_line().await.ok()?? != self.begins {}
         self.lines.next_line().await.ok()?
     }
@@ -152,7 +152,7 @@ impl SshClient {
     /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
     pub fn remote_clock_ahead_ms(&self) -> i64 {
-        self.access_ssh_connection_state(|known| known.ahead)
+        self.with_locked_ssh_state(|known| known.ahead)
     }
 
     /// A path there, as it is said: `web1:/etc/packagecloud/packagecloud.rb`.
@@ -160,7 +160,7 @@ impl SshClient {
         format!("{}:{}", self.0.name, path.display())
     }
 
-    fn access_ssh_connection_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
+    fn with_locked_ssh_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
         work(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -173,20 +173,20 @@ impl SshClient {
         script: &str,
         arguments: &[&str],
     ) -> Result<RemoteScriptOutput, Failure> {
-        self.run_remote_script_reporting_drops(script, arguments, &mut |_| {}).await
+        self.run_remote_script_reporting_reconnects(script, arguments, &mut |_| {}).await
     }
 
     /// Runs a script as [`Self::run_remote_script`] does; `say` hears that the line dropped, and that it is there again.
     ///
     /// # Errors
     /// Where the host isn't reached or refuses; whatever status the script ends with is no failure.
-    pub(in crate::host) async fn run_remote_script_reporting_drops(
+    pub(in crate::host) async fn run_remote_script_reporting_reconnects(
         &self,
         script: &str,
         arguments: &[&str],
         say: &mut (dyn FnMut(&str) + Send),
     ) -> Result<RemoteScriptOutput, Failure> {
-        if let Some(failure) = self.access_ssh_connection_state(|known| {
+        if let Some(failure) = self.with_locked_ssh_state(|known| {
             known
                 .down
                 .clone()
@@ -198,7 +198,7 @@ impl SshClient {
         let mut dropped: Option<(Instant, Failure)> = None;
         let mut pause = RECONNECT_PAUSE_MIN;
         loop {
-            let by = self.access_ssh_connection_state(|known| known.by.clone());
+            let by = self.with_locked_ssh_state(|known| known.by.clone());
             let failure = match self.run_remote_script_once(&by, script, arguments, false).await {
                 Ok(said) => {
                     if dropped.is_some() {
@@ -212,8 +212,8 @@ impl SshClient {
                 Err(SshError::Refused(failure)) => return Err(failure),
                 Err(SshError::Dropped(failure)) => failure,
             };
-            if !self.access_ssh_connection_state(|known| known.reached) {
-                self.access_ssh_connection_state(|known| {
+            if !self.with_locked_ssh_state(|known| known.reached) {
+                self.with_locked_ssh_state(|known| {
                     known.down = Some((Instant::now(), failure.clone()));
                 });
                 return Err(failure);
@@ -224,7 +224,7 @@ impl SshClient {
             });
             if since.0.elapsed() >= RECONNECT_TIMEOUT {
                 let failure = error::build_ssh_connection_lost_failure(&self.0.name, &since.1);
-                self.access_ssh_connection_state(|known| {
+                self.with_locked_ssh_state(|known| {
                     known.down = Some((Instant::now(), failure.clone()));
                 });
                 return Err(failure);
@@ -290,14 +290,14 @@ impl SshClient {
         };
         match script::parse_remote_script_output(&output.stdout, &nonce) {
             script::ParsedScriptOutput::Whole(heard) => {
-                self.access_ssh_connection_state(|known| {
+                self.with_locked_ssh_state(|known| {
                     known.reached = true;
                     known.down = None;
                 });
                 Ok(heard)
             }
             script::ParsedScriptOutput::Begun => {
-                self.access_ssh_connection_state(|known| known.reached = true);
+                self.with_locked_ssh_state(|known| known.reached = true);
                 Err(SshError::Dropped(error::build_host_unreachable_failure(name, "the line dropped")))
             }
             script::ParsedScriptOutput::Nothing => {
@@ -315,7 +315,7 @@ impl SshClient {
     ) -> Option<SshScriptSession> {
         // The line is laid, or laid again, before: this child is on it to its end.
         self.run_remote_script(":", &[]).await.ok()?;
-        let by = self.access_ssh_connection_state(|known| known.by.clone());
+        let by = self.with_locked_ssh_state(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
         let script = script::render_remote_script(&by, script, arguments, &nonce);
         let mut command = self.build_ssh_command(false, script::choose_remote_shell_command(&by));

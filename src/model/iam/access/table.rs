@@ -14,12 +14,12 @@ pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<Require
     let objects = format!("{bucket}/*");
     add_access_stage_permissions(&mut table, &bucket, &objects, account);
     add_reindex_permissions(&mut table, &objects);
-    add_role_permissions(&mut table, names, account);
+    add_permissions_for_managing_roles(&mut table, names, account);
     add_kms_key_permissions(&mut table, names, account);
     add_function_permissions(&mut table, names, account);
-    add_origin_access_permissions(&mut table);
+    add_origin_access_iam_permissions(&mut table);
     add_distribution_permissions(&mut table, account);
-    add_bucket_policy_permissions(&mut table, &bucket, account);
+    add_bucket_policy_iam_permissions(&mut table, &bucket, account);
     table.0
 }
 
@@ -45,7 +45,7 @@ impl PermissionTable {
         self.add_permissions(place, resource, &[], false, actions);
     }
 
-    fn add_optional_actions(
+    fn add_optional_permissions(
         &mut self,
         place: PermissionStageAndStep,
         resource: &str,
@@ -97,7 +97,7 @@ fn add_access_stage_permissions(table: &mut PermissionTable, bucket: &str, objec
     let place = (RunStage::Access, StageStep::Bucket);
     table.add_required_actions(place, bucket, &["s3:ListBucket"]);
     table.add_required_actions(place, objects, &["s3:GetObject"]);
-    table.add_optional_actions(
+    table.add_optional_permissions(
         place,
         bucket,
         &[
@@ -109,16 +109,20 @@ fn add_access_stage_permissions(table: &mut PermissionTable, bucket: &str, objec
             "s3:GetEncryptionConfiguration",
         ],
     );
-    table.add_optional_actions(place, "*", &["s3:ListAllMyBuckets"]);
+    table.add_optional_permissions(place, "*", &["s3:ListAllMyBuckets"]);
     let place = (RunStage::Access, StageStep::Permissions);
-    table.add_optional_actions(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
-    table.add_optional_actions(place, "*", &["lambda:GetAccountSettings"]);
+    table.add_optional_permissions(
+        place,
+        &format!("arn:aws:iam::{account}:*"),
+        &["iam:SimulatePrincipalPolicy"],
+    );
+    table.add_optional_permissions(place, "*", &["lambda:GetAccountSettings"]);
 }
 
 fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
     let place = (RunStage::Reindex, StageStep::Objects);
     table.add_required_actions(place, objects, &["s3:GetObject", "s3:PutObject"]);
-    table.add_optional_actions(
+    table.add_optional_permissions(
         place,
         objects,
         &[
@@ -135,7 +139,7 @@ fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
     );
 }
 
-fn add_role_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
+fn add_permissions_for_managing_roles(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
     let role = format!("arn:aws:iam::{account}:role/{}", names.function_role_name());
     let make = (RunStage::Bootstrap, StageStep::Role);
     table.add_role_and_policy_permissions(make, (RunStage::Bootstrap, StageStep::RolePolicy), &role);
@@ -151,7 +155,7 @@ fn add_role_permissions(table: &mut PermissionTable, names: &ResourceNames, acco
         let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
         let named = [("iam:AWSServiceName", service)];
         table.add_permissions(make, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
-        table.add_optional_actions(make, &linked, &["iam:GetRole"]);
+        table.add_optional_permissions(make, &linked, &["iam:GetRole"]);
     }
 }
 
@@ -166,10 +170,10 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     table.add_permissions(make, &key, &tagged, false, &["kms:TagResource"]);
     table.add_required_actions(make, "*", &["kms:ListKeys"]);
     // Only where a key carries our tags and our alias isn't there: whether another install's is.
-    table.add_optional_actions(make, "*", &["kms:ListAliases"]);
+    table.add_optional_permissions(make, "*", &["kms:ListAliases"]);
     table.add_required_actions(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
     // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
-    table.add_optional_actions(make, &alias, &["kms:DescribeKey"]);
+    table.add_optional_permissions(make, &alias, &["kms:DescribeKey"]);
     // An alias is asked for on both ends.
     table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &key, &["kms:CreateAlias"]);
     table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &alias, &["kms:CreateAlias"]);
@@ -224,7 +228,7 @@ fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, 
     );
 }
 
-fn add_origin_access_permissions(table: &mut PermissionTable) {
+fn add_origin_access_iam_permissions(table: &mut PermissionTable) {
     let place = (RunStage::Bootstrap, StageStep::OriginAccess);
     let identities = [
         "cloudfront:CreateCloudFrontOriginAccessIdentity",
@@ -232,7 +236,7 @@ fn add_origin_access_permissions(table: &mut PermissionTable) {
     ];
     table.add_required_actions(place, "*", &identities);
     let controls = ["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"];
-    table.add_optional_actions(place, "*", &controls);
+    table.add_optional_permissions(place, "*", &controls);
 }
 
 fn format_distribution_arn_pattern(account: &str) -> String {
@@ -264,11 +268,11 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
     );
     // A domain of one's own, and objects under a KMS key of one's own.
     let certificate = (RunStage::Distribution, StageStep::Certificate);
-    table.add_optional_actions(certificate, "*", &["acm:ListCertificates"]);
+    table.add_optional_permissions(certificate, "*", &["acm:ListCertificates"]);
     let certificates = format!("arn:aws:acm:{EDGE_REGION}:{account}:certificate/*");
-    table.add_optional_actions(certificate, &certificates, &["acm:DescribeCertificate"]);
+    table.add_optional_permissions(certificate, &certificates, &["acm:DescribeCertificate"]);
     let keys = format!("arn:aws:kms:*:{account}:key/*");
-    table.add_optional_actions(
+    table.add_optional_permissions(
         (RunStage::Distribution, StageStep::ObjectsKey),
         &keys,
         &["kms:DescribeKey", "kms:GetKeyPolicy"],
@@ -283,7 +287,7 @@ fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
 
 /// Before the bucket is opened, every distribution that could read it is looked at once more, with whose it is; and
 /// the identities that its policy names.
-fn add_bucket_policy_permissions(table: &mut PermissionTable, bucket: &str, account: &str) {
+fn add_bucket_policy_iam_permissions(table: &mut PermissionTable, bucket: &str, account: &str) {
     let place = (RunStage::Distribution, StageStep::BucketPolicy);
     table.add_required_actions(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
     let looked_at = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];

@@ -35,7 +35,7 @@ fn our_bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
 }
 
 /// What the statements of the next reader are called while the one before must go on reading.
-fn next_bucket_reader_statement_sids(names: &ResourceNames) -> [String; 2] {
+fn build_next_bucket_reader_sids(names: &ResourceNames) -> [String; 2] {
     our_bucket_statement_sids(names).map(|sid| format!("{sid}Next"))
 }
 
@@ -80,20 +80,22 @@ pub fn merge_bucket_policy(
         None => build_policy_document(&ours),
         Some(text)
             if grants_cloudfront_read_access(standing, names, reader)
-                && !has_next_bucket_reader_statements(standing, names) =>
+                && !has_pending_origin_access_statements(standing, names) =>
         {
             return Ok(text.to_owned());
         }
         Some(text) => {
-            let mut new =
-                merge_policy_statements(&parse_policy_json(text, &describe_bucket_policy(names))?, &ours);
+            let mut new = merge_policy_statements(
+                &parse_policy_json(text, &format_policy_label_from_names(names))?,
+                &ours,
+            );
             if let Some(all) = new["Statement"].as_array_mut() {
-                all.retain(|one| !is_next_bucket_reader_statement(one, names));
+                all.retain(|one| !has_next_bucket_reader_sid(one, names));
             }
             new
         }
     };
-    validate_bucket_policy(&new, names)
+    serialize_storable_bucket_policy(&new, names)
 }
 
 /// Returns `standing` with statements for `next` beside ours, so that the reader before goes on reading while the edges
@@ -101,13 +103,13 @@ pub fn merge_bucket_policy(
 ///
 /// # Errors
 /// As for [`merge_bucket_policy`].
-pub fn merge_bucket_policy_for_both_readers(
+pub fn add_new_bucket_reader_statements(
     standing: Option<&str>,
     names: &ResourceNames,
     next: CloudFrontBucketReader<'_>,
 ) -> Result<String, Failure> {
     let document = standing
-        .map(|text| parse_policy_json(text, &describe_bucket_policy(names)))
+        .map(|text| parse_policy_json(text, &format_policy_label_from_names(names)))
         .transpose()?
         .unwrap_or_default();
     let ours = our_bucket_statement_sids(names);
@@ -118,10 +120,10 @@ pub fn merge_bucket_policy_for_both_readers(
     if !read_by_another {
         return merge_bucket_policy(standing, names, next);
     }
-    validate_bucket_policy(
+    serialize_storable_bucket_policy(
         &merge_policy_statements(
             &document,
-            &build_bucket_statements_with_sids(&next_bucket_reader_statement_sids(names), names, next),
+            &build_bucket_statements_with_sids(&build_next_bucket_reader_sids(names), names, next),
         ),
         names,
     )
@@ -129,22 +131,22 @@ pub fn merge_bucket_policy_for_both_readers(
 
 /// Returns whether statements of a next reader stand: a change of origin access is under way, or was broken off.
 #[must_use]
-pub fn has_next_bucket_reader_statements(standing: Option<&str>, names: &ResourceNames) -> bool {
+pub fn has_pending_origin_access_statements(standing: Option<&str>, names: &ResourceNames) -> bool {
     let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    super::extract_policy_statements(&document).iter().any(|one| is_next_bucket_reader_statement(one, names))
+    super::extract_policy_statements(&document).iter().any(|one| has_next_bucket_reader_sid(one, names))
 }
 
-fn is_next_bucket_reader_statement(statement: &Value, names: &ResourceNames) -> bool {
-    next_bucket_reader_statement_sids(names).iter().any(|sid| statement["Sid"] == *sid)
+fn has_next_bucket_reader_sid(statement: &Value, names: &ResourceNames) -> bool {
+    build_next_bucket_reader_sids(names).iter().any(|sid| statement["Sid"] == *sid)
 }
 
-fn describe_bucket_policy(names: &ResourceNames) -> String {
+fn format_policy_label_from_names(names: &ResourceNames) -> String {
     format!("the policy of bucket {}", names.bucket_name())
 }
 
 /// The document's text, where S3 takes it.
-fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, Failure> {
-    let what = describe_bucket_policy(names);
+fn serialize_storable_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, Failure> {
+    let what = format_policy_label_from_names(names);
     let gone = find_deleted_principals(new);
     if let Some(principal) = gone.first() {
         return Err(Failure::new_generic_failure(

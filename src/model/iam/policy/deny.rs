@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::meaning::{self, is_in_policy_list};
+use super::meaning::{self, has_policy_field_value};
 
 /// What one denying statement means for CloudFront.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,19 @@ const KEYS_CLOUDFRONT_NEVER_MATCHES: &[&str] = &[
 
 /// Returns the statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
 #[must_use]
-pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<BucketDenyFinding> {
+pub fn find_statements_denying_cloudfront(document: &Value, bucket: &str) -> Vec<BucketDenyFinding> {
     let all = meaning::normalize_policy_statements(document);
-    all.iter().enumerate().filter_map(|(at, statement)| check_deny_statement(statement, at, bucket)).collect()
+    all.iter()
+        .enumerate()
+        .filter_map(|(at, statement)| find_cloudfront_denial_in_statement(statement, at, bucket))
+        .collect()
 }
 
-fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<BucketDenyFinding> {
+fn find_cloudfront_denial_in_statement(
+    statement: &Value,
+    at: usize,
+    bucket: &str,
+) -> Option<BucketDenyFinding> {
     if statement["Effect"] != "Deny"
         || !statement_applies_to_everybody(statement)
         || !statement_covers_get_object(statement)
@@ -53,7 +60,7 @@ fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<Bu
             keys.as_object().into_iter().flatten().map(move |(key, values)| (operator, key, values))
         })
         .map(|(operator, key, values)| {
-            (operator.to_lowercase(), key.to_lowercase(), is_in_policy_list(values, "false"))
+            (operator.to_lowercase(), key.to_lowercase(), has_policy_field_value(values, "false"))
         })
         .collect();
     // A request over TLS from CloudFront is never one that such a statement means.
@@ -85,8 +92,8 @@ fn statement_applies_to_everybody(statement: &Value) -> bool {
     let principal = &statement["Principal"];
     statement.get("NotPrincipal").is_some()
         || principal == "*"
-        || is_in_policy_list(&principal["AWS"], "*")
-        || is_in_policy_list(principal, "*")
+        || has_policy_field_value(&principal["AWS"], "*")
+        || has_policy_field_value(principal, "*")
 }
 
 fn statement_covers_get_object(statement: &Value) -> bool {
@@ -156,7 +163,7 @@ mod tests {
                 statement[key] = value;
             }
         }
-        match find_cloudfront_denials(&json!({"Statement": [statement]}), "b").first() {
+        match find_statements_denying_cloudfront(&json!({"Statement": [statement]}), "b").first() {
             None => "no",
             Some(BucketDenyFinding::Denied(_)) => "out",
             Some(BucketDenyFinding::PossiblyDenied(_)) => "perhaps",

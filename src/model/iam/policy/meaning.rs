@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 /// Origin access identities: each one's `E…` id and its canonical user id, two names of one principal.
-pub type OriginIdentityNamePairs<'a> = &'a [(&'a str, &'a str)];
+pub type OriginIdentityCanonicalUserIds<'a> = &'a [(&'a str, &'a str)];
 
 /// Returns whether two documents mean the same.
 #[must_use]
@@ -18,13 +18,13 @@ pub fn is_same_policy(one: &Value, other: &Value) -> bool {
 pub fn is_same_policy_with_identities(
     one: &Value,
     other: &Value,
-    identities: OriginIdentityNamePairs<'_>,
+    identities: OriginIdentityCanonicalUserIds<'_>,
 ) -> bool {
     normalize_policy(one, identities) == normalize_policy(other, identities)
 }
 
 /// The document with one spelling for each meaning.
-fn normalize_policy(document: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
+fn normalize_policy(document: &Value, identities: OriginIdentityCanonicalUserIds<'_>) -> Value {
     let mut fields = sort_json_fields(document);
     let mut all: Vec<Value> = super::extract_policy_statements(document)
         .iter()
@@ -46,13 +46,16 @@ pub fn normalize_policy_statements(document: &Value) -> Vec<Value> {
 }
 
 /// Returns a statement in its normal spelling.
-pub fn normalize_policy_statement(statement: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
+pub fn normalize_policy_statement(
+    statement: &Value,
+    identities: OriginIdentityCanonicalUserIds<'_>,
+) -> Value {
     let mut fields = sort_json_fields(statement);
     for (name, value) in &mut fields {
         match name.as_str() {
             "Action" | "NotAction" => *value = normalize_policy_list(value, str::to_lowercase),
             "Resource" | "NotResource" => *value = normalize_policy_list(value, str::to_owned),
-            "Principal" | "NotPrincipal" => *value = normalize_policy_principal(value, identities),
+            "Principal" | "NotPrincipal" => *value = normalize_principal_for_comparison(value, identities),
             "Condition" => *value = normalize_policy_condition(value),
             _ => {}
         }
@@ -64,7 +67,7 @@ pub fn normalize_policy_statement(statement: &Value, identities: OriginIdentityN
 }
 
 /// Returns whether a normal list holds `text`.
-pub fn is_in_policy_list(list: &Value, text: &str) -> bool {
+pub fn has_policy_field_value(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
 
@@ -86,7 +89,10 @@ fn normalize_policy_list(value: &Value, spell: impl Fn(&str) -> String) -> Value
     all.into()
 }
 
-fn normalize_policy_principal(value: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
+fn normalize_principal_for_comparison(
+    value: &Value,
+    identities: OriginIdentityCanonicalUserIds<'_>,
+) -> Value {
     if value == "*" {
         return serde_json::json!({ "AWS": ["*"] });
     }

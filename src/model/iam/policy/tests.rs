@@ -95,20 +95,19 @@ fn a_grant_is_known_in_any_spelling() {
 #[test]
 fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     let before = merge_bucket_policy(None, &sample_names(), IDENTITY_READER).unwrap();
-    let both =
-        merge_bucket_policy_for_both_readers(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
+    let both = add_new_bucket_reader_statements(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
         grants_cloudfront_read_access(Some(&both), &sample_names(), IDENTITY_READER),
         "who read before still does: {both}"
     );
     assert!(both.contains("PackagecloudCloudFrontReadNext") && both.contains("cloudfront.amazonaws.com"));
     assert!(
-        has_next_bucket_reader_statements(Some(&both), &sample_names())
-            && !has_next_bucket_reader_statements(Some(&before), &sample_names())
+        has_pending_origin_access_statements(Some(&both), &sample_names())
+            && !has_pending_origin_access_statements(Some(&before), &sample_names())
     );
     // Broken off there and begun again it is the same; gone back to, the next reader's statements go.
     assert_eq!(
-        merge_bucket_policy_for_both_readers(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(),
+        add_new_bucket_reader_statements(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(),
         both
     );
     assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), IDENTITY_READER).unwrap(), before);
@@ -118,12 +117,12 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
     // Where another's statement lets the one before read, ours are free for the next.
     let vendors = before.replace("PackagecloudCloudFront", "Vendor");
     let both =
-        merge_bucket_policy_for_both_readers(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
+        add_new_bucket_reader_statements(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
     assert!(
         both.contains("VendorRead")
             && grants_cloudfront_read_access(Some(&both), &sample_names(), DISTRIBUTION_READER)
     );
-    assert!(!has_next_bucket_reader_statements(Some(&both), &sample_names()));
+    assert!(!has_pending_origin_access_statements(Some(&both), &sample_names()));
     assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(), both);
 }
 

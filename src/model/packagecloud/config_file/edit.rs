@@ -16,7 +16,7 @@ pub(super) const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What happens to a value that is an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RubyExpressionOverride {
+pub enum RubyExpressionEditMode {
     /// The edit is refused, but for switching off, which always may.
     Refuse,
     /// One marked line at the end sets it: Ruby's last assignment wins.
@@ -44,7 +44,7 @@ impl ConfigFile {
     pub fn render_config_with_values(
         &self,
         wanted: &[(CloudFrontSettingKey, String)],
-        expressions: RubyExpressionOverride,
+        expressions: RubyExpressionEditMode,
     ) -> Result<Vec<u8>, ConfigEditRefusal> {
         if let Some(line) = self.error {
             return Err(ConfigEditRefusal::NotRuby(line));
@@ -56,7 +56,7 @@ impl ConfigFile {
                 None => absent.push((*key, value)),
                 Some(last) if last.value == ConfigAssignedValue::Expression => {
                     let off = *key == CloudFrontSettingKey::Enabled && value == "false";
-                    if expressions == RubyExpressionOverride::Append || off {
+                    if expressions == RubyExpressionEditMode::Append || off {
                         overridden.push((*key, value, last.line));
                     } else {
                         refused.push((*key, last.line, self.redact_config_line(last.line)));
@@ -146,7 +146,7 @@ impl ConfigFile {
             wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
         let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
         let bytes = Self::parse_packagecloud_rb(&self.remove_setting_assignments(&gone)?)
-            .render_config_with_values(&set, RubyExpressionOverride::Refuse)?;
+            .render_config_with_values(&set, RubyExpressionEditMode::Refuse)?;
         let bytes = Self::parse_packagecloud_rb(&bytes).remove_empty_config_block();
         let edited = Self::parse_packagecloud_rb(&bytes);
         let named: Vec<CloudFrontSettingKey> = wanted.iter().map(|(key, _)| *key).collect();

@@ -14,7 +14,7 @@ use std::ops::Range;
 use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH};
 use crate::model::{redact, secret::Secret};
 
-pub use edit::{ConfigEditRefusal, RubyExpressionOverride, render_redacted_diff};
+pub use edit::{ConfigEditRefusal, RubyExpressionEditMode, render_redacted_diff};
 
 /// packagecloud.rb, read.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl ConfigFile {
     /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::syntax_error_line`].
     #[must_use]
     pub fn parse_packagecloud_rb(bytes: &[u8]) -> Self {
-        parse::parse_config_file(bytes)
+        parse::parse_packagecloud_rb_source(bytes)
     }
 
     /// Returns the file's bytes, as read.
@@ -77,7 +77,7 @@ impl ConfigFile {
     /// Returns whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not
     /// edited.
     #[must_use]
-    pub fn has_syntax_error(&self) -> bool {
+    pub fn has_ruby_syntax_error(&self) -> bool {
         self.error.is_some()
     }
 
@@ -100,7 +100,7 @@ impl ConfigFile {
 
     /// Returns the string that `hash['key']` is, where it is plainly one and not empty.
     #[must_use]
-    pub fn find_string_value(&self, hash: &str, key: &str) -> Option<&str> {
+    pub fn find_ruby_string_setting(&self, hash: &str, key: &str) -> Option<&str> {
         match self.find_assigned_value(hash, key) {
             Some(ConfigAssignedValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
@@ -109,8 +109,8 @@ impl ConfigFile {
 
     /// Returns `packagecloud_rails['key']`, where it is plainly a string and not empty.
     #[must_use]
-    pub fn find_rails_string(&self, key: &str) -> Option<&str> {
-        self.find_string_value(RAILS_HASH, key)
+    pub fn find_packagecloud_rails_string(&self, key: &str) -> Option<&str> {
+        self.find_ruby_string_setting(RAILS_HASH, key)
     }
 
     /// Returns the bucket that it names, and the key that names it. Never that of `backups[…]`.
@@ -118,7 +118,7 @@ impl ConfigFile {
     pub fn find_configured_bucket(&self) -> Option<(&'static str, &str)> {
         ["aws_s3_bucket", "s3_bucket", "aws_bucket", "s3_bucket_name", "bucket"]
             .into_iter()
-            .find_map(|key| self.find_rails_string(key).map(|bucket| (key, bucket)))
+            .find_map(|key| self.find_packagecloud_rails_string(key).map(|bucket| (key, bucket)))
     }
 
     /// Returns the region that it names, if any.
@@ -126,7 +126,7 @@ impl ConfigFile {
     pub fn find_configured_region(&self) -> Option<&str> {
         ["aws_region", "aws_s3_region", "s3_region", "region"]
             .into_iter()
-            .find_map(|key| self.find_rails_string(key))
+            .find_map(|key| self.find_packagecloud_rails_string(key))
     }
 
     /// Returns packagecloud's own key pair: the id, and the secret.
@@ -134,23 +134,26 @@ impl ConfigFile {
     pub fn find_config_aws_keys(&self) -> Option<(String, Secret)> {
         let id = ["aws_access_key", "aws_access_key_id"]
             .into_iter()
-            .find_map(|key| self.find_rails_string(key))?;
+            .find_map(|key| self.find_packagecloud_rails_string(key))?;
         let secret = ["aws_secret_key", "aws_secret_access_key"]
             .into_iter()
-            .find_map(|key| self.find_rails_string(key))?;
+            .find_map(|key| self.find_packagecloud_rails_string(key))?;
         Some((id.to_owned(), Secret::new(secret)))
     }
 
     /// Returns where packagecloud is reached, where the file says so plainly.
     #[must_use]
     pub fn find_external_url(&self) -> Option<&str> {
-        self.find_string_value("", "external_url").or_else(|| self.find_rails_string("external_url"))
+        self.find_ruby_string_setting("", "external_url")
+            .or_else(|| self.find_packagecloud_rails_string("external_url"))
     }
 
     /// Returns the four values, as far as they are plain; an empty string counts as none.
     #[must_use]
     pub fn cloudfront_setting_values(&self) -> CloudFrontSettingValues {
-        let text = |key: CloudFrontSettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
+        let text = |key: CloudFrontSettingKey| {
+            self.find_packagecloud_rails_string(key.setting_name()).map(str::to_owned)
+        };
         CloudFrontSettingValues {
             // `'true'` in quotes reaches packagecloud's YAML as the same.
             enabled: match self.find_assigned_value(RAILS_HASH, CloudFrontSettingKey::Enabled.setting_name())

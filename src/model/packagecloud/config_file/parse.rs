@@ -10,7 +10,7 @@ use crate::model::packagecloud::settings::RAILS_HASH;
 use super::{ConfigAssignedValue, ConfigAssignment, ConfigFile, edit};
 
 /// Parses the bytes of packagecloud.rb.
-pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
+pub(super) fn parse_packagecloud_rb_source(bytes: &[u8]) -> ConfigFile {
     let mut file = ConfigFile {
         bytes: bytes.to_vec(),
         assignments: Vec::new(),
@@ -70,7 +70,7 @@ fn line_number_at(bytes: &[u8], at: usize) -> usize {
 
 /// The line of what can't be read, else of what is missing.
 fn first_syntax_error_line(root: Node<'_>) -> usize {
-    let nodes = list_self_and_descendant_nodes(root);
+    let nodes = list_ruby_node_and_descendants(root);
     let found =
         nodes.iter().find(|node| node.is_error()).or_else(|| nodes.iter().find(|node| node.is_missing()));
     found.map_or(1, |node| node.start_position().row + 1)
@@ -82,7 +82,7 @@ pub(super) fn list_syntax_child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
 }
 
 /// Returns `node` and everything below it, in the order of the file.
-pub(super) fn list_self_and_descendant_nodes(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn list_ruby_node_and_descendants(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
@@ -94,7 +94,7 @@ pub(super) fn list_self_and_descendant_nodes(node: Node<'_>) -> Vec<Node<'_>> {
 
 /// Heredocs' beginnings and bodies come in the same order.
 fn find_heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
-    let nodes = list_self_and_descendant_nodes(root);
+    let nodes = list_ruby_node_and_descendants(root);
     let begins = nodes.iter().filter(|node| node.kind() == "heredoc_beginning");
     let bodies = nodes.iter().filter(|node| node.kind() == "heredoc_body");
     begins.zip(bodies).map(|(begin, body)| (begin.start_byte(), *body)).collect()
@@ -113,7 +113,7 @@ impl<'tree> RubySource<'_, 'tree> {
 
     /// Takes up what one statement at the top of the file sets.
     fn collect_ruby_statement_assignments(&self, node: Node<'tree>, file: &mut ConfigFile) {
-        if self.is_early_exit_statement(node) {
+        if self.is_ruby_exit_statement(node) {
             file.early_exit_line.get_or_insert(node.start_position().row + 1);
         }
         if let Some((assignment, right)) = self.parse_assignment(node) {
@@ -178,7 +178,7 @@ impl<'tree> RubySource<'_, 'tree> {
 
     /// Whatever inside `statement` may set a key counts as an expression for it.
     fn record_nested_assignments(&self, statement: Node<'tree>, file: &mut ConfigFile) {
-        let nodes = list_self_and_descendant_nodes(statement);
+        let nodes = list_ruby_node_and_descendants(statement);
         let mut expression = |hash: String, key: String, at: Node<'_>| {
             let line = at.start_position().row + 1;
             let right = at.byte_range();
@@ -194,8 +194,8 @@ impl<'tree> RubySource<'_, 'tree> {
         };
         let mut computed = false;
         for node in &nodes {
-            if let Some((hash, index)) = self.parse_assigned_element(*node) {
-                match self.parse_key_literal(index) {
+            if let Some((hash, index)) = self.parse_ruby_element_assignment(*node) {
+                match self.parse_ruby_key_name(index) {
                     Some(key) => expression(hash, key, *node),
                     None => computed |= hash == RAILS_HASH,
                 }
@@ -203,12 +203,14 @@ impl<'tree> RubySource<'_, 'tree> {
             // `packagecloud_rails.merge!('key' => …)`, `.store('key', …)`, `.delete('key')`.
             if node.kind() == "call"
                 && let Some(receiver) = node.child_by_field_name("receiver")
-                && list_self_and_descendant_nodes(receiver).iter().any(|part| self.is_rails_hash(*part))
+                && list_ruby_node_and_descendants(receiver)
+                    .iter()
+                    .any(|part| self.is_packagecloud_rails_identifier(*part))
                 && let Some(arguments) = node.child_by_field_name("arguments")
             {
-                for (part, key) in list_self_and_descendant_nodes(arguments)
+                for (part, key) in list_ruby_node_and_descendants(arguments)
                     .iter()
-                    .filter_map(|part| Some((*part, self.parse_key_literal(*part)?)))
+                    .filter_map(|part| Some((*part, self.parse_ruby_key_name(*part)?)))
                 {
                     expression(RAILS_HASH.to_owned(), key, part);
                 }
@@ -216,18 +218,19 @@ impl<'tree> RubySource<'_, 'tree> {
         }
         // With a computed key, it may be any that the statement names.
         if computed {
-            for (part, key) in nodes.iter().filter_map(|part| Some((*part, self.parse_key_literal(*part)?))) {
+            for (part, key) in nodes.iter().filter_map(|part| Some((*part, self.parse_ruby_key_name(*part)?)))
+            {
                 expression(RAILS_HASH.to_owned(), key, part);
             }
         }
     }
 
-    fn is_rails_hash(&self, node: Node<'_>) -> bool {
+    fn is_packagecloud_rails_identifier(&self, node: Node<'_>) -> bool {
         node.kind() == "identifier" && self.syntax_node_source_text(node) == RAILS_HASH
     }
 
     /// `x[index]` on the left of any kind of assignment.
-    fn parse_assigned_element(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
+    fn parse_ruby_element_assignment(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
         let parent = node.parent()?;
         let left = match parent.kind() {
             "assignment" | "operator_assignment" => {
@@ -243,7 +246,10 @@ impl<'tree> RubySource<'_, 'tree> {
             return None;
         }
         let object = node.child_by_field_name("object")?;
-        let name = if list_self_and_descendant_nodes(object).iter().any(|part| self.is_rails_hash(*part)) {
+        let name = if list_ruby_node_and_descendants(object)
+            .iter()
+            .any(|part| self.is_packagecloud_rails_identifier(*part))
+        {
             RAILS_HASH.to_owned()
         } else {
             self.syntax_node_source_text(object)
@@ -252,7 +258,7 @@ impl<'tree> RubySource<'_, 'tree> {
     }
 
     /// The text of a string, a symbol or a hash's key.
-    fn parse_key_literal(&self, node: Node<'_>) -> Option<String> {
+    fn parse_ruby_key_name(&self, node: Node<'_>) -> Option<String> {
         match node.kind() {
             "string" => self.decode_ruby_string(node),
             "simple_symbol" => Some(self.syntax_node_source_text(node).trim_start_matches(':').to_owned()),
@@ -317,7 +323,7 @@ impl<'tree> RubySource<'_, 'tree> {
     }
 
     /// `exit`, `return` and their like: nothing after it is run.
-    fn is_early_exit_statement(&self, node: Node<'_>) -> bool {
+    fn is_ruby_exit_statement(&self, node: Node<'_>) -> bool {
         let word = match node.kind() {
             "return" => return true,
             "identifier" => self.syntax_node_source_text(node),

@@ -6,14 +6,14 @@ use tree_sitter::Node;
 
 use crate::model::redact;
 
-use super::parse::{RubySource, list_self_and_descendant_nodes, list_syntax_child_nodes};
+use super::parse::{RubySource, list_ruby_node_and_descendants, list_syntax_child_nodes};
 
 impl<'tree> RubySource<'_, 'tree> {
     /// Returns every string that a key with a secret's name is given anywhere, in each form under which it may turn up;
     /// longest first.
     pub(super) fn collect_config_secrets(&self, root: Node<'tree>) -> Vec<String> {
         let mut secrets = Vec::new();
-        for node in list_self_and_descendant_nodes(root) {
+        for node in list_ruby_node_and_descendants(root) {
             let pair = match node.kind() {
                 "assignment" | "operator_assignment" => {
                     (node.child_by_field_name("left"), node.child_by_field_name("right"))
@@ -22,10 +22,10 @@ impl<'tree> RubySource<'_, 'tree> {
                 _ => continue,
             };
             let (Some(left), Some(right)) = pair else { continue };
-            if !redact::is_secret_key(&self.syntax_node_source_text(left)) {
+            if !redact::is_secret_key_name(&self.syntax_node_source_text(left)) {
                 continue;
             }
-            for part in list_self_and_descendant_nodes(right) {
+            for part in list_ruby_node_and_descendants(right) {
                 // `ENV['NAME']`: the name is none.
                 let index = part.parent().is_some_and(|parent| parent.kind() == "element_reference");
                 if part.kind() == "string" && !index {

@@ -18,7 +18,7 @@ fn render_with_value(
     before: &str,
     key: CloudFrontSettingKey,
     ruby: &str,
-    how: RubyExpressionOverride,
+    how: RubyExpressionEditMode,
 ) -> Result<String, ConfigEditRefusal> {
     let edited = ConfigFile::parse_packagecloud_rb(before.as_bytes())
         .render_config_with_values(&[(key, ruby.to_owned())], how)?;
@@ -38,9 +38,9 @@ fn the_realistic_file_is_read() {
     assert_eq!(file.find_configured_bucket(), Some(("aws_s3_bucket", "example-packages")));
     assert_eq!(file.find_configured_region(), Some("eu-central-1"));
     assert_eq!(file.find_external_url(), Some("https://packages.example.com"));
-    assert_eq!(file.find_rails_string("support_email"), Some("packages@example.com"));
-    assert_eq!(file.find_rails_string("smtp_password"), Some("it's a \\ secret"));
-    assert_eq!(file.find_rails_string("db_host"), None, "an expression is no string");
+    assert_eq!(file.find_packagecloud_rails_string("support_email"), Some("packages@example.com"));
+    assert_eq!(file.find_packagecloud_rails_string("smtp_password"), Some("it's a \\ secret"));
+    assert_eq!(file.find_packagecloud_rails_string("db_host"), None, "an expression is no string");
     let (id, secret) = file.find_config_aws_keys().unwrap();
     assert_eq!(
         (id.as_str(), secret.expose_secret()),
@@ -102,7 +102,7 @@ fn a_string_is_decoded_as_ruby_does() {
         let file = ConfigFile::parse_packagecloud_rb(
             format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes(),
         );
-        assert_eq!(file.find_rails_string("cloudfront_secret"), text, "{ruby}");
+        assert_eq!(file.find_packagecloud_rails_string("cloudfront_secret"), text, "{ruby}");
     }
 }
 
@@ -131,7 +131,7 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
         "packagecloud_rails['cloudfront_secret'] = <<X\nfallback\nX",
     ] {
         let file = ConfigFile::parse_packagecloud_rb(format!("# one\n{line}\n").as_bytes());
-        assert!(!file.has_syntax_error(), "{line}");
+        assert!(!file.has_ruby_syntax_error(), "{line}");
         let found = file.find_setting_expressions();
         assert_eq!(found.len(), 1, "{line}");
         assert_eq!((found[0].0, found[0].1), (CloudFrontSettingKey::Secret, 2), "{line}");
@@ -159,7 +159,7 @@ fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
         let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
         assert_eq!(file.syntax_error_line(), Some(line), "{text:?}");
         assert_eq!(
-            file.render_config_with_values(&desired_values(true), RubyExpressionOverride::Append),
+            file.render_config_with_values(&desired_values(true), RubyExpressionEditMode::Append),
             Err(ConfigEditRefusal::NotRuby(line)),
             "{text:?}"
         );
@@ -203,7 +203,7 @@ fn a_standing_assignment_is_changed_in_place_and_nothing_else() {
         ),
     ] {
         assert_eq!(
-            render_with_value(before, CloudFrontSettingKey::Enabled, "false", RubyExpressionOverride::Refuse)
+            render_with_value(before, CloudFrontSettingKey::Enabled, "false", RubyExpressionEditMode::Refuse)
                 .unwrap(),
             after
         );
@@ -241,14 +241,14 @@ fn what_is_absent_joins_one_marked_block() {
         ("# only a comment", format!("# only a comment\n\n{}", block("\n"))),
     ] {
         let once =
-            render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse)
+            render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionEditMode::Refuse)
                 .unwrap();
         assert_eq!(once, after);
         let more = render_with_value(
             &once,
             CloudFrontSettingKey::DistributionId,
             "'E1'",
-            RubyExpressionOverride::Refuse,
+            RubyExpressionEditMode::Refuse,
         )
         .unwrap();
         assert_eq!(
@@ -263,7 +263,7 @@ fn what_is_absent_joins_one_marked_block() {
                 &more,
                 CloudFrontSettingKey::DistributionId,
                 "'E1'",
-                RubyExpressionOverride::Refuse
+                RubyExpressionEditMode::Refuse
             )
             .unwrap(),
             more,
@@ -276,14 +276,14 @@ fn what_is_absent_joins_one_marked_block() {
 fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
     let before = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n__END__\n";
     assert_eq!(
-        render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse),
+        render_with_value(before, CloudFrontSettingKey::Enabled, "true", RubyExpressionEditMode::Refuse),
         Err(ConfigEditRefusal::Expressions(vec![(
             CloudFrontSettingKey::Enabled,
             1,
             "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'".to_owned()
         )]))
     );
-    for (ruby, how) in [("true", RubyExpressionOverride::Append), ("false", RubyExpressionOverride::Refuse)] {
+    for (ruby, how) in [("true", RubyExpressionEditMode::Append), ("false", RubyExpressionEditMode::Refuse)] {
         let after = render_with_value(before, CloudFrontSettingKey::Enabled, ruby, how).unwrap();
         assert_eq!(
             after,
@@ -292,7 +292,7 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
             )
         );
         let back =
-            render_with_value(&after, CloudFrontSettingKey::Enabled, "false", RubyExpressionOverride::Refuse)
+            render_with_value(&after, CloudFrontSettingKey::Enabled, "false", RubyExpressionEditMode::Refuse)
                 .unwrap();
         assert_eq!(back.matches("overrides").count(), 1, "the same line is changed again");
         assert!(
@@ -300,7 +300,7 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
         );
     }
     assert!(
-        render_with_value(before, CloudFrontSettingKey::Secret, "'x'", RubyExpressionOverride::Refuse)
+        render_with_value(before, CloudFrontSettingKey::Secret, "'x'", RubyExpressionEditMode::Refuse)
             .is_ok(),
         "another key isn't held up"
     );
@@ -310,7 +310,7 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
 fn a_line_that_would_not_be_run_is_not_appended() {
     for leaves in ["exit\n", "a = 1; return\n", "raise 'x'\n", "abort('x')\n"] {
         assert_eq!(
-            render_with_value(leaves, CloudFrontSettingKey::Enabled, "true", RubyExpressionOverride::Refuse),
+            render_with_value(leaves, CloudFrontSettingKey::Enabled, "true", RubyExpressionEditMode::Refuse),
             Err(ConfigEditRefusal::EarlyExit(1)),
             "{leaves}"
         );
@@ -320,7 +320,7 @@ fn a_line_that_would_not_be_run_is_not_appended() {
             "a = 1 + \\",
             CloudFrontSettingKey::Enabled,
             "true",
-            RubyExpressionOverride::Append
+            RubyExpressionEditMode::Append
         )
         .is_err(),
         "an open end"
@@ -333,13 +333,13 @@ fn the_realistic_file_keeps_every_other_byte() {
         let text = String::from_utf8(PACKAGECLOUD_RB.to_vec()).unwrap();
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
         let on = ConfigFile::parse_packagecloud_rb(text.as_bytes())
-            .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
+            .render_config_with_values(&desired_values(true), RubyExpressionEditMode::Refuse)
             .unwrap();
         assert!(on.starts_with(text.as_bytes()));
         let off = ConfigFile::parse_packagecloud_rb(&on)
             .render_config_with_values(
                 &[(CloudFrontSettingKey::Enabled, "false".into())],
-                RubyExpressionOverride::Refuse,
+                RubyExpressionEditMode::Refuse,
             )
             .unwrap();
         let on = String::from_utf8(on).unwrap();
@@ -355,7 +355,7 @@ fn the_realistic_file_keeps_every_other_byte() {
 #[test]
 fn a_diff_shows_the_change_and_no_secret() {
     let on = ConfigFile::parse_packagecloud_rb(PACKAGECLOUD_RB)
-        .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
+        .render_config_with_values(&desired_values(true), RubyExpressionEditMode::Refuse)
         .unwrap();
     let lines = render_redacted_diff(PACKAGECLOUD_RB, &on);
     assert!(lines.contains(&"+packagecloud_rails['cloudfront_enabled'] = true".to_owned()), "{lines:#?}");
@@ -375,7 +375,7 @@ fn what_was_not_there_before_is_taken_out_again() {
         CloudFrontSettingKey::ALL.into_iter().map(|key| (key, None)).collect();
     for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
         let on = ConfigFile::parse_packagecloud_rb(before.as_bytes())
-            .render_config_with_values(&desired_values(true), RubyExpressionOverride::Refuse)
+            .render_config_with_values(&desired_values(true), RubyExpressionEditMode::Refuse)
             .unwrap();
         let back = ConfigFile::parse_packagecloud_rb(&on).render_config_with_restored_values(&none).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), before);

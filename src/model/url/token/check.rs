@@ -92,7 +92,7 @@ impl<'a> SignedUrlToken<'a> {
     }
 
     /// Returns which of the keys signed it, if any did.
-    pub(super) fn find_token_signing_key<K: AsRef<[u8]>>(
+    pub(super) fn find_key_that_signed_token<K: AsRef<[u8]>>(
         &self,
         path: &str,
         host: &str,
@@ -124,7 +124,7 @@ pub fn check_viewer_request_token<K: AsRef<[u8]>>(
     let path = path::decode_uri_path(request.uri).ok_or(EdgeTokenRefusal::BadPath)?;
     let token = SignedUrlToken::parse_token_query(request.querystring)?;
     token
-        .find_token_signing_key(&path, request.host, keys, construction)
+        .find_key_that_signed_token(&path, request.host, keys, construction)
         .ok_or(EdgeTokenRefusal::BadSignature)?;
     if now > token.token_expires_at() {
         return Err(EdgeTokenRefusal::Expired);

@@ -65,7 +65,7 @@ impl SignedMessageForm {
 impl UrlTokenConstruction {
     /// Returns every construction, the default first.
     #[must_use]
-    pub fn list_token_constructions() -> Vec<Self> {
+    pub fn list_url_token_constructions() -> Vec<Self> {
         use SignedMessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
         let mut all = Vec::new();
         for key in [TokenHmacKeyForm::Decoded, TokenHmacKeyForm::Raw] {
@@ -97,12 +97,12 @@ impl std::str::FromStr for UrlTokenConstruction {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        Self::list_token_constructions()
+        Self::list_url_token_constructions()
             .into_iter()
             .find(|construction| construction.to_string() == text)
             .ok_or_else(|| {
                 let known: Vec<String> =
-                    Self::list_token_constructions().iter().map(ToString::to_string).collect();
+                    Self::list_url_token_constructions().iter().map(ToString::to_string).collect();
                 Failure::new_usage_failure(
                     format!("construction {text}"),
                     "it is none that is known",

@@ -105,13 +105,13 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: UrlTokenCo
 
     // The accepted construction first: where two fit, it is that one.
     let others =
-        UrlTokenConstruction::list_token_constructions().into_iter().filter(|other| *other != accepted);
+        UrlTokenConstruction::list_url_token_constructions().into_iter().filter(|other| *other != accepted);
     let fit = token.as_ref().zip(decoded.as_ref()).and_then(|(token, path)| {
         std::iter::once(accepted).chain(others).find_map(|construction| {
             (0..secrets.len()).find_map(|index| {
                 let key = construction.key.derive_hmac_key(&secrets[index]).ok()?;
                 token
-                    .find_token_signing_key(path, &host, &[key.as_slice()], construction)
+                    .find_key_that_signed_token(path, &host, &[key.as_slice()], construction)
                     .map(|_| (index, construction))
             })
         })
@@ -131,7 +131,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: UrlTokenCo
         key: fit.map(|(index, _)| index),
         construction: fit.map(|(_, construction)| construction),
         known: !secrets.is_empty(),
-        signer: parameters.describe_url_signer(scheme),
+        signer: parameters.describe_url_signing_key(scheme),
         refusal,
         now,
         host,
@@ -141,7 +141,10 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: UrlTokenCo
 impl InspectedUrl {
     /// Returns the findings, a line each, as label and text.
     #[must_use]
-    pub fn render_url_findings(&self, accepted: UrlTokenConstruction) -> Vec<(&'static str, String)> {
+    pub fn render_signed_url_inspection(
+        &self,
+        accepted: UrlTokenConstruction,
+    ) -> Vec<(&'static str, String)> {
         let mut lines = vec![("scheme", self.scheme.describe_signing_scheme().to_owned())];
         if !self.host.is_empty() {
             lines.push(("host", self.host.clone()));
@@ -289,7 +292,7 @@ impl UrlQueryParameters {
         }
     }
 
-    fn describe_url_signer(&self, scheme: UrlSigningScheme) -> Option<String> {
+    fn describe_url_signing_key(&self, scheme: UrlSigningScheme) -> Option<String> {
         let (what, value) = match scheme {
             UrlSigningScheme::CloudFrontCanned | UrlSigningScheme::CloudFrontPolicy => {
                 ("key pair", self.find_query_parameter("Key-Pair-Id")?)

@@ -59,7 +59,7 @@ fn what_is_accepted_is_what_is_signed() {
 #[test]
 fn a_signed_url_is_accepted_when_taken_apart_again() {
     let key = Secret::generate_cloudfront_secret(&[7; 16]).decode_base64_secret_key().unwrap();
-    for construction in UrlTokenConstruction::list_token_constructions() {
+    for construction in UrlTokenConstruction::list_url_token_constructions() {
         let url = sign_packages_url(
             &key,
             "7/8/é +~.deb",
@@ -135,7 +135,7 @@ fn a_url_of_every_scheme_is_named() {
 fn inspecting_finds_the_secret_and_the_construction_that_fit() {
     let secrets: Vec<Secret> = (0..3).map(|byte| Secret::generate_cloudfront_secret(&[byte; 16])).collect();
     let accepted = UrlTokenConstruction::default();
-    for construction in UrlTokenConstruction::list_token_constructions() {
+    for construction in UrlTokenConstruction::list_url_token_constructions() {
         for (index, secret) in secrets.iter().enumerate() {
             let key = construction.key.derive_hmac_key(secret).unwrap();
             let url = sign_packages_url(
@@ -151,7 +151,7 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
             let refusal = (construction != accepted).then_some(EdgeTokenRefusal::BadSignature);
             assert_eq!(found.refusal, refusal, "{construction}");
             let said = found
-                .render_url_findings(accepted)
+                .render_signed_url_inspection(accepted)
                 .into_iter()
                 .map(|(label, text)| format!("{label}: {text}"))
                 .collect::<Vec<_>>()
@@ -176,9 +176,14 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
         (Some(EdgeTokenRefusal::Expired), Some(0)),
         "who signed it is told all the same"
     );
-    assert!(found.render_url_findings(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
+    assert!(
+        found
+            .render_signed_url_inspection(accepted)
+            .iter()
+            .any(|(_, text)| text.contains("expired 90 s ago"))
+    );
     assert_eq!(inspect_url(&url, &secrets[1..], NOW_UNIX_SECONDS, accepted).key, None);
-    let unknown = inspect_url(&url, &[], NOW_UNIX_SECONDS, accepted).render_url_findings(accepted);
+    let unknown = inspect_url(&url, &[], NOW_UNIX_SECONDS, accepted).render_signed_url_inspection(accepted);
     assert!(unknown.contains(&("edge", "can't be told without the secret".to_owned())), "{unknown:?}");
     assert!(!unknown.iter().any(|(_, text)| text.contains("none of the secrets")), "{unknown:?}");
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
-    PolicyConditionContext, PolicyDecision, PolicyPrincipal,
-    identity::{SandboxIamIdentity, list_identity_policies},
-    limits::{self, PolicyEvaluation},
+    PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames,
+    identity::{SandboxIamIdentity, list_sandbox_identity_policies},
+    limits::{self, SandboxPolicyEvaluation},
 };
 use crate::sandbox::{
     SandboxState,
@@ -32,8 +32,8 @@ impl SignedCaller {
     }
 
     /// Returns him as resource policies may name him.
-    pub fn caller_to_policy_principal(&self) -> PolicyPrincipal {
-        PolicyPrincipal::new_account_identity_principal(
+    pub fn caller_to_policy_principal(&self) -> SandboxCallerPrincipalNames {
+        SandboxCallerPrincipalNames::new_account_identity_principal(
             &self.build_caller_principal_arn(),
             &[&self.arn, &self.id],
         )
@@ -70,9 +70,9 @@ impl SignedCaller {
         action: &str,
         resource: &str,
         context: &PolicyConditionContext,
-    ) -> PolicyEvaluation {
-        let own = list_identity_policies(state, &self.identity);
-        limits::evaluate_policies_with_limits(state, &self.identity, &own, (action, resource), context)
+    ) -> SandboxPolicyEvaluation {
+        let own = list_sandbox_identity_policies(state, &self.identity);
+        limits::evaluate_policies_within_guardrails(state, &self.identity, &own, (action, resource), context)
     }
 
     /// Holds him to his identity policies.
@@ -113,7 +113,7 @@ impl SignedCaller {
 }
 
 /// Adds a request's tags to what it carries for conditions.
-pub fn add_request_tags<'a>(
+pub fn add_request_tag_condition_keys<'a>(
     context: PolicyConditionContext,
     tags: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) -> PolicyConditionContext {

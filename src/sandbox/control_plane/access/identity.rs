@@ -12,7 +12,7 @@ pub enum SandboxIamIdentity {
 }
 
 /// Returns the policies that speak for an identity: its own, which the limits hold back.
-pub fn list_identity_policies(state: &SandboxState, identity: &SandboxIamIdentity) -> Vec<Value> {
+pub fn list_sandbox_identity_policies(state: &SandboxState, identity: &SandboxIamIdentity) -> Vec<Value> {
     match identity {
         SandboxIamIdentity::User(_) => vec![state.iam.user.policy.clone()],
         SandboxIamIdentity::Role(name) => state

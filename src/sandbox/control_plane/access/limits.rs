@@ -11,7 +11,7 @@ use crate::sandbox::SandboxState;
 
 /// What all of an identity's policies say together, and whether the two limits allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyEvaluation {
+pub struct SandboxPolicyEvaluation {
     pub decision: PolicyDecision,
     pub organization: bool,
     pub boundary: bool,
@@ -20,13 +20,13 @@ pub struct PolicyEvaluation {
 }
 
 /// Weighs `documents`, the identity's own policies, within the limits.
-pub fn evaluate_policies_with_limits(
+pub fn evaluate_policies_within_guardrails(
     state: &SandboxState,
     identity: &SandboxIamIdentity,
     documents: &[Value],
     (action, resource): (&str, &str),
     context: &PolicyConditionContext,
-) -> PolicyEvaluation {
+) -> SandboxPolicyEvaluation {
     let ask = |documents: &[Value]| evaluate_identity_policies(documents, action, resource, context);
     let own = ask(documents);
     let limit = |policies: &[Value]| if policies.is_empty() { PolicyDecision::Allow } else { ask(policies) };
@@ -45,7 +45,7 @@ pub fn evaluate_policies_with_limits(
         .find(|(decision, _)| *decision == PolicyDecision::ExplicitDeny)
         .or_else(|| all.iter().find(|(decision, _)| *decision == PolicyDecision::ImplicitDeny))
         .map_or("", |(_, kind)| kind);
-    PolicyEvaluation {
+    SandboxPolicyEvaluation {
         decision: own.min(organization).min(boundary),
         organization: organization == PolicyDecision::Allow,
         boundary: boundary == PolicyDecision::Allow,

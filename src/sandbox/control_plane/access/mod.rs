@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use super::ACCOUNT_ID;
 
-pub use caller::{SignedCaller, add_request_tags, get_request_signed_caller};
-pub use identity::{SandboxIamIdentity, list_identity_policies};
-pub use limits::{PolicyEvaluation, evaluate_policies_with_limits};
+pub use caller::{SignedCaller, add_request_tag_condition_keys, get_request_signed_caller};
+pub use identity::{SandboxIamIdentity, list_sandbox_identity_policies};
+pub use limits::{SandboxPolicyEvaluation, evaluate_policies_within_guardrails};
 
 /// Who asks, by every name that a `Principal` element may give him.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PolicyPrincipal {
+pub struct SandboxCallerPrincipalNames {
     /// Under `AWS`: ARNs and unique ids.
     pub aws: Vec<String>,
     /// Under `CanonicalUser`.
@@ -29,7 +29,7 @@ pub struct PolicyPrincipal {
     pub account: Option<String>,
 }
 
-impl PolicyPrincipal {
+impl SandboxCallerPrincipalNames {
     /// Makes a user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
     pub fn new_account_identity_principal(arn: &str, others: &[&str]) -> Self {
         let mut aws = vec![arn.to_owned()];
@@ -85,7 +85,7 @@ pub enum PolicyDecision {
 /// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
 pub fn evaluate_policy_document(
     document: &Value,
-    principal: Option<&PolicyPrincipal>,
+    principal: Option<&SandboxCallerPrincipalNames>,
     action: &str,
     resource: &str,
     context: &PolicyConditionContext,
@@ -196,7 +196,10 @@ enum PrincipalMatch {
     Yes,
 }
 
-fn match_statement_principal(statement: &Value, principal: Option<&PolicyPrincipal>) -> PrincipalMatch {
+fn match_statement_principal(
+    statement: &Value,
+    principal: Option<&SandboxCallerPrincipalNames>,
+) -> PrincipalMatch {
     let Some(principal) = principal else { return PrincipalMatch::Yes };
     if statement.get("NotPrincipal").is_some() {
         return if match_principal_element(&statement["NotPrincipal"], principal) == PrincipalMatch::No {
@@ -208,7 +211,7 @@ fn match_statement_principal(statement: &Value, principal: Option<&PolicyPrincip
     match_principal_element(&statement["Principal"], principal)
 }
 
-fn match_principal_element(element: &Value, principal: &PolicyPrincipal) -> PrincipalMatch {
+fn match_principal_element(element: &Value, principal: &SandboxCallerPrincipalNames) -> PrincipalMatch {
     match element {
         Value::String(all) if all == "*" => PrincipalMatch::Yes,
         Value::Object(kinds) => {
@@ -231,7 +234,7 @@ fn match_principal_element(element: &Value, principal: &PolicyPrincipal) -> Prin
     }
 }
 
-fn match_aws_principal(name: &str, principal: &PolicyPrincipal) -> PrincipalMatch {
+fn match_aws_principal(name: &str, principal: &SandboxCallerPrincipalNames) -> PrincipalMatch {
     if name == "*" || principal.aws.iter().any(|own| own == name) {
         return PrincipalMatch::Yes;
     }

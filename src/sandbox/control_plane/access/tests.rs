@@ -35,9 +35,10 @@ fn a_deny_wins_and_silence_denies() {
 
 #[test]
 fn a_principal_is_known_by_each_of_its_names() {
-    let identity = PolicyPrincipal::new_origin_access_identity_principal("E1", "abc");
-    let role = PolicyPrincipal::new_account_identity_principal("arn:aws:iam::999999999999:role/r", &[]);
-    let weigh = |named: Value, who: &PolicyPrincipal| {
+    let identity = SandboxCallerPrincipalNames::new_origin_access_identity_principal("E1", "abc");
+    let role =
+        SandboxCallerPrincipalNames::new_account_identity_principal("arn:aws:iam::999999999999:role/r", &[]);
+    let weigh = |named: Value, who: &SandboxCallerPrincipalNames| {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
         evaluate_policy_document(
             &document,
@@ -60,7 +61,7 @@ fn a_principal_is_known_by_each_of_its_names() {
     assert_eq!(
         weigh(
             json!({"Service": "cloudfront.amazonaws.com"}),
-            &PolicyPrincipal::new_aws_service_principal("cloudfront.amazonaws.com")
+            &SandboxCallerPrincipalNames::new_aws_service_principal("cloudfront.amazonaws.com")
         ),
         PolicyDecision::Allow
     );

@@ -23,7 +23,7 @@ fn build_invalid_association_error(message: impl Into<String>) -> SandboxAwsErro
 }
 
 /// Lists every function version that a configuration names.
-pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
+pub fn list_sandbox_config_function_arns(config: &XmlElement) -> Vec<String> {
     let mut arns: Vec<String> = config::list_config_behaviors(config)
         .into_iter()
         .flat_map(|behavior| behavior.list_items_at_path("LambdaFunctionAssociations"))
@@ -38,7 +38,7 @@ pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
 ///
 /// # Errors
 /// Refuses one that can't stand there, or whose caller may not put it there, as CloudFront does.
-pub fn check_function_associations(
+pub fn validate_sandbox_function_associations(
     state: &SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
     config: &XmlElement,
@@ -58,10 +58,12 @@ pub fn check_function_associations(
             events.push(event);
         }
     }
-    list_configured_function_arns(config).iter().try_for_each(|arn| check_edge_function(state, ask, arn))
+    list_sandbox_config_function_arns(config)
+        .iter()
+        .try_for_each(|arn| validate_sandbox_edge_function_arn(state, ask, arn))
 }
 
-fn check_edge_function(
+fn validate_sandbox_edge_function_arn(
     state: &SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
     arn: &str,
@@ -100,25 +102,25 @@ fn check_edge_function(
             "The specified Lambda function does not exist. Function: {arn}"
         ))
     })?;
-    if !version.is_function_version_active(ask.clock) {
+    if !version.is_sandbox_version_active(ask.clock) {
         return Err(build_invalid_association_error(format!(
             "The function must be in an Active state. The current state for function {arn} is Pending"
         )));
     }
     let function = &version.configuration;
     for service in ["lambda.amazonaws.com", "edgelambda.amazonaws.com"] {
-        if !iam::can_service_assume_role(&state.iam, ask.clock, &function.role, service) {
+        if !iam::can_service_assume_sandbox_role(&state.iam, ask.clock, &function.role, service) {
             return Err(build_invalid_association_error(format!(
                 "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: {}",
                 function.role
             )));
         }
     }
-    check_function_configuration(function, arn)
+    validate_sandbox_edge_function(function, arn)
 }
 
 /// Checks that a function has nothing that a replica lacks.
-fn check_function_configuration(
+fn validate_sandbox_edge_function(
     function: &lambda::SandboxFunctionConfiguration,
     arn: &str,
 ) -> Result<(), SandboxAwsError> {
@@ -154,12 +156,12 @@ fn check_function_configuration(
 ///
 /// # Errors
 /// Refuses a caller who may not make the roles.
-pub fn ensure_edge_replication_roles(
+pub fn ensure_sandbox_replication_roles(
     state: &mut SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
     config: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
-    let arns = list_configured_function_arns(config);
+    let arns = list_sandbox_config_function_arns(config);
     if arns.is_empty() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ pub fn list_config_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
 }
 
 /// Reads the other names of a configuration kept as text.
-pub fn parse_config_aliases(config: &str) -> Vec<String> {
+pub fn parse_distribution_aliases(config: &str) -> Vec<String> {
     // Looked up for each request to an unknown host: spare the parsing where there can be none.
     if !config.contains("<CNAME>") {
         return Vec::new();
@@ -31,7 +31,7 @@ pub fn parse_config_aliases(config: &str) -> Vec<String> {
 ///
 /// # Errors
 /// Refuses what CloudFront refuses, in its words.
-pub fn check_distribution_config(
+pub fn validate_sandbox_distribution_config(
     world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
@@ -50,20 +50,20 @@ pub fn check_distribution_config(
     if config.find_text_at_path("Comment").is_some_and(|comment| comment.chars().count() > 128) {
         return Err(build_invalid_argument_error("The parameter Comment is too long."));
     }
-    check_distribution_aliases(world, clock, config, own_id)?;
+    validate_sandbox_distribution_aliases(world, clock, config, own_id)?;
     if config.list_items_at_path("Origins").is_empty() {
         return Err(build_invalid_argument_error("Your request must contain at least one origin."));
     }
     config
         .list_items_at_path("Origins")
         .iter()
-        .try_for_each(|origin| check_distribution_origin(state, origin))?;
+        .try_for_each(|origin| validate_sandbox_distribution_origin(state, origin))?;
     list_config_behaviors(config)
         .into_iter()
-        .try_for_each(|behavior| check_cache_behavior(state, config, behavior))
+        .try_for_each(|behavior| validate_sandbox_cache_behavior(state, config, behavior))
 }
 
-fn check_distribution_aliases(
+fn validate_sandbox_distribution_aliases(
     world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
@@ -82,12 +82,14 @@ fn check_distribution_aliases(
         ));
     }
     if let Some(arn) = config.find_text_at_path("ViewerCertificate/ACMCertificateArn")
-        && let Some(why) = acm::explain_certificate_rejection(&world.acm, clock, arn, &own)
+        && let Some(why) = acm::explain_sandbox_certificate_rejection(&world.acm, clock, arn, &own)
     {
         return Err(SandboxAwsError::new(400, "InvalidViewerCertificate", why));
     }
     let others = world.cloudfront.distributions.values().filter(|other| other.id != own_id);
-    if others.flat_map(|other| parse_config_aliases(&other.config)).any(|alias| own.contains(&alias.as_str()))
+    if others
+        .flat_map(|other| parse_distribution_aliases(&other.config))
+        .any(|alias| own.contains(&alias.as_str()))
     {
         return Err(SandboxAwsError::new(
             409,
@@ -98,7 +100,7 @@ fn check_distribution_aliases(
     Ok(())
 }
 
-fn check_distribution_origin(
+fn validate_sandbox_distribution_origin(
     state: &SandboxCloudFrontState,
     origin: &XmlElement,
 ) -> Result<(), SandboxAwsError> {
@@ -140,7 +142,7 @@ fn check_distribution_origin(
     Ok(())
 }
 
-fn check_cache_behavior(
+fn validate_sandbox_cache_behavior(
     state: &SandboxCloudFrontState,
     config: &XmlElement,
     behavior: &XmlElement,
@@ -204,7 +206,7 @@ pub fn fill_distribution_defaults(config: &mut XmlElement) {
             .append_child_element(XmlElement::new_text_element("CloudFrontDefaultCertificate", "true")),
     );
     if let Some(certificate) = config.find_child_mut("ViewerCertificate")
-        && certificate.is_true_at_path("CloudFrontDefaultCertificate")
+        && certificate.is_xml_element_true("CloudFrontDefaultCertificate")
     {
         // With the default certificate the floor is TLSv1, whatever is asked for.
         certificate.set_child(XmlElement::new_text_element("SSLSupportMethod", "vip"));

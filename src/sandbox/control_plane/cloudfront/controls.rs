@@ -3,19 +3,19 @@
 //! A control has no tags and no reference; its name is how it is found again.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult, SandboxState,
-    StoredCloudFrontConfig, XmlElement, generate_random_aws_id, generate_random_etag,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxControlOrPolicyConfig, SandboxState, XmlElement, generate_random_aws_id, generate_random_etag,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-control";
 
-fn render_origin_access_control(control: &StoredCloudFrontConfig) -> XmlElement {
+fn render_origin_access_control(control: &SandboxControlOrPolicyConfig) -> XmlElement {
     XmlElement::new("OriginAccessControl")
         .append_child_element(XmlElement::new_text_element("Id", &control.id))
-        .append_child_element(parse_origin_access_control_config(control))
+        .append_child_element(parse_sandbox_origin_control_config(control))
 }
 
-fn parse_origin_access_control_config(control: &StoredCloudFrontConfig) -> XmlElement {
+fn parse_sandbox_origin_control_config(control: &SandboxControlOrPolicyConfig) -> XmlElement {
     XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
@@ -28,7 +28,7 @@ pub fn handle_create_origin_access_control(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = ask.parse_request_document()?;
+    let document = ask.parse_sandbox_request_xml()?;
     let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
     let one_of = |field: &str, known: &[&str]| {
         document.find_text_at_path(field).is_some_and(|text| known.contains(&text))
@@ -49,14 +49,14 @@ pub fn handle_create_origin_access_control(
             "An origin access control with this name already exists.",
         ));
     }
-    let control = StoredCloudFrontConfig {
+    let control = SandboxControlOrPolicyConfig {
         id: generate_random_aws_id("E", 13),
         name,
         config: document.to_string(),
         etag: generate_random_etag(),
         modified: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::add_location_to_reply(
+    let said = SandboxCloudFrontReply::build_cloudfront_created_reply(
         render_origin_access_control(&control),
         &control.etag,
         &format!("origin-access-control/{}", control.id),
@@ -82,11 +82,11 @@ pub fn handle_get_origin_access_control(
         )
     })?;
     let node = if ask.config_alone {
-        parse_origin_access_control_config(control)
+        parse_sandbox_origin_control_config(control)
     } else {
         render_origin_access_control(control)
     };
-    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &control.etag))
+    Ok(SandboxCloudFrontReply::build_cloudfront_reply_with_etag(node, &control.etag))
 }
 
 /// Answers ListOriginAccessControls.
@@ -105,7 +105,7 @@ pub fn handle_list_origin_access_controls(
         .map(|control| {
             let mut summary = XmlElement::new("OriginAccessControlSummary")
                 .append_child_element(XmlElement::new_text_element("Id", &control.id));
-            summary.children.extend(parse_origin_access_control_config(control).children);
+            summary.children.extend(parse_sandbox_origin_control_config(control).children);
             (control.id.clone(), summary)
         })
         .collect();

@@ -9,33 +9,33 @@ use crate::sandbox::Sandbox;
 
 /// A distribution as the edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployedDistribution {
+pub struct SandboxDeployedDistribution {
     pub id: String,
     pub arn: String,
     pub domain: String,
     pub aliases: Vec<String>,
     pub enabled: bool,
     pub default_root_object: String,
-    pub origins: Vec<DeployedOrigin>,
+    pub origins: Vec<SandboxDeployedOrigin>,
     /// In the order in which they are tried; the default one, without a pattern, is last.
-    pub behaviors: Vec<DeployedBehavior>,
+    pub behaviors: Vec<SandboxCacheBehavior>,
     /// For how many seconds an error from the origin is cached, by its status; 10 where none is said.
     pub error_ttl: BTreeMap<u16, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployedOrigin {
+pub struct SandboxDeployedOrigin {
     pub id: String,
     /// `bucket.s3.region.amazonaws.com`.
     pub domain: String,
     /// Put before each path.
     pub path: String,
-    pub access: DeployedOriginAccess,
+    pub access: SandboxOriginAccess,
 }
 
 /// In whose name the origin is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeployedOriginAccess {
+pub enum SandboxOriginAccess {
     Anonymous,
     /// An origin access identity: its id and its canonical user id.
     Identity {
@@ -49,7 +49,7 @@ pub enum DeployedOriginAccess {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployedBehavior {
+pub struct SandboxCacheBehavior {
     pub path_pattern: Option<String>,
     pub target_origin_id: String,
     /// `https-only`, `redirect-to-https`, `allow-all`.
@@ -68,25 +68,29 @@ pub struct DeployedBehavior {
 }
 
 /// Finds the distribution that answers for a host: its own domain, or an alias.
-pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<DeployedDistribution> {
+pub fn find_sandbox_distribution_by_host(world: &Sandbox, host: &str) -> Option<SandboxDeployedDistribution> {
     let clock = PropagationClock::propagation_clock_from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
     world.read_sandbox_state_from_disk(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
-            let config = distribution.get_deployed_distribution_config(clock)?;
-            if distribution.domain != host && !super::config::parse_config_aliases(config).contains(&host) {
+            let config = distribution.sandbox_deployed_config(clock)?;
+            if distribution.domain != host
+                && !super::config::parse_distribution_aliases(config).contains(&host)
+            {
                 return None;
             }
             let config = XmlElement::parse_xml(config).ok()?;
             let text = |path: &str| config.find_text_at_path(path).unwrap_or_default().to_owned();
-            let mut behaviors: Vec<DeployedBehavior> = config
+            let mut behaviors: Vec<SandboxCacheBehavior> = config
                 .list_items_at_path("CacheBehaviors")
                 .iter()
-                .map(|node| parse_deployed_behavior(&state.cloudfront, node))
+                .map(|node| parse_sandbox_cache_behavior(&state.cloudfront, node))
                 .collect();
-            behaviors
-                .push(parse_deployed_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
-            Some(DeployedDistribution {
+            behaviors.push(parse_sandbox_cache_behavior(
+                &state.cloudfront,
+                config.find_child("DefaultCacheBehavior")?,
+            ));
+            Some(SandboxDeployedDistribution {
                 id: distribution.id.clone(),
                 arn: distribution.format_distribution_arn(),
                 domain: distribution.domain.clone(),
@@ -95,12 +99,12 @@ pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<Deploye
                     .iter()
                     .map(|alias| alias.text.clone())
                     .collect(),
-                enabled: config.is_true_at_path("Enabled"),
+                enabled: config.is_xml_element_true("Enabled"),
                 default_root_object: text("DefaultRootObject"),
                 origins: config
                     .list_items_at_path("Origins")
                     .iter()
-                    .map(|node| parse_deployed_origin(&state.cloudfront, node))
+                    .map(|node| parse_sandbox_distribution_origin(&state.cloudfront, node))
                     .collect(),
                 behaviors,
                 error_ttl: config
@@ -119,29 +123,32 @@ fn parse_error_caching_ttl(response: &XmlElement) -> Option<(u16, u64)> {
     Some((response.find_text_at_path("ErrorCode")?.parse().ok()?, seconds))
 }
 
-fn parse_deployed_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOrigin {
+fn parse_sandbox_distribution_origin(
+    state: &SandboxCloudFrontState,
+    node: &XmlElement,
+) -> SandboxDeployedOrigin {
     let text = |path: &str| node.find_text_at_path(path).unwrap_or_default().to_owned();
     let identity = node
         .find_text_at_path("S3OriginConfig/OriginAccessIdentity")
         .and_then(|path| state.identities.get(path.rsplit('/').next().unwrap_or_default()));
     let access = match (identity, node.find_text_at_path("OriginAccessControlId")) {
         (Some(identity), _) => {
-            DeployedOriginAccess::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
+            SandboxOriginAccess::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
         }
-        (None, Some(id)) if does_origin_access_control_sign(state, id) => {
-            DeployedOriginAccess::Control { id: id.to_owned() }
+        (None, Some(id)) if is_sandbox_origin_control_signing(state, id) => {
+            SandboxOriginAccess::Control { id: id.to_owned() }
         }
-        _ => DeployedOriginAccess::Anonymous,
+        _ => SandboxOriginAccess::Anonymous,
     };
-    DeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
+    SandboxDeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
 }
 
-fn does_origin_access_control_sign(state: &SandboxCloudFrontState, control: &str) -> bool {
+fn is_sandbox_origin_control_signing(state: &SandboxCloudFrontState, control: &str) -> bool {
     let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
     config.is_some_and(|config| config.find_text_at_path("SigningBehavior") != Some("never"))
 }
 
-fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedBehavior {
+fn parse_sandbox_cache_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> SandboxCacheBehavior {
     let text = |path: &str| node.find_text_at_path(path).unwrap_or_default().to_owned();
     let policy =
         node.find_text_at_path("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
@@ -158,7 +165,7 @@ fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) ->
             );
             behavior.is_some_and(|behavior| behavior != "none")
         }
-        None => node.is_true_at_path("ForwardedValues/QueryString"),
+        None => node.is_xml_element_true("ForwardedValues/QueryString"),
     };
     let functions: Vec<(String, String)> = node
         .list_items_at_path("LambdaFunctionAssociations")
@@ -172,7 +179,7 @@ fn parse_deployed_behavior(state: &SandboxCloudFrontState, node: &XmlElement) ->
         .collect();
     let (viewer_request, other_functions): (Vec<_>, Vec<_>) =
         functions.into_iter().partition(|(event, _)| event == "viewer-request");
-    DeployedBehavior {
+    SandboxCacheBehavior {
         path_pattern: node.find_text_at_path("PathPattern").map(ToOwned::to_owned),
         target_origin_id: text("TargetOriginId"),
         viewer_protocol_policy: text("ViewerProtocolPolicy"),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxDistribution, SandboxState, XmlElement, add_request_tags, associations, config,
+    SandboxDistribution, SandboxState, XmlElement, add_request_tag_condition_keys, associations, config,
     format_unix_time_iso8601, generate_random_aws_id, generate_random_etag, tags,
 };
 
@@ -29,17 +29,18 @@ const SUMMARY_FIELDS: [&str; 15] = [
     "Staging",
 ];
 
-fn parse_stored_distribution_config(distribution: &SandboxDistribution) -> XmlElement {
+fn parse_sandbox_distribution_config(distribution: &SandboxDistribution) -> XmlElement {
     XmlElement::parse_xml(&distribution.config).unwrap_or_default()
 }
 
 /// The fields before the configuration.
-fn render_distribution_head(
+fn render_distribution_xml_metadata(
     name: &str,
     distribution: &SandboxDistribution,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> XmlElement {
-    let status = if distribution.is_distribution_deployed(ask.clock) { "Deployed" } else { "InProgress" };
+    let status =
+        if distribution.is_sandbox_distribution_deployed(ask.clock) { "Deployed" } else { "InProgress" };
     XmlElement::new(name)
         .append_child_element(XmlElement::new_text_element("Id", &distribution.id))
         .append_child_element(XmlElement::new_text_element("ARN", distribution.format_distribution_arn()))
@@ -60,11 +61,11 @@ fn render_distribution_xml(
             .append_child_element(XmlElement::new_text_element("Enabled", "false"))
             .append_child_element(XmlElement::new_text_element("Quantity", "0"))
     };
-    render_distribution_head("Distribution", distribution, ask)
+    render_distribution_xml_metadata("Distribution", distribution, ask)
         .append_child_element(XmlElement::new_text_element("InProgressInvalidationBatches", "0"))
         .append_child_element(unsigned("ActiveTrustedSigners"))
         .append_child_element(unsigned("ActiveTrustedKeyGroups"))
-        .append_child_element(parse_stored_distribution_config(distribution))
+        .append_child_element(parse_sandbox_distribution_config(distribution))
 }
 
 /// Answers CreateDistribution.
@@ -75,7 +76,7 @@ pub fn handle_create_distribution(
     state: &mut SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let document = ask.parse_request_document()?;
+    let document = ask.parse_sandbox_request_xml()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
         let config = document.find_child("DistributionConfig").cloned().unwrap_or_default();
         (config, tags::parse_xml_tags(document.find_child("Tags")))
@@ -83,7 +84,7 @@ pub fn handle_create_distribution(
         (document, BTreeMap::new())
     };
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/*");
-    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
+    let context = add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_cloudfront_call(state, "CreateDistribution", &resource, &context)?;
     if !tags.is_empty() {
         ask.authorize_cloudfront_call(state, "TagResource", &resource, &context)?;
@@ -91,7 +92,7 @@ pub fn handle_create_distribution(
     tags::validate_distribution_tags(&tags)?;
     let reference = config.find_text_at_path("CallerReference").unwrap_or_default().to_owned();
     let same = state.cloudfront.distributions.values().find(|other| {
-        parse_stored_distribution_config(other).find_text_at_path("CallerReference") == Some(&reference)
+        parse_sandbox_distribution_config(other).find_text_at_path("CallerReference") == Some(&reference)
     });
     if let Some(there) = same {
         return Err(SandboxAwsError::new(
@@ -103,9 +104,9 @@ pub fn handle_create_distribution(
             ),
         ));
     }
-    config::check_distribution_config(state, ask.clock, &config, "")?;
-    associations::check_function_associations(state, ask, &config)?;
-    associations::ensure_edge_replication_roles(state, ask, &config)?;
+    config::validate_sandbox_distribution_config(state, ask.clock, &config, "")?;
+    associations::validate_sandbox_function_associations(state, ask, &config)?;
+    associations::ensure_sandbox_replication_roles(state, ask, &config)?;
     config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
         id: generate_random_aws_id("E", 13),
@@ -117,7 +118,7 @@ pub fn handle_create_distribution(
         deployed_before: None,
         tags,
     };
-    let said = SandboxCloudFrontReply::add_location_to_reply(
+    let said = SandboxCloudFrontReply::build_cloudfront_created_reply(
         render_distribution_xml(&distribution, ask),
         &distribution.etag,
         &format!("distribution/{}", distribution.id),
@@ -146,11 +147,11 @@ pub fn handle_get_distribution(
 ) -> SandboxCloudFrontResult {
     let distribution = find_authorized_distribution(state, ask)?;
     let node = if ask.config_alone {
-        parse_stored_distribution_config(distribution)
+        parse_sandbox_distribution_config(distribution)
     } else {
         render_distribution_xml(distribution, ask)
     };
-    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &distribution.etag))
+    Ok(SandboxCloudFrontReply::build_cloudfront_reply_with_etag(node, &distribution.etag))
 }
 
 /// Answers ListDistributions.
@@ -170,8 +171,8 @@ pub fn handle_list_distributions(
         .filter(|one| clock.has_delay_passed(one.created, clock.delays.listing));
     let items = known
         .map(|distribution| {
-            let mut summary = render_distribution_head("DistributionSummary", distribution, ask);
-            let fields = parse_stored_distribution_config(distribution)
+            let mut summary = render_distribution_xml_metadata("DistributionSummary", distribution, ask);
+            let fields = parse_sandbox_distribution_config(distribution)
                 .children
                 .into_iter()
                 .filter(|field| SUMMARY_FIELDS.contains(&field.name.as_str()));
@@ -194,9 +195,9 @@ pub fn handle_update_distribution(
 ) -> SandboxCloudFrontResult {
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
-    let mut config = ask.parse_request_document()?;
+    let mut config = ask.parse_sandbox_request_xml()?;
     if config.find_text_at_path("CallerReference")
-        != parse_stored_distribution_config(&old).find_text_at_path("CallerReference")
+        != parse_sandbox_distribution_config(&old).find_text_at_path("CallerReference")
     {
         return Err(SandboxAwsError::new(
             400,
@@ -204,18 +205,18 @@ pub fn handle_update_distribution(
             "The update contains modifications that are not allowed.",
         ));
     }
-    config::check_distribution_config(state, ask.clock, &config, &old.id)?;
-    associations::check_function_associations(state, ask, &config)?;
-    associations::ensure_edge_replication_roles(state, ask, &config)?;
+    config::validate_sandbox_distribution_config(state, ask.clock, &config, &old.id)?;
+    associations::validate_sandbox_function_associations(state, ask, &config)?;
+    associations::ensure_sandbox_replication_roles(state, ask, &config)?;
     config::fill_distribution_defaults(&mut config);
     let distribution = SandboxDistribution {
         config: config.to_string(),
         etag: generate_random_etag(),
         modified: ask.clock.now,
-        deployed_before: old.get_deployed_distribution_config(ask.clock).map(ToOwned::to_owned),
+        deployed_before: old.sandbox_deployed_config(ask.clock).map(ToOwned::to_owned),
         ..old
     };
-    let said = SandboxCloudFrontReply::add_etag_to_reply(
+    let said = SandboxCloudFrontReply::build_cloudfront_reply_with_etag(
         render_distribution_xml(&distribution, ask),
         &distribution.etag,
     );
@@ -230,15 +231,14 @@ pub fn inject_distribution_drift(state: &mut SandboxState, ask: &SandboxCloudFro
         if one.as_ref().is_some_and(|id| *id != distribution.id) {
             continue;
         }
-        let mut config = parse_stored_distribution_config(distribution);
+        let mut config = parse_sandbox_distribution_config(distribution);
         let other = if config.find_text_at_path("PriceClass") == Some("PriceClass_100") {
             "PriceClass_200"
         } else {
             "PriceClass_100"
         };
         config.set_child(XmlElement::new_text_element("PriceClass", other));
-        distribution.deployed_before =
-            distribution.get_deployed_distribution_config(ask.clock).map(ToOwned::to_owned);
+        distribution.deployed_before = distribution.sandbox_deployed_config(ask.clock).map(ToOwned::to_owned);
         distribution.config = config.to_string();
         distribution.etag = generate_random_etag();
         distribution.modified = ask.clock.now;

@@ -31,7 +31,7 @@ pub fn handle_create_origin_access_identity(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = ask.parse_request_document()?;
+    let document = ask.parse_sandbox_request_xml()?;
     let reference = document.find_text_at_path("CallerReference").unwrap_or_default().to_owned();
     let comment = document.find_element_at_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
     if comment.chars().count() > 128 {
@@ -40,7 +40,7 @@ pub fn handle_create_origin_access_identity(
     if let Some(there) = state.cloudfront.identities.values().find(|identity| identity.reference == reference)
     {
         return if there.comment == comment {
-            Ok(SandboxCloudFrontReply::add_location_to_reply(
+            Ok(SandboxCloudFrontReply::build_cloudfront_created_reply(
                 render_origin_identity(there),
                 &there.etag,
                 &format!("origin-access-identity/cloudfront/{}", there.id),
@@ -73,7 +73,7 @@ pub fn handle_create_origin_access_identity(
         etag: generate_random_etag(),
         created: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::add_location_to_reply(
+    let said = SandboxCloudFrontReply::build_cloudfront_created_reply(
         render_origin_identity(&identity),
         &identity.etag,
         &format!("origin-access-identity/cloudfront/{}", identity.id),
@@ -103,7 +103,7 @@ pub fn handle_get_origin_access_identity(
     } else {
         render_origin_identity(identity)
     };
-    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &identity.etag))
+    Ok(SandboxCloudFrontReply::build_cloudfront_reply_with_etag(node, &identity.etag))
 }
 
 /// Answers ListCloudFrontOriginAccessIdentities.

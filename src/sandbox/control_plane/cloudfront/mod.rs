@@ -24,14 +24,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    add_request_tags, build_access_denied_error, build_http_response, build_xml_response,
-    format_unix_time_iso8601, generate_random_aws_id, generate_random_uuid, get_request_signed_caller, iam,
-    is_drift_requested, lambda, xml::XmlElement,
+    add_request_tag_condition_keys, build_access_denied_error, build_http_response, build_xml_response,
+    format_unix_time_iso8601, generate_random_aws_id, generate_random_uuid, get_request_signed_caller,
+    has_sandbox_drift_injection, iam, lambda, xml::XmlElement,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 pub use deployed::{
-    DeployedBehavior, DeployedDistribution, DeployedOrigin, DeployedOriginAccess, find_deployed_distribution,
+    SandboxCacheBehavior, SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess,
+    find_sandbox_distribution_by_host,
 };
 
 /// What is kept between runs.
@@ -41,9 +42,9 @@ pub struct SandboxCloudFrontState {
     /// Each by id.
     pub distributions: BTreeMap<String, SandboxDistribution>,
     pub identities: BTreeMap<String, SandboxOriginAccessIdentity>,
-    pub controls: BTreeMap<String, StoredCloudFrontConfig>,
+    pub controls: BTreeMap<String, SandboxControlOrPolicyConfig>,
     /// The account's own; the managed ones are always there.
-    pub policies: BTreeMap<String, StoredCloudFrontConfig>,
+    pub policies: BTreeMap<String, SandboxControlOrPolicyConfig>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -68,13 +69,13 @@ impl SandboxDistribution {
     }
 
     /// Whether its last change has reached the edges.
-    pub fn is_distribution_deployed(&self, clock: PropagationClock) -> bool {
+    pub fn is_sandbox_distribution_deployed(&self, clock: PropagationClock) -> bool {
         clock.has_delay_passed(self.modified, clock.delays.distribution)
     }
 
     /// Returns the configuration at the edges.
-    pub fn get_deployed_distribution_config(&self, clock: PropagationClock) -> Option<&str> {
-        if self.is_distribution_deployed(clock) {
+    pub fn sandbox_deployed_config(&self, clock: PropagationClock) -> Option<&str> {
+        if self.is_sandbox_distribution_deployed(clock) {
             Some(&self.config)
         } else {
             self.deployed_before.as_deref()
@@ -96,7 +97,7 @@ pub struct SandboxOriginAccessIdentity {
 /// An origin access control or a cache policy: its configuration as it came.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct StoredCloudFrontConfig {
+pub struct SandboxControlOrPolicyConfig {
     pub id: String,
     pub name: String,
     pub config: String,
@@ -105,7 +106,7 @@ pub struct StoredCloudFrontConfig {
 }
 
 /// Whether S3 knows an origin access identity by now.
-pub fn is_origin_identity_propagated(
+pub fn is_sandbox_origin_identity_propagated(
     state: &SandboxCloudFrontState,
     clock: PropagationClock,
     id: &str,
@@ -117,7 +118,7 @@ pub fn is_origin_identity_propagated(
 }
 
 /// Whether an origin access identity with this canonical user id is known to S3 by now.
-pub fn is_origin_canonical_user_propagated(
+pub fn is_sandbox_oai_user_propagated(
     state: &SandboxCloudFrontState,
     clock: PropagationClock,
     canonical: &str,
@@ -129,9 +130,9 @@ pub fn is_origin_canonical_user_propagated(
 }
 
 /// Whether a distribution goes by this name besides its own.
-pub fn has_distribution_alias(state: &SandboxCloudFrontState, host: &str) -> bool {
+pub fn has_sandbox_distribution_alias(state: &SandboxCloudFrontState, host: &str) -> bool {
     state.distributions.values().any(|distribution| {
-        config::parse_config_aliases(&distribution.config).iter().any(|alias| alias == host)
+        config::parse_distribution_aliases(&distribution.config).iter().any(|alias| alias == host)
     })
 }
 
@@ -172,7 +173,7 @@ pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static s
 pub async fn handle_cloudfront_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let ask = SandboxCloudFrontApiCall::new(world, &caller, &request)?;
-        if is_drift_requested(&request) {
+        if has_sandbox_drift_injection(&request) {
             world.update_sandbox_state_on_disk(|state| distributions::inject_distribution_drift(state, &ask));
         }
         dispatch_cloudfront_call(world, &ask)
@@ -249,13 +250,13 @@ impl SandboxCloudFrontReply {
         Self { status: 200, body: Some(body), etag: None, location: None }
     }
 
-    fn add_etag_to_reply(body: XmlElement, etag: &str) -> Self {
+    fn build_cloudfront_reply_with_etag(body: XmlElement, etag: &str) -> Self {
         Self { etag: Some(etag.to_owned()), ..Self::cloudfront_reply_from_xml(body) }
     }
 
-    fn add_location_to_reply(body: XmlElement, etag: &str, place: &str) -> Self {
+    fn build_cloudfront_created_reply(body: XmlElement, etag: &str, place: &str) -> Self {
         let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{place}");
-        Self { status: 201, location: Some(location), ..Self::add_etag_to_reply(body, etag) }
+        Self { status: 201, location: Some(location), ..Self::build_cloudfront_reply_with_etag(body, etag) }
     }
 
     fn cloudfront_reply_into_response(self) -> Response<Bytes> {
@@ -345,7 +346,7 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
     }
 
     /// The document sent.
-    fn parse_request_document(&self) -> Result<XmlElement, SandboxAwsError> {
+    fn parse_sandbox_request_xml(&self) -> Result<XmlElement, SandboxAwsError> {
         let mut root = XmlElement::parse_xml(self.body).map_err(build_malformed_xml_error)?;
         root.attributes.clear();
         Ok(root)

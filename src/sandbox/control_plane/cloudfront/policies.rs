@@ -4,7 +4,7 @@
 
 use super::{
     SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxCloudFrontState, SandboxState, StoredCloudFrontConfig, XmlElement, format_unix_time_iso8601,
+    SandboxCloudFrontState, SandboxControlOrPolicyConfig, SandboxState, XmlElement, format_unix_time_iso8601,
     generate_random_etag, generate_random_uuid, quantities,
 };
 
@@ -24,15 +24,18 @@ const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
 ];
 
 /// Finds a policy by its id, own or managed.
-pub fn find_stored_cache_policy(state: &SandboxCloudFrontState, id: &str) -> Option<StoredCloudFrontConfig> {
+pub fn find_stored_cache_policy(
+    state: &SandboxCloudFrontState,
+    id: &str,
+) -> Option<SandboxControlOrPolicyConfig> {
     state.policies.get(id).cloned().or_else(|| {
         let (id, name, ttl) = MANAGED_POLICIES.iter().find(|(managed, ..)| *managed == id)?;
-        Some(StoredCloudFrontConfig {
+        Some(SandboxControlOrPolicyConfig {
             id: (*id).into(),
             name: (*name).into(),
             config: render_managed_cache_policy(name, *ttl),
             etag: "E23ZP02F085DFQ".into(),
-            ..StoredCloudFrontConfig::default()
+            ..SandboxControlOrPolicyConfig::default()
         })
     })
 }
@@ -58,11 +61,11 @@ fn render_managed_cache_policy(name: &str, [min, default, max]: [u64; 3]) -> Str
         .to_string()
 }
 
-fn parse_cache_policy_config(policy: &StoredCloudFrontConfig) -> XmlElement {
+fn parse_cache_policy_config(policy: &SandboxControlOrPolicyConfig) -> XmlElement {
     XmlElement::parse_xml(&policy.config).unwrap_or_default()
 }
 
-fn render_cache_policy(policy: &StoredCloudFrontConfig) -> XmlElement {
+fn render_cache_policy_xml(policy: &SandboxControlOrPolicyConfig) -> XmlElement {
     XmlElement::new("CachePolicy")
         .append_child_element(XmlElement::new_text_element("Id", &policy.id))
         .append_child_element(XmlElement::new_text_element(
@@ -90,7 +93,7 @@ fn validate_and_complete_cache_policy(mut document: XmlElement) -> Result<XmlEle
     }
 }
 
-fn check_cache_policy_name_free(
+fn validate_sandbox_cache_policy_name(
     state: &SandboxCloudFrontState,
     name: &str,
     but: &str,
@@ -117,9 +120,9 @@ pub fn handle_create_cache_policy(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = validate_and_complete_cache_policy(ask.parse_request_document()?)?;
+    let document = validate_and_complete_cache_policy(ask.parse_sandbox_request_xml()?)?;
     let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
-    check_cache_policy_name_free(&state.cloudfront, &name, "")?;
+    validate_sandbox_cache_policy_name(&state.cloudfront, &name, "")?;
     if state.cloudfront.policies.len() >= CUSTOM_POLICIES_MAX {
         return Err(SandboxAwsError::new(
             400,
@@ -127,15 +130,15 @@ pub fn handle_create_cache_policy(
             "You have reached the maximum number of cache policies for this AWS account.",
         ));
     }
-    let policy = StoredCloudFrontConfig {
+    let policy = SandboxControlOrPolicyConfig {
         id: generate_random_uuid(),
         name,
         config: document.to_string(),
         etag: generate_random_etag(),
         modified: ask.clock.now,
     };
-    let said = SandboxCloudFrontReply::add_location_to_reply(
-        render_cache_policy(&policy),
+    let said = SandboxCloudFrontReply::build_cloudfront_created_reply(
+        render_cache_policy_xml(&policy),
         &policy.etag,
         &format!("cache-policy/{}", policy.id),
     );
@@ -155,8 +158,8 @@ pub fn handle_get_cache_policy(
     let policy =
         find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(build_unknown_cache_policy_error)?;
     let node =
-        if ask.config_alone { parse_cache_policy_config(&policy) } else { render_cache_policy(&policy) };
-    Ok(SandboxCloudFrontReply::add_etag_to_reply(node, &policy.etag))
+        if ask.config_alone { parse_cache_policy_config(&policy) } else { render_cache_policy_xml(&policy) };
+    Ok(SandboxCloudFrontReply::build_cloudfront_reply_with_etag(node, &policy.etag))
 }
 
 /// Refuses an id that no policy has.
@@ -187,7 +190,7 @@ pub fn handle_list_cache_policies(
                 policy.id.clone(),
                 XmlElement::new("CachePolicySummary")
                     .append_child_element(XmlElement::new_text_element("Type", of))
-                    .append_child_element(render_cache_policy(&policy)),
+                    .append_child_element(render_cache_policy_xml(&policy)),
             )
         })
         .collect();
@@ -212,17 +215,20 @@ pub fn handle_update_cache_policy(
         return Err(SandboxAwsError::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
     }
     ask.check_if_match(&old.etag)?;
-    let document = validate_and_complete_cache_policy(ask.parse_request_document()?)?;
+    let document = validate_and_complete_cache_policy(ask.parse_sandbox_request_xml()?)?;
     let name = document.find_text_at_path("Name").unwrap_or_default().to_owned();
-    check_cache_policy_name_free(&state.cloudfront, &name, &ask.id)?;
-    let policy = StoredCloudFrontConfig {
+    validate_sandbox_cache_policy_name(&state.cloudfront, &name, &ask.id)?;
+    let policy = SandboxControlOrPolicyConfig {
         name,
         config: document.to_string(),
         etag: generate_random_etag(),
         modified: ask.clock.now,
         ..old
     };
-    let said = SandboxCloudFrontReply::add_etag_to_reply(render_cache_policy(&policy), &policy.etag);
+    let said = SandboxCloudFrontReply::build_cloudfront_reply_with_etag(
+        render_cache_policy_xml(&policy),
+        &policy.etag,
+    );
     state.cloudfront.policies.insert(policy.id.clone(), policy);
     Ok(said)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
-    SandboxDistribution, SandboxState, XmlElement, add_request_tags,
+    SandboxDistribution, SandboxState, XmlElement, add_request_tag_condition_keys,
 };
 
 /// Reads the tags of a `<Tags>` element.
@@ -80,13 +80,13 @@ pub fn handle_tag_distribution(
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
     let id = parse_tagged_distribution_id(ask).to_owned();
-    let tags = parse_xml_tags(Some(&ask.parse_request_document()?));
+    let tags = parse_xml_tags(Some(&ask.parse_sandbox_request_xml()?));
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}");
     ask.authorize_cloudfront_call(
         state,
         "TagResource",
         &resource,
-        &add_request_tags(ask.caller.build_caller_condition_context(), &tags),
+        &add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags),
     )?;
     validate_distribution_tags(&tags)?;
     state.cloudfront.distributions.get_mut(&id).ok_or_else(build_no_such_resource_error)?.tags.extend(tags);

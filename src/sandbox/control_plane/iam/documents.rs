@@ -15,7 +15,7 @@ fn build_iam_malformed_policy_error(message: impl Into<String>) -> SandboxAwsErr
 ///
 /// # Errors
 /// Refuses what is none, as IAM does.
-pub fn check_identity_policy(document: &str) -> Result<(), SandboxAwsError> {
+pub fn validate_sandbox_identity_policy(document: &str) -> Result<(), SandboxAwsError> {
     let value = parse_policy_document(document)?;
     for statement in access::iterate_policy_statements(&value) {
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
@@ -32,7 +32,7 @@ pub fn check_identity_policy(document: &str) -> Result<(), SandboxAwsError> {
 ///
 /// # Errors
 /// Refuses what is none, as IAM does, and principals that are not known yet.
-pub fn check_trust_policy(
+pub fn validate_sandbox_trust_policy(
     state: &SandboxState,
     clock: PropagationClock,
     document: &str,
@@ -67,7 +67,7 @@ pub fn check_trust_policy(
 }
 
 /// Adds the resource that a trust leaves out: it speaks of its own role, without saying so.
-pub fn add_wildcard_resource_to_trust(trust: &mut Value) {
+pub fn add_trust_policy_wildcard_resource(trust: &mut Value) {
     match &mut trust["Statement"] {
         Value::Array(many) => many.iter_mut().for_each(|statement| statement["Resource"] = json!("*")),
         Value::Object(one) => {

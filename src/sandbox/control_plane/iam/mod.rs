@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
-    access::{self, PolicyConditionContext, PolicyDecision, PolicyPrincipal},
+    access::{self, PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
     build_access_denied_error, format_unix_time_iso8601, generate_random_aws_id, get_request_signed_caller,
-    is_drift_requested,
+    has_sandbox_drift_injection,
     query::{self, AwsQueryForm, render_xml_element},
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -100,7 +100,7 @@ impl std::fmt::Debug for SandboxAccessKey {
 }
 
 /// Finds the key pair of an access key.
-pub fn find_access_key(state: &SandboxIamState, access_key: &str) -> Option<SandboxAccessKey> {
+pub fn find_sandbox_access_key(state: &SandboxIamState, access_key: &str) -> Option<SandboxAccessKey> {
     if access_key == ACCESS_KEY {
         return Some(SandboxAccessKey { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
     }
@@ -108,7 +108,7 @@ pub fn find_access_key(state: &SandboxIamState, access_key: &str) -> Option<Sand
 }
 
 /// Returns whose key it is.
-pub fn identify_access_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
+pub fn identify_sandbox_access_key_owner(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
     match &key.role {
         None => SignedCaller {
             arn: format_sandbox_user_arn(state),
@@ -134,38 +134,38 @@ pub fn find_sandbox_role<'a>(state: &'a SandboxIamState, arn: &str) -> Option<&'
 }
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
-pub fn can_service_assume_role(
+pub fn can_service_assume_sandbox_role(
     state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
     service: &str,
 ) -> bool {
-    can_service_assume_role_in_context(state, clock, arn, service, &PolicyConditionContext::default())
+    can_sandbox_service_assume_role(state, clock, arn, service, &PolicyConditionContext::default())
 }
 
 /// Whether a service that says on whose behalf it comes can assume a role now.
-pub fn can_service_assume_role_in_context(
+pub fn can_sandbox_service_assume_role(
     state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
     service: &str,
     context: &PolicyConditionContext,
 ) -> bool {
-    can_any_principal_assume_role(
+    can_principal_assume_sandbox_role(
         state,
         clock,
         arn,
-        &PolicyPrincipal::new_aws_service_principal(service),
+        &SandboxCallerPrincipalNames::new_aws_service_principal(service),
         context,
     )
 }
 
 /// Whether anybody whom its trust may name can assume a role now.
-pub fn can_any_principal_assume_role(
+pub fn can_principal_assume_sandbox_role(
     state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
-    principal: &PolicyPrincipal,
+    principal: &SandboxCallerPrincipalNames,
     context: &PolicyConditionContext,
 ) -> bool {
     let Some(mut trust) = find_sandbox_role(state, arn)
@@ -174,7 +174,7 @@ pub fn can_any_principal_assume_role(
     else {
         return false;
     };
-    documents::add_wildcard_resource_to_trust(&mut trust);
+    documents::add_trust_policy_wildcard_resource(&mut trust);
     access::evaluate_policy_document(&trust, Some(principal), "sts:AssumeRole", "*", context)
         == PolicyDecision::Allow
 }
@@ -240,7 +240,7 @@ pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
             caller: &caller,
             form: &form,
         };
-        if is_drift_requested(&request) {
+        if has_sandbox_drift_injection(&request) {
             world.update_sandbox_state_on_disk(|state| roles::inject_trust_drift(state, &ask));
         }
         dispatch_iam_call(world, &ask)
@@ -248,7 +248,7 @@ pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
     match result {
         Ok(inner) => query::build_query_protocol_response(
             SandboxService::Iam,
-            form.requested_action_name(),
+            form.aws_query_action(),
             inner.as_deref(),
         ),
         Err(refusal) => refusal.render_aws_error_response(SandboxService::Iam),
@@ -278,7 +278,7 @@ impl SandboxIamApiCall<'_> {
     fn authorize_iam_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {
         self.authorize_iam_call(
             state,
-            self.form.requested_action_name(),
+            self.form.aws_query_action(),
             resource,
             &self.caller.build_caller_condition_context(),
         )
@@ -288,7 +288,7 @@ impl SandboxIamApiCall<'_> {
 type SandboxIamResult = Result<Option<String>, SandboxAwsError>;
 
 fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    match ask.form.requested_action_name() {
+    match ask.form.aws_query_action() {
         "GetUser" => world.read_sandbox_state_from_disk(|state| handle_get_user(state, ask)),
         "ListAccountAliases" => world.read_sandbox_state_from_disk(|state| {
             ask.authorize_iam_action(state, "*")?;

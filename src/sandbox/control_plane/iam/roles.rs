@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SandboxIamApiCall, SandboxIamResult, build_no_such_entity_error,
-    documents::{check_identity_policy, check_trust_policy},
+    documents::{validate_sandbox_identity_policy, validate_sandbox_trust_policy},
     render_xml_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tags, format_sandbox_role_arn,
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tag_condition_keys, format_sandbox_role_arn,
     format_unix_time_iso8601, generate_random_aws_id,
 };
 
@@ -98,7 +98,7 @@ fn percent_encode_policy_document(document: &str) -> String {
 }
 
 /// The role that a request names, after its caller was held to his policies.
-fn find_authorized_role<'a>(
+fn authorize_and_find_sandbox_role<'a>(
     state: &'a SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> Result<&'a SandboxRole, SandboxAwsError> {
@@ -115,7 +115,7 @@ fn find_modifiable_role<'a>(
     state: &'a mut SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> Result<&'a mut SandboxRole, SandboxAwsError> {
-    let name = find_authorized_role(state, ask)?.name.clone();
+    let name = authorize_and_find_sandbox_role(state, ask)?.name.clone();
     if name.starts_with("AWSServiceRoleFor") {
         return Err(SandboxAwsError::new(
             400,
@@ -137,7 +137,7 @@ fn find_modifiable_role<'a>(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    find_authorized_role(state, ask).map(|role| Some(role.render_role_xml()))
+    authorize_and_find_sandbox_role(state, ask).map(|role| Some(role.render_role_xml()))
 }
 
 /// Answers ListRoleTags.
@@ -145,7 +145,7 @@ pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> San
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    find_authorized_role(state, ask)
+    authorize_and_find_sandbox_role(state, ask)
         .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.render_role_tags_xml())))
 }
 
@@ -154,7 +154,7 @@ pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamApiCall<'_>) 
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let role = find_authorized_role(state, ask)?;
+    let role = authorize_and_find_sandbox_role(state, ask)?;
     let name = ask.form.require_form_field("PolicyName")?;
     let document = role.policies.get(name).ok_or_else(|| {
         build_no_such_entity_error(&format!("The role policy with name {name} cannot be found."))
@@ -172,7 +172,7 @@ pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamApiCall<'_>)
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_list_role_policies(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let role = find_authorized_role(state, ask)?;
+    let role = authorize_and_find_sandbox_role(state, ask)?;
     let members: String = role.policies.keys().map(|name| render_xml_element("member", name)).collect();
     Ok(Some(format!("<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>")))
 }
@@ -185,7 +185,7 @@ pub fn handle_list_attached_role_policies(
     state: &SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
-    let role = find_authorized_role(state, ask)?;
+    let role = authorize_and_find_sandbox_role(state, ask)?;
     let members: String = role
         .attached
         .iter()
@@ -212,8 +212,8 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
     let path = ask.form.find_form_field("Path").unwrap_or("/").to_owned();
     let arn = format!("arn:aws:iam::{ACCOUNT_ID}:role{path}{name}");
     let tags: BTreeMap<String, String> =
-        ask.form.list_form_member_pairs("Tags", "Key", "Value").into_iter().collect();
-    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
+        ask.form.list_query_form_tag_pairs("Tags", "Key", "Value").into_iter().collect();
+    let context = add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_iam_call(state, "CreateRole", &arn, &context)?;
     if !tags.is_empty() {
         ask.authorize_iam_call(state, "TagRole", &arn, &context)?;
@@ -236,7 +236,7 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
             format!("Role with name {name} already exists."),
         ));
     }
-    check_trust_policy(state, ask.clock, &trust)?;
+    validate_sandbox_trust_policy(state, ask.clock, &trust)?;
     let role = SandboxRole {
         arn,
         id: generate_random_aws_id("AROA", 17),
@@ -322,9 +322,9 @@ pub fn handle_update_assume_role_policy(
     state: &mut SandboxState,
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
-    find_authorized_role(state, ask)?;
+    authorize_and_find_sandbox_role(state, ask)?;
     let trust = ask.form.require_form_field("PolicyDocument")?.to_owned();
-    check_trust_policy(state, ask.clock, &trust)?;
+    validate_sandbox_trust_policy(state, ask.clock, &trust)?;
     let role = find_modifiable_role(state, ask)?;
     let seen = role.get_propagated_trust_policy(ask.clock).map(ToOwned::to_owned);
     role.trust_before = seen;
@@ -341,7 +341,7 @@ pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamApiCall<
     let name = ask.form.require_form_field("PolicyName")?.to_owned();
     let document = ask.form.require_form_field("PolicyDocument")?.to_owned();
     let role = find_modifiable_role(state, ask)?;
-    check_identity_policy(&document)?;
+    validate_sandbox_identity_policy(&document)?;
     let size: usize = role
         .policies
         .values()
@@ -377,7 +377,7 @@ pub fn handle_put_role_permissions_boundary(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_tag_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    let tags = ask.form.list_form_member_pairs("Tags", "Key", "Value");
+    let tags = ask.form.list_query_form_tag_pairs("Tags", "Key", "Value");
     find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }

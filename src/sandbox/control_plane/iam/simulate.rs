@@ -15,7 +15,8 @@ use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     SandboxAwsError, SandboxIamIdentity,
     access::{
-        self, PolicyConditionContext, PolicyDecision, evaluate_policies_with_limits, list_identity_policies,
+        self, PolicyConditionContext, PolicyDecision, evaluate_policies_within_guardrails,
+        list_sandbox_identity_policies,
     },
 };
 
@@ -31,21 +32,21 @@ pub fn handle_simulate_principal_policy(
     ask: &SandboxIamApiCall<'_>,
 ) -> SandboxIamResult {
     let source = ask.form.require_form_field("PolicySourceArn")?;
-    let identity = find_iam_identity(state, source)?;
+    let identity = find_sandbox_iam_identity(state, source)?;
     ask.authorize_iam_action(state, source)?;
-    let mut documents = list_identity_policies(state, &identity);
-    for extra in ask.form.list_form_members("PolicyInputList") {
+    let mut documents = list_sandbox_identity_policies(state, &identity);
+    for extra in ask.form.list_aws_query_members("PolicyInputList") {
         documents.push(
             serde_json::from_str(extra)
                 .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Policy document is malformed"))?,
         );
     }
     let context = parse_simulation_context(ask);
-    let actions = ask.form.list_form_members("ActionNames");
+    let actions = ask.form.list_aws_query_members("ActionNames");
     if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
         return Err(SandboxAwsError::new(400, "ValidationError", format!("Invalid Action: {odd}")));
     }
-    let resources = ask.form.list_form_members("ResourceArns");
+    let resources = ask.form.list_aws_query_members("ResourceArns");
     let from: usize = ask
         .form
         .find_form_field("Marker")
@@ -69,7 +70,7 @@ pub fn handle_simulate_principal_policy(
     Ok(Some(format!("<EvaluationResults>{results}</EvaluationResults>{more}")))
 }
 
-fn find_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdentity, SandboxAwsError> {
+fn find_sandbox_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdentity, SandboxAwsError> {
     if arn == format_sandbox_user_arn(&state.iam) {
         return Ok(SandboxIamIdentity::User(state.iam.user.name.clone()));
     }
@@ -94,7 +95,8 @@ fn parse_simulation_context(ask: &SandboxIamApiCall<'_>) -> PolicyConditionConte
         else {
             break;
         };
-        for value in ask.form.list_form_members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
+        for value in ask.form.list_aws_query_members(&format!("ContextEntries.member.{at}.ContextKeyValues"))
+        {
             context = context.add_condition_key_value(key, value);
         }
     }
@@ -120,7 +122,8 @@ fn render_policy_simulation_result(
     let (mut organization, mut boundary) = (true, true);
     let asked: &[&str] = if resources.is_empty() { &["*"] } else { resources };
     for resource in asked {
-        let weighed = evaluate_policies_with_limits(state, identity, documents, (action, resource), context);
+        let weighed =
+            evaluate_policies_within_guardrails(state, identity, documents, (action, resource), context);
         let decision = weighed.decision;
         organization &= weighed.organization;
         boundary &= weighed.boundary;

@@ -157,7 +157,7 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
         .unwrap();
     let trusts = |service: &str| {
         world.read_sandbox_state_from_disk(|state| {
-            super::can_service_assume_role(
+            super::can_service_assume_sandbox_role(
                 &state.iam,
                 PropagationClock::propagation_clock_from_sandbox(&world),
                 &arn,

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::{
     PolicyConditionContext, SandboxAwsError, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult,
     SandboxService, SandboxState, build_access_denied_error, build_kms_validation_error,
-    check_kms_key_usable, find_stored_kms_key, json,
+    check_sandbox_kms_key_usable, find_stored_kms_key, json,
 };
 
 /// The first byte of a ciphertext; then the key's id, the nonce, the text and the tag.
@@ -26,9 +26,9 @@ const TAG_BYTES: usize = 32;
 /// Refuses as KMS does.
 pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     let key = find_stored_kms_key(&state.kms, ask.require_request_text_field("KeyId")?)?;
-    let (bound, context) = parse_encryption_context(ask);
+    let (bound, context) = parse_kms_encryption_context(ask);
     ask.authorize_call_on_kms_key(state, "Encrypt", key, &context)?;
-    check_kms_key_usable(key)?;
+    check_sandbox_kms_key_usable(key)?;
     let plain = decode_base64_blob_field(ask, "Plaintext")?;
     if plain.is_empty() || plain.len() > 4096 {
         return Err(build_kms_validation_error(
@@ -41,7 +41,7 @@ pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> 
     let tag = compute_ciphertext_auth_tag(key, &nonce, &bound, &body);
     let sealed = [&[FORMAT_VERSION], key.id.as_bytes(), &nonce, &body, &tag].concat();
     Ok(
-        json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.build_kms_key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+        json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.build_sandbox_kms_key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
     )
 }
 
@@ -68,15 +68,15 @@ pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> 
         let message = "The key ID in the request does not identify a CMK that can perform this operation.";
         return Err(SandboxAwsError::new(400, "IncorrectKeyException", message));
     }
-    let (bound, context) = parse_encryption_context(ask);
+    let (bound, context) = parse_kms_encryption_context(ask);
     ask.authorize_call_on_kms_key(state, "Decrypt", key, &context)?;
-    check_kms_key_usable(key)?;
+    check_sandbox_kms_key_usable(key)?;
     if compute_ciphertext_auth_tag(key, nonce, &bound, body) != given {
         return Err(invalid());
     }
     let plain = xor_bytes_with_keystream(key, nonce, body);
     Ok(
-        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.build_kms_key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.build_sandbox_kms_key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
     )
 }
 
@@ -87,7 +87,7 @@ fn decode_base64_blob_field(ask: &SandboxKmsApiCall<'_>, field: &str) -> Result<
 }
 
 /// The encryption context, as the tag binds it and as conditions see it.
-fn parse_encryption_context(ask: &SandboxKmsApiCall<'_>) -> (Vec<u8>, PolicyConditionContext) {
+fn parse_kms_encryption_context(ask: &SandboxKmsApiCall<'_>) -> (Vec<u8>, PolicyConditionContext) {
     let pairs: BTreeMap<&String, &str> = ask.input["EncryptionContext"]
         .as_object()
         .into_iter()
@@ -105,17 +105,17 @@ fn parse_encryption_context(ask: &SandboxKmsApiCall<'_>) -> (Vec<u8>, PolicyCond
 fn xor_bytes_with_keystream(key: &SandboxKmsKey, nonce: &[u8], input: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(input.len());
     for (at, block) in (0u32..).zip(input.chunks(32)) {
-        let pad = compute_key_hmac(key, &[b"stream", nonce, &at.to_be_bytes()]);
+        let pad = compute_sandbox_kms_key_hmac(key, &[b"stream", nonce, &at.to_be_bytes()]);
         output.extend(block.iter().zip(pad).map(|(byte, pad)| byte ^ pad));
     }
     output
 }
 
 fn compute_ciphertext_auth_tag(key: &SandboxKmsKey, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
-    compute_key_hmac(key, &[b"tag", nonce, &bound.len().to_be_bytes(), bound, body])
+    compute_sandbox_kms_key_hmac(key, &[b"tag", nonce, &bound.len().to_be_bytes(), bound, body])
 }
 
-fn compute_key_hmac(key: &SandboxKmsKey, parts: &[&[u8]]) -> Vec<u8> {
+fn compute_sandbox_kms_key_hmac(key: &SandboxKmsKey, parts: &[&[u8]]) -> Vec<u8> {
     let material = hex::decode(&key.material).unwrap_or_default();
     let mut mac = Hmac::<Sha256>::new_from_slice(&material).expect("HMAC takes a key of any length");
     for part in parts {

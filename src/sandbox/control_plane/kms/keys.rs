@@ -4,15 +4,15 @@
 
 use super::{
     SandboxAwsError, SandboxKmsAlias, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
-    add_request_tags, build_kms_validation_error, find_propagated_kms_key, find_stored_kms_key, json,
-    policies,
+    add_request_tag_condition_keys, build_kms_validation_error, find_propagated_kms_key, find_stored_kms_key,
+    json, policies,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
 fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
     json!({
-        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.build_kms_key_arn(), "CreationDate": key.created.as_secs_f64(),
+        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.build_sandbox_kms_key_arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
@@ -26,12 +26,12 @@ fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
 /// Refuses as KMS does.
 pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     let tags = ask.parse_kms_request_tags();
-    let context = add_request_tags(ask.build_kms_condition_context(), &tags);
+    let context = add_request_tag_condition_keys(ask.build_kms_condition_context(), &tags);
     ask.authorize_kms_call(state, "CreateKey", "*", &context)?;
     let id = crate::sandbox::control_plane::generate_random_uuid();
     if !tags.is_empty() {
         // A permission that is for every key of the account and region is for the one that is to be made.
-        ask.authorize_kms_call(state, "TagResource", &super::format_kms_key_arn(&id), &context)?;
+        ask.authorize_kms_call(state, "TagResource", &super::format_sandbox_kms_key_arn(&id), &context)?;
     }
     let usage = ask.read_request_text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
     let spec = ask.read_request_text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
@@ -43,7 +43,7 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
         ));
     }
     let policy = ask.read_request_text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
-    policies::check_key_policy(state, ask, &policy)?;
+    policies::validate_sandbox_key_policy(state, ask, &policy)?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
     let key = SandboxKmsKey {
@@ -87,7 +87,7 @@ pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -
         ask,
         &ids,
         "Keys",
-        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].build_kms_key_arn()}),
+        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].build_sandbox_kms_key_arn()}),
     )
 }
 
@@ -119,7 +119,7 @@ pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsApiCall
         ));
     }
     if key.state == "PendingDeletion" {
-        super::check_kms_key_usable(key)?;
+        super::check_sandbox_kms_key_usable(key)?;
     }
     let alias = SandboxKmsAlias { key: key.id.clone(), created: ask.clock.now };
     state.kms.aliases.insert(name, alias);
@@ -179,10 +179,10 @@ pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>)
         state,
         "TagResource",
         key,
-        &add_request_tags(ask.build_kms_condition_context(), &tags),
+        &add_request_tag_condition_keys(ask.build_kms_condition_context(), &tags),
     )?;
     if key.state == "PendingDeletion" {
-        super::check_kms_key_usable(key)?;
+        super::check_sandbox_kms_key_usable(key)?;
     }
     let id = key.id.clone();
     if tags.keys().any(|name| name.starts_with("aws:")) {

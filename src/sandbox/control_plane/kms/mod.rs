@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision},
-    add_request_tags, build_access_denied_error, build_json_response, does_policy_principal_exist,
-    get_request_signed_caller, is_drift_requested,
+    add_request_tag_condition_keys, build_access_denied_error, build_json_response,
+    does_policy_principal_exist, get_request_signed_caller, has_sandbox_drift_injection,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -58,12 +58,12 @@ impl std::fmt::Debug for SandboxKmsKey {
 
 impl SandboxKmsKey {
     /// Returns its ARN.
-    pub fn build_kms_key_arn(&self) -> String {
-        format_kms_key_arn(&self.id)
+    pub fn build_sandbox_kms_key_arn(&self) -> String {
+        format_sandbox_kms_key_arn(&self.id)
     }
 }
 
-fn format_kms_key_arn(id: &str) -> String {
+fn format_sandbox_kms_key_arn(id: &str) -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/{id}")
 }
 
@@ -92,7 +92,7 @@ pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
             action: parse_kms_operation_name(&request),
             input: &input,
         };
-        if is_drift_requested(&request) {
+        if has_sandbox_drift_injection(&request) {
             world.update_sandbox_state_on_disk(|state| policies::inject_key_policy_drift(state, &ask));
         }
         dispatch_kms_call(world, &ask)
@@ -193,7 +193,7 @@ impl SandboxKmsApiCall<'_> {
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
         let action = format!("kms:{action}");
-        let arn = key.build_kms_key_arn();
+        let arn = key.build_sandbox_kms_key_arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         let tagged = |context: PolicyConditionContext, (name, value): (&String, &String)| {
             context.add_condition_key_value(&format!("aws:ResourceTag/{name}"), value)
@@ -231,10 +231,10 @@ impl SandboxKmsApiCall<'_> {
 }
 
 /// Whether a key's own policy lets somebody of no account, such as a service, do `action` with it.
-pub fn is_allowed_by_key_policy(
+pub fn is_allowed_by_sandbox_key_policy(
     state: &SandboxKmsState,
     name: &str,
-    principal: &access::PolicyPrincipal,
+    principal: &access::SandboxCallerPrincipalNames,
     action: &str,
     context: &PolicyConditionContext,
 ) -> bool {
@@ -245,7 +245,7 @@ pub fn is_allowed_by_key_policy(
                 &policy,
                 Some(principal),
                 action,
-                &key.build_kms_key_arn(),
+                &key.build_sandbox_kms_key_arn(),
                 context,
             ) == PolicyDecision::Allow
     })
@@ -258,7 +258,7 @@ fn find_stored_kms_key<'a>(
 ) -> Result<&'a SandboxKmsKey, SandboxAwsError> {
     let prefix = format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:");
     if name.starts_with("arn:") && !name.starts_with(&prefix) {
-        return Err(build_kms_key_missing_error(format!(
+        return Err(build_sandbox_kms_missing_error(format!(
             "Invalid arn {}",
             name.split(':').nth(3).unwrap_or_default()
         )));
@@ -267,13 +267,13 @@ fn find_stored_kms_key<'a>(
     if bare.starts_with("alias/") {
         let alias = state.aliases.get(bare).and_then(|alias| state.keys.get(&alias.key));
         return alias
-            .ok_or_else(|| build_kms_key_missing_error(format!("Alias {prefix}{bare} is not found.")));
+            .ok_or_else(|| build_sandbox_kms_missing_error(format!("Alias {prefix}{bare} is not found.")));
     }
     let id = bare.strip_prefix("key/").unwrap_or(bare);
     state
         .keys
         .get(id)
-        .ok_or_else(|| build_kms_key_missing_error(format!("Key '{prefix}key/{id}' does not exist")))
+        .ok_or_else(|| build_sandbox_kms_missing_error(format!("Key '{prefix}key/{id}' does not exist")))
 }
 
 /// A key as a host of KMS that heard of it late sees it.
@@ -286,27 +286,30 @@ fn find_propagated_kms_key<'a>(
     if clock.has_delay_passed(key.created, clock.delays.listing) {
         Ok(key)
     } else {
-        Err(build_kms_key_missing_error(format!("Key '{}' does not exist", key.build_kms_key_arn())))
+        Err(build_sandbox_kms_missing_error(format!(
+            "Key '{}' does not exist",
+            key.build_sandbox_kms_key_arn()
+        )))
     }
 }
 
-fn check_kms_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
+fn check_sandbox_kms_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
     match key.state.as_str() {
         "Enabled" => Ok(()),
         "Disabled" => Err(SandboxAwsError::new(
             400,
             "DisabledException",
-            format!("{} is disabled.", key.build_kms_key_arn()),
+            format!("{} is disabled.", key.build_sandbox_kms_key_arn()),
         )),
         _ => Err(SandboxAwsError::new(
             400,
             "KMSInvalidStateException",
-            format!("{} is pending deletion.", key.build_kms_key_arn()),
+            format!("{} is pending deletion.", key.build_sandbox_kms_key_arn()),
         )),
     }
 }
 
-fn build_kms_key_missing_error(message: String) -> SandboxAwsError {
+fn build_sandbox_kms_missing_error(message: String) -> SandboxAwsError {
     SandboxAwsError::new(400, "NotFoundException", message)
 }
 

@@ -18,7 +18,7 @@ fn build_kms_malformed_policy_error(message: impl Into<String>) -> SandboxAwsErr
 ///
 /// # Errors
 /// Refuses what is none, an unknown principal, and what would lock its caller out.
-pub fn check_key_policy(
+pub fn validate_sandbox_key_policy(
     state: &SandboxState,
     ask: &SandboxKmsApiCall<'_>,
     document: &str,
@@ -91,7 +91,7 @@ pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
     ask.authorize_call_on_kms_key(state, "PutKeyPolicy", key, &ask.build_kms_condition_context())?;
     check_key_policy_name(ask)?;
     let document = ask.require_request_text_field("Policy")?;
-    check_key_policy(state, ask, document)?;
+    validate_sandbox_key_policy(state, ask, document)?;
     let (id, document) = (key.id.clone(), document.to_owned());
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.policy = document;
@@ -102,7 +102,7 @@ pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
 fn check_key_policy_name(ask: &SandboxKmsApiCall<'_>) -> Result<(), SandboxAwsError> {
     match ask.read_request_text_field("PolicyName") {
         None | Some("default") => Ok(()),
-        Some(other) => Err(super::build_kms_key_missing_error(format!("No such policy exists: {other}"))),
+        Some(other) => Err(super::build_sandbox_kms_missing_error(format!("No such policy exists: {other}"))),
     }
 }
 

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
-    SandboxLambdaResult, SandboxState, Value, add_request_tags, build_lambda_invalid_parameter_error,
-    format_lambda_function_arn, functions, generate_random_uuid, iam, versions,
+    SandboxLambdaResult, SandboxState, Value, add_request_tag_condition_keys,
+    build_lambda_invalid_parameter_error, format_lambda_function_arn, functions, generate_random_uuid, iam,
+    versions,
 };
 
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
@@ -52,8 +53,8 @@ pub fn store_uploaded_function_code(
     }
     let code =
         StoredFunctionCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
-    let kept =
-        functions::build_function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
+    let kept = functions::build_sandbox_function_code_path(world.sandbox_dir(), &code.sha256)
+        .ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
         std::fs::create_dir_all(world.sandbox_dir().join("lambda"))?;
@@ -83,7 +84,7 @@ pub fn handle_create_function(
         ask.require_request_text_field("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
     let arn = format_lambda_function_arn(&name);
     let tags = functions::parse_json_string_map(&ask.input["Tags"]);
-    let context = add_request_tags(ask.caller.build_caller_condition_context(), &tags);
+    let context = add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags);
     ask.authorize_lambda_call(state, "lambda:CreateFunction", &arn, &context)?;
     if !tags.is_empty() {
         ask.authorize_lambda_call(state, "lambda:TagResource", &arn, &context)?;
@@ -108,9 +109,9 @@ pub fn handle_create_function(
         size: code.size,
         ..SandboxFunctionConfiguration::default()
     };
-    apply_function_configuration(&mut latest, ask)?;
-    check_execution_role(state, ask, &latest.role)?;
-    mark_function_changed(&mut latest, ask);
+    update_sandbox_function_configuration(&mut latest, ask)?;
+    validate_sandbox_execution_role(state, ask, &latest.role)?;
+    renew_sandbox_function_revision(&mut latest, ask);
     let function = SandboxFunction {
         name: name.clone(),
         latest,
@@ -118,10 +119,10 @@ pub fn handle_create_function(
         tags,
         ..SandboxFunction::default()
     };
-    let answer = functions::render_latest_function(&function, ask.clock, false);
+    let answer = functions::render_sandbox_latest_function_json(&function, ask.clock, false);
     state.lambda.functions.insert(name.clone(), function);
     if ask.input["Publish"] == true {
-        return Ok((201, versions::publish_version_if_changed(state, ask, &name, None)?));
+        return Ok((201, versions::publish_sandbox_version_if_changed(state, ask, &name, None)?));
     }
     Ok((201, answer))
 }
@@ -135,13 +136,12 @@ pub fn handle_update_function_code(
     ask: &SandboxLambdaApiCall<'_>,
     code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
-    functions::find_function_ready_for_change(state, ask)?;
+    functions::find_updatable_sandbox_function(state, ask)?;
     let clock = ask.clock;
-    let function = state
-        .lambda
-        .functions
-        .get_mut(&ask.name)
-        .ok_or_else(|| super::build_function_not_found_error(&format_lambda_function_arn(&ask.name)))?;
+    let function =
+        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| {
+            super::build_sandbox_function_missing_error(&format_lambda_function_arn(&ask.name))
+        })?;
     let mut changed = function.latest.clone();
     changed.sha256.clone_from(&code.sha256);
     changed.size = code.size;
@@ -150,14 +150,14 @@ pub fn handle_update_function_code(
     }
     if ask.input["DryRun"] == true {
         let dry = SandboxFunction { latest: changed, ..function.clone() };
-        return Ok((200, functions::render_latest_function(&dry, clock, false)));
+        return Ok((200, functions::render_sandbox_latest_function_json(&dry, clock, false)));
     }
-    mark_function_changed(&mut changed, ask);
+    renew_sandbox_function_revision(&mut changed, ask);
     function.latest = changed;
     if ask.input["Publish"] == true {
-        return Ok((200, versions::publish_version_if_changed(state, ask, &ask.name, None)?));
+        return Ok((200, versions::publish_sandbox_version_if_changed(state, ask, &ask.name, None)?));
     }
-    Ok((200, functions::render_latest_function(function, clock, false)))
+    Ok((200, functions::render_sandbox_latest_function_json(function, clock, false)))
 }
 
 /// Answers UpdateFunctionConfiguration.
@@ -168,29 +168,31 @@ pub fn handle_update_function_configuration(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    let function = functions::find_function_ready_for_change(state, ask)?;
+    let function = functions::find_updatable_sandbox_function(state, ask)?;
     let mut changed = function.latest.clone();
-    apply_function_configuration(&mut changed, ask)?;
+    update_sandbox_function_configuration(&mut changed, ask)?;
     if ask.read_request_text_field("Role").is_some() {
-        check_execution_role(state, ask, &changed.role)?;
+        validate_sandbox_execution_role(state, ask, &changed.role)?;
     }
-    mark_function_changed(&mut changed, ask);
-    let function = state
-        .lambda
-        .functions
-        .get_mut(&ask.name)
-        .ok_or_else(|| super::build_function_not_found_error(&format_lambda_function_arn(&ask.name)))?;
+    renew_sandbox_function_revision(&mut changed, ask);
+    let function =
+        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| {
+            super::build_sandbox_function_missing_error(&format_lambda_function_arn(&ask.name))
+        })?;
     function.latest = changed;
-    Ok((200, functions::render_latest_function(function, ask.clock, false)))
+    Ok((200, functions::render_sandbox_latest_function_json(function, ask.clock, false)))
 }
 
-fn mark_function_changed(configuration: &mut SandboxFunctionConfiguration, ask: &SandboxLambdaApiCall<'_>) {
+fn renew_sandbox_function_revision(
+    configuration: &mut SandboxFunctionConfiguration,
+    ask: &SandboxLambdaApiCall<'_>,
+) {
     configuration.changed = ask.clock.now;
     configuration.revisions = [generate_random_uuid(), generate_random_uuid()];
 }
 
 /// Takes over what the request says; what it leaves out stays.
-fn apply_function_configuration(
+fn update_sandbox_function_configuration(
     configuration: &mut SandboxFunctionConfiguration,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<(), SandboxAwsError> {
@@ -205,7 +207,7 @@ fn apply_function_configuration(
             text.clone_into(place);
         }
     }
-    check_lambda_runtime(&configuration.runtime)?;
+    validate_sandbox_lambda_runtime(&configuration.runtime)?;
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
@@ -241,7 +243,7 @@ fn apply_function_configuration(
     Ok(())
 }
 
-fn check_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
+fn validate_sandbox_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     const RETIRED_RUNTIMES: [&str; 6] =
         ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
     if RETIRED_RUNTIMES.contains(&runtime) {
@@ -263,7 +265,7 @@ fn check_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     }
 }
 
-fn check_execution_role(
+fn validate_sandbox_execution_role(
     state: &SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
     role: &str,
@@ -282,7 +284,7 @@ fn check_execution_role(
         .build_caller_condition_context()
         .add_condition_key_value("iam:PassedToService", "lambda.amazonaws.com");
     ask.authorize_lambda_call(state, "iam:PassRole", role, &context)?;
-    if iam::can_service_assume_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
+    if iam::can_service_assume_sandbox_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
         Ok(())
     } else {
         Err(build_lambda_invalid_parameter_error(

@@ -8,35 +8,41 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::format_description;
 
 use super::{
-    FunctionUpdateProgress, PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
-    SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value, add_request_tags,
-    build_function_not_found_error, generate_random_uuid, json, unix_time_to_utc_datetime,
+    PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
+    SandboxFunctionUpdateProgress, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult,
+    SandboxState, Value, add_request_tag_condition_keys, build_sandbox_function_missing_error,
+    generate_random_uuid, json, unix_time_to_utc_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
-pub fn build_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
+pub fn build_sandbox_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
     let hash = STANDARD.decode(sha256).ok()?;
     Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
 }
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
-pub fn render_latest_function(function: &SandboxFunction, clock: PropagationClock, qualified: bool) -> Value {
-    let progress = function.compute_function_update_progress(clock);
+pub fn render_sandbox_latest_function_json(
+    function: &SandboxFunction,
+    clock: PropagationClock,
+    qualified: bool,
+) -> Value {
+    let progress = function.compute_sandbox_update_progress(clock);
     let mut shown = render_function_configuration(
         function,
         &function.latest,
-        progress != FunctionUpdateProgress::Settled,
+        progress != SandboxFunctionUpdateProgress::Settled,
     );
     shown["Version"] = json!("$LATEST");
     shown["FunctionArn"] = json!(if qualified {
-        format!("{}:$LATEST", function.build_unqualified_function_arn())
+        format!("{}:$LATEST", function.build_sandbox_unqualified_arn())
     } else {
-        function.build_unqualified_function_arn()
+        function.build_sandbox_unqualified_arn()
     });
-    set_function_state_fields(&mut shown, progress == FunctionUpdateProgress::Creating);
-    let update = if progress == FunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
+    set_sandbox_function_state(&mut shown, progress == SandboxFunctionUpdateProgress::Creating);
+    let update =
+        if progress == SandboxFunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
     shown["LastUpdateStatus"] =
-        json!(if progress == FunctionUpdateProgress::Creating { "InProgress" } else { update });
+        json!(if progress == SandboxFunctionUpdateProgress::Creating { "InProgress" } else { update });
     shown
 }
 
@@ -48,13 +54,13 @@ pub fn render_function_version(
 ) -> Value {
     let mut shown = render_function_configuration(function, &version.configuration, false);
     shown["Version"] = json!(version.number.to_string());
-    shown["FunctionArn"] = json!(format!("{}:{}", function.build_unqualified_function_arn(), version.number));
-    set_function_state_fields(&mut shown, !version.is_function_version_active(clock));
+    shown["FunctionArn"] = json!(format!("{}:{}", function.build_sandbox_unqualified_arn(), version.number));
+    set_sandbox_function_state(&mut shown, !version.is_sandbox_version_active(clock));
     shown["LastUpdateStatus"] = json!("Successful");
     shown
 }
 
-fn set_function_state_fields(shown: &mut Value, pending: bool) {
+fn set_sandbox_function_state(shown: &mut Value, pending: bool) {
     shown["State"] = json!(if pending { "Pending" } else { "Active" });
     if pending {
         shown["StateReason"] = json!("The function is being created.");
@@ -102,17 +108,17 @@ fn render_qualified_function_configuration(
     ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<Value, SandboxAwsError> {
     match ask.qualifier.as_deref() {
-        None => Ok(render_latest_function(function, ask.clock, false)),
-        Some("$LATEST") => Ok(render_latest_function(function, ask.clock, true)),
+        None => Ok(render_sandbox_latest_function_json(function, ask.clock, false)),
+        Some("$LATEST") => Ok(render_sandbox_latest_function_json(function, ask.clock, true)),
         Some(number) => function
             .versions
             .iter()
             .find(|version| version.number.to_string() == number)
             .map(|version| render_function_version(function, version, ask.clock))
             .ok_or_else(|| {
-                build_function_not_found_error(&format!(
+                build_sandbox_function_missing_error(&format!(
                     "{}:{number}",
-                    function.build_unqualified_function_arn()
+                    function.build_sandbox_unqualified_arn()
                 ))
             }),
     }
@@ -122,7 +128,7 @@ fn render_qualified_function_configuration(
 ///
 /// # Errors
 /// Refuses a caller who may not, a missing function, one with a change in progress, and another revision.
-pub fn find_function_ready_for_change<'a>(
+pub fn find_updatable_sandbox_function<'a>(
     state: &'a SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> Result<&'a SandboxFunction, SandboxAwsError> {
@@ -131,18 +137,18 @@ pub fn find_function_ready_for_change<'a>(
         let message = format!("The operation cannot be performed at this time. {why}");
         Err(SandboxAwsError::new(409, "ResourceConflictException", message))
     };
-    let progress = function.compute_function_update_progress(ask.clock);
+    let progress = function.compute_sandbox_update_progress(ask.clock);
     match progress {
-        FunctionUpdateProgress::Creating => {
+        SandboxFunctionUpdateProgress::Creating => {
             return conflict("The function is currently in the following state: Pending");
         }
-        FunctionUpdateProgress::Updating => {
+        SandboxFunctionUpdateProgress::Updating => {
             return conflict(&format!(
                 "An update is in progress for resource: {}",
-                function.build_unqualified_function_arn()
+                function.build_sandbox_unqualified_arn()
             ));
         }
-        FunctionUpdateProgress::Settled => {}
+        SandboxFunctionUpdateProgress::Settled => {}
     }
     if let Some(expected) = ask.read_request_text_field("RevisionId")
         && expected != function.latest.revisions[1]
@@ -202,7 +208,7 @@ pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_
         .lambda
         .functions
         .values()
-        .map(|function| render_latest_function(function, ask.clock, false))
+        .map(|function| render_sandbox_latest_function_json(function, ask.clock, false))
         .collect();
     Ok((200, json!({"Functions": all})))
 }
@@ -273,15 +279,18 @@ pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<
         state,
         "lambda:TagResource",
         &arn,
-        &add_request_tags(ask.caller.build_caller_condition_context(), &tags),
+        &add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags),
     )?;
     if ask.qualifier.is_some() {
         return Err(super::build_lambda_invalid_parameter_error(
             "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
         ));
     }
-    let function =
-        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| build_function_not_found_error(&arn))?;
+    let function = state
+        .lambda
+        .functions
+        .get_mut(&ask.name)
+        .ok_or_else(|| build_sandbox_function_missing_error(&arn))?;
     function.tags.extend(tags);
     Ok((204, Value::Null))
 }

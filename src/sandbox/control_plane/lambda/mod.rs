@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    add_request_tags, build_access_denied_error, build_http_response, build_json_response,
-    generate_random_uuid, get_request_signed_caller, iam, is_drift_requested, unix_time_to_utc_datetime,
+    add_request_tag_condition_keys, build_access_denied_error, build_http_response, build_json_response,
+    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam,
+    unix_time_to_utc_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -82,23 +83,23 @@ pub struct SandboxFunctionVersion {
 
 impl SandboxFunction {
     /// Returns its unqualified ARN.
-    pub fn build_unqualified_function_arn(&self) -> String {
+    pub fn build_sandbox_unqualified_arn(&self) -> String {
         format_lambda_function_arn(&self.name)
     }
 
-    fn compute_function_update_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
+    fn compute_sandbox_update_progress(&self, clock: PropagationClock) -> SandboxFunctionUpdateProgress {
         if !clock.has_delay_passed(self.created, clock.delays.function) {
-            FunctionUpdateProgress::Creating
+            SandboxFunctionUpdateProgress::Creating
         } else if !clock.has_delay_passed(self.latest.changed, clock.delays.function) {
-            FunctionUpdateProgress::Updating
+            SandboxFunctionUpdateProgress::Updating
         } else {
-            FunctionUpdateProgress::Settled
+            SandboxFunctionUpdateProgress::Settled
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FunctionUpdateProgress {
+enum SandboxFunctionUpdateProgress {
     Creating,
     Updating,
     Settled,
@@ -106,7 +107,7 @@ enum FunctionUpdateProgress {
 
 impl SandboxFunctionVersion {
     /// Whether it is Active by now.
-    pub fn is_function_version_active(&self, clock: PropagationClock) -> bool {
+    pub fn is_sandbox_version_active(&self, clock: PropagationClock) -> bool {
         clock.has_delay_passed(self.published, clock.delays.function)
     }
 }
@@ -140,12 +141,15 @@ pub fn mark_function_version_replicated(state: &mut SandboxLambdaState, version_
 }
 
 /// Reads what an edge runs for a version: its bundle, and the role whose credentials it has.
-pub fn read_function_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
+pub fn read_sandbox_edge_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
     let (sha256, role) = world.read_sandbox_state_from_disk(|state| {
         let version = find_function_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
-    Some((std::fs::read(functions::build_function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
+    Some((
+        std::fs::read(functions::build_sandbox_function_code_path(world.sandbox_dir(), &sha256)?).ok()?,
+        role,
+    ))
 }
 
 /// Returns the operation's name, by method and path.
@@ -174,7 +178,7 @@ pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
 pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let ask = SandboxLambdaApiCall::new(world, &caller, &request)?;
-        if is_drift_requested(&request) {
+        if has_sandbox_drift_injection(&request) {
             world.update_sandbox_state_on_disk(|state| functions::inject_function_drift(state, &ask));
         }
         dispatch_lambda_call(world, &ask)
@@ -314,7 +318,7 @@ impl<'a> SandboxLambdaApiCall<'a> {
             &arn,
             &self.caller.build_caller_condition_context(),
         )?;
-        state.lambda.functions.get(&self.name).ok_or_else(|| build_function_not_found_error(&arn))
+        state.lambda.functions.get(&self.name).ok_or_else(|| build_sandbox_function_missing_error(&arn))
     }
 
     fn read_request_text_field(&self, field: &str) -> Option<&str> {
@@ -333,7 +337,7 @@ impl<'a> SandboxLambdaApiCall<'a> {
     }
 }
 
-fn build_function_not_found_error(arn: &str) -> SandboxAwsError {
+fn build_sandbox_function_missing_error(arn: &str) -> SandboxAwsError {
     SandboxAwsError::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
 }
 

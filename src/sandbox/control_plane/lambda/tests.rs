@@ -277,15 +277,14 @@ async fn a_version_keeps_what_it_was_published_with() {
             format!("Function not found: {}:7", super::format_lambda_function_arn(FUNCTION_NAME))
         )
     );
-    let (bytes, role) = super::read_function_version_code(
+    let (bytes, role) = super::read_sandbox_edge_code(
         &world,
         &format!("{}:1", super::format_lambda_function_arn(FUNCTION_NAME)),
     )
     .unwrap();
     assert_eq!((bytes, role), (zip_bundle("one").into_inner(), format_sandbox_role_arn("edge")));
     assert!(
-        super::read_function_version_code(&world, &super::format_lambda_function_arn(FUNCTION_NAME))
-            .is_none()
+        super::read_sandbox_edge_code(&world, &super::format_lambda_function_arn(FUNCTION_NAME)).is_none()
     );
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     SandboxAwsError, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value,
-    build_function_not_found_error, build_lambda_invalid_parameter_error, format_lambda_function_arn,
+    build_lambda_invalid_parameter_error, build_sandbox_function_missing_error, format_lambda_function_arn,
     functions, generate_random_uuid, json,
 };
 
@@ -16,7 +16,7 @@ pub fn handle_publish_version(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    let function = functions::find_function_ready_for_change(state, ask)?;
+    let function = functions::find_updatable_sandbox_function(state, ask)?;
     if let Some(expected) = ask.read_request_text_field("CodeSha256")
         && expected != function.latest.sha256
     {
@@ -25,8 +25,12 @@ pub fn handle_publish_version(
             function.latest.sha256
         )));
     }
-    let shown =
-        publish_version_if_changed(state, ask, &ask.name, ask.read_request_text_field("Description"))?;
+    let shown = publish_sandbox_version_if_changed(
+        state,
+        ask,
+        &ask.name,
+        ask.read_request_text_field("Description"),
+    )?;
     Ok((201, shown))
 }
 
@@ -34,7 +38,7 @@ pub fn handle_publish_version(
 ///
 /// # Errors
 /// Refuses where there is no such function.
-pub fn publish_version_if_changed(
+pub fn publish_sandbox_version_if_changed(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
     name: &str,
@@ -44,11 +48,11 @@ pub fn publish_version_if_changed(
         .lambda
         .functions
         .get_mut(name)
-        .ok_or_else(|| build_function_not_found_error(&format_lambda_function_arn(name)))?;
+        .ok_or_else(|| build_sandbox_function_missing_error(&format_lambda_function_arn(name)))?;
     let unchanged = function
         .versions
         .last()
-        .is_some_and(|version| is_function_unchanged_since_version(version, &function.latest));
+        .is_some_and(|version| is_sandbox_function_unchanged(version, &function.latest));
     if !unchanged {
         let mut configuration = function.latest.clone();
         if let Some(description) = description {
@@ -69,12 +73,12 @@ pub fn publish_version_if_changed(
     let version = function
         .versions
         .last()
-        .ok_or_else(|| build_function_not_found_error(&format_lambda_function_arn(name)))?;
+        .ok_or_else(|| build_sandbox_function_missing_error(&format_lambda_function_arn(name)))?;
     Ok(functions::render_function_version(function, version, ask.clock))
 }
 
 /// Whether code and configuration are those that were published, however often they were sent.
-fn is_function_unchanged_since_version(
+fn is_sandbox_function_unchanged(
     version: &SandboxFunctionVersion,
     latest: &super::SandboxFunctionConfiguration,
 ) -> bool {
@@ -93,7 +97,7 @@ pub fn handle_list_versions_by_function(
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
-    let mut all = vec![functions::render_latest_function(function, ask.clock, true)];
+    let mut all = vec![functions::render_sandbox_latest_function_json(function, ask.clock, true)];
     all.extend(
         function
             .versions
@@ -126,7 +130,7 @@ pub fn handle_delete_function(
     if let Some(version) = function.versions.iter().filter(meant).find(|version| version.replicated) {
         return Err(build_lambda_invalid_parameter_error(format!(
             "Lambda was unable to delete {}:{} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas.",
-            function.build_unqualified_function_arn(),
+            function.build_sandbox_unqualified_arn(),
             version.number
         )));
     }

@@ -14,7 +14,9 @@ use crate::sandbox::{
     Sandbox,
     control_plane::{
         self,
-        access::{PolicyConditionContext, PolicyDecision, PolicyPrincipal, evaluate_policy_document},
+        access::{
+            PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames, evaluate_policy_document,
+        },
     },
 };
 
@@ -28,7 +30,7 @@ pub fn format_origin_access_identity_arn(id: &str) -> String {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxS3Caller {
-    principal: PolicyPrincipal,
+    principal: SandboxCallerPrincipalNames,
     /// Somebody of the account.
     signer: Option<control_plane::SignedCaller>,
     /// Of the distribution on whose behalf the service asks.
@@ -38,13 +40,13 @@ pub struct SandboxS3Caller {
 impl SandboxS3Caller {
     /// Makes the caller who signs nothing.
     pub fn new_anonymous_caller() -> Self {
-        Self { principal: PolicyPrincipal::default(), signer: None, source: None }
+        Self { principal: SandboxCallerPrincipalNames::default(), signer: None, source: None }
     }
 
     /// Makes CloudFront, as an origin access identity.
     pub fn caller_from_origin_access_identity(id: &str, canonical: &str) -> Self {
         Self {
-            principal: PolicyPrincipal::new_origin_access_identity_principal(id, canonical),
+            principal: SandboxCallerPrincipalNames::new_origin_access_identity_principal(id, canonical),
             ..Self::new_anonymous_caller()
         }
     }
@@ -52,7 +54,7 @@ impl SandboxS3Caller {
     /// Makes CloudFront by an origin access control: the service on behalf of a distribution.
     pub fn caller_from_cloudfront_distribution(arn: &str, account: &str) -> Self {
         Self {
-            principal: PolicyPrincipal::new_aws_service_principal("cloudfront.amazonaws.com"),
+            principal: SandboxCallerPrincipalNames::new_aws_service_principal("cloudfront.amazonaws.com"),
             source: Some((arn.to_owned(), account.to_owned())),
             ..Self::new_anonymous_caller()
         }
@@ -69,11 +71,11 @@ impl SandboxS3Caller {
 
     /// Whether he signed nothing.
     pub fn is_anonymous_caller(&self) -> bool {
-        self.principal == PolicyPrincipal::default()
+        self.principal == SandboxCallerPrincipalNames::default()
     }
 
     /// Whether it belongs to the account that owns the bucket.
-    fn caller_account_owns_bucket(&self, bucket: &SandboxBucket) -> bool {
+    fn is_sandbox_caller_bucket_owner(&self, bucket: &SandboxBucket) -> bool {
         self.principal.account.as_deref() == Some(&bucket.owner)
     }
 
@@ -120,28 +122,28 @@ pub fn is_s3_action_authorized(
     };
     match decision {
         PolicyDecision::ExplicitDeny => false,
-        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.bucket_restricts_public_access(),
+        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.is_sandbox_public_access_restricted(),
         PolicyDecision::Allow if caller.signer.is_none() => true,
-        PolicyDecision::Allow if caller.caller_account_owns_bucket(&found) => {
+        PolicyDecision::Allow if caller.is_sandbox_caller_bucket_owner(&found) => {
             identity() != PolicyDecision::ExplicitDeny
         }
         PolicyDecision::Allow | PolicyDecision::Delegated => identity() == PolicyDecision::Allow,
         PolicyDecision::ImplicitDeny => {
-            caller.caller_account_owns_bucket(&found) && identity() == PolicyDecision::Allow
+            caller.is_sandbox_caller_bucket_owner(&found) && identity() == PolicyDecision::Allow
         }
     }
 }
 
 /// Whether CloudFront gets at what is encrypted under `key`: an identity never, the service where the key's policy
 /// lets it, which that of AWS's own key doesn't, and nobody can change. The account's own users aren't asked here.
-pub fn can_cloudfront_decrypt_object(world: &Sandbox, caller: &SandboxS3Caller, key: Option<&str>) -> bool {
+pub fn can_sandbox_cloudfront_decrypt(world: &Sandbox, caller: &SandboxS3Caller, key: Option<&str>) -> bool {
     if caller.source.is_none() {
         return caller.principal.canonical.is_empty();
     }
     let own = |key: &&str| !key.ends_with("aws/s3");
     key.filter(own).is_some_and(|key| {
         world.read_sandbox_state_from_disk(|state| {
-            control_plane::kms::is_allowed_by_key_policy(
+            control_plane::kms::is_allowed_by_sandbox_key_policy(
                 &state.kms,
                 key,
                 &caller.principal,
@@ -231,10 +233,10 @@ pub fn identify_s3_request_signer(
 }
 
 /// What s3s asks before every operation.
-pub struct S3AccessGate(pub Sandbox);
+pub struct SandboxS3Authorizer(pub Sandbox);
 
 #[async_trait::async_trait]
-impl S3Access for S3AccessGate {
+impl S3Access for SandboxS3Authorizer {
     async fn check(&self, asked: &mut S3AccessContext<'_>) -> S3Result<()> {
         let known = asked.extensions_mut().get::<SandboxS3Caller>().cloned();
         let caller = identify_s3_request_signer(&self.0, known.as_ref(), asked.credentials())?;
@@ -259,11 +261,11 @@ impl S3Access for S3AccessGate {
 }
 
 /// Where s3s gets the secret keys that it checks signatures with.
-pub struct S3SecretKeyLookup(pub Sandbox);
+pub struct SandboxS3SecretKeyLookup(pub Sandbox);
 
 #[async_trait::async_trait]
-impl S3Auth for S3SecretKeyLookup {
+impl S3Auth for SandboxS3SecretKeyLookup {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        super::find_secret_key(&self.0, access_key).map(SecretKey::from)
+        super::find_secret_for_access_key(&self.0, access_key).map(SecretKey::from)
     }
 }

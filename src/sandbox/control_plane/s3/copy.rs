@@ -12,8 +12,8 @@ use s3s::{
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketJournalChange, ObjectEncryption, SandboxObject, SandboxS3Caller, SandboxStorageError, access,
-    build_s3_error_with_code, find_newest_object_version, find_stored_bucket,
+    BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
+    access, build_s3_error_with_code, find_newest_sandbox_object_version, find_stored_bucket,
     write::{self, get_header_text},
 };
 
@@ -62,27 +62,27 @@ impl ObjectCopySource {
             return Err(access::build_s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
         let found = world
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(&self.bucket, |objects| {
-                find_object_version(objects, &self.key, self.version.as_deref()).cloned()
+            .read_sandbox_bucket_from_disk(&self.bucket, |objects| {
+                find_sandbox_object_version(objects, &self.key, self.version.as_deref()).cloned()
             })
             .map_err(SandboxStorageError::from)?;
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
         check_copy_source_conditions(headers, &object)?;
-        check_customer_encryption_key(
+        validate_sandbox_object_customer_key(
             headers,
             "x-amz-copy-source-server-side-encryption-customer-key-md5",
             &object,
         )?;
         match object.storage_class.as_deref() {
-            Some("DEEP_ARCHIVE") if object.is_object_archived() => Err(S3Error::with_message(
+            Some("DEEP_ARCHIVE") if object.is_sandbox_object_archived() => Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.is_object_archived() => Err(build_s3_error_with_code(
+            _ if object.is_sandbox_object_archived() => Err(build_s3_error_with_code(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
@@ -117,13 +117,13 @@ fn check_copy_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> 
 }
 
 /// Finds a key's version by its id, or its newest.
-pub fn find_object_version<'o>(
+pub fn find_sandbox_object_version<'o>(
     objects: &'o super::ObjectVersionsByKey,
     key: &str,
     version: Option<&str>,
 ) -> Option<&'o SandboxObject> {
     match version {
-        None => find_newest_object_version(objects, key),
+        None => find_newest_sandbox_object_version(objects, key),
         Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
     }
 }
@@ -132,12 +132,12 @@ pub fn find_object_version<'o>(
 ///
 /// # Errors
 /// Refuses another key, or none, as S3 does.
-pub fn check_customer_encryption_key(
+pub fn validate_sandbox_object_customer_key(
     headers: &HeaderMap,
     key_header: &str,
     object: &SandboxObject,
 ) -> S3Result<()> {
-    let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
+    let SandboxObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
     match get_header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
         Some(_) => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
@@ -195,15 +195,15 @@ pub fn copy_stored_object(
     if !is_replace_directive(headers, "x-amz-tagging-directive") {
         object.tags.clone_from(&original.tags);
     }
-    check_copy_tagging_access(world, caller, source, &original, bucket, &object)?;
+    authorize_sandbox_tag_copy(world, caller, source, &original, bucket, &object)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
     set_copied_object_checksum(world, headers, &original, &mut object)?;
-    let written = world.in_memory_process_state().objects.change_stored_bucket(bucket, |objects| {
-        write::check_write_conditions(headers, find_newest_object_version(objects, key))?;
+    let written = world.sandbox_in_memory_state().objects.change_stored_bucket(bucket, |objects| {
+        write::check_sandbox_if_match_headers(headers, find_newest_sandbox_object_version(objects, key))?;
         if source.bucket == bucket {
             // It may have been written between the reading and now.
-            let now = find_object_version(objects, &source.key, source.version.as_deref());
+            let now = find_sandbox_object_version(objects, &source.key, source.version.as_deref());
             if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
                 return Err(SandboxStorageError::from(S3Error::with_message(
                     S3ErrorCode::PreconditionFailed,
@@ -240,12 +240,12 @@ fn set_copied_object_checksum(
                 object.checksum.clone_from(&original.checksum);
             } else {
                 let content = world
-                    .in_memory_process_state()
+                    .sandbox_in_memory_state()
                     .objects
-                    .read_object_content(blob)
+                    .read_sandbox_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
                 object.etag = write::store_content_and_compute_etag(world, &content)?.1;
-                object.checksum = Some(write::compute_object_checksum(asked.as_deref(), &content));
+                object.checksum = Some(write::compute_sandbox_object_checksum(asked.as_deref(), &content));
             }
         }
         None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),
@@ -254,7 +254,7 @@ fn set_copied_object_checksum(
 }
 
 /// Carrying tags over needs to read them there and to write them here.
-fn check_copy_tagging_access(
+fn authorize_sandbox_tag_copy(
     world: &Sandbox,
     caller: &SandboxS3Caller,
     source: &ObjectCopySource,

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{ObjectVersionsByKey, SandboxObject, store::find_newest_object_version};
+use super::{ObjectVersionsByKey, SandboxObject, store::find_newest_sandbox_object_version};
 
 /// One entry of a page.
 pub enum SandboxListingEntry<'o> {
@@ -46,7 +46,7 @@ pub fn list_stored_objects<'o>(
         (!asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter)).then_some(asked.after);
     for key in objects.range((start, Bound::Unbounded)).map(|(key, _)| key) {
         let Some(rest) = key.strip_prefix(asked.prefix) else { break };
-        let Some(object) = find_newest_object_version(objects, key) else { continue };
+        let Some(object) = find_newest_sandbox_object_version(objects, key) else { continue };
         let rolled = (!asked.delimiter.is_empty())
             .then(|| rest.find(asked.delimiter))
             .flatten()

@@ -41,14 +41,17 @@ pub use access::{SandboxS3Caller, format_origin_access_identity_arn, is_s3_actio
 pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
 pub use multipart::SandboxMultipartUpload;
 pub use object::{
-    AclGrant, ObjectChecksum, ObjectEncryption, ObjectRetention, SandboxObject, format_http_date,
+    SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption, SandboxObjectRetention,
+    format_http_date,
 };
 pub use operation::parse_s3_operation_name;
 pub use presigned::{encode_object_key_path, presign_sigv2_link};
-pub use store::{BucketJournalChange, ObjectVersionsByKey, SandboxObjectStore, find_newest_object_version};
+pub use store::{
+    BucketJournalChange, ObjectVersionsByKey, SandboxObjectStore, find_newest_sandbox_object_version,
+};
 pub use write::{
-    modify_stored_object_in_place, move_object_to_storage_class, place_sandbox_object,
-    seed_object_without_content,
+    modify_stored_object_in_place, place_sandbox_object, seed_object_without_content,
+    simulate_storage_class_transition,
 };
 
 /// What is kept between runs; the objects lie beside, in [`store::SandboxObjectStore`].
@@ -81,40 +84,40 @@ impl SandboxBucket {
         Self { owner: owner.to_owned(), region: region.to_owned(), created, ..Self::default() }
     }
 
-    fn bucket_setting_contains_text(&self, subresource: &str, text: &str) -> bool {
+    fn has_sandbox_bucket_setting_text(&self, subresource: &str, text: &str) -> bool {
         self.settings.get(subresource).is_some_and(|xml| xml.contains(text))
     }
 
     /// Whether it keeps old versions.
     pub fn is_bucket_versioned(&self) -> bool {
-        self.bucket_setting_contains_text("versioning", "<Status>Enabled</Status>")
+        self.has_sandbox_bucket_setting_text("versioning", "<Status>Enabled</Status>")
     }
 
     /// Whether object ACLs still count.
     pub fn are_object_acls_enabled(&self) -> bool {
-        self.bucket_setting_contains_text("ownershipControls", ">ObjectWriter<")
-            || self.bucket_setting_contains_text("ownershipControls", ">BucketOwnerPreferred<")
+        self.has_sandbox_bucket_setting_text("ownershipControls", ">ObjectWriter<")
+            || self.has_sandbox_bucket_setting_text("ownershipControls", ">BucketOwnerPreferred<")
     }
 
-    fn bucket_restricts_public_access(&self) -> bool {
+    fn is_sandbox_public_access_restricted(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.bucket_setting_contains_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
+            || self.has_sandbox_bucket_setting_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
     }
 
-    fn bucket_blocks_public_policy(&self) -> bool {
+    fn is_sandbox_public_policy_blocked(&self) -> bool {
         !self.settings.contains_key("publicAccessBlock")
-            || self.bucket_setting_contains_text("publicAccessBlock", "<BlockPublicPolicy>true<")
+            || self.has_sandbox_bucket_setting_text("publicAccessBlock", "<BlockPublicPolicy>true<")
     }
 
     /// What an object that is written without a word on encryption gets.
-    fn get_bucket_default_encryption(&self) -> ObjectEncryption {
-        if !self.bucket_setting_contains_text("encryption", "aws:kms") {
-            return ObjectEncryption::Managed;
+    fn sandbox_bucket_default_encryption(&self) -> SandboxObjectEncryption {
+        if !self.has_sandbox_bucket_setting_text("encryption", "aws:kms") {
+            return SandboxObjectEncryption::Managed;
         }
         let xml = &self.settings["encryption"];
         let key =
             xml.split_once("<KMSMasterKeyID>").and_then(|(_, rest)| rest.split_once('<')).map(|(key, _)| key);
-        ObjectEncryption::Kms {
+        SandboxObjectEncryption::Kms {
             dual: xml.contains("aws:kms:dsse"),
             key: key.map(str::to_owned),
             bucket_key: xml.contains("<BucketKeyEnabled>true<"),
@@ -157,9 +160,9 @@ impl From<SandboxStorageError> for S3Error {
     }
 }
 
-fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
+fn find_secret_for_access_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
     let now = world.sandbox_unix_time_now();
-    match world.read_sandbox_state_from_disk(|state| iam::find_access_key(&state.iam, access_key)) {
+    match world.read_sandbox_state_from_disk(|state| iam::find_sandbox_access_key(&state.iam, access_key)) {
         None => Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE)),
         Some(key) if key.expires.is_some_and(|expires| expires <= now) => Err(build_s3_error_with_code(
             "ExpiredToken",
@@ -173,8 +176,8 @@ fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
 fn find_s3_caller_by_key(world: &Sandbox, access_key: &str) -> S3Result<SandboxS3Caller> {
     world
         .read_sandbox_state_from_disk(|state| {
-            iam::find_access_key(&state.iam, access_key)
-                .map(|key| iam::identify_access_key_owner(&state.iam, &key))
+            iam::find_sandbox_access_key(&state.iam, access_key)
+                .map(|key| iam::identify_sandbox_access_key_owner(&state.iam, &key))
         })
         .map(SandboxS3Caller::caller_from_request_signer)
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE))
@@ -183,9 +186,9 @@ fn find_s3_caller_by_key(world: &Sandbox, access_key: &str) -> S3Result<SandboxS
 const UNKNOWN_KEY_MESSAGE: &str = "The AWS Access Key Id you provided does not exist in our records.";
 
 /// Reads the bucket and the region from a virtual host; every other name is an endpoint, and paths name the bucket.
-struct BucketHostParser;
+struct SandboxBucketHostParser;
 
-impl S3Host for BucketHostParser {
+impl S3Host for SandboxBucketHostParser {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         Ok(match parse_bucket_from_host(host) {
             Some(bucket) => VirtualHost::new("amazonaws.com").with_bucket(bucket),
@@ -206,7 +209,7 @@ pub fn parse_bucket_from_host(host: &str) -> Option<&str> {
 pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
     world.run_due_background_jobs();
-    if control_plane::is_drift_requested(&request) {
+    if control_plane::has_sandbox_drift_injection(&request) {
         inject_s3_drift(world, &request);
     }
     let mut response = match presigned::prepare_request_for_s3s(world, request) {
@@ -241,9 +244,9 @@ pub async fn handle_s3_api_call_as(
 
 async fn serve_s3_request_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let mut builder = S3ServiceBuilder::new(protocol::SandboxS3Operations(world.clone()));
-    builder.set_auth(access::S3SecretKeyLookup(world.clone()));
-    builder.set_access(access::S3AccessGate(world.clone()));
-    builder.set_host(BucketHostParser);
+    builder.set_auth(access::SandboxS3SecretKeyLookup(world.clone()));
+    builder.set_access(access::SandboxS3Authorizer(world.clone()));
+    builder.set_host(SandboxBucketHostParser);
     builder.set_route(settings::BucketSettingsRoute(world.clone()));
     let mut config = S3Config::default();
     // Its age was judged by the world's clock.
@@ -288,7 +291,7 @@ fn is_principal_known_to_s3(world: &Sandbox, kind: &str, name: &str) -> bool {
 }
 
 /// The ARN of the origin access identity with that canonical user id.
-fn find_origin_identity_arn(world: &Sandbox, canonical: &str) -> Option<String> {
+fn find_origin_access_identity_arn(world: &Sandbox, canonical: &str) -> Option<String> {
     world.read_sandbox_state_from_disk(|state| {
         let mut identities = state.cloudfront.identities.values();
         identities
@@ -324,9 +327,9 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
             }
         });
     } else if let Ok(Some(found)) = world
-        .in_memory_process_state()
+        .sandbox_in_memory_state()
         .objects
-        .read_stored_bucket(&bucket, |all| find_newest_object_version(all, &key).cloned())
+        .read_sandbox_bucket_from_disk(&bucket, |all| find_newest_sandbox_object_version(all, &key).cloned())
     {
         let attributes: Vec<(&str, &str)> =
             found.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Sandbox;
 
-use super::{SandboxObject, SandboxStorageError, object::ObjectChecksum, write};
+use super::{SandboxObject, SandboxStorageError, object::SandboxObjectChecksum, write};
 
 /// An upload that is under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,11 +17,11 @@ pub struct SandboxMultipartUpload {
     pub bucket: String,
     /// What the object will be, without its content.
     pub object: SandboxObject,
-    pub parts: std::collections::BTreeMap<i32, UploadedPart>,
+    pub parts: std::collections::BTreeMap<i32, SandboxUploadedPart>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UploadedPart {
+pub struct SandboxUploadedPart {
     pub size: u64,
     /// None: hollow.
     pub blob: Option<String>,
@@ -71,7 +71,7 @@ pub fn add_part_to_multipart_upload(
     world: &Sandbox,
     id: &str,
     number: i32,
-    part: UploadedPart,
+    part: SandboxUploadedPart,
 ) -> S3Result<()> {
     if !(1..=10_000).contains(&number) {
         return Err(S3Error::with_message(
@@ -88,7 +88,7 @@ pub fn add_part_to_multipart_upload(
 }
 
 /// Forgets an upload.
-pub fn remove_multipart_upload(world: &Sandbox, id: &str) {
+pub fn remove_sandbox_multipart_upload(world: &Sandbox, id: &str) {
     world.update_sandbox_state_on_disk(|state| state.s3.uploads.remove(id));
 }
 
@@ -135,24 +135,25 @@ pub fn assemble_multipart_object(
     let digests: Vec<u8> =
         parts.iter().flat_map(|part| hex::decode(&part.etag).unwrap_or_default()).collect();
     object.etag = format!("{}-{}", hex::encode(Md5::digest(&digests)), parts.len());
-    let store = &world.in_memory_process_state().objects;
+    let store = &world.sandbox_in_memory_state().objects;
     let mut content = Vec::new();
     let mut whole = true;
     for part in &parts {
         match &part.blob {
-            Some(blob) => content
-                .extend_from_slice(&store.read_object_content(blob).map_err(SandboxStorageError::from)?),
+            Some(blob) => content.extend_from_slice(
+                &store.read_sandbox_object_content(blob).map_err(SandboxStorageError::from)?,
+            ),
             None => whole = false,
         }
     }
     let algorithm = object.checksum.take().map(|sum| sum.algorithm);
     if whole {
         object.blob = Some(write::store_content_and_compute_etag(world, &content)?.0);
-        object.checksum = Some(write::compute_object_checksum(algorithm.as_deref(), &content));
+        object.checksum = Some(write::compute_sandbox_object_checksum(algorithm.as_deref(), &content));
     } else {
-        object.checksum = algorithm.map(|algorithm| ObjectChecksum { algorithm, value: None });
+        object.checksum = algorithm.map(|algorithm| SandboxObjectChecksum { algorithm, value: None });
     }
     let written = write::put_stored_object(world, &upload.bucket, headers, object)?;
-    remove_multipart_upload(world, id);
+    remove_sandbox_multipart_upload(world, id);
     Ok(written)
 }

@@ -42,18 +42,18 @@ pub struct SandboxObject {
     pub restored: bool,
     pub redirect: Option<String>,
     pub tags: Vec<(String, String)>,
-    pub checksum: Option<ObjectChecksum>,
-    pub encryption: ObjectEncryption,
+    pub checksum: Option<SandboxObjectChecksum>,
+    pub encryption: SandboxObjectEncryption,
     pub legal_hold: bool,
-    pub retention: Option<ObjectRetention>,
+    pub retention: Option<SandboxObjectRetention>,
     /// Grants beyond the owner's own.
-    pub grants: Vec<AclGrant>,
+    pub grants: Vec<SandboxAclGrant>,
     /// How many parts it was uploaded in; 0: not in parts.
     pub parts: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectChecksum {
+pub struct SandboxObjectChecksum {
     /// `CRC32`, `CRC32C`, `CRC64NVME`, `SHA1`, `SHA256`.
     pub algorithm: String,
     /// Base64; none for a hollow object.
@@ -61,7 +61,7 @@ pub struct ObjectChecksum {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ObjectEncryption {
+pub enum SandboxObjectEncryption {
     #[default]
     Managed,
     Kms {
@@ -75,14 +75,14 @@ pub enum ObjectEncryption {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectRetention {
+pub struct SandboxObjectRetention {
     pub mode: String,
     /// As it was sent: RFC 3339.
     pub until: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AclGrant {
+pub struct SandboxAclGrant {
     /// A group's URI, or a canonical user id.
     pub grantee: String,
     pub permission: String,
@@ -132,8 +132,8 @@ pub fn parse_object_tagging_header(header: &str) -> Vec<(String, String)> {
 }
 
 /// Reads `x-amz-acl` as grants beyond the owner's.
-pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
-    let group = |name: &str, permission: &str| AclGrant {
+pub fn parse_canned_acl(acl: &str) -> Vec<SandboxAclGrant> {
+    let group = |name: &str, permission: &str| SandboxAclGrant {
         grantee: format!("http://acs.amazonaws.com/groups/{name}"),
         permission: permission.to_owned(),
     };
@@ -146,7 +146,7 @@ pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
 }
 
 /// Reads the grants that `x-amz-acl` or `x-amz-grant-*` ask for.
-pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<AclGrant> {
+pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<SandboxAclGrant> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut grants = text("x-amz-acl").map(parse_canned_acl).unwrap_or_default();
     for (name, permission) in [
@@ -156,7 +156,7 @@ pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<AclGrant> {
         ("x-amz-grant-write-acp", "WRITE_ACP"),
     ] {
         for grantee in text(name).unwrap_or_default().split(',').filter_map(|one| one.split_once('=')) {
-            grants.push(AclGrant {
+            grants.push(SandboxAclGrant {
                 grantee: grantee.1.trim().trim_matches('"').to_owned(),
                 permission: permission.to_owned(),
             });
@@ -172,7 +172,7 @@ impl SandboxObject {
     }
 
     /// Whether it can't be read or copied as it lies.
-    pub fn is_object_archived(&self) -> bool {
+    pub fn is_sandbox_object_archived(&self) -> bool {
         !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVE_CLASSES.contains(&class))
     }
 
@@ -213,20 +213,20 @@ impl SandboxObject {
             set("x-amz-object-lock-retain-until-date", &retention.until);
         }
         match &self.encryption {
-            ObjectEncryption::Managed => set("x-amz-server-side-encryption", "AES256"),
-            ObjectEncryption::Kms { dual, key, bucket_key } => {
+            SandboxObjectEncryption::Managed => set("x-amz-server-side-encryption", "AES256"),
+            SandboxObjectEncryption::Kms { dual, key, bucket_key } => {
                 set("x-amz-server-side-encryption", if *dual { "aws:kms:dsse" } else { "aws:kms" });
                 set("x-amz-server-side-encryption-aws-kms-key-id", key.as_deref().unwrap_or("aws/s3"));
                 if *bucket_key {
                     set("x-amz-server-side-encryption-bucket-key-enabled", "true");
                 }
             }
-            ObjectEncryption::Customer { key_md5 } => {
+            SandboxObjectEncryption::Customer { key_md5 } => {
                 set("x-amz-server-side-encryption-customer-algorithm", "AES256");
                 set("x-amz-server-side-encryption-customer-key-md5", key_md5);
             }
         }
-        if let Some(ObjectChecksum { algorithm, value: Some(value) }) =
+        if let Some(SandboxObjectChecksum { algorithm, value: Some(value) }) =
             self.checksum.as_ref().filter(|_| checksum_asked)
         {
             set(&format!("x-amz-checksum-{}", algorithm.to_lowercase()), value);

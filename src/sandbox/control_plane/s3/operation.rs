@@ -36,7 +36,7 @@ pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> &'static
     }
     if key {
         let copies = request.headers().contains_key("x-amz-copy-source");
-        parse_object_operation_name(request.method(), copies, asks)
+        identify_s3_object_operation(request.method(), copies, asks)
     } else {
         parse_bucket_operation_name(request.method(), asks)
     }
@@ -55,7 +55,7 @@ fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> 
     }
 }
 
-fn parse_object_operation_name(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
+fn identify_s3_object_operation(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
     match method.as_str() {
         "GET" if asks("acl") => "GetObjectAcl",
         "PUT" if asks("acl") => "PutObjectAcl",

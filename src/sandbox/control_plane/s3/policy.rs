@@ -57,7 +57,7 @@ pub fn validate_and_normalize_bucket_policy(
                 "Statement IDs (SID) in a single policy must be unique.",
             ));
         }
-        check_json_strings(&statement["Action"], |action| {
+        check_policy_string_or_list(&statement["Action"], |action| {
             if action == "*" || action.to_lowercase().starts_with("s3:") {
                 Ok(())
             } else {
@@ -65,7 +65,7 @@ pub fn validate_and_normalize_bucket_policy(
             }
         })?;
         let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
-        check_json_strings(&statement["Resource"], |resource| {
+        check_policy_string_or_list(&statement["Resource"], |resource| {
             let fits = resource == whole
                 || resource.starts_with(&within)
                 || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
@@ -77,14 +77,14 @@ pub fn validate_and_normalize_bucket_policy(
             return Err(build_s3_malformed_policy_error("Invalid principal in policy"));
         }
     }
-    if settings.bucket_blocks_public_policy() && is_public_bucket_policy(text) {
+    if settings.is_sandbox_public_policy_blocked() && is_public_sandbox_bucket_policy(text) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }
-    normalize_policy_principals(world, &mut document);
+    canonicalize_sandbox_policy_principals(world, &mut document);
     Ok(document.to_string())
 }
 
-fn check_json_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
+fn check_policy_string_or_list(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
     match value {
         Value::String(one) => check(one),
         Value::Array(many) => many.iter().filter_map(Value::as_str).try_for_each(check),
@@ -93,7 +93,7 @@ fn check_json_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>
 }
 
 /// Whether a statement lets everybody in without a condition.
-pub fn is_public_bucket_policy(text: &str) -> bool {
+pub fn is_public_sandbox_bucket_policy(text: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
     iterate_policy_statements(&document).any(|statement| {
         let everybody = statement["Principal"] == "*"
@@ -104,7 +104,7 @@ pub fn is_public_bucket_policy(text: &str) -> bool {
 }
 
 /// Principals as S3 gives them back: an identity's canonical user by its ARN, a list of one as itself.
-fn normalize_policy_principals(world: &Sandbox, document: &mut Value) {
+fn canonicalize_sandbox_policy_principals(world: &Sandbox, document: &mut Value) {
     let many = match &mut document["Statement"] {
         Value::Array(many) => many.as_mut_slice(),
         one => std::slice::from_mut(one),
@@ -120,8 +120,9 @@ fn normalize_policy_principals(world: &Sandbox, document: &mut Value) {
             };
             for one in found {
                 let name = one.as_str().unwrap_or_default();
-                let arn =
-                    (kind == "CanonicalUser").then(|| super::find_origin_identity_arn(world, name)).flatten();
+                let arn = (kind == "CanonicalUser")
+                    .then(|| super::find_origin_access_identity_arn(world, name))
+                    .flatten();
                 named.push(arn.map_or(one, Value::String));
             }
         }

@@ -35,7 +35,7 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
             })
             .collect();
         let caller = super::find_s3_caller_by_key(world, &access_key)?;
-        rewrite_request_query(&mut request, &rest.join("&"))?;
+        replace_sandbox_request_query(&mut request, &rest.join("&"))?;
         request.extensions_mut().insert(caller);
         return Ok(request);
     }
@@ -56,11 +56,11 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
             "The difference between the request time and the current time is too large.",
         ));
     }
-    rewrite_request_query(&mut request, &query)?;
+    replace_sandbox_request_query(&mut request, &query)?;
     Ok(request)
 }
 
-fn rewrite_request_query(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
+fn replace_sandbox_request_query(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
     let path = request.uri().path().replace('+', "%20");
     let text = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut parts = request.uri().clone().into_parts();
@@ -93,7 +93,7 @@ fn verify_presigned_sigv2(
     signature: &str,
     now: i64,
 ) -> S3Result<()> {
-    let secret = super::find_secret_key(world, access_key)?;
+    let secret = super::find_secret_for_access_key(world, access_key)?;
     let late = || S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE);
     if expires.parse::<i64>().map_err(|_| late())? < now {
         return Err(late());

@@ -9,11 +9,11 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    AclGrant, BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxObject, SandboxS3Caller,
-    SandboxStorageError, access,
+    BucketJournalChange, SandboxAclGrant, SandboxObject, SandboxObjectEncryption, SandboxObjectRetention,
+    SandboxS3Caller, SandboxStorageError, access,
     copy::{self, ObjectCopySource},
     find_stored_bucket, list,
-    multipart::{self, UploadedPart},
+    multipart::{self, SandboxUploadedPart},
     object,
     write::{self, get_header_text},
 };
@@ -26,7 +26,7 @@ pub fn compute_account_canonical_user_id(account: &str) -> String {
     hex::encode(Sha256::digest(account))
 }
 
-fn build_s3_object_etag(object: &SandboxObject) -> dto::ETag {
+fn convert_sandbox_object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
@@ -34,7 +34,7 @@ fn get_request_s3_caller<T>(request: &S3Request<T>) -> SandboxS3Caller {
     request.extensions.get::<SandboxS3Caller>().cloned().unwrap_or_else(SandboxS3Caller::new_anonymous_caller)
 }
 
-fn insert_http_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = http::HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
@@ -42,7 +42,7 @@ fn insert_http_response_header(headers: &mut HeaderMap, name: &'static str, valu
 
 impl SandboxS3Operations {
     /// A version of a key, as `caller` may know of it.
-    fn find_readable_object(
+    fn find_sandbox_object_for_caller(
         &self,
         caller: &SandboxS3Caller,
         bucket: &str,
@@ -51,9 +51,11 @@ impl SandboxS3Operations {
     ) -> S3Result<SandboxObject> {
         let found = self
             .0
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(bucket, |objects| copy::find_object_version(objects, key, version).cloned())
+            .read_sandbox_bucket_from_disk(bucket, |objects| {
+                copy::find_sandbox_object_version(objects, key, version).cloned()
+            })
             .map_err(SandboxStorageError::from)?;
         match found {
             Some(object) if object.marker => Err(S3Error::with_message(
@@ -75,27 +77,27 @@ impl SandboxS3Operations {
         (bucket, key, version): (&str, &str, Option<&str>),
         change: impl FnOnce(&mut SandboxObject) -> S3Result<()>,
     ) -> S3Result<()> {
-        let mut object = self.find_readable_object(caller, bucket, key, version)?;
+        let mut object = self.find_sandbox_object_for_caller(caller, bucket, key, version)?;
         change(&mut object)?;
-        write::rewrite_object_version(&self.0, bucket, object).map(|_| ())
+        write::replace_sandbox_object_version(&self.0, bucket, object).map(|_| ())
     }
 
     /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
-    fn prepare_object_read(
+    fn resolve_sandbox_object_read(
         &self,
         caller: &SandboxS3Caller,
         (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
     ) -> S3Result<(SandboxObject, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.find_readable_object(caller, bucket, key_name, version)?;
-        copy::check_customer_encryption_key(
+        let object = self.find_sandbox_object_for_caller(caller, bucket, key_name, version)?;
+        copy::validate_sandbox_object_customer_key(
             headers,
             "x-amz-server-side-encryption-customer-key-md5",
             &object,
         )?;
-        if let ObjectEncryption::Kms { key, .. } = &object.encryption
-            && !access::can_cloudfront_decrypt_object(&self.0, caller, key.as_deref())
+        if let SandboxObjectEncryption::Kms { key, .. } = &object.encryption
+            && !access::can_sandbox_cloudfront_decrypt(&self.0, caller, key.as_deref())
         {
             return Err(access::build_s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
         }
@@ -137,7 +139,7 @@ impl SandboxS3Operations {
             None => 0..object.size,
         };
         if range.is_some() {
-            insert_http_response_header(
+            insert_sandbox_response_header(
                 &mut out,
                 "content-range",
                 &format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size),
@@ -164,7 +166,7 @@ impl SandboxS3Operations {
 
 fn insert_version_id_header(headers: &mut HeaderMap, object: &SandboxObject) {
     if object.version != "null" {
-        insert_http_response_header(headers, "x-amz-version-id", &object.version);
+        insert_sandbox_response_header(headers, "x-amz-version-id", &object.version);
     }
 }
 
@@ -204,7 +206,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
         let mut headers = HeaderMap::new();
-        insert_http_response_header(
+        insert_sandbox_response_header(
             &mut headers,
             "x-amz-bucket-region",
             &find_stored_bucket(&self.0, &request.input.bucket)?.region,
@@ -234,9 +236,9 @@ impl S3 for SandboxS3Operations {
             most,
         };
         self.0
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(&input.bucket, |objects| {
+            .read_sandbox_bucket_from_disk(&input.bucket, |objects| {
                 let page = list::list_stored_objects(objects, &asked);
                 next = page.next.filter(|_| most > 0);
                 for entry in page.entries {
@@ -280,9 +282,9 @@ impl S3 for SandboxS3Operations {
         let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
         let marker = input.key_marker.clone().unwrap_or_default();
         self.0
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(&input.bucket, |objects| {
+            .read_sandbox_bucket_from_disk(&input.bucket, |objects| {
                 // A page holds whole keys, so that a key alone says where the next begins.
                 for (key, all) in objects
                     .range(marker.clone()..)
@@ -314,7 +316,7 @@ impl S3 for SandboxS3Operations {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: Some(build_s3_object_etag(object)),
+                                e_tag: Some(convert_sandbox_object_etag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -342,9 +344,17 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (_, mut headers, bytes) =
-            self.prepare_object_read(&get_request_s3_caller(&request), place, &request.headers, input.range)?;
-        insert_http_response_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
+        let (_, mut headers, bytes) = self.resolve_sandbox_object_read(
+            &get_request_s3_caller(&request),
+            place,
+            &request.headers,
+            input.range,
+        )?;
+        insert_sandbox_response_header(
+            &mut headers,
+            "content-length",
+            &(bytes.end - bytes.start).to_string(),
+        );
         Ok(set_partial_content_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
             input.range.is_some(),
@@ -357,9 +367,13 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (object, headers, bytes) =
-            self.prepare_object_read(&get_request_s3_caller(&request), place, &request.headers, input.range)?;
-        if object.is_object_archived() {
+        let (object, headers, bytes) = self.resolve_sandbox_object_read(
+            &get_request_s3_caller(&request),
+            place,
+            &request.headers,
+            input.range,
+        )?;
+        if object.is_sandbox_object_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "The operation is not valid for the object's storage class",
@@ -370,9 +384,9 @@ impl S3 for SandboxS3Operations {
             Some(blob) => {
                 let whole = self
                     .0
-                    .in_memory_process_state()
+                    .sandbox_in_memory_state()
                     .objects
-                    .read_object_content(blob)
+                    .read_sandbox_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
                 whole.slice(at(bytes.start)..at(bytes.end))
@@ -403,14 +417,15 @@ impl S3 for SandboxS3Operations {
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
-        object.checksum = Some(write::verify_uploaded_content(&request.headers, &trailers, &content)?);
+        object.checksum =
+            Some(write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?);
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
         let written = write::put_stored_object(&self.0, &request.input.bucket, &request.headers, object)?;
         let mut headers = HeaderMap::new();
         insert_version_id_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: Some(build_s3_object_etag(&written)), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(convert_sandbox_object_etag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -432,10 +447,10 @@ impl S3 for SandboxS3Operations {
         let mut headers = HeaderMap::new();
         insert_version_id_header(&mut headers, &written);
         if original.version != "null" {
-            insert_http_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
+            insert_sandbox_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: Some(build_s3_object_etag(&written)),
+            e_tag: Some(convert_sandbox_object_etag(&written)),
             last_modified: Some(list::unix_seconds_to_s3_timestamp(written.modified)),
             ..Default::default()
         };
@@ -450,7 +465,7 @@ impl S3 for SandboxS3Operations {
         let (world, input) = (&self.0, request.input);
         let versioned = find_stored_bucket(world, &input.bucket)?.is_bucket_versioned();
         let now = world.sandbox_unix_time_now().as_secs();
-        world.in_memory_process_state().objects.change_stored_bucket(&input.bucket, |_| {
+        world.sandbox_in_memory_state().objects.change_stored_bucket(&input.bucket, |_| {
             let change = match input.version_id {
                 None if versioned => BucketJournalChange::Put(Box::new(SandboxObject {
                     key: input.key,
@@ -476,7 +491,7 @@ impl S3 for SandboxS3Operations {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
         object.checksum = write::parse_requested_checksum_algorithm(&request.headers, &HeaderMap::new())
-            .map(|algorithm| object::ObjectChecksum { algorithm, value: None });
+            .map(|algorithm| object::SandboxObjectChecksum { algorithm, value: None });
         let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(request.input.bucket),
@@ -494,11 +509,11 @@ impl S3 for SandboxS3Operations {
         let content = self.collect_request_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        write::verify_uploaded_content(&request.headers, &trailers, &content)?;
+        write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?;
         let input = request.input;
         multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
-        let part = UploadedPart {
+        let part = SandboxUploadedPart {
             size: content.len() as u64,
             blob: Some(blob),
             etag: etag.clone(),
@@ -540,9 +555,9 @@ impl S3 for SandboxS3Operations {
             Some(blob) => {
                 let whole = self
                     .0
-                    .in_memory_process_state()
+                    .sandbox_in_memory_state()
                     .objects
-                    .read_object_content(blob)
+                    .read_sandbox_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
                 let (blob, etag) =
@@ -559,7 +574,7 @@ impl S3 for SandboxS3Operations {
             &self.0,
             &input.upload_id,
             input.part_number,
-            UploadedPart { size, blob, etag: etag.clone(), at },
+            SandboxUploadedPart { size, blob, etag: etag.clone(), at },
         )?;
         let result = dto::CopyPartResult {
             e_tag: Some(dto::ETag::Strong(etag)),
@@ -597,7 +612,7 @@ impl S3 for SandboxS3Operations {
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: Some(build_s3_object_etag(&written)),
+            e_tag: Some(convert_sandbox_object_etag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -609,7 +624,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
         let input = request.input;
         multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        multipart::remove_multipart_upload(&self.0, &input.upload_id);
+        multipart::remove_sandbox_multipart_upload(&self.0, &input.upload_id);
         Ok(S3Response::with_status(dto::AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
     }
 
@@ -640,7 +655,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         let input = &request.input;
-        let object = self.find_readable_object(
+        let object = self.find_sandbox_object_for_caller(
             &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
@@ -681,14 +696,14 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::GetObjectAclInput>,
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
-        let object = self.find_readable_object(
+        let object = self.find_sandbox_object_for_caller(
             &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
         )?;
         let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
-        let own = AclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
+        let own = SandboxAclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
         let grants = std::iter::once(&own).chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
         Ok(S3Response::new(dto::GetObjectAclOutput {
@@ -721,7 +736,7 @@ impl S3 for SandboxS3Operations {
             };
             let permission = grant.permission.as_ref().map(|one| one.as_str().to_owned()).unwrap_or_default();
             if grantee != owner {
-                grants.push(AclGrant { grantee, permission });
+                grants.push(SandboxAclGrant { grantee, permission });
             }
         }
         self.modify_requested_object_version(
@@ -740,7 +755,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
-        let object = self.find_readable_object(
+        let object = self.find_sandbox_object_for_caller(
             &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
@@ -778,13 +793,13 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
-        let object = self.find_readable_object(
+        let object = self.find_sandbox_object_for_caller(
             &get_request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
         )?;
-        let Some(ObjectRetention { mode, until }) = object.retention else {
+        let Some(SandboxObjectRetention { mode, until }) = object.retention else {
             return Err(S3Error::with_message(
                 S3ErrorCode::NoSuchObjectLockConfiguration,
                 "The specified object does not have a ObjectLock configuration",
@@ -805,7 +820,7 @@ impl S3 for SandboxS3Operations {
         let retention = input.retention.as_ref().and_then(|retention| {
             let mut until = Vec::new();
             retention.retain_until_date.as_ref()?.format(dto::TimestampFormat::DateTime, &mut until).ok()?;
-            Some(ObjectRetention {
+            Some(SandboxObjectRetention {
                 mode: retention.mode.as_ref()?.as_str().to_owned(),
                 until: String::from_utf8(until).ok()?,
             })
@@ -822,7 +837,7 @@ impl S3 for SandboxS3Operations {
     }
 }
 
-fn acl_grant_to_s3s_grant(grant: &AclGrant) -> dto::Grant {
+fn acl_grant_to_s3s_grant(grant: &SandboxAclGrant) -> dto::Grant {
     let group = grant.grantee.starts_with("http");
     let grantee = dto::Grantee {
         display_name: None,

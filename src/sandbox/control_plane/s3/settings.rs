@@ -34,9 +34,9 @@ const SUBRESOURCES: [(&str, &str, Option<&str>); 13] = [
 
 const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
-type BucketSubresource = &'static (&'static str, &'static str, Option<&'static str>);
+type SandboxBucketSubresource = &'static (&'static str, &'static str, Option<&'static str>);
 
-fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, BucketSubresource)> {
+fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, SandboxBucketSubresource)> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = uri.path().trim_start_matches('/');
     let bucket = match parse_bucket_from_host(host) {
@@ -83,7 +83,7 @@ impl S3Route for BucketSettingsRoute {
         };
         let settings = find_stored_bucket(&self.0, &bucket)?;
         if request.method == Method::GET {
-            return render_bucket_setting(&settings, known);
+            return render_sandbox_bucket_subresource(&settings, known);
         }
         let body = request
             .input
@@ -93,11 +93,11 @@ impl S3Route for BucketSettingsRoute {
         let text = String::from_utf8_lossy(&body).into_owned();
         if known.0 == "policy" && request.method == Method::PUT {
             let kept = policy::validate_and_normalize_bucket_policy(&self.0, &bucket, &settings, &text)?;
-            self.change_bucket_settings(&bucket, |settings| settings.policy = Some(kept));
+            self.change_sandbox_bucket(&bucket, |settings| settings.policy = Some(kept));
             return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
         }
         if request.method == Method::DELETE {
-            self.change_bucket_settings(&bucket, |settings| {
+            self.change_sandbox_bucket(&bucket, |settings| {
                 if known.0 == "policy" {
                     settings.policy = None;
                 }
@@ -108,13 +108,13 @@ impl S3Route for BucketSettingsRoute {
         if text.is_empty() {
             return Err(S3Error::with_message(S3ErrorCode::MissingRequestBodyError, "Request Body is empty"));
         }
-        self.change_bucket_settings(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
+        self.change_sandbox_bucket(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
         Ok(S3Response::new(Body::empty()))
     }
 }
 
 impl BucketSettingsRoute {
-    fn change_bucket_settings<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
+    fn change_sandbox_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
         self.0.update_sandbox_state_on_disk(|state| {
             if let Some(settings) = state.s3.buckets.get_mut(bucket) {
                 change(settings);
@@ -123,9 +123,9 @@ impl BucketSettingsRoute {
     }
 }
 
-fn render_bucket_setting(
+fn render_sandbox_bucket_subresource(
     bucket: &SandboxBucket,
-    (name, _, missing): BucketSubresource,
+    (name, _, missing): SandboxBucketSubresource,
 ) -> S3Result<S3Response<Body>> {
     let none = || {
         let code = missing.unwrap_or("InvalidRequest");
@@ -154,7 +154,8 @@ fn render_bucket_setting(
             format!("<LocationConstraint {S3_XML_NAMESPACE}>{}</LocationConstraint>", bucket.region)
         }
         ("policyStatus", None) => {
-            let public = bucket.policy.as_deref().map(policy::is_public_bucket_policy).ok_or_else(none)?;
+            let public =
+                bucket.policy.as_deref().map(policy::is_public_sandbox_bucket_policy).ok_or_else(none)?;
             format!("<PolicyStatus {S3_XML_NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
         }
         ("versioning", None) => format!("<VersioningConfiguration {S3_XML_NAMESPACE}/>"),

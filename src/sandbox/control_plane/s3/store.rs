@@ -31,7 +31,7 @@ pub enum BucketJournalChange {
 }
 
 #[derive(Default)]
-struct ReplayedBucketJournal {
+struct SandboxBucketContents {
     objects: ObjectVersionsByKey,
     /// How far the journal was read.
     read: u64,
@@ -40,7 +40,7 @@ struct ReplayedBucketJournal {
 /// A directory of journals and contents.
 pub struct SandboxObjectStore {
     dir: PathBuf,
-    buckets: Mutex<HashMap<String, ReplayedBucketJournal>>,
+    buckets: Mutex<HashMap<String, SandboxBucketContents>>,
 }
 
 impl SandboxObjectStore {
@@ -53,7 +53,7 @@ impl SandboxObjectStore {
     ///
     /// # Errors
     /// Says why the bucket's journal can't be read.
-    pub fn read_stored_bucket<T>(
+    pub fn read_sandbox_bucket_from_disk<T>(
         &self,
         bucket: &str,
         look: impl FnOnce(&ObjectVersionsByKey) -> T,
@@ -62,7 +62,7 @@ impl SandboxObjectStore {
         let known = buckets.entry(bucket.to_owned()).or_default();
         match File::open(self.build_bucket_journal_path(bucket)) {
             Ok(mut file) => {
-                known.replay_new_journal_changes(&mut file)?;
+                known.replay_new_bucket_journal_lines(&mut file)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -82,9 +82,9 @@ impl SandboxObjectStore {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
         let path = self.build_bucket_journal_path(bucket);
-        let mut file = open_bucket_journal(&path)?;
+        let mut file = open_sandbox_bucket_journal(&path)?;
         file.lock()?;
-        let whole = known.replay_new_journal_changes(&mut file)?;
+        let whole = known.replay_new_bucket_journal_lines(&mut file)?;
         let (changes, out) = decide(&known.objects)?;
         if !changes.is_empty() {
             file.set_len(whole)?;
@@ -124,7 +124,7 @@ impl SandboxObjectStore {
     ///
     /// # Errors
     /// Says why it can't be read.
-    pub fn read_object_content(&self, digest: &str) -> io::Result<Bytes> {
+    pub fn read_sandbox_object_content(&self, digest: &str) -> io::Result<Bytes> {
         std::fs::read(self.build_object_content_path(digest)).map(Bytes::from)
     }
 
@@ -137,16 +137,16 @@ impl SandboxObjectStore {
     }
 }
 
-fn open_bucket_journal(path: &Path) -> io::Result<File> {
+fn open_sandbox_bucket_journal(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-impl ReplayedBucketJournal {
+impl SandboxBucketContents {
     /// Reads what was written since; returns where the last whole line ends.
-    fn replay_new_journal_changes(&mut self, file: &mut File) -> io::Result<u64> {
+    fn replay_new_bucket_journal_lines(&mut self, file: &mut File) -> io::Result<u64> {
         let length = file.metadata()?.len();
         if length < self.read {
             // The directory was made anew beneath us.
@@ -192,7 +192,7 @@ impl ReplayedBucketJournal {
 }
 
 /// Finds the newest version of a key, unless it is deleted.
-pub fn find_newest_object_version<'o>(
+pub fn find_newest_sandbox_object_version<'o>(
     objects: &'o ObjectVersionsByKey,
     key: &str,
 ) -> Option<&'o SandboxObject> {
@@ -219,7 +219,10 @@ mod tests {
         let odd = "a+b c%20\u{fc}/\"'\n";
         put_object(&one, odd, "1");
         assert_eq!(
-            two.read_stored_bucket("b", |all| find_newest_object_version(all, odd).unwrap().etag.clone())
+            two.read_sandbox_bucket_from_disk("b", |all| find_newest_sandbox_object_version(all, odd)
+                .unwrap()
+                .etag
+                .clone())
                 .unwrap(),
             "1"
         );
@@ -227,13 +230,22 @@ mod tests {
         let mut torn = std::fs::read(&journal).unwrap();
         torn.extend_from_slice(b"{\"Put\":{\"key\":\"half");
         std::fs::write(&journal, torn).unwrap();
-        assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
+        assert_eq!(
+            SandboxObjectStore::new(dir.path()).read_sandbox_bucket_from_disk("b", BTreeMap::len).unwrap(),
+            1
+        );
         put_object(&two, odd, "2");
         assert_eq!(
-            one.read_stored_bucket("b", |all| find_newest_object_version(all, odd).unwrap().etag.clone())
+            one.read_sandbox_bucket_from_disk("b", |all| find_newest_sandbox_object_version(all, odd)
+                .unwrap()
+                .etag
+                .clone())
                 .unwrap(),
             "2"
         );
-        assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
+        assert_eq!(
+            SandboxObjectStore::new(dir.path()).read_sandbox_bucket_from_disk("b", BTreeMap::len).unwrap(),
+            1
+        );
     }
 }

@@ -223,7 +223,7 @@ async fn the_archived_is_neither_copied_nor_read() {
     for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
     {
         place_sandbox_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
-        move_object_to_storage_class(&world, BUCKET, "1/2/cold.deb", class).unwrap();
+        simulate_storage_class_transition(&world, BUCKET, "1/2/cold.deb", class).unwrap();
         let copy = s3
             .copy_object()
             .bucket(BUCKET)

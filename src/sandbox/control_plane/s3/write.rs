@@ -10,9 +10,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, checksum::ChecksumHasher, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxBucket, SandboxObject,
-    SandboxStorageError, find_newest_object_version, find_stored_bucket,
-    object::{self, ObjectChecksum},
+    BucketJournalChange, SandboxBucket, SandboxObject, SandboxObjectEncryption, SandboxObjectRetention,
+    SandboxStorageError, find_newest_sandbox_object_version, find_stored_bucket,
+    object::{self, SandboxObjectChecksum},
 };
 
 /// The checksum algorithms, by their name in headers.
@@ -34,8 +34,7 @@ pub fn parse_object_from_headers(
 ) -> S3Result<SandboxObject> {
     let grants = object::parse_acl_header_grants(headers);
     if !bucket.are_object_acls_enabled()
-        && (!grants.is_empty()
-            || get_header_text(headers, "x-amz-acl").is_some_and(is_acl_refused_when_disabled))
+        && (!grants.is_empty() || get_header_text(headers, "x-amz-acl").is_some_and(is_canned_acl_refused))
     {
         return Err(S3Error::with_message(
             S3ErrorCode::AccessControlListNotSupported,
@@ -45,7 +44,7 @@ pub fn parse_object_from_headers(
     let mode = get_header_text(headers, "x-amz-object-lock-mode");
     let until = get_header_text(headers, "x-amz-object-lock-retain-until-date");
     let held = get_header_text(headers, "x-amz-object-lock-legal-hold") == Some("ON");
-    if (mode.is_some() || held) && !bucket.bucket_setting_contains_text("object-lock", "Enabled") {
+    if (mode.is_some() || held) && !bucket.has_sandbox_bucket_setting_text("object-lock", "Enabled") {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "Bucket is missing Object Lock Configuration",
@@ -61,34 +60,34 @@ pub fn parse_object_from_headers(
         tags: get_header_text(headers, "x-amz-tagging")
             .map(object::parse_object_tagging_header)
             .unwrap_or_default(),
-        encryption: parse_object_encryption(headers, bucket),
+        encryption: resolve_sandbox_object_encryption(headers, bucket),
         legal_hold: held,
         retention: mode
             .zip(until)
-            .map(|(mode, until)| ObjectRetention { mode: mode.to_owned(), until: until.to_owned() }),
+            .map(|(mode, until)| SandboxObjectRetention { mode: mode.to_owned(), until: until.to_owned() }),
         grants,
         ..SandboxObject::default()
     })
 }
 
 /// With ACLs off, S3 still takes the one that changes nothing.
-fn is_acl_refused_when_disabled(acl: &str) -> bool {
+fn is_canned_acl_refused(acl: &str) -> bool {
     acl != "bucket-owner-full-control" && acl != "private"
 }
 
-fn parse_object_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> ObjectEncryption {
+fn resolve_sandbox_object_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> SandboxObjectEncryption {
     if let Some(md5) = get_header_text(headers, "x-amz-server-side-encryption-customer-key-md5") {
-        return ObjectEncryption::Customer { key_md5: md5.to_owned() };
+        return SandboxObjectEncryption::Customer { key_md5: md5.to_owned() };
     }
     match get_header_text(headers, "x-amz-server-side-encryption") {
-        Some("AES256") => ObjectEncryption::Managed,
-        Some(kms) => ObjectEncryption::Kms {
+        Some("AES256") => SandboxObjectEncryption::Managed,
+        Some(kms) => SandboxObjectEncryption::Kms {
             dual: kms == "aws:kms:dsse",
             key: get_header_text(headers, "x-amz-server-side-encryption-aws-kms-key-id").map(str::to_owned),
             bucket_key: get_header_text(headers, "x-amz-server-side-encryption-bucket-key-enabled")
                 == Some("true"),
         },
-        None => bucket.get_bucket_default_encryption(),
+        None => bucket.sandbox_bucket_default_encryption(),
     }
 }
 
@@ -110,7 +109,7 @@ pub fn parse_requested_checksum_algorithm(headers: &HeaderMap, trailers: &Header
 }
 
 /// Computes the checksum of a content; S3 takes CRC64NVME where none is asked for.
-pub fn compute_object_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecksum {
+pub fn compute_sandbox_object_checksum(algorithm: Option<&str>, content: &[u8]) -> SandboxObjectChecksum {
     let algorithm = algorithm.unwrap_or("CRC64NVME").to_owned();
     let mut hasher = ChecksumHasher::default();
     match algorithm.as_str() {
@@ -128,20 +127,20 @@ pub fn compute_object_checksum(algorithm: Option<&str>, content: &[u8]) -> Objec
         .or(found.checksum_sha1)
         .or(found.checksum_sha256)
         .or(found.checksum_crc64nvme);
-    ObjectChecksum { algorithm, value }
+    SandboxObjectChecksum { algorithm, value }
 }
 
 /// Checks a content against what its sender says of it, and returns its checksum.
 ///
 /// # Errors
 /// Refuses a length, a digest or a checksum that isn't its own.
-pub fn verify_uploaded_content(
+pub fn validate_sandbox_upload_content(
     headers: &HeaderMap,
     trailers: &HeaderMap,
     content: &[u8],
-) -> S3Result<ObjectChecksum> {
+) -> S3Result<SandboxObjectChecksum> {
     let asked = parse_requested_checksum_algorithm(headers, trailers);
-    let found = compute_object_checksum(asked.as_deref(), content);
+    let found = compute_sandbox_object_checksum(asked.as_deref(), content);
     let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
     let sent = get_header_text(headers, &name).or_else(|| get_header_text(trailers, &name));
     if sent.is_some_and(|sent| Some(sent) != found.value.as_deref()) {
@@ -169,7 +168,7 @@ pub fn store_content_and_compute_etag(
     world: &Sandbox,
     content: &[u8],
 ) -> Result<(String, String), SandboxStorageError> {
-    let blob = world.in_memory_process_state().objects.store_object_content(content)?;
+    let blob = world.sandbox_in_memory_state().objects.store_object_content(content)?;
     Ok((blob, hex::encode(Md5::digest(content))))
 }
 
@@ -177,7 +176,7 @@ pub fn store_content_and_compute_etag(
 ///
 /// # Errors
 /// Refuses a write whose condition doesn't hold.
-pub fn check_write_conditions(headers: &HeaderMap, current: Option<&SandboxObject>) -> S3Result<()> {
+pub fn check_sandbox_if_match_headers(headers: &HeaderMap, current: Option<&SandboxObject>) -> S3Result<()> {
     let failed = || {
         S3Error::with_message(
             S3ErrorCode::PreconditionFailed,
@@ -209,8 +208,8 @@ pub fn put_stored_object(
     object: SandboxObject,
 ) -> Result<SandboxObject, SandboxStorageError> {
     let settings = find_stored_bucket(world, bucket)?;
-    world.in_memory_process_state().objects.change_stored_bucket(bucket, |objects| {
-        check_write_conditions(headers, find_newest_object_version(objects, &object.key))?;
+    world.sandbox_in_memory_state().objects.change_stored_bucket(bucket, |objects| {
+        check_sandbox_if_match_headers(headers, find_newest_sandbox_object_version(objects, &object.key))?;
         let object = assign_object_version(world, &settings, object);
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })
@@ -251,7 +250,7 @@ pub fn place_sandbox_object(
     object.blob = Some(blob);
     object.etag = etag;
     object.size = content.len() as u64;
-    object.checksum = Some(compute_object_checksum(None, content));
+    object.checksum = Some(compute_sandbox_object_checksum(None, content));
     Ok(put_stored_object(world, bucket, &HeaderMap::new(), object)?)
 }
 
@@ -271,14 +270,14 @@ pub fn seed_object_without_content(
     object.size = size;
     object.checksum = None;
     object.etag = hex::encode(Md5::digest(format!("{key} {size}")));
-    rewrite_object_version(world, bucket, object)
+    replace_sandbox_object_version(world, bucket, object)
 }
 
 /// Moves an object into another storage class, as a lifecycle rule does.
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn move_object_to_storage_class(
+pub fn simulate_storage_class_transition(
     world: &Sandbox,
     bucket: &str,
     key: &str,
@@ -298,26 +297,28 @@ pub fn modify_stored_object_in_place(
     change: impl FnOnce(&mut SandboxObject),
 ) -> S3Result<SandboxObject> {
     let found = world
-        .in_memory_process_state()
+        .sandbox_in_memory_state()
         .objects
-        .read_stored_bucket(bucket, |objects| find_newest_object_version(objects, key).cloned())
+        .read_sandbox_bucket_from_disk(bucket, |objects| {
+            find_newest_sandbox_object_version(objects, key).cloned()
+        })
         .map_err(SandboxStorageError::from)?;
     let mut object = found
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
     change(&mut object);
-    rewrite_object_version(world, bucket, object)
+    replace_sandbox_object_version(world, bucket, object)
 }
 
 /// Writes a version over itself.
 ///
 /// # Errors
 /// Gives S3's error where the disk doesn't keep it.
-pub fn rewrite_object_version(
+pub fn replace_sandbox_object_version(
     world: &Sandbox,
     bucket: &str,
     object: SandboxObject,
 ) -> S3Result<SandboxObject> {
-    let written = world.in_memory_process_state().objects.change_stored_bucket(bucket, |_| {
+    let written = world.sandbox_in_memory_state().objects.change_stored_bucket(bucket, |_| {
         Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok(written)

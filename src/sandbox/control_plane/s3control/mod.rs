@@ -21,7 +21,7 @@ use super::{
 };
 use crate::sandbox::{Sandbox, control_plane::signature, service::SandboxService};
 
-pub use request::CreateJobRequest;
+pub use request::SandboxCreateJobRequest;
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum SandboxBatchJobStatus {
 
 impl SandboxBatchJobStatus {
     /// Whether nothing more will happen.
-    pub fn is_batch_job_finished(self) -> bool {
+    pub fn is_sandbox_batch_job_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
     }
 }
@@ -57,7 +57,7 @@ impl SandboxBatchJobStatus {
 #[serde(default)]
 pub struct SandboxBatchJob {
     pub id: String,
-    pub asked: CreateJobRequest,
+    pub asked: SandboxCreateJobRequest,
     pub created: Duration,
     pub status: SandboxBatchJobStatus,
     /// When it came to be so.
@@ -86,11 +86,11 @@ impl SandboxBatchJob {
         self.succeeded as usize + self.failed.len()
     }
 
-    fn format_batch_job_arn(&self) -> String {
+    fn format_sandbox_batch_job_arn(&self) -> String {
         format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{}", self.id)
     }
 
-    fn render_batch_job_progress(&self) -> String {
+    fn render_sandbox_batch_progress_xml(&self) -> String {
         format!(
             "<ProgressSummary>{}{}{}</ProgressSummary>",
             render_xml_element("TotalNumberOfTasks", &self.keys.len().to_string()),
@@ -109,11 +109,11 @@ impl SandboxBatchJob {
             render_xml_element("Priority", &self.asked.priority.to_string()),
             render_xml_element("Status", &format!("{:?}", self.status)),
             render_xml_element("CreationTime", &format_unix_time_iso8601(self.created)),
-            self.render_batch_job_progress()
+            self.render_sandbox_batch_progress_xml()
         )
     }
 
-    fn render_job_xml(&self) -> String {
+    fn render_sandbox_batch_job_xml(&self) -> String {
         let reasons: String = self
             .reasons
             .iter()
@@ -139,11 +139,11 @@ impl SandboxBatchJob {
             render_xml_element("JobId", &self.id),
             render_xml_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
             render_xml_element("Description", &self.asked.description),
-            render_xml_element("JobArn", &self.format_batch_job_arn()),
+            render_xml_element("JobArn", &self.format_sandbox_batch_job_arn()),
             render_xml_element("Status", &format!("{:?}", self.status)),
             render_xml_element("Priority", &self.asked.priority.to_string()),
-            self.render_batch_job_progress(),
-            self.asked.render_job_report_xml(),
+            self.render_sandbox_batch_progress_xml(),
+            self.asked.render_job_report_config_xml(),
             render_xml_element("CreationTime", &format_unix_time_iso8601(self.created)),
             render_xml_element("RoleArn", &self.asked.role),
             self.asked.render_job_manifest_xml()
@@ -222,7 +222,7 @@ impl SandboxS3ControlApiCall<'_> {
 
     fn handle_create_batch_job(&self) -> Result<String, SandboxAwsError> {
         self.authorize_s3control_call("s3:CreateJob", "*", &self.caller.build_caller_condition_context())?;
-        let asked = CreateJobRequest::parse_create_job_body(self.request.body())?;
+        let asked = SandboxCreateJobRequest::parse_create_job_body(self.request.body())?;
         let passing = self
             .caller
             .build_caller_condition_context()
@@ -238,11 +238,11 @@ impl SandboxS3ControlApiCall<'_> {
         }
         let now = self.world.sandbox_unix_time_now();
         self.world.update_sandbox_state_on_disk(|state| {
-            asked.check_job_references(state)?;
+            asked.check_sandbox_job_resources_exist(state)?;
             let same = state.s3control.jobs.values().find(|job| job.asked.token == asked.token);
             if let Some(job) = same {
                 return if job.asked == asked {
-                    Ok(render_created_batch_job(&job.id))
+                    Ok(render_create_job_response(&job.id))
                 } else {
                     Err(SandboxAwsError::new(
                         400,
@@ -258,7 +258,7 @@ impl SandboxS3ControlApiCall<'_> {
                 since: now,
                 ..SandboxBatchJob::default()
             };
-            let answer = render_created_batch_job(&job.id);
+            let answer = render_create_job_response(&job.id);
             state.s3control.jobs.insert(job.id.clone(), job);
             Ok(answer)
         })
@@ -306,8 +306,8 @@ impl SandboxS3ControlApiCall<'_> {
             &self.caller.build_caller_condition_context(),
         )?;
         self.world.read_sandbox_state_from_disk(|state| {
-            let job = state.s3control.jobs.get(&id).ok_or_else(build_missing_job_error)?;
-            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job_xml()))
+            let job = state.s3control.jobs.get(&id).ok_or_else(build_sandbox_missing_job_error)?;
+            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_sandbox_batch_job_xml()))
         })
     }
 
@@ -323,9 +323,11 @@ impl SandboxS3ControlApiCall<'_> {
         let (why, now) =
             (self.find_query_parameter("statusUpdateReason"), self.world.sandbox_unix_time_now());
         self.world.update_sandbox_state_on_disk(|state| {
-            let job = state.s3control.jobs.get_mut(&id).ok_or_else(build_missing_job_error)?;
+            let job = state.s3control.jobs.get_mut(&id).ok_or_else(build_sandbox_missing_job_error)?;
             let next = match wanted.as_str() {
-                "Cancelled" if !job.status.is_batch_job_finished() => SandboxBatchJobStatus::Cancelled,
+                "Cancelled" if !job.status.is_sandbox_batch_job_finished() => {
+                    SandboxBatchJobStatus::Cancelled
+                }
                 "Ready" if job.status == SandboxBatchJobStatus::Suspended => SandboxBatchJobStatus::Ready,
                 _ => {
                     return Err(SandboxAwsError::new(
@@ -345,28 +347,33 @@ impl SandboxS3ControlApiCall<'_> {
     }
 }
 
-fn render_created_batch_job(id: &str) -> String {
+fn render_create_job_response(id: &str) -> String {
     format!("<CreateJobResult>{}</CreateJobResult>", render_xml_element("JobId", id))
 }
 
-fn build_missing_job_error() -> SandboxAwsError {
+fn build_sandbox_missing_job_error() -> SandboxAwsError {
     SandboxAwsError::new(404, "NotFoundException", "The specified job does not exist.")
 }
 
 /// Does what is due.
 pub fn advance_due_batch_jobs(world: &Sandbox) {
-    let open =
-        |state: &crate::sandbox::SandboxState| {
-            state.s3control.jobs.values().any(|job| {
-                !job.status.is_batch_job_finished() && job.status != SandboxBatchJobStatus::Suspended
-            })
-        };
+    let open = |state: &crate::sandbox::SandboxState| {
+        state.s3control.jobs.values().any(|job| {
+            !job.status.is_sandbox_batch_job_finished() && job.status != SandboxBatchJobStatus::Suspended
+        })
+    };
     if !world.read_sandbox_state_from_disk(open) {
         return;
     }
-    let _alone = world.in_memory_process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = world.sandbox_in_memory_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
     let jobs: Vec<SandboxBatchJob> = world.read_sandbox_state_from_disk(|state| {
-        state.s3control.jobs.values().filter(|job| !job.status.is_batch_job_finished()).cloned().collect()
+        state
+            .s3control
+            .jobs
+            .values()
+            .filter(|job| !job.status.is_sandbox_batch_job_finished())
+            .cloned()
+            .collect()
     });
     for before in jobs {
         let mut job = before.clone();

@@ -19,7 +19,7 @@ const USER_METADATA_MAX_BYTES: usize = 8192;
 /// A request for a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CreateJobRequest {
+pub struct SandboxCreateJobRequest {
     pub token: String,
     pub description: String,
     pub priority: u32,
@@ -30,7 +30,7 @@ pub struct CreateJobRequest {
     pub manifest: (String, String),
     pub etag: String,
     pub fields: Vec<String>,
-    pub report: Option<BatchJobReportRequest>,
+    pub report: Option<SandboxBatchReportSettings>,
     /// The bucket that is copied to.
     pub target: String,
     pub headers: BTreeMap<String, String>,
@@ -38,7 +38,7 @@ pub struct CreateJobRequest {
 
 /// Where a job's report goes, and what stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchJobReportRequest {
+pub struct SandboxBatchReportSettings {
     pub bucket: String,
     pub prefix: String,
     /// Whether tasks that succeeded stand in it too.
@@ -78,7 +78,7 @@ fn parse_bucket_from_arn(arn: &str) -> Result<&str, SandboxAwsError> {
         .ok_or_else(|| build_invalid_batch_request_error(format!("Invalid bucket ARN: {arn}")))
 }
 
-impl CreateJobRequest {
+impl SandboxCreateJobRequest {
     /// Reads the request from its XML.
     ///
     /// # Errors
@@ -118,11 +118,11 @@ impl CreateJobRequest {
         let report = root
             .find_element_at_path("Report")
             .ok_or_else(|| build_invalid_batch_request_error("Report is missing"))?;
-        let report = if report.is_true_at_path("Enabled") {
+        let report = if report.is_xml_element_true("Enabled") {
             if report.find_text_at_path("Format") != Some("Report_CSV_20180820") {
                 return Err(build_invalid_batch_request_error("A report needs a Format"));
             }
-            Some(BatchJobReportRequest {
+            Some(SandboxBatchReportSettings {
                 bucket: parse_bucket_from_arn(read_required_xml_text(report, "Bucket", 128)?)?.to_owned(),
                 prefix: read_optional_xml_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
                 all: read_required_xml_text(report, "ReportScope", 20)? == "AllTasks",
@@ -138,7 +138,7 @@ impl CreateJobRequest {
                 .parse()
                 .map_err(|_| build_invalid_batch_request_error("Priority is no number"))?,
             role: read_required_xml_text(&root, "RoleArn", 2048)?.to_owned(),
-            confirmation: root.is_true_at_path("ConfirmationRequired"),
+            confirmation: root.is_xml_element_true("ConfirmationRequired"),
             tagged: root.find_element_at_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
             manifest: (bucket.to_owned(), key.to_owned()),
             etag: read_required_xml_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
@@ -146,7 +146,7 @@ impl CreateJobRequest {
             report,
             target: parse_bucket_from_arn(read_required_xml_text(operation, "TargetResource", 128)?)?
                 .to_owned(),
-            headers: parse_batch_copy_headers(operation)?,
+            headers: parse_sandbox_batch_copy_headers(operation)?,
         })
     }
 
@@ -154,7 +154,7 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses a missing bucket, or a role that isn't known.
-    pub fn check_job_references(&self, state: &SandboxState) -> Result<(), SandboxAwsError> {
+    pub fn check_sandbox_job_resources_exist(&self, state: &SandboxState) -> Result<(), SandboxAwsError> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
                 .into_iter()
@@ -181,7 +181,7 @@ impl CreateJobRequest {
     }
 
     /// Writes its report, as DescribeJob shows it.
-    pub fn render_job_report_xml(&self) -> String {
+    pub fn render_job_report_config_xml(&self) -> String {
         let Some(report) = &self.report else {
             return "<Report><Enabled>false</Enabled></Report>".to_owned();
         };
@@ -216,31 +216,33 @@ const STORAGE_CLASSES: [&str; 7] =
     ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "GLACIER", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"];
 
 /// The headers of a copy, by name.
-type CopyRequestHeaders = BTreeMap<String, String>;
+type SandboxBatchCopyHeaders = BTreeMap<String, String>;
 
-fn set_copy_request_header(headers: &mut CopyRequestHeaders, name: &str, value: &str) {
+fn set_sandbox_copy_header(headers: &mut SandboxBatchCopyHeaders, name: &str, value: &str) {
     headers.insert(name.to_owned(), value.to_owned());
 }
 
 /// Reads the headers of each copy: the one set that all objects get.
-fn parse_batch_copy_headers(operation: &XmlElement) -> Result<CopyRequestHeaders, SandboxAwsError> {
-    let mut headers = CopyRequestHeaders::new();
+fn parse_sandbox_batch_copy_headers(
+    operation: &XmlElement,
+) -> Result<SandboxBatchCopyHeaders, SandboxAwsError> {
+    let mut headers = SandboxBatchCopyHeaders::new();
     let metadata = operation.find_element_at_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
     let directive = operation.find_text_at_path("MetadataDirective").unwrap_or(default);
-    set_copy_request_header(&mut headers, "x-amz-metadata-directive", directive);
+    set_sandbox_copy_header(&mut headers, "x-amz-metadata-directive", directive);
     if let Some(metadata) = metadata {
         add_new_metadata_headers(operation, metadata, &mut headers)?;
     }
     for (field, header) in COPY_HEADERS {
         if let Some(value) = operation.find_text_at_path(field) {
-            set_copy_request_header(&mut headers, header, value);
+            set_sandbox_copy_header(&mut headers, header, value);
         }
     }
     match operation.find_text_at_path("StorageClass") {
         None => {}
         Some(class) if STORAGE_CLASSES.contains(&class) => {
-            set_copy_request_header(&mut headers, "x-amz-storage-class", class);
+            set_sandbox_copy_header(&mut headers, "x-amz-storage-class", class);
         }
         Some(other) => {
             return Err(build_invalid_batch_request_error(format!("Invalid StorageClass: {other}")));
@@ -251,7 +253,7 @@ fn parse_batch_copy_headers(operation: &XmlElement) -> Result<CopyRequestHeaders
         ("ModifiedSinceConstraint", "x-amz-copy-source-if-modified-since"),
     ] {
         if let Some(date) = operation.find_text_at_path(field) {
-            set_copy_request_header(&mut headers, header, &iso_date_to_http_date(date)?);
+            set_sandbox_copy_header(&mut headers, header, &iso_date_to_http_date(date)?);
         }
     }
     if operation.find_element_at_path("AccessControlGrants").is_some()
@@ -270,22 +272,22 @@ fn parse_batch_copy_headers(operation: &XmlElement) -> Result<CopyRequestHeaders
 fn add_new_metadata_headers(
     operation: &XmlElement,
     metadata: &XmlElement,
-    headers: &mut CopyRequestHeaders,
+    headers: &mut SandboxBatchCopyHeaders,
 ) -> Result<(), SandboxAwsError> {
     for (field, header) in METADATA_HEADERS {
         if let Some(value) = read_optional_xml_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
-            set_copy_request_header(headers, header, value);
+            set_sandbox_copy_header(headers, header, value);
         }
     }
     if let Some(date) = metadata.find_text_at_path("HttpExpiresDate") {
-        set_copy_request_header(headers, "expires", &iso_date_to_http_date(date)?);
+        set_sandbox_copy_header(headers, "expires", &iso_date_to_http_date(date)?);
     }
     let mut size = 0;
     for entry in metadata.find_element_at_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
         let name = read_required_xml_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
         let value = read_required_xml_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
         size += name.len() + value.len();
-        set_copy_request_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
+        set_sandbox_copy_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
     }
     if size > USER_METADATA_MAX_BYTES {
         return Err(build_invalid_batch_request_error(format!(
@@ -294,11 +296,11 @@ fn add_new_metadata_headers(
     }
     match metadata.find_text_at_path("SSEAlgorithm") {
         None => {}
-        Some("AES256") => set_copy_request_header(headers, "x-amz-server-side-encryption", "AES256"),
+        Some("AES256") => set_sandbox_copy_header(headers, "x-amz-server-side-encryption", "AES256"),
         Some("KMS") => {
-            set_copy_request_header(headers, "x-amz-server-side-encryption", "aws:kms");
+            set_sandbox_copy_header(headers, "x-amz-server-side-encryption", "aws:kms");
             if let Some(key) = operation.find_text_at_path("SSEAwsKmsKeyId") {
-                set_copy_request_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
+                set_sandbox_copy_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
             }
         }
         Some(other) => {

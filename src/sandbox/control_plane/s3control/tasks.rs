@@ -20,7 +20,7 @@ pub fn advance_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut San
     if job.status == SandboxBatchJobStatus::Active {
         return advance_active_batch_job(world, clock, job);
     }
-    if job.status.is_batch_job_finished()
+    if job.status.is_sandbox_batch_job_finished()
         || job.status == SandboxBatchJobStatus::Suspended
         || !clock.has_delay_passed(job.since, long)
     {
@@ -38,7 +38,7 @@ pub fn advance_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut San
                     SandboxBatchJobStatus::Ready
                 }
             }
-            Err((code, reason)) => fail_batch_job(job, code, reason),
+            Err((code, reason)) => mark_sandbox_batch_job_failed(job, code, reason),
         },
         SandboxBatchJobStatus::Ready => SandboxBatchJobStatus::Active,
         SandboxBatchJobStatus::Completing => SandboxBatchJobStatus::Complete,
@@ -47,7 +47,11 @@ pub fn advance_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut San
     true
 }
 
-fn fail_batch_job(job: &mut SandboxBatchJob, code: &str, reason: String) -> SandboxBatchJobStatus {
+fn mark_sandbox_batch_job_failed(
+    job: &mut SandboxBatchJob,
+    code: &str,
+    reason: String,
+) -> SandboxBatchJobStatus {
     job.reasons.push((code.to_owned(), reason));
     SandboxBatchJobStatus::Failed
 }
@@ -60,7 +64,7 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
         if !clock.has_delay_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
             return false;
         }
-        match run_copy_task(world, clock, job, key) {
+        match run_sandbox_batch_copy_task(world, clock, job, key) {
             Ok(()) => job.succeeded += 1,
             Err(unfit) => job.failed.push(unfit),
         }
@@ -70,7 +74,7 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
             let reason =
                 "Job failed due to exceeding the failure threshold: more than 50% of its tasks have failed"
                     .to_owned();
-            job.status = fail_batch_job(job, "JobFailureThresholdExceeded", reason);
+            job.status = mark_sandbox_batch_job_failed(job, "JobFailureThresholdExceeded", reason);
             let _ = report::write_batch_report(world, &assume_job_role(world, clock, job), job);
         }
         return true;
@@ -78,7 +82,7 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
     job.since += each * u32::try_from(done).unwrap_or(u32::MAX);
     job.status = match report::write_batch_report(world, &assume_job_role(world, clock, job), job) {
         Ok(()) => SandboxBatchJobStatus::Completing,
-        Err(why) => fail_batch_job(
+        Err(why) => mark_sandbox_batch_job_failed(
             job,
             "JobReportAccessDenied",
             format!("The job report could not be written to your report bucket: {why}"),
@@ -91,10 +95,10 @@ fn advance_active_batch_job(world: &Sandbox, clock: PropagationClock, job: &mut 
 fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJob) -> s3::SandboxS3Caller {
     let context = PolicyConditionContext::default()
         .add_condition_key_value("aws:SourceAccount", ACCOUNT_ID)
-        .add_condition_key_value("aws:SourceArn", job.format_batch_job_arn());
+        .add_condition_key_value("aws:SourceArn", job.format_sandbox_batch_job_arn());
     world.read_sandbox_state_from_disk(|state| {
         let role = iam::find_sandbox_role(&state.iam, &job.asked.role).filter(|role| {
-            iam::can_service_assume_role_in_context(
+            iam::can_sandbox_service_assume_role(
                 &state.iam,
                 clock,
                 &role.arn,
@@ -109,7 +113,9 @@ fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJ
                 role: Some(role.name.clone()),
                 expires: None,
             };
-            s3::SandboxS3Caller::caller_from_request_signer(iam::identify_access_key_owner(&state.iam, &key))
+            s3::SandboxS3Caller::caller_from_request_signer(iam::identify_sandbox_access_key_owner(
+                &state.iam, &key,
+            ))
         })
     })
 }
@@ -127,9 +133,11 @@ fn read_batch_manifest(
     {
         return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
     }
-    let objects = &world.in_memory_process_state().objects;
+    let objects = &world.sandbox_in_memory_state().objects;
     let found = objects
-        .read_stored_bucket(bucket, |all| s3::find_newest_object_version(all, key).cloned())
+        .read_sandbox_bucket_from_disk(bucket, |all| {
+            s3::find_newest_sandbox_object_version(all, key).cloned()
+        })
         .ok()
         .flatten();
     let Some(found) = found else {
@@ -141,13 +149,14 @@ fn read_batch_manifest(
             "The ETag of the manifest object is not the one that was given".to_owned(),
         ));
     }
-    if found.encryption != s3::ObjectEncryption::Managed {
+    if found.encryption != s3::SandboxObjectEncryption::Managed {
         return Err((
             "ManifestEncryption",
             "The manifest is encrypted with SSE-KMS or SSE-C, which is not supported".to_owned(),
         ));
     }
-    let text = found.blob.and_then(|blob| objects.read_object_content(&blob).ok()).unwrap_or_default();
+    let text =
+        found.blob.and_then(|blob| objects.read_sandbox_object_content(&blob).ok()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let at = |name: &str| job.asked.fields.iter().position(|field| field == name).unwrap_or_default();
     let (of, which) = (at("Bucket"), at("Key"));
@@ -172,7 +181,7 @@ fn read_batch_manifest(
 }
 
 /// One task.
-fn run_copy_task(
+fn run_sandbox_batch_copy_task(
     world: &Sandbox,
     clock: PropagationClock,
     job: &SandboxBatchJob,

@@ -60,9 +60,11 @@ async fn open_fixture(account: &str) -> BatchJobsFixture {
 impl BatchJobsFixture {
     fn read_object(&self, key: &str) -> SandboxObject {
         self.world
-            .in_memory_process_state()
+            .sandbox_in_memory_state()
             .objects
-            .read_stored_bucket(BUCKET, |all| s3::find_newest_object_version(all, key).cloned())
+            .read_sandbox_bucket_from_disk(BUCKET, |all| {
+                s3::find_newest_sandbox_object_version(all, key).cloned()
+            })
             .unwrap()
             .unwrap()
     }
@@ -177,7 +179,13 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
     let read = |key: &str| {
         let blob = scene.read_object(key).blob.unwrap();
         String::from_utf8(
-            scene.world.in_memory_process_state().objects.read_object_content(&blob).unwrap().to_vec(),
+            scene
+                .world
+                .sandbox_in_memory_state()
+                .objects
+                .read_sandbox_object_content(&blob)
+                .unwrap()
+                .to_vec(),
         )
         .unwrap()
     };

@@ -14,7 +14,7 @@ fn replace_function_code(edge: &EdgeFixture, source: &str) {
     for file in std::fs::read_dir(edge.world.sandbox_dir().join("lambda")).unwrap() {
         std::fs::write(file.unwrap().path(), &zip).unwrap();
     }
-    edge.world.in_memory_process_state().functions.lock().unwrap().clear();
+    edge.world.sandbox_in_memory_state().functions.lock().unwrap().clear();
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +31,7 @@ async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_agai
         assert_eq!(closed.status().as_u16(), 503, "{fault}");
         assert_eq!(closed.headers()["cache-control"], "no-store", "{fault}");
         assert_eq!(closed.headers()["x-packagecloud-cloudfront"], "unavailable", "{fault}");
-        assert!(edge.world.in_memory_process_state().cache.lock().unwrap().is_empty(), "{fault}");
+        assert!(edge.world.sandbox_in_memory_state().cache.lock().unwrap().is_empty(), "{fault}");
     }
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
@@ -61,7 +61,7 @@ async fn a_key_that_cant_be_used_closes_the_edge() {
         (503, "LambdaGeneratedResponse".to_owned())
     );
     edge.world.update_sandbox_state_on_disk(|state| state.iam.roles.clear());
-    edge.world.in_memory_process_state().functions.lock().unwrap().clear();
+    edge.world.sandbox_in_memory_state().functions.lock().unwrap().clear();
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
         (503, "Error".to_owned())
@@ -89,7 +89,7 @@ async fn a_function_whose_answer_has_another_shape_is_refused_as_at_aws() {
         let answer = edge.get_url(&edge.sign_package_url(PACKAGE_KEY), &[]).await;
         assert_eq!(answer.status().as_u16(), status, "{source}");
         assert_eq!(answer.headers()["x-cache"] == "LambdaGeneratedResponse from cloudfront", status == 204);
-        assert!(edge.world.in_memory_process_state().cache.lock().unwrap().is_empty(), "{source}");
+        assert!(edge.world.sandbox_in_memory_state().cache.lock().unwrap().is_empty(), "{source}");
     }
 }
 

@@ -78,7 +78,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let expected = sign_with_aws_sigv4(&headers, &method, &target, body, now, token);
         let token = token.map(|token| HeaderValue::from_str(token).unwrap());
-        let keys = SigningKeys::derive_signing_keys(
+        let keys = SigV4SigningKeys::derive_sigv4_signing_keys(
             "AKIAIOSFODNN7EXAMPLE",
             "wJalrXUtnFEMI/K7MDENG",
             token,
@@ -86,7 +86,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
             "eu-west-1",
             now,
         );
-        assert_eq!(keys.render_same_day_amz_date(now), render_amz_date(now));
+        assert_eq!(keys.render_signing_day_amz_date(now), render_amz_date(now));
         keys.sign_request_sigv4(now, &method, path, query, &mut headers, body);
         let ours = headers.iter().find(|(name, _)| name == http::header::AUTHORIZATION).unwrap();
         assert_eq!(ours.1.to_str().unwrap(), expected, "{method} {target}");
@@ -98,7 +98,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
 async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     let provider = SharedCredentialsProvider::new(Credentials::new("AKIA", "s", None, None, "test"));
     let signer = SigningKeyProvider::new("us-east-1", provider, SharedTimeSource::default());
-    let keys = signer.current_signing_keys(signer.current_signing_time()).await.unwrap();
+    let keys = signer.current_sigv4_signing_keys(signer.current_signing_time()).await.unwrap();
     let failure = signer.renew_refused_signing_keys(&keys).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Credentials);
     assert!(failure.next.contains("goes on where it was"));
@@ -137,7 +137,9 @@ async fn a_source_that_fails_is_asked_once_for_all_and_what_is_good_still_is_use
     let signer = SigningKeyProvider::new("us-east-1", SharedCredentialsProvider::new(source), clock);
     let asked = || count.load(std::sync::atomic::Ordering::Relaxed);
     let all_at = |now| {
-        futures::future::join_all((0..500).map(|_| signer.current_signing_keys(now)).collect::<Vec<_>>())
+        futures::future::join_all(
+            (0..500).map(|_| signer.current_sigv4_signing_keys(now)).collect::<Vec<_>>(),
+        )
     };
     assert!(all_at(began).await.iter().all(Result::is_ok));
     assert_eq!(asked(), 1);

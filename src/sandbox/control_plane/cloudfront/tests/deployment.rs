@@ -9,7 +9,7 @@ use super::{
     build_behavior, build_distribution_config, build_origin, build_plain_config, error_code,
     error_code_and_message, open_sandbox, sleep_seconds,
 };
-use crate::sandbox::{Sandbox, SandboxOptions, control_plane::cloudfront::find_deployed_distribution};
+use crate::sandbox::{Sandbox, SandboxOptions, control_plane::cloudfront::find_sandbox_distribution_by_host};
 
 #[tokio::test(start_paused = true)]
 async fn a_reference_makes_one_distribution_ever() {
@@ -40,12 +40,12 @@ async fn a_new_distribution_is_in_progress_then_deployed_and_listed_a_little_lat
         .unwrap();
     assert_eq!(made.status, "InProgress");
     assert!(made.domain_name.ends_with(".cloudfront.net"));
-    assert!(find_deployed_distribution(&world, &made.domain_name).is_none());
+    assert!(find_sandbox_distribution_by_host(&world, &made.domain_name).is_none());
     assert_eq!(client.list_distributions().send().await.unwrap().distribution_list.unwrap().quantity, 0);
     sleep_seconds(10).await;
     let now = client.get_distribution().id(&made.id).send().await.unwrap().distribution.unwrap();
     assert_eq!(now.status, "Deployed");
-    assert!(find_deployed_distribution(&world, &made.domain_name).is_some());
+    assert!(find_sandbox_distribution_by_host(&world, &made.domain_name).is_some());
     let listed = client.list_distributions().send().await.unwrap().distribution_list.unwrap();
     assert_eq!(listed.items()[0].comment, "packagecloud-cloudfront b");
 }
@@ -107,7 +107,8 @@ async fn edges_serve_the_last_deployed_configuration_until_the_next_is() {
     let update = client.update_distribution().id(&made.id).if_match(&etag).distribution_config(off);
     let updated = update.send().await.unwrap();
     assert_eq!(updated.distribution.unwrap().status, "InProgress");
-    let at_edge = |world: &Sandbox| find_deployed_distribution(world, &made.domain_name).unwrap().enabled;
+    let at_edge =
+        |world: &Sandbox| find_sandbox_distribution_by_host(world, &made.domain_name).unwrap().enabled;
     assert!(at_edge(&world));
     // A second change while the first is in progress: the edges still have the first of all.
     let again = client.update_distribution().id(&made.id).if_match(updated.e_tag.unwrap());
@@ -151,7 +152,7 @@ async fn a_configuration_comes_back_with_what_aws_fills_in() {
         (Some(false), 0)
     );
     sleep_seconds(10).await;
-    let edge = find_deployed_distribution(&world, &made.domain_name).unwrap();
+    let edge = find_sandbox_distribution_by_host(&world, &made.domain_name).unwrap();
     let last = edge.behaviors.last().unwrap();
     assert_eq!((last.min_ttl, last.default_ttl, last.max_ttl, last.query_strings), (0, 0, 0, false));
     assert_eq!(last.allowed_methods, ["HEAD", "GET"]);
@@ -292,7 +293,7 @@ async fn an_alias_belongs_to_one_distribution() {
     named("one").await.unwrap();
     assert_eq!(error_code(&named("two").await.unwrap_err()), "CNAMEAlreadyExists");
     sleep_seconds(10).await;
-    assert!(find_deployed_distribution(&world, "packages.example.com").is_some());
+    assert!(find_sandbox_distribution_by_host(&world, "packages.example.com").is_some());
 }
 
 #[tokio::test(start_paused = true)]
