@@ -5,6 +5,7 @@
 mod circles;
 mod citations;
 mod lints;
+mod lists;
 mod names;
 mod pages;
 mod paths;

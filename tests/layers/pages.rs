@@ -2,13 +2,23 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::sources::{is_identifier_char, list_files, repository_root};
+use crate::sources::{defined_enums, is_identifier_char, list_files, read_sources, repository_root};
 
 /// The pages that name files, from the top or from their own folder on.
-const PAGES: [&str; 5] =
-    ["README.md", "src/README.md", "tests/README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"];
+const PAGES: [&str; 8] = [
+    "README.md",
+    "src/README.md",
+    "tests/README.md",
+    "tests/bench/README.md",
+    "assets/contract.md",
+    ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
+    ".github/CHANGELOG.md",
+];
 /// The page whose functions and types are looked up.
 const MAP: &str = "src/README.md";
+/// Traits on the map that the language and its crates define.
+const FOREIGN_TRAITS: [&str; 2] = ["Debug", "Serialize"];
 /// What a path of this repository begins with; others on the pages are of hosts and buckets.
 const TOP_FOLDERS: [&str; 6] = ["src", "tests", "assets", "edge", ".github", ".ci"];
 
@@ -43,6 +53,50 @@ fn source_words() -> BTreeSet<String> {
     let files = ["src", "tests", "edge"].iter().flat_map(|folder| list_files(folder, &["rs", "mjs"]));
     let texts = files.map(|path| fs::read_to_string(path).unwrap());
     texts.flat_map(|text| split_words(&text).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// What `src` defines, by name.
+struct DefinedNames {
+    types: BTreeSet<String>,
+    /// As `Type::Variant`.
+    variants: BTreeSet<String>,
+    functions: BTreeSet<String>,
+}
+
+/// The names that stand behind one of `keywords` in the code.
+fn names_behind(code: &str, keywords: &[&str]) -> Vec<String> {
+    let words: Vec<&str> = split_words(code).collect();
+    let pairs = words.windows(2).filter(|pair| keywords.contains(&pair[0]));
+    pairs.map(|pair| pair[1].to_owned()).collect()
+}
+
+fn read_defined_names() -> DefinedNames {
+    let (mut types, mut variants, mut functions) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for file in read_sources("src") {
+        types.extend(names_behind(&file.code, &["struct", "enum", "trait", "type"]));
+        functions.extend(names_behind(&file.code, &["fn", "const"]));
+        for (name, of) in defined_enums(&file.code) {
+            variants.extend(of.iter().map(|variant| format!("{name}::{variant}")));
+        }
+    }
+    DefinedNames { types, variants, functions }
+}
+
+/// Returns the names of types on a page, and the paths such as `Type::function`: between backticks and in fenced blocks.
+fn type_names_and_paths(page: &str) -> BTreeSet<&str> {
+    let fenced = page.split("```").skip(1).step_by(2);
+    let texts = quoted_texts(page).into_iter().chain(fenced);
+    let words = texts.flat_map(|text| text.split(|c: char| !is_identifier_char(c) && c != ':'));
+    let words = words.map(|word| word.trim_matches(':'));
+    words.filter(|word| is_camel_case(word) || word.contains("::")).collect()
+}
+
+/// Tells a type's name of two words or more: `StageStep`, not `Enter` or `AWS`.
+fn is_camel_case(word: &str) -> bool {
+    let humps = word.char_indices().filter(|(at, c)| {
+        c.is_ascii_uppercase() && word[at + 1..].starts_with(|next: char| next.is_ascii_lowercase())
+    });
+    word.starts_with(|c: char| c.is_ascii_uppercase()) && humps.count() > 1
 }
 
 #[test]
@@ -84,5 +138,27 @@ fn every_invariant_on_the_map_names_a_test() {
         let names = quoted_texts(held_by);
         let [test, file] = names.as_slice() else { panic!("no test and file in: {row}") };
         assert!(read_page(file).contains(&format!("fn {test}(")), "{file} has no test {test}");
+    }
+}
+
+#[test]
+fn every_type_on_the_map_is_defined() {
+    let (map, defined) = (read_page(MAP), read_defined_names());
+    let bare = quoted_texts(&map).into_iter().filter(|text| {
+        text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.contains(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(is_identifier_char)
+    });
+    for name in type_names_and_paths(&map).into_iter().chain(bare) {
+        let is_defined = match name.rsplit_once("::") {
+            None => defined.types.contains(name) || FOREIGN_TRAITS.contains(&name),
+            Some((of, member)) if of.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                defined.variants.contains(name)
+                    || defined.types.contains(of) && defined.functions.contains(member)
+            }
+            // A module's: `engine::apply`.
+            Some((_, member)) => defined.functions.contains(member) || defined.types.contains(member),
+        };
+        assert!(is_defined, "{MAP} names {name}, which no type, variant or function of src is called");
     }
 }

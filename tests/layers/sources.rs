@@ -155,7 +155,7 @@ fn blank_inline_tests(code: &str) -> String {
 }
 
 /// Returns where the first block that opens after `start` is closed.
-fn closing_brace(code: &str, start: usize) -> usize {
+pub fn closing_brace(code: &str, start: usize) -> usize {
     let mut depth = 0;
     for (offset, byte) in code[start..].bytes().enumerate() {
         match byte {
@@ -166,6 +166,37 @@ fn closing_brace(code: &str, start: usize) -> usize {
         }
     }
     code.len()
+}
+
+/// Lists the enums that the code of a file defines, each with its variants.
+pub fn defined_enums(code: &str) -> Vec<(String, Vec<String>)> {
+    let starts = code.match_indices("enum ").map(|(at, _)| at);
+    let own_word = starts.filter(|at| !code[..*at].ends_with(is_identifier_char));
+    own_word
+        .map(|at| {
+            let body = &code[at..closing_brace(code, at)];
+            let variants = body.split_once('{').map(|(_, body)| variant_names(body)).unwrap_or_default();
+            (leading_identifier(&body["enum ".len()..]).to_owned(), variants)
+        })
+        .collect()
+}
+
+/// The first name behind each comma that nothing else encloses.
+fn variant_names(body: &str) -> Vec<String> {
+    let (mut names, mut depth, mut expected) = (Vec::new(), 0_usize, true);
+    for (at, c) in body.char_indices() {
+        match c {
+            '(' | '{' | '[' => depth += 1,
+            ')' | '}' | ']' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => expected = true,
+            _ if depth == 0 && expected && c.is_alphabetic() => {
+                names.push(leading_identifier(&body[at..]).to_owned());
+                expected = false;
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 pub fn leading_identifier(text: &str) -> &str {
@@ -184,4 +215,11 @@ fn comments_and_strings_are_no_code() {
     assert_eq!(code.len(), text.len());
     let words: Vec<&str> = code.split_whitespace().collect();
     assert_eq!(words.concat(), "a(\"\",r#\"\"#,'','',b\"\")fne<'f>(g:&'fstr){}");
+}
+
+#[test]
+fn an_enums_variants_are_read_with_whatever_they_hold() {
+    let code = "pub enum Shape { #[default] Dot, Line(u8, u8), Box { a: u8, b: [u8; 2] }, Last }";
+    let variants = ["Dot", "Line", "Box", "Last"].map(str::to_owned).to_vec();
+    assert_eq!(defined_enums(code), [("Shape".to_owned(), variants)]);
 }
