@@ -15,13 +15,12 @@ use packagecloud_cloudfront::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::session::open_session;
+use crate::{permissions::AWS_SERVICES, session::open_session};
 
 /// The contract of both is 60 and 25.
 const FRESH_CALLS_MAX: usize = 58;
 const REPEAT_CALLS_MAX: usize = 22;
 const CALL_LATENCY: Duration = Duration::from_millis(100);
-const AWS_SERVICES: [&str; 7] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3"];
 
 /// What a call can only come after, since it needs its answer or what it made. Whatever isn't named here needs no other.
 const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
