@@ -141,7 +141,8 @@ impl Host {
         Ok(render_redacted_diff(file.config_file_bytes(), &edited))
     }
 
-    /// Writes `wanted` (Ruby source, as `Values::ruby` gives it) to the file that was `seen`, with a backup first.
+    /// Writes `wanted` (Ruby source, as [`CloudFrontSettingValues::render_setting_edits`] gives it) to the file that was
+    /// `seen`, with a backup first.
     ///
     /// # Errors
     /// Where the file moved, or can't be edited or written; it is as it was then, and the next move holds the lines to type.

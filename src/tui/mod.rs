@@ -1,7 +1,7 @@
 //! The terminal face: owns the loop, performs the wizard's effects, draws what it says.
 //!
-//! Everything comes in through one `select!`, keys first; the loop draws only when nothing else waits, and never
-//! waits itself: whatever takes time is a [`job`]. It is generic over the backend, the key stream and the performer of
+//! Everything comes in through one `select!`, keys first; the loop takes what waits before it draws, for 16 ms at most, and
+//! never waits itself: whatever takes time is a [`job`]. It is generic over the backend, the key stream and the performer of
 //! effects, so that tests drive this very loop.
 
 use std::time::Duration;

@@ -237,7 +237,7 @@ impl AwsClients {
         }
     }
 
-    /// Writes into the inline policy of our name on `role` the statements of `model::policy::role_policy`.
+    /// Writes into the inline policy of our name on `role` the statements of [`policy::build_function_role_policy`].
     ///
     /// # Errors
     /// Where IAM refuses it.

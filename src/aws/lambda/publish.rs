@@ -28,7 +28,7 @@ fn find_published_function_version<'a>(
 }
 
 impl AwsClients {
-    /// Publishes a version of `function` as `ensure_function` left it, and waits until it is Active; returns the one
+    /// Publishes a version of `function` as `ensure_lambda_function` left it, and waits until it is Active; returns the one
     /// that holds the same already, where there is one.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The state directory: the last answers and where it was left, the log, saved policy documents; its locks are in `lock`.
 //!
-//! It is a convenience: what is lost or unreadable here is noted and ignored, and costs no more than time.
+//! It is a convenience: what is lost or unreadable here is noted and ignored. Two files cost more than time when they are
+//! lost: `managed-secret`, a secret that the file doesn't hold yet, and `switched-off`, which keeps another run from going live.
 
 use std::{
     fs::{self, File, OpenOptions},

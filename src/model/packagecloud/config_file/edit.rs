@@ -37,7 +37,8 @@ pub enum ConfigEditRefusal {
 }
 
 impl ConfigFile {
-    /// Returns the file's bytes with `wanted` set; each value is Ruby source, as `Values::ruby` gives it.
+    /// Returns the file's bytes with `wanted` set; each value is Ruby source, as
+    /// `CloudFrontSettingValues::render_setting_edits` gives it.
     ///
     /// # Errors
     /// Where it can't be edited safely; nothing is lost then, the file is as it was.
