@@ -6,23 +6,14 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::sandbox::{Sandbox, SandboxOptions};
-
-fn open_sandbox(faults: &[&str]) -> (tempfile::TempDir, Sandbox) {
-    let dir = tempfile::tempdir().unwrap();
-    let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        faults,
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    (dir, world)
-}
+use crate::sandbox::{
+    Sandbox, SandboxOptions,
+    tests::setup::{open_temporary_sandbox, open_temporary_sandbox_with_faults},
+};
 
 #[tokio::test(start_paused = true)]
 async fn an_unmodified_client_learns_who_it_is() {
-    let (_dir, world) = open_sandbox(&[]);
+    let (_dir, world) = open_temporary_sandbox();
     let who = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config())
         .get_caller_identity()
         .send()
@@ -35,7 +26,7 @@ async fn an_unmodified_client_learns_who_it_is() {
 }
 
 async fn identity_error_code(access: &str, secret: &str, token: Option<&str>) -> Option<String> {
-    let (_dir, world) = open_sandbox(&[]);
+    let (_dir, world) = open_temporary_sandbox();
     let credentials = Credentials::new(access, secret, token.map(Into::into), None, "test");
     let config = world
         .build_sandbox_sdk_config()
@@ -64,7 +55,7 @@ async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn each_service_refuses_a_wrong_key_in_its_own_words() {
-    let (_dir, world) = open_sandbox(&[]);
+    let (_dir, world) = open_temporary_sandbox();
     let credentials = Credentials::new("AKIAIOSFODNN7SOMEBODY", "x", None, None, "test");
     let config = world
         .build_sandbox_sdk_config()
@@ -89,7 +80,7 @@ async fn a_clock_five_minutes_slow_is_refused() {
             std::time::UNIX_EPOCH + self.0.sandbox_unix_time_now() - Duration::from_secs(301)
         }
     }
-    let (_dir, world) = open_sandbox(&[]);
+    let (_dir, world) = open_temporary_sandbox();
     let config = world
         .build_sandbox_sdk_config()
         .into_builder()
@@ -104,14 +95,14 @@ async fn a_clock_five_minutes_slow_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_call_is_retried_by_the_sdk_and_costs_no_time() {
-    let (_dir, world) = open_sandbox(&["sts:1-2:throttle"]);
+    let (_dir, world) = open_temporary_sandbox_with_faults(&["sts:1-2:throttle"]);
     aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config()).get_caller_identity().send().await.unwrap();
     assert_eq!(world.sandbox_recorded_aws_calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_is_done_all_the_same() {
-    let (_dir, world) = open_sandbox(&["iam:CreateServiceLinkedRole:1:lost"]);
+    let (_dir, world) = open_temporary_sandbox_with_faults(&["iam:CreateServiceLinkedRole:1:lost"]);
     let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let again = iam
         .create_service_linked_role()
@@ -127,7 +118,7 @@ async fn a_lost_reply_is_done_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_ends_with_the_clients_patience() {
-    let (_dir, world) = open_sandbox(&["sts:1+:hang"]);
+    let (_dir, world) = open_temporary_sandbox_with_faults(&["sts:1+:hang"]);
     let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build();
     let config = world.build_sandbox_sdk_config().into_builder().timeout_config(patience).build();
     let before = world.sandbox_unix_time_now();
@@ -138,8 +129,10 @@ async fn a_request_that_hangs_ends_with_the_clients_patience() {
 
 #[tokio::test(start_paused = true)]
 async fn denials_and_chosen_errors_come_in_the_services_words() {
-    let (_dir, world) =
-        open_sandbox(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
+    let (_dir, world) = open_temporary_sandbox_with_faults(&[
+        "iam:1:deny",
+        "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really",
+    ]);
     let iam =
         aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config()).get_user().send().await.unwrap_err();
     assert_eq!(iam.code(), Some("AccessDenied"));
@@ -168,14 +161,15 @@ async fn latency_is_on_the_clock() {
 
 #[tokio::test(start_paused = true)]
 async fn no_other_host_answers() {
-    let (_dir, world) = open_sandbox(&[]);
+    let (_dir, world) = open_temporary_sandbox();
     let request = http::Request::get("https://example.com/").body(bytes::Bytes::new()).unwrap();
     assert_eq!(world.handle_sandbox_request(request).await.unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_comes_just_before() {
-    let (_dir, world) = open_sandbox(&["iam:GetRole:2:drift", "kms:GetKeyPolicy:2:drift"]);
+    let (_dir, world) =
+        open_temporary_sandbox_with_faults(&["iam:GetRole:2:drift", "kms:GetKeyPolicy:2:drift"]);
     let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let trust = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     iam.create_role().role_name("r").assume_role_policy_document(trust).send().await.unwrap();

@@ -4,41 +4,23 @@ mod associations;
 mod deployment;
 mod resources;
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_cloudfront::{
     Client,
-    error::ProvideErrorMetadata,
+    operation::create_distribution::CreateDistributionOutput,
     types::{
         DefaultCacheBehavior, DistributionConfig, EventType, LambdaFunctionAssociation,
         LambdaFunctionAssociations, Origin, Origins, S3OriginConfig, ViewerProtocolPolicy,
     },
 };
-use aws_smithy_runtime_api::client::result::SdkError;
-use serde_json::json;
 
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{
+    Sandbox,
+    tests::setup::{create_service_role, zip_bundle},
+};
 
 const CACHING_DISABLED_POLICY_ID: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
-
-fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
-    let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = Client::new(&world.build_sandbox_sdk_config());
-    (dir, world, client)
-}
-
-fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
-}
-
-fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
-    error_code_and_message(error).0
-}
 
 async fn sleep_seconds(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -88,6 +70,11 @@ fn build_plain_config(reference: &str) -> DistributionConfig {
     build_distribution_config(reference, build_origin(""), build_behavior(None))
 }
 
+/// Creates a distribution of the plain configuration, with the reference `r`.
+async fn create_plain_distribution(client: &Client) -> CreateDistributionOutput {
+    client.create_distribution().distribution_config(build_plain_config("r")).send().await.unwrap()
+}
+
 /// A function's version, not yet waited for, whose role trusts these services.
 async fn publish_function_version(
     world: &Sandbox,
@@ -96,23 +83,17 @@ async fn publish_function_version(
         aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
     ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
 ) -> String {
-    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-        "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
-    iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    let role = create_service_role(world, "edge", services).await;
     sleep_seconds(5).await;
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    archive.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
-    archive.write_all(b"export const handler = async (event) => event.Records[0].cf.request;").unwrap();
-    let bytes = archive.finish().unwrap().into_inner();
+    let bytes = zip_bundle("export const handler = async (event) => event.Records[0].cf.request;");
     let lambda = aws_sdk_lambda::Client::new(&world.build_sandbox_sdk_config());
     let creation = lambda
         .create_function()
         .function_name("f")
-        .role("arn:aws:iam::999999999999:role/edge")
+        .role(role)
         .handler("index.handler")
         .runtime(aws_sdk_lambda::types::Runtime::from("nodejs24.x"))
-        .code(aws_sdk_lambda::types::FunctionCode::builder().zip_file(bytes.into()).build());
+        .code(aws_sdk_lambda::types::FunctionCode::builder().zip_file(bytes).build());
     shape(creation).send().await.unwrap();
     sleep_seconds(5).await;
     lambda.publish_version().function_name("f").send().await.unwrap().function_arn.unwrap()

@@ -4,34 +4,18 @@ use std::time::Duration;
 
 use aws_sdk_iam::{
     Client,
-    error::ProvideErrorMetadata,
     types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, Tag},
 };
-use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::{Value, json};
 
 use crate::sandbox::control_plane::{PropagationClock, format_sandbox_role_arn};
-use crate::sandbox::{Sandbox, SandboxOptions};
-
-fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
-    let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = Client::new(&world.build_sandbox_sdk_config());
-    (dir, world, client)
-}
-
-fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
-}
-
-fn trust_policy(services: &[&str]) -> String {
-    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]})
-        .to_string()
-}
+use crate::sandbox::{
+    Sandbox,
+    tests::setup::{
+        build_service_trust_policy, create_service_role, error_code_and_message,
+        open_temporary_sandbox_with_client,
+    },
+};
 
 fn restrict_user(world: &Sandbox, statements: &Value) {
     world.update_sandbox_state_on_disk(|state| {
@@ -41,12 +25,12 @@ fn restrict_user(world: &Sandbox, statements: &Value) {
 
 #[tokio::test(start_paused = true)]
 async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
-    let (_dir, _world, iam) = open_sandbox();
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
     let tag = Tag::builder().key("packagecloud-cloudfront").value("b").build().unwrap();
     let create = || {
         iam.create_role()
             .role_name("r")
-            .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
+            .assume_role_policy_document(build_service_trust_policy(&["lambda.amazonaws.com"]))
             .tags(tag.clone())
             .send()
     };
@@ -64,7 +48,7 @@ async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
     let document = percent_encoding::percent_decode_str(role.assume_role_policy_document().unwrap())
         .decode_utf8()
         .unwrap();
-    assert_eq!(document, trust_policy(&["lambda.amazonaws.com"]));
+    assert_eq!(document, build_service_trust_policy(&["lambda.amazonaws.com"]));
     assert_eq!(role.tags()[0].value(), "b");
     iam.tag_role()
         .role_name("r")
@@ -77,13 +61,8 @@ async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn inline_policies_are_kept_and_malformed_ones_refused() {
-    let (_dir, _world, iam) = open_sandbox();
-    iam.create_role()
-        .role_name("r")
-        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
-        .send()
-        .await
-        .unwrap();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
+    create_service_role(&world, "r", &["lambda.amazonaws.com"]).await;
     let put = |document: String| {
         iam.put_role_policy().role_name("r").policy_name("p").policy_document(document).send()
     };
@@ -121,7 +100,7 @@ async fn inline_policies_are_kept_and_malformed_ones_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trust_names_principals_that_exist_and_no_resources() {
-    let (_dir, _world, iam) = open_sandbox();
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
     let create = |document: Value| {
         iam.create_role().role_name("r").assume_role_policy_document(document.to_string()).send()
     };
@@ -147,14 +126,9 @@ async fn a_trust_names_principals_that_exist_and_no_resources() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     let arn = format_sandbox_role_arn("r");
-    iam.create_role()
-        .role_name("r")
-        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
-        .send()
-        .await
-        .unwrap();
+    create_service_role(&world, "r", &["lambda.amazonaws.com"]).await;
     let trusts = |service: &str| {
         world.read_sandbox_state_from_disk(|state| {
             super::can_service_assume_sandbox_role(
@@ -168,7 +142,7 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
     assert!(!trusts("lambda.amazonaws.com"));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
-    let both = trust_policy(&["lambda.amazonaws.com", "edgelambda.amazonaws.com"]);
+    let both = build_service_trust_policy(&["lambda.amazonaws.com", "edgelambda.amazonaws.com"]);
     iam.update_assume_role_policy().role_name("r").policy_document(both).send().await.unwrap();
     assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -177,7 +151,7 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_principal_is_known_after_its_propagation() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     let known = |name: &str| {
         world.read_sandbox_state_from_disk(|state| {
             crate::sandbox::control_plane::does_policy_principal_exist(
@@ -188,12 +162,7 @@ async fn a_principal_is_known_after_its_propagation() {
             )
         })
     };
-    iam.create_role()
-        .role_name("r")
-        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
-        .send()
-        .await
-        .unwrap();
+    create_service_role(&world, "r", &["lambda.amazonaws.com"]).await;
     assert!(!known(&format_sandbox_role_arn("r")));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(known(&format_sandbox_role_arn("r")));
@@ -203,7 +172,7 @@ async fn a_principal_is_known_after_its_propagation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     restrict_user(
         &world,
         &json!([
@@ -237,7 +206,7 @@ async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
 
 #[tokio::test(start_paused = true)]
 async fn a_simulation_names_the_context_it_lacks() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     restrict_user(
         &world,
         &json!([
@@ -268,7 +237,7 @@ async fn a_simulation_names_the_context_it_lacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_simulation_is_paged() {
-    let (_dir, _world, iam) = open_sandbox();
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
     let mut ask = iam.simulate_principal_policy().policy_source_arn("arn:aws:iam::999999999999:user/sandbox");
     for at in 0..50 {
         ask = ask.action_names(format!("s3:Action{at}"));
@@ -282,7 +251,7 @@ async fn a_long_simulation_is_paged() {
 
 #[tokio::test(start_paused = true)]
 async fn only_users_and_roles_can_be_simulated() {
-    let (_dir, _world, iam) = open_sandbox();
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
     let ask = |arn: &str| {
         iam.simulate_principal_policy().policy_source_arn(arn).action_names("s3:GetObject").send()
     };
@@ -306,7 +275,7 @@ async fn only_users_and_roles_can_be_simulated() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_linked_role_is_made_once() {
-    let (_dir, _world, iam) = open_sandbox();
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
     let make = || iam.create_service_linked_role().aws_service_name("logger.cloudfront.amazonaws.com").send();
     let role = make().await.unwrap().role.unwrap();
     assert!(role.arn().ends_with(
@@ -328,7 +297,7 @@ async fn a_service_linked_role_is_made_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_told_what_he_lacks() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     restrict_user(
         &world,
         &json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:GetRole", "Resource": "*"}]),
@@ -345,14 +314,9 @@ async fn a_restricted_user_is_told_what_he_lacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_roles_credentials_are_its_own_and_end() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     assert!(world.issue_role_credentials(&format_sandbox_role_arn("r")).is_none());
-    iam.create_role()
-        .role_name("r")
-        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
-        .send()
-        .await
-        .unwrap();
+    create_service_role(&world, "r", &["lambda.amazonaws.com"]).await;
     let (access, secret, token) = world.issue_role_credentials(&format_sandbox_role_arn("r")).unwrap();
     assert_eq!(world.issue_role_credentials(&format_sandbox_role_arn("r")).unwrap().0, access);
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
@@ -371,7 +335,7 @@ async fn a_roles_credentials_are_its_own_and_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
-    let (_dir, world, iam) = open_sandbox();
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
         "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});

@@ -8,26 +8,10 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{KeyState, Tag},
 };
-use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
 use crate::sandbox::control_plane::format_sandbox_role_arn;
-use crate::sandbox::{Sandbox, SandboxOptions};
-
-fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
-    let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = Client::new(&world.build_sandbox_sdk_config());
-    (dir, world, client)
-}
-
-fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
-}
+use crate::sandbox::tests::setup::{error_code_and_message, open_temporary_sandbox_with_client};
 
 async fn wait_for_propagation() {
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -41,7 +25,7 @@ async fn create_visible_key(client: &Client) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_not_known_everywhere_at_once() {
-    let (_dir, _world, kms) = open_sandbox();
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
     let key = kms
         .create_key()
         .tags(Tag::builder().tag_key("packagecloud-cloudfront").tag_value("b").build().unwrap())
@@ -65,7 +49,7 @@ async fn a_new_key_is_not_known_everywhere_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alias_is_one_keys_and_leads_to_it() {
-    let (_dir, _world, kms) = open_sandbox();
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
     let arn = create_visible_key(&kms).await;
     kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap();
     let taken = kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap_err();
@@ -87,7 +71,7 @@ async fn an_alias_is_one_keys_and_leads_to_it() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_paged() {
-    let (_dir, _world, kms) = open_sandbox();
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
     for _ in 0..3 {
         create_visible_key(&kms).await;
     }
@@ -99,7 +83,7 @@ async fn lists_are_paged() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_encrypted_opens_only_under_its_context() {
-    let (_dir, _world, kms) = open_sandbox();
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
     let arn = create_visible_key(&kms).await;
     let seal = || {
         kms.encrypt()
@@ -129,7 +113,7 @@ async fn what_was_encrypted_opens_only_under_its_context() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_locks_its_author_out_is_refused() {
-    let (_dir, _world, kms) = open_sandbox();
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
     let arn = create_visible_key(&kms).await;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Describe*", "Resource": "*"}]});
@@ -145,7 +129,7 @@ async fn a_policy_that_locks_its_author_out_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_one_for_ever() {
-    let (_dir, world, kms) = open_sandbox();
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
@@ -173,7 +157,7 @@ async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_o
 
 #[tokio::test(start_paused = true)]
 async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
-    let (_dir, world, kms) = open_sandbox();
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
     let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
@@ -242,7 +226,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_off_or_going_says_so() {
-    let (_dir, world, kms) = open_sandbox();
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
     let arn = create_visible_key(&kms).await;
     let id = arn.rsplit('/').next().unwrap().to_owned();
     for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")]
@@ -255,7 +239,7 @@ async fn a_key_that_is_off_or_going_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_refused_in_awss_words() {
-    let (_dir, world, kms) = open_sandbox();
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
     world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy =
             json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]});

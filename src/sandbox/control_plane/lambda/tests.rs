@@ -1,6 +1,6 @@
 //! Lambda, driven by the SDK.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_lambda::{
     Client,
@@ -9,44 +9,17 @@ use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, FunctionCode, LastUpdateStatus, Runtime, State},
 };
-use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
 use crate::sandbox::control_plane::format_sandbox_role_arn;
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{
+    Sandbox,
+    tests::setup::{
+        create_service_role, error_code_and_message, open_temporary_sandbox_with_client, zip_bundle,
+    },
+};
 
 const FUNCTION_NAME: &str = "packagecloud_cloudfront_auth";
-
-fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
-    let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = Client::new(&world.build_sandbox_sdk_config());
-    (dir, world, client)
-}
-
-fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
-}
-
-fn zip_bundle(text: &str) -> Blob {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    archive.start_file("index.mjs", options).unwrap();
-    archive.write_all(text.as_bytes()).unwrap();
-    Blob::new(archive.finish().unwrap().into_inner())
-}
-
-async fn create_edge_role(world: &Sandbox, services: &[&str]) -> String {
-    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-        "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
-    iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    format_sandbox_role_arn("edge")
-}
 
 fn build_create_function(
     lambda: &Client,
@@ -61,8 +34,16 @@ fn build_create_function(
         .code(FunctionCode::builder().zip_file(zip_bundle("one")).build())
 }
 
+fn build_update_code(
+    lambda: &Client,
+    text: &str,
+) -> aws_sdk_lambda::operation::update_function_code::builders::UpdateFunctionCodeFluentBuilder {
+    lambda.update_function_code().function_name(FUNCTION_NAME).zip_file(zip_bundle(text))
+}
+
 async fn create_active_function(world: &Sandbox, lambda: &Client) {
-    let role = create_edge_role(world, &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
+    let role =
+        create_service_role(world, "edge", &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     build_create_function(lambda, &role).send().await.unwrap();
     wait_until_updated(lambda).await;
@@ -85,8 +66,8 @@ async fn wait_until_updated(lambda: &Client) {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
-    let (_dir, world, lambda) = open_sandbox();
-    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role = create_service_role(&world, "edge", &["lambda.amazonaws.com"]).await;
     let expected = (
         "InvalidParameterValueException".to_owned(),
         "The role defined for the function cannot be assumed by Lambda.".to_owned(),
@@ -114,8 +95,8 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
-    let (_dir, world, lambda) = open_sandbox();
-    let role = create_edge_role(&world, &["edgelambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role = create_service_role(&world, "edge", &["edgelambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let refused = build_create_function(&lambda, &role).send().await.unwrap_err();
     assert_eq!(
@@ -126,8 +107,8 @@ async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn passing_the_role_takes_a_permission() {
-    let (_dir, world, lambda) = open_sandbox();
-    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role = create_service_role(&world, "edge", &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     world.update_sandbox_state_on_disk(|state| {
         state.iam.user.policy =
@@ -147,8 +128,8 @@ async fn passing_the_role_takes_a_permission() {
 
 #[tokio::test(start_paused = true)]
 async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() {
-    let (_dir, world, lambda) = open_sandbox();
-    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role = create_service_role(&world, "edge", &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let made = build_create_function(&lambda, &role).send().await.unwrap();
     assert_eq!(made.state, Some(State::Pending));
@@ -164,13 +145,7 @@ async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() 
     let changed =
         lambda.update_function_configuration().function_name(FUNCTION_NAME).timeout(5).send().await.unwrap();
     assert_eq!(changed.last_update_status, Some(LastUpdateStatus::InProgress));
-    let busy = lambda
-        .update_function_code()
-        .function_name(FUNCTION_NAME)
-        .zip_file(zip_bundle("two"))
-        .send()
-        .await
-        .unwrap_err();
+    let busy = build_update_code(&lambda, "two").send().await.unwrap_err();
     assert_eq!(
         error_code_and_message(&busy),
         (
@@ -182,18 +157,12 @@ async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() 
         )
     );
     wait_until_updated(&lambda).await;
-    lambda
-        .update_function_code()
-        .function_name(FUNCTION_NAME)
-        .zip_file(zip_bundle("two"))
-        .send()
-        .await
-        .unwrap();
+    build_update_code(&lambda, "two").send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_has_not_changed_is_not_published_again() {
-    let (_dir, world, lambda) = open_sandbox();
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
     create_active_function(&world, &lambda).await;
     let publish = || lambda.publish_version().function_name(FUNCTION_NAME).send();
     let first = publish().await.unwrap();
@@ -203,22 +172,10 @@ async fn what_has_not_changed_is_not_published_again() {
         Some(format!("{}:1", super::format_lambda_function_arn(FUNCTION_NAME)).as_str())
     );
     assert_eq!(publish().await.unwrap().version(), Some("1"));
-    lambda
-        .update_function_code()
-        .function_name(FUNCTION_NAME)
-        .zip_file(zip_bundle("one"))
-        .send()
-        .await
-        .unwrap();
+    build_update_code(&lambda, "one").send().await.unwrap();
     wait_until_updated(&lambda).await;
     assert_eq!(publish().await.unwrap().version(), Some("1"), "the same code sent again");
-    lambda
-        .update_function_code()
-        .function_name(FUNCTION_NAME)
-        .zip_file(zip_bundle("two"))
-        .send()
-        .await
-        .unwrap();
+    build_update_code(&lambda, "two").send().await.unwrap();
     wait_until_updated(&lambda).await;
     assert_eq!(publish().await.unwrap().version(), Some("2"));
     let listed = lambda.list_versions_by_function().function_name(FUNCTION_NAME).send().await.unwrap();
@@ -230,7 +187,7 @@ async fn what_has_not_changed_is_not_published_again() {
 
 #[tokio::test(start_paused = true)]
 async fn publishing_holds_to_the_code_and_the_revision_expected() {
-    let (_dir, world, lambda) = open_sandbox();
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
     create_active_function(&world, &lambda).await;
     let now = lambda.get_function().function_name(FUNCTION_NAME).send().await.unwrap().configuration.unwrap();
     let other =
@@ -256,7 +213,7 @@ async fn publishing_holds_to_the_code_and_the_revision_expected() {
 
 #[tokio::test(start_paused = true)]
 async fn a_version_keeps_what_it_was_published_with() {
-    let (_dir, world, lambda) = open_sandbox();
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
     create_active_function(&world, &lambda).await;
     lambda.publish_version().function_name(FUNCTION_NAME).send().await.unwrap();
     let variables = Environment::builder().variables("A", "b").build();
@@ -290,8 +247,8 @@ async fn a_version_keeps_what_it_was_published_with() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_bundle_is_refused() {
-    let (_dir, world, lambda) = open_sandbox();
-    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role = create_service_role(&world, "edge", &["lambda.amazonaws.com"]).await;
     let refused = build_create_function(&lambda, &role)
         .code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
     assert_eq!(
@@ -308,7 +265,7 @@ async fn what_is_no_bundle_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn tags_belong_to_the_function_and_add_up() {
-    let (_dir, world, lambda) = open_sandbox();
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
     create_active_function(&world, &lambda).await;
     let arn = super::format_lambda_function_arn(FUNCTION_NAME);
     lambda.tag_resource().resource(&arn).tags("a", "1").send().await.unwrap();

@@ -13,8 +13,8 @@ use aws_sdk_s3control::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sandbox::SandboxOptions;
 use crate::sandbox::control_plane::s3::{self, SandboxBucket, SandboxObject};
+use crate::sandbox::tests::setup::open_temporary_sandbox;
 
 const BUCKET: &str = "pkgs";
 const MANIFEST_KEY: &str = "packagecloud-cloudfront/batch/1/a.csv";
@@ -35,12 +35,7 @@ fn trust_policy(account: &str) -> Value {
 }
 
 async fn open_fixture(account: &str) -> BatchJobsFixture {
-    let dir = tempfile::tempdir().unwrap();
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
+    let (dir, world) = open_temporary_sandbox();
     world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0))
     });

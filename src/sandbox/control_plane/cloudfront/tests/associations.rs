@@ -4,9 +4,9 @@ use aws_sdk_cloudfront::Client;
 use serde_json::json;
 
 use super::{
-    build_behavior, build_distribution_config, build_origin, error_code, error_code_and_message,
-    open_sandbox, publish_function_version, sleep_seconds,
+    build_behavior, build_distribution_config, build_origin, publish_function_version, sleep_seconds,
 };
+use crate::sandbox::tests::setup::{error_code, error_code_and_message, open_temporary_sandbox_with_client};
 
 const LAMBDA_AND_EDGE_SERVICES: [&str; 2] = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"];
 
@@ -20,7 +20,7 @@ async fn refused_association_message(client: &Client, arn: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_version_must_be_active() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     assert_eq!(
         refused_association_message(&client, &arn).await,
@@ -33,7 +33,7 @@ async fn a_version_must_be_active() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_numbered_version_of_the_right_region_will_do() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     let bare = arn.strip_suffix(":1").unwrap();
     for wrong in [bare.to_owned(), format!("{bare}:$LATEST"), format!("{bare}:live")] {
@@ -54,7 +54,7 @@ async fn only_a_numbered_version_of_the_right_region_will_do() {
 
 #[tokio::test(start_paused = true)]
 async fn the_role_must_trust_the_edge_and_a_new_trust_takes_a_while() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &["lambda.amazonaws.com"], |creation| creation).await;
     sleep_seconds(5).await;
     let expected = "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: arn:aws:iam::999999999999:role/edge";
@@ -101,7 +101,7 @@ async fn what_a_replica_lacks_is_refused() {
         ("Max allowed: 30", |c| c.timeout(31)),
     ];
     for (why, shape) in shapes {
-        let (_dir, world, client) = open_sandbox();
+        let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
         let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, shape).await;
         sleep_seconds(5).await;
         let message = refused_association_message(&client, &arn).await;
@@ -111,7 +111,7 @@ async fn what_a_replica_lacks_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn replication_takes_a_permission_with_its_asterisk_on_the_version() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     sleep_seconds(5).await;
     let allow = |actions: serde_json::Value, resource: &str| {
@@ -134,7 +134,7 @@ async fn replication_takes_a_permission_with_its_asterisk_on_the_version() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_association_makes_the_service_linked_roles_or_is_denied() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     sleep_seconds(5).await;
     let deny = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -160,7 +160,7 @@ async fn the_first_association_makes_the_service_linked_roles_or_is_denied() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replicated_function_cannot_be_deleted() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     sleep_seconds(5).await;
     let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));

@@ -1,19 +1,24 @@
 //! Distributions in time: references, ETags, what the edges serve meanwhile.
 
-use aws_sdk_cloudfront::types::{
-    Aliases, DistributionConfigWithTags, HttpVersion, PriceClass, Tag, Tags, ViewerCertificate,
+use aws_sdk_cloudfront::{
+    Client,
+    types::{Aliases, DistributionConfigWithTags, HttpVersion, PriceClass, Tag, Tags, ViewerCertificate},
 };
 use bytes::Bytes;
 
 use super::{
-    build_behavior, build_distribution_config, build_origin, build_plain_config, error_code,
-    error_code_and_message, open_sandbox, sleep_seconds,
+    build_behavior, build_distribution_config, build_origin, build_plain_config, create_plain_distribution,
+    sleep_seconds,
 };
-use crate::sandbox::{Sandbox, SandboxOptions, control_plane::cloudfront::find_sandbox_distribution_by_host};
+use crate::sandbox::tests::setup::{
+    error_code, error_code_and_message, open_sandbox_in_dir, open_temporary_sandbox_with_client,
+    open_temporary_sandbox_with_faults,
+};
+use crate::sandbox::{Sandbox, control_plane::cloudfront::find_sandbox_distribution_by_host};
 
 #[tokio::test(start_paused = true)]
 async fn a_reference_makes_one_distribution_ever() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let create = || client.create_distribution().distribution_config(build_plain_config("r")).send();
     let id = create().await.unwrap().distribution.unwrap().id;
     assert_eq!(
@@ -29,15 +34,8 @@ async fn a_reference_makes_one_distribution_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_distribution_is_in_progress_then_deployed_and_listed_a_little_later() {
-    let (_dir, world, client) = open_sandbox();
-    let made = client
-        .create_distribution()
-        .distribution_config(build_plain_config("r"))
-        .send()
-        .await
-        .unwrap()
-        .distribution
-        .unwrap();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await.distribution.unwrap();
     assert_eq!(made.status, "InProgress");
     assert!(made.domain_name.ends_with(".cloudfront.net"));
     assert!(find_sandbox_distribution_by_host(&world, &made.domain_name).is_none());
@@ -52,9 +50,8 @@ async fn a_new_distribution_is_in_progress_then_deployed_and_listed_a_little_lat
 
 #[tokio::test(start_paused = true)]
 async fn an_update_asks_for_the_etag_and_changes_it() {
-    let (_dir, _world, client) = open_sandbox();
-    let made =
-        client.create_distribution().distribution_config(build_plain_config("r")).send().await.unwrap();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await;
     let (id, etag) = (made.distribution.unwrap().id, made.e_tag.unwrap());
     let update = |etag: Option<&str>| {
         let etag = etag.map(ToOwned::to_owned);
@@ -97,9 +94,8 @@ async fn an_update_asks_for_the_etag_and_changes_it() {
 
 #[tokio::test(start_paused = true)]
 async fn edges_serve_the_last_deployed_configuration_until_the_next_is() {
-    let (_dir, world, client) = open_sandbox();
-    let made =
-        client.create_distribution().distribution_config(build_plain_config("r")).send().await.unwrap();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await;
     let (made, etag) = (made.distribution.unwrap(), made.e_tag.unwrap());
     sleep_seconds(10).await;
     let mut off = build_plain_config("r");
@@ -125,15 +121,8 @@ async fn edges_serve_the_last_deployed_configuration_until_the_next_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_configuration_comes_back_with_what_aws_fills_in() {
-    let (_dir, world, client) = open_sandbox();
-    let made = client
-        .create_distribution()
-        .distribution_config(build_plain_config("r"))
-        .send()
-        .await
-        .unwrap()
-        .distribution
-        .unwrap();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await.distribution.unwrap();
     let config =
         client.get_distribution_config().id(&made.id).send().await.unwrap().distribution_config.unwrap();
     assert_eq!(config.price_class, Some(PriceClass::PriceClassAll));
@@ -160,15 +149,8 @@ async fn a_configuration_comes_back_with_what_aws_fills_in() {
 
 #[tokio::test(start_paused = true)]
 async fn elements_that_the_sandbox_does_not_know_come_back() {
-    let (_dir, world, client) = open_sandbox();
-    let made = client
-        .create_distribution()
-        .distribution_config(build_plain_config("r"))
-        .send()
-        .await
-        .unwrap()
-        .distribution
-        .unwrap();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await.distribution.unwrap();
     world.update_sandbox_state_on_disk(|state| {
         let distribution = state.cloudfront.distributions.get_mut(&made.id).unwrap();
         let grown = "<ViewerMtlsConfig><Mode>required</Mode></ViewerMtlsConfig></DistributionConfig>";
@@ -212,7 +194,7 @@ async fn fetch_raw_response(world: &Sandbox, path: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let identity = client
         .create_cloud_front_origin_access_identity()
         .cloud_front_origin_access_identity_config(super::resources::build_identity_config("i", "c"))
@@ -274,7 +256,7 @@ async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alias_belongs_to_one_distribution() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let acm = aws_sdk_acm::Client::new(&world.build_sandbox_sdk_config());
     let asked = acm.request_certificate().domain_name("*.example.com").send().await.unwrap();
     let arn = asked.certificate_arn.unwrap();
@@ -298,7 +280,7 @@ async fn an_alias_belongs_to_one_distribution() {
 
 #[tokio::test(start_paused = true)]
 async fn tags_are_set_at_creation_and_add_up() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let tag = |key: &str, value: &str| {
         Tags::builder().items(Tag::builder().key(key).value(value).build().unwrap()).build()
     };
@@ -317,17 +299,9 @@ async fn tags_are_set_at_creation_and_add_up() {
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_makes_an_etag_stale() {
-    let dir = tempfile::tempdir().unwrap();
-    let faults = vec!["cloudfront:UpdateDistribution:1:drift".to_owned()];
-    let world = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        faults,
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = aws_sdk_cloudfront::Client::new(&world.build_sandbox_sdk_config());
-    let made =
-        client.create_distribution().distribution_config(build_plain_config("r")).send().await.unwrap();
+    let (_dir, world) = open_temporary_sandbox_with_faults(&["cloudfront:UpdateDistribution:1:drift"]);
+    let client = Client::new(&world.build_sandbox_sdk_config());
+    let made = create_plain_distribution(&client).await;
     let (id, etag) = (made.distribution.unwrap().id, made.e_tag.unwrap());
     let update =
         client.update_distribution().id(&id).if_match(etag).distribution_config(build_plain_config("r"));
@@ -338,21 +312,10 @@ async fn somebody_elses_edit_makes_an_etag_stale() {
 
 #[tokio::test(start_paused = true)]
 async fn another_process_on_the_directory_sees_the_same_distribution() {
-    let (dir, _world, client) = open_sandbox();
-    let made = client
-        .create_distribution()
-        .distribution_config(build_plain_config("r"))
-        .send()
-        .await
-        .unwrap()
-        .distribution
-        .unwrap();
-    let other = Sandbox::open_sandbox_unseeded(&SandboxOptions {
-        dir: dir.path().to_owned(),
-        ..SandboxOptions::default()
-    })
-    .unwrap();
-    let client = aws_sdk_cloudfront::Client::new(&other.build_sandbox_sdk_config());
+    let (dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
+    let made = create_plain_distribution(&client).await.distribution.unwrap();
+    let other = open_sandbox_in_dir(dir.path());
+    let client = Client::new(&other.build_sandbox_sdk_config());
     assert_eq!(
         client.get_distribution().id(&made.id).send().await.unwrap().distribution.unwrap().arn,
         made.arn

@@ -1,12 +1,17 @@
 //! Identities, controls and cache policies.
 
-use aws_sdk_cloudfront::types::{
-    CachePolicyConfig, CachePolicyType, CloudFrontOriginAccessIdentityConfig, OriginAccessControlConfig,
-    OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols,
+use aws_sdk_cloudfront::{
+    Client,
+    types::{
+        CachePolicyConfig, CachePolicyType, CloudFrontOriginAccessIdentityConfig, OriginAccessControlConfig,
+        OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
+        OriginAccessControlSigningProtocols,
+    },
 };
 
-use super::{CACHING_DISABLED_POLICY_ID, error_code, error_code_and_message, open_sandbox, sleep_seconds};
+use super::{CACHING_DISABLED_POLICY_ID, sleep_seconds};
 use crate::sandbox::control_plane::{PropagationClock, does_policy_principal_exist};
+use crate::sandbox::tests::setup::{error_code, error_code_and_message, open_temporary_sandbox_with_client};
 
 pub fn build_identity_config(reference: &str, comment: &str) -> CloudFrontOriginAccessIdentityConfig {
     CloudFrontOriginAccessIdentityConfig::builder()
@@ -28,7 +33,7 @@ pub fn build_control_config(name: &str) -> OriginAccessControlConfig {
 
 #[tokio::test(start_paused = true)]
 async fn an_identity_is_the_same_for_the_same_reference_and_comment() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let create = |reference: &str, comment: &str| {
         client
             .create_cloud_front_origin_access_identity()
@@ -53,7 +58,7 @@ async fn an_identity_is_the_same_for_the_same_reference_and_comment() {
 
 #[tokio::test(start_paused = true)]
 async fn an_identity_is_a_principal_only_after_a_while() {
-    let (_dir, world, client) = open_sandbox();
+    let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
     let create = client.create_cloud_front_origin_access_identity();
     let made = create
         .cloud_front_origin_access_identity_config(build_identity_config("r", "c"))
@@ -81,7 +86,7 @@ async fn an_identity_is_a_principal_only_after_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn identities_are_listed_in_pages() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     for at in 0..3 {
         let config = build_identity_config(&format!("r{at}"), &format!("c{at}"));
         let create = client.create_cloud_front_origin_access_identity();
@@ -99,7 +104,7 @@ async fn identities_are_listed_in_pages() {
 
 #[tokio::test(start_paused = true)]
 async fn a_controls_name_is_its_own() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let create = || {
         client.create_origin_access_control().origin_access_control_config(build_control_config("c")).send()
     };
@@ -125,7 +130,7 @@ fn build_policy_config(name: &str, min: i64) -> CachePolicyConfig {
 
 #[tokio::test(start_paused = true)]
 async fn a_cache_policy_is_found_by_name_and_changed_under_its_etag() {
-    let (_dir, _world, client) = open_sandbox();
+    let (_dir, _world, client) = open_temporary_sandbox_with_client(Client::new);
     let create = |config: CachePolicyConfig| client.create_cache_policy().cache_policy_config(config).send();
     let made = create(build_policy_config("p", 0)).await.unwrap();
     assert_eq!(
