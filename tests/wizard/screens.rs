@@ -45,6 +45,23 @@ async fn drive_to_access(player: &ScreenPlayer) {
     player.wait_for_text("kms:CreateKey").await;
 }
 
+/// From the first frame to the reindex, which waits for its Enter.
+async fn drive_to_reindex(player: &ScreenPlayer) {
+    drive_to_access(player).await;
+    player.press_enter().await;
+    player.wait_for_text("to create").await;
+    player.press_enter().await;
+    player.wait_for_text("Enter reindex").await;
+}
+
+/// Runs the stage whose Enter is offered by this text, and goes on to the next.
+async fn run_and_leave_stage(player: &ScreenPlayer, offer: &str) {
+    player.wait_for_text(offer).await;
+    player.press_enter().await;
+    player.wait_for_text("Done.").await;
+    player.press_enter().await;
+}
+
 /// The whole upgrade, a snapshot of every screen.
 async fn play_upgrade(size: (u16, u16)) {
     let script = SharedScript::default();
@@ -89,10 +106,7 @@ async fn play_upgrade(size: (u16, u16)) {
         player.wait_for_text("Done.").await;
         assert_screen(size, "13-bootstrap-done", &player);
         player.press_enter().await;
-        player.wait_for_text("make these").await;
-        player.press_enter().await;
-        player.wait_for_text("Done.").await;
-        player.press_enter().await;
+        run_and_leave_stage(&player, "make these").await;
         player.wait_for_text("write this").await;
         assert_screen(size, "14-configuration", &player);
         player.press_letter('c').await;
@@ -136,11 +150,7 @@ async fn play_upgrade(size: (u16, u16)) {
 async fn play_background_reindex(size: (u16, u16)) {
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_enter().await;
         player.wait_for_text(" 10 %").await;
         player.press_letter('p').await;
@@ -152,10 +162,7 @@ async fn play_background_reindex(size: (u16, u16)) {
         player.wait_for_text("Done.").await;
         player.press_enter().await;
         for does in ["make these", "make these", "write this"] {
-            player.wait_for_text(does).await;
-            player.press_enter().await;
-            player.wait_for_text("Done.").await;
-            player.press_enter().await;
+            run_and_leave_stage(&player, does).await;
         }
         player.wait_for_text("Enter to the reindex").await;
         assert_screen(size, "41-go-live-waits", &player);
@@ -254,11 +261,7 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
         script.lock().unwrap().expires = Some(wants.clone());
         let waiting = script.clone();
         play_script(size, &script, async |player: ScreenPlayer| {
-            drive_to_access(&player).await;
-            player.press_enter().await;
-            player.wait_for_text("to create").await;
-            player.press_enter().await;
-            player.wait_for_text("Enter reindex").await;
+            drive_to_reindex(&player).await;
             player.press_enter().await;
             player.wait_for_text("Stands still").await;
             assert!(!player.is_showing("p pause"), "it stands already");
@@ -350,11 +353,7 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
     let script = SharedScript::default();
     script.lock().unwrap().fails = Some((StageStep::Objects, FailureKind::Denied));
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_enter().await;
         player.wait_for_text("AccessDenied").await;
         assert_screen(size, "23-failed", &player);
@@ -369,11 +368,7 @@ async fn what_drifted_is_looked_at_again_by_itself() {
     let script = SharedScript::default();
     script.lock().unwrap().fails = Some((StageStep::Objects, FailureKind::Drifted));
     play_script((80, 24), &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_enter().await;
         player.wait_for_text("Something changed since it was shown").await;
         player.wait_for_text("Enter reindex").await;
@@ -390,11 +385,7 @@ async fn a_panic_in_a_stage_is_that_stages_failure() {
     let script = SharedScript::default();
     script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::RunStage::Reindex);
     play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_enter().await;
         player.wait_for_text("this program has a fault").await;
         player.wait_for_text("look again").await;
@@ -409,17 +400,10 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
     let script = SharedScript::default();
     script.lock().unwrap().asks = Some(RequiredConsent::Adopt);
     play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_letter('s').await;
         for word in ["write the secret", "make these"] {
-            player.wait_for_text(word).await;
-            player.press_enter().await;
-            player.wait_for_text("Done.").await;
-            player.press_enter().await;
+            run_and_leave_stage(&player, word).await;
         }
         player.wait_for_text("Will be asked").await;
         player.press_enter().await;
@@ -477,11 +461,7 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
     let size = (80, 24);
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
+        drive_to_reindex(&player).await;
         player.press_enter().await;
         player.wait_for_text(" 30 %").await;
         player.press_letter('p').await;
@@ -505,11 +485,7 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
 async fn leaving_while_something_runs_waits_for_it_to_stop() {
     for by_signal in [false, true] {
         let outcome = play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
-            drive_to_access(&player).await;
-            player.press_enter().await;
-            player.wait_for_text("to create").await;
-            player.press_enter().await;
-            player.wait_for_text("Enter reindex").await;
+            drive_to_reindex(&player).await;
             player.press_enter().await;
             player.wait_for_text(" 30 %").await;
             if by_signal {
