@@ -12,7 +12,7 @@ use crate::sandbox::control_plane::{PropagationClock, format_sandbox_role_arn};
 use crate::sandbox::{
     Sandbox,
     tests::setup::{
-        build_service_trust_policy, create_service_role, error_code_and_message,
+        build_service_trust_policy, create_service_role, error_code_and_message, open_temporary_sandbox,
         open_temporary_sandbox_with_client,
     },
 };
@@ -151,7 +151,7 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_principal_is_known_after_its_propagation() {
-    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
+    let (_dir, world) = open_temporary_sandbox();
     let known = |name: &str| {
         world.read_sandbox_state_from_disk(|state| {
             crate::sandbox::control_plane::does_policy_principal_exist(
@@ -314,7 +314,7 @@ async fn a_restricted_user_is_told_what_he_lacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_roles_credentials_are_its_own_and_end() {
-    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
+    let (_dir, world) = open_temporary_sandbox();
     assert!(world.issue_role_credentials(&format_sandbox_role_arn("r")).is_none());
     create_service_role(&world, "r", &["lambda.amazonaws.com"]).await;
     let (access, secret, token) = world.issue_role_credentials(&format_sandbox_role_arn("r")).unwrap();

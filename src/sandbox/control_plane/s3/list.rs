@@ -71,6 +71,60 @@ pub fn list_stored_objects<'o>(
     page
 }
 
+/// A page of every version: whole keys, so that a key alone says where the next begins.
+#[derive(Default)]
+pub struct SandboxVersionsPage {
+    pub versions: Vec<dto::ObjectVersion>,
+    pub markers: Vec<dto::DeleteMarkerEntry>,
+    pub last_key: Option<String>,
+    pub truncated: bool,
+}
+
+/// Lists one page of every version, of the keys behind `after`.
+pub fn list_stored_object_versions(
+    objects: &ObjectVersionsByKey,
+    prefix: &str,
+    after: &str,
+    most: usize,
+    encoding: Option<&dto::EncodingType>,
+) -> SandboxVersionsPage {
+    let mut page = SandboxVersionsPage::default();
+    let keys = objects.range(after.to_owned()..);
+    for (key, all) in keys.filter(|(key, _)| key.starts_with(prefix) && *key != after) {
+        if page.versions.len() + page.markers.len() >= most {
+            page.truncated = true;
+            break;
+        }
+        page.last_key = Some(key.clone());
+        for (at, object) in all.iter().enumerate().rev() {
+            let latest = Some(at + 1 == all.len());
+            let (key, version) =
+                (Some(encode_listed_object_key(key, encoding)), Some(object.version.clone()));
+            let modified = Some(unix_seconds_to_s3_timestamp(object.modified));
+            if object.marker {
+                page.markers.push(dto::DeleteMarkerEntry {
+                    key,
+                    version_id: version,
+                    is_latest: latest,
+                    last_modified: modified,
+                    ..Default::default()
+                });
+            } else {
+                page.versions.push(dto::ObjectVersion {
+                    key,
+                    version_id: version,
+                    is_latest: latest,
+                    last_modified: modified,
+                    e_tag: Some(dto::ETag::Strong(object.etag.clone())),
+                    size: i64::try_from(object.size).ok(),
+                    ..Default::default()
+                });
+            }
+        }
+    }
+    page
+}
+
 /// Writes the token of a page that begins after a key.
 pub fn encode_continuation_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)

@@ -11,6 +11,7 @@ mod operation;
 mod policy;
 mod presigned;
 mod protocol;
+mod read;
 mod settings;
 mod store;
 mod write;
@@ -21,7 +22,7 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -129,6 +130,12 @@ fn find_stored_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
     world.read_sandbox_state_from_disk(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")
     })
+}
+
+fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
 }
 
 /// An error by its code, where s3s has no word for it or another status.

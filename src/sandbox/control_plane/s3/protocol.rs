@@ -9,13 +9,16 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketJournalChange, SandboxAclGrant, SandboxObject, SandboxObjectEncryption, SandboxObjectRetention,
-    SandboxS3Caller, SandboxStorageError, access,
+    BucketJournalChange, SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
     copy::{self, ObjectCopySource},
-    find_stored_bucket, list,
+    find_stored_bucket, insert_sandbox_response_header, list,
     multipart::{self, SandboxUploadedPart},
     object,
-    write::{self, get_header_text},
+    read::{
+        ObjectVersionRequest, find_requested_object, get_request_s3_caller, read_stored_content_range,
+        resolve_object_read,
+    },
+    write,
 };
 
 pub struct SandboxS3Operations(pub Sandbox);
@@ -30,122 +33,16 @@ fn convert_sandbox_object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
-fn get_request_s3_caller<T>(request: &S3Request<T>) -> SandboxS3Caller {
-    request.extensions.get::<SandboxS3Caller>().cloned().unwrap_or_else(SandboxS3Caller::new_anonymous_caller)
-}
-
-fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = http::HeaderValue::try_from(value) {
-        headers.insert(name, value);
-    }
-}
-
 impl SandboxS3Operations {
-    /// A version of a key, as `caller` may know of it.
-    fn find_sandbox_object_for_caller(
+    fn modify_requested_object<T: ObjectVersionRequest>(
         &self,
-        caller: &SandboxS3Caller,
-        bucket: &str,
-        key: &str,
-        version: Option<&str>,
-    ) -> S3Result<SandboxObject> {
-        let found = self
-            .0
-            .sandbox_in_memory_state()
-            .objects
-            .read_sandbox_bucket_from_disk(bucket, |objects| {
-                copy::find_sandbox_object_version(objects, key, version).cloned()
-            })
-            .map_err(SandboxStorageError::from)?;
-        match found {
-            Some(object) if object.marker => Err(S3Error::with_message(
-                S3ErrorCode::MethodNotAllowed,
-                "The specified method is not allowed against this resource.",
-            )),
-            Some(object) => Ok(object),
-            // Who may not list doesn't learn what is not there.
-            None if !access::is_s3_action_authorized(&self.0, caller, "s3:ListBucket", bucket, None) => {
-                Err(access::build_s3_access_denied_error(caller, "s3:ListBucket", bucket, None))
-            }
-            None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
-        }
-    }
-
-    fn modify_requested_object_version(
-        &self,
-        caller: &SandboxS3Caller,
-        (bucket, key, version): (&str, &str, Option<&str>),
-        change: impl FnOnce(&mut SandboxObject) -> S3Result<()>,
+        request: &S3Request<T>,
+        change: impl FnOnce(&mut SandboxObject),
     ) -> S3Result<()> {
-        let mut object = self.find_sandbox_object_for_caller(caller, bucket, key, version)?;
-        change(&mut object)?;
-        write::replace_sandbox_object_version(&self.0, bucket, object).map(|_| ())
-    }
-
-    /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
-    fn resolve_sandbox_object_read(
-        &self,
-        caller: &SandboxS3Caller,
-        (bucket, key_name, version): (&str, &str, Option<&str>),
-        headers: &HeaderMap,
-        range: Option<dto::Range>,
-    ) -> S3Result<(SandboxObject, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.find_sandbox_object_for_caller(caller, bucket, key_name, version)?;
-        copy::validate_sandbox_object_customer_key(
-            headers,
-            "x-amz-server-side-encryption-customer-key-md5",
-            &object,
-        )?;
-        if let SandboxObjectEncryption::Kms { key, .. } = &object.encryption
-            && !access::can_sandbox_cloudfront_decrypt(&self.0, caller, key.as_deref())
-        {
-            return Err(access::build_s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
-        }
-        let checksum = get_header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
-        let mut out = object.build_object_response_headers(
-            find_stored_bucket(&self.0, bucket)?.is_bucket_versioned(),
-            checksum,
-        );
-        let known = |name: &str| {
-            get_header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
-        };
-        let since = |name: &str| {
-            get_header_text(headers, name)
-                .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
-                .map(|date| {
-                    time::OffsetDateTime::from(date).unix_timestamp()
-                        < i64::try_from(object.modified).unwrap_or(0)
-                })
-        };
-        if known("if-match") == Some(false)
-            || (known("if-match").is_none() && since("if-unmodified-since") == Some(true))
-        {
-            return Err(S3Error::with_message(
-                S3ErrorCode::PreconditionFailed,
-                "At least one of the pre-conditions you specified did not hold",
-            ));
-        }
-        if known("if-none-match") == Some(true)
-            || (known("if-none-match").is_none() && since("if-modified-since") == Some(false))
-        {
-            let mut error = S3Error::with_message(S3ErrorCode::NotModified, "Not Modified");
-            error.set_headers(out);
-            return Err(error);
-        }
-        let bytes = match range {
-            Some(range) => range.check(object.size).map_err(|_| {
-                S3Error::with_message(S3ErrorCode::InvalidRange, "The requested range is not satisfiable")
-            })?,
-            None => 0..object.size,
-        };
-        if range.is_some() {
-            insert_sandbox_response_header(
-                &mut out,
-                "content-range",
-                &format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size),
-            );
-        }
-        Ok((object, out, bytes))
+        let mut object = find_requested_object(&self.0, request)?;
+        change(&mut object);
+        write::replace_sandbox_object_version(&self.0, request.input.requested_object_version().0, object)
+            .map(|_| ())
     }
 
     async fn collect_request_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
@@ -279,59 +176,23 @@ impl S3 for SandboxS3Operations {
         let input = request.input;
         let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
         let prefix = input.prefix.clone().unwrap_or_default();
-        let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
         let marker = input.key_marker.clone().unwrap_or_default();
-        self.0
+        let encoding = input.encoding_type.as_ref();
+        let page = self
+            .0
             .sandbox_in_memory_state()
             .objects
             .read_sandbox_bucket_from_disk(&input.bucket, |objects| {
-                // A page holds whole keys, so that a key alone says where the next begins.
-                for (key, all) in objects
-                    .range(marker.clone()..)
-                    .filter(|(key, _)| key.starts_with(&prefix) && **key != marker)
-                {
-                    if versions.len() + markers.len() >= most {
-                        truncated = true;
-                        break;
-                    }
-                    last = Some(key.clone());
-                    for (at, object) in all.iter().enumerate().rev() {
-                        let latest = Some(at + 1 == all.len());
-                        let (key, version) = (
-                            Some(list::encode_listed_object_key(key, input.encoding_type.as_ref())),
-                            Some(object.version.clone()),
-                        );
-                        let modified = Some(list::unix_seconds_to_s3_timestamp(object.modified));
-                        if object.marker {
-                            markers.push(dto::DeleteMarkerEntry {
-                                key,
-                                version_id: version,
-                                is_latest: latest,
-                                last_modified: modified,
-                                ..Default::default()
-                            });
-                        } else {
-                            versions.push(dto::ObjectVersion {
-                                key,
-                                version_id: version,
-                                is_latest: latest,
-                                last_modified: modified,
-                                e_tag: Some(convert_sandbox_object_etag(object)),
-                                size: i64::try_from(object.size).ok(),
-                                ..Default::default()
-                            });
-                        }
-                    }
-                }
+                list::list_stored_object_versions(objects, &prefix, &marker, most, encoding)
             })
             .map_err(SandboxStorageError::from)?;
         Ok(S3Response::new(dto::ListObjectVersionsOutput {
             name: Some(input.bucket),
             prefix: input.prefix,
-            versions: Some(versions),
-            delete_markers: Some(markers),
-            is_truncated: Some(truncated),
-            next_key_marker: last.filter(|_| truncated),
+            versions: Some(page.versions),
+            delete_markers: Some(page.markers),
+            is_truncated: Some(page.truncated),
+            next_key_marker: page.last_key.filter(|_| page.truncated),
             max_keys: i32::try_from(most).ok(),
             encoding_type: input.encoding_type,
             ..Default::default()
@@ -342,14 +203,8 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
-        let input = &request.input;
-        let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (_, mut headers, bytes) = self.resolve_sandbox_object_read(
-            &get_request_s3_caller(&request),
-            place,
-            &request.headers,
-            input.range,
-        )?;
+        let range = request.input.range;
+        let (_, mut headers, bytes) = resolve_object_read(&self.0, &request, range)?;
         insert_sandbox_response_header(
             &mut headers,
             "content-length",
@@ -357,7 +212,7 @@ impl S3 for SandboxS3Operations {
         );
         Ok(set_partial_content_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
-            input.range.is_some(),
+            range.is_some(),
         ))
     }
 
@@ -365,14 +220,8 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
-        let input = &request.input;
-        let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (object, headers, bytes) = self.resolve_sandbox_object_read(
-            &get_request_s3_caller(&request),
-            place,
-            &request.headers,
-            input.range,
-        )?;
+        let range = request.input.range;
+        let (object, headers, bytes) = resolve_object_read(&self.0, &request, range)?;
         if object.is_sandbox_object_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
@@ -381,16 +230,7 @@ impl S3 for SandboxS3Operations {
         }
         let length = bytes.end - bytes.start;
         let content = match &object.blob {
-            Some(blob) => {
-                let whole = self
-                    .0
-                    .sandbox_in_memory_state()
-                    .objects
-                    .read_sandbox_object_content(blob)
-                    .map_err(SandboxStorageError::from)?;
-                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
-                whole.slice(at(bytes.start)..at(bytes.end))
-            }
+            Some(blob) => read_stored_content_range(&self.0, blob, bytes)?,
             None if length <= 64 << 20 => vec![0; usize::try_from(length).unwrap_or(0)].into(),
             None => {
                 return Err(S3Error::with_message(
@@ -404,7 +244,7 @@ impl S3 for SandboxS3Operations {
             content_length: i64::try_from(length).ok(),
             ..Default::default()
         };
-        Ok(set_partial_content_status(S3Response::with_headers(output, headers), input.range.is_some()))
+        Ok(set_partial_content_status(S3Response::with_headers(output, headers), range.is_some()))
     }
 
     async fn put_object(
@@ -553,15 +393,8 @@ impl S3 for SandboxS3Operations {
         }
         let (blob, etag) = match &original.blob {
             Some(blob) => {
-                let whole = self
-                    .0
-                    .sandbox_in_memory_state()
-                    .objects
-                    .read_sandbox_object_content(blob)
-                    .map_err(SandboxStorageError::from)?;
-                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
-                let (blob, etag) =
-                    write::store_content_and_compute_etag(&self.0, &whole[at(range.start)..at(range.end)])?;
+                let content = read_stored_content_range(&self.0, blob, range)?;
+                let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
                 (Some(blob), etag)
             }
             None => (
@@ -654,13 +487,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
-        let input = &request.input;
-        let object = self.find_sandbox_object_for_caller(
-            &get_request_s3_caller(&request),
-            &input.bucket,
-            &input.key,
-            input.version_id.as_deref(),
-        )?;
+        let object = find_requested_object(&self.0, &request)?;
         let tag_set = object
             .tags
             .into_iter()
@@ -680,14 +507,7 @@ impl S3 for SandboxS3Operations {
             .iter()
             .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
             .collect();
-        self.modify_requested_object_version(
-            &get_request_s3_caller(&request),
-            (&input.bucket, &input.key, input.version_id.as_deref()),
-            |object| {
-                object.tags = tags;
-                Ok(())
-            },
-        )?;
+        self.modify_requested_object(&request, |object| object.tags = tags)?;
         Ok(S3Response::new(dto::PutObjectTaggingOutput::default()))
     }
 
@@ -696,12 +516,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::GetObjectAclInput>,
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
-        let object = self.find_sandbox_object_for_caller(
-            &get_request_s3_caller(&request),
-            &input.bucket,
-            &input.key,
-            input.version_id.as_deref(),
-        )?;
+        let object = find_requested_object(&self.0, &request)?;
         let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
         let own = SandboxAclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
         let grants = std::iter::once(&own).chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
@@ -739,14 +554,7 @@ impl S3 for SandboxS3Operations {
                 grants.push(SandboxAclGrant { grantee, permission });
             }
         }
-        self.modify_requested_object_version(
-            &get_request_s3_caller(&request),
-            (&input.bucket, &input.key, input.version_id.as_deref()),
-            |object| {
-                object.grants = grants;
-                Ok(())
-            },
-        )?;
+        self.modify_requested_object(&request, |object| object.grants = grants)?;
         Ok(S3Response::new(dto::PutObjectAclOutput::default()))
     }
 
@@ -754,13 +562,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
-        let input = &request.input;
-        let object = self.find_sandbox_object_for_caller(
-            &get_request_s3_caller(&request),
-            &input.bucket,
-            &input.key,
-            input.version_id.as_deref(),
-        )?;
+        let object = find_requested_object(&self.0, &request)?;
         let status =
             dto::ObjectLockLegalHoldStatus::from_static(if object.legal_hold { "ON" } else { "OFF" });
         let legal_hold = Some(dto::ObjectLockLegalHold { status: Some(status) });
@@ -777,14 +579,7 @@ impl S3 for SandboxS3Operations {
             .as_ref()
             .and_then(|hold| hold.status.as_ref())
             .is_some_and(|status| status.as_str() == "ON");
-        self.modify_requested_object_version(
-            &get_request_s3_caller(&request),
-            (&input.bucket, &input.key, input.version_id.as_deref()),
-            |object| {
-                object.legal_hold = on;
-                Ok(())
-            },
-        )?;
+        self.modify_requested_object(&request, |object| object.legal_hold = on)?;
         Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
     }
 
@@ -792,13 +587,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
-        let input = &request.input;
-        let object = self.find_sandbox_object_for_caller(
-            &get_request_s3_caller(&request),
-            &input.bucket,
-            &input.key,
-            input.version_id.as_deref(),
-        )?;
+        let object = find_requested_object(&self.0, &request)?;
         let Some(SandboxObjectRetention { mode, until }) = object.retention else {
             return Err(S3Error::with_message(
                 S3ErrorCode::NoSuchObjectLockConfiguration,
@@ -825,14 +614,7 @@ impl S3 for SandboxS3Operations {
                 until: String::from_utf8(until).ok()?,
             })
         });
-        self.modify_requested_object_version(
-            &get_request_s3_caller(&request),
-            (&input.bucket, &input.key, input.version_id.as_deref()),
-            |object| {
-                object.retention = retention;
-                Ok(())
-            },
-        )?;
+        self.modify_requested_object(&request, |object| object.retention = retention)?;
         Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
     }
 }
