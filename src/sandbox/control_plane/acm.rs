@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, build_access_denied_error,
-    build_json_response, generate_random_uuid, get_request_signed_caller,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, build_json_response,
+    build_unknown_json_operation_error, generate_random_uuid, get_request_signed_caller,
+    parse_json_request_body, parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -72,16 +73,14 @@ pub fn explain_sandbox_certificate_rejection(
 
 /// Returns the operation that the header names: `ListCertificates`, of `CertificateManager.ListCertificates`.
 pub fn parse_acm_operation_name(request: &Request<Bytes>) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-    target.and_then(|target| target.strip_prefix("CertificateManager.")).unwrap_or("Unknown")
+    parse_target_header_operation(request, "CertificateManager.")
 }
 
 /// Answers one request to ACM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
-        let input = serde_json::from_slice(request.body())
-            .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
+        let input = parse_json_request_body(&request)?;
         let ask = SandboxAcmApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
@@ -97,11 +96,7 @@ pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
             "ListCertificates" => {
                 world.read_sandbox_state_from_disk(|state| ask.handle_list_certificates(state))
             }
-            other => Err(SandboxAwsError::new(
-                400,
-                "UnknownOperationException",
-                format!("{other} is not in the sandbox"),
-            )),
+            other => Err(build_unknown_json_operation_error(other)),
         }
     });
     match result {
@@ -126,9 +121,7 @@ impl SandboxAcmApiCall<'_> {
         resource: &str,
     ) -> Result<(), SandboxAwsError> {
         let context = self.caller.build_caller_condition_context();
-        self.caller
-            .authorize_caller(state, action, resource, &context)
-            .map_err(|why| build_access_denied_error(SandboxService::Acm, why))
+        self.caller.authorize_caller(state, SandboxService::Acm, action, resource, &context)
     }
 
     fn read_request_string_list(&self, field: &str) -> Vec<String> {

@@ -11,6 +11,7 @@ pub mod lambda;
 mod propagation;
 pub mod query;
 mod refusal;
+mod request;
 mod response;
 pub mod s3;
 pub mod s3control;
@@ -30,7 +31,11 @@ pub use access::{
     SandboxIamIdentity, SignedCaller, add_request_tag_condition_keys, get_request_signed_caller,
 };
 pub use propagation::PropagationClock;
-pub use refusal::{SandboxAwsError, build_access_denied_error, build_throttling_error};
+pub use refusal::{
+    SandboxAwsError, build_access_denied_error, build_missing_field_error, build_throttling_error,
+    build_unknown_json_operation_error,
+};
+pub use request::{parse_json_request_body, parse_target_header_operation, parse_uri_query_parameters};
 pub use response::{build_http_response, build_json_response, build_xml_response};
 
 /// The account that the sandbox is.

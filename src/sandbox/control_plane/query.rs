@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::{SandboxAwsError, build_xml_response, generate_random_uuid, xml};
+use super::{SandboxAwsError, build_missing_field_error, build_xml_response, generate_random_uuid, xml};
 use crate::sandbox::service::SandboxService;
 
 /// The fields of a form.
@@ -42,14 +42,7 @@ impl AwsQueryForm {
     /// # Errors
     /// Refuses, as AWS does, where it is missing.
     pub fn require_form_field(&self, key: &str) -> Result<&str, SandboxAwsError> {
-        self.find_form_field(key).ok_or_else(|| {
-            let field = key[..1].to_lowercase() + &key[1..];
-            SandboxAwsError::new(
-                400,
-                "ValidationError",
-                format!("1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"),
-            )
-        })
+        self.find_form_field(key).ok_or_else(|| build_missing_field_error("ValidationError", key))
     }
 
     /// Lists `Key.member.1`, `Key.member.2`, …

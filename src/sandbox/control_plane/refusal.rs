@@ -71,6 +71,23 @@ pub fn build_access_denied_error(service: SandboxService, message: impl Into<Str
     }
 }
 
+/// Refuses a request that lacks `field`, with the code that the service has for it.
+pub fn build_missing_field_error(code: &str, field: &str) -> SandboxAwsError {
+    let member = field[..1].to_lowercase() + &field[1..];
+    SandboxAwsError::new(
+        400,
+        code,
+        format!(
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ),
+    )
+}
+
+/// Refuses an operation that the sandbox lacks, where the protocol is JSON.
+pub fn build_unknown_json_operation_error(operation: &str) -> SandboxAwsError {
+    SandboxAwsError::new(400, "UnknownOperationException", format!("{operation} is not in the sandbox"))
+}
+
 /// Refuses who asks too often, as the service says it.
 pub fn build_throttling_error(service: SandboxService) -> SandboxAwsError {
     match service {

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::sandbox::{
     SandboxState,
-    control_plane::{ACCOUNT_ID, REGION, SandboxAwsError, format_sandbox_role_arn},
+    control_plane::{
+        ACCOUNT_ID, REGION, SandboxAwsError, build_access_denied_error, format_sandbox_role_arn,
+    },
+    service::SandboxService,
 };
 
 /// Who signed a request.
@@ -78,32 +81,27 @@ impl SignedCaller {
     /// Holds him to his identity policies.
     ///
     /// # Errors
-    /// Gives AWS's message, where they don't allow it.
+    /// Refuses as `service` does, where they don't allow it.
     pub fn authorize_caller(
         &self,
         state: &SandboxState,
+        service: SandboxService,
         action: &str,
         resource: &str,
         context: &PolicyConditionContext,
-    ) -> Result<(), String> {
+    ) -> Result<(), SandboxAwsError> {
         let weighed = self.evaluate_caller_policies(state, action, resource, context);
         let by = weighed.denied_by;
-        match weighed.decision {
-            PolicyDecision::Allow | PolicyDecision::Delegated => Ok(()),
-            PolicyDecision::ExplicitDeny => Err(self.format_access_denial_message(
-                action,
-                resource,
-                &format!("with an explicit deny in {by}"),
-            )),
+        let why = match weighed.decision {
+            PolicyDecision::Allow | PolicyDecision::Delegated => return Ok(()),
+            PolicyDecision::ExplicitDeny => format!("with an explicit deny in {by}"),
             PolicyDecision::ImplicitDeny => {
                 let kind = by.split_once(' ').map_or(by, |(_, kind)| kind);
-                Err(self.format_access_denial_message(
-                    action,
-                    resource,
-                    &format!("because no {kind} allows the {action} action"),
-                ))
+                format!("because no {kind} allows the {action} action")
             }
-        }
+        };
+        let message = self.format_access_denial_message(action, resource, &why);
+        Err(build_access_denied_error(service, message))
     }
 
     /// Writes AWS's message that he may not, and `why`.

@@ -4,8 +4,7 @@
 //! and a caller who may replicate it.
 
 use super::{
-    SandboxAwsError, SandboxCloudFrontApiCall, SandboxService, SandboxState, XmlElement,
-    build_access_denied_error, config, iam, lambda,
+    SandboxAwsError, SandboxCloudFrontApiCall, SandboxService, SandboxState, XmlElement, config, iam, lambda,
 };
 
 /// The most that a replica's code may be, viewer and origin triggered alike (aws-facts section 1).
@@ -83,7 +82,13 @@ fn validate_sandbox_edge_function_arn(
     for action in ["lambda:GetFunction", "lambda:EnableReplication*"] {
         if ask
             .caller
-            .authorize_caller(state, action, arn, &ask.caller.build_caller_condition_context())
+            .authorize_caller(
+                state,
+                SandboxService::CloudFront,
+                action,
+                arn,
+                &ask.caller.build_caller_condition_context(),
+            )
             .is_err()
         {
             return Err(build_invalid_association_error(if action == "lambda:GetFunction" {
@@ -174,9 +179,13 @@ pub fn ensure_sandbox_replication_roles(
             .caller
             .build_caller_condition_context()
             .add_condition_key_value("iam:AWSServiceName", service);
-        ask.caller
-            .authorize_caller(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
-            .map_err(|message| build_access_denied_error(SandboxService::CloudFront, message))?;
+        ask.caller.authorize_caller(
+            state,
+            SandboxService::CloudFront,
+            "iam:CreateServiceLinkedRole",
+            &role.arn,
+            &context,
+        )?;
         state.iam.roles.insert(name.to_owned(), role);
     }
     for arn in arns {

@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    add_request_tag_condition_keys, build_access_denied_error, build_http_response, build_xml_response,
-    format_unix_time_iso8601, generate_random_aws_id, generate_random_uuid, get_request_signed_caller,
-    has_sandbox_drift_injection, iam, lambda, xml::XmlElement,
+    add_request_tag_condition_keys, build_http_response, build_xml_response, format_unix_time_iso8601,
+    generate_random_aws_id, generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection,
+    iam, lambda, parse_uri_query_parameters, xml::XmlElement,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -302,8 +302,6 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         if config_alone {
             parts.pop();
         }
-        let pairs =
-            request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(Self {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
@@ -313,7 +311,7 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
             body: std::str::from_utf8(request.body())
                 .map_err(|_| build_malformed_xml_error("the request is not UTF-8"))?,
             if_match: request.headers().get("if-match").and_then(|etag| etag.to_str().ok()),
-            query: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(),
+            query: parse_uri_query_parameters(request.uri()),
         })
     }
 
@@ -324,9 +322,13 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         resource: &str,
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
-        self.caller
-            .authorize_caller(state, &format!("cloudfront:{action}"), resource, context)
-            .map_err(|message| build_access_denied_error(SandboxService::CloudFront, message))
+        self.caller.authorize_caller(
+            state,
+            SandboxService::CloudFront,
+            &format!("cloudfront:{action}"),
+            resource,
+            context,
+        )
     }
 
     /// Holds him to his policies for this operation on a thing of this kind.

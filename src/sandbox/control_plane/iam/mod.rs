@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
-    build_access_denied_error, format_unix_time_iso8601, generate_random_aws_id, get_request_signed_caller,
-    has_sandbox_drift_injection,
+    format_unix_time_iso8601, generate_random_aws_id, get_request_signed_caller, has_sandbox_drift_injection,
     query::{self, AwsQueryForm, render_xml_element},
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -270,9 +269,7 @@ impl SandboxIamApiCall<'_> {
         resource: &str,
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
-        self.caller
-            .authorize_caller(state, &format!("iam:{action}"), resource, context)
-            .map_err(|message| build_access_denied_error(SandboxService::Iam, message))
+        self.caller.authorize_caller(state, SandboxService::Iam, &format!("iam:{action}"), resource, context)
     }
 
     fn authorize_iam_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {

@@ -19,7 +19,9 @@ use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision},
     add_request_tag_condition_keys, build_access_denied_error, build_json_response,
-    does_policy_principal_exist, get_request_signed_caller, has_sandbox_drift_injection,
+    build_missing_field_error, build_unknown_json_operation_error, does_policy_principal_exist,
+    get_request_signed_caller, has_sandbox_drift_injection, parse_json_request_body,
+    parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -76,16 +78,14 @@ pub struct SandboxKmsAlias {
 
 /// Returns the operation that the header names: `CreateKey`, of `TrentService.CreateKey`.
 pub fn parse_kms_operation_name(request: &Request<Bytes>) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-    target.and_then(|target| target.strip_prefix("TrentService.")).unwrap_or("Unknown")
+    parse_target_header_operation(request, "TrentService.")
 }
 
 /// Answers one request to KMS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
-        let input = serde_json::from_slice(request.body())
-            .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
+        let input = parse_json_request_body(&request)?;
         let ask = SandboxKmsApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
@@ -138,11 +138,7 @@ fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsApiCall<'_>) -> SandboxKms
         }
         "Encrypt" => world.read_sandbox_state_from_disk(|state| cipher::handle_kms_encrypt(state, ask)),
         "Decrypt" => world.read_sandbox_state_from_disk(|state| cipher::handle_kms_decrypt(state, ask)),
-        other => Err(SandboxAwsError::new(
-            400,
-            "UnknownOperationException",
-            format!("{other} is not in the sandbox"),
-        )),
+        other => Err(build_unknown_json_operation_error(other)),
     }
 }
 
@@ -152,12 +148,8 @@ impl SandboxKmsApiCall<'_> {
     }
 
     fn require_request_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.read_request_text_field(field).ok_or_else(|| {
-            let member = field[..1].to_lowercase() + &field[1..];
-            build_kms_validation_error(format!(
-                "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-            ))
-        })
+        self.read_request_text_field(field)
+            .ok_or_else(|| build_missing_field_error("ValidationException", field))
     }
 
     fn parse_kms_request_tags(&self) -> BTreeMap<String, String> {
@@ -179,9 +171,7 @@ impl SandboxKmsApiCall<'_> {
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
         let action = format!("kms:{action}");
-        self.caller
-            .authorize_caller(state, &action, resource, context)
-            .map_err(|message| build_access_denied_error(SandboxService::Kms, message))
+        self.caller.authorize_caller(state, SandboxService::Kms, &action, resource, context)
     }
 
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
-    SandboxLambdaResult, SandboxState, Value, add_request_tag_condition_keys,
+    SandboxLambdaResult, SandboxService, SandboxState, Value, add_request_tag_condition_keys,
     build_lambda_invalid_parameter_error, format_lambda_function_arn, functions, generate_random_uuid, iam,
     versions,
 };
@@ -85,9 +85,9 @@ pub fn handle_create_function(
     let arn = format_lambda_function_arn(&name);
     let tags = functions::parse_json_string_map(&ask.input["Tags"]);
     let context = add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags);
-    ask.authorize_lambda_call(state, "lambda:CreateFunction", &arn, &context)?;
+    ask.caller.authorize_caller(state, SandboxService::Lambda, "lambda:CreateFunction", &arn, &context)?;
     if !tags.is_empty() {
-        ask.authorize_lambda_call(state, "lambda:TagResource", &arn, &context)?;
+        ask.caller.authorize_caller(state, SandboxService::Lambda, "lambda:TagResource", &arn, &context)?;
     }
     ask.require_request_text_field("Runtime")?;
     ask.require_request_text_field("Handler")?;
@@ -283,7 +283,7 @@ fn validate_sandbox_execution_role(
         .caller
         .build_caller_condition_context()
         .add_condition_key_value("iam:PassedToService", "lambda.amazonaws.com");
-    ask.authorize_lambda_call(state, "iam:PassRole", role, &context)?;
+    ask.caller.authorize_caller(state, SandboxService::Lambda, "iam:PassRole", role, &context)?;
     if iam::can_service_assume_sandbox_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
         Ok(())
     } else {

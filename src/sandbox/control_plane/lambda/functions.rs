@@ -10,8 +10,8 @@ use time::macros::format_description;
 use super::{
     PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
     SandboxFunctionUpdateProgress, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult,
-    SandboxState, Value, add_request_tag_condition_keys, build_sandbox_function_missing_error,
-    generate_random_uuid, json, unix_time_to_utc_datetime,
+    SandboxService, SandboxState, Value, add_request_tag_condition_keys,
+    build_sandbox_function_missing_error, generate_random_uuid, json, unix_time_to_utc_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
@@ -198,8 +198,9 @@ pub fn handle_get_function_configuration(
 /// # Errors
 /// Refuses as Lambda does.
 pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
-    ask.authorize_lambda_call(
+    ask.caller.authorize_caller(
         state,
+        SandboxService::Lambda,
         "lambda:ListFunctions",
         "*",
         &ask.caller.build_caller_condition_context(),
@@ -236,8 +237,9 @@ pub fn handle_get_lambda_account_settings(
     state: &SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
-    ask.authorize_lambda_call(
+    ask.caller.authorize_caller(
         state,
+        SandboxService::Lambda,
         "lambda:GetAccountSettings",
         "*",
         &ask.caller.build_caller_condition_context(),
@@ -275,8 +277,9 @@ pub fn handle_list_function_tags(
 pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     let tags = parse_json_string_map(&ask.input["Tags"]);
     let arn = super::format_lambda_function_arn(&ask.name);
-    ask.authorize_lambda_call(
+    ask.caller.authorize_caller(
         state,
+        SandboxService::Lambda,
         "lambda:TagResource",
         &arn,
         &add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags),

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    add_request_tag_condition_keys, build_access_denied_error, build_http_response, build_json_response,
-    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, add_request_tag_condition_keys,
+    build_http_response, build_json_response, build_missing_field_error, generate_random_uuid,
+    get_request_signed_caller, has_sandbox_drift_injection, iam, parse_uri_query_parameters,
     unix_time_to_utc_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -267,14 +267,7 @@ impl<'a> SandboxLambdaApiCall<'a> {
             })?
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let query: BTreeMap<String, String> = request
-            .uri()
-            .query()
-            .unwrap_or_default()
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(key, value)| (decoded(key), decoded(value)))
-            .collect();
+        let query = parse_uri_query_parameters(request.uri());
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let bare = named.rsplit_once(":function:").map_or(named.as_str(), |(_, name)| name);
         let (name, in_name) =
@@ -291,18 +284,6 @@ impl<'a> SandboxLambdaApiCall<'a> {
         })
     }
 
-    fn authorize_lambda_call(
-        &self,
-        state: &SandboxState,
-        action: &str,
-        resource: &str,
-        context: &PolicyConditionContext,
-    ) -> Result<(), SandboxAwsError> {
-        self.caller
-            .authorize_caller(state, action, resource, context)
-            .map_err(|message| build_access_denied_error(SandboxService::Lambda, message))
-    }
-
     /// The function named, after its caller was held to his policies.
     fn find_authorized_function<'s>(
         &self,
@@ -312,8 +293,9 @@ impl<'a> SandboxLambdaApiCall<'a> {
             || format_lambda_function_arn(&self.name),
             |q| format!("{}:{q}", format_lambda_function_arn(&self.name)),
         );
-        self.authorize_lambda_call(
+        self.caller.authorize_caller(
             state,
+            SandboxService::Lambda,
             &format!("lambda:{}", self.operation),
             &arn,
             &self.caller.build_caller_condition_context(),
@@ -326,14 +308,8 @@ impl<'a> SandboxLambdaApiCall<'a> {
     }
 
     fn require_request_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
-        self.read_request_text_field(field).ok_or_else(|| {
-            let member = field[..1].to_lowercase() + &field[1..];
-            SandboxAwsError::new(
-                400,
-                "ValidationException",
-                format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
-            )
-        })
+        self.read_request_text_field(field)
+            .ok_or_else(|| build_missing_field_error("ValidationException", field))
     }
 }
 

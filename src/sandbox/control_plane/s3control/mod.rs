@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    build_access_denied_error, build_xml_response, format_unix_time_iso8601, query::render_xml_element,
+    build_xml_response, format_unix_time_iso8601, query::render_xml_element,
 };
 use crate::sandbox::{Sandbox, control_plane::signature, service::SandboxService};
 
@@ -206,11 +206,9 @@ impl SandboxS3ControlApiCall<'_> {
         resource: &str,
         context: &PolicyConditionContext,
     ) -> Result<(), SandboxAwsError> {
-        self.world
-            .read_sandbox_state_from_disk(|state| {
-                self.caller.authorize_caller(state, action, resource, context)
-            })
-            .map_err(|message| build_access_denied_error(SandboxService::S3Control, message))
+        self.world.read_sandbox_state_from_disk(|state| {
+            self.caller.authorize_caller(state, SandboxService::S3Control, action, resource, context)
+        })
     }
 
     fn find_query_parameter(&self, name: &str) -> Option<String> {
