@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use aws_config::{
-    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
-    meta::region::RegionProviderChain, profile::ProfileFileCredentialsProvider,
-    provider_config::ProviderConfig, retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, Region, SdkConfig,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    imds::region::ImdsRegionProvider,
+    meta::region::RegionProviderChain,
+    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    provider_config::ProviderConfig,
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{
@@ -121,8 +127,13 @@ async fn load_candidate_sdk_config(
         }
         CredentialSource::Chain => loader,
     };
-    let regions =
-        RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
+    // An instance's metadata service speaks plain HTTP and is reached by no proxy.
+    let metadata = ProviderConfig::without_region().with_http_client(Builder::new().build_http());
+    let regions = RegionProviderChain::first_try(given)
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new())
+        .or_else(ImdsRegionProvider::builder().configure(&metadata).build())
+        .or_else(Region::new(EDGE_REGION));
     let held = SharedCredentials::from_credential_candidate(candidate);
     Ok((held.load_config_with_swappable_credentials(loader.region(regions)).await, held))
 }

@@ -63,6 +63,7 @@ impl TestAccount {
     pub async fn with_root_key(url: &str, id: &str, access_key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, None, None, "test");
         let root = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .credentials_provider(credentials)
             .region(Region::new("us-east-1"))
             .endpoint_url(url)

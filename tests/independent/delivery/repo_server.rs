@@ -239,6 +239,7 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
             "test",
         );
         let config = aws_sdk_s3::Config::builder()
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
             .endpoint_url(&self.aws)

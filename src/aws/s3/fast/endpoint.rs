@@ -123,7 +123,7 @@ fn build_s3_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
             ));
         }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::new_generic_failure("TLS", error.to_string(), "report this"))?
