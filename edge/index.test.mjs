@@ -55,6 +55,8 @@ const dripping = (response) => {
 };
 const broken = (response) => response.socket.destroy();
 const nonsense = (response) => response.end('<html>');
+const damaged = (response) => response.end(`{"Plaintext":"${Buffer.from(CURRENT).toString('base64')}"x`);
+const quoting = (response) => response.end(`[${CURRENT.slice(0, 8)}]`);
 
 /** A fresh instance: its own module state, and a bundle's files around it. */
 async function instance(t, { secrets = [CURRENT, PREVIOUS], construction = 'decoded:path+expires', keys } = {}) {
@@ -194,6 +196,8 @@ for (const [name, failure, attempts] of [
   ['dripping', dripping, 2],
   ['broken', broken, 2],
   ['nonsense', nonsense, 2],
+  ['an answer that broke off with the secret in it', damaged, 2],
+  ['an answer that a parser would quote', quoting, 2],
 ]) {
   test(`KMS ${name}: closed, nothing remembered, the next request tries again`, async (t) => {
     const asked = await kms(t, Array.from({ length: attempts }, () => failure));
@@ -206,7 +210,10 @@ for (const [name, failure, attempts] of [
     assert.ok(performance.now() - started < 5000, 'within Lambda’s five seconds');
     assert.equal(asked.length, attempts);
     assert.equal(said.length, 1);
-    for (const word of [querystring, CURRENT, 'quotes']) assert.ok(!said[0].includes(word));
+    const sealed = Buffer.from(CURRENT).toString('base64');
+    for (const word of [querystring, CURRENT, CURRENT.slice(0, 8), sealed.slice(-12), 'quotes']) {
+      assert.ok(!said[0].includes(word), said[0]);
+    }
     assert.equal((await handler(event({ querystring }))).uri, PATH);
   });
 }

@@ -41,7 +41,7 @@ async function decrypted({ arn, ciphertext, context }) {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     try {
       const { status, text } = await answer(call, body);
-      if (status === 200) return base64ToBytes(JSON.parse(text).Plaintext);
+      if (status === 200) return base64ToBytes(plaintextOf(text));
       failure = new Error(`KMS Decrypt: ${status} ${errorName(text)}`);
       // What KMS refuses it refuses again; what it can't do now it may do in a moment.
       if (status < 500 && !/Throttling|LimitExceeded/.test(failure.message)) break;
@@ -50,6 +50,15 @@ async function decrypted({ arn, ciphertext, context }) {
     }
   }
   throw failure;
+}
+
+/** The parser's own message quotes what it read, and this holds the secret. */
+function plaintextOf(text) {
+  try {
+    return JSON.parse(text).Plaintext;
+  } catch {
+    throw new Error('an answer that is not JSON');
+  }
 }
 
 /** Only the error's name: its message may quote what was sent. */
