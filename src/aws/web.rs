@@ -27,7 +27,10 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 use super::network::CONNECT_TIMEOUT;
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::{
+    failure::{Failure, FailureKind},
+    redact::redact_secrets_in_line,
+};
 
 /// How long one request may take, its body included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -90,7 +93,8 @@ impl WebClient {
     /// Where there is no answer; any status is an answer.
     pub async fn send_http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<WebReply, Failure> {
         let unreachable = |why: String| {
-            let place = url.split('?').next().unwrap_or(url).to_owned();
+            // A redirect may lead to `https://user:password@…`.
+            let place = redact_secrets_in_line::<&str>(url.split('?').next().unwrap_or(url), &[]);
             Failure::new(
                 FailureKind::Unreachable,
                 place,

@@ -66,12 +66,13 @@ pub fn url_path_from_key(key: &str) -> String {
     token::encode_canonical_path(&format!("/{key}"))
 }
 
-/// Returns the host and the path with its query of an absolute URL.
+/// Returns the host, without a user and a password, and the path with its query of an absolute URL.
 #[must_use]
 pub fn split_host_and_path(url: &str) -> Option<(&str, &str)> {
     let rest = url.split_once("://")?.1;
-    let end = rest.find('/').unwrap_or(rest.len());
-    Some((&rest[..end], &rest[end..]))
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rsplit('@').next().unwrap_or_default();
+    Some((host, &rest[end..]))
 }
 
 #[cfg(test)]
@@ -100,5 +101,17 @@ mod tests {
             PackagecloudDownloadReply { status: 401, location: None }.describe_redirect(),
             "401 without a redirect"
         );
+    }
+
+    #[test]
+    fn a_user_and_a_password_are_no_part_of_the_host() {
+        for (location, host, path) in [
+            ("https://user:pass@d1.cloudfront.net/7/8/a.deb?t=1", "d1.cloudfront.net", "/7/8/a.deb?t=1"),
+            ("https://d1.cloudfront.net?t=user@x", "d1.cloudfront.net", "?t=user@x"),
+        ] {
+            assert_eq!(split_host_and_path(location), Some((host, path)));
+            let reply = PackagecloudDownloadReply { status: 302, location: Some(location.to_owned()) };
+            assert!(!reply.describe_redirect().contains("user"), "{}", reply.describe_redirect());
+        }
     }
 }
