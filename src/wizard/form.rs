@@ -2,6 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
+use super::credential_paste::{PastedCredentials, may_be_access_key_id};
 use crate::model::{run::welcome::OperatorTypedCredentials, secret::Secret};
 
 /// What the form is for.
@@ -42,6 +43,8 @@ pub struct FormField {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormFieldKind {
     Text,
+    /// Shown while it may be one.
+    AccessKeyId,
     /// Masked.
     Secret,
     /// Digits alone, and shown: a code is good once, and for half a minute.
@@ -72,11 +75,16 @@ impl FormField {
     /// Whether what is typed is shown as dots.
     #[must_use]
     pub fn is_field_masked(&self) -> bool {
-        matches!(self.kind, FormFieldKind::Secret | FormFieldKind::OptionalSecret)
+        match self.kind {
+            FormFieldKind::Secret | FormFieldKind::OptionalSecret => true,
+            // Where a terminal hands a paste on as keys, whatever was copied may land here.
+            FormFieldKind::AccessKeyId => !may_be_access_key_id(self.input.value()),
+            FormFieldKind::Text | FormFieldKind::Code | FormFieldKind::Toggle(_) => false,
+        }
     }
 
     fn set_field_text(&mut self, text: &str) {
-        self.input = Input::new(text.to_owned());
+        self.input = Input::new(text.chars().filter(|letter| self.kind.accepts_char(*letter)).collect());
         self.complaint = None;
     }
 }
@@ -93,7 +101,7 @@ impl InputForm {
             FormPurpose::Keys => (
                 "Type or paste access keys",
                 vec![
-                    FormField::new("access key id", "AKIA… or ASIA…", FormFieldKind::Text),
+                    FormField::new("access key id", "AKIA… or ASIA…", FormFieldKind::AccessKeyId),
                     FormField::new("secret access key", "40 characters", FormFieldKind::Secret),
                     FormField::new("session token", "only with an ASIA… key", FormFieldKind::OptionalSecret),
                     FormField::new(
@@ -162,39 +170,44 @@ impl InputForm {
         field.input.handle(request);
     }
 
-    /// Puts a paste where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
-    /// credentials file has them, go each to its own field.
+    /// Puts a paste where the cursor is. Credentials go each to its own field, however they are written; what holds a
+    /// secret is never put into a field that shows it.
     pub fn paste_into_form(&mut self, text: &str) {
-        if self.purpose == FormPurpose::Keys && self.paste_named_credentials(text) {
+        let found = PastedCredentials::read_pasted_credentials(text);
+        if self.purpose == FormPurpose::Keys && !found.is_empty() {
+            self.fill_in_pasted_credentials(&found);
             return;
         }
         let Some(field) = self.fields.get_mut(self.focus) else { return };
-        if matches!(field.kind, FormFieldKind::Toggle(_)) {
+        let text = text.trim();
+        field.complaint = match field.kind {
+            FormFieldKind::Toggle(_) => return,
+            FormFieldKind::AccessKeyId if !may_be_access_key_id(text) => {
+                Some("is shown, and what was pasted is no such id: nothing was taken")
+            }
+            FormFieldKind::AccessKeyId | FormFieldKind::Text | FormFieldKind::Code
+                if found.holds_secret() =>
+            {
+                Some("is shown, and what was pasted holds a secret: nothing was taken")
+            }
+            _ => None,
+        };
+        if field.complaint.is_some() {
             return;
         }
-        field.complaint = None;
         let kind = field.kind;
-        for letter in text.trim().chars().filter(|letter| kind.accepts_char(*letter)).take(4096) {
+        for letter in text.chars().filter(|letter| kind.accepts_char(*letter)).take(4096) {
             field.input.handle(InputRequest::InsertChar(letter));
         }
     }
 
-    fn paste_named_credentials(&mut self, text: &str) -> bool {
-        let mut any = false;
-        for part in text.split(['\n', ',']) {
-            let Some((name, value)) = part.split_once(['=', ':']) else { continue };
-            let name = name.trim().trim_start_matches("export ").trim_matches(['{', '"', ' ']).to_lowercase();
-            let value = value.trim().trim_end_matches('}').trim_matches(['"', '\'', ' ']);
-            let index = match name.replace('_', "").as_str() {
-                "awsaccesskeyid" | "accesskeyid" => 0,
-                "awssecretaccesskey" | "secretaccesskey" => 1,
-                "awssessiontoken" | "sessiontoken" => 2,
-                _ => continue,
-            };
-            self.fields[index].set_field_text(value);
-            any = true;
+    fn fill_in_pasted_credentials(&mut self, found: &PastedCredentials) {
+        let parts = [&found.access_key_id, &found.secret_access_key, &found.session_token];
+        for (field, text) in self.fields.iter_mut().zip(parts) {
+            if let Some(text) = text {
+                field.set_field_text(text);
+            }
         }
-        any
     }
 
     /// Moves the cursor to the next field, or to the one before.
@@ -208,7 +221,7 @@ impl InputForm {
         let bad = self.fields.iter().position(|field| {
             let text = field.input.value().trim();
             match field.kind {
-                FormFieldKind::Text | FormFieldKind::Secret => {
+                FormFieldKind::Text | FormFieldKind::AccessKeyId | FormFieldKind::Secret => {
                     text.is_empty() || text.contains(char::is_whitespace)
                 }
                 FormFieldKind::OptionalSecret => text.contains(char::is_whitespace),

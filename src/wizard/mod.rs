@@ -10,6 +10,7 @@ mod back;
 mod choose;
 mod confirmation;
 pub mod copy;
+mod credential_paste;
 mod facts;
 pub mod form;
 mod input;

@@ -486,6 +486,68 @@ fn events_fold_into_lines() {
     );
 }
 
+const PASTED_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const PASTED_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+#[test]
+fn credentials_in_whatever_block_go_each_to_its_field() {
+    for block in [
+        "aws_access_key_id = <id>\raws_secret_access_key = <secret>\r",
+        "[default]\r\naws_access_key_id=<id>\r\naws_secret_access_key=<secret>\r\n",
+        "$Env:AWS_ACCESS_KEY_ID=\"<id>\"\r$Env:AWS_SECRET_ACCESS_KEY=\"<secret>\"",
+        "set AWS_ACCESS_KEY_ID=<id>\rset AWS_SECRET_ACCESS_KEY=<secret>",
+        "set -x AWS_ACCESS_KEY_ID <id>; set -x AWS_SECRET_ACCESS_KEY <secret>",
+        "aws configure set aws_access_key_id <id>\raws configure set aws_secret_access_key <secret>",
+        "{\"Credentials\":{\"AccessKeyId\":\"<id>\",\"SecretAccessKey\":\"<secret>\",\"Expiration\":\"2026-01-01T00:00:00Z\"}}",
+        "Access key ID,Secret access key\r<id>,<secret>",
+        "Access key ID\t<id>\rSecret access key\t<secret>",
+        "<id>\r<secret>",
+        "<id> <secret>",
+    ] {
+        let text = block.replace("<id>", PASTED_ID).replace("<secret>", PASTED_SECRET);
+        for focus in 0..3 {
+            let mut form = InputForm::new(FormPurpose::Keys);
+            form.focus = focus;
+            form.paste_into_form(&text);
+            let keys = form.typed_credentials();
+            assert_eq!(keys.access_key_id, PASTED_ID, "{text}");
+            assert_eq!(keys.secret_access_key.expose_secret(), PASTED_SECRET, "{text}");
+            assert_eq!(keys.session_token, None, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_never_lands_in_a_field_that_shows_it() {
+    let texts = [
+        PASTED_SECRET.to_owned(),
+        format!("secret\r{PASTED_SECRET}"),
+        format!("aws_secret_access_key={PASTED_SECRET}"),
+        "AWS_SESSION_TOKEN=tok".to_owned(),
+        "minio\rm1n10-s3cret".to_owned(),
+    ];
+    for purpose in [FormPurpose::Keys, FormPurpose::Profile, FormPurpose::Bucket, FormPurpose::Probe] {
+        for text in &texts[..if purpose == FormPurpose::Keys { 5 } else { 4 }] {
+            let mut form = InputForm::new(purpose);
+            form.paste_into_form(text);
+            let shown: Vec<&str> = form
+                .fields
+                .iter()
+                .filter(|field| !field.is_field_masked())
+                .map(|field| field.input.value())
+                .collect();
+            assert!(shown.iter().all(|shown| shown.is_empty()), "{purpose:?} {text}: {shown:?}");
+            assert!(purpose == FormPurpose::Keys || form.fields[0].complaint.is_some(), "{purpose:?} {text}");
+        }
+    }
+    // A terminal without bracketed pastes hands them on as keys.
+    let mut form = InputForm::new(FormPurpose::Keys);
+    for letter in PASTED_SECRET.chars() {
+        form.edit_focused_field(tui_input::InputRequest::InsertChar(letter));
+    }
+    assert!(form.fields[0].is_field_masked());
+}
+
 #[test]
 fn keys_are_pasted_by_name_and_never_printed() {
     for text in [

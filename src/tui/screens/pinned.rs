@@ -96,13 +96,11 @@ pub fn render_input_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme,
         let space = size.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
             FormFieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
-            FormFieldKind::Text | FormFieldKind::Code => {
-                crop_around_cursor(field.input.value(), field.input.cursor(), space)
-            }
-            FormFieldKind::Secret | FormFieldKind::OptionalSecret => {
+            _ if field.is_field_masked() => {
                 let mask = "•".repeat(field.input.value().chars().count());
                 crop_around_cursor(&mask, field.input.cursor(), space)
             }
+            _ => crop_around_cursor(field.input.value(), field.input.cursor(), space),
         };
         let (shown, style) = if shown.is_empty() && !here {
             (text::truncate_text(field.hint, space), theme.dim)
