@@ -6,11 +6,13 @@ mod answers;
 pub mod compose;
 mod hosts;
 mod interrupt;
+mod panic_report;
 mod sandbox_command;
 
-use std::{io::IsTerminal, pin::Pin};
+use std::{io::IsTerminal, panic::AssertUnwindSafe, pin::Pin};
 
 use clap::CommandFactory;
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,12 +27,26 @@ use crate::{
 
 use compose::AppContext;
 
+/// What to do after a fault of this program.
+const AFTER_FAULT_ADVICE: &str = "what is done stands: start it again, it looks at what is there and goes on; \
+    to switch CloudFront off without the wizard: packagecloud-cloudfront disable; please report this with the log";
+
 /// Runs a command line, and returns its exit code.
 ///
 /// Boxed, so that the engine's futures are compiled with this library and not again with the program.
 #[must_use]
 pub fn dispatch_cli_arguments(arguments: CliArguments) -> Pin<Box<dyn Future<Output = u8>>> {
-    Box::pin(run_parsed_command_line(arguments))
+    Box::pin(async {
+        panic_report::print_panics_as_lines();
+        let ran = AssertUnwindSafe(run_parsed_command_line(arguments)).catch_unwind().await;
+        ran.unwrap_or_else(|panic| {
+            print_failure_return_exit_code(Err(Failure::new_program_fault(
+                "this program",
+                &*panic,
+                AFTER_FAULT_ADVICE,
+            )))
+        })
+    })
 }
 
 async fn run_parsed_command_line(arguments: CliArguments) -> u8 {

@@ -1,7 +1,5 @@
 //! `--output json`: one JSON object a line, and nothing else on stdout (contract section 2).
 
-use std::io::Write;
-
 use serde_json::{Value, json};
 
 use crate::model::{
@@ -129,7 +127,5 @@ pub fn render_plan_changes_json(plan: &StagePlan) -> Vec<Value> {
 
 /// Prints one line; a reader that went away is no failure of ours.
 pub fn print_json_line(line: &Value) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
+    crate::outln!("{line}");
 }

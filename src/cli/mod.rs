@@ -1,14 +1,15 @@
 //! The face without a terminal: the same engine, shown as sentences or as JSON lines, with the exit codes of contract section 2.
 
 #[macro_use]
-mod print;
+pub mod print;
 pub mod json;
 pub mod plain;
 mod read;
 mod write;
 
-use std::io::{IsTerminal, Write};
+use std::{io::IsTerminal, panic::AssertUnwindSafe};
 
+use futures::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -44,18 +45,27 @@ pub struct CommandInvocation {
     pub sandbox: bool,
 }
 
-/// Runs a command to its exit code.
+/// Runs a command to its exit code; a panic in it is a failure like any other.
 pub async fn run_cli_command(invocation: &mut CommandInvocation, command: &CliCommand) -> u8 {
+    let ran = AssertUnwindSafe(run_cli_command_or_fail(invocation, command)).catch_unwind().await;
+    let result = ran.unwrap_or_else(|panic| {
+        Err(Failure::new_program_fault("this command", &*panic, invocation.render_restart_advice()))
+    });
+    result.unwrap_or_else(|failure| invocation.report_failure(&failure))
+}
+
+async fn run_cli_command_or_fail(
+    invocation: &mut CommandInvocation,
+    command: &CliCommand,
+) -> Result<u8, Failure> {
     if let CliCommand::Check { policy: true, .. } = command {
-        return read::print_required_iam_policy(invocation).await;
+        return Ok(read::print_required_iam_policy(invocation).await);
     }
     if invocation.is_json_output() {
         json::print_json_line(&json::render_version_json(invocation.sandbox));
     }
-    if let Err(failure) = acquire_run_lock_if_needed(invocation, command).await {
-        return invocation.report_failure(&failure);
-    }
-    let result = match command {
+    acquire_run_lock_if_needed(invocation, command).await?;
+    match command {
         CliCommand::Check { .. } => read::run_check_access_command(invocation).await,
         CliCommand::Plan { .. } => read::run_plan_command(invocation).await,
         CliCommand::Verify => read::run_verify_command(invocation).await,
@@ -85,8 +95,7 @@ pub async fn run_cli_command(invocation: &mut CommandInvocation, command: &CliCo
         | CliCommand::Sandbox(_)
         | CliCommand::Completions { .. }
         | CliCommand::Man => Ok(EXIT_DONE),
-    };
-    result.unwrap_or_else(|failure| invocation.report_failure(&failure))
+    }
 }
 
 /// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
@@ -177,6 +186,14 @@ impl CommandInvocation {
         }
     }
 
+    /// Returns what to do after a fault of this program: the same again, whole.
+    fn render_restart_advice(&self) -> String {
+        format!(
+            "what is done stands: start it again, it looks at what is there and goes on: {}; please report this with the log",
+            shell_words::join(&self.command_line)
+        )
+    }
+
     /// Says a failure that no stage said, and turns it into its exit code.
     fn report_failure(&self, failure: &Failure) -> u8 {
         self.session.write_log_line(&plain::render_failure(failure));
@@ -231,8 +248,7 @@ impl CommandInvocation {
                 ),
             ));
         }
-        let _ = write!(std::io::stderr(), "{question} [y/N] ");
-        let _ = std::io::stderr().flush();
+        print::print_question(&format!("{question} [y/N]"));
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -207,7 +207,7 @@ pub async fn run_inspect_url_command(
     let secret = match invocation.session.host.read_packagecloud_config().await {
         Ok(config) => config.seen.values.secret,
         Err(failure) => {
-            eprintln!(
+            errln!(
                 "packagecloud-cloudfront: which key signed it can't be told: {}",
                 plain::render_failure(&failure)
             );

@@ -202,14 +202,9 @@ impl StageRun {
         work: impl Future<Output = Result<(StageEnd, String), Failure>>,
     ) -> (StageEnd, Option<Failure>) {
         let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
-            let why = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
-                .unwrap_or_else(|| "no reason was given".to_owned());
-            Err(Failure::new_generic_failure(
+            Err(Failure::new_program_fault(
                 format!("stage {}", self.stage.stage_name()),
-                format!("it broke off by a fault of this program: {why}"),
+                &*panic,
                 "start it again: it looks at what is there and goes on; please report this with the log",
             ))
         });

@@ -4,7 +4,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{packagecloud::config_file::ConfigFile, redact, secret::Secret};
+use crate::model::{
+    display_text::is_display_control, packagecloud::config_file::ConfigFile, redact, secret::Secret,
+};
 
 /// Clones share what is known.
 #[derive(Clone, Default)]
@@ -45,7 +47,7 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-/// Strips a line of escape sequences and control characters; of what was overwritten by a carriage return, keeps the
+/// Strips a line of escape sequences, control characters and marks that turn the direction of reading; of what was overwritten by a carriage return, keeps the
 /// last.
 #[must_use]
 pub fn strip_control_sequences(line: &str) -> String {
@@ -78,7 +80,7 @@ pub fn strip_control_sequences(line: &str) -> String {
             '\t' => out.push('\t'),
             '\r' => out.clear(),
             '\u{8}' => drop(out.pop()),
-            c if c.is_control() => {}
+            c if is_display_control(c) => {}
             c => out.push(c),
         }
     }
@@ -99,6 +101,7 @@ mod tests {
             ("a\u{9b}31mb\u{0}\u{7}c\td", "abc\td"),
             ("\u{1b}(Bx\u{1b}=y\u{1b}", "xy"),
             ("\u{1b}[31", ""),
+            ("gpj.\u{202e}exe\u{2066}", "gpj.exe"),
         ] {
             assert_eq!(strip_control_sequences(line), shown);
         }

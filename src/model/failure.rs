@@ -99,6 +99,17 @@ impl Failure {
         Self::new(FailureKind::Usage, what, why, next)
     }
 
+    /// Returns the failure that a panic becomes.
+    pub fn new_program_fault(
+        what: impl Into<String>,
+        panic: &(dyn std::any::Any + Send),
+        next: impl Into<String>,
+    ) -> Self {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let why = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given");
+        Self::new_generic_failure(what, format!("it broke off by a fault of this program: {why}"), next)
+    }
+
     /// Returns a failure for want of a consent.
     pub fn new_missing_consent_failure(
         what: impl Into<String>,

@@ -19,13 +19,32 @@ use super::{
     request_path, screens, steps, text,
     theme::Theme,
 };
-use crate::wizard::{ScrollExtent, Wizard};
+use crate::{
+    model::display_text::is_display_control,
+    wizard::{ScrollExtent, Wizard},
+};
 
 /// Below this, a plain message.
 pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
 
 /// Draws one frame; returns how long the body's text is, and how much of it is seen.
 pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
+    let extent = draw_screen_parts(frame, wizard, theme);
+    remove_display_controls(frame);
+    extent
+}
+
+/// Takes out what would steer the terminal, or turn the direction of reading, whichever screen it came from.
+fn remove_display_controls(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if !cell.symbol().is_ascii() && cell.symbol().chars().any(is_display_control) {
+            let kept: String = cell.symbol().chars().filter(|letter| !is_display_control(*letter)).collect();
+            cell.set_symbol(if kept.is_empty() { " " } else { &kept });
+        }
+    }
+}
+
+fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
     let area = frame.area();
     if area.width < MIN_WINDOW_SIZE.0 || area.height < MIN_WINDOW_SIZE.1 {
         return draw_small_window_notice(frame, wizard, area);

@@ -72,6 +72,8 @@ impl WizardEffectJob {
             | WizardEffect::BringToForeground
             | WizardEffect::Stop
             | WizardEffect::Pause(_)
+            | WizardEffect::Suspend
+            | WizardEffect::Redraw
             | WizardEffect::Leave(_) => PendingWizardReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
@@ -129,24 +131,14 @@ impl WizardEffectJob {
 
     /// The answer that is still owed when the task is over.
     fn build_reply_for_crashed_job(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
-        let why = match ended {
-            Ok(()) => "it broke off without an answer".to_owned(),
-            Err(error) if error.is_panic() => {
-                let panic = error.into_panic();
-                let message = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied());
-                format!("this program has a fault: {}", message.unwrap_or("it did not say which"))
-            }
-            Err(_) => "it was broken off".to_owned(),
+        let next = "look again; if it comes back, send the log to the maintainers";
+        let panic = match ended {
+            Err(error) if error.is_panic() => Some(error.into_panic()),
+            _ => None,
         };
-        let failure = |what: &str| {
-            Failure::new_generic_failure(
-                what,
-                why.clone(),
-                "look again; if it comes back, send the log to the maintainers",
-            )
+        let failure = |what: &str| match &panic {
+            Some(panic) => Failure::new_program_fault(what, &**panic, next),
+            None => Failure::new_generic_failure(what, "it broke off without an answer", next),
         };
         match std::mem::replace(&mut self.expected_reply, PendingWizardReply::Nothing) {
             PendingWizardReply::Nothing => None,

@@ -47,6 +47,16 @@ const fn define_footer_key_at_right(
     KeyBinding { mode, codes, control: false, intent, key, label, help, right: true }
 }
 
+/// A control key that the help names and the footer has no room for.
+const fn define_help_key(
+    code: &'static [KeyCode],
+    intent: UserIntent,
+    key: &'static str,
+    help: &'static str,
+) -> KeyBinding {
+    KeyBinding { mode: Browse, codes: code, control: true, intent, key, label: "", help, right: false }
+}
+
 const fn define_hidden_key(
     mode: WizardInputMode,
     codes: &'static [KeyCode],
@@ -89,6 +99,8 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_footer_key_at_right(Browse, &[Char('D')], UserIntent::Disable, "D", "disable", "shows how CloudFront is switched off, and does it on Enter"),
     define_footer_key_at_right(Browse, &[Char('?')], UserIntent::Help, "?", "help", "this page"),
     define_footer_key_at_right(Browse, &[Char('q')], UserIntent::Quit, "q", "leave", "leaves; asks first while something runs"),
+    define_help_key(&[Char('l')], UserIntent::Redraw, "Ctrl-L", "draws the screen anew"),
+    define_help_key(&[Char('z')], UserIntent::Suspend, "Ctrl-Z", "back to the shell for a while; fg goes on here"),
     define_hidden_key(Browse, &[Char('c')], true, UserIntent::Interrupt),
     define_footer_key_at_left(Ask, &[Char('y')], UserIntent::Yes, "y", "yes", "yes"),
     define_footer_key_at_left(Ask, &[Char('n')], UserIntent::No, "n", "no", "no"),
@@ -99,11 +111,15 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_hidden_key(Ask, &[PageDown], false, UserIntent::Move(CursorMove::PageDown)),
     define_footer_key_at_right(Ask, &[Char('D')], UserIntent::Disable, "D", "disable", ""),
     define_footer_key_at_right(Ask, &[Char('q')], UserIntent::Quit, "q", "leave", ""),
+    define_hidden_key(Ask, &[Char('l')], true, UserIntent::Redraw),
+    define_hidden_key(Ask, &[Char('z')], true, UserIntent::Suspend),
     define_hidden_key(Ask, &[Char('c')], true, UserIntent::Interrupt),
     define_footer_key_at_left(Text, &[Enter], UserIntent::Next, "Enter", "done", "takes what was typed"),
     define_footer_key_at_left(Text, &[Tab, Down], UserIntent::NextField, "Tab", "next field", "next field; letters are text, a paste goes into the field"),
     define_hidden_key(Text, &[BackTab, Up], false, UserIntent::PreviousField),
     define_footer_key_at_left(Text, &[Esc], UserIntent::Back, "Esc", "back", "closes the field"),
+    define_hidden_key(Text, &[Char('l')], true, UserIntent::Redraw),
+    define_hidden_key(Text, &[Char('z')], true, UserIntent::Suspend),
     define_hidden_key(Text, &[Char('c')], true, UserIntent::Interrupt),
     define_hidden_key(Text, &[Left], true, UserIntent::Edit(InputRequest::GoToPrevWord)),
     define_hidden_key(Text, &[Right], true, UserIntent::Edit(InputRequest::GoToNextWord)),
@@ -147,7 +163,7 @@ pub fn list_footer_keys(wizard: &Wizard) -> Vec<(&'static str, &'static str, boo
     let mode = wizard.current_wizard_input_mode();
     KEY_BINDINGS
         .iter()
-        .filter(|row| row.mode == mode && !row.key.is_empty())
+        .filter(|row| row.mode == mode && !row.label.is_empty())
         .filter_map(|row| match wizard.intent_availability(row.intent) {
             UserIntentAvailability::Hidden => None,
             UserIntentAvailability::Usual => Some((row.key, row.label, row.right)),
@@ -182,10 +198,14 @@ mod tests {
         assert_eq!(find_intent_for_key(Browse, key_event(Char('d'), KeyModifiers::NONE)), None);
         assert_eq!(find_intent_for_key(Browse, key_event(Char('q'), KeyModifiers::ALT)), None);
         for mode in [Browse, Ask, Text] {
-            assert_eq!(
-                find_intent_for_key(mode, key_event(Char('c'), KeyModifiers::CONTROL)),
-                Some(UserIntent::Interrupt)
-            );
+            for (letter, intent) in
+                [('c', UserIntent::Interrupt), ('l', UserIntent::Redraw), ('z', UserIntent::Suspend)]
+            {
+                assert_eq!(
+                    find_intent_for_key(mode, key_event(Char(letter), KeyModifiers::CONTROL)),
+                    Some(intent)
+                );
+            }
         }
     }
 

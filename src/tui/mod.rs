@@ -16,6 +16,7 @@ use tokio::{
 
 pub mod draw;
 mod job;
+pub mod job_control;
 pub mod keys;
 mod layout;
 pub mod perform;
@@ -24,11 +25,15 @@ mod request_path;
 mod screens;
 mod steps;
 pub mod terminal;
+mod terminal_backend;
+mod terminal_events;
 pub mod text;
 pub mod theme;
 
 pub use job::EffectJobContext;
 use job::WizardEffectJob;
+use job_control::StoppedProcesses;
+use terminal::TerminalControl;
 use theme::Theme;
 
 use crate::{
@@ -55,15 +60,16 @@ pub async fn run_wizard<F>(
 where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
-    let (_guard, mut terminal) = terminal::init_terminal()?;
-    let hangups = terminal::stream_termination_signals()?.map(|()| WizardInput::Hangup);
-    let taken_over = Box::pin(stream::once(taken_over.map(WizardInput::TakenOver)));
-    let end_requests = stream::select(hangups, taken_over);
+    let (mut guard, mut terminal) = terminal::init_terminal()?;
+    let taken_over = taken_over.map(TuiRequest::TakenOver);
+    let requests =
+        stream::select(terminal_events::stream_terminal_requests()?, Box::pin(stream::once(taken_over)));
     let mut wizard = Wizard::new(init);
     let outcome = run_wizard_event_loop(
         &mut terminal,
-        terminal::stream_terminal_events(),
-        end_requests,
+        &mut guard,
+        terminal_events::stream_terminal_events(),
+        requests,
         &mut wizard,
         &Theme::from_environment(),
         effects,
@@ -76,32 +82,52 @@ where
     Ok(outcome)
 }
 
-/// Runs the loop until the wizard is left or the terminal is gone; `end_requests` ask it to end.
-pub async fn run_wizard_event_loop<B, K, H, F>(
+/// What is asked of the loop from elsewhere than the keyboard.
+#[derive(Debug)]
+pub enum TuiRequest {
+    /// To end: the terminal is gone, or a signal says so.
+    Hangup,
+    /// To end: who goes on in its place.
+    TakenOver(String),
+    /// To draw at the size that the terminal has now.
+    Resized,
+    /// To stop this process, with the terminal given back.
+    Suspend,
+    /// This process was stopped, and goes on.
+    Continued,
+}
+
+/// Runs the loop until the wizard is left or the terminal is gone; `requests` ask it to end, to stop and to go on.
+pub async fn run_wizard_event_loop<B, C, K, R, F>(
     terminal: &mut Terminal<B>,
+    control: &mut C,
     keys: K,
-    end_requests: H,
+    requests: R,
     wizard: &mut Wizard,
     theme: &Theme,
     effects: F,
 ) -> WizardOutcome
 where
     B: Backend,
+    C: TerminalControl,
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = WizardInput> + Unpin,
+    R: Stream<Item = TuiRequest> + Unpin,
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     let mut app = TuiApp {
+        control,
         started_at: Instant::now(),
         wizard,
         effects,
         keys: keys.fuse(),
-        end_requests: end_requests.fuse(),
+        requests: requests.fuse(),
         job: None,
         background: None,
         clipboard_job: None,
         ticked_at: Instant::now(),
         terminal_gone_at: None,
+        suspended: false,
+        needs_whole_frame: false,
     };
     // the first frame stands before anything is looked up
     app.draw_frame(terminal, theme);
@@ -145,12 +171,13 @@ where
     }
 }
 
-struct TuiApp<'w, K, H, F> {
+struct TuiApp<'w, C, K, R, F> {
     started_at: Instant,
     wizard: &'w mut Wizard,
+    control: &'w mut C,
     effects: F,
     keys: futures::stream::Fuse<K>,
-    end_requests: futures::stream::Fuse<H>,
+    requests: futures::stream::Fuse<R>,
     /// The look or the run.
     job: Option<WizardEffectJob>,
     /// A run that goes on while the screen is at a later stage.
@@ -160,6 +187,10 @@ struct TuiApp<'w, K, H, F> {
     ticked_at: Instant,
     /// Since when the terminal is gone.
     terminal_gone_at: Option<Instant>,
+    /// The terminal is the shell's until this process is continued.
+    suspended: bool,
+    /// What stands on the screen isn't known: all of it is drawn, not what changed.
+    needs_whole_frame: bool,
 }
 
 /// What came in, and whether somebody waits to see what comes of it.
@@ -168,10 +199,11 @@ struct NextWizardInput {
     urgent: bool,
 }
 
-impl<K, H, F> TuiApp<'_, K, H, F>
+impl<C, K, R, F> TuiApp<'_, C, K, R, F>
 where
+    C: TerminalControl,
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = WizardInput> + Unpin,
+    R: Stream<Item = TuiRequest> + Unpin,
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
@@ -187,12 +219,7 @@ where
         tokio::select! {
             biased;
             key = self.keys.next(), if self.terminal_gone_at.is_none() => NextWizardInput { input: self.convert_terminal_event(key), urgent: true },
-            Some(input) = self.end_requests.next() => {
-                if matches!(input, WizardInput::Hangup) {
-                    self.terminal_gone_at.get_or_insert_with(Instant::now);
-                }
-                not_urgent(input)
-            }
+            Some(request) = self.requests.next() => NextWizardInput { input: self.handle_tui_request(request), urgent: true },
             () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(WizardInput::Hangup),
             input = receive_input_from_effect_job(&mut self.job) => not_urgent(input),
             input = receive_input_from_effect_job(&mut self.background) => not_urgent(input),
@@ -202,6 +229,39 @@ where
                 not_urgent(WizardInput::Tick)
             }
         }
+    }
+
+    fn handle_tui_request(&mut self, request: TuiRequest) -> Option<WizardInput> {
+        match request {
+            TuiRequest::Hangup => {
+                self.terminal_gone_at.get_or_insert_with(Instant::now);
+                Some(WizardInput::Hangup)
+            }
+            TuiRequest::TakenOver(by) => Some(WizardInput::TakenOver(by)),
+            TuiRequest::Resized => Some(WizardInput::Resize),
+            TuiRequest::Suspend => {
+                self.suspend_until_continued(StoppedProcesses::ThisOne);
+                None
+            }
+            TuiRequest::Continued => {
+                self.suspended = false;
+                self.needs_whole_frame = true;
+                if self.terminal_gone_at.is_none() && self.control.retake_terminal().is_err() {
+                    self.terminal_gone_at = Some(Instant::now());
+                    return Some(WizardInput::Hangup);
+                }
+                Some(WizardInput::Resumed)
+            }
+        }
+    }
+
+    /// Stops this process, unless it is stopping already; where it can't, the screen is drawn anew.
+    fn suspend_until_continued(&mut self, stopped: StoppedProcesses) {
+        if self.suspended || self.terminal_gone_at.is_some() {
+            return;
+        }
+        self.suspended = self.control.suspend_process(stopped);
+        self.needs_whole_frame = true;
     }
 
     fn convert_terminal_event(&mut self, event: Option<TerminalEvent>) -> Option<WizardInput> {
@@ -227,6 +287,8 @@ where
                 self.job.iter().chain(&self.background).for_each(WizardEffectJob::request_job_stop);
             }
             WizardEffect::BringToForeground => self.job = self.background.take(),
+            WizardEffect::Suspend => self.suspend_until_continued(StoppedProcesses::WholeJob),
+            WizardEffect::Redraw => self.needs_whole_frame = true,
             WizardEffect::Pause(paused) => {
                 if let Some(job) = &self.job {
                     job.set_job_paused(paused);
@@ -250,11 +312,14 @@ where
 
     /// Draws a frame, unless nobody sees it any more; false where the terminal turns out to be gone.
     fn draw_frame<B: Backend>(&mut self, terminal: &mut Terminal<B>, theme: &Theme) -> bool {
-        if self.terminal_gone_at.is_some() {
+        if self.terminal_gone_at.is_some() || self.suspended {
             return true;
         }
         let mut extent = self.wizard.extent;
-        if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {
+        let cleared = if std::mem::take(&mut self.needs_whole_frame) { terminal.clear() } else { Ok(()) };
+        if cleared.is_err()
+            || terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err()
+        {
             self.terminal_gone_at = Some(Instant::now());
             return false;
         }

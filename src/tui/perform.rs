@@ -91,6 +91,8 @@ async fn perform_wizard_effect(
         WizardEffect::BringToForeground
         | WizardEffect::Stop
         | WizardEffect::Pause(_)
+        | WizardEffect::Suspend
+        | WizardEffect::Redraw
         | WizardEffect::Leave(_) => None,
     }
 }

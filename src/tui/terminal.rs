@@ -1,40 +1,85 @@
 //! The terminal itself: taken over on entering, and given back as it was, however the wizard ends.
 //!
 //! After a normal end and after Ctrl-C the guard is dropped; a panic in the loop unwinds through it; SIGTERM, SIGHUP
-//! and SIGINT are inputs that the loop ends on. What a panic says is kept until the screen is the shell's again.
+//! and SIGINT are inputs that the loop ends on. While this process is stopped the terminal is the shell's. What a panic
+//! says is kept until the screen is the shell's again.
 
 use std::{
-    io::{self, IsTerminal as _, Stdout, Write as _, stdout},
+    io::{self, IsTerminal as _, Write as _, stdout},
+    panic::PanicHookInfo,
     sync::Mutex,
 };
 
 use crossterm::{
     cursor::Show,
-    event::{DisableBracketedPaste, EnableBracketedPaste, Event, EventStream},
+    event::{DisableBracketedPaste, EnableBracketedPaste},
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
-use futures::{Stream, StreamExt as _, stream};
-use ratatui::{Terminal, backend::CrosstermBackend};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
+use ratatui::Terminal;
+
+use super::{
+    job_control::{StoppedProcesses, can_process_be_continued, stop_this_process},
+    terminal_backend::TerminalBackend,
 };
-
-use crate::model::failure::{Failure, FailureKind};
-
-/// What to do after the wizard broke.
-const AFTER_PANIC_ADVICE: &str = "The wizard broke by a fault of its own. What is done stands: start it again, it looks at what is there and goes on. \
-                    To switch CloudFront off without it: packagecloud-cloudfront disable. Please report the lines above with the log.";
+use crate::model::{
+    display_text::escape_display_controls,
+    failure::{Failure, FailureKind},
+};
 
 /// What panics said while the screen was ours.
 static PANIC_MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// What panics said before the screen was ours.
+type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
 /// While it lives, the terminal is ours.
 #[must_use]
-pub struct TerminalGuard(());
+pub struct TerminalGuard {
+    panic_hook_before: Option<PanicHook>,
+}
 
-fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
+/// How the loop gives its terminal back for a while, and takes it again.
+pub trait TerminalControl {
+    /// Gives the terminal back as it was and stops this process; it goes on with SIGCONT. False, and nothing is done,
+    /// where nobody could continue it.
+    fn suspend_process(&mut self, stopped: StoppedProcesses) -> bool;
+
+    /// Takes the terminal over again, whatever was done to it meanwhile.
+    ///
+    /// # Errors
+    /// Fails where the terminal is gone.
+    fn retake_terminal(&mut self) -> io::Result<()>;
+}
+
+impl TerminalControl for TerminalGuard {
+    fn suspend_process(&mut self, stopped: StoppedProcesses) -> bool {
+        if !can_process_be_continued() {
+            return false;
+        }
+        give_terminal_back();
+        stop_this_process(stopped).is_ok()
+    }
+
+    fn retake_terminal(&mut self) -> io::Result<()> {
+        // Raw mode may have been taken from us, and crossterm wouldn't know.
+        disable_raw_mode()?;
+        take_terminal_over()
+    }
+}
+
+fn take_terminal_over() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
+}
+
+fn give_terminal_back() {
+    // nothing can be done about a terminal that is gone already
+    let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
+
+pub(super) fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Usage,
         "the terminal",
@@ -47,7 +92,7 @@ fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
 ///
 /// # Errors
 /// Fails where there is no terminal, or where it refuses one of these.
-pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdout>>), Failure> {
+pub fn init_terminal() -> Result<(TerminalGuard, Terminal<TerminalBackend>), Failure> {
     if !stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::new_usage_failure(
             "the wizard",
@@ -55,22 +100,17 @@ pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdou
             "use the commands instead: enable, disable, check, plan, verify; --help lists them",
         ));
     }
-    capture_panic_messages();
-    enable_raw_mode().map_err(|error| build_unusable_terminal_failure(&error))?;
     // from here on, whatever fails gives the terminal back
-    let guard = TerminalGuard(());
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
-        .map_err(|error| build_unusable_terminal_failure(&error))?;
-    let terminal = Terminal::new(CrosstermBackend::new(stdout()))
-        .map_err(|error| build_unusable_terminal_failure(&error))?;
+    let guard = TerminalGuard { panic_hook_before: Some(capture_panic_messages()) };
+    take_terminal_over().map_err(|error| build_unusable_terminal_failure(&error))?;
+    let terminal =
+        Terminal::new(TerminalBackend::new()).map_err(|error| build_unusable_terminal_failure(&error))?;
     Ok((guard, terminal))
 }
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        // nothing can be done about a terminal that is gone already
-        let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
-        let _ = disable_raw_mode();
+        give_terminal_back();
         // a panicking job is shown as that stage's failure; only the loop's own panic ends here
         if std::thread::panicking() {
             // the hook can't be changed by a thread that panics: what it kept is said here, and never by a print that
@@ -78,16 +118,17 @@ impl Drop for TerminalGuard {
             let messages =
                 PANIC_MESSAGES.lock().map(|mut messages| std::mem::take(&mut *messages)).unwrap_or_default();
             for text in messages {
-                let _ = writeln!(io::stderr(), "{text}");
+                let _ = writeln!(io::stderr(), "{}", escape_display_controls(&text));
             }
-            let _ = writeln!(io::stderr(), "{AFTER_PANIC_ADVICE}");
-        } else {
-            let _ = std::panic::take_hook();
+        } else if let Some(hook) = self.panic_hook_before.take() {
+            std::panic::set_hook(hook);
         }
     }
 }
 
-fn capture_panic_messages() {
+/// Keeps what panics say, and returns the hook before.
+fn capture_panic_messages() -> PanicHook {
+    let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(|info| {
         let trace = std::backtrace::Backtrace::capture();
         let mut text = info.to_string();
@@ -99,36 +140,5 @@ fn capture_panic_messages() {
             messages.push(text);
         }
     }));
-}
-
-/// What is typed and pasted; it ends where the terminal is gone.
-///
-/// It comes through a channel: crossterm's stream keeps the first waker that it is polled with, and the loop also
-/// polls without one, after which no key would ever wake it.
-pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
-    let (sender, mut received) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut events = EventStream::new();
-        while let Some(Ok(event)) = events.next().await {
-            if sender.send(event).is_err() {
-                break;
-            }
-        }
-    });
-    stream::poll_fn(move |context| received.poll_recv(context))
-}
-
-/// Returns a stream with one item for each SIGTERM, SIGHUP and SIGINT.
-///
-/// # Errors
-/// Fails where the system refuses a handler.
-pub fn stream_termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
-    let mut streams = Vec::new();
-    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
-        let signal = signal(kind).map_err(|error| build_unusable_terminal_failure(&error))?;
-        streams.push(Box::pin(stream::unfold(signal, |mut signal| async move {
-            signal.recv().await.map(|()| ((), signal))
-        })));
-    }
-    Ok(stream::select_all(streams))
+    before
 }

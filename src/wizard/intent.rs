@@ -38,6 +38,10 @@ pub enum UserIntent {
     Quit,
     /// Ctrl-C.
     Interrupt,
+    /// Stops this process until the shell continues it.
+    Suspend,
+    /// Draws the whole screen anew.
+    Redraw,
     Move(CursorMove),
     NextField,
     PreviousField,

@@ -50,11 +50,23 @@ fn offer_intent_always(
 
 /// Finds the row that holds for `intent` where a key lands now; none where it means nothing there.
 pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<UserIntentRule> {
+    if let Some(rule) = find_terminal_intent_rule(intent) {
+        return Some(rule);
+    }
     match (wizard.current_wizard_input_mode(), &wizard.overlay) {
         (WizardInputMode::Text, _) => find_form_intent_rule(intent),
         (WizardInputMode::Ask, _) => find_confirmation_intent_rule(intent),
         (WizardInputMode::Browse, Some(_)) => find_overlay_page_intent_rule(intent),
         (WizardInputMode::Browse, None) => find_screen_intent_rule(intent),
+    }
+}
+
+/// Returns the row of an intent that is about the terminal alone: it means the same wherever a key lands.
+fn find_terminal_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
+    match intent {
+        UserIntent::Suspend => Some(offer_intent_always(|_| Some(WizardEffect::Suspend))),
+        UserIntent::Redraw => Some(offer_intent_always(|_| Some(WizardEffect::Redraw))),
+        _ => None,
     }
 }
 
@@ -117,6 +129,8 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         | UserIntent::No
         | UserIntent::NextField
         | UserIntent::PreviousField
+        | UserIntent::Suspend
+        | UserIntent::Redraw
         | UserIntent::Edit(_) => return None,
     })
 }

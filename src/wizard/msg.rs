@@ -32,6 +32,8 @@ pub enum WizardInput {
     /// A bracketed paste.
     Paste(String),
     Resize,
+    /// The terminal was the shell's for a while: what stands on it is new to whoever looks.
+    Resumed,
     /// Time passed while something moves.
     Tick,
     /// The frame was drawn: how long the body's text is, and how much of it fits.
@@ -58,7 +60,7 @@ pub struct ScrollExtent {
     pub rows: usize,
 }
 
-/// What the wizard asks the terminal face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
+/// What the wizard asks the terminal face for. Each but the last seven and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum WizardEffect {
     /// Find what the first screen shows; answered by [`WizardInput::Welcome`].
@@ -85,6 +87,10 @@ pub enum WizardEffect {
     Stop,
     /// The job that runs shall pause, or go on.
     Pause(bool),
+    /// This process shall stop until it is continued, as Ctrl-Z has it.
+    Suspend,
+    /// The whole screen shall be drawn anew.
+    Redraw,
     Leave(WizardOutcome),
 }
 

@@ -32,6 +32,10 @@ impl Wizard {
                 None
             }
             WizardInput::Resize | WizardInput::Tick => None,
+            WizardInput::Resumed => {
+                self.shown_at = self.now;
+                None
+            }
             WizardInput::Drawn(extent) => {
                 self.extent = extent;
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));

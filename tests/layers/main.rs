@@ -9,6 +9,7 @@ mod lists;
 mod names;
 mod pages;
 mod paths;
+mod printing;
 mod purity;
 mod sources;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::{
     model::{
+        display_text::is_display_control,
         failure::{Failure, FailureKind},
         run::{
             answers::OperatorAnswers,
@@ -24,7 +25,7 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, EngineScript};
 
-const ALL_INTENTS: [UserIntent; 32] = [
+const ALL_INTENTS: [UserIntent; 34] = [
     UserIntent::Back,
     UserIntent::Again,
     UserIntent::Skip,
@@ -45,6 +46,8 @@ const ALL_INTENTS: [UserIntent; 32] = [
     UserIntent::Help,
     UserIntent::Quit,
     UserIntent::Interrupt,
+    UserIntent::Suspend,
+    UserIntent::Redraw,
     UserIntent::NextField,
     UserIntent::PreviousField,
     UserIntent::Move(CursorMove::Up),
@@ -79,7 +82,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
         "short",
         "日本語のとても長い説明がここにあります",
         "arn:aws:iam::123456789012:role/very-long-path/without-a-space/packagecloud_cloudfront_auth",
-        "\u{1b}[31mred\u{7} and\ttabs\nand lines",
+        "\u{1b}[31mred\u{7} and\ttabs\nand lines gpj.\u{202e}exe\u{200f}\u{9b}2J",
         "a reason of some length that has to be wrapped on nearly every screen that there is",
     ];
     SAMPLE_TEXTS[random.usize(..SAMPLE_TEXTS.len())].to_owned()
@@ -111,7 +114,13 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waitin
         6..10 => WizardInput::Key(ALL_INTENTS[random.usize(..ALL_INTENTS.len())]),
         10 => WizardInput::Paste(random_text(random)),
         11 => WizardInput::Tick,
-        12 => WizardInput::Resize,
+        12 => {
+            if random.bool() {
+                WizardInput::Resize
+            } else {
+                WizardInput::Resumed
+            }
+        }
         13 if random.u8(..20) == 0 => WizardInput::Hangup,
         13 | 14 => WizardInput::Welcome(if random.u8(..6) == 0 {
             Err(failure)
@@ -235,6 +244,9 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             let mut extent = wizard.extent;
             terminal.draw(|frame| extent = draw::draw_wizard(frame, &wizard, &theme)).unwrap();
+            let mut letters =
+                terminal.backend().buffer().content.iter().flat_map(|cell| cell.symbol().chars());
+            assert!(!letters.any(is_display_control), "seed {seed}");
             wizard.update_wizard(TimedInput { at, input: WizardInput::Drawn(extent) });
         }
     }

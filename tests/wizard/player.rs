@@ -9,8 +9,11 @@ use std::{
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
-    tui::{self, EffectJobContext, theme::Theme},
-    wizard::{Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
+    tui::{
+        self, EffectJobContext, TuiRequest, job_control::StoppedProcesses, terminal::TerminalControl,
+        theme::Theme,
+    },
+    wizard::{Wizard, WizardEffect, WizardOutcome, WizardStartOptions},
 };
 use ratatui::{
     Terminal,
@@ -66,12 +69,29 @@ impl Backend for SharedBackend {
     }
 }
 
+/// A terminal that is given back and taken over again, as it was asked to.
+#[derive(Clone, Default)]
+pub struct ScriptedTerminal(Arc<Mutex<Vec<String>>>);
+
+impl TerminalControl for ScriptedTerminal {
+    fn suspend_process(&mut self, stopped: StoppedProcesses) -> bool {
+        self.0.lock().unwrap().push(format!("stop {stopped:?}"));
+        true
+    }
+
+    fn retake_terminal(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap().push("take again".to_owned());
+        Ok(())
+    }
+}
+
 /// The screen and the keyboard.
 #[derive(Clone)]
 pub struct ScreenPlayer {
     glass: SharedBackend,
     keys: mpsc::UnboundedSender<Event>,
-    hangups: mpsc::UnboundedSender<WizardInput>,
+    requests: mpsc::UnboundedSender<TuiRequest>,
+    control: ScriptedTerminal,
 }
 
 impl ScreenPlayer {
@@ -132,7 +152,29 @@ impl ScreenPlayer {
     }
 
     pub fn hang_up(&self) {
-        let _ = self.hangups.unbounded_send(WizardInput::Hangup);
+        let _ = self.requests.unbounded_send(TuiRequest::Hangup);
+    }
+
+    /// What was asked of the terminal so far.
+    pub fn terminal_calls(&self) -> Vec<String> {
+        self.control.0.lock().unwrap().clone()
+    }
+
+    pub async fn send_request(&self, request: TuiRequest) {
+        let _ = self.requests.unbounded_send(request);
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Writes over the screen behind the wizard's back, as a broadcast or another program does.
+    pub fn scribble_on_screen(&self, text: &str) {
+        let mut backend = self.glass.0.lock().unwrap();
+        let cells: Vec<Cell> = text.chars().map(Cell::from).collect();
+        let _ = backend.draw(cells.iter().enumerate().map(|(x, cell)| (x as u16, 5, cell)));
+    }
+
+    /// Gives the loop the time that it takes to draw.
+    pub async fn wait_for_change(&self) {
+        sleep(Duration::from_millis(20)).await;
     }
 
     pub async fn resize_screen(&self, width: u16, height: u16) {
@@ -157,8 +199,9 @@ where
     let glass = SharedBackend(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
     let mut terminal = Terminal::new(glass.clone()).unwrap();
     let (keys, typed) = mpsc::unbounded();
-    let (hangups, hung) = mpsc::unbounded();
-    let player = ScreenPlayer { glass, keys, hangups };
+    let (requests, asked) = mpsc::unbounded();
+    let mut control = ScriptedTerminal::default();
+    let player = ScreenPlayer { glass, keys, requests, control: control.clone() };
     let mut wizard = Wizard::new(beginning);
     let theme = Theme::new(true);
     let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);
@@ -171,7 +214,7 @@ where
         panic!("the wizard was not left:\n{}", last.screen_text());
     };
     tokio::select! {
-        outcome = tui::run_wizard_event_loop(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
+        outcome = tui::run_wizard_event_loop(&mut terminal, &mut control, typed, asked, &mut wizard, &theme, effects) => outcome,
         () = played => unreachable!("it panics first"),
     }
 }

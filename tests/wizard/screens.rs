@@ -4,11 +4,12 @@
 
 use crate::player::ScreenPlayer;
 use crate::scripted::{SharedScript, play_script};
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::model::{
     failure::FailureKind,
     run::{event::CredentialRenewalNeed, goal::StageStep, plan::RequiredConsent},
 };
+use packagecloud_cloudfront::tui::TuiRequest;
 
 pub fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
     insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), player.screen_text());
@@ -387,7 +388,7 @@ async fn a_panic_in_a_stage_is_that_stages_failure() {
     play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_reindex(&player).await;
         player.press_enter().await;
-        player.wait_for_text("this program has a fault").await;
+        player.wait_for_text("it broke off by a fault of this program").await;
         player.wait_for_text("look again").await;
         player.press_letter('q').await;
     })
@@ -423,6 +424,44 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
     let script = script.lock().unwrap();
     assert!(!script.heard.iter().any(|heard| heard == "apply reindex"), "it was skipped");
     assert_eq!(script.heard.iter().filter(|heard| *heard == "apply distribution").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_gives_the_terminal_back_and_going_on_draws_all_of_it() {
+    let script = SharedScript::default();
+    play_script((80, 24), &script, async |player: ScreenPlayer| {
+        player.wait_for_text("go on").await;
+        let first = player.screen_text();
+        // Whoever wrote on it, all of it is drawn again.
+        player.scribble_on_screen("Broadcast message");
+        player.send_key(KeyCode::Char('l'), KeyModifiers::CONTROL);
+        player.wait_for_change().await;
+        assert_eq!(player.screen_text(), first);
+        assert!(player.terminal_calls().is_empty());
+
+        player.send_key(KeyCode::Char('z'), KeyModifiers::CONTROL);
+        player.wait_for_change().await;
+        assert_eq!(player.terminal_calls(), ["stop WholeJob"]);
+        // Stopped already, and the screen is the shell's.
+        player.send_request(TuiRequest::Suspend).await;
+        player.scribble_on_screen("shell> fg");
+        player.resize_screen(80, 24).await;
+        assert_eq!(player.terminal_calls(), ["stop WholeJob"]);
+        assert!(player.is_showing("shell> fg"), "nothing is drawn meanwhile");
+        player.send_request(TuiRequest::Continued).await;
+        assert_eq!(player.terminal_calls(), ["stop WholeJob", "take again"]);
+        assert_eq!(player.screen_text(), first);
+        // What was typed at the shell consents to nothing here.
+        player.send_key(KeyCode::Enter, KeyModifiers::NONE);
+        player.wait_for_change().await;
+        assert_eq!(player.screen_text(), first);
+
+        player.send_request(TuiRequest::Suspend).await;
+        player.send_request(TuiRequest::Continued).await;
+        assert_eq!(player.terminal_calls()[2..], ["stop ThisOne", "take again"]);
+        player.press_letter('q').await;
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -168,6 +168,8 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
         WizardEffect::BringToForeground
         | WizardEffect::Stop
         | WizardEffect::Pause(_)
+        | WizardEffect::Suspend
+        | WizardEffect::Redraw
         | WizardEffect::Leave(_) => {
             unreachable!("the loop does these itself")
         }

@@ -6,7 +6,7 @@ use std::{io::Write as _, path::PathBuf};
 
 use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 
-use crate::model::secret::Secret;
+use crate::model::{display_text::escape_display_controls, secret::Secret};
 
 /// Finds the user name that netrc (`$NETRC`, else `~/.netrc`) holds for the host of `url`.
 #[must_use]
@@ -60,7 +60,7 @@ pub fn prompt_secret_at_terminal(question: &str) -> Option<Secret> {
     hidden.local_modes.remove(LocalModes::ECHO);
     // Before the question: what is typed as soon as it stands there is neither shown nor lost.
     tcsetattr(&stdin, OptionalActions::Flush, &hidden).ok()?;
-    eprint!("{question}");
+    eprint!("{}", escape_display_controls(question));
     let _ = std::io::stderr().flush();
     let mut typed = String::new();
     let read = stdin.read_line(&mut typed);

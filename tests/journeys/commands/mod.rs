@@ -6,6 +6,7 @@ mod batch;
 mod consent;
 mod journey_host;
 mod json;
+mod outside_text;
 mod real_input;
 mod steps;
 mod switching;

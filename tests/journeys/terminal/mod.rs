@@ -2,6 +2,7 @@
 //!
 //! A key is pressed once the screen has stood still, as somebody does who reads it.
 
+mod job_control;
 mod two_wizards;
 pub mod wizard_terminal;
 
@@ -63,7 +64,7 @@ fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
     terminal.wait_for_text("Enter go on");
     terminal.press_keys(b"r");
     let shell = Arc::clone(&terminal.parser);
-    assert_eq!(terminal.assert_clean_exit("a panic in the loop"), 101);
+    assert_eq!(terminal.assert_clean_exit("a panic in the loop"), 1);
     let shell = shell.lock().unwrap().screen().contents();
     let shell = shell.replace('\n', "");
     assert!(shell.contains("a fault of this program in the wizard's loop"), "{shell}");

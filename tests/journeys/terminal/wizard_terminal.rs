@@ -5,7 +5,10 @@
 use std::{
     io::{Read, Write},
     num::NonZeroU16,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -28,6 +31,8 @@ pub struct WizardTerminal {
     pub parser: Arc<Mutex<vt100::Parser>>,
     reading: JoinHandle<()>,
     writer: Box<dyn Write + Send>,
+    /// Nothing more is read: the terminal is about to go.
+    closed: Arc<AtomicBool>,
     before: String,
 }
 
@@ -46,8 +51,13 @@ impl WizardTerminal {
         Self::spawn_command(command)
     }
 
-    pub fn spawn_command(mut command: CommandBuilder) -> Self {
+    pub fn spawn_command(command: CommandBuilder) -> Self {
         let size = PtySize { rows: TERMINAL_ROWS.get(), cols: TERMINAL_COLUMNS.get(), ..PtySize::default() };
+        Self::spawn_command_at(command, size)
+    }
+
+    /// The same on a terminal that says another size.
+    pub fn spawn_command_at(mut command: CommandBuilder, size: PtySize) -> Self {
         let pair = native_pty_system().openpty(size).unwrap();
         let before = format!("{:?}", pair.master.get_termios().unwrap());
         command.env("TERM", "xterm-256color");
@@ -57,6 +67,8 @@ impl WizardTerminal {
         let mut reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
         let seen = Arc::clone(&parser);
+        let closed = Arc::new(AtomicBool::new(false));
+        let is_closed = Arc::clone(&closed);
         let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count) = reader.read(&mut bytes) {
@@ -64,9 +76,12 @@ impl WizardTerminal {
                     break;
                 }
                 seen.lock().unwrap().process(&bytes[..count]);
+                if is_closed.load(Ordering::SeqCst) {
+                    break;
+                }
             }
         });
-        Self { pair, child, parser, reading, writer, before }
+        Self { pair, child, parser, reading, writer, closed, before }
     }
 
     pub fn screen_text(&self) -> String {
@@ -150,6 +165,24 @@ impl WizardTerminal {
         child
     }
 
+    /// The terminal goes, and nobody is told but the session's leader.
+    pub fn vanish(mut self) -> Box<dyn Child + Send + Sync> {
+        self.closed.store(true, Ordering::SeqCst);
+        // What is drawn anew wakes who reads, and then nobody holds this side any more.
+        self.press_keys(b"\x0c");
+        self.reading.join().unwrap();
+        self.child
+    }
+
+    pub fn resize_terminal(&self, rows: u16, columns: u16) {
+        self.parser
+            .lock()
+            .unwrap()
+            .screen_mut()
+            .set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
+        self.pair.master.resize(PtySize { rows, cols: columns, ..PtySize::default() }).unwrap();
+    }
+
     /// Waits for the end, and holds the terminal to what it was; the exit code.
     pub fn assert_clean_exit(mut self, case: &str) -> u32 {
         let code = wait_for_exit_code(self.child.as_mut())
@@ -173,7 +206,8 @@ pub fn wait_for_exit_code(child: &mut (dyn Child + Send + Sync)) -> Option<u32> 
     poll_for_two_minutes(|| child.try_wait().unwrap()).map(|status| status.exit_code())
 }
 
-fn poll_for_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks until it is there, two minutes at most.
+pub fn poll_for_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         match look() {

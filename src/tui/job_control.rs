@@ -1,0 +1,126 @@
+//! Job control: stopping this process as a shell expects it of Ctrl-Z, and only where somebody can continue it.
+
+use std::io;
+
+use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getsid, kill_process};
+
+/// Who has to stop with this process, and whether anybody is left who can continue them.
+#[derive(Debug, PartialEq, Eq)]
+struct StoppableJob {
+    /// What waits for this process in its own process group, such as sudo or a script, the nearest first.
+    waiting: Vec<Pid>,
+    has_shell: bool,
+}
+
+/// Where a process is: its parent, its process group, its session.
+#[derive(Debug, Clone, Copy)]
+struct ProcessPlace {
+    parent: Option<Pid>,
+    group: Pid,
+    session: Pid,
+}
+
+/// Whom a stop is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoppedProcesses {
+    /// This one: a signal asked for it.
+    ThisOne,
+    /// And what waits for it: Ctrl-Z is for the whole job, and the terminal didn't see it as such.
+    WholeJob,
+}
+
+/// Tells whether somebody is there who could continue this process. Where nobody is, a stop would be its end: the kernel
+/// ignores SIGTSTP there, too.
+#[must_use]
+pub fn can_process_be_continued() -> bool {
+    find_stoppable_job(getpid(), read_process_place).is_some_and(|job| job.has_shell)
+}
+
+/// Stops this process. It returns before or after it is continued: wait for SIGCONT.
+///
+/// # Errors
+/// Fails where the system refuses the signal.
+pub fn stop_this_process(stopped: StoppedProcesses) -> io::Result<()> {
+    if stopped == StoppedProcesses::WholeJob {
+        let job = find_stoppable_job(getpid(), read_process_place);
+        for waiting in job.into_iter().flat_map(|job| job.waiting) {
+            // It may be another user's, as sudo is: that one stops when it sees its child stopped.
+            let _ = kill_process(waiting, Signal::TSTP);
+        }
+    }
+    Ok(kill_process(getpid(), Signal::STOP)?)
+}
+
+/// Goes up from `process` to the first ancestor outside of its process group: a shell with job control is that one, and
+/// of the same session.
+fn find_stoppable_job(process: Pid, place: impl Fn(Pid) -> Option<ProcessPlace>) -> Option<StoppableJob> {
+    let own = place(process)?;
+    let mut job = StoppableJob { waiting: Vec::new(), has_shell: false };
+    let mut above = own.parent;
+    while let Some(ancestor) = above {
+        let Some(there) = place(ancestor) else { break };
+        if there.group != own.group {
+            job.has_shell = there.session == own.session;
+            break;
+        }
+        job.waiting.push(ancestor);
+        above = there.parent;
+    }
+    Some(job)
+}
+
+fn read_process_place(process: Pid) -> Option<ProcessPlace> {
+    let this = process == getpid();
+    let parent = if this { rustix::process::getppid() } else { read_parent_of_process(process) };
+    let group = if this { getpgrp() } else { getpgid(Some(process)).ok()? };
+    Some(ProcessPlace { parent, group, session: getsid(Some(process)).ok()? })
+}
+
+/// From `pid (name) state parent …`; a name may hold anything.
+fn read_parent_of_process(process: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
+    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+    Pid::from_raw(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pid(raw: i32) -> Pid {
+        Pid::from_raw(raw).unwrap()
+    }
+
+    #[test]
+    fn a_job_stops_where_a_shell_can_continue_it() {
+        // (pid, parent, group, session)
+        for (case, tree, waiting, has_shell) in [
+            ("from a shell", vec![(9, 5, 9, 5), (5, 1, 5, 5)], vec![], true),
+            ("by sudo from a shell", vec![(9, 8, 8, 5), (8, 5, 8, 5), (5, 1, 5, 5)], vec![8], true),
+            ("by itself in a terminal", vec![(9, 5, 9, 9), (5, 1, 5, 5)], vec![], false),
+            (
+                "by a script that leads the session",
+                vec![(9, 8, 8, 8), (8, 5, 8, 8), (5, 1, 5, 5)],
+                vec![8],
+                false,
+            ),
+            ("as the first process", vec![(9, 0, 9, 9)], vec![], false),
+            ("its parent can't be seen", vec![(9, 7, 9, 5)], vec![], false),
+        ] {
+            let place = |process: Pid| {
+                let found = tree.iter().find(|row| pid(row.0) == process)?;
+                Some(ProcessPlace {
+                    parent: Pid::from_raw(found.1),
+                    group: pid(found.2),
+                    session: pid(found.3),
+                })
+            };
+            let waiting: Vec<Pid> = waiting.into_iter().map(pid).collect();
+            assert_eq!(
+                find_stoppable_job(pid(9), place),
+                Some(StoppableJob { waiting, has_shell }),
+                "{case}"
+            );
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What comes from the terminal and about it: keys and pastes, its end, and the signals of a terminal's job.
+//!
+//! A terminal may go without a SIGHUP: only its session's leader is told. Crossterm would then read nothing for ever, so
+//! the descriptor itself is watched, and crossterm is asked only where there is something to read.
+
+use std::{io::stdin, thread, time::Duration};
+
+use crossterm::event::{self, Event};
+use futures::{Stream, StreamExt as _, stream};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::{self, UnboundedSender},
+};
+
+use super::{TuiRequest, terminal::build_unusable_terminal_failure};
+use crate::model::failure::Failure;
+
+/// SIGTSTP, SIGCONT and SIGWINCH, by their numbers on Linux.
+const SIGTSTP: i32 = rustix::process::Signal::TSTP.as_raw();
+const SIGCONT: i32 = rustix::process::Signal::CONT.as_raw();
+
+/// How long to wait where the descriptor has bytes that crossterm doesn't see: it reads on with the next key.
+const UNSEEN_BYTES_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a watched descriptor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DescriptorState {
+    Readable,
+    Gone,
+}
+
+/// Returns what is typed and pasted; it ends where the terminal is gone.
+pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
+    let (sender, mut received) = mpsc::unbounded_channel();
+    thread::spawn(move || read_terminal_events(&sender));
+    stream::poll_fn(move |context| received.poll_recv(context))
+}
+
+fn read_terminal_events(sender: &UnboundedSender<Event>) {
+    while wait_for_stdin(PollFlags::IN) == DescriptorState::Readable {
+        let mut any = false;
+        while let Ok(true) = event::poll(Duration::ZERO) {
+            any = true;
+            let Ok(event) = event::read() else { return };
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+        if !any {
+            thread::sleep(UNSEEN_BYTES_PAUSE);
+        }
+    }
+}
+
+/// Waits until stdin is ready for `wanted`, or gone, which is always looked for.
+fn wait_for_stdin(wanted: PollFlags) -> DescriptorState {
+    let stdin = stdin();
+    loop {
+        let mut descriptors = [PollFd::new(&stdin, wanted)];
+        match poll(&mut descriptors, None) {
+            Err(Errno::INTR) => {}
+            Err(_) => return DescriptorState::Gone,
+            Ok(_) => {
+                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+                let is_gone = descriptors[0].revents().intersects(gone);
+                return if is_gone { DescriptorState::Gone } else { DescriptorState::Readable };
+            }
+        }
+    }
+}
+
+/// Returns one item once the terminal is gone, whoever was told of it. Crossterm may be in the midst of a key by then,
+/// and would never say so.
+fn stream_terminal_end() -> impl Stream<Item = TuiRequest> + Unpin {
+    let (sender, mut received) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        wait_for_stdin(PollFlags::empty());
+        let _ = sender.send(TuiRequest::Hangup);
+    });
+    // A stream that ends says nothing more; this one never ends.
+    stream::poll_fn(move |context| received.poll_recv(context)).chain(stream::pending())
+}
+
+/// Returns what is asked of the wizard from outside: to end (SIGTERM, SIGHUP, SIGINT, a terminal that is gone), to stop
+/// (SIGTSTP), to go on (SIGCONT), to draw at another size (SIGWINCH).
+///
+/// # Errors
+/// Fails where the system refuses a handler.
+pub fn stream_terminal_requests() -> Result<impl Stream<Item = TuiRequest> + Unpin, Failure> {
+    let mut streams: Vec<stream::BoxStream<'static, TuiRequest>> = vec![stream_terminal_end().boxed()];
+    let signals: [(SignalKind, fn() -> TuiRequest); 6] = [
+        (SignalKind::terminate(), || TuiRequest::Hangup),
+        (SignalKind::hangup(), || TuiRequest::Hangup),
+        (SignalKind::interrupt(), || TuiRequest::Hangup),
+        (SignalKind::from_raw(SIGTSTP), || TuiRequest::Suspend),
+        (SignalKind::from_raw(SIGCONT), || TuiRequest::Continued),
+        (SignalKind::window_change(), || TuiRequest::Resized),
+    ];
+    for (kind, request) in signals {
+        let signal = signal(kind).map_err(|error| build_unusable_terminal_failure(&error))?;
+        let heard =
+            stream::unfold(signal, |mut signal| async move { signal.recv().await.map(|()| ((), signal)) });
+        streams.push(heard.map(move |()| request()).boxed());
+    }
+    Ok(stream::select_all(streams))
+}

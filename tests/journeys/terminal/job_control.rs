@@ -1,0 +1,138 @@
+//! The real binary under a shell with job control, on a terminal that goes without a word, and on one that doesn't know its size.
+
+use std::sync::Arc;
+
+use portable_pty::{CommandBuilder, PtySize};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::wizard_terminal::{WizardTerminal, poll_for_two_minutes, wait_for_exit_code};
+
+/// An interactive shell in which the wizard on the sandbox in `dir` has been started.
+fn open_wizard_in_shell(dir: &std::path::Path) -> WizardTerminal {
+    let mut command = CommandBuilder::new("bash");
+    command.args(["--norc", "--noprofile", "-i"]);
+    command.env("PS1", "shell> ");
+    command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0.01");
+    let mut terminal = WizardTerminal::spawn_command(command);
+    terminal.wait_for_text("shell>");
+    let line = format!("{} --sandbox={}\r", env!("CARGO_BIN_EXE_packagecloud-cloudfront"), dir.display());
+    terminal.press_keys(line.as_bytes());
+    terminal.wait_for_text("Enter go on");
+    terminal
+}
+
+/// What is seen: a blank that was drawn is no other than one that wasn't.
+fn visible_text(terminal: &WizardTerminal) -> String {
+    terminal.screen_text().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The wizard that the shell has started.
+fn wizard_process(terminal: &WizardTerminal) -> Pid {
+    let shell = terminal.process_id();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+    Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap()
+}
+
+fn assert_shell_has_terminal(terminal: &WizardTerminal, case: &str) {
+    terminal.wait_for_text("Stopped");
+    let parser = terminal.parser.lock().unwrap();
+    let screen = parser.screen();
+    assert!(!screen.alternate_screen(), "{case}: the shell's screen");
+    assert!(!screen.hide_cursor(), "{case}: the cursor");
+    assert!(
+        !screen.bracketed_paste() || screen.contents().contains("shell>"),
+        "{case}: pastes are the shell's"
+    );
+}
+
+#[test]
+fn stopped_by_a_key_or_a_signal_it_gives_the_terminal_back_and_draws_all_of_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = open_wizard_in_shell(dir.path());
+    let first = visible_text(&terminal);
+    let wizard = wizard_process(&terminal);
+    for case in ["Ctrl-Z", "SIGTSTP", "SIGSTOP"] {
+        match case {
+            "Ctrl-Z" => terminal.press_keys(b"\x1a"),
+            "SIGTSTP" => kill_process(wizard, Signal::TSTP).unwrap(),
+            _ => kill_process(wizard, Signal::STOP).unwrap(),
+        }
+        if case == "SIGSTOP" {
+            // Nothing is heard of it: the shell writes over the screen.
+            terminal.wait_for_text("Stopped");
+        } else {
+            assert_shell_has_terminal(&terminal, case);
+        }
+        terminal.press_keys(b"echo $((40 + 2))-typed-at-the-shell\r");
+        terminal.wait_for_text("42-typed-at-the-shell");
+        terminal.press_keys(b"fg\r");
+        terminal.wait_for_text("Enter go on");
+        assert_eq!(visible_text(&terminal), first, "{case}: all of it is drawn again");
+        let parser = terminal.parser.lock().unwrap();
+        assert!(parser.screen().alternate_screen() && parser.screen().bracketed_paste(), "{case}");
+    }
+    terminal.press_keys(b"q");
+    terminal.wait_for_text("shell>");
+    terminal.press_keys(b"exit 7\r");
+    assert_eq!(terminal.assert_clean_exit("after three stops"), 7);
+}
+
+#[test]
+fn where_no_shell_could_continue_it_a_stop_is_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = WizardTerminal::open_wizard(dir.path());
+    terminal.wait_for_text("Enter go on");
+    let first = visible_text(&terminal);
+    terminal.press_keys(b"\x1a");
+    terminal.send_signal(Signal::TSTP);
+    terminal.press_keys(b"?");
+    terminal.wait_for_text("Enter close");
+    terminal.press_keys(b"\x1b");
+    terminal.wait_for_text("Enter go on");
+    assert_eq!(visible_text(&terminal), first);
+    terminal.press_keys(b"q");
+    assert_eq!(terminal.assert_clean_exit("a session without a shell"), 0);
+}
+
+#[test]
+fn what_others_wrote_on_the_screen_is_gone_with_ctrl_l() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = WizardTerminal::open_wizard(dir.path());
+    terminal.wait_for_text("Enter go on");
+    let first = visible_text(&terminal);
+    let parser = Arc::clone(&terminal.parser);
+    parser.lock().unwrap().process(b"\x1b[5;1HBroadcast message from root: the disk is full\r\n");
+    assert_ne!(visible_text(&terminal), first);
+    terminal.press_keys(b"\x0c");
+    poll_for_two_minutes(|| (visible_text(&terminal) == first).then_some(()))
+        .expect("all of it is drawn again");
+    terminal.press_keys(b"q");
+    assert_eq!(terminal.assert_clean_exit("Ctrl-L"), 0);
+}
+
+#[test]
+fn a_terminal_that_goes_and_tells_only_the_sessions_leader_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new("sh");
+    let program = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
+    command.args(["-c", &format!("trap '' HUP; {program} --sandbox={}; exit 9", dir.path().display())]);
+    let terminal = WizardTerminal::spawn_command(command);
+    terminal.wait_for_text("Enter go on");
+    let mut leader = terminal.vanish();
+    assert_eq!(wait_for_exit_code(leader.as_mut()), Some(9), "the wizard has ended, and then its script");
+}
+
+#[test]
+fn a_terminal_that_does_not_know_its_size_is_drawn_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
+    command.arg(format!("--sandbox={}", dir.path().display()));
+    let mut terminal =
+        WizardTerminal::spawn_command_at(command, PtySize { rows: 0, cols: 0, ..PtySize::default() });
+    terminal.wait_for_text("Enter go on");
+    terminal.resize_terminal(10, 30);
+    poll_for_two_minutes(|| visible_text(&terminal).contains("This window is 30x10").then_some(()))
+        .expect("a size that is known is taken");
+    terminal.press_keys(b"q");
+    assert_eq!(terminal.assert_clean_exit("0 by 0"), 0);
+}
