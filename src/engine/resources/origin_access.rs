@@ -10,6 +10,8 @@ use crate::model::{
         cloudfront::CloudFrontDistribution,
     },
     failure::Failure,
+    iam::policy::{self, BucketDenyFinding, CloudFrontPrincipal},
+    packagecloud::object::is_packagecloud_object_key,
     run::answers::{OperatorAnswers, OriginAccess},
 };
 
@@ -47,8 +49,71 @@ pub(crate) async fn choose_origin_access(
             .iter()
             .find(|one| is_our_distribution(one, &target.names) && !one.origins.is_empty())
     });
-    let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_object_heads().await? };
-    Ok(choose_origin_access_type(answers.origin_access, &target.bucket, standing, &heads))
+    if standing.is_some() {
+        return Ok(choose_origin_access_type(answers.origin_access, &target.bucket, standing, &[]));
+    }
+    let heads = target.read_sampled_object_heads().await?;
+    let choice = choose_origin_access_type(answers.origin_access, &target.bucket, None, &heads);
+    if choice.control {
+        return Ok(choice);
+    }
+    Ok(match find_statement_denying_identity_alone(target).await {
+        Some(why) => OriginAccessChoice::new_origin_access_control_choice(format!(
+            "{why} to an identity, and not to a control"
+        )),
+        None => choice,
+    })
+}
+
+/// The statement of the bucket policy that shuts an identity out for sure, where none may shut a control out.
+async fn find_statement_denying_identity_alone(target: &AwsTarget) -> Option<String> {
+    let denied =
+        find_denying_bucket_statements(target, false).await.into_iter().find_map(|one| match one {
+            BucketDenyFinding::Denied(why) => Some(why),
+            BucketDenyFinding::PossiblyDenied(_) => None,
+        })?;
+    find_denying_bucket_statements(target, true).await.is_empty().then_some(denied)
+}
+
+/// Finds the statements of the bucket policy, as first read, that deny or may deny reading: to a control, else to an
+/// identity; judged on keys of a first page.
+pub(crate) async fn find_denying_bucket_statements(
+    target: &AwsTarget,
+    control: bool,
+) -> Vec<BucketDenyFinding> {
+    let bucket = target.names.bucket_name();
+    let Some(document) = target.bucket.policy.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    else {
+        return Vec::new();
+    };
+    let listed = target.list_first_page_of_bucket().await.unwrap_or_default();
+    let keys: Vec<&str> =
+        listed.iter().map(|one| one.key.as_str()).filter(|key| is_packagecloud_object_key(key)).collect();
+    let judge = |principal| policy::find_statements_denying_cloudfront(&document, bucket, principal, &keys);
+    // Whoever it will be: what is made already needn't be asked for where no statement denies anything.
+    let account = &target.account;
+    let unmade = if control {
+        CloudFrontPrincipal::Service { distribution: None, account }
+    } else {
+        CloudFrontPrincipal::Identity(None)
+    };
+    let first = judge(unmade);
+    if first.is_empty() {
+        return first;
+    }
+    if control {
+        let delivery = target.read_distributions_and_policies().await.ok();
+        let ours = delivery
+            .as_ref()
+            .and_then(|all| all.distributions.iter().find(|one| is_our_distribution(one, &target.names)));
+        return ours.map_or(first, |one| {
+            judge(CloudFrontPrincipal::Service { distribution: Some(&one.arn), account })
+        });
+    }
+    match target.read_origin_access_identity().await {
+        Ok(Some(one)) => judge(CloudFrontPrincipal::Identity(Some((&one.id, &one.canonical_user_id)))),
+        _ => first,
+    }
 }
 
 /// Decides; touches nothing. A control that stands on a distribution of ours stays one: each change passes every edge.

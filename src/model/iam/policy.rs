@@ -4,6 +4,7 @@
 
 mod bucket;
 mod deny;
+mod deny_condition;
 mod meaning;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ pub use bucket::{
     merge_bucket_policy,
 };
 pub use deny::{BucketDenyFinding, find_statements_denying_cloudfront};
+pub use deny_condition::CloudFrontPrincipal;
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
 
 use crate::model::{

@@ -14,7 +14,7 @@ use crate::model::{
 const SAMPLED_OBJECTS_MAX: usize = 5;
 
 /// Checks the bucket by its settings and its first page.
-pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
+pub async fn check_bucket(target: &AwsTarget, answers: &OperatorAnswers) -> Vec<CheckResult> {
     let bucket = &target.bucket;
     let (known, of) = target.sampled;
     let sampled = if of == 0 {
@@ -27,7 +27,7 @@ pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
         format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, target.evidence),
     )];
     checks.extend(check_bucket_settings(bucket));
-    checks.push(check_bucket_policy_is_mergeable(target));
+    checks.push(check_bucket_policy(target, answers).await);
     checks.extend(
         bucket
             .unread
@@ -77,7 +77,7 @@ fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<CheckResult> {
     checks
 }
 
-fn check_bucket_policy_is_mergeable(target: &AwsTarget) -> CheckResult {
+async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> CheckResult {
     const CHECK_NAME: &str = "bucket-policy";
     let names = &target.names;
     let Some(text) = &target.bucket.policy else {
@@ -89,16 +89,23 @@ fn check_bucket_policy_is_mergeable(target: &AwsTarget) -> CheckResult {
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
         return CheckResult::new_failed_check(CHECK_NAME, failure.why, failure.next);
     }
-    let shut = policy::parse_policy_json(text, CHECK_NAME)
-        .map(|document| policy::find_statements_denying_cloudfront(&document, names.bucket_name()));
-    let shut = shut.unwrap_or_default();
+    // Who will read is asked only where something is denied at all.
+    let control = text.contains("Deny")
+        && Box::pin(origin_access::choose_origin_access(target, answers))
+            .await
+            .is_ok_and(|choice| choice.control);
+    let shut = Box::pin(origin_access::find_denying_bucket_statements(target, control)).await;
     if let Some(BucketDenyFinding::Denied(why)) =
         shut.iter().find(|one| matches!(one, BucketDenyFinding::Denied(_)))
     {
         return CheckResult::new_failed_check(
             CHECK_NAME,
             format!("{why}, to CloudFront too"),
-            "except CloudFront from that statement: it reads from its own addresses, through no endpoint of yours and as no principal of yours",
+            if control {
+                "except CloudFront from that statement, such as by the condition StringNotEquals aws:PrincipalServiceName cloudfront.amazonaws.com: it reads from its own addresses, through no endpoint of yours and as no principal of yours"
+            } else {
+                "except CloudFront from that statement (--origin-access oac reads as a service, which a condition can except): it reads from its own addresses, through no endpoint of yours and as no principal of yours"
+            },
         );
     }
     match shut.first() {

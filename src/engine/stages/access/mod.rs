@@ -65,7 +65,7 @@ pub async fn look_and_plan_needed_access(
     if let Some(dropped) = session.find_variables_dropped_by_sudo() {
         plan.checks.push(CheckResult::new_unknown_check("sudo", dropped.render_sudo_advice()));
     }
-    plan.checks.extend(bucket::check_bucket(&target));
+    plan.checks.extend(bucket::check_bucket(&target, answers).await);
     plan.checks.push(check_local_clock(&target));
     plan.checks.push(match &config {
         Ok(config) => CheckResult::new_passed_check("packagecloud.rb", config.seen.path.clone()),

@@ -71,6 +71,35 @@ pub fn has_policy_field_value(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
 
+/// Returns whether `pattern` matches `text` as a policy's do: `*` is any run, `?` one character.
+pub fn matches_policy_wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut in_text) = (0, 0);
+    // Where the last `*` stood, and how much of the text it holds so far.
+    let mut star: Option<(usize, usize)> = None;
+    while in_text < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, in_text));
+                at += 1;
+            }
+            Some(&one) if one == '?' || one == text[in_text] => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => match star {
+                Some((place, held)) => {
+                    star = Some((place, held + 1));
+                    at = place + 1;
+                    in_text = held + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|one| *one == '*')
+}
+
 fn sort_json_fields(value: &Value) -> Map<String, Value> {
     let mut fields: Vec<_> = value.as_object().cloned().unwrap_or_default().into_iter().collect();
     fields.sort_by(|one, other| one.0.cmp(&other.0));
@@ -123,8 +152,8 @@ fn normalize_principal_for_comparison(
     Value::Object(sort_json_fields(&Value::Object(spelled)))
 }
 
-/// The form that GetBucketPolicy may answer with for a canonical user.
-fn format_origin_access_identity_arn(id: &str) -> String {
+/// Formats the ARN of an access identity, the form that GetBucketPolicy may answer with for a canonical user.
+pub fn format_origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
