@@ -151,6 +151,12 @@ impl WebClient {
         )
     }
 
+    /// Returns the address at which the distribution is reached instead of its own (`--edge-url`), where there is one.
+    #[must_use]
+    pub fn edge_address_override(&self) -> Option<&str> {
+        self.edge.as_deref()
+    }
+
     /// Returns whether the distribution is reached at another address than its own.
     #[must_use]
     pub fn has_edge_address_override(&self) -> bool {

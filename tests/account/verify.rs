@@ -332,3 +332,146 @@ async fn another_construction_is_named_and_once_published_kept() {
         other
     );
 }
+
+/// A package of one byte, the smallest of all, that no edge can serve: it lies so.
+async fn put_unservable_package(world: &Sandbox, kind: &str) -> &'static str {
+    use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
+    let config =
+        aws_sdk_s3::config::Builder::from(&world.build_sandbox_sdk_config()).force_path_style(true).build();
+    let key = match kind {
+        "double slash" => "7/8/debian/package_files//tiny.deb",
+        "control character" => "7/8/debian/package_files/a\u{1}b.deb",
+        _ => "7/8/debian/package_files/tiny.deb",
+    };
+    let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(seed::SANDBOX_BUCKET).key(key);
+    let put = match kind {
+        "archived" => put.storage_class(StorageClass::DeepArchive),
+        "kms" => put.server_side_encryption(ServerSideEncryption::AwsKms),
+        "customer" => put
+            .sse_customer_algorithm("AES256")
+            .sse_customer_key("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+            .sse_customer_key_md5("F40fHUMUQEmMKwZHpSFcnw=="),
+        _ => put,
+    };
+    put.body(b"x".to_vec().into()).send().await.unwrap();
+    key
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_package_that_cant_be_served_stops_nothing_and_another_is_asked_for() {
+    use packagecloud_cloudfront::model::run::answers::OriginAccess;
+    for (kind, named, why) in [
+        (
+            "double slash",
+            "object-keys",
+            "7/8/debian/package_files//tiny.deb: the edge refuses a path with //",
+        ),
+        ("control character", "object-keys", "7/8/debian/package_files/a\\u{1}b.deb"),
+        // By the listing already, without a word.
+        ("archived", "signed-url", "the object's own"),
+        (
+            "customer",
+            "signed-url",
+            "another was not served: 7/8/debian/package_files/tiny.deb is encrypted under a customer's own key",
+        ),
+        (
+            "kms",
+            "signed-url",
+            "another was not served: 7/8/debian/package_files/tiny.deb: S3 refuses CloudFront",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open_sandbox(dir.path());
+        let key = put_unservable_package(&world, kind).await;
+        let answers = OperatorAnswers { origin_access: OriginAccess::Oai, ..upgrade_answers() };
+        let session = open_session(&world, &ViewerConditions::default());
+        if named == "object-keys" {
+            for (goal, stage) in
+                [(OperatorGoal::Upgrade, RunStage::Reindex), (OperatorGoal::Install, RunStage::GoLive)]
+            {
+                let answers = OperatorAnswers { goal: Some(goal), ..answers.clone() };
+                let notes = engine::look(&session, stage, &answers).await.unwrap().notes;
+                assert!(
+                    notes.iter().any(|note| note.contains("no link can ever carry the key")),
+                    "{notes:?}"
+                );
+            }
+        }
+        Box::pin(run_enable_stages(&session, &answers)).await.unwrap();
+        let checks = run_verify(&world, &ViewerConditions::default()).await;
+        assert!(!checks.iter().any(CheckResult::has_failed), "{kind}: {checks:#?}");
+        let check = checks.iter().find(|check| check.name == named).unwrap();
+        assert!(check.detail.contains(why), "{kind} {key}: {check:#?}");
+        assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass, "{kind}");
+        assert_eq!(find_check_verdict(&checks, "packagecloud-redirect"), CheckVerdict::Pass, "{kind}");
+    }
+}
+
+/// Denies everybody the reading of objects, or no longer: what a grant looks like that S3 doesn't know everywhere yet.
+fn deny_reading(world: &Sandbox, denied: bool) {
+    world.update_sandbox_state_on_disk(|state| {
+        let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
+        let mut policy: serde_json::Value = serde_json::from_str(bucket.policy.as_ref().unwrap()).unwrap();
+        let statements = policy["Statement"].as_array_mut().unwrap();
+        statements.retain(|one| one["Sid"] != "NotYet");
+        if denied {
+            let objects = format!("arn:aws:s3:::{}/*", seed::SANDBOX_BUCKET);
+            statements.push(serde_json::json!({"Sid": "NotYet", "Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "s3:GetObject", "Resource": objects}));
+        }
+        bucket.policy = Some(policy.to_string());
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_is_not_seen_everywhere_is_asked_again_for_two_minutes() {
+    for (seen_after, passes) in [(Some(90), true), (None, false)] {
+        let (_dir, world) = copy_live_sandbox().await;
+        deny_reading(&world, true);
+        let began = tokio::time::Instant::now();
+        let grant = async {
+            if let Some(seconds) = seen_after {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                deny_reading(&world, false);
+            }
+        };
+        let conditions = ViewerConditions::default();
+        let (checks, ()) = tokio::join!(run_verify(&world, &conditions), grant);
+        let took = began.elapsed().as_secs();
+        if passes {
+            assert_eq!(checks.last().unwrap().result, CheckVerdict::Pass, "{checks:#?}");
+            assert!((90..120).contains(&took), "{took}");
+        } else {
+            assert_verdict(&checks, "package_files/", "look for a Deny in the bucket policy");
+            assert!((120..180).contains(&took), "{took}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_to_another_host_proves_nothing_and_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(dir.path());
+    let session = open_session(&world, &ViewerConditions::default());
+    let foreign = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            world.update_sandbox_state_on_disk(|state| {
+                for node in state.packagecloud.nodes.iter_mut().filter(|node| node.enabled) {
+                    node.domain = Some("evil.example".to_owned());
+                }
+            });
+        }
+    };
+    let answers = upgrade_answers();
+    let failure = tokio::select! {
+        result = run_enable_stages(&session, &answers) => result.unwrap_err(),
+        () = foreign => unreachable!(),
+    };
+    assert!(
+        failure.why.contains("within a minute: it answers 302 to CloudFront (evil.example), not to"),
+        "{failure:?}"
+    );
+    assert!(failure.why.contains("CloudFront is off again"), "{failure:?}");
+    let text = fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
+    assert!(text.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{text}");
+}

@@ -2,8 +2,10 @@
 //!
 //! Not the hot path: for what is watched once a minute. Holds a page at a time.
 
+use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::read_listed_key;
 use crate::aws::{AwsClients, error};
 use crate::model::{
     failure::{Failure, FailureKind},
@@ -31,15 +33,14 @@ impl AwsClients {
         classes: &ObjectClassifier,
     ) -> Result<RepoMetadataLastModified, Failure> {
         let mut newest = RepoMetadataLastModified::default();
-        let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        let mut pages =
+            self.s3.list_objects_v2().bucket(bucket).encoding_type(EncodingType::Url).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
                 page.map_err(error::build_aws_action_failure("s3:ListBucket", format!("bucket {bucket}")))?;
             for object in page.contents() {
-                if object
-                    .key()
-                    .is_some_and(|key| classes.classify_object_key(key) == ObjectCacheClass::Metadata)
-                {
+                let key = read_listed_key(&page, object.key().unwrap_or_default());
+                if classes.classify_object_key(&key) == ObjectCacheClass::Metadata {
                     newest.count += 1;
                     let changed = object.last_modified().map_or(0, aws_smithy_types::DateTime::secs);
                     newest.changed = newest.changed.max(changed);
@@ -61,15 +62,15 @@ impl AwsClients {
         classes: &ObjectClassifier,
     ) -> Result<u64, Failure> {
         let mut wrong = 0;
-        let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        let mut pages =
+            self.s3.list_objects_v2().bucket(bucket).encoding_type(EncodingType::Url).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page =
                 page.map_err(error::build_aws_action_failure("s3:ListBucket", format!("bucket {bucket}")))?;
             let keys: Vec<String> = page
-                .contents
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|object| object.key)
+                .contents()
+                .iter()
+                .filter_map(|object| Some(read_listed_key(&page, object.key()?)))
                 .filter(|key| classes.classify_object_key(key) == ObjectCacheClass::Metadata)
                 .collect();
             let heads = stream::iter(keys).map(|key| async move {

@@ -3,9 +3,14 @@
 pub mod bucket_policy;
 pub mod fast;
 pub mod last_modified;
+mod listed_key;
 mod settings;
 
-use aws_sdk_s3::{error::SdkError, types::StorageClass};
+use aws_sdk_s3::{
+    error::SdkError,
+    operation::list_objects_v2::ListObjectsV2Output,
+    types::{EncodingType, ObjectStorageClass, StorageClass},
+};
 use bytes::Bytes;
 
 use super::{AwsClients, error};
@@ -111,17 +116,25 @@ impl AwsClients {
             .bucket(bucket)
             .prefix(prefix)
             .max_keys(page_size)
+            .encoding_type(EncodingType::Url)
             .into_paginator()
             .send();
         while all.len() < n {
             let Some(page) = pages.next().await else { break };
             let page =
                 page.map_err(error::build_aws_action_failure("s3:ListBucket", format_bucket_label(bucket)))?;
-            all.extend(page.contents().iter().map(|object| ListedObject {
-                key: object.key().unwrap_or_default().to_owned(),
-                size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
-                etag: object.e_tag().unwrap_or_default().to_owned(),
-            }));
+            for object in page.contents() {
+                let archived = matches!(
+                    object.storage_class(),
+                    Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive)
+                );
+                all.push(ListedObject {
+                    key: read_listed_key(&page, object.key().unwrap_or_default()),
+                    size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+                    etag: object.e_tag().unwrap_or_default().to_owned(),
+                    archived,
+                });
+            }
         }
         all.truncate(n);
         Ok(all)
@@ -170,6 +183,14 @@ impl AwsClients {
             )
         })?;
         Ok(body.into_bytes())
+    }
+}
+
+/// Returns a key of a page as it is; one that can't be decoded is none of S3's, and stays as it came.
+fn read_listed_key(page: &ListObjectsV2Output, key: &str) -> String {
+    match page.encoding_type() {
+        Some(_) => listed_key::decode_url_encoded_key(key).unwrap_or_else(|_| key.to_owned()),
+        None => key.to_owned(),
     }
 }
 

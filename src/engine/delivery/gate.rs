@@ -1,5 +1,7 @@
 //! Whether packages are served, and only with a token: the signed probes behind which CloudFront goes on, and most of what `verify` says.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::aws::web::WebReply;
@@ -16,8 +18,10 @@ use crate::model::{
 };
 
 use super::{
-    diagnosis::{DiagnosisFacts, diagnose_edge_refusal, diagnose_unreachable_domain},
-    probe::{self, LINK_LIFETIME_SECONDS, SampleObjectKeys, SignedUrlSpec},
+    diagnosis::{DiagnosisFacts, diagnose_edge_refusal},
+    probe::{self, LINK_LIFETIME_SECONDS, SignedUrlSpec},
+    samples::SampleObjectKeys,
+    served_package::judge_edge_refusal,
 };
 use crate::engine::session::{AwsTarget, Session};
 
@@ -30,6 +34,8 @@ pub struct EdgeProber<'a> {
     pub construction: UrlTokenConstruction,
     pub samples: SampleObjectKeys,
     pub known: DiagnosisFacts,
+    /// What S3 itself gave of the samples that were asked for: their beginnings.
+    pub objects: BTreeMap<String, Result<Bytes, Failure>>,
 }
 
 impl EdgeProber<'_> {
@@ -37,86 +43,32 @@ impl EdgeProber<'_> {
         self.session.host.clock.read_host_clock().as_secs()
     }
 
-    fn sign_probe_path(&self, key: &str, mac: TokenMacAlgorithm, lifetime: i64) -> Result<String, Failure> {
+    pub(super) fn sign_probe_path(
+        &self,
+        key: &str,
+        mac: TokenMacAlgorithm,
+        lifetime: i64,
+    ) -> Result<String, Failure> {
         let signed =
             SignedUrlSpec { domain: self.domain, key, construction: self.construction, mac, lifetime };
         probe::sign_probe_url(self.secret, &signed, self.current_unix_seconds())
     }
 
-    async fn probe_edge_path(&self, path_and_query: &str) -> Result<WebReply, Failure> {
+    pub(super) async fn probe_edge_path(&self, path_and_query: &str) -> Result<WebReply, Failure> {
         probe::fetch_path_from_edge(self.session, self.domain, path_and_query).await
     }
 
-    /// Checks that signed probes in both forms answer, and that without a token nothing does. This must pass before CloudFront goes on.
-    pub async fn check_edge_before_switch(&self) -> Vec<CheckResult> {
-        let mut checks = Vec::new();
-        let object = self.read_sampled_package_bytes().await;
-        for (mac, name) in [
-            (TokenMacAlgorithm::Sha1, CheckId::SignedUrl.name()),
-            (TokenMacAlgorithm::Sha256, "signed-url-sha256"),
-        ] {
-            checks.push(self.check_signed_url_responses(mac, name, object.as_ref()).await);
-        }
-        let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
+    /// Checks that signed probes in both forms answer, and that without a token nothing does. This must pass before
+    /// CloudFront goes on. The samples settle on the package that is served.
+    pub async fn check_edge_before_switch(&mut self, say: &(dyn Fn(&str) + Sync)) -> Vec<CheckResult> {
+        let mut checks = vec![self.find_served_package(say).await];
+        let patient = !checks[0].has_failed();
+        let other = (TokenMacAlgorithm::Sha256, "signed-url-sha256");
+        checks.push(self.check_settled_package_served(other, patient, say).await);
+        let key = self.samples.first_sample_package().unwrap_or(ABSENT_KEY);
         let bare = url_path_from_key(key);
         checks.push(self.check_edge_refuses_request(CheckId::NoToken.name(), &bare, "without a token").await);
         checks
-    }
-
-    /// A signed URL of a real package answers with its bytes; of an absent key, S3's 404.
-    async fn check_signed_url_responses(
-        &self,
-        mac: TokenMacAlgorithm,
-        name: &str,
-        object: Option<&Result<Bytes, Failure>>,
-    ) -> CheckResult {
-        let (key, wanted) = match &self.samples.package {
-            Some(key) => (key.as_str(), 200),
-            None => (ABSENT_KEY, 404),
-        };
-        let answer = match self.sign_probe_path(key, mac, LINK_LIFETIME_SECONDS.cast_signed()) {
-            Ok(path) => self.probe_edge_path(&path).await,
-            Err(failure) => return CheckResult::new_failed_check(name, failure.to_string(), failure.next),
-        };
-        match answer {
-            Ok(reply) if reply.status == wanted && wanted == 404 => CheckResult::new_passed_check(
-                name,
-                "the bucket has no package yet: a signed URL of an absent key answers S3's 404",
-            ),
-            Ok(reply) if reply.status == wanted => {
-                match object
-                    .map(|object| object.as_ref().map(|object| has_expected_object_bytes(object, &reply)))
-                {
-                    Some(Ok(true)) => CheckResult::new_passed_check(
-                        name,
-                        format!("200, {} bytes, the object's own", reply.body.len()),
-                    ),
-                    Some(Ok(false)) | None => CheckResult::new_failed_check(
-                        name,
-                        "200, but not with the object's bytes",
-                        "look at what else serves this distribution's domain",
-                    ),
-                    Some(Err(failure)) => CheckResult::new_unknown_check(
-                        name,
-                        format!("200; the object could not be read from S3 ({})", failure.why),
-                    ),
-                }
-            }
-            Ok(reply) => {
-                let (why, next) = diagnose_edge_refusal(&reply, &self.known);
-                CheckResult::new_failed_check(name, why, next)
-            }
-            Err(failure) => {
-                let (why, next) = diagnose_unreachable_domain(self.domain, &failure);
-                CheckResult::new_failed_check(name, why, next)
-            }
-        }
-    }
-
-    /// The sampled package's first MiB, as S3 has it.
-    async fn read_sampled_package_bytes(&self) -> Option<Result<Bytes, Failure>> {
-        let key = self.samples.package.as_ref()?;
-        Some(self.target.cloud.read_object_start(self.target.names.bucket_name(), key, 1024 * 1024).await)
     }
 
     /// A request that must be refused: passes on 403.
@@ -137,7 +89,7 @@ impl EdgeProber<'_> {
 
     /// Checks that the tokens are refused that must be.
     pub async fn run_negative_edge_probes(&self) -> Vec<CheckResult> {
-        let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
+        let key = self.samples.first_sample_package().unwrap_or(ABSENT_KEY);
         let path = url_path_from_key(key);
         let Ok(good) =
             self.sign_probe_path(key, TokenMacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())
@@ -161,16 +113,11 @@ impl EdgeProber<'_> {
     /// Checks that a package is a hit within five tries, and repository metadata never.
     pub async fn check_edge_caching(&self) -> Vec<CheckResult> {
         let mut checks = Vec::new();
-        match &self.samples.package {
+        match self.samples.first_sample_package() {
             None => checks.push(CheckResult::new_unknown_check("package-cached", "no package yet")),
             Some(key) => checks.push(self.check_edge_caches_package(key).await),
         }
-        match &self.samples.metadata {
-            None => {
-                checks.push(CheckResult::new_unknown_check("metadata-fresh", "no repository metadata yet"));
-            }
-            Some(key) => checks.push(self.check_repo_metadata_uncached(key).await),
-        }
+        checks.push(self.check_repo_metadata_uncached().await);
         checks
     }
 
@@ -189,50 +136,71 @@ impl EdgeProber<'_> {
                 Ok(reply) if read_x_cache_header(&reply).starts_with("Hit") => {
                     return CheckResult::new_passed_check(
                         "package-cached",
-                        "the edge answers it from its cache",
+                        format!("the edge answers {key} from its cache"),
                     );
                 }
                 Ok(reply) if reply.status == 200 => {}
                 Ok(reply) => {
                     let (why, next) = diagnose_edge_refusal(&reply, &self.known);
-                    return CheckResult::new_failed_check("package-cached", why, next);
+                    return CheckResult::new_failed_check("package-cached", format!("{key}: {why}"), next);
                 }
                 Err(failure) => return CheckResult::new_unknown_check("package-cached", failure.to_string()),
             }
         }
         CheckResult::new_unknown_check(
             "package-cached",
-            "no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered",
+            format!(
+                "{key}: no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered"
+            ),
         )
     }
 
-    async fn check_repo_metadata_uncached(&self, key: &str) -> CheckResult {
+    /// Asks for one piece of metadata after the other until one is answered, and is no hit.
+    async fn check_repo_metadata_uncached(&self) -> CheckResult {
+        let mut refused = None;
+        for key in self.samples.sample_metadata() {
+            match self.check_metadata_key_uncached(key).await {
+                Ok(check) => return check,
+                Err(check) => refused = refused.or(Some(check)),
+            }
+        }
+        refused
+            .unwrap_or_else(|| CheckResult::new_unknown_check("metadata-fresh", "no repository metadata yet"))
+    }
+
+    /// As for all of it, by one key; an error where that is not served, for which another may stand in.
+    async fn check_metadata_key_uncached(&self, key: &str) -> Result<CheckResult, CheckResult> {
         for _ in 0..3 {
             match self.probe_signed_url(key).await {
                 Ok(reply) if read_x_cache_header(&reply).starts_with("Hit") => {
-                    return CheckResult::new_failed_check(
+                    return Ok(CheckResult::new_failed_check(
                         "metadata-fresh",
                         format!("the edge answered {key} from its cache"),
                         "run reindex-everything: repository metadata must carry no-store",
-                    );
+                    ));
                 }
                 Ok(reply) if reply.status == 200 => {}
                 Ok(reply) => {
                     let (why, next) = diagnose_edge_refusal(&reply, &self.known);
-                    return CheckResult::new_failed_check("metadata-fresh", why, next);
+                    let check =
+                        CheckResult::new_failed_check("metadata-fresh", format!("{key}: {why}"), next);
+                    let (of_object, _) = judge_edge_refusal(&reply, &self.known);
+                    return if of_object { Err(check) } else { Ok(check) };
                 }
-                Err(failure) => return CheckResult::new_unknown_check("metadata-fresh", failure.to_string()),
+                Err(failure) => {
+                    return Ok(CheckResult::new_unknown_check("metadata-fresh", failure.to_string()));
+                }
             }
         }
-        CheckResult::new_passed_check(
+        Ok(CheckResult::new_passed_check(
             "metadata-fresh",
             "repository metadata passes through, and is never a hit",
-        )
+        ))
     }
 
     /// Checks that S3 refuses who asks it directly, without any signature.
     pub async fn check_bucket_not_public(&self) -> CheckResult {
-        let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
+        let key = self.samples.first_sample_package().unwrap_or(ABSENT_KEY);
         let bucket = &self.target.bucket;
         let url = match &self.session.settings.endpoint_url {
             Some(endpoint) => {
@@ -257,11 +225,6 @@ impl EdgeProber<'_> {
             Err(failure) => CheckResult::new_unknown_check("bucket-closed", failure.to_string()),
         }
     }
-}
-
-fn has_expected_object_bytes(object: &Bytes, reply: &WebReply) -> bool {
-    let compared = object.len().min(reply.body.len());
-    compared > 0 && object[..compared] == reply.body[..compared]
 }
 
 fn read_x_cache_header(reply: &WebReply) -> &str {

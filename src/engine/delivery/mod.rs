@@ -5,3 +5,5 @@ pub mod diagnosis;
 pub mod gate;
 pub mod probe;
 pub mod redirects;
+pub mod samples;
+pub(in crate::engine) mod served_package;

@@ -10,7 +10,7 @@ use crate::model::{
     },
 };
 
-use crate::engine::session::{AwsTarget, Session, target::SAMPLED_KEYS_MAX};
+use crate::engine::session::Session;
 
 /// How long a link of ours holds, in seconds; packagecloud's hold as long.
 pub const LINK_LIFETIME_SECONDS: u64 = 300;
@@ -71,45 +71,4 @@ pub async fn fetch_path_from_edge(
     path_and_query: &str,
 ) -> Result<WebReply, Failure> {
     session.web.send_http_get(&session.web.build_edge_url(domain, path_and_query), &[]).await
-}
-
-/// Finds a real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
-/// metadata. Where a first page holds not both, as a repository with many indexes may, it looks further.
-///
-/// # Errors
-/// Fails where the bucket can't be listed.
-pub async fn find_sample_object_keys(target: &AwsTarget) -> Result<SampleObjectKeys, Failure> {
-    use crate::model::packagecloud::object::{ObjectCacheClass, ObjectClassifier};
-    const FURTHER_KEYS_MAX: usize = 50_000;
-    let classes = ObjectClassifier::default();
-    let mut samples = SampleObjectKeys::default();
-    for further in [false, true] {
-        let listed = if further {
-            target.cloud.list_objects(target.names.bucket_name(), "", FURTHER_KEYS_MAX).await?
-        } else {
-            target.list_first_page_of_bucket().await?
-        };
-        let smallest = |wanted: ObjectCacheClass| {
-            listed
-                .iter()
-                .filter(|object| object.size > 0 && classes.classify_object_key(&object.key) == wanted)
-                .min_by_key(|object| object.size)
-                .map(|object| object.key.clone())
-        };
-        samples = SampleObjectKeys {
-            package: smallest(ObjectCacheClass::Package),
-            metadata: smallest(ObjectCacheClass::Metadata),
-        };
-        if listed.len() < SAMPLED_KEYS_MAX || (samples.package.is_some() && samples.metadata.is_some()) {
-            break;
-        }
-    }
-    Ok(samples)
-}
-
-/// Keys to probe with; absent in an empty bucket.
-#[derive(Debug, Clone, Default)]
-pub struct SampleObjectKeys {
-    pub package: Option<String>,
-    pub metadata: Option<String>,
 }

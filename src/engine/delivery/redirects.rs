@@ -8,7 +8,7 @@ use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
     run::answers::OperatorAnswers,
-    url::redirect::{PackagecloudDownloadReply, RedirectTarget},
+    url::redirect::{ExpectedPackagesDomain, PackagecloudDownloadReply, RedirectTarget},
 };
 
 /// Between two tries of a packagecloud that doesn't answer.
@@ -78,6 +78,20 @@ impl SampledRedirects {
             .filter(|redirect| redirect.classify_redirect_target() == RedirectTarget::Edge)
             .filter_map(|redirect| redirect.location.as_deref())
             .collect()
+    }
+
+    /// Returns the links with a token of packagecloud's to the packages domain, or where it is reached instead.
+    pub(crate) fn list_sampled_packages_links(&self, expected: &ExpectedPackagesDomain<'_>) -> Vec<&str> {
+        self.answers
+            .iter()
+            .filter(|redirect| redirect.explain_no_packages_redirect(expected).is_none())
+            .filter_map(|redirect| redirect.location.as_deref())
+            .collect()
+    }
+
+    /// Explains why one of the answers is no such link, if one isn't.
+    pub(crate) fn explain_first_other_link(&self, expected: &ExpectedPackagesDomain<'_>) -> Option<String> {
+        self.answers.iter().find_map(|redirect| redirect.explain_no_packages_redirect(expected))
     }
 
     /// Returns the status of the first answer that was no redirect.

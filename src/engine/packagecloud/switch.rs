@@ -14,7 +14,7 @@ use crate::model::{
         goal::StageStep,
         plan::{ResourceChangeKind, StagePlan},
     },
-    url::redirect::{RedirectTarget, split_host_and_path},
+    url::redirect::RedirectTarget,
 };
 
 use crate::engine::{
@@ -234,13 +234,12 @@ pub(crate) async fn is_packagecloud_redirecting_to_cloudfront(
         return Some(true);
     }
     match session.probe_packagecloud_redirect(answers, None).await {
-        Ok(Some(redirect)) => {
-            let host = redirect.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host);
-            Some(
-                redirect.classify_redirect_target() == RedirectTarget::Edge
-                    && (domain.is_none() || host == domain || session.web.has_edge_address_override()),
-            )
-        }
+        Ok(Some(redirect)) => Some(match domain {
+            Some(domain) => {
+                redirect.explain_no_packages_redirect(&session.expect_links_to_domain(domain)).is_none()
+            }
+            None => redirect.classify_redirect_target() == RedirectTarget::Edge,
+        }),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     failure::Failure,
+    packagecloud::unlinkable::UnlinkableKeys,
     run::{answers::ReindexAnswers, tally::CountsByName},
 };
 
@@ -40,6 +41,9 @@ pub struct ReindexCounts {
     pub acls_denied: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
     pub foreign: CountsByName,
+    /// Of packagecloud's keys, those that no link can carry.
+    #[serde(default)]
+    pub unlinkable: UnlinkableKeys,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,10 @@ use super::{cursor::ObjectKeyRange, ranges, retry_s3_request_briefly};
 pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3RequestError, S3StorageClass};
 use crate::model::{
     failure::{Failure, FailureKind},
-    packagecloud::object::{ObjectCacheClass, ObjectClassifier},
+    packagecloud::{
+        object::{ObjectCacheClass, ObjectClassifier},
+        unlinkable::UnlinkableKeys,
+    },
     run::tally::{CountsByName, top_level_folder},
 };
 
@@ -21,6 +24,8 @@ pub struct BucketSurvey {
     /// Objects in classes that charge for reading and for early changes.
     pub cool: u64,
     pub archived: u64,
+    /// Of packagecloud's keys, those that no link can carry.
+    pub unlinkable: UnlinkableKeys,
     /// Whether there is more than was listed.
     pub more: bool,
     /// Keys between which it was listed side by side.
@@ -51,6 +56,7 @@ pub async fn estimate_bucket_objects(
         whole.bytes += part.bytes;
         whole.cool += part.cool;
         whole.archived += part.archived;
+        whole.unlinkable.merge_unlinkable_keys(&part.unlinkable);
         whole.more |= part.more;
     }
     Ok(whole)
@@ -128,6 +134,7 @@ impl BucketSurvey {
             ObjectCacheClass::Metadata => self.metadata += 1,
         }
         self.bytes += entry.size;
+        self.unlinkable.add_unlinkable_key(&entry.key);
         match entry.storage_class {
             S3StorageClass::Standard => {}
             S3StorageClass::Cool => self.cool += 1,
@@ -171,6 +178,9 @@ impl BucketSurvey {
         }
         if self.archived > 0 {
             lines.push(format!("{} objects are archived: they can't be changed before they are restored, and will be listed.", self.archived));
+        }
+        if let Some(unlinkable) = self.unlinkable.render_unlinkable_keys() {
+            lines.push(format!("Of what was listed, {unlinkable}."));
         }
         if !self.foreign.is_empty() {
             lines.push(format!(

@@ -104,6 +104,9 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
             render_counts_by_name(&counts.foreign, "in ", 5)
         ));
     }
+    if let Some(unlinkable) = counts.unlinkable.render_unlinkable_keys() {
+        text.push_str(&format!("; {unlinkable}"));
+    }
     if summary.acls_denied {
         text.push_str("; some ACLs could not be read, and were reset to private");
     }

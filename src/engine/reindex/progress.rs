@@ -235,6 +235,9 @@ fn count_object_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectR
         ObjectReindexOutcome::Gone => counts.gone += 1,
         ObjectReindexOutcome::HandedOver => counts.handed_over += 1,
     }
+    if !matches!(outcome, ObjectReindexOutcome::Gone) {
+        counts.unlinkable.add_unlinkable_key(key);
+    }
     counts.done += 1;
 }
 

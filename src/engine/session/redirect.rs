@@ -6,7 +6,7 @@ use crate::model::{
     packagecloud::object::ABSENT_KEY,
     run::answers::OperatorAnswers,
     secret::Secret,
-    url::redirect::{PackagecloudDownloadReply, url_path_from_key},
+    url::redirect::{ExpectedPackagesDomain, PackagecloudDownloadReply, url_path_from_key},
 };
 
 impl Session {
@@ -23,6 +23,14 @@ impl Session {
     #[must_use]
     pub(in crate::engine) fn can_probe_packagecloud_redirect(&self, answers: &OperatorAnswers) -> bool {
         self.choose_download_probe_url(answers, None).is_some()
+    }
+
+    /// Returns where packagecloud's links must lead, for this packages domain.
+    pub(in crate::engine) fn expect_links_to_domain<'a>(
+        &'a self,
+        domain: &'a str,
+    ) -> ExpectedPackagesDomain<'a> {
+        ExpectedPackagesDomain { domain, edge_url: self.web.edge_address_override() }
     }
 
     /// Asks packagecloud for the probe URL; `None` where no URL is known.

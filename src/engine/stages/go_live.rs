@@ -22,14 +22,17 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
-        goal::StageStep,
+        goal::{OperatorGoal, StageStep},
         plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
     },
     url::token::UrlTokenConstruction,
 };
 
 use crate::engine::{
-    delivery::diagnosis::DiagnosisFacts,
+    delivery::{
+        diagnosis::DiagnosisFacts,
+        samples::{self, SampleObjectKeys},
+    },
     packagecloud::{
         config_write::{self, render_config_backup_note},
         nodes, services,
@@ -48,6 +51,8 @@ struct GoLiveFacts {
     keys: Vec<ObjectEncryptionKey>,
     construction: UrlTokenConstruction,
     known: DiagnosisFacts,
+    /// What is asked for; settled by the gate on a package that the edge serves.
+    samples: SampleObjectKeys,
 }
 
 async fn observe_go_live_facts(session: &Session, answers: &OperatorAnswers) -> Result<GoLiveFacts, Failure> {
@@ -60,6 +65,7 @@ async fn observe_go_live_facts(session: &Session, answers: &OperatorAnswers) -> 
         keys,
         construction: install.authenticator.construction,
         known,
+        samples: SampleObjectKeys::default(),
     })
 }
 
@@ -92,12 +98,21 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
         plan.documents
             .extend(domain.and_then(|(name, one)| packages_domain::build_dns_record_document(name, one)));
+        if answers.goal != Some(OperatorGoal::Upgrade) {
+            plan.notes.extend(describe_unlinkable_keys(&found.target).await);
+        }
         for node in session.list_all_node_sessions() {
             plan.notes.extend(pending::list_pending_reconfigure_effects(&node).await);
             plan.notes.extend(services::describe_packagecloud_restart_impact(&node).await);
         }
     }
     Ok(plan)
+}
+
+/// Names the keys that no link can carry, where a look at the bucket finds any: an upgrade's reindex says it of more of them.
+async fn describe_unlinkable_keys(target: &AwsTarget) -> Option<String> {
+    let samples = samples::find_sample_object_keys(target).await.ok()?;
+    Some(format!("Of what was listed, {}.", samples.unlinkable.render_unlinkable_keys()?))
 }
 
 fn plan_go_live_stage(
@@ -189,7 +204,7 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     require_reindex_done(session, answers).await?;
-    let found = observe_go_live_facts(session, answers).await?;
+    let mut found = observe_go_live_facts(session, answers).await?;
     if let Some(distribution) = &found.distribution {
         Box::pin(bucket_key::ensure_kms_key_statements(
             &found.target,
@@ -200,7 +215,7 @@ pub async fn apply(
         ))
         .await?;
     }
-    edge_gate::require_edge_probes_pass(session, &found, seen, run).await?;
+    found.samples = edge_gate::require_edge_probes_pass(session, &found, seen, run).await?;
 
     let keys = list_setting_keys_to_write(seen);
     let follow = followers::find_other_nodes_to_switch(session, seen);

@@ -2,6 +2,8 @@
 
 mod redirect_check;
 
+use std::collections::BTreeMap;
+
 use futures::FutureExt as _;
 
 use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
@@ -23,7 +25,7 @@ use crate::engine::{
         clocks,
         diagnosis::{self, DiagnosisFacts},
         gate::{self, EdgeProber},
-        probe::{self, SampleObjectKeys},
+        samples::{self, SampleObjectKeys},
     },
     packagecloud::{nodes, switch},
     resources::{
@@ -99,8 +101,15 @@ pub async fn run_all_verify_checks(
     let known = install.build_edge_diagnosis_facts(values.secret.as_ref());
     // What AWS itself says comes first: it names the cause of what fails after it.
     add_aws_and_host_checks(session, answers, &install, (&config, &known), &mut all).await;
-    let samples = probe::find_sample_object_keys(&install.target).await?;
-    add_edge_delivery_checks(session, &install, values, (&samples, &known), &mut all).await;
+    let samples = samples::find_sample_object_keys(&install.target).await?;
+    all.add_verify_checks(
+        samples
+            .unlinkable
+            .render_unlinkable_keys()
+            .map(|why| CheckResult::new_unknown_check("object-keys", format!("of what was listed, {why}"))),
+    );
+    let samples =
+        Box::pin(add_edge_delivery_checks(session, &install, values, (samples, &known), &mut all)).await?;
     let edge_works = all
         .checks
         .iter()
@@ -153,14 +162,15 @@ async fn add_aws_and_host_checks(
     }
 }
 
-/// Adds what the edge and the bucket answer to links of our own.
+/// Adds what the edge and the bucket answer to links of our own; returns the samples, settled on the package that was
+/// served.
 async fn add_edge_delivery_checks(
     session: &Session,
     install: &ObservedAwsInstall,
     values: &CloudFrontSettingValues,
-    (samples, known): (&SampleObjectKeys, &DiagnosisFacts),
+    (samples, known): (SampleObjectKeys, &DiagnosisFacts),
     all: &mut VerifyCheckList<'_>,
-) {
+) -> Result<SampleObjectKeys, Failure> {
     match (&install.distribution.distribution, &values.secret) {
         _ if session.is_edge_unreachable_for_checks() => {
             let names =
@@ -172,21 +182,25 @@ async fn add_edge_delivery_checks(
         (Some(distribution), Some(secret)) => {
             let standing =
                 values.packages_domain.as_deref().filter(|name| distribution.has_domain_name_or_alias(name));
-            let gate = EdgeProber {
+            let mut gate = EdgeProber {
                 session,
                 target: &install.target,
                 domain: standing.unwrap_or(&distribution.domain),
                 secret,
                 construction: install.authenticator.construction,
-                samples: samples.clone(),
+                samples,
                 known: known.clone(),
+                objects: BTreeMap::new(),
             };
-            let mut opens = gate.check_edge_before_switch().await;
+            let say = all.run.build_step_progress_reporter(StageStep::Checks);
+            let asked = all.run.read_unless_stopped(async { Ok(gate.check_edge_before_switch(&say).await) });
+            let mut opens = asked.await?;
             opens.retain(|check| !check.has_check_id(CheckId::NoToken));
             all.add_verify_checks(opens);
             all.add_verify_checks(gate.check_edge_caching().await);
             all.add_verify_checks(gate.run_negative_edge_probes().await);
             all.add_verify_checks([gate.check_bucket_not_public().await]);
+            return Ok(gate.samples);
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
@@ -194,6 +208,7 @@ async fn add_edge_delivery_checks(
         }
         (None, _) => {}
     }
+    Ok(samples)
 }
 
 /// Runs all checks, and fails with the verdict where one failed.

@@ -37,6 +37,8 @@ pub struct ListedObject {
     pub size: u64,
     /// With its quotes, as S3 says it.
     pub etag: String,
+    /// Whether its storage class is one that must be restored before anybody can read it.
+    pub archived: bool,
 }
 
 /// An object's attributes, as a HEAD says them.

@@ -5,3 +5,4 @@ pub mod ctl_command;
 pub mod object;
 pub mod settings;
 pub mod snippet;
+pub mod unlinkable;

@@ -10,6 +10,14 @@ pub struct PackagecloudDownloadReply {
     pub location: Option<String>,
 }
 
+/// Where packagecloud's links must lead, to count as its own links to CloudFront.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedPackagesDomain<'a> {
+    pub domain: &'a str,
+    /// Where the distribution is reached instead (`--edge-url`): links that lead there count too.
+    pub edge_url: Option<&'a str>,
+}
+
 /// Where a redirect goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedirectTarget {
@@ -30,6 +38,31 @@ impl PackagecloudDownloadReply {
             UrlSigningScheme::S3SigV2 | UrlSigningScheme::S3SigV4 => RedirectTarget::S3,
             UrlSigningScheme::Unsigned => RedirectTarget::Elsewhere,
             _ => RedirectTarget::Edge,
+        }
+    }
+
+    /// Explains, in words, why it is no redirect to the packages domain with a token of packagecloud's; `None` where it
+    /// is one. Whether the edge accepts the token is not told by this.
+    #[must_use]
+    pub fn explain_no_packages_redirect(&self, expected: &ExpectedPackagesDomain<'_>) -> Option<String> {
+        let said = self.describe_redirect();
+        let Some(location) = self.location.as_deref().filter(|_| (300..400).contains(&self.status)) else {
+            return Some(said);
+        };
+        let inspected = token::inspect_url(location, &[], 0, UrlTokenConstruction::default());
+        if matches!(inspected.scheme, UrlSigningScheme::S3SigV2 | UrlSigningScheme::S3SigV4) {
+            return Some(said);
+        }
+        let place = parse_url_origin(location);
+        let own = Some(("https".to_owned(), expected.domain.to_ascii_lowercase()));
+        let instead = expected.edge_url.and_then(parse_url_origin);
+        if place != own && (place.is_none() || place != instead) {
+            return Some(format!("{said}, not to https://{}", expected.domain));
+        }
+        match inspected.scheme {
+            UrlSigningScheme::PackagecloudSha1 | UrlSigningScheme::PackagecloudSha256 => None,
+            UrlSigningScheme::Unsigned => Some(format!("{said}, without a token")),
+            other => Some(format!("{said}, with {}", other.describe_signing_scheme())),
         }
     }
 
@@ -75,6 +108,21 @@ pub fn split_host_and_path(url: &str) -> Option<(&str, &str)> {
     Some((host, &rest[end..]))
 }
 
+/// Returns the scheme and the authority of a URL in lower case, the scheme's own port left out; `None` where it has a
+/// user name, or is none.
+fn parse_url_origin(url: &str) -> Option<(String, String)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+    let scheme = scheme.to_ascii_lowercase();
+    let port = match scheme.as_str() {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let host = authority.strip_suffix(port).unwrap_or(&authority);
+    (!host.is_empty() && !host.contains('@')).then(|| (scheme, host.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +161,59 @@ mod tests {
             let reply = PackagecloudDownloadReply { status: 302, location: Some(location.to_owned()) };
             assert!(!reply.describe_redirect().contains("user"), "{}", reply.describe_redirect());
         }
+    }
+
+    #[test]
+    fn only_a_link_to_the_packages_domain_with_packageclouds_token_counts() {
+        const TOKEN: &str = "t=1618409761_0123456789012345678901234567890123456789";
+        let sha256 = format!("t=1618409761_{}", "0".repeat(64));
+        let plain = ExpectedPackagesDomain { domain: "d1.cloudfront.net", edge_url: None };
+        let served = ExpectedPackagesDomain { edge_url: Some("http://127.0.0.1:8080/"), ..plain };
+        let own = format!("https://d1.cloudfront.net/7/8/a.deb?{TOKEN}");
+        for (expected, status, location, refused) in [
+            (plain, 302, own.clone(), None),
+            (plain, 307, own.clone(), None),
+            (plain, 302, format!("https://D1.CloudFront.net:443/7/8/a.deb?{TOKEN}"), None),
+            (plain, 302, format!("https://d1.cloudfront.net/7/8/a.deb?{sha256}"), None),
+            (served, 302, own.clone(), None),
+            (served, 302, format!("http://127.0.0.1:8080/7/8/a.deb?{TOKEN}"), None),
+            (plain, 302, format!("http://127.0.0.1:8080/7/8/a.deb?{TOKEN}"), Some("not to https://d1.")),
+            (served, 302, format!("http://127.0.0.1:8081/7/8/a.deb?{TOKEN}"), Some("not to https://d1.")),
+            (plain, 302, format!("http://d1.cloudfront.net/7/8/a.deb?{TOKEN}"), Some("not to https://d1.")),
+            (plain, 302, format!("https://d1.cloudfront.net:8443/7/a?{TOKEN}"), Some("not to https://d1.")),
+            (plain, 302, format!("https://evil.example/7/8/a.deb?{TOKEN}"), Some("(evil.example), not to")),
+            (plain, 302, format!("https://d1.cloudfront.net@evil.example/a?{TOKEN}"), Some("not to https")),
+            (plain, 302, format!("https://d1.cloudfront.net.evil.example/a?{TOKEN}"), Some("not to https")),
+            (plain, 302, format!("https://evil.example\\@d1.cloudfront.net/a?{TOKEN}"), Some("not to https")),
+            (plain, 302, format!("/7/8/a.deb?{TOKEN}"), Some("not to https")),
+            (plain, 302, "https://d1.cloudfront.net/7/8/a.deb".into(), Some("without a token")),
+            (plain, 302, format!("https://d1.cloudfront.net/7/8/a.deb?{TOKEN}0"), Some("damaged")),
+            (plain, 302, format!("https://d1.cloudfront.net/7/8/a.deb?{TOKEN}&x=1"), Some("damaged")),
+            (
+                plain,
+                302,
+                "https://d1.cloudfront.net/a?Expires=1&Signature=a&Key-Pair-Id=K1".into(),
+                Some("CloudFront's own signed URL"),
+            ),
+            (
+                plain,
+                302,
+                "https://b.s3.amazonaws.com/a?AWSAccessKeyId=A&Expires=1&Signature=x".into(),
+                Some("302 to S3"),
+            ),
+            (plain, 200, own, Some("200 to CloudFront")),
+        ] {
+            let reply = PackagecloudDownloadReply { status, location: Some(location.clone()) };
+            let why = reply.explain_no_packages_redirect(&expected);
+            match refused {
+                None => assert_eq!(why, None, "{location}"),
+                Some(words) => {
+                    assert!(why.as_deref().is_some_and(|why| why.contains(words)), "{location}: {why:?}")
+                }
+            }
+            assert!(!why.unwrap_or_default().contains("0123456789"), "no token is repeated: {location}");
+        }
+        let none = PackagecloudDownloadReply { status: 302, location: None };
+        assert!(none.explain_no_packages_redirect(&plain).is_some());
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! A `+` in an encoded key is a space, `%2B` a plus.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode;
 use quick_xml::{Reader, events::Event};
+
+use crate::aws::s3::listed_key::decode_url_encoded_key;
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +110,7 @@ impl ObjectListingPage {
 
 fn decode_listed_key(key: &str, encoded: bool) -> Result<String, String> {
     let text = quick_xml::escape::unescape(key).map_err(|error| error.to_string())?;
-    if !encoded || !text.contains(['%', '+']) {
-        return Ok(text.into_owned());
-    }
-    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { text };
-    let key = percent_decode(spaced.as_bytes())
-        .decode_utf8()
-        .map_err(|_| format!("a key that isn't UTF-8: {spaced}"))?;
-    Ok(key.into_owned())
+    if encoded { decode_url_encoded_key(&text) } else { Ok(text.into_owned()) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::edge::{
     self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
 };
 use crate::engine::{
-    delivery::probe,
+    delivery::{probe, samples},
     resources::authenticator::build_edge_function_bundle,
     run::StageRun,
     session::{
@@ -260,8 +260,8 @@ async fn prove_live_links_accepted(
     let what = "packagecloud's own redirect";
     let left = "what serves packages now was left as it is";
     run.run_stage_step(StageStep::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
-        let samples = probe::find_sample_object_keys(target).await?;
-        let redirect = session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await?.ok_or_else(|| {
+        let samples = samples::find_sample_object_keys(target).await?;
+        let redirect = session.probe_packagecloud_redirect(answers, samples.first_sample_package()).await?.ok_or_else(|| {
             Failure::new_generic_failure(
                 what,
                 format!("it can't be seen, so whether the adopted function's successor accepts it isn't known; {left}"),

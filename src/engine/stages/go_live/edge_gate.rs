@@ -1,10 +1,12 @@
 //! The gate before the switch: signed URLs must pass at the edge before anything is switched on.
 
+use std::collections::BTreeMap;
+
 use super::GoLiveFacts;
 use crate::engine::{
     delivery::{
         gate::{EdgeProber, check_distribution_ready},
-        probe,
+        samples::{self, SampleObjectKeys},
     },
     resources::packages_domain,
     run::StageRun,
@@ -12,7 +14,8 @@ use crate::engine::{
 };
 use crate::model::{aws::evidence::PackagecloudConfigEvidence, failure::Failure, run::goal::StageStep};
 
-/// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones refused.
+/// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones
+/// refused: returns the samples, settled on the package that was served.
 ///
 /// # Errors
 /// Fails with the first check that does not pass.
@@ -21,11 +24,11 @@ pub(super) async fn require_edge_probes_pass(
     found: &GoLiveFacts,
     seen: &PackagecloudConfigEvidence,
     run: &StageRun,
-) -> Result<(), Failure> {
+) -> Result<SampleObjectKeys, Failure> {
     run.run_stage_step(StageStep::Gate, "signed URLs at the edge", async {
         if session.is_edge_unreachable_for_checks() {
             return Ok((
-                (),
+                samples::find_sample_object_keys(&found.target).await.unwrap_or_default(),
                 "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
             ));
         }
@@ -44,17 +47,20 @@ pub(super) async fn require_edge_probes_pass(
         let deployed =
             check_distribution_ready(Some(distribution), &found.target.names.lambda_function_name());
         run.emit_check_result(deployed.clone());
-        let gate = EdgeProber {
+        let mut gate = EdgeProber {
             session,
             target: &found.target,
             domain,
             secret,
             construction: found.construction,
-            samples: probe::find_sample_object_keys(&found.target).await?,
+            samples: samples::find_sample_object_keys(&found.target).await?,
             known: found.known.clone(),
+            objects: BTreeMap::new(),
         };
         let mut checks = vec![deployed];
-        for check in gate.check_edge_before_switch().await {
+        let say = run.build_step_progress_reporter(StageStep::Gate);
+        let asked = run.read_unless_stopped(async { Ok(gate.check_edge_before_switch(&say).await) });
+        for check in Box::pin(asked).await? {
             run.emit_check_result(check.clone());
             checks.push(check);
         }
@@ -65,7 +71,7 @@ pub(super) async fn require_edge_probes_pass(
                 failed.next,
             ));
         }
-        Ok(((), "signed URLs are served, unsigned ones are refused".into()))
+        Ok((gate.samples, "signed URLs are served, unsigned ones are refused".into()))
     })
     .await
 }

@@ -7,23 +7,29 @@ use crate::model::{
     aws::evidence::PackagecloudConfigEvidence,
     failure::Failure,
     run::{answers::OperatorAnswers, goal::StageStep},
-    url::redirect::{PackagecloudDownloadReply, RedirectTarget},
+    url::{redirect::PackagecloudDownloadReply, token::UrlTokenConstruction},
 };
 
 use super::GoLiveFacts;
 use crate::engine::{
-    delivery::{diagnosis, probe, redirects::SampledRedirects},
+    delivery::{
+        diagnosis, probe,
+        redirects::SampledRedirects,
+        served_package::{is_not_found_answer_of_s3, judge_edge_refusal},
+    },
     run::StageRun,
     session::Session,
 };
 
 /// Within this the redirect must have followed.
 const PROOF_TIMEOUT: Duration = Duration::from_mins(1);
+const PROOF_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Follows packagecloud's own redirect through the edge: 200 or S3's 404 is accepted.
+/// Follows packagecloud's own redirect through the edge: 200 or S3's 404 from the packages domain that was just written
+/// is accepted.
 ///
 /// # Errors
-/// Fails where it does not go to the edge within a minute, or is refused there: with why.
+/// Fails where it does not go there within a minute, or is refused there: with why.
 pub(super) async fn prove_edge_accepts_redirect(
     session: &Session,
     found: &GoLiveFacts,
@@ -37,39 +43,125 @@ pub(super) async fn prove_edge_accepts_redirect(
                 "not proven: no --probe-url; switched on as you said, so try an install from a client now";
             return Ok((text.to_owned(), text.to_owned()));
         }
-        let redirect = wait_until_redirects_to_edge(session, found, answers).await?;
-        let location = redirect.location.clone().unwrap_or_default();
-        if session.is_edge_unreachable_for_checks() {
-            return Ok((
-                redirect.describe_redirect(),
-                format!(
-                    "packagecloud answers {}; the edge is out of reach here",
-                    redirect.describe_redirect()
+        let domain = find_packages_domain(found, seen)?;
+        let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
+        loop {
+            session.ensure_cloudfront_not_disabled().await?;
+            let over = tokio::time::Instant::now() >= until;
+            let not_yet = match ask_for_packages_redirect(session, found, answers, domain).await {
+                Ok(redirect) => match follow_packages_redirect(session, found, seen, &redirect).await? {
+                    FollowedRedirect::Accepted(text) => return Ok((text.clone(), text)),
+                    FollowedRedirect::RefusedForNow(failure) => failure,
+                },
+                Err(why) => Failure::new_generic_failure(
+                    PROOF_LABEL,
+                    format!("it did not go to https://{domain} with a token of packagecloud's within a minute: {why}"),
+                    "look at packagecloud's log for why the reconfigure did not take, then try again",
                 ),
-            ));
+            };
+            if over {
+                return Err(not_yet);
+            }
+            tokio::time::sleep(PROOF_POLL_INTERVAL).await;
         }
-        let reply = probe::follow_redirect_to_edge(session, &location).await?;
-        if is_accepted_edge_reply(&reply) {
-            let text = format!(
-                "packagecloud answers {}, and the edge {}",
-                redirect.describe_redirect(),
-                reply.status
-            );
-            return Ok((text.clone(), text));
-        }
-        Err(build_edge_refused_link_failure(seen, found, &location, &reply))
     })
     .await
+}
+
+const PROOF_LABEL: &str = "packagecloud's own redirect";
+
+/// The packages domain that was just written.
+fn find_packages_domain<'a>(
+    found: &'a GoLiveFacts,
+    seen: &'a PackagecloudConfigEvidence,
+) -> Result<&'a str, Failure> {
+    let written = seen.desired.packages_domain.as_deref();
+    written.or(found.distribution.as_ref().map(|one| one.domain.as_str())).ok_or_else(|| {
+        Failure::new_generic_failure(
+            PROOF_LABEL,
+            "there is no packages domain that it could go to",
+            "run enable: it makes the distribution",
+        )
+    })
+}
+
+/// Asks packagecloud once; what came that is no link to the packages domain, in words.
+async fn ask_for_packages_redirect(
+    session: &Session,
+    found: &GoLiveFacts,
+    answers: &OperatorAnswers,
+    domain: &str,
+) -> Result<PackagecloudDownloadReply, String> {
+    match session.probe_packagecloud_redirect(answers, found.samples.first_sample_package()).await {
+        Ok(Some(redirect)) => {
+            match redirect.explain_no_packages_redirect(&session.expect_links_to_domain(domain)) {
+                None => Ok(redirect),
+                Some(why) => Err(format!("it answers {why}")),
+            }
+        }
+        Ok(None) => Err("no URL to ask for".to_owned()),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+/// What became of a redirect that was followed.
+enum FollowedRedirect {
+    /// In words.
+    Accepted(String),
+    /// It may pass by itself.
+    RefusedForNow(Failure),
+}
+
+/// Follows one redirect to the edge; where that is out of reach, the token is held to the secret here.
+async fn follow_packages_redirect(
+    session: &Session,
+    found: &GoLiveFacts,
+    seen: &PackagecloudConfigEvidence,
+    redirect: &PackagecloudDownloadReply,
+) -> Result<FollowedRedirect, Failure> {
+    let location = redirect.location.as_deref().unwrap_or_default();
+    if session.is_edge_unreachable_for_checks() {
+        let signed = seen
+            .desired
+            .secret
+            .as_ref()
+            .map(|secret| probe::detect_link_token_construction(location, secret, found.construction));
+        return match signed {
+            Some(None) => Err(Failure::new_generic_failure(
+                PROOF_LABEL,
+                "its token is signed with another secret than packagecloud.rb holds, or made in no way that is known",
+                "run inspect on the URL; look at packagecloud's log for why the reconfigure did not take",
+            )),
+            Some(Some(fits)) if fits != found.construction => {
+                Err(build_other_construction_failure(fits, found.construction))
+            }
+            _ => Ok(FollowedRedirect::Accepted(format!(
+                "packagecloud answers {}; the edge is out of reach here",
+                redirect.describe_redirect()
+            ))),
+        };
+    }
+    let reply = probe::follow_redirect_to_edge(session, location).await?;
+    if is_accepted_edge_reply(&reply) {
+        return Ok(FollowedRedirect::Accepted(format!(
+            "packagecloud answers {}, and the edge {}",
+            redirect.describe_redirect(),
+            reply.status
+        )));
+    }
+    let failure = build_edge_refused_link_failure(seen, found, location, &reply);
+    let (_, may_pass) = judge_edge_refusal(&reply, &found.known);
+    if may_pass { Ok(FollowedRedirect::RefusedForNow(failure)) } else { Err(failure) }
 }
 
 /// How often packagecloud is asked once several nodes shall be on.
 const REDIRECT_SAMPLES: usize = 10;
 
-/// Asks packagecloud ten times, and follows each redirect to the edge, which must accept it: within a minute, since
-/// nobody can say which node answers.
+/// Asks packagecloud ten times, and follows each redirect to the packages domain, which must accept it: within a
+/// minute, since nobody can say which node answers.
 ///
 /// # Errors
-/// Fails where one is refused, none goes to the edge, or packagecloud does not answer.
+/// Fails where one is refused, none goes there, or packagecloud does not answer.
 pub(super) async fn prove_edge_accepts_all_redirects(
     session: &Session,
     found: &GoLiveFacts,
@@ -81,17 +173,18 @@ pub(super) async fn prove_edge_accepts_all_redirects(
         if !session.can_probe_packagecloud_redirect(answers) {
             return Ok(((), "not proven: no --probe-url".to_owned()));
         }
-        let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
+        let domain = find_packages_domain(found, seen)?;
         let asked = SampledRedirects::sample_redirects_during_restart(
             session,
             answers,
-            (samples.package.as_deref(), REDIRECT_SAMPLES),
+            (found.samples.first_sample_package(), REDIRECT_SAMPLES),
             session.scale_wait_for_sandbox(PROOF_TIMEOUT),
             &run.build_step_progress_reporter(StageStep::Proof),
         )
         .await?;
+        let expected = session.expect_links_to_domain(domain);
         let locations =
-            asked.iter().flat_map(SampledRedirects::list_sampled_cloudfront_links).collect::<Vec<_>>();
+            asked.iter().flat_map(|asked| asked.list_sampled_packages_links(&expected)).collect::<Vec<_>>();
         for location in locations.iter().filter(|_| !session.is_edge_unreachable_for_checks()) {
             let reply = probe::follow_redirect_to_edge(session, location).await?;
             if !is_accepted_edge_reply(&reply) {
@@ -99,11 +192,11 @@ pub(super) async fn prove_edge_accepts_all_redirects(
             }
         }
         // While a node that isn't switched on yet answers too, that is no failure of this one.
-        let elsewhere = REDIRECT_SAMPLES - locations.len();
-        if elsewhere == REDIRECT_SAMPLES {
+        if locations.is_empty() {
+            let other = asked.and_then(|asked| asked.explain_first_other_link(&expected)).unwrap_or_default();
             return Err(Failure::new_generic_failure(
-                "packagecloud's own redirect",
-                "none of ten goes to CloudFront",
+                PROOF_LABEL,
+                format!("none of ten goes to https://{domain}: it answers {other}"),
                 "look at packagecloud's log for why the reconfigure did not take, then try again",
             ));
         }
@@ -111,7 +204,7 @@ pub(super) async fn prove_edge_accepts_all_redirects(
             (),
             format!(
                 "{} of {REDIRECT_SAMPLES} redirects go to the edge, and each was accepted",
-                REDIRECT_SAMPLES - elsewhere
+                locations.len()
             ),
         ))
     })
@@ -120,38 +213,7 @@ pub(super) async fn prove_edge_accepts_all_redirects(
 
 /// What a client can work with: the object, or S3's own answer that there is none.
 fn is_accepted_edge_reply(reply: &WebReply) -> bool {
-    reply.status == 200
-        || reply.status == 206
-        || (reply.status == 404 && reply.find_header("x-packagecloud-cloudfront").is_none())
-}
-
-/// Asks until the redirect goes to the edge, for a minute.
-async fn wait_until_redirects_to_edge(
-    session: &Session,
-    found: &GoLiveFacts,
-    answers: &OperatorAnswers,
-) -> Result<PackagecloudDownloadReply, Failure> {
-    let samples = probe::find_sample_object_keys(&found.target).await.unwrap_or_default();
-    let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
-    loop {
-        session.ensure_cloudfront_not_disabled().await?;
-        let seen = match session.probe_packagecloud_redirect(answers, samples.package.as_deref()).await {
-            Ok(Some(redirect)) if redirect.classify_redirect_target() == RedirectTarget::Edge => {
-                return Ok(redirect);
-            }
-            Ok(Some(redirect)) => format!("it answers {}", redirect.describe_redirect()),
-            Ok(None) => "no URL to ask for".to_owned(),
-            Err(failure) => failure.to_string(),
-        };
-        if tokio::time::Instant::now() >= until {
-            return Err(Failure::new_generic_failure(
-                "packagecloud's own redirect",
-                format!("it did not go to CloudFront within a minute: {seen}"),
-                "look at packagecloud's log for why the reconfigure did not take, then try again",
-            ));
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
+    reply.status == 200 || reply.status == 206 || is_not_found_answer_of_s3(reply)
 }
 
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
@@ -170,13 +232,17 @@ fn build_edge_refused_link_failure(
         .filter(|construction| *construction != accepted);
     let (why, next) = diagnosis::diagnose_edge_refusal(reply, &found.known);
     match fitting {
-        Some(construction) => Failure::new_generic_failure(
-            "packagecloud's own redirect",
-            format!(
-                "the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"
-            ),
-            format!("run enable again with --construction {construction}"),
-        ),
-        None => Failure::new_generic_failure("packagecloud's own redirect", why, next),
+        Some(construction) => build_other_construction_failure(construction, accepted),
+        None => Failure::new_generic_failure(PROOF_LABEL, why, next),
     }
+}
+
+fn build_other_construction_failure(made: UrlTokenConstruction, accepted: UrlTokenConstruction) -> Failure {
+    Failure::new_generic_failure(
+        PROOF_LABEL,
+        format!(
+            "the edge refuses it: this packagecloud makes its tokens as {made}, the edge accepts {accepted}"
+        ),
+        format!("run enable again with --construction {made}"),
+    )
 }

@@ -3,8 +3,10 @@
 use crate::engine::{
     delivery::{
         diagnosis::{self, DiagnosisFacts},
-        probe::{self, SampleObjectKeys},
+        probe,
         redirects::SampledRedirects,
+        samples::SampleObjectKeys,
+        served_package::is_not_found_answer_of_s3,
     },
     session::Session,
 };
@@ -43,7 +45,7 @@ pub(super) struct PackagecloudRedirectCheck<'a> {
 impl PackagecloudRedirectCheck<'_> {
     /// Asks packagecloud itself ten times, and follows the last redirect.
     pub(super) async fn check_packagecloud_redirects(&self) -> CheckResult {
-        let key = self.samples.package.as_deref();
+        let key = self.samples.first_sample_package();
         let redirects = match SampledRedirects::sample_packagecloud_redirects(
             self.session,
             self.answers,
@@ -87,7 +89,9 @@ impl PackagecloudRedirectCheck<'_> {
                     FOLLOW_FILE_ADVICE,
                 )
             }
-            (_, REDIRECT_SAMPLES) => self.check_redirect_token(edge[REDIRECT_SAMPLES - 1], &seen).await,
+            (_, REDIRECT_SAMPLES) => {
+                self.check_redirect_token(&redirects, edge[REDIRECT_SAMPLES - 1], &seen).await
+            }
             (_, some) => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
@@ -109,17 +113,13 @@ impl PackagecloudRedirectCheck<'_> {
     }
 
     /// Whether the edge accepts the token of packagecloud's redirect.
-    async fn check_redirect_token(&self, location: &str, seen: &str) -> CheckResult {
-        let there =
-            self.session.web.has_edge_address_override() || self.session.is_edge_unreachable_for_checks();
+    async fn check_redirect_token(
+        &self,
+        redirects: &SampledRedirects,
+        location: &str,
+        seen: &str,
+    ) -> CheckResult {
         let host = split_host_and_path(location).map(|(host, _)| host);
-        if let Some(domain) = self.domain
-            && !there
-            && host != Some(domain)
-        {
-            let what = format!("packagecloud answers {seen}, and packagecloud.rb says {domain}");
-            return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
-        }
         let scheme = token::inspect_url(location, &[], 0, self.accepted).scheme;
         if matches!(scheme, UrlSigningScheme::CloudFrontCanned | UrlSigningScheme::CloudFrontPolicy) {
             return CheckResult::new_failed_check(
@@ -134,6 +134,13 @@ impl PackagecloudRedirectCheck<'_> {
                 format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"),
             );
         }
+        if let Some(domain) = self.domain
+            && let Some(other) =
+                redirects.explain_first_other_link(&self.session.expect_links_to_domain(domain))
+        {
+            let what = format!("packagecloud answers {other}; packagecloud.rb says {domain}");
+            return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
+        }
         let reply = match probe::follow_redirect_to_edge(self.session, location).await {
             Ok(reply) => reply,
             Err(failure) => {
@@ -142,7 +149,7 @@ impl PackagecloudRedirectCheck<'_> {
             }
         };
         let reason = reply.find_header("x-packagecloud-cloudfront");
-        if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
+        if reply.status == 200 || is_not_found_answer_of_s3(&reply) {
             return CheckResult::new_passed_check(
                 REDIRECT_CHECK_NAME,
                 format!(

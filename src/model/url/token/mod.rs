@@ -12,7 +12,7 @@ pub use check::{EdgeTokenRefusal, ViewerRequest, check_viewer_request_token};
 pub use construction::{SignedMessageForm, TokenHmacKeyForm, UrlTokenConstruction};
 pub use inspect::{InspectedUrl, UrlSigningScheme, inspect_url};
 pub use mac::{TokenMacAlgorithm, compute_secret_fingerprint};
-pub use path::encode_canonical_path;
+pub use path::{can_link_carry_key, encode_canonical_path};
 
 /// Signs a token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
 ///

@@ -25,6 +25,12 @@ pub(super) fn decode_uri_path(uri: &str) -> Option<String> {
     (plain && sound).then_some(path)
 }
 
+/// Returns whether a link can carry the object with this key: the edge refuses every link to any other as `bad-path`.
+#[must_use]
+pub fn can_link_carry_key(key: &str) -> bool {
+    decode_uri_path(&encode_canonical_path(&format!("/{key}"))).is_some()
+}
+
 /// Returns the value of a hex digit.
 pub(super) fn parse_hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)

@@ -187,3 +187,24 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
     assert!(unknown.contains(&("edge", "can't be told without the secret".to_owned())), "{unknown:?}");
     assert!(!unknown.iter().any(|(_, text)| text.contains("none of the secrets")), "{unknown:?}");
 }
+
+#[test]
+fn a_link_carries_what_the_edge_lets_through_and_no_other_key() {
+    for (key, carried) in [
+        (OBJECT_KEY, true),
+        ("7/8/a b+c%2F\u{e9}?#.deb", true),
+        ("7/8/folder/", true),
+        ("7/8/..deb", true),
+        ("7/8/debian/package_files//tiny.deb", false),
+        ("/7/8/a.deb", false),
+        ("7/8/./a.deb", false),
+        ("7/8/../a.deb", false),
+        ("7/8/..", false),
+        ("7/8/a\u{1}b.war", false),
+        ("7/8/a\nb.war", false),
+        ("7/8/a\u{7f}b.war", false),
+        ("", false),
+    ] {
+        assert_eq!(can_link_carry_key(key), carried, "{key:?}");
+    }
+}
