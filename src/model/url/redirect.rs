@@ -208,7 +208,7 @@ mod tests {
             match refused {
                 None => assert_eq!(why, None, "{location}"),
                 Some(words) => {
-                    assert!(why.as_deref().is_some_and(|why| why.contains(words)), "{location}: {why:?}")
+                    assert!(why.as_deref().is_some_and(|why| why.contains(words)), "{location}: {why:?}");
                 }
             }
             assert!(!why.unwrap_or_default().contains("0123456789"), "no token is repeated: {location}");

@@ -195,8 +195,7 @@ fn can_pattern_match_packagecloud_key(pattern: &str, prefix: &str) -> bool {
         (0 | 1, digit) if digit.is_ascii_digit() => Some(1),
         (1, '/') => Some(2),
         (2 | 3, digit) if digit.is_ascii_digit() => Some(3),
-        (3, '/') => Some(IN_REST),
-        (IN_REST, _) => Some(IN_REST),
+        (3, '/') | (IN_REST, _) => Some(IN_REST),
         _ => None,
     };
     let pattern = match pattern.split_once("${") {
@@ -278,7 +277,8 @@ mod tests {
         }
     }
 
-    fn condition(operator: &str, key: &str, value: Value) -> Value {
+    fn condition(operator: &str, key: &str, value: impl Into<Value>) -> Value {
+        let value: Value = value.into();
         json!({"Condition": {operator: {key: value}}})
     }
 
@@ -331,7 +331,7 @@ mod tests {
         let ours = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1OURS";
         let other = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E2OTHER";
         let service = json!({"Service": "cloudfront.amazonaws.com"});
-        let outside = |extra: Value| {
+        let outside = |extra: &Value| {
             let mut all = json!({"StringNotEquals": {"aws:SourceVpce": "v"}});
             all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             json!({"Condition": all})
@@ -352,11 +352,11 @@ mod tests {
                 ["no", "no", "out", "out"],
             ),
             (
-                outside(json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})),
+                outside(&json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})),
                 ["perhaps", "perhaps", "no", "no"],
             ),
             (
-                outside(json!({"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})),
+                outside(&json!({"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})),
                 ["perhaps", "perhaps", "no", "no"],
             ),
             (

@@ -75,44 +75,56 @@ pub(super) fn judge_condition_for_cloudfront(
 
 /// What CloudFront's request has under `key`, which is in lower case.
 fn find_request_context_value(key: &str, principal: CloudFrontPrincipal<'_>) -> RequestContextValue {
-    use RequestContextValue::{Absent, AtLeast, BeginsWith, EdgeAddress, Is, Unknown};
-    match (key, principal) {
-        ("aws:securetransport", _) => Is("true".to_owned()),
-        ("s3:tlsversion", _) => AtLeast(1.2),
-        ("aws:sourceip", _) => EdgeAddress,
-        (
-            "aws:sourcevpce"
-            | "aws:sourcevpc"
-            | "aws:sourcevpcarn"
-            | "aws:vpcsourceip"
-            | "aws:principalorgid"
-            | "aws:principalorgpaths"
-            | "aws:principalaccount"
-            | "aws:userid"
-            | "aws:username",
-            _,
-        ) => Absent,
-        ("aws:principalarn", CloudFrontPrincipal::Identity(Some((id, _)))) => {
-            Is(meaning::format_origin_access_identity_arn(id))
+    match key {
+        "aws:securetransport" => RequestContextValue::Is("true".to_owned()),
+        "s3:tlsversion" => RequestContextValue::AtLeast(1.2),
+        "aws:sourceip" => RequestContextValue::EdgeAddress,
+        "aws:sourcevpce"
+        | "aws:sourcevpc"
+        | "aws:sourcevpcarn"
+        | "aws:vpcsourceip"
+        | "aws:principalorgid"
+        | "aws:principalorgpaths"
+        | "aws:principalaccount"
+        | "aws:userid"
+        | "aws:username" => RequestContextValue::Absent,
+        _ => match principal {
+            CloudFrontPrincipal::Identity(made) => find_identity_context_value(key, made.map(|(id, _)| id)),
+            CloudFrontPrincipal::Service { distribution, account } => {
+                find_service_context_value(key, distribution, account)
+            }
+        },
+    }
+}
+
+/// What an identity's request has; its id where it is made.
+fn find_identity_context_value(key: &str, id: Option<&str>) -> RequestContextValue {
+    match (key, id) {
+        ("aws:principalarn", Some(id)) => {
+            RequestContextValue::Is(meaning::format_origin_access_identity_arn(id))
         }
-        ("aws:principalarn", CloudFrontPrincipal::Identity(None)) => {
-            BeginsWith(meaning::format_origin_access_identity_arn("E"))
+        ("aws:principalarn", None) => {
+            RequestContextValue::BeginsWith(meaning::format_origin_access_identity_arn("E"))
         }
-        ("aws:principalarn", CloudFrontPrincipal::Service { .. }) => Absent,
-        ("aws:principalisawsservice", CloudFrontPrincipal::Service { .. }) => Is("true".to_owned()),
-        ("aws:principalservicename", CloudFrontPrincipal::Service { .. }) => {
-            Is("cloudfront.amazonaws.com".to_owned())
+        ("aws:principalservicename" | "aws:sourceaccount" | "aws:sourcearn", _) => {
+            RequestContextValue::Absent
         }
-        ("aws:sourceaccount", CloudFrontPrincipal::Service { account, .. }) => Is(account.to_owned()),
-        ("aws:sourcearn", CloudFrontPrincipal::Service { distribution: Some(arn), .. }) => Is(arn.to_owned()),
-        ("aws:sourcearn", CloudFrontPrincipal::Service { distribution: None, account }) => {
-            BeginsWith(format!("arn:aws:cloudfront::{account}:distribution/"))
+        _ => RequestContextValue::Unknown,
+    }
+}
+
+/// What the service's request has for a distribution; its ARN where it is made.
+fn find_service_context_value(key: &str, distribution: Option<&str>, account: &str) -> RequestContextValue {
+    match (key, distribution) {
+        ("aws:principalarn", _) => RequestContextValue::Absent,
+        ("aws:principalisawsservice", _) => RequestContextValue::Is("true".to_owned()),
+        ("aws:principalservicename", _) => RequestContextValue::Is("cloudfront.amazonaws.com".to_owned()),
+        ("aws:sourceaccount", _) => RequestContextValue::Is(account.to_owned()),
+        ("aws:sourcearn", Some(arn)) => RequestContextValue::Is(arn.to_owned()),
+        ("aws:sourcearn", None) => {
+            RequestContextValue::BeginsWith(format!("arn:aws:cloudfront::{account}:distribution/"))
         }
-        (
-            "aws:principalservicename" | "aws:sourceaccount" | "aws:sourcearn",
-            CloudFrontPrincipal::Identity(_),
-        ) => Absent,
-        _ => Unknown,
+        _ => RequestContextValue::Unknown,
     }
 }
 
