@@ -155,6 +155,29 @@ pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) ->
     }
 }
 
+/// Whether a refusal may be for the object alone, and whether it may pass by itself, by what is known of the parts.
+pub(crate) fn judge_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) -> (bool, bool) {
+    let decrypts =
+        known.may_decrypt != Some(false) && known.key.as_ref().is_none_or(|(_, state)| state == "Enabled");
+    match (reply.status, reply.find_header("x-packagecloud-cloudfront")) {
+        (502..=504, _) => (false, decrypts),
+        (_, Some(_)) => (false, false),
+        (403, None) => (true, known.granted != Some(false)),
+        (500..=599, None) => (true, true),
+        _ => (true, false),
+    }
+}
+
+/// Returns whether it is S3's own answer, through the edge, that there is no such object.
+pub(crate) fn is_not_found_answer_of_s3(reply: &WebReply) -> bool {
+    let said_by_s3 =
+        reply.find_header("server").is_some_and(|server| server.eq_ignore_ascii_case("AmazonS3"))
+            || reply.body.windows(NO_SUCH_KEY.len()).any(|part| part == NO_SUCH_KEY);
+    reply.status == 404 && reply.find_header("x-packagecloud-cloudfront").is_none() && said_by_s3
+}
+
+const NO_SUCH_KEY: &[u8] = b"NoSuchKey";
+
 /// What a slow clock wants.
 pub(crate) const SET_CLOCK_ADVICE: &str = "set the clock (chronyc makestep, or timedatectl set-ntp true)";
 const WRONG_SECRET_DIAGNOSIS: (&str, &str) = (
@@ -222,6 +245,8 @@ pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckRe
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::model::aws::account::KmsKey;
 
@@ -250,5 +275,56 @@ mod tests {
             let group = format!("/aws/lambda/us-east-1.{} in", names.lambda_function_name());
             assert!(next.contains(&group), "{status}: {next}");
         }
+    }
+
+    fn edge_reply(status: u16, reason: Option<&str>) -> WebReply {
+        let headers = reason.map(|reason| ("x-packagecloud-cloudfront".to_owned(), reason.to_owned()));
+        WebReply { status, headers: headers.into_iter().collect(), body: Bytes::new() }
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        let fine =
+            DiagnosisFacts { granted: Some(true), may_decrypt: Some(true), ..DiagnosisFacts::default() };
+        let ungranted = DiagnosisFacts { granted: Some(false), ..fine.clone() };
+        let disabled = DiagnosisFacts { key: Some(("k".into(), "Disabled".into())), ..fine.clone() };
+        let shut = DiagnosisFacts { may_decrypt: Some(false), ..fine.clone() };
+        for (status, reason, known, of_object, may_pass) in [
+            (403, None, &fine, true, true),
+            (403, None, &ungranted, true, false),
+            (403, None, &DiagnosisFacts::default(), true, true),
+            (403, Some("bad-signature"), &fine, false, false),
+            (403, Some("expired"), &fine, false, false),
+            (503, None, &fine, false, true),
+            (503, Some("no-key"), &fine, false, true),
+            (502, None, &fine, false, true),
+            (504, None, &fine, false, true),
+            (503, None, &disabled, false, false),
+            (503, None, &shut, false, false),
+            (500, None, &fine, true, true),
+            (404, None, &fine, true, false),
+            (400, None, &fine, true, false),
+        ] {
+            assert_eq!(
+                judge_edge_refusal(&edge_reply(status, reason), known),
+                (of_object, may_pass),
+                "{status} {reason:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_s3s_own_404_is_an_absent_key() {
+        let s3 = |body: &'static str| WebReply {
+            body: Bytes::from_static(body.as_bytes()),
+            ..edge_reply(404, None)
+        };
+        assert!(is_not_found_answer_of_s3(&s3("<Error><Code>NoSuchKey</Code></Error>")));
+        assert!(!is_not_found_answer_of_s3(&s3("<html>nothing here</html>")));
+        let mut headed = s3("");
+        headed.headers.push(("server".into(), "AmazonS3".into()));
+        assert!(is_not_found_answer_of_s3(&headed));
+        headed.headers.push(("x-packagecloud-cloudfront".into(), "bad-path".into()));
+        assert!(!is_not_found_answer_of_s3(&headed));
     }
 }

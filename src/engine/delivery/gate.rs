@@ -18,10 +18,9 @@ use crate::model::{
 };
 
 use super::{
-    diagnosis::{DiagnosisFacts, diagnose_edge_refusal},
+    diagnosis::{DiagnosisFacts, diagnose_edge_refusal, judge_edge_refusal},
     probe::{self, LINK_LIFETIME_SECONDS, SignedUrlSpec},
     samples::SampleObjectKeys,
-    served_package::judge_edge_refusal,
 };
 use crate::engine::session::{AwsTarget, Session};
 

@@ -6,4 +6,4 @@ pub mod gate;
 pub mod probe;
 pub mod redirects;
 pub mod samples;
-pub(in crate::engine) mod served_package;
+mod served_package;

@@ -13,9 +13,9 @@ use crate::model::{
 use super::GoLiveFacts;
 use crate::engine::{
     delivery::{
-        diagnosis, probe,
+        diagnosis::{self, is_not_found_answer_of_s3, judge_edge_refusal},
+        probe,
         redirects::SampledRedirects,
-        served_package::{is_not_found_answer_of_s3, judge_edge_refusal},
     },
     run::StageRun,
     session::Session,

@@ -2,11 +2,10 @@
 
 use crate::engine::{
     delivery::{
-        diagnosis::{self, DiagnosisFacts},
+        diagnosis::{self, DiagnosisFacts, is_not_found_answer_of_s3},
         probe,
         redirects::SampledRedirects,
         samples::SampleObjectKeys,
-        served_package::is_not_found_answer_of_s3,
     },
     session::Session,
 };

@@ -218,16 +218,18 @@ fn match_listed_beginning(operator: &str, value: &str, start: &str) -> Condition
 
 /// Whether CloudFront's addresses are in a range: never in private ones, nor in one too small to be theirs.
 fn match_edge_address(range: &str) -> ConditionVerdict {
-    use std::net::IpAddr;
     let (address, length) = range.split_once('/').unwrap_or((range, ""));
-    let Ok(address) = address.parse::<IpAddr>() else { return ConditionVerdict::Unknown };
-    let (own, smallest) = match address {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            let shared = first == 100 && (64..128).contains(&second);
-            (address.is_private() || address.is_loopback() || address.is_link_local() || shared, 28)
-        }
-        IpAddr::V6(address) => (address.is_unique_local() || address.is_unicast_link_local(), 64),
+    let (own, smallest) = if address.contains(':') {
+        let start = address.to_ascii_lowercase();
+        (["fc", "fd", "fe8", "fe9", "fea", "feb"].iter().any(|own| start.starts_with(own)), 64)
+    } else {
+        let octets: Vec<u8> = address.split('.').filter_map(|octet| octet.parse().ok()).collect();
+        let &[first, second, _, _] = octets.as_slice() else { return ConditionVerdict::Unknown };
+        let own = matches!(
+            (first, second),
+            (10 | 127, _) | (172, 16..32) | (192, 168) | (169, 254) | (100, 64..128)
+        );
+        (own, 28)
     };
     match length.parse::<u32>() {
         Ok(0) => ConditionVerdict::Met,
