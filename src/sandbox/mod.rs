@@ -13,6 +13,7 @@ pub mod import;
 pub mod ledger;
 mod options;
 pub mod packagecloud;
+mod private_files;
 mod process_state;
 pub mod router;
 pub mod seed;

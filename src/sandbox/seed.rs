@@ -18,6 +18,7 @@ use super::{
         s3::{self, SandboxBucket},
     },
     packagecloud::SandboxNodeSettings,
+    private_files::build_private_file_options,
     router::PACKAGECLOUD_HOST,
 };
 
@@ -90,8 +91,7 @@ fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
 
 fn write_file_if_absent(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match build_private_file_options().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::model::failure::Failure;
 
-use super::{Sandbox, control_plane::s3, router::PACKAGECLOUD_HOST, seed};
+use super::{Sandbox, control_plane::s3, private_files, router::PACKAGECLOUD_HOST, seed};
 
 /// The host under which the server tells its word.
 const SERVER_WORD_HOST: &str = "serving.sandbox";
@@ -111,7 +111,7 @@ pub async fn start_sandbox_server(
     let fresh = world.sandbox_dir().join(format!("{MARKER_FILENAME}.new"));
     serde_json::to_vec(&addresses)
         .map_err(io::Error::from)
-        .and_then(|text| std::fs::write(&fresh, text))
+        .and_then(|text| private_files::write_private_file(&fresh, &text))
         .and_then(|()| std::fs::rename(&fresh, &marker))
         .map_err(|error| {
             Failure::new_generic_failure(

@@ -12,6 +12,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::private_files::{build_private_file_options, create_private_dir, write_private_file};
+
 const DOCUMENT_FILE: &str = "world.json";
 /// Where the next document is written whole, before it takes the other's name.
 const NEXT_DOCUMENT_FILE: &str = "world.json.new";
@@ -50,9 +52,13 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
     /// # Errors
     /// Says why the directory can't be made or read, or that the document is damaged.
     pub fn open_sandbox_state_dir(dir: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let lock =
-            File::options().read(true).write(true).create(true).truncate(false).open(dir.join(LOCK_FILE))?;
+        create_private_dir(dir)?;
+        let lock = build_private_file_options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(dir.join(LOCK_FILE))?;
         let mut document = SandboxStateDocument {
             state: S::default(),
             lock: Arc::new(lock),
@@ -127,7 +133,7 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     fn write_state_to_disk(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join(NEXT_DOCUMENT_FILE);
-        std::fs::write(&fresh, bytes)?;
+        write_private_file(&fresh, &bytes)?;
         let last = if stamp == STALE_STAMP { read_sandbox_state_counter(&self.lock)? } else { stamp };
         let next = last.wrapping_add(1) % (STALE_STAMP - 1);
         self.lock.write_all_at(&next.to_le_bytes(), 0)?;

@@ -3,7 +3,12 @@
 //! Losing it costs a HEAD an object. It is replaced whole, never written in place, and one that can't be read, or was
 //! written under other rules, is as good as none.
 
-use std::{io, path::Path};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +134,8 @@ pub fn replace_file_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let new = path.with_extension("new");
-    std::fs::write(&new, text)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(text)?;
     std::fs::rename(&new, path)
 }
 

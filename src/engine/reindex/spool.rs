@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -186,7 +187,7 @@ impl BatchManifestWriter {
     fn open_manifest_file_for_append(&self, digest: String, number: usize) -> Result<OpenManifest, Failure> {
         let path = self.build_manifest_path(&digest, number);
         let opened = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
             let bytes = find_last_line_end_offset(&path)?;
             // A line that was torn is cut off: its key doesn't count as done.
             file.set_len(bytes)?;
@@ -260,7 +261,8 @@ fn count_file_lines(path: &Path) -> io::Result<u64> {
 /// Fails where the file can't be written.
 pub fn replace_file_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    std::fs::write(&new, text)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(text)?;
     std::fs::rename(&new, path)
 }
 

@@ -6,7 +6,7 @@ use std::{fs::File, time::Duration};
 
 use crate::{
     model::{packagecloud::config_file::ConfigFile, secret::Secret},
-    sandbox::Sandbox,
+    sandbox::{Sandbox, private_files::build_private_file_options},
 };
 
 use super::{SandboxNodeSettings, jobs};
@@ -134,7 +134,11 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
 
 /// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
 async fn wait_for_sandbox_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
-    let lock = File::options().append(true).create(true).open(world.sandbox_dir().join("chef.lock")).ok()?;
+    let lock = build_private_file_options()
+        .append(true)
+        .create(true)
+        .open(world.sandbox_dir().join("chef.lock"))
+        .ok()?;
     let mut said = false;
     while lock.try_lock().is_err() {
         if !said {

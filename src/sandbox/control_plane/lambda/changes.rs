@@ -14,6 +14,8 @@ use super::{
     versions,
 };
 
+use crate::sandbox::private_files;
+
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
 const UPLOAD_MAX_BYTES: usize = 50 * 1024 * 1024;
 
@@ -57,8 +59,8 @@ pub fn store_uploaded_function_code(
         .ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
-        std::fs::create_dir_all(world.sandbox_dir().join("lambda"))?;
-        std::fs::write(&fresh, &bytes)?;
+        private_files::create_private_dir(&world.sandbox_dir().join("lambda"))?;
+        private_files::write_private_file(&fresh, &bytes)?;
         std::fs::rename(fresh, &kept)
     };
     match keep() {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::object::SandboxObject;
+use crate::sandbox::private_files::{build_private_file_options, create_private_dir, write_private_file};
 
 /// Every key with its versions, the newest last.
 pub type ObjectVersionsByKey = BTreeMap<String, Vec<SandboxObject>>;
@@ -112,9 +113,9 @@ impl SandboxObjectStore {
         let path = self.build_object_content_path(&digest);
         if !path.exists() {
             let folder = path.parent().unwrap_or(&self.dir);
-            std::fs::create_dir_all(folder)?;
+            create_private_dir(folder)?;
             let fresh = folder.join(format!(".{digest}.{:016x}", fastrand::u64(..)));
-            std::fs::write(&fresh, content)?;
+            write_private_file(&fresh, content)?;
             std::fs::rename(&fresh, &path)?;
         }
         Ok(digest)
@@ -139,9 +140,9 @@ impl SandboxObjectStore {
 
 fn open_sandbox_bucket_journal(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        create_private_dir(folder)?;
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    build_private_file_options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 impl SandboxBucketContents {
