@@ -5,19 +5,28 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Read as _,
-    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{DirBuilderExt as _, OpenOptionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{host::files::write_new_file, model::failure::Failure};
+use crate::{
+    host::{environment::inherited::list_private_variable_names, files::write_new_file},
+    model::failure::Failure,
+};
+
+use super::output::LineSplitter;
 
 const RECORD_FILE: &str = "ctl.json";
 const OUTPUT_FILE: &str = "ctl.out";
+const LAST_OUTPUT_FILE: &str = "ctl.last";
 const STATUS_FILE: &str = "ctl.status";
 
 /// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
@@ -25,9 +34,34 @@ pub(super) const WRAPPER_SCRIPT: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
 status=$1; shift
 "$@"
 code=$?
-echo "$code" >"$status.new" && mv -f "$status.new" "$status"
+{ echo "$code" >"$status.new" && mv -f "$status.new" "$status"; } 2>/dev/null
 exit "$code"
 "#;
+
+/// The keeper of a command's lines, which come through a pipe: neither a full disk nor a command that writes without end
+/// ever ends or stops it. What comes after [`OUTPUT_BYTES_MAX`], or after the disk was full, is read on, and the end of it
+/// kept. Arguments: the file, and the one for that end.
+pub(super) const KEEPER_SCRIPT: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
+umask 077; LC_ALL=C; export LC_ALL
+(: >>"$1") 2>/dev/null && exec 3>>"$1" || exec 3>/dev/null
+(: >>"$2") 2>/dev/null && exec 4>>"$2" || exec 4>/dev/null
+while said=$(dd bs=65536 count=64 2>&1 >&3); do
+  case $said in 0+0\ *) exit 0 ;; esac
+  [ "$(stat -L -c %s /proc/self/fd/3 2>/dev/null || echo 0)" -lt 16777216 ] || break
+done
+tail -c 65536 >&4 2>/dev/null
+exec cat >/dev/null
+"#;
+
+/// How much of a command's output is kept and shown; of what follows only the end is. As [`KEEPER_SCRIPT`] has it.
+pub(super) const OUTPUT_BYTES_MAX: u64 = 16 << 20;
+/// How much of it is read at once: so many lines are shown before a signal is heard.
+const OUTPUT_PIECE_BYTES: usize = 4096;
+/// Once the command has ended, and nothing came for this many looks, whoever holds the pipe open isn't waited for.
+const QUIET_POLLS_MAX: u32 = 10;
+
+/// An end that nobody has seen for so long is nobody's to see.
+const UNSEEN_END_AGE_MIN: Duration = Duration::from_mins(1);
 
 /// How often a running command's lines are looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -42,6 +76,12 @@ pub struct DetachedCtlCommand {
     pub since: Duration,
     /// The kernel's start time of the process: a pid alone may have become another's.
     started: Option<u64>,
+    /// The process that keeps its lines, and when the kernel started that.
+    #[serde(default)]
+    keeper: Option<(u32, u64)>,
+    /// Where its lines are, where that is another directory than the record's.
+    #[serde(default)]
+    output_dir: Option<PathBuf>,
     #[serde(skip)]
     dir: PathBuf,
     /// How it ended, where this process started it: the file that says so may have no room, or be another's by then.
@@ -67,6 +107,21 @@ impl DetachedCtlCommand {
         .then_some(running)
     }
 
+    /// Removes the files of a command that ended a while ago, but of `kept`: whoever follows one sees its end in moments.
+    pub(super) fn remove_abandoned_ctl_files(dir: &Path, kept: &str) {
+        let Some(bytes) = fs::read(dir.join(RECORD_FILE)).ok() else { return };
+        let Ok(ended) = serde_json::from_slice::<Self>(&bytes) else { return };
+        let ended = Self { dir: dir.to_owned(), ..ended };
+        let files = [RECORD_FILE, OUTPUT_FILE, STATUS_FILE].map(|name| fs::metadata(dir.join(name)));
+        let ages = files.into_iter().flatten().map(|meta| meta.modified().ok()?.elapsed().ok());
+        if ended.command != kept
+            && !ended.is_ctl_process_alive()
+            && ages.into_iter().all(|age| age.is_some_and(|age| age > UNSEEN_END_AGE_MIN))
+        {
+            ended.remove_ctl_command_files();
+        }
+    }
+
     /// Starts `program arguments… command` in a session of its own, its lines and status kept in `dir`.
     ///
     /// # Errors
@@ -85,35 +140,33 @@ impl DetachedCtlCommand {
                 "see to what it names, then try again",
             )
         };
-        for name in [STATUS_FILE, OUTPUT_FILE, RECORD_FILE] {
+        for name in [STATUS_FILE, OUTPUT_FILE, LAST_OUTPUT_FILE, RECORD_FILE] {
             let _ = fs::remove_file(dir.join(name));
         }
-        let output =
-            OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join(OUTPUT_FILE)).ok();
-        // Where the state directory can't be written its lines are lost, and it runs all the same.
-        let (out, err) = match &output {
-            Some(file) => {
-                (file.try_clone().map_err(failed)?.into(), file.try_clone().map_err(failed)?.into())
-            }
-            None => (Stdio::null(), Stdio::null()),
-        };
-        // A session of its own has no terminal to lose; without setsid the trap and an own group must do.
-        let session = ["/usr/bin/setsid", "/bin/setsid"].into_iter().find(|path| Path::new(path).exists());
-        let mut child = Command::new(session.unwrap_or("/bin/sh"));
-        if session.is_some() {
-            child.arg("/bin/sh");
-        } else {
-            child.process_group(0);
-        }
-        let child = child
-            .args(["-c", WRAPPER_SCRIPT, "packagecloud-cloudfront"])
+        let output_dir = choose_output_dir(dir);
+        // Made here: the first look may come before the keeper has opened it.
+        let _ =
+            OpenOptions::new().append(true).create_new(true).mode(0o600).open(output_dir.join(OUTPUT_FILE));
+        let mut keeper = build_detached_shell(KEEPER_SCRIPT)
+            .arg(output_dir.join(OUTPUT_FILE))
+            .arg(output_dir.join(LAST_OUTPUT_FILE))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let pipe = std::os::fd::OwnedFd::from(keeper.stdin.take().expect("it was asked for"));
+        let keeper_id = keeper.id();
+        let keeper_started = read_process_start_ticks(keeper_id);
+        reap_child_when_it_ends(keeper, None);
+        let child = build_detached_shell(WRAPPER_SCRIPT)
             .arg(dir.join(STATUS_FILE))
             .arg(program)
             .args(arguments)
             .arg(command)
             .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
+            .stdout(pipe.try_clone().map_err(failed)?)
+            .stderr(pipe)
             .spawn()
             .map_err(failed)?;
         let pid = child.id();
@@ -123,17 +176,12 @@ impl DetachedCtlCommand {
             pid,
             since: now,
             started: read_process_start_ticks(pid),
+            keeper: keeper_started.map(|started| (keeper_id, started)),
+            output_dir: Some(output_dir).filter(|other| other != dir),
             dir: dir.to_owned(),
             reaped: Some(reaped.clone()),
         };
-        // It is reaped as soon as it ends, so that it never looks alive as a zombie.
-        let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
-        let mut child = child;
-        let _ = reaper.spawn(move || {
-            if let Some(code) = child.wait().ok().and_then(|status| status.code()) {
-                let _ = reaped.set(code);
-            }
-        });
+        reap_child_when_it_ends(child, Some(reaped));
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
         let _ = write_new_file(&dir.join(RECORD_FILE), &record);
@@ -167,10 +215,20 @@ impl DetachedCtlCommand {
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
     }
 
+    fn output_dir_path(&self) -> &Path {
+        self.output_dir.as_deref().unwrap_or(&self.dir)
+    }
+
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
     fn remove_ctl_command_files(&self) {
+        if let Some(other) = &self.output_dir {
+            for name in [OUTPUT_FILE, LAST_OUTPUT_FILE] {
+                let _ = fs::remove_file(other.join(name));
+            }
+            let _ = fs::remove_dir(other);
+        }
         if self.is_own_ctl_command_record() {
-            for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
+            for name in [OUTPUT_FILE, LAST_OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
             }
         }
@@ -186,27 +244,44 @@ impl DetachedCtlCommand {
     ) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
         let mut tail = CommandOutputTail {
-            file: File::open(self.dir.join(OUTPUT_FILE)).ok(),
+            file: File::open(self.output_dir_path().join(OUTPUT_FILE)).ok(),
             lines: LineSplitter::default(),
+            read: 0,
         };
         loop {
             // In this order: what is there once the end is seen is all.
             let alive = self.is_ctl_process_alive();
             let status = self.read_ctl_exit_status();
-            tail.read_new_output_lines(on_line);
-            if let Some(status) = status {
-                tail.lines.flush_unterminated_last_line(on_line);
-                self.remove_ctl_command_files();
-                return Ok(status);
-            }
+            tail.read_new_output_lines(&self.command, on_line).await;
             // Ours is reaped within a moment of its end.
-            if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
-                tail.lines.flush_unterminated_last_line(on_line);
+            let gone = !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2);
+            if status.is_some() || gone {
+                self.read_output_to_end(&mut tail, on_line).await;
                 self.remove_ctl_command_files();
-                return Err(build_no_exit_status_failure(&self.command));
+                return status.ok_or_else(|| build_no_exit_status_failure(&self.command));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// Gives what the command left in the pipe when it ended; a service that it started may hold that open for ever.
+    async fn read_output_to_end(&self, tail: &mut CommandOutputTail, on_line: &mut (dyn FnMut(&str) + Send)) {
+        let mut quiet = 0;
+        while self.is_output_keeper_alive() && quiet < QUIET_POLLS_MAX {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let more = tail.read_new_output_lines(&self.command, on_line).await;
+            quiet = if more { 0 } else { quiet + 1 };
+        }
+        tail.read_new_output_lines(&self.command, on_line).await;
+        let last = fs::read(self.output_dir_path().join(LAST_OUTPUT_FILE)).unwrap_or_default();
+        if self.output_dir.is_some() || self.is_own_ctl_command_record() {
+            give_last_output_lines(&last, &mut tail.lines, on_line);
+        }
+        tail.lines.flush_unterminated_last_line(on_line);
+    }
+
+    fn is_output_keeper_alive(&self) -> bool {
+        self.keeper.is_some_and(|(pid, started)| read_process_start_ticks(pid) == Some(started))
     }
 }
 
@@ -214,44 +289,47 @@ impl DetachedCtlCommand {
 struct CommandOutputTail {
     file: Option<File>,
     lines: LineSplitter,
+    /// How many bytes of it.
+    read: u64,
 }
 
 impl CommandOutputTail {
-    fn read_new_output_lines(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
-        let mut bytes = Vec::new();
-        if let Some(file) = &mut self.file {
-            // What came before an error stands in `bytes`.
-            let _ = file.read_to_end(&mut bytes);
-        }
-        self.lines.split_bytes_into_lines(&bytes, on_line);
-    }
-}
-
-/// Bytes as they come, split into lines.
-#[derive(Default)]
-pub(super) struct LineSplitter {
-    /// A line whose end hasn't come.
-    open: Vec<u8>,
-}
-
-impl LineSplitter {
-    /// Takes bytes, and gives each line that they end.
-    pub(super) fn split_bytes_into_lines(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
-        for &byte in bytes {
-            if byte == b'\n' {
-                on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
-            } else {
-                self.open.push(byte);
+    /// Gives what has come since, piece by piece, so that whoever waits beside it is heard; returns whether anything has.
+    async fn read_new_output_lines(&mut self, command: &str, on_line: &mut (dyn FnMut(&str) + Send)) -> bool {
+        let Some(file) = &mut self.file else { return false };
+        let mut piece = vec![0; OUTPUT_PIECE_BYTES];
+        let before = self.read;
+        while let Ok(length @ 1..) = file.read(&mut piece) {
+            self.lines.split_bytes_into_lines(&piece[..length], on_line);
+            let kept = self.read < OUTPUT_BYTES_MAX;
+            self.read += length as u64;
+            if kept && self.read >= OUTPUT_BYTES_MAX {
+                on_line(&render_output_limit_note(command));
             }
+            tokio::task::yield_now().await;
         }
+        self.read > before
     }
+}
 
-    /// Gives the last line, which nothing ended.
-    pub(super) fn flush_unterminated_last_line(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
-        if !self.open.is_empty() {
-            on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
-        }
-    }
+/// Says that a command writes more than is kept.
+pub(super) fn render_output_limit_note(command: &str) -> String {
+    format!(
+        "packagecloud-ctl {command} has written {} MiB: what follows isn't shown, but for its last lines once it has ended",
+        OUTPUT_BYTES_MAX >> 20
+    )
+}
+
+/// Gives the last lines of a command whose output wasn't kept to its end: the first of `bytes` may be half a line.
+pub(super) fn give_last_output_lines(
+    bytes: &[u8],
+    lines: &mut LineSplitter,
+    on_line: &mut (dyn FnMut(&str) + Send),
+) {
+    let Some(start) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+    lines.drop_open_line();
+    on_line("…");
+    lines.split_bytes_into_lines(&bytes[start + 1..], on_line);
 }
 
 /// Returns the failure of a command that ended, and nobody can say how.
@@ -261,6 +339,47 @@ pub(super) fn build_no_exit_status_failure(command: &str) -> Failure {
         "it ended without a status: it was killed, or the machine was restarted",
         format!("run packagecloud-ctl {command} again"),
     )
+}
+
+/// Returns where a command's lines are kept: in `dir`, or, where that has no room, in a directory of their own where a full
+/// disk seldom reaches.
+fn choose_output_dir(dir: &Path) -> PathBuf {
+    let has_room = |dir: &Path| rustix::fs::statvfs(dir).is_ok_and(|disk| disk.f_bfree > 0);
+    let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
+    let others = ["/run".into(), std::env::temp_dir(), "/dev/shm".into()];
+    let made = |other: &PathBuf| {
+        other.parent().is_some_and(has_room) && fs::DirBuilder::new().mode(0o700).create(other).is_ok()
+    };
+    let mut others = others.into_iter().map(|place| place.join(&name));
+    if has_room(dir) { dir.to_owned() } else { others.find(made).unwrap_or_else(|| dir.to_owned()) }
+}
+
+/// Returns a shell that runs `script` in a session of its own, which has no terminal to lose; without setsid the script's
+/// trap and an own group must do. It inherits no key and no token.
+fn build_detached_shell(script: &str) -> Command {
+    let session = ["/usr/bin/setsid", "/bin/setsid"].into_iter().find(|path| Path::new(path).exists());
+    let mut shell = Command::new(session.unwrap_or("/bin/sh"));
+    if session.is_some() {
+        shell.arg("/bin/sh");
+    } else {
+        shell.process_group(0);
+    }
+    for name in list_private_variable_names() {
+        shell.env_remove(name);
+    }
+    shell.args(["-c", script, "packagecloud-cloudfront"]);
+    shell
+}
+
+/// Reaps a child as soon as it ends, so that it never looks alive as a zombie; `code` is given its exit code.
+fn reap_child_when_it_ends(mut child: Child, code: Option<Arc<OnceLock<i32>>>) {
+    let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
+    let _ = reaper.spawn(move || {
+        let ended = child.wait().ok().and_then(|status| status.code());
+        if let (Some(code), Some(ended)) = (code, ended) {
+            let _ = code.set(ended);
+        }
+    });
 }
 
 /// When a process that still runs was started, in the kernel's ticks since boot.

@@ -3,6 +3,7 @@
 //! Every line passes the redactor before anyone sees it; a command that runs already is followed, not started again.
 
 mod detached;
+mod output;
 pub mod remote;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::model::{
 
 use super::{Host, HostTransport};
 
+use output::{PrivateKeyFilter, truncate_shown_line};
 use remote::RemoteCtlCommand;
 
 pub use detached::DetachedCtlCommand;
@@ -97,11 +99,24 @@ struct CtlCommandOutput<'a> {
     last: VecDeque<String>,
     /// Whether one of them said that there is no such command; the list of those that there are follows it.
     unknown: bool,
+    keys: PrivateKeyFilter,
+}
+
+impl<'a> CtlCommandOutput<'a> {
+    fn new_ctl_command_output(
+        host: &'a Host,
+        command: CtlCommand,
+        on_line: &'a mut (dyn FnMut(&str) + Send),
+    ) -> Self {
+        let keys = PrivateKeyFilter::default();
+        Self { host, on_line, command, last: VecDeque::new(), unknown: false, keys }
+    }
 }
 
 impl CtlCommandOutput<'_> {
     fn add_ctl_output_line(&mut self, line: &str) {
-        let line = self.host.redactor.redact_secrets_in_line(line);
+        let Some(line) = self.keys.hide_private_key_in_line(line) else { return };
+        let line = truncate_shown_line(self.host.redactor.redact_secrets_in_line(&line));
         self.host.state.append_log_line(
             self.host.clock.read_host_clock(),
             &self.host.redactor,
@@ -152,8 +167,7 @@ impl Host {
         if matches!(self.ctl, PackagecloudCtlRunner::None) {
             return Ok(CtlOutcome::LeftToOperator);
         }
-        let mut lines =
-            CtlCommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
+        let mut lines = CtlCommandOutput::new_ctl_command_output(self, command, on_line);
         let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
@@ -277,6 +291,15 @@ impl Host {
             last = last.max(self.transport.read_newest_file_change_time(&logs).await);
         }
         last
+    }
+
+    /// Removes the raw lines of a command whose end nobody saw, since the run that started it was killed: they may hold
+    /// secrets. The vendor's reindex is found by them, and runs once.
+    pub fn remove_abandoned_ctl_output(&self) {
+        DetachedCtlCommand::remove_abandoned_ctl_files(
+            self.state.state_dir_path(),
+            CtlCommand::ReindexEverything.name(),
+        );
     }
 
     /// Finds a command of packagecloud-ctl that an earlier run started and that still runs.

@@ -11,7 +11,13 @@ use crate::{
     model::failure::Failure,
 };
 
-use super::detached::{LineSplitter, WRAPPER_SCRIPT, build_no_exit_status_failure};
+use super::{
+    detached::{
+        KEEPER_SCRIPT, OUTPUT_BYTES_MAX, WRAPPER_SCRIPT, build_no_exit_status_failure,
+        give_last_output_lines, render_output_limit_note,
+    },
+    output::LineSplitter,
+};
 
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
 const REMOTE_STATE_DIRS: [&str; 2] = [ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
@@ -30,26 +36,33 @@ const FIND_SCRIPT: &str = r#"for d in "$@"; do
   return 0
 done"#;
 
-/// The directories in one word, a number for this run, the wrapper, the command, and then the program with its arguments.
+/// The directories in one word, a number for this run, the wrapper, the keeper, the command, and then the program with its
+/// arguments.
 const START_SCRIPT: &str = r#"d=
 for dir in $1; do
   mkdir -p -m 700 -- "$dir" 2>/dev/null
-  rm -f "$dir/ctl.status" "$dir/ctl.out" "$dir/ctl.json" 2>/dev/null
+  rm -f "$dir/ctl.status" "$dir/ctl.out" "$dir/ctl.last" "$dir/ctl.json" 2>/dev/null
   [ -n "$d" ] || { (echo >"$dir/ctl.out") 2>/dev/null && : >"$dir/ctl.out" && d=$dir; }
 done
 [ -n "$d" ] || { text="its lines can't be kept: $1: No space left on device"; return 10; }
-run=$2; wrapper=$3; command=$4; shift 4
+run=$2; wrapper=$3; keeper=$4; command=$5; shift 5
 session=; command -v setsid >/dev/null && session=setsid
 since=$(date +%s)
 nanos=$(date +%N | sed 's/^0*//')
-$session sh -c "$wrapper" packagecloud-cloudfront "$d/ctl.status" "$@" "$command" </dev/null >>"$d/ctl.out" 2>&1 4<&- &
-pid=$!
+pid=$( { {
+  $session sh -c "$wrapper" packagecloud-cloudfront "$d/ctl.status" "$@" "$command" </dev/null 2>&1 4<&- 5>&- &
+  echo $! >&5
+} | {
+  # What runs in the background has an empty input else.
+  exec 6<&0
+  $session sh -c "$keeper" packagecloud-cloudfront "$d/ctl.out" "$d/ctl.last" <&6 6<&- >/dev/null 2>&1 4<&- 5>&- &
+} } 5>&1 )
 printf '{"command":"%s","pid":%s,"since":{"secs":%s,"nanos":%s},"started":%s,"run":"%s"}' \
   "$command" "$pid" "$since" "${nanos:-0}" "$(started "$pid" | grep . || echo null)" "$run" >"$d/ctl.json"
 printf '%s\nyes\n' "$d"; cat "$d/ctl.json""#;
 
 /// Directory, pid, when it was started, how many bytes are known. Waits some seconds for more, then prints whether it
-/// runs and its status, and the bytes.
+/// runs, whether more than is told stands there, its status, and the bytes: a quarter of a mebibyte at most.
 const FOLLOW_SCRIPT: &str = r#"look() {
   alive=no; [ "$(started "$2")" = "$3" ] && alive=yes
   status=$(cat "$1/ctl.status" 2>/dev/null)
@@ -62,12 +75,21 @@ while look "$@"; [ "$size" -le "$4" ] && [ -z "$status" ] && [ $alive = yes ] &&
 done
 # Lines come in bursts: each second's go together.
 [ -z "$status" ] && [ $alive = yes ] && [ "$size" -gt "$4" ] && { sleep 0.8 2>/dev/null || sleep 1; look "$@"; }
-printf '%s %s\n' "$alive" "$status"
-[ "$size" -gt "$4" ] && tail -c +$(($4+1)) -- "$1/ctl.out" | head -c $((size-$4))
+# Once it has ended, what it left in the pipe is on its way.
+[ -z "$status" ] || while :; do
+  before=$size; sleep 0.3 2>/dev/null || sleep 1; look "$@"; [ "$size" -gt "$before" ] || break
+done
+told=$((size-$4)); more=no
+[ $told -gt 262144 ] && { told=262144; more=yes; }
+printf '%s %s %s\n' "$alive" "$more" "$status"
+[ $told -gt 0 ] && tail -c +$(($4+1)) -- "$1/ctl.out" | head -c $told
 return 0"#;
 
+/// Directory. Prints the end of what wasn't kept.
+const READ_LAST_OUTPUT_SCRIPT: &str = r#"cat -- "$1/ctl.last" 2>/dev/null; return 0"#;
+
 /// Directory, pid. What another run has started there since stays.
-const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json"; return 0"#;
+const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.last" "$1/ctl.status" "$1/ctl.json"; return 0"#;
 
 /// A command that was started there.
 #[derive(Debug, Clone)]
@@ -150,7 +172,7 @@ impl RemoteCtlCommand {
         let run = format!("{:016x}", fastrand::u64(..));
         let program = program.to_string_lossy();
         let dirs = REMOTE_STATE_DIRS.join(" ");
-        let mut words = vec![dirs.as_str(), &run, WRAPPER_SCRIPT, command, &program];
+        let mut words = vec![dirs.as_str(), &run, WRAPPER_SCRIPT, KEEPER_SCRIPT, command, &program];
         words.extend(arguments.iter().map(String::as_str));
         let guard = format!("{}\n{START_SCRIPT}", render_script_repeat_guard(&run));
         let said = line.run_remote_script(&guard, &words).await?;
@@ -190,7 +212,7 @@ impl RemoteCtlCommand {
         let (pid, started) =
             (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());
         let mut lines = LineSplitter::default();
-        let mut at = 0;
+        let mut at: u64 = 0;
         // Whether it was seen ended without a status: one more look takes what it wrote last.
         let mut gone = false;
         loop {
@@ -206,24 +228,40 @@ impl RemoteCtlCommand {
             let end = said.out.iter().position(|byte| *byte == b'\n').unwrap_or(said.out.len());
             let head = String::from_utf8_lossy(&said.out[..end]).into_owned();
             let bytes = said.out.get(end + 1..).unwrap_or_default();
-            at += bytes.len();
+            let before = at;
+            at += bytes.len() as u64;
             lines.split_bytes_into_lines(bytes, on_line);
-            let (alive, status) = head.split_once(' ').unwrap_or((&head, ""));
-            if let Ok(status) = status.trim().parse() {
-                lines.flush_unterminated_last_line(on_line);
-                // What stays is overwritten by the next one.
-                let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
+            if before < OUTPUT_BYTES_MAX && at >= OUTPUT_BYTES_MAX {
+                on_line(&render_output_limit_note(self.ctl_command_name()));
+            }
+            let mut words = head.split(' ');
+            let (alive, more) = (words.next() == Some("yes"), words.next() == Some("yes"));
+            let status = words.next().and_then(|word| word.trim().parse().ok());
+            if more {
+                continue;
+            }
+            if let Some(status) = status {
+                self.finish_following(&mut lines, on_line).await;
                 return Ok(status);
             }
-            if alive != "yes" {
+            if !alive {
                 if gone {
-                    lines.flush_unterminated_last_line(on_line);
-                    let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
+                    self.finish_following(&mut lines, on_line).await;
                     return Err(build_no_exit_status_failure(self.ctl_command_name()));
                 }
                 gone = true;
             }
         }
+    }
+
+    /// Gives the last lines, and removes what was kept there; what stays is overwritten by the next command.
+    async fn finish_following(&self, lines: &mut LineSplitter, on_line: &mut (dyn FnMut(&str) + Send)) {
+        if let Ok(last) = self.line.run_remote_script(READ_LAST_OUTPUT_SCRIPT, &[&self.dir]).await {
+            give_last_output_lines(&last.out, lines, on_line);
+        }
+        lines.flush_unterminated_last_line(on_line);
+        let pid = self.record.pid.to_string();
+        let _ = self.line.run_remote_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
     }
 }
 

@@ -269,3 +269,85 @@ exit 7
         }
     }
 }
+
+#[tokio::test]
+async fn one_that_writes_without_end_is_shown_to_a_bound_and_can_be_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    let line = "A".repeat(60_000);
+    fs::write(&script, format!("#!/bin/sh\nexec yes {line}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let mut on_line = move |line: &str| {
+        let _ = heard.send(line.len());
+    };
+    let mut bytes = 0;
+    tokio::select! {
+        _ = host.run_packagecloud_ctl(CtlCommand::Reconfigure, &mut on_line) => panic!("it has no end"),
+        () = async {
+            while let Some(length) = hears.recv().await {
+                assert!(length < 5000, "a line of {length} bytes is shown");
+                bytes += 60_000;
+                if length < 1000 { break; }
+            }
+        } => {}
+    }
+    assert!(bytes >= detached::OUTPUT_BYTES_MAX - 60_000, "what was kept is shown: {bytes}");
+    let running = host.find_running_ctl_command().unwrap();
+    let kept = fs::metadata(host.state.state_dir_path().join("ctl.out")).unwrap().len();
+    assert!(kept < detached::OUTPUT_BYTES_MAX * 2, "the disk isn't filled: {kept}");
+    let pid = rustix::process::Pid::from_raw(running.pid.cast_signed()).unwrap();
+    rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn the_last_lines_of_one_that_wrote_too_much_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    let text = "#!/bin/sh\necho first\nhead -c 40000000 /dev/zero | tr '\\0' x\nhead -c 4000000 /dev/zero | tr '\\0' x\necho\necho \"FATAL: hunter2222\" >&2\nexit 1\n";
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Reconfigure).await;
+    assert!(lines[0] == "first" && lines[1].contains("16 MiB"), "{lines:?}");
+    assert_eq!(lines[2..], ["…", "FATAL: (hidden)"]);
+    assert!(matches!(outcome.unwrap(), CtlOutcome::Failed { status: 1, .. }));
+    let left: Vec<_> = list_ctl_files(&host);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn list_ctl_files(host: &Host) -> Vec<String> {
+    let names = fs::read_dir(host.state.state_dir_path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("ctl.")).collect()
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_the_pipe_open_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    fs::write(&script, "#!/bin/sh\nsleep 60 &\necho $! >\"$0.pid\"\necho started\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Restart).await;
+    let pid = fs::read_to_string(dir.path().join("ctl.pid")).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    assert!(rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok(), "it still ran");
+    assert_eq!((outcome.unwrap(), lines), (CtlOutcome::Done, vec!["started".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_private_key_that_it_prints_is_neither_shown_nor_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    let key = "-----BEGIN RSA PRIVATE KEY-----\n    +MIIEpAIBAAKCAQEAx\n    +dGFpbA==\n    +-----END RSA PRIVATE KEY-----";
+    fs::write(&script, format!("#!/bin/sh\ncat <<'X'\n    +{key}\nafter\nX\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host_with_ctl(dir.path(), PackagecloudCtlRunner::Command(vec![script.display().to_string()]));
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Reconfigure).await;
+    assert_eq!(outcome.unwrap(), CtlOutcome::Done);
+    assert_eq!(lines, ["    +(a private key, hidden)", "after"]);
+    let log = fs::read_to_string(host.state.state_dir_path().join("log")).unwrap();
+    assert!(!log.contains("MIIE") && !log.contains("dGFpbA"), "{log}");
+}

@@ -1,6 +1,7 @@
 //! The machine and the user around a run: sudo, file owners, the keyring, the clock, configuration clients, packagecloud's version.
 
 pub mod clock;
+pub(in crate::host) mod inherited;
 pub mod keyring;
 pub mod managed;
 pub mod netrc;
