@@ -80,18 +80,7 @@ fn open_local_host(
     command: &CliCommand,
     world: Option<&Sandbox>,
 ) -> Result<Host, Failure> {
-    let default_state = world
-        .map_or_else(host::run::state::choose_default_state_dir, |world| world.sandbox_dir().join("state"));
-    let state_dir = global.state_dir.clone().unwrap_or(default_state);
-    let state = match HostStateDir::open_state_dir(&state_dir, global.log_file.as_deref()) {
-        Ok(state) => state,
-        // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
-        Err(failure) if may_command_disable_cloudfront(command) => {
-            errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
-            HostStateDir::open_fallback_state_dir(&state_dir)
-        }
-        Err(failure) => return Err(failure),
-    };
+    let state = open_first_usable_state_dir(global, command, world)?;
     let host = match world {
         Some(world) => new_sandbox_host(world, state),
         None => Host::new_local_host(Path::new(DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state),
@@ -101,6 +90,37 @@ fn open_local_host(
         ctl: global.ctl.as_ref().map_or(Ok(host.ctl), |command| command.parse())?,
         ..host
     })
+}
+
+/// Opens the state directory that is named, the sandbox's, or the first of the usual ones that can be used.
+fn open_first_usable_state_dir(
+    global: &GlobalOptions,
+    command: &CliCommand,
+    world: Option<&Sandbox>,
+) -> Result<HostStateDir, Failure> {
+    let sandboxed = world.map(|world| world.sandbox_dir().join("state"));
+    let named = global.state_dir.clone().or(sandboxed);
+    let dirs = named.map_or_else(host::run::state::list_default_state_dirs, |dir| vec![dir]);
+    let mut refused = Vec::new();
+    for dir in dirs {
+        match HostStateDir::open_state_dir(&dir, global.log_file.as_deref()) {
+            Ok(state) => {
+                for failure in refused {
+                    errln!("packagecloud-cloudfront: {} is used instead: {failure}", dir.display());
+                }
+                return Ok(state);
+            }
+            Err(failure) => refused.push(failure),
+        }
+    }
+    // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
+    if may_command_disable_cloudfront(command) {
+        for failure in refused {
+            errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
+        }
+        return Ok(HostStateDir::open_fallback_state_dir());
+    }
+    Err(refused.swap_remove(0))
 }
 
 /// Returns the host of a sandbox, with its packagecloud-ctl in this process and its clock.

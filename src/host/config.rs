@@ -19,7 +19,8 @@ use crate::model::{
 use super::{
     Host,
     environment::{clock, managed},
-    files::sha256_hex,
+    files::{remove_abandoned_temporary_files, sha256_hex},
+    transport::FileReplacementMethod,
 };
 
 /// packagecloud.rb, as read.
@@ -36,6 +37,16 @@ pub struct ConfigWriteResult {
     pub backup: Option<PathBuf>,
     /// A unified diff, secrets hidden; empty where nothing changed.
     pub diff: Vec<String>,
+    /// Whether the file is mounted by itself, so that its bytes were written over.
+    pub written_in_place: bool,
+}
+
+impl ConfigWriteResult {
+    /// Returns what a write did that changed nothing.
+    #[must_use]
+    pub fn new_unchanged_result() -> Self {
+        Self { backup: None, diff: Vec::new(), written_in_place: false }
+    }
 }
 
 /// A backup beside packagecloud.rb.
@@ -287,13 +298,34 @@ impl Host {
         new: &[u8],
     ) -> Result<ConfigWriteResult, Failure> {
         if old == new {
-            return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
+            return Ok(ConfigWriteResult::new_unchanged_result());
         }
         let backup = self.choose_config_backup_path().await;
         let before = self.read_pending_config_changes(seen).await;
-        self.transport.replace_file_if_unchanged(&self.config, seen, new, &backup).await?;
+        let method = self.transport.replace_file_if_unchanged(&self.config, seen, new, &backup).await?;
         self.note_own_config_write(&sha256_hex(new), before);
-        Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
+        Ok(ConfigWriteResult {
+            backup: Some(backup),
+            diff: render_redacted_diff(old, new),
+            written_in_place: method == FileReplacementMethod::WrittenInPlace,
+        })
+    }
+
+    /// Removes what a run that was killed while it wrote packagecloud.rb left beside it: it holds the secrets of both. On
+    /// another host the next write does.
+    pub async fn remove_abandoned_config_writes(&self) {
+        if self.transport.remote_host_name().is_some() {
+            return;
+        }
+        let config = self.config.clone();
+        let cleaned = tokio::task::spawn_blocking(move || {
+            let target = std::fs::canonicalize(&config).unwrap_or(config);
+            if let Some(dir) = target.parent() {
+                remove_abandoned_temporary_files(dir, target.file_name());
+            }
+        });
+        // A mount that hangs is told by whatever reads the file.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), cleaned).await;
     }
 
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….

@@ -153,7 +153,7 @@ pub(crate) async fn wait_until_config_management_writes(
             session.host.remove_unwritten_cloudfront_secret();
             session.host.state.remove_state_dir_file(PENDING_VALUES_FILE);
             session.host.state.remove_state_dir_file(SNIPPET_FILE);
-            return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
+            return Ok(ConfigWriteResult::new_unchanged_result());
         }
         let pause = async {
             tokio::time::sleep(session.scale_wait_for_sandbox(FILE_POLL_INTERVAL).max(POLL_INTERVAL_MIN))

@@ -70,12 +70,17 @@ impl Session {
 
     async fn try_acquire_run_lock(&self) -> Result<(), RunLockError> {
         let now = self.host.clock.read_host_clock();
-        self.with_locked_run_lock_state(|held| {
-            if held.lock.is_none() {
+        let fresh = self.with_locked_run_lock_state(|held| {
+            let fresh = held.lock.is_none();
+            if fresh {
                 held.lock = Some(self.host.state.acquire_run_lock(now, &self.run_lock.asked)?);
             }
-            Ok::<_, RunLockError>(())
+            Ok::<_, RunLockError>(fresh)
         })?;
+        if fresh {
+            self.host.remove_abandoned_config_writes().await;
+            self.host.remove_abandoned_ctl_output();
+        }
         for node in self.list_all_node_sessions() {
             let Some(name) = node.host.transport.remote_host_name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.

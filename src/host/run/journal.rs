@@ -13,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::host::files::NO_FOLLOW;
 use crate::model::run::{
     event::StageEvent,
     goal::{RunStage, StageStep},
@@ -102,7 +103,7 @@ impl RunJournalWrite {
     /// Writes it into the file at `path`, this user's alone.
     pub(super) fn write_journal_to_file(&self, path: &Path) {
         let mut options = OpenOptions::new();
-        options.create(true).mode(0o600);
+        options.create(true).mode(0o600).custom_flags(NO_FOLLOW);
         // Whoever watches has it open: the file stays the same one.
         let _ = match self {
             Self::Append(text) => {

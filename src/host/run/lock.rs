@@ -18,6 +18,8 @@ use crate::model::{
     run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
 };
 
+use crate::host::files::NO_FOLLOW;
+
 use super::{
     holder::{self, RunLockHolder},
     journal::{self, EVENTS_FILE, RunJournal},
@@ -158,7 +160,8 @@ impl HostStateDir {
 }
 
 fn open_lock_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW).open(path)
 }
 
 impl LocalRunLock {

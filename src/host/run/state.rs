@@ -5,8 +5,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -19,7 +19,12 @@ use crate::model::{
     run::{answers::OperatorAnswers, goal::RunStage},
 };
 
-use crate::host::{environment::clock, files::write_new_file, paths::ROOT_STATE_DIR, redact::Redactor};
+use crate::host::{
+    environment::{clock, owner::find_sudo_user, users},
+    files::{NO_FOLLOW, remove_abandoned_temporary_files, write_file_whole},
+    paths::ROOT_STATE_DIR,
+    redact::Redactor,
+};
 
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
@@ -44,20 +49,88 @@ pub struct SavedRun {
 /// Returns where the state lies without `--state-dir`.
 #[must_use]
 pub fn choose_default_state_dir() -> PathBuf {
+    list_default_state_dirs().swap_remove(0)
+}
+
+/// Lists where the state may lie without `--state-dir`: the first that can be opened is it. The directory for temporary
+/// files, which others write to as well, is the last resort, by a name that no two users share.
+#[must_use]
+pub fn list_default_state_dirs() -> Vec<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    list_state_dirs_of_user(user, |name| std::env::var_os(name).map(PathBuf::from), &std::env::temp_dir())
+}
+
+fn list_state_dirs_of_user(
+    user: u32,
+    variable: impl Fn(&str) -> Option<PathBuf>,
+    temporary: &Path,
+) -> Vec<PathBuf> {
     const STATE_DIR_NAME: &str = "packagecloud-cloudfront";
-    if rustix::process::geteuid().is_root() {
-        return PathBuf::from(ROOT_STATE_DIR);
+    if user == 0 {
+        return vec![PathBuf::from(ROOT_STATE_DIR)];
     }
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
-    home.unwrap_or_else(std::env::temp_dir).join(STATE_DIR_NAME)
+    let set = |name: &str| variable(name).filter(|path| path.is_absolute());
+    let own = [set("XDG_STATE_HOME"), set("HOME").map(|home| home.join(".local/state"))];
+    let own = own.into_iter().flatten().map(|dir| dir.join(STATE_DIR_NAME));
+    own.chain([temporary.join(format!("{STATE_DIR_NAME}-{user}"))]).collect()
+}
+
+/// Below a device nothing can be made: where nothing is kept.
+const NO_STATE_DIR: &str = "/dev/null/packagecloud-cloudfront";
+
+/// Why a directory's own attributes keep it from holding the state, with the command that mends it; the user that this
+/// runs as, and the one who used sudo, may own it.
+fn find_state_dir_fault(dir: &Path, (owner, mode): (u32, u32), users: &[u32]) -> Option<(String, String)> {
+    let quoted = shell_words::quote(&dir.to_string_lossy()).into_owned();
+    if !users.contains(&owner) {
+        let name = users::find_user_name_by_uid(owner).map(|name| format!("{name}, "));
+        let why = format!("it belongs to another user ({}user id {owner})", name.unwrap_or_default());
+        return Some((why, "name another one with --state-dir DIR".to_owned()));
+    }
+    (mode & 0o022 != 0).then(|| {
+        (
+            format!("others can write to it (mode {:04o})", mode & 0o7777),
+            format!("see what they left in it, then: chmod go-w {quoted} — or name another one with --state-dir DIR"),
+        )
+    })
+}
+
+/// Refuses a directory in which others can place files, or have placed links.
+fn check_state_dir_is_own(dir: &Path) -> Result<(), Failure> {
+    let refused = |why: String, next: String| {
+        Failure::new_generic_failure(format!("state directory {}", dir.display()), why, next)
+    };
+    let failed =
+        |error: io::Error| refused(error.to_string(), "name another one with --state-dir DIR".into());
+    let own = rustix::process::geteuid().as_raw();
+    // What root keeps in the home of whoever used sudo is given to that user in the end.
+    let users: Vec<u32> =
+        [Some(own), Some(0), find_sudo_user().map(|(user, _)| user)].into_iter().flatten().collect();
+    let meta = fs::metadata(dir).map_err(failed)?;
+    if let Some((why, next)) = find_state_dir_fault(dir, (meta.uid(), meta.mode()), &users) {
+        return Err(refused(why, next));
+    }
+    for entry in fs::read_dir(dir).map_err(failed)?.flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) && !path.is_dir() {
+            return Err(refused(
+                format!("{} in it is a symbolic link, which is never followed", path.display()),
+                format!(
+                    "see who made it, then: rm {} — or name another one with --state-dir DIR",
+                    shell_words::quote(&path.to_string_lossy())
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl HostStateDir {
     /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
     ///
     /// # Errors
-    /// Where it can't be made, or a log that was named can't be written.
+    /// Where it can't be made, is another user's, can be written by others or holds links, or a log that was named can't be
+    /// written.
     pub fn open_state_dir(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
             Failure::new_generic_failure(
@@ -66,8 +139,15 @@ impl HostStateDir {
                 "name another one with --state-dir DIR",
             )
         })?;
+        check_state_dir_is_own(dir)?;
+        remove_abandoned_temporary_files(dir, None);
         let path = log_file.map_or_else(|| dir.join("log"), Path::to_owned);
-        let log = match OpenOptions::new().append(true).create(true).mode(0o600).open(&path) {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600);
+        if log_file.is_none() {
+            options.custom_flags(NO_FOLLOW);
+        }
+        let log = match options.open(&path) {
             Ok(file) => Some(file),
             // A log that was asked for must be one; the usual one isn't worth stopping for.
             Err(error) if log_file.is_some() => {
@@ -88,11 +168,12 @@ impl HostStateDir {
     /// Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary directory then, where
     /// they can.
     #[must_use]
-    pub fn open_fallback_state_dir(dir: &Path) -> Self {
+    pub fn open_fallback_state_dir() -> Self {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
-        let other = std::env::temp_dir().join(name);
-        let made = fs::DirBuilder::new().mode(0o700).create(&other);
-        Self { dir: if made.is_ok() { other } else { dir.to_owned() }, log: Arc::default() }
+        let dir = std::env::temp_dir().join(name);
+        // Made by this very call, so it is nobody else's.
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+        Self { dir: if made.is_ok() { dir } else { PathBuf::from(NO_STATE_DIR) }, log: Arc::default() }
     }
 
     /// Returns the directory.
@@ -144,7 +225,11 @@ impl HostStateDir {
     /// Reads a file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
     #[must_use]
     pub fn read_state_dir_file(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(name)).ok()
+        let mut bytes = Vec::new();
+        let mut file =
+            OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(self.dir.join(name)).ok()?;
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// Writes a file of the directory, whole or not at all, 0600; says where it is.
@@ -153,9 +238,7 @@ impl HostStateDir {
     /// Where the disk refuses it; the old file stands then.
     pub fn write_state_dir_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
-        let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
-        write_new_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(|error| {
-            let _ = fs::remove_file(&fresh);
+        write_file_whole(&path, bytes).map_err(|error| {
             Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
@@ -269,5 +352,77 @@ mod tests {
         let failure =
             HostStateDir::open_state_dir(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
         assert!(failure.what.contains("--log-file"));
+    }
+
+    #[test]
+    fn a_directory_that_others_own_or_write_to_is_refused_by_name() {
+        let dir = Path::new("/tmp/x y");
+        for (owner, mode, users, why) in [
+            (1000, 0o40700, &[1000][..], None),
+            (1000, 0o40755, &[1000], None),
+            (0, 0o40755, &[1000, 0], None),
+            (1000, 0o40700, &[0, 1000], None),
+            (5000, 0o40700, &[0, 1000], Some("another user")),
+            (1000, 0o40777, &[1000], Some("mode 0777")),
+            (1000, 0o40720, &[1000], Some("mode 0720")),
+            (1000, 0o41777, &[1000], Some("mode 1777")),
+        ] {
+            let fault = find_state_dir_fault(dir, (owner, mode), users);
+            assert_eq!(fault.is_some(), why.is_some(), "{owner} {mode:o}");
+            assert!(fault.as_ref().is_none_or(|(said, _)| said.contains(why.unwrap())), "{fault:?}");
+        }
+        let (_, next) = find_state_dir_fault(dir, (1, 0o40777), &[1]).unwrap();
+        assert!(next.contains("chmod go-w '/tmp/x y' —"), "{next}");
+    }
+
+    #[test]
+    fn the_directory_for_temporary_files_is_the_last_resort_and_no_two_users_share_it() {
+        let list = |user: u32, variables: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                variables.iter().find(|(of, _)| *of == name).map(|(_, value)| PathBuf::from(value))
+            };
+            let dirs = list_state_dirs_of_user(user, variable, Path::new("/tmp"));
+            dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(list(0, &[("HOME", "/home/a")]), [ROOT_STATE_DIR]);
+        let last = "/tmp/packagecloud-cloudfront-1000";
+        assert_eq!(
+            list(1000, &[("HOME", "/home/a"), ("XDG_STATE_HOME", "/s")]),
+            ["/s/packagecloud-cloudfront", "/home/a/.local/state/packagecloud-cloudfront", last]
+        );
+        assert_eq!(list(1000, &[("HOME", "relative"), ("XDG_STATE_HOME", "")]), [last]);
+        assert_ne!(list(1001, &[]), [last]);
+    }
+
+    #[test]
+    fn a_link_in_it_is_never_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, precious) = (root.path().join("state"), root.path().join("precious"));
+        fs::DirBuilder::new().mode(0o700).create(&dir).unwrap();
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, dir.join("events")).unwrap();
+        let failure = HostStateDir::open_state_dir(&dir, None).unwrap_err();
+        let link = dir.join("events");
+        assert!(failure.why.contains(&format!("{} in it is a symbolic link", link.display())), "{failure}");
+        assert!(failure.next.contains(&format!("rm {}", link.display())), "{}", failure.next);
+        // One that comes after the look isn't followed either.
+        fs::remove_file(&link).unwrap();
+        let state = HostStateDir::open_state_dir(&dir, None).unwrap();
+        for name in ["events", "lock", "answers.json", "take-over"] {
+            std::os::unix::fs::symlink(&precious, dir.join(name)).unwrap();
+        }
+        assert_eq!(state.read_state_dir_file("events"), None);
+        assert!(state.acquire_run_lock(NOW, &crate::host::StopRequest::default()).is_err());
+        state.write_state_dir_file("answers.json", b"{}").unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_in_it_goes_with_the_next_start() {
+        let (_root, state) = create_temporary_state_dir();
+        let left = state.state_dir_path().join(".managed-secret.0123456789abcdef.new");
+        fs::write(&left, "a secret").unwrap();
+        HostStateDir::open_state_dir(state.state_dir_path(), None).unwrap();
+        assert!(!left.exists());
     }
 }

@@ -1,16 +1,22 @@
 //! This machine's files, replaced whole or not at all, with mode, owner, label and access control list kept.
+//!
+//! A file that is mounted by itself can't be replaced: its bytes are written over, once the backup stands.
 
 use std::{
-    ffi::OsString,
     fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
-    path::{Path, PathBuf},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown},
+    path::Path,
 };
 
-use crate::model::failure::Failure;
+use rustix::{fs::FallocateFlags, io::Errno};
 
-use crate::host::files::{build_file_failure, sha256_hex, write_new_file};
+use super::FileReplacementMethod;
+use crate::host::files::{
+    NO_FOLLOW, UnplacedFile, build_local_file_failure, read_regular_file, remove_abandoned_temporary_files,
+    sha256_hex, write_new_file,
+};
+use crate::model::failure::Failure;
 
 /// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::HostTransport::replace_file_if_unchanged`] says.
 ///
@@ -21,43 +27,47 @@ pub(super) fn replace_local_file_if_unchanged(
     seen: &str,
     bytes: &[u8],
     backup: &Path,
-) -> Result<(), Failure> {
-    let target = fs::canonicalize(path).map_err(|error| build_file_failure(path, &error))?;
+) -> Result<FileReplacementMethod, Failure> {
+    let target = fs::canonicalize(path).map_err(|error| build_local_file_failure(path, &error))?;
+    if let Some(dir) = target.parent() {
+        remove_abandoned_temporary_files(dir, target.file_name());
+    }
     let old = read_file_matching_sha256(path, &target, seen)?;
-    let meta = fs::metadata(&target).map_err(|error| build_file_failure(path, &error))?;
+    let meta = fs::metadata(&target).map_err(|error| build_local_file_failure(path, &error))?;
     write_new_file(backup, &old).map_err(|error| match error.kind() {
         // Another run chose the same name within the same second, and writes now.
         io::ErrorKind::AlreadyExists => Failure::new_plan_drift_failure(
             path.display().to_string(),
             "another run changes it at this moment",
         ),
-        _ => build_file_failure(backup, &error),
+        _ => build_local_file_failure(backup, &error),
     })?;
     // It is as secret as the file, and its owner's.
     let _ = lchown(backup, Some(meta.uid()), Some(meta.gid()));
-    let fresh = build_temporary_sibling_path(&target);
-    let placed = write_replacement_file(&fresh, bytes, &target, &meta)
-        .map_err(|error| build_file_failure(path, &error))
-        .and_then(|()| read_file_matching_sha256(path, &target, seen))
-        .and_then(|_| fs::rename(&fresh, &target).map_err(|error| build_file_failure(path, &error)));
-    if let Err(failure) = placed {
-        // Nothing was replaced, so neither is needed; what can't be removed does no harm.
-        let _ = fs::remove_file(&fresh);
-        let _ = fs::remove_file(backup);
-        return Err(failure);
-    }
+    let placed = match place_replacement_file(path, &target, seen, bytes, &meta) {
+        Ok(Ok(())) => Ok(FileReplacementMethod::Renamed),
+        Ok(Err(_)) => overwrite_mounted_file(path, &target, &old, bytes, backup)
+            .map(|()| FileReplacementMethod::WrittenInPlace),
+        Err(failure) => Err(failure),
+    };
+    let method = placed.inspect_err(|_| {
+        // Nothing was replaced, so it isn't needed; unless the file lost its bytes.
+        if fs::read(&target).is_ok_and(|now| now == old) {
+            let _ = fs::remove_file(backup);
+        }
+    })?;
     // Its time is when it came to stand here, not when it began to be written: by it is told who has read it since.
     let _ = File::open(&target).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     // The file stands; a directory that can't be synced only makes a power cut show the old one.
     for dir in [target.parent(), backup.parent()].into_iter().flatten() {
         let _ = File::open(dir).and_then(|dir| dir.sync_all());
     }
-    Ok(())
+    Ok(method)
 }
 
 /// The file's bytes, where they are still those that were seen.
 fn read_file_matching_sha256(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
-    let bytes = fs::read(target).map_err(|error| build_file_failure(path, &error))?;
+    let bytes = read_regular_file(target).map_err(|error| build_local_file_failure(path, &error))?;
     if sha256_hex(&bytes) == seen {
         Ok(bytes)
     } else {
@@ -68,23 +78,75 @@ fn read_file_matching_sha256(path: &Path, target: &Path, seen: &str) -> Result<V
     }
 }
 
-fn build_temporary_sibling_path(target: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".{:016x}.new", fastrand::u64(..)));
-    target.with_file_name(name)
+/// Puts a new file in the old one's place; the inner error where that is a mount, which no file can take the place of.
+fn place_replacement_file(
+    path: &Path,
+    target: &Path,
+    seen: &str,
+    bytes: &[u8],
+    meta: &fs::Metadata,
+) -> Result<Result<(), io::Error>, Failure> {
+    let failed = |error: io::Error| build_local_file_failure(path, &error);
+    let mut fresh = UnplacedFile::create_beside(target).map_err(failed)?;
+    write_replacement_file(&mut fresh.file, bytes, target, meta).map_err(failed)?;
+    read_file_matching_sha256(path, target, seen)?;
+    match fresh.replace_file(target) {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => Ok(Err(error)),
+        Err(error) => Err(failed(error)),
+    }
 }
 
-fn write_replacement_file(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {
-    write_new_file(fresh, bytes)?;
-    let file = OpenOptions::new().write(true).open(fresh)?;
+fn write_replacement_file(
+    file: &mut File,
+    bytes: &[u8],
+    target: &Path,
+    meta: &fs::Metadata,
+) -> io::Result<()> {
+    file.write_all(bytes)?;
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (meta.uid(), meta.gid()) {
-        std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
+        std::os::unix::fs::fchown(&*file, Some(meta.uid()), Some(meta.gid()))?;
     }
-    copy_extended_attributes(target, &file);
+    copy_extended_attributes(target, file);
     file.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
     file.sync_all()
+}
+
+/// Writes over the bytes of a file that is mounted by itself; where that fails half-way the old ones are put back.
+fn overwrite_mounted_file(
+    path: &Path,
+    target: &Path,
+    old: &[u8],
+    new: &[u8],
+    backup: &Path,
+) -> Result<(), Failure> {
+    let failed = |error: &io::Error| build_local_file_failure(path, error);
+    let file = OpenOptions::new().write(true).custom_flags(NO_FOLLOW).open(target).map_err(|e| failed(&e))?;
+    // Room first: what is half written is worse than what isn't.
+    match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, new.len().max(1) as u64) {
+        Err(Errno::NOSPC | Errno::DQUOT) => return Err(failed(&io::ErrorKind::StorageFull.into())),
+        _ => {}
+    }
+    let write = |bytes: &[u8]| {
+        file.write_all_at(bytes, 0)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    let Err(error) = write(new) else { return Ok(()) };
+    if write(old).is_ok() {
+        return Err(failed(&error));
+    }
+    let (from, to) = (backup.to_string_lossy(), path.to_string_lossy());
+    Err(Failure::new_generic_failure(
+        path.display().to_string(),
+        format!("it is mounted by itself, and was written half-way only: {error}"),
+        format!(
+            "put its old bytes back with: cp {} {} — then try again",
+            shell_words::quote(&from),
+            shell_words::quote(&to)
+        ),
+    ))
 }
 
 /// What is true of the bytes and not of the file: measured of the old ones, it would be wrong of the new.

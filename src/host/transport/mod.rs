@@ -14,11 +14,49 @@ use std::{
 
 use ssh::SshClient;
 
-use super::{files::build_file_failure, paths::USUAL_PROGRAM_DIRS};
+use super::{
+    environment::inherited::list_private_variable_names,
+    files::{build_local_file_failure, read_regular_file},
+    paths::USUAL_PROGRAM_DIRS,
+};
 use crate::model::failure::Failure;
 
 /// How long a program that changes nothing may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the file system may take to answer: a mount whose server is gone never does.
+const FILE_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to write a file and its backup down to the disk.
+const FILE_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a file came to hold its new bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileReplacementMethod {
+    /// A new file took its place.
+    Renamed,
+    /// It is mounted by itself: its bytes were written over.
+    WrittenInPlace,
+}
+
+/// Does work on this machine's files off the tasks that hear signals, and waits for it no longer than `limit`.
+async fn run_local_file_work<T: Send + 'static>(
+    path: &Path,
+    limit: Duration,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
+        Err(_) => Err(Failure::new_generic_failure(
+            path.display().to_string(),
+            format!("its file system has not answered for {} s", limit.as_secs()),
+            format!(
+                "see what it hangs on (findmnt -T {}), mend that mount, then try again",
+                shell_words::quote(&path.to_string_lossy())
+            ),
+        )),
+    }
+}
 
 /// Where packagecloud's host is, as seen from here.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +93,13 @@ impl HostTransport {
     /// Where it isn't there or can't be read.
     pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Local => fs::read(path).map_err(|error| build_file_failure(path, &error)),
+            Self::Local => {
+                let of = path.to_owned();
+                run_local_file_work(path, FILE_ANSWER_TIMEOUT, move || {
+                    read_regular_file(&of).map_err(|error| build_local_file_failure(&of, &error))
+                })
+                .await
+            }
             Self::Ssh(line) => line.read_file(path).await,
         }
     }
@@ -79,7 +123,7 @@ impl HostTransport {
     /// Puts `bytes` in the place of a file whose bytes hash to `seen`, keeping its mode, owner and attributes, with
     /// its old bytes at `backup` (0600) first.
     ///
-    /// A symbolic link stays one: what it leads to is replaced.
+    /// A symbolic link stays one: what it leads to is replaced. A file that is mounted by itself is written over.
     ///
     /// # Errors
     /// Where the file moved or can't be written; it is as it was then.
@@ -89,9 +133,16 @@ impl HostTransport {
         seen: &str,
         bytes: &[u8],
         backup: &Path,
-    ) -> Result<(), Failure> {
+    ) -> Result<FileReplacementMethod, Failure> {
         match self {
-            Self::Local => local::replace_local_file_if_unchanged(path, seen, bytes, backup),
+            Self::Local => {
+                let (of, seen) = (path.to_owned(), seen.to_owned());
+                let (bytes, backup) = (bytes.to_owned(), backup.to_owned());
+                run_local_file_work(path, FILE_WRITE_TIMEOUT, move || {
+                    local::replace_local_file_if_unchanged(&of, &seen, &bytes, &backup)
+                })
+                .await
+            }
             Self::Ssh(line) => line.replace_file_if_unchanged(path, seen, bytes, backup).await,
         }
     }
@@ -103,8 +154,12 @@ impl HostTransport {
     pub async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let mut names: Vec<String> = match self {
             Self::Local => {
-                let entries = fs::read_dir(dir).map_err(|error| build_file_failure(dir, &error))?;
-                entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+                let of = dir.to_owned();
+                run_local_file_work(dir, FILE_ANSWER_TIMEOUT, move || {
+                    let entries = fs::read_dir(&of).map_err(|error| build_local_file_failure(&of, &error))?;
+                    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+                })
+                .await?
             }
             Self::Ssh(line) => line.list_dir(dir).await?,
         };
@@ -115,13 +170,17 @@ impl HostTransport {
     /// Reads the Unix time of the last change of whichever of the files was changed last.
     pub async fn read_newest_file_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         match self {
-            Self::Local => paths
-                .iter()
-                .filter_map(|path| {
+            Self::Local => {
+                let paths = paths.to_owned();
+                let time = |path: &PathBuf| {
                     let modified = fs::metadata(path).ok()?.modified().ok()?;
                     modified.duration_since(std::time::UNIX_EPOCH).ok()
-                })
-                .max(),
+                };
+                let of = paths.first()?.clone();
+                run_local_file_work(&of, FILE_ANSWER_TIMEOUT, move || Ok(paths.iter().filter_map(time).max()))
+                    .await
+                    .ok()?
+            }
             Self::Ssh(line) => line.read_newest_file_change_time(paths).await,
         }
     }
@@ -129,7 +188,14 @@ impl HostTransport {
     /// Finds which of the paths are there, in their order.
     pub async fn find_existing_paths(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         match self {
-            Self::Local => paths.iter().filter(|path| path.exists()).cloned().collect(),
+            Self::Local => {
+                let (of, paths) = (paths.first().cloned().unwrap_or_default(), paths.to_owned());
+                run_local_file_work(&of, FILE_ANSWER_TIMEOUT, move || {
+                    Ok(paths.into_iter().filter(|path| path.exists()).collect())
+                })
+                .await
+                .unwrap_or_default()
+            }
             Self::Ssh(line) => line.find_existing_paths(paths).await,
         }
     }
@@ -177,6 +243,9 @@ impl HostTransport {
             return line.run_read_only_program(program, arguments, errors).await;
         }
         let mut command = tokio::process::Command::new(program);
+        for name in list_private_variable_names() {
+            command.env_remove(name);
+        }
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
         let out = tokio::time::timeout(QUERY_TIMEOUT, command.output()).await.ok()?.ok()?;
         let mut said = out.stdout;
@@ -184,5 +253,25 @@ impl HostTransport {
             said.extend(out.stderr);
         }
         Some((out.status.code().unwrap_or(1), String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_system_that_does_not_answer_is_not_waited_for() {
+        let (never, hangs) = std::sync::mpsc::channel::<()>();
+        let path = Path::new("/net/packagecloud.rb");
+        let failure = run_local_file_work(path, Duration::from_millis(1), move || {
+            let _ = hangs.recv();
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+        assert!(failure.why.contains("has not answered"), "{failure}");
+        assert!(failure.next.contains("findmnt -T /net/packagecloud.rb"), "{}", failure.next);
+        drop(never);
     }
 }

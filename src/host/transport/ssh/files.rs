@@ -7,14 +7,17 @@ use std::{
 };
 
 use crate::{
-    host::files::{build_file_failure, sha256_hex},
+    host::files::{build_attribute_failure, build_file_failure, sha256_hex},
     model::failure::{Failure, FailureKind},
 };
 
-use super::{RemoteScriptOutput, SshClient, script::encode_base64};
+use super::{super::FileReplacementMethod, RemoteScriptOutput, SshClient, script::encode_base64};
 
 /// A file is not what it was.
 const DRIFTED_STATUS: i32 = 11;
+
+/// What the script says that writes over a mounted file.
+const IN_PLACE_TEXT: &[u8] = b"in place";
 
 const READ_SCRIPT: &str = r#"exec 3>&1
 text=$(cat -- "$1" 2>&1 >&3) || return 10"#;
@@ -26,14 +29,32 @@ for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done
 echo
 text=$(cat -- "$path" 2>&1 >&3) || return 10"#;
 
-/// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes.
+/// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes. Prints `in place` where
+/// the file is mounted by itself and was written over.
 const REPLACE_SCRIPT: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
 now=$(sum "$t")
 # Sent again after the line dropped, it may have been done already.
 [ "$now" = "$5" ] && [ "$(sum "$3")" = "$2" ] && return 0
 [ "$now" = "$2" ] || return 11
-new=$(dirname -- "$t")/.$(basename -- "$t").$4.new
-back() { rm -f -- "$new" "$3"; text=$(printf '%s\n' "$text" | grep ': ' | head -n 1); }
+here=$(dirname -- "$t")/.$(basename -- "$t")
+# What a run left that was killed holds the secret; what another writes now is young.
+for left in "$here".????????????????.new "$here".????????????????.ssh.new; do
+  [ -f "$left" ] && [ ! -L "$left" ] && [ -n "$(find "$left" -mmin +10 2>/dev/null)" ] && rm -f -- "$left"
+done
+new=$here.$4.ssh.new
+trap 'rm -f -- "$new"; exit 129' HUP INT TERM
+locked() {
+  for place in "$t" "$(dirname -- "$t")"; do
+    case $(lsattr -d -- "$place" 2>/dev/null | cut -d ' ' -f 1) in
+    *i*) text="$place: attribute i"; return ;;
+    *a*) text="$place: attribute a"; return ;;
+    esac
+  done
+}
+back() {
+  rm -f -- "$new" "$3"; text=$(printf '%s\n' "$text" | grep ': ' | head -n 1)
+  case $text in *'not permitted') locked ;; esac
+}
 if [ -e "$3" ]; then
   [ "$(sum "$3")" = "$2" ] || { text="$3: File exists"; return 10; }
 else
@@ -46,7 +67,19 @@ text=$(printf %s "$6" | base64 -d | dd of="$new" conv=fsync 2>&1) || { back "$@"
 [ "$(sum "$new")" = "$5" ] || { back "$@"; text="$t: Input/output error"; return 10; }
 [ "$(sum "$t")" = "$2" ] || { back "$@"; return 11; }
 touch -- "$new"
-text=$(mv -f -- "$new" "$t" 2>&1) || { back "$@"; return 10; }
+if ! text=$(mv -f -- "$new" "$t" 2>&1); then
+  case $text in *usy*) ;; *) back "$@"; return 10 ;; esac
+  # It is mounted by itself: no file can take its place.
+  text=$(cat -- "$new" 2>&1 >"$t")
+  if [ "$(sum "$t")" != "$5" ]; then
+    cat -- "$3" >"$t" 2>/dev/null
+    [ "$(sum "$t")" = "$2" ] || { rm -f -- "$new"; text="$t: it is half written, its old bytes are in $3"; return 10; }
+    text=${text:-$t: Input/output error}; back "$@"; return 10
+  fi
+  rm -f -- "$new"
+  printf 'in place'
+fi
+trap - HUP INT TERM
 # An older sync takes no names, and writes out every file system: a web node isn't kept waiting for that.
 if sync --help 2>/dev/null | grep -q -e --file-system; then
   sync -- "$(dirname -- "$t")" "$(dirname -- "$3")" 2>/dev/null
@@ -125,7 +158,7 @@ impl SshClient {
         seen: &str,
         bytes: &[u8],
         backup: &Path,
-    ) -> Result<(), Failure> {
+    ) -> Result<FileReplacementMethod, Failure> {
         let fresh = format!("{:016x}", fastrand::u64(..));
         let (to, backup_text) = (path_to_text(path), path_to_text(backup));
         let said = self
@@ -135,7 +168,8 @@ impl SshClient {
             )
             .await?;
         match said.status {
-            0 => Ok(()),
+            0 if said.out == IN_PLACE_TEXT => Ok(FileReplacementMethod::WrittenInPlace),
+            0 => Ok(FileReplacementMethod::Renamed),
             DRIFTED_STATUS => Err(Failure::new_plan_drift_failure(
                 self.prefix_path_with_host(path),
                 "it was changed since it was read, so it was not overwritten",
@@ -200,7 +234,12 @@ impl SshClient {
 
     /// An error of its file system, in the words of this machine's.
     fn build_remote_file_failure(&self, path: &Path, said: &RemoteScriptOutput) -> Failure {
-        let reason = said.text.rsplit(": ").next().unwrap_or_default();
+        let (place, reason) = said.text.rsplit_once(": ").unwrap_or(("", &said.text));
+        if let Some(attribute) = reason.strip_prefix("attribute ").and_then(|letter| letter.chars().next()) {
+            let failure = build_attribute_failure(path, Path::new(place), attribute);
+            let next = format!("on {}: {}", self.remote_host_name(), failure.next);
+            return Failure { what: self.prefix_path_with_host(path), next, ..failure };
+        }
         let known = KNOWN_ERRNOS.iter().find(|(text, _)| *text == reason);
         let error = match known {
             Some((_, number)) => io::Error::from_raw_os_error(*number),
@@ -255,6 +294,14 @@ mod tests {
         assert_eq!(none.kind, FailureKind::Missing);
         assert!(none.next.contains("web1 is packagecloud's host"), "{none:?}");
         assert!(told("dd: odd: sunspots").why.contains("sunspots"));
+        let locked = told("/etc/packagecloud/packagecloud.rb: attribute i");
+        assert!(locked.why.contains("immutable"), "{locked}");
+        assert!(
+            locked.next.contains("on web1: ")
+                && locked.next.contains("chattr -i /etc/packagecloud/packagecloud.rb —"),
+            "{}",
+            locked.next
+        );
     }
 
     #[test]
