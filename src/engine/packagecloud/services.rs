@@ -42,6 +42,17 @@ fn parse_ctl_service_statuses(text: &str) -> Vec<PackagecloudServiceStatus> {
     text.lines().filter_map(service).collect()
 }
 
+/// Lists the services that a restart gave up waiting for: `timeout: run: unicorn: (pid 812) 4711s, got TERM`.
+pub(super) fn list_timed_out_services(lines: &[String]) -> Vec<String> {
+    let service = |line: &String| {
+        let (_, rest) = line.trim().strip_prefix("timeout: ")?.split_once(": ")?;
+        let name = rest.split(':').next()?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
+    };
+    lines.iter().filter_map(service).collect()
+}
+
 /// Reads the services of this session's host; none where it doesn't say.
 async fn read_packagecloud_service_statuses(session: &Session) -> Vec<PackagecloudServiceStatus> {
     parse_ctl_service_statuses(&session.host.read_services_status().await.unwrap_or_default())
@@ -148,6 +159,19 @@ mod tests {
         down: resque: 5s, normally up, want up; run: log: (pid 802) 9000s\n\
         down: spare: 900s; run: log: (pid 803) 9000s\n\
         something else\n";
+
+    #[test]
+    fn services_that_a_restart_gave_up_on_are_told_from_other_lines() {
+        let lines = [
+            "ok: run: nginx: (pid 9) 0s",
+            "timeout: run: unicorn: (pid 812) 4711s, got TERM",
+            "timeout: down: resque-1: 5s, normally up, want up",
+            "timeout: after 60 s",
+            "timeout: run: $(x): 1s",
+        ]
+        .map(str::to_owned);
+        assert_eq!(list_timed_out_services(&lines), ["unicorn", "resque-1"]);
+    }
 
     #[test]
     fn a_service_that_the_restart_left_out_is_named() {

@@ -17,6 +17,7 @@ use crate::model::{
     url::redirect::RedirectTarget,
 };
 
+use super::services;
 use crate::engine::{
     delivery::redirects::SampledRedirects,
     run::StageRun,
@@ -207,17 +208,34 @@ pub(crate) async fn run_ctl_command_or_fail(
             ),
         )),
         CtlOutcome::LeftToOperator => Ok(format!("left to you: {what}")),
-        CtlOutcome::Failed { status, last } => Err(Failure::new_generic_failure(
+        CtlOutcome::Failed { status, last } => Err(build_ctl_failure(command, (what, &on), status, &last)),
+    }
+}
+
+/// Says how a command failed: by its last line, and where services didn't stop or start in time by their names.
+fn build_ctl_failure(
+    command: CtlCommand,
+    (what, on): (String, &str),
+    status: i32,
+    last: &[String],
+) -> Failure {
+    let line = last.last().map_or("it said nothing", String::as_str);
+    let late = services::list_timed_out_services(last);
+    if command != CtlCommand::Restart || late.is_empty() {
+        return Failure::new_generic_failure(
             what,
-            format!(
-                "it ended with exit code {status}: {}",
-                last.last().map_or("it said nothing", String::as_str)
-            ),
+            format!("it ended with exit code {status}: {line}"),
             format!(
                 "run packagecloud-ctl {command} by hand{on} to see all of it; the log holds its lines too (l)"
             ),
-        )),
+        );
     }
+    let again: Vec<String> = late.iter().map(|name| format!("packagecloud-ctl restart {name}")).collect();
+    Failure::new_generic_failure(
+        what,
+        format!("it ended with exit code {status}, since {} took too long: {line}", late.join(", ")),
+        format!("once more{on}: {} ; then see packagecloud-ctl status", again.join(" && ")),
+    )
 }
 
 /// Returns whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
@@ -260,6 +278,11 @@ pub(super) async fn probe_packagecloud_redirects_repeatedly(
             !asked.list_sampled_cloudfront_links().is_empty(),
         )
     }))
+}
+
+/// Returns whether packagecloud answers, and none of its redirects goes to CloudFront.
+pub(crate) async fn are_packagecloud_redirects_off(session: &Session, answers: &OperatorAnswers) -> bool {
+    matches!(probe_packagecloud_redirects_repeatedly(session, answers).await, Ok(Some((_, false))))
 }
 
 /// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
@@ -316,5 +339,28 @@ pub(crate) async fn wait_until_redirects_to_s3(
             };
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_that_timed_out_names_the_services() {
+        let lines: Vec<String> =
+            ["ok: run: nginx: (pid 9) 0s", "timeout: run: unicorn: (pid 8) 99s, got TERM"]
+                .map(str::to_owned)
+                .to_vec();
+        let what = || "packagecloud-ctl restart".to_owned();
+        let failure = build_ctl_failure(CtlCommand::Restart, (what(), " on web1"), 1, &lines);
+        assert!(failure.why.contains("exit code 1, since unicorn took too long: timeout: run"), "{failure}");
+        assert_eq!(
+            failure.next,
+            "once more on web1: packagecloud-ctl restart unicorn ; then see packagecloud-ctl status"
+        );
+        let failure = build_ctl_failure(CtlCommand::Restart, (what(), ""), 3, &lines[..1]);
+        assert!(failure.why.ends_with("exit code 3: ok: run: nginx: (pid 9) 0s"), "{failure}");
+        assert!(failure.next.contains("run packagecloud-ctl restart by hand"), "{}", failure.next);
     }
 }

@@ -39,6 +39,8 @@ struct NodeToDisable {
     backup: String,
     /// What went wrong after its file was written.
     failures: Vec<Failure>,
+    /// Whether packagecloud never read the file as it is now.
+    reconfigure_failed: bool,
     /// Why its file can't be read or written.
     lost: Option<Failure>,
 }
@@ -89,7 +91,10 @@ pub(crate) async fn apply(
                 )
             });
         }
-        all.nodes.iter_mut().for_each(|node| node.failures.clear());
+        for node in &mut all.nodes {
+            node.failures.clear();
+            node.reconfigure_failed = false;
+        }
         all.write_disabled_configs(run).await?;
         if session.is_packagecloud_ctl_disabled() {
             all.finish_switch_on_disabled_nodes().await;
@@ -105,8 +110,9 @@ pub(crate) async fn apply(
     }
     let observed = run
         .run_stage_step(StageStep::Proof, "asking packagecloud where it redirects", async {
-            let failed = all.nodes.iter().any(|node| !node.failures.is_empty());
-            let observed = if failed {
+            // A restart that failed may have restarted enough; without a reconfigure nothing can follow.
+            let stale = all.nodes.iter().any(|node| node.reconfigure_failed);
+            let observed = if stale {
                 switch::describe_packagecloud_redirects(session, answers).await
             } else {
                 switch::wait_until_redirects_to_s3(session, answers).await?
@@ -114,7 +120,7 @@ pub(crate) async fn apply(
             Ok((observed.clone(), observed))
         })
         .await;
-    all.finish_cloudfront_disable(session, observed).await
+    all.finish_cloudfront_disable(session, answers, observed).await
 }
 
 impl DisableProgress {
@@ -125,6 +131,7 @@ impl DisableProgress {
             due: false,
             backup: String::new(),
             failures: Vec::new(),
+            reconfigure_failed: false,
             lost: None,
         });
         Self {
@@ -233,6 +240,7 @@ impl DisableProgress {
                     };
                     let ran = switch::run_ctl_command_or_fail(&node.session, command, &mut line).await;
                     node.failures.extend(ran.as_ref().err().cloned());
+                    node.reconfigure_failed |= ran.is_err() && command == CtlCommand::Reconfigure;
                     ran
                 }))
                 .await;
@@ -253,6 +261,7 @@ impl DisableProgress {
     async fn finish_cloudfront_disable(
         &mut self,
         session: &Session,
+        answers: &OperatorAnswers,
         observed: Result<String, Failure>,
     ) -> Result<(StageEnd, String), Failure> {
         if !self.lost.is_empty() {
@@ -283,6 +292,16 @@ impl DisableProgress {
                         "off since {since}{on}; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it{backups}. Switch on again with: packagecloud-cloudfront enable{warnings}"
                     ),
                 ))
+            }
+            Ok(observed) if switch::are_packagecloud_redirects_off(session, answers).await => {
+                // What was asked for is done: that comes first, and what failed on the way after it.
+                let first = failures.remove(0);
+                let since = clock::render_utc_time(session.host.clock.read_host_clock());
+                Err(Failure {
+                    what: format!("off since {since}{}", render_node_names(self.nodes.iter())),
+                    why: format!("{observed}; what failed is {first}"),
+                    ..first
+                })
             }
             Ok(observed) => {
                 let first = failures.remove(0);
