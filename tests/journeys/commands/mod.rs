@@ -4,6 +4,7 @@
 
 mod batch;
 mod consent;
+mod hostile_host;
 mod journey_host;
 mod json;
 mod outside_text;

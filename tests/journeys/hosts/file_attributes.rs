@@ -108,3 +108,39 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
     };
     assert!(etc(cluster.read_node_files()) == etc(before), "{}", ran.text);
 }
+
+#[test]
+fn a_file_that_is_mounted_by_itself_there_is_written_over() {
+    let cluster = HostCluster::new(&["web1"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let config = cluster.laptop_path("ssh_config");
+    let mount = "cd /etc/packagecloud && cp packagecloud.rb outer && mount --bind outer packagecloud.rb";
+    run_program("ssh", &["-F", config.to_str().unwrap(), "web1", mount]);
+    cluster
+        .run_on_cluster(&["disable", "--yes"])
+        .assert_exit(0, &["it is mounted by itself, so its bytes were written over in place", "302 to S3"]);
+    let etc = cluster.nodes[0].file_path("etc");
+    let read = |name: &str| fs::read_to_string(etc.join(name)).unwrap();
+    assert!(read("outer").contains("packagecloud_rails['cloudfront_enabled'] = false"));
+    assert!(read("packagecloud.rb").contains("packagecloud_rails['cloudfront_enabled'] = true"), "below it");
+    let names = fs::read_dir(&etc).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.ends_with(".new")).count(), 0);
+}
+
+#[test]
+fn an_attribute_there_is_named_with_the_command() {
+    let cluster = HostCluster::new(&["web1"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let path = cluster.nodes[0].file_path("etc/packagecloud.rb");
+    if !Command::new("chattr").arg("+i").arg(&path).output().is_ok_and(|out| out.status.success()) {
+        // A file system without attributes.
+        return;
+    }
+    let ran = cluster.run_on_cluster(&["disable", "--yes"]);
+    run_program("chattr", &["-i", path.to_str().unwrap()]);
+    ran.assert_exit(
+        1,
+        &["it has the immutable attribute", "chattr -i /etc/packagecloud/packagecloud.rb —", "on web1: "],
+    );
+    cluster.run_on_cluster(&["disable", "--yes"]).assert_exit(0, &["302 to S3"]);
+}
