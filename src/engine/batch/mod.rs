@@ -12,6 +12,7 @@ pub use self::plan::add_batch_changes_to_plan;
 
 use std::{
     io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -363,6 +364,7 @@ fn append_failed_tasks_to_file(path: &Path, unfit: &[FailedBatchTask]) -> Result
     let written = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(lines.as_bytes()));
     written.map_err(|error| {

@@ -5,6 +5,7 @@
 
 use std::{
     io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -375,6 +376,7 @@ impl ReindexWorkers {
         let written = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
+            .mode(0o600)
             .open(&self.skipped)
             .and_then(|mut file| file.write_all(line.as_bytes()));
         written.map_err(|error| super::cursor::build_file_write_failure(&self.skipped, &error))

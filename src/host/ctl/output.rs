@@ -72,7 +72,7 @@ impl PrivateKeyFilter {
         let mut shown = String::new();
         let mut rest = line;
         if self.lines_left > 0 {
-            let Some(end) = find_pem_boundary_end(rest, "END") else {
+            let Some(end) = find_pem_end(rest) else {
                 self.lines_left -= 1;
                 return None;
             };
@@ -86,13 +86,11 @@ impl PrivateKeyFilter {
             shown.push_str(&rest[..start]);
             shown.push_str(HIDDEN_KEY_TEXT);
             rest = &rest[start..];
-            match find_pem_boundary_end(rest, "END") {
-                Some(end) => rest = &rest[end..],
-                None => {
-                    self.lines_left = PRIVATE_KEY_LINES_MAX;
-                    return Some(shown);
-                }
-            }
+            let Some(end) = find_pem_end(rest) else {
+                self.lines_left = PRIVATE_KEY_LINES_MAX;
+                return Some(shown);
+            };
+            rest = &rest[end..];
         }
         Some(shown + rest)
     }
@@ -100,16 +98,16 @@ impl PrivateKeyFilter {
 
 /// Where `-----BEGIN … PRIVATE KEY-----` begins.
 fn find_private_key_start(text: &str) -> Option<usize> {
-    let begins = text.match_indices("-----BEGIN ").map(|(at, _)| at);
-    begins.into_iter().find(|at| {
+    let mut begins = text.match_indices("-----BEGIN ").map(|(at, _)| at);
+    begins.find(|at| {
         let name = text[at + "-----BEGIN ".len()..].split("-----").next().unwrap_or_default();
         name.len() < 64 && name.contains("PRIVATE KEY")
     })
 }
 
 /// Where `-----END …-----` has ended.
-fn find_pem_boundary_end(text: &str, word: &str) -> Option<usize> {
-    let start = text.find(&format!("-----{word} "))?;
+fn find_pem_end(text: &str) -> Option<usize> {
+    let start = text.find("-----END ")?;
     let name = start + "-----".len();
     Some(text[name..].find("-----").map_or(text.len(), |at| name + at + "-----".len()))
 }

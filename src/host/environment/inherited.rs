@@ -7,7 +7,7 @@ const PRIVATE_VARIABLE_PREFIXES: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"
 
 /// Lists the variables that a program of the host is started without.
 pub(in crate::host) fn list_private_variable_names() -> Vec<OsString> {
-    std::env::vars_os().map(|(name, _)| name).filter(|name| is_private_variable_name(name)).collect()
+    std::env::vars_os().map(|(name, _)| name).filter(is_private_variable_name).collect()
 }
 
 fn is_private_variable_name(name: &OsString) -> bool {

@@ -124,9 +124,9 @@ fn overwrite_mounted_file(
     let failed = |error: &io::Error| build_local_file_failure(path, error);
     let file = OpenOptions::new().write(true).custom_flags(NO_FOLLOW).open(target).map_err(|e| failed(&e))?;
     // Room first: what is half written is worse than what isn't.
-    match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, new.len().max(1) as u64) {
-        Err(Errno::NOSPC | Errno::DQUOT) => return Err(failed(&io::ErrorKind::StorageFull.into())),
-        _ => {}
+    let room = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, new.len().max(1) as u64);
+    if let Err(Errno::NOSPC | Errno::DQUOT) = room {
+        return Err(failed(&io::ErrorKind::StorageFull.into()));
     }
     let write = |bytes: &[u8]| {
         file.write_all_at(bytes, 0)?;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use ssh::SshClient;
+use tokio::io::AsyncReadExt as _;
 
 use super::{
     environment::inherited::list_private_variable_names,
@@ -23,6 +24,8 @@ use crate::model::failure::Failure;
 
 /// How long a program that changes nothing may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much is read of what it prints.
+const QUERY_BYTES_MAX: u64 = 1 << 20;
 
 /// How long the file system may take to answer: a mount whose server is gone never does.
 const FILE_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -247,18 +250,44 @@ impl HostTransport {
             command.env_remove(name);
         }
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
-        let out = tokio::time::timeout(QUERY_TIMEOUT, command.output()).await.ok()?.ok()?;
-        let mut said = out.stdout;
-        if errors {
-            said.extend(out.stderr);
-        }
-        Some((out.status.code().unwrap_or(1), String::from_utf8_lossy(&said).into_owned()))
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let run = async {
+            let mut child = command.spawn().ok()?;
+            let (out, err) = (child.stdout.take()?, child.stderr.take()?);
+            let (mut said, mut complained) = (Vec::new(), Vec::new());
+            // One that writes more finds nobody who reads it, and ends.
+            let (out, err) = (out.take(QUERY_BYTES_MAX), err.take(QUERY_BYTES_MAX));
+            let _ = tokio::join!(
+                async {
+                    tokio::pin!(out);
+                    out.read_to_end(&mut said).await
+                },
+                async {
+                    tokio::pin!(err);
+                    err.read_to_end(&mut complained).await
+                }
+            );
+            let status = child.wait().await.ok()?;
+            if errors {
+                said.extend(complained);
+            }
+            Some((status.code().unwrap_or(1), String::from_utf8_lossy(&said).into_owned()))
+        };
+        tokio::time::timeout(QUERY_TIMEOUT, run).await.ok()?
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn of_a_program_that_prints_without_end_a_bounded_part_is_read() {
+        let yes = HostTransport::Local.find_program_path("yes").await.unwrap();
+        let said = HostTransport::Local.query_program_stdout_and_stderr(&yes, &[]).await.unwrap();
+        assert_eq!(said.len() as u64, QUERY_BYTES_MAX);
+        assert_eq!(HostTransport::Local.query_program_stdout(&yes, &[]).await, None, "it didn't end well");
+    }
 
     #[tokio::test]
     async fn a_file_system_that_does_not_answer_is_not_waited_for() {

@@ -101,9 +101,12 @@ IFS=:
 for dir in $PATH; do [ -f "$dir/$1" ] && [ -x "$dir/$1" ] && { printf %s "$dir/$1"; return 0; }; done
 return 0"#;
 
-/// Whether its errors are wanted, the program, its arguments.
+/// Whether its errors are wanted, the program, its arguments. A bounded part of what it prints is told.
 const QUERY_SCRIPT: &str = r#"errors=$1; shift
-if [ "$errors" = yes ]; then timeout 5 "$@" 2>&1; else timeout 5 "$@" 2>/dev/null; fi"#;
+ask() { if [ "$errors" = yes ]; then timeout 5 "$@" 2>&1; else timeout 5 "$@" 2>/dev/null; fi; }
+exec 6>&1
+status=$( { { ask "$@" 5>&- 6>&-; echo $? >&5; } | head -c 1048576 >&6; } 5>&1 )
+return "$status""#;
 
 fn path_to_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
