@@ -10,9 +10,6 @@ use crate::{
     sandbox::{self, Sandbox},
 };
 
-/// Where packagecloud.rb is, without `--config`.
-const DEFAULT_CONFIG_PATH: &str = "/etc/packagecloud/packagecloud.rb";
-
 /// packagecloud's host, and its other web nodes.
 pub(super) struct PackagecloudWebNodes {
     pub first: Host,
@@ -83,7 +80,9 @@ fn open_local_host(
     let state = open_first_usable_state_dir(global, command, world)?;
     let host = match world {
         Some(world) => new_sandbox_host(world, state),
-        None => Host::new_local_host(Path::new(DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state),
+        None => {
+            Host::new_local_host(Path::new(host::DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state)
+        }
     };
     Ok(Host {
         config: global.config.clone().unwrap_or(host.config),

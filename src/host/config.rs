@@ -2,16 +2,25 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
+mod parsed;
+mod running;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+pub use parsed::ParsedConfigCache;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigEditRefusal, ConfigFile, RubyExpressionEditMode, render_redacted_diff},
+        config_file::{
+            ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode, render_redacted_diff,
+        },
         settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
 };
@@ -26,7 +35,7 @@ use super::{
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone)]
 pub struct LoadedConfig {
-    pub file: ConfigFile,
+    pub file: Arc<ConfigFile>,
     pub seen: ObservedPackagecloudConfig,
 }
 
@@ -92,10 +101,10 @@ impl Host {
             Vec::new()
         };
         let (bytes, there) = self.transport.read_file_and_existing_paths(&self.config, &clients).await?;
-        let file = ConfigFile::parse_packagecloud_rb(&bytes);
+        let file = self.parse_config(&bytes).await;
         self.redactor.learn_config_file_secrets(&file);
-        if let Some(line) = file.syntax_error_line() {
-            return Err(self.build_edit_refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
+        if let Some(problem) = file.read_problem() {
+            return Err(self.build_edit_refusal_failure(&file, &ConfigEditRefusal::Unreadable(problem), &[]));
         }
         let managed = managed::find_managed_file_header(&bytes)
             .or_else(|| managed::find_config_management_tool(root, &there));
@@ -117,6 +126,8 @@ impl Host {
             hash: sha256_hex(&bytes),
             values,
             expressions,
+            unsettled: file.find_unsettled_settings(),
+            may_be_on: file.may_cloudfront_be_on(),
             managed,
             awaits_secret,
         };
@@ -140,16 +151,32 @@ impl Host {
     ///
     /// # Errors
     /// Where the file can't be edited so; the next move holds the lines to type.
-    pub fn preview_config_write_diff(
+    pub async fn preview_config_write_diff(
         &self,
-        file: &ConfigFile,
+        file: &Arc<ConfigFile>,
         wanted: &[(CloudFrontSettingKey, String)],
         expressions: RubyExpressionEditMode,
     ) -> Result<Vec<String>, Failure> {
-        let edited = file
-            .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.build_edit_refusal_failure(file, &refusal, wanted))?;
-        Ok(render_redacted_diff(file.config_file_bytes(), &edited))
+        let edited = self.edit_config(file, wanted, expressions).await?;
+        Ok(render_redacted_diff(file, &edited))
+    }
+
+    /// Returns the file with `wanted` set.
+    async fn edit_config(
+        &self,
+        file: &Arc<ConfigFile>,
+        wanted: &[(CloudFrontSettingKey, String)],
+        expressions: RubyExpressionEditMode,
+    ) -> Result<Arc<ConfigFile>, Failure> {
+        let (old, values) = (Arc::clone(file), wanted.to_vec());
+        let edited = parsed::run_blocking(move || old.render_config_with_values(&values, expressions)).await;
+        let edited = edited.map_err(|refusal| self.build_edit_refusal_failure(file, &refusal, wanted))?;
+        Ok(self.parsed.keep_parsed_config(edited))
+    }
+
+    /// Parses the bytes of a packagecloud.rb, off the tasks that hear signals; the same bytes once.
+    async fn parse_config(&self, bytes: &[u8]) -> Arc<ConfigFile> {
+        self.parsed.parse_config_once(bytes).await
     }
 
     /// Writes `wanted` (Ruby source, as [`CloudFrontSettingValues::render_setting_edits`] gives it) to the file that was
@@ -171,12 +198,10 @@ impl Host {
         if sha256_hex(&bytes) != seen.hash {
             return Err(self.build_config_drifted_failure());
         }
-        let file = ConfigFile::parse_packagecloud_rb(&bytes);
-        let edited = file
-            .render_config_with_values(wanted, expressions)
-            .map_err(|refusal| self.build_edit_refusal_failure(&file, &refusal, wanted))?;
-        self.redactor.learn_config_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
-        self.write_config_keeping_backup(&seen.hash, &bytes, &edited)
+        let file = self.parse_config(&bytes).await;
+        let edited = self.edit_config(&file, wanted, expressions).await?;
+        self.redactor.learn_config_file_secrets(&edited);
+        self.write_config_keeping_backup(&file, &edited)
             .await
             .map_err(|failure| self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted))
     }
@@ -214,7 +239,7 @@ impl Host {
         &self,
         backup: &ConfigBackup,
     ) -> Result<CloudFrontSettingValues, Failure> {
-        let file = ConfigFile::parse_packagecloud_rb(&self.transport.read_file(&backup.path).await?);
+        let file = self.parse_config(&self.transport.read_file(&backup.path).await?).await;
         self.redactor.learn_config_file_secrets(&file);
         Ok(if file.has_ruby_syntax_error() {
             CloudFrontSettingValues::default()
@@ -232,9 +257,9 @@ impl Host {
         backup: &ConfigBackup,
         what: ConfigRestoreScope,
     ) -> Result<Vec<String>, Failure> {
-        let bytes = self.transport.read_file(&self.config).await?;
-        let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
-        Ok(render_redacted_diff(&bytes, &restored))
+        let now = self.parse_config(&self.transport.read_file(&self.config).await?).await;
+        let restored = self.apply_backup_to_config(&now, backup, what).await?;
+        Ok(render_redacted_diff(&now, &restored))
     }
 
     /// Restores from a backup the file whose hash is `seen`, with a backup of what stands now first.
@@ -251,21 +276,24 @@ impl Host {
         if sha256_hex(&bytes) != seen {
             return Err(self.build_config_drifted_failure());
         }
-        let restored = self.apply_backup_to_config(&bytes, backup, what).await?;
-        self.write_config_keeping_backup(seen, &bytes, &restored).await
+        let now = self.parse_config(&bytes).await;
+        let restored = self.apply_backup_to_config(&now, backup, what).await?;
+        self.write_config_keeping_backup(&now, &restored).await
     }
 
     async fn apply_backup_to_config(
         &self,
-        bytes: &[u8],
+        now: &Arc<ConfigFile>,
         backup: &ConfigBackup,
         what: ConfigRestoreScope,
-    ) -> Result<Vec<u8>, Failure> {
-        let old = self.transport.read_file(&backup.path).await?;
-        let (now, then) = (ConfigFile::parse_packagecloud_rb(bytes), ConfigFile::parse_packagecloud_rb(&old));
-        self.redactor.learn_config_file_secrets(&now);
+    ) -> Result<Arc<ConfigFile>, Failure> {
+        let then = self.parse_config(&self.transport.read_file(&backup.path).await?).await;
+        self.redactor.learn_config_file_secrets(now);
         self.redactor.learn_config_file_secrets(&then);
-        let ConfigRestoreScope::Values { keep_secret } = what else { return Ok(old) };
+        let ConfigRestoreScope::Values { keep_secret } = what else { return Ok(then) };
+        if now.differs_only_in_our_lines(&then, keep_secret) {
+            return Ok(then);
+        }
         let whole = |why: String| {
             let next = "restore the whole file with --whole-file, or edit it by hand";
             Failure::new_generic_failure(backup.path.display().to_string(), why, next)
@@ -273,9 +301,10 @@ impl Host {
         if let Some(line) = then.syntax_error_line() {
             return Err(whole(format!("line {line} is not Ruby")));
         }
-        if let Some((key, line, text)) = then.find_setting_expressions().first() {
+        let open = then.find_setting_expressions().into_iter().chain(then.find_unsettled_settings());
+        if let Some((key, line, text)) = open.min_by_key(|(_, line, _)| *line) {
             return Err(whole(format!(
-                "{} is an expression there, on line {line}: {text}",
+                "what {} is there depends on line {line}: {text}",
                 key.setting_name()
             )));
         }
@@ -285,25 +314,29 @@ impl Host {
             .filter(|key| !(keep_secret && *key == CloudFrontSettingKey::Secret))
             .map(|key| (key, values.render_setting_as_ruby(key)))
             .collect();
-        now.render_config_with_restored_values(&wanted).map_err(|refusal| match refusal {
+        let old = Arc::clone(now);
+        let restored = parsed::run_blocking(move || old.render_config_with_restored_values(&wanted)).await;
+        let restored = restored.map_err(|refusal| match refusal {
             ConfigEditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
-            other => self.build_edit_refusal_failure(&now, &other, &[]),
-        })
+            other => self.build_edit_refusal_failure(now, &other, &[]),
+        })?;
+        Ok(self.parsed.keep_parsed_config(restored))
     }
 
     async fn write_config_keeping_backup(
         &self,
-        seen: &str,
-        old: &[u8],
-        new: &[u8],
+        old: &ConfigFile,
+        new: &ConfigFile,
     ) -> Result<ConfigWriteResult, Failure> {
-        if old == new {
+        let (before, after) = (old.config_file_bytes(), new.config_file_bytes());
+        if before == after {
             return Ok(ConfigWriteResult::new_unchanged_result());
         }
+        let seen = sha256_hex(before);
         let backup = self.choose_config_backup_path().await;
-        let before = self.read_pending_config_changes(seen).await;
-        let method = self.transport.replace_file_if_unchanged(&self.config, seen, new, &backup).await?;
-        self.note_own_config_write(&sha256_hex(new), before);
+        let pending = self.read_pending_config_changes(&seen).await;
+        let method = self.transport.replace_file_if_unchanged(&self.config, &seen, after, &backup).await?;
+        self.note_own_config_write(&sha256_hex(after), pending);
         Ok(ConfigWriteResult {
             backup: Some(backup),
             diff: render_redacted_diff(old, new),
@@ -416,12 +449,8 @@ impl Host {
     ) -> Failure {
         let path = self.render_config_location();
         match refusal {
-            ConfigEditRefusal::NotRuby(line) => self.append_manual_edit_to_failure(
-                Failure::new_generic_failure(
-                    path,
-                    format!("line {line} is not Ruby: {}", file.redact_config_line(*line)),
-                    format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
-                ),
+            ConfigEditRefusal::Unreadable(problem) => self.append_manual_edit_to_failure(
+                describe_read_problem(path, file, *problem),
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
@@ -430,18 +459,18 @@ impl Host {
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
                 Failure::new_missing_consent_failure(
                     path,
-                    format!("what stands there is an expression, {}", lines.join("; ")),
-                    "let a line at the end of the file override it with --override-expression, or change that line by hand",
+                    format!("what these values are is not settled by a plain line, {}", lines.join("; ")),
+                    "let marked lines override it with --override-expression, or change that line by hand",
                 )
             }
             ConfigEditRefusal::EarlyExit(line) => self.append_manual_edit_to_failure(
                 Failure::new_generic_failure(
                     path,
                     format!(
-                        "line {line} leaves the file, so nothing after it is run: {}",
+                        "line {line} may change the values and end the file at once, so no line after it would be run: {}",
                         file.redact_config_line(*line)
                     ),
-                    format!("take line {line} out, then look again"),
+                    format!("put what line {line} does on two lines, then look again"),
                 ),
                 MANUAL_AFTERWARDS,
                 wanted,
@@ -456,5 +485,34 @@ impl Host {
                 wanted,
             ),
         }
+    }
+}
+
+/// Says why nothing of the file at `path` counts, and what to do about it.
+fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadProblem) -> Failure {
+    match problem {
+        ConfigReadProblem::NotRuby(line) => Failure::new_generic_failure(
+            path,
+            format!("line {line} is not Ruby: {}", file.redact_config_line(line)),
+            format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
+        ),
+        ConfigReadProblem::RefusedBytes(line) => Failure::new_generic_failure(
+            path,
+            format!(
+                "line {line} holds bytes that are not UTF-8 text, and Ruby refuses the file for them, so the next reconfigure would fail: {}",
+                file.redact_config_line(line)
+            ),
+            format!("write line {line} in UTF-8 (ruby -c shows when it is right), then look again"),
+        ),
+        ConfigReadProblem::TooLarge(bytes) => Failure::new_generic_failure(
+            path,
+            format!("it is too large to be read safely, {} MB", bytes.div_ceil(1_000_000)),
+            "take out what is no setting, then look again",
+        ),
+        ConfigReadProblem::TooSlow => Failure::new_generic_failure(
+            path,
+            "reading it did not end in time: something in it is too large or too deeply nested",
+            "take out what is no setting, then look again",
+        ),
     }
 }

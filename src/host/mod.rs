@@ -19,6 +19,7 @@ pub use config::{ConfigBackup, ConfigRestoreScope, ConfigWriteResult, LoadedConf
 pub use ctl::{CtlOutcome, PackagecloudCtlRunner};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
+pub use paths::DEFAULT_CONFIG_PATH;
 pub use redact::Redactor;
 pub use run::remote_lock::RemoteRunLock;
 pub use run::remote_state::RemoteStateDir;
@@ -40,6 +41,8 @@ pub struct Host {
     pub clock: HostClock,
     /// Whether the host is asked for configuration clients; a sandbox never asks.
     pub looks_for_clients: bool,
+    /// packagecloud.rb as it was read last, so that one content is parsed once.
+    pub parsed: config::ParsedConfigCache,
 }
 
 impl Host {
@@ -55,6 +58,7 @@ impl Host {
             redactor: Redactor::default(),
             clock: HostClock::default(),
             looks_for_clients: true,
+            parsed: config::ParsedConfigCache::default(),
         }
     }
 

@@ -5,4 +5,5 @@
 mod aws;
 mod delivery;
 mod edge;
+mod forms;
 mod ruby;

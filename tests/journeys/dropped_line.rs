@@ -12,6 +12,7 @@ use std::{
 use packagecloud_cloudfront::{
     host::{
         CtlOutcome, Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor,
+        config::ParsedConfigCache,
     },
     model::packagecloud::ctl_command::CtlCommand,
 };
@@ -37,6 +38,7 @@ fn local_host(dir: &Path) -> Host {
         redactor: Redactor::default(),
         clock: HostClock::default(),
         looks_for_clients: false,
+        parsed: ParsedConfigCache::default(),
     }
 }
 

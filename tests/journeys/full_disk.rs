@@ -5,7 +5,10 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
-    host::{Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor},
+    host::{
+        Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor,
+        config::ParsedConfigCache,
+    },
     model::packagecloud::{config_file::RubyExpressionEditMode, settings::CloudFrontSettingKey},
 };
 
@@ -124,6 +127,7 @@ mod inside {
             redactor: Redactor::default(),
             clock: HostClock::default(),
             looks_for_clients: false,
+            parsed: ParsedConfigCache::default(),
         };
         (dir, host, state)
     }

@@ -2,7 +2,7 @@
 //!
 //! On a host that a configuration client manages, its tool writes them where that was chosen, and is waited for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{managed, switch::ConfigWritePurpose};
 use crate::engine::{resources::packages_domain, run::StageRun, session::Session};
@@ -40,13 +40,14 @@ pub(crate) fn compute_desired_setting_values(
 }
 
 /// Returns the diff that `edits` would make, if they make any.
-pub(crate) fn preview_config_changes(
+pub(crate) async fn preview_config_changes(
     session: &Session,
     path: &str,
-    file: &ConfigFile,
+    file: &Arc<ConfigFile>,
     edits: &[(CloudFrontSettingKey, String)],
 ) -> Option<PlanAttachment> {
-    let lines = session.host.preview_config_write_diff(file, edits, RubyExpressionEditMode::Append).ok()?;
+    let lines =
+        session.host.preview_config_write_diff(file, edits, RubyExpressionEditMode::Append).await.ok()?;
     let title = format!("Changes to {path}");
     (!lines.is_empty()).then_some(PlanAttachment { title, lines, copy: false })
 }
@@ -69,7 +70,7 @@ pub(crate) fn add_config_write_confirmations(
 }
 
 /// Asks whether an expression is overruled, where one of `keys` is one.
-fn build_expression_overwrite_confirmation(
+pub(crate) fn build_expression_overwrite_confirmation(
     config: &ObservedPackagecloudConfig,
     keys: &[CloudFrontSettingKey],
     answers: &OperatorAnswers,
@@ -77,11 +78,12 @@ fn build_expression_overwrite_confirmation(
     if answers.consents.override_expression {
         return None;
     }
-    let (key, number, line) = config.expressions.iter().find(|(key, ..)| keys.contains(key))?;
+    let (key, (number, line)) =
+        keys.iter().find_map(|&key| Some((key, config.find_unsettling_line(key)?)))?;
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::OverrideExpression,
         question: format!(
-            "{} in line {number} is an expression: {line} — overrule it with a line at the end of the file?",
+            "What {} is depends on line {number}: {line} — overrule it with a marked line that is run after it?",
             key.setting_name()
         ),
     })
@@ -158,6 +160,7 @@ fn include_pending_secret_setting_key(
 /// Fails where the file can't be read or written, or was changed by somebody else each of twenty times.
 pub(crate) async fn write_config_edits_with_retries(
     session: &Session,
+    expressions: RubyExpressionEditMode,
     edits: impl Fn(&ObservedPackagecloudConfig) -> Vec<(CloudFrontSettingKey, String)>,
 ) -> Result<Option<ConfigWriteResult>, Failure> {
     let mut tries = 0;
@@ -169,7 +172,7 @@ pub(crate) async fn write_config_edits_with_retries(
             return Ok(None);
         }
         tries += 1;
-        match session.host.write_packagecloud_config(&now, &edits, RubyExpressionEditMode::Append).await {
+        match session.host.write_packagecloud_config(&now, &edits, expressions).await {
             // An editor or a configuration client wrote between the look and this.
             Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => {
                 drop(turn);

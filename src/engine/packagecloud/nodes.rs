@@ -165,13 +165,7 @@ pub(crate) fn list_missing_setting_keys(
     wanted: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
 ) -> Vec<CloudFrontSettingKey> {
-    keys.iter()
-        .copied()
-        .filter(|&key| {
-            wanted.render_setting_as_ruby(key).is_some()
-                && wanted.render_setting_as_ruby(key) != seen.values.render_setting_as_ruby(key)
-        })
-        .collect()
+    keys.iter().copied().filter(|&key| seen.must_write_setting(wanted, key)).collect()
 }
 
 #[cfg(test)]

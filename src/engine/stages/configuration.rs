@@ -53,6 +53,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
             &config.file,
             &seen.desired.render_setting_edits(&list_pending_setting_keys(seen, answers)),
         )
+        .await
     {
         plan.documents.insert(0, changes);
     }
@@ -71,10 +72,7 @@ fn list_pending_setting_keys(
     }
     [CloudFrontSettingKey::DistributionId, CloudFrontSettingKey::PackagesDomain]
         .into_iter()
-        .filter(|&key| {
-            seen.desired.render_setting_as_ruby(key).is_some()
-                && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
-        })
+        .filter(|&key| seen.config.must_write_setting(&seen.desired, key))
         .collect()
 }
 

@@ -3,6 +3,7 @@
 //! No answer of AWS is waited for; it goes on past failures and says all of them; whatever can't be written is printed to be typed.
 
 mod all;
+mod insist;
 
 pub(crate) use all::apply;
 
@@ -100,7 +101,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     for (node, config) in nodes.iter().zip(read) {
         match config {
             Ok(config) => {
-                plan_node_disable(&mut plan, node, &config, lags.as_deref());
+                plan_node_disable(&mut plan, node, &config, lags.as_deref()).await;
                 seen.push(config.seen);
             }
             Err(failure) => {
@@ -160,7 +161,7 @@ fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> O
 /// What of one node's file, and of what runs there, would change.
 ///
 /// `lags` is where packagecloud still redirects to, although every file says off.
-fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
+async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !is_cloudfront_on_in_config(&config.seen);
     if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
@@ -186,7 +187,7 @@ fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig
             "cloudfront_enabled becomes false",
         );
         let edits = build_disabled_setting_values().render_setting_edits(&[CloudFrontSettingKey::Enabled]);
-        plan.documents.extend(config_write::preview_config_changes(node, &path, &config.file, &edits));
+        plan.documents.extend(config_write::preview_config_changes(node, &path, &config.file, &edits).await);
     }
     switch::plan_reconfigure_and_restart(node, plan, None);
 }
@@ -195,10 +196,9 @@ fn build_disabled_setting_values() -> CloudFrontSettingValues {
     CloudFrontSettingValues { enabled: Some(false), ..CloudFrontSettingValues::default() }
 }
 
-/// Whether the file has CloudFront on, or may have: an expression isn't run.
+/// Whether the file has CloudFront on, or may have: what isn't surely off is switched off.
 fn is_cloudfront_on_in_config(config: &ObservedPackagecloudConfig) -> bool {
-    config.values.enabled == Some(true)
-        || config.expressions.iter().any(|(key, ..)| *key == CloudFrontSettingKey::Enabled)
+    config.values.enabled == Some(true) || config.may_be_on
 }
 
 /// What will switch it on again on a managed host.

@@ -181,15 +181,14 @@ fn plan_go_live_stage(
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
 fn list_setting_keys_to_write(seen: &PackagecloudConfigEvidence) -> Vec<CloudFrontSettingKey> {
-    let differs = |key| {
-        seen.desired.render_setting_as_ruby(key).is_some()
-            && seen.desired.render_setting_as_ruby(key) != seen.config.values.render_setting_as_ruby(key)
-    };
     CloudFrontSettingKey::ALL
         .into_iter()
-        .filter(
-            |&key| if key == CloudFrontSettingKey::Secret { seen.config.awaits_secret } else { differs(key) },
-        )
+        .filter(|&key| match key {
+            CloudFrontSettingKey::Secret => {
+                seen.config.awaits_secret || seen.config.find_unsettling_line(key).is_some()
+            }
+            _ => seen.config.must_write_setting(&seen.desired, key),
+        })
         .collect()
 }
 

@@ -21,7 +21,10 @@ use crate::model::{
 
 use crate::engine::{
     packagecloud::{
-        config_write::{render_config_backup_note, write_packagecloud_config_values},
+        config_write::{
+            build_expression_overwrite_confirmation, render_config_backup_note,
+            write_packagecloud_config_values,
+        },
         managed, nodes,
         switch::ConfigWritePurpose,
     },
@@ -96,6 +99,8 @@ pub(super) fn plan_secret_stage(
     if !plan.is_plan_without_changes() {
         plan.confirmations.extend(managed::build_managed_config_confirmation(&seen.config, answers));
         plan.notes.extend(managed::render_managed_config_write_warning(&seen.config, answers));
+        let keys = [CloudFrontSettingKey::Secret];
+        plan.confirmations.extend(build_expression_overwrite_confirmation(&seen.config, &keys, answers));
     }
     Ok(plan)
 }

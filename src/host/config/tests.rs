@@ -28,6 +28,7 @@ fn host_with_config(dir: &Path, text: &str) -> Host {
         redactor: Redactor::default(),
         clock: HostClock::new(|| Duration::from_mins(29_924_445)),
         looks_for_clients: false,
+        parsed: super::ParsedConfigCache::default(),
     }
 }
 
@@ -62,6 +63,7 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     assert_eq!(read.seen.values.enabled, Some(false));
     let preview = host
         .preview_config_write_diff(&read.file, &enabled_values(), RubyExpressionEditMode::Refuse)
+        .await
         .unwrap();
     let written = host
         .write_packagecloud_config(&read.seen, &enabled_values(), RubyExpressionEditMode::Refuse)

@@ -30,6 +30,7 @@ fn host_with_ctl(dir: &Path, ctl: PackagecloudCtlRunner) -> Host {
         redactor: Redactor::default(),
         clock: HostClock::default(),
         looks_for_clients: false,
+        parsed: crate::host::config::ParsedConfigCache::default(),
     };
     host.redactor.learn_secret_to_redact(&Secret::new("hunter2222"));
     host

@@ -19,10 +19,31 @@ pub struct ObservedPackagecloudConfig {
     pub values: CloudFrontSettingValues,
     /// Values that are expressions: the key, the line's number from 1, and the line's text, secrets hidden.
     pub expressions: Vec<(CloudFrontSettingKey, usize, String)>,
+    /// Values that something else in the file may change: the same.
+    pub unsettled: Vec<(CloudFrontSettingKey, usize, String)>,
+    /// Whether the file may have CloudFront on, as far as reading tells.
+    pub may_be_on: bool,
     /// The tool that manages the file, `chef`, `puppet` or `ansible`, and how that was seen.
     pub managed: Option<(String, String)>,
     /// Whether the secret among the values isn't in the file yet: its tool shall write it there.
     pub awaits_secret: bool,
+}
+
+impl ObservedPackagecloudConfig {
+    /// Finds what keeps a value from being settled by a plain line: the line's number from 1, and its text.
+    #[must_use]
+    pub fn find_unsettling_line(&self, key: CloudFrontSettingKey) -> Option<(usize, &str)> {
+        let lines = self.expressions.iter().chain(&self.unsettled);
+        lines.filter(|(one, ..)| *one == key).map(|(_, line, text)| (*line, text.as_str())).next()
+    }
+
+    /// Returns whether the file must be written for a value to be as in `wanted`, which has it.
+    #[must_use]
+    pub fn must_write_setting(&self, wanted: &CloudFrontSettingValues, key: CloudFrontSettingKey) -> bool {
+        wanted.render_setting_as_ruby(key).is_some_and(|value| {
+            Some(value) != self.values.render_setting_as_ruby(key) || self.find_unsettling_line(key).is_some()
+        })
+    }
 }
 
 /// The evidence of one stage's plan: it says of which stage the plan is.

@@ -129,3 +129,48 @@ fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
         .assert_contains("Go live: done");
     host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
 }
+
+#[test]
+fn what_reading_can_not_tell_is_switched_off_by_the_last_line_and_on_only_with_consent() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let before = host.config_text() + "from_file '/etc/packagecloud/local.rb' if ENV['LOCAL']\n";
+    host.write_config(&before);
+    host.run_successfully("disable --yes").assert_contains("off since");
+    let line = "packagecloud_rails['cloudfront_enabled'] = false # packagecloud-cloudfront: overrides line ";
+    let added = host.config_text().strip_prefix(&before).map(str::to_owned).unwrap();
+    assert!(added.starts_with(line) && added.lines().count() == 1, "{added}");
+    host.run_successfully("disable --yes").assert_contains("nothing to do");
+
+    let refused = host.run_line("enable --yes");
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    refused.assert_contains("from_file").assert_contains("--override-expression");
+    host.run_successfully("enable --yes --override-expression");
+    assert_eq!(
+        host.config_text().matches("['cloudfront_enabled'] = true # packagecloud-cloudfront").count(),
+        1
+    );
+    host.run_successfully("disable --yes");
+    let backup = host.backup_names().into_iter().next().unwrap();
+    host.run_successfully(&format!("roll-back {backup} --whole-file --yes"));
+}
+
+#[test]
+fn what_the_last_reconfigure_wrote_down_is_a_second_witness() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    host.write_config(&(host.config_text() + "nginx['x'] = 1\n"));
+    let running = host.sandbox_path().join("packagecloud-server-running.json");
+    std::fs::write(&running, r#"{"packagecloud":{"packagecloud-rails":{"cloudfront_enabled":true}}}"#)
+        .unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_hours(1);
+    std::fs::File::options().write(true).open(&running).unwrap().set_modified(later).unwrap();
+    host.run_successfully("disable --yes")
+        .assert_contains("packagecloud-server-running.json says that the reconfigure has CloudFront on")
+        .assert_contains("off since");
+    let text = host.config_text();
+    assert!(
+        text.lines().last().unwrap().starts_with("packagecloud_rails['cloudfront_enabled'] = false #"),
+        "{text}"
+    );
+}

@@ -9,7 +9,9 @@ use crate::host::environment::clock;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
-    packagecloud::{ctl_command::CtlCommand, settings::CloudFrontSettingKey},
+    packagecloud::{
+        config_file::RubyExpressionEditMode, ctl_command::CtlCommand, settings::CloudFrontSettingKey,
+    },
     run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
 };
 
@@ -30,15 +32,15 @@ use crate::engine::{
 const SWITCH_OFF_ROUNDS_MAX: u32 = 3;
 
 /// A node that can be reached.
-struct NodeToDisable {
-    session: Session,
-    seen: ObservedPackagecloudConfig,
+pub(super) struct NodeToDisable {
+    pub(super) session: Session,
+    pub(super) seen: ObservedPackagecloudConfig,
     /// Whether there is anything to do on it.
-    due: bool,
+    pub(super) due: bool,
     /// Where the file before is kept, as the end of a sentence.
-    backup: String,
+    pub(super) backup: String,
     /// What went wrong after its file was written.
-    failures: Vec<Failure>,
+    pub(super) failures: Vec<Failure>,
     /// Whether packagecloud never read the file as it is now.
     reconfigure_failed: bool,
     /// Why its file can't be read or written.
@@ -46,10 +48,10 @@ struct NodeToDisable {
 }
 
 /// The nodes, and those of them that could not be switched.
-struct DisableProgress {
-    nodes: Vec<NodeToDisable>,
+pub(super) struct DisableProgress {
+    pub(super) nodes: Vec<NodeToDisable>,
     lost: Vec<(Session, Failure)>,
-    alone: bool,
+    pub(super) alone: bool,
 }
 
 /// Switches CloudFront off on every node, again where a run beside it switched it on meanwhile.
@@ -106,12 +108,33 @@ pub(crate) async fn apply(
             };
         }
         all.run_ctl_on_nodes(StageStep::Reconfigure, CtlCommand::Reconfigure, run).await;
+        if all.overrule_what_reconfigure_applied(run).await {
+            all.run_ctl_on_nodes(StageStep::Reconfigure, CtlCommand::Reconfigure, run).await;
+        }
         all.run_ctl_on_nodes(StageStep::Restart, CtlCommand::Restart, run).await;
     }
-    let observed = run
-        .run_stage_step(StageStep::Proof, "asking packagecloud where it redirects", async {
+    let mut observed = all.observe_redirects(session, answers, run).await;
+    if observed.as_ref().is_err_and(|failure| failure.kind == FailureKind::StillOn)
+        && all.put_line_to_end_of_file(run).await
+    {
+        all.run_ctl_on_nodes(StageStep::Reconfigure, CtlCommand::Reconfigure, run).await;
+        all.run_ctl_on_nodes(StageStep::Restart, CtlCommand::Restart, run).await;
+        observed = all.observe_redirects(session, answers, run).await;
+    }
+    all.finish_cloudfront_disable(session, answers, observed).await
+}
+
+impl DisableProgress {
+    /// Sees where packagecloud redirects; where a node never reconfigured, once, since nothing more will follow.
+    async fn observe_redirects(
+        &self,
+        session: &Session,
+        answers: &OperatorAnswers,
+        run: &StageRun,
+    ) -> Result<String, Failure> {
+        run.run_stage_step(StageStep::Proof, "asking packagecloud where it redirects", async {
             // A restart that failed may have restarted enough; without a reconfigure nothing can follow.
-            let stale = all.nodes.iter().any(|node| node.reconfigure_failed);
+            let stale = self.nodes.iter().any(|node| node.reconfigure_failed);
             let observed = if stale {
                 switch::describe_packagecloud_redirects(session, answers).await
             } else {
@@ -119,11 +142,9 @@ pub(crate) async fn apply(
             };
             Ok((observed.clone(), observed))
         })
-        .await;
-    all.finish_cloudfront_disable(session, answers, observed).await
-}
+        .await
+    }
 
-impl DisableProgress {
     fn new_disable_progress(session: &Session) -> Self {
         let nodes = session.list_all_node_sessions().into_iter().map(|session| NodeToDisable {
             session,
@@ -349,13 +370,14 @@ fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> Stri
 
 /// Writes that CloudFront is off on one node; where the file before is kept, as the end of a sentence.
 async fn write_cloudfront_disabled_config(node: &Session) -> Result<String, Failure> {
-    let written = config_write::write_config_edits_with_retries(node, |now| {
-        if !is_cloudfront_on_in_config(now) {
-            return Vec::new();
-        }
-        switch::save_cloudfront_switch_intent(node, false);
-        build_disabled_setting_values().render_setting_edits(&[CloudFrontSettingKey::Enabled])
-    })
-    .await?;
+    let written =
+        config_write::write_config_edits_with_retries(node, RubyExpressionEditMode::Append, |now| {
+            if !is_cloudfront_on_in_config(now) {
+                return Vec::new();
+            }
+            switch::save_cloudfront_switch_intent(node, false);
+            build_disabled_setting_values().render_setting_edits(&[CloudFrontSettingKey::Enabled])
+        })
+        .await?;
     Ok(written.as_ref().map(render_config_backup_note).unwrap_or_default())
 }

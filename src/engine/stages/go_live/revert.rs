@@ -7,7 +7,10 @@ use crate::engine::{
 };
 use crate::model::{
     failure::Failure,
-    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    packagecloud::{
+        config_file::RubyExpressionEditMode,
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    },
     run::{answers::OperatorAnswers, goal::StageStep},
 };
 
@@ -33,18 +36,19 @@ pub(super) async fn revert_go_live_on_node(
             StageStep::TakeBack,
             format!("CloudFront is switched off again{}", session.host.render_host_suffix()),
             async {
-                config_write::write_config_edits_with_retries(session, |now| {
-                    let moved = |&key: &CloudFrontSettingKey| {
-                        before.render_setting_as_ruby(key).is_some()
-                            && before.render_setting_as_ruby(key) != now.values.render_setting_as_ruby(key)
-                    };
-                    let keys = [
-                        CloudFrontSettingKey::Enabled,
-                        CloudFrontSettingKey::DistributionId,
-                        CloudFrontSettingKey::PackagesDomain,
-                    ];
-                    before.render_setting_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
-                })
+                config_write::write_config_edits_with_retries(
+                    session,
+                    RubyExpressionEditMode::Append,
+                    |now| {
+                        let moved = |&key: &CloudFrontSettingKey| now.must_write_setting(&before, key);
+                        let keys = [
+                            CloudFrontSettingKey::Enabled,
+                            CloudFrontSettingKey::DistributionId,
+                            CloudFrontSettingKey::PackagesDomain,
+                        ];
+                        before.render_setting_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
+                    },
+                )
                 .await?;
                 Ok(((), format!("packagecloud.rb says false again{}", session.host.render_host_suffix())))
             },

@@ -1,16 +1,20 @@
 //! packagecloud.rb as a text: what it assigns, where, and how an assignment is changed.
 //!
-//! It is Ruby, read by a Ruby parser and never run; what the parser can't be sure of is an expression, and is
-//! shown to the operator instead of guessed at.
+//! It is Ruby, read by a Ruby parser and never run. For each of our values it is known whether a plain literal settles
+//! it, or what follows may change it: that is shown to the operator instead of guessed at.
 
 mod edit;
+mod harmless;
+mod literals;
 mod parse;
-mod secrets;
+mod state;
+mod statements;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
+use self::state::{ConfigExitPoint, KEYS, SettingState};
 use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH};
 use crate::model::{redact, secret::Secret};
 
@@ -26,11 +30,32 @@ pub struct ConfigFile {
     block_insert_offset: Option<usize>,
     /// Where a line is appended: the end, or the line of `__END__`.
     append_offset: usize,
-    /// The first line that is no Ruby, from 1, or that isn't surely read as Ruby reads it.
-    error: Option<usize>,
-    /// The line of a statement that leaves the file before its end: nothing after it is run.
-    early_exit_line: Option<usize>,
+    /// Where `__END__` begins, after which nothing is Ruby.
+    data_offset: Option<usize>,
+    /// The line of an `__END__` that the parser takes and Ruby doesn't.
+    misplaced_end_line: Option<usize>,
+    last_statement_start: Option<usize>,
+    problem: Option<ConfigReadProblem>,
+    /// Where the file may end before its last line.
+    exits: Vec<ConfigExitPoint>,
+    /// Our values at the file's end.
+    end_states: [SettingState; KEYS],
+    /// Whether the hash's bare name is a variable somewhere, which hides the hash.
+    is_hash_name_shadowed: bool,
     secrets: Vec<String>,
+}
+
+/// Why nothing that the file says counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigReadProblem {
+    /// It isn't Ruby, or not surely read as Ruby reads it: the first such line, from 1.
+    NotRuby(usize),
+    /// The line, from 1, holds bytes that Ruby refuses in a file.
+    RefusedBytes(usize),
+    /// It is larger than what is read: its size in bytes.
+    TooLarge(usize),
+    /// Reading it didn't end in time.
+    TooSlow,
 }
 
 /// One place that sets `hash['key']`.
@@ -45,6 +70,8 @@ struct ConfigAssignment {
     right: Range<usize>,
     /// From 1.
     line: usize,
+    /// Whether it is surely run.
+    is_top_level: bool,
 }
 
 /// What an assignment sets.
@@ -62,10 +89,33 @@ pub enum ConfigAssignedValue {
 }
 
 impl ConfigFile {
-    /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::syntax_error_line`].
+    fn new_unread_config(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            assignments: Vec::new(),
+            block_insert_offset: None,
+            append_offset: bytes.len(),
+            data_offset: None,
+            misplaced_end_line: None,
+            last_statement_start: None,
+            problem: None,
+            exits: Vec::new(),
+            end_states: Default::default(),
+            is_hash_name_shadowed: false,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Reads the file's bytes. Never fails: what can't be read is told by [`Self::read_problem`].
     #[must_use]
     pub fn parse_packagecloud_rb(bytes: &[u8]) -> Self {
-        parse::parse_packagecloud_rb_source(bytes)
+        Self::parse_packagecloud_rb_while(bytes, &mut || true)
+    }
+
+    /// Reads the file's bytes as long as `keep_going` says so, which is asked at least once a millisecond or so.
+    #[must_use]
+    pub fn parse_packagecloud_rb_while(bytes: &[u8], keep_going: &mut dyn FnMut() -> bool) -> Self {
+        parse::parse_packagecloud_rb_source(bytes, keep_going)
     }
 
     /// Returns the file's bytes, as read.
@@ -74,28 +124,43 @@ impl ConfigFile {
         &self.bytes
     }
 
-    /// Returns whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not
-    /// edited.
+    /// Returns why nothing of it counts and it is not edited, where that is so.
+    #[must_use]
+    pub fn read_problem(&self) -> Option<ConfigReadProblem> {
+        self.problem
+    }
+
+    /// Returns whether it isn't Ruby, or not surely read as Ruby reads it.
     #[must_use]
     pub fn has_ruby_syntax_error(&self) -> bool {
-        self.error.is_some()
+        self.problem.is_some()
     }
 
-    /// Returns the first line that isn't Ruby, from 1.
+    /// Returns the first line that isn't Ruby, or that Ruby refuses, from 1.
     #[must_use]
     pub fn syntax_error_line(&self) -> Option<usize> {
-        self.error
+        match self.problem? {
+            ConfigReadProblem::NotRuby(line) | ConfigReadProblem::RefusedBytes(line) => Some(line),
+            ConfigReadProblem::TooLarge(_) | ConfigReadProblem::TooSlow => Some(1),
+        }
     }
 
-    fn find_last_assignment(&self, hash: &str, key: &str) -> Option<&ConfigAssignment> {
-        self.assignments.iter().rfind(|assignment| assignment.hash == hash && assignment.key == key)
-    }
-
-    /// Returns what `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("",
-    /// "external_url")`.
+    /// Returns what `hash['key']` is in the end, as far as reading tells; `None` where nothing sets it.
+    /// `external_url '…'` is `("", "external_url")`.
     #[must_use]
     pub fn find_assigned_value(&self, hash: &str, key: &str) -> Option<&ConfigAssignedValue> {
-        self.find_last_assignment(hash, key).map(|assignment| &assignment.value)
+        let ours = CloudFrontSettingKey::ALL.iter().position(|one| one.setting_name() == key);
+        if let Some(ours) = ours.filter(|_| hash == RAILS_HASH) {
+            let state = self.end_states[ours];
+            return match (state.assigned, state.open) {
+                (Some(at), _) => Some(&self.assignments[at].value),
+                (None, Some(_)) => Some(&ConfigAssignedValue::Expression),
+                (None, None) => None,
+            };
+        }
+        let last =
+            self.assignments.iter().rfind(|assignment| assignment.hash == hash && assignment.key == key)?;
+        Some(if last.is_top_level { &last.value } else { &ConfigAssignedValue::Expression })
     }
 
     /// Returns the string that `hash['key']` is, where it is plainly one and not empty.
@@ -173,19 +238,72 @@ impl ConfigFile {
         }
     }
 
-    /// Returns which of the four values are expressions: the key, the line's number from 1, and the line, secrets
-    /// hidden.
+    /// Returns which of the four values are expressions, so that nothing is known of them: the key, the line's number
+    /// from 1, and the line, secrets hidden.
     #[must_use]
     pub fn find_setting_expressions(&self) -> Vec<(CloudFrontSettingKey, usize, String)> {
+        self.describe_settings_by_line(|state, _| {
+            state.open.filter(|open| open.is_named && state.assigned.is_none()).map(|open| open.line)
+        })
+    }
+
+    /// Returns which of the four values a plain literal may set, or nothing, and what else in the file may change: the
+    /// key, the line's number from 1, and the line, secrets hidden.
+    #[must_use]
+    pub fn find_unsettled_settings(&self) -> Vec<(CloudFrontSettingKey, usize, String)> {
+        self.describe_settings_by_line(|state, key| match state.open {
+            Some(open) => (!open.is_named || state.assigned.is_some()).then_some(open.line),
+            None => self.find_differing_exit_line(key),
+        })
+    }
+
+    /// Returns whether CloudFront may be on by this file, wherever it ends: unknown is not off.
+    #[must_use]
+    pub fn may_cloudfront_be_on(&self) -> bool {
+        let enabled = CloudFrontSettingKey::Enabled as usize;
+        let exits = self.exits.iter().map(|exit| exit.values[enabled].state);
+        exits.chain([self.end_states[enabled]]).any(|state| state.may_be_on(&self.assignments))
+    }
+
+    fn describe_settings_by_line(
+        &self,
+        find_line: impl Fn(SettingState, usize) -> Option<usize>,
+    ) -> Vec<(CloudFrontSettingKey, usize, String)> {
         CloudFrontSettingKey::ALL
             .into_iter()
-            .filter_map(|key| {
-                let last = self.find_last_assignment(RAILS_HASH, key.setting_name())?;
-                let line = last.line;
-                (last.value == ConfigAssignedValue::Expression)
-                    .then(|| (key, line, self.redact_config_line(line)))
+            .enumerate()
+            .filter_map(|(index, key)| {
+                let line = find_line(self.end_states[index], index)?;
+                Some((key, line, self.redact_config_line(line)))
             })
             .collect()
+    }
+
+    /// The line of the first place where the file may end, to good effect, with another value than at its end.
+    fn find_differing_exit_line(&self, key: usize) -> Option<usize> {
+        let value = |state: SettingState| state.assigned.map(|at| &self.assignments[at].value);
+        let end = self.end_states[key];
+        self.exits
+            .iter()
+            .filter(|exit| !exit.is_failure)
+            .find(|exit| {
+                let state = exit.values[key].state;
+                // What is set nowhere yet would be set after this.
+                state.open.is_some() || value(state) != value(end) || end.assigned.is_none()
+            })
+            .map(|exit| exit.line)
+    }
+
+    /// Returns whether nothing but plain lines that set our values, and those that mark them, tells the two files apart;
+    /// with `keep_secret`, and the secret is the same.
+    #[must_use]
+    pub fn differs_only_in_our_lines(&self, other: &Self, keep_secret: bool) -> bool {
+        self.problem.is_none()
+            && other.problem.is_none()
+            && self.list_bytes_of_others() == other.list_bytes_of_others()
+            && (!keep_secret
+                || self.find_packagecloud_rails_string(CloudFrontSettingKey::Secret.setting_name())
+                    == other.find_packagecloud_rails_string(CloudFrontSettingKey::Secret.setting_name()))
     }
 
     /// Returns a line of the file, from 1, secrets hidden.
@@ -206,7 +324,7 @@ impl std::fmt::Debug for ConfigFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConfigFile")
             .field("bytes", &self.bytes.len())
-            .field("error", &self.error)
+            .field("problem", &self.problem)
             .finish_non_exhaustive()
     }
 }

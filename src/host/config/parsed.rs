@@ -1,0 +1,82 @@
+//! packagecloud.rb parsed: the same bytes once, off the tasks that hear signals, and not for ever.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::host::files::sha256_hex;
+use crate::model::packagecloud::config_file::ConfigFile;
+
+/// After this a file is refused; 5,000 lines take a hundredth of it.
+const PARSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many contents are kept: the file, as edited, and the backups that are looked at.
+const PARSED_FILES_MAX: usize = 4;
+
+/// The files that were parsed last, by the hash of their bytes. Clones share them.
+#[derive(Clone, Default)]
+pub struct ParsedConfigCache(Arc<Mutex<VecDeque<(String, Arc<ConfigFile>)>>>);
+
+impl std::fmt::Debug for ParsedConfigCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ParsedConfigCache")
+    }
+}
+
+/// Ends a parse that nobody waits for any more.
+struct ParseStopGuard(Arc<AtomicBool>);
+
+impl Drop for ParseStopGuard {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl ParsedConfigCache {
+    /// Parses the bytes, unless they were among the last.
+    pub(super) async fn parse_config_once(&self, bytes: &[u8]) -> Arc<ConfigFile> {
+        let hash = sha256_hex(bytes);
+        if let Some(file) = self.find_parsed_config(&hash) {
+            return file;
+        }
+        let (bytes, stopped) = (bytes.to_vec(), Arc::new(AtomicBool::new(false)));
+        let guard = ParseStopGuard(Arc::clone(&stopped));
+        let parsed = run_blocking(move || {
+            let until = Instant::now() + PARSE_TIMEOUT;
+            ConfigFile::parse_packagecloud_rb_while(&bytes, &mut || {
+                !stopped.load(Ordering::Relaxed) && Instant::now() < until
+            })
+        })
+        .await;
+        drop(guard);
+        self.keep_parsed_config(parsed)
+    }
+
+    fn find_parsed_config(&self, hash: &str) -> Option<Arc<ConfigFile>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(one, _)| one == hash).map(|(_, file)| Arc::clone(file))
+    }
+
+    /// Keeps a file that is parsed.
+    pub(super) fn keep_parsed_config(&self, file: ConfigFile) -> Arc<ConfigFile> {
+        let (hash, file) = (sha256_hex(file.config_file_bytes()), Arc::new(file));
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(one, _)| *one != hash);
+        known.push_front((hash, Arc::clone(&file)));
+        known.truncate(PARSED_FILES_MAX);
+        file
+    }
+}
+
+/// Runs what needs the processor for a while where no task waits behind it.
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
