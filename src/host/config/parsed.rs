@@ -18,9 +18,12 @@ const PARSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many contents are kept: the file, as edited, and the backups that are looked at.
 const PARSED_FILES_MAX: usize = 4;
 
+/// A file, and the hash of its bytes.
+type ParsedConfig = (String, Arc<ConfigFile>);
+
 /// The files that were parsed last, by the hash of their bytes. Clones share them.
 #[derive(Clone, Default)]
-pub struct ParsedConfigCache(Arc<Mutex<VecDeque<(String, Arc<ConfigFile>)>>>);
+pub struct ParsedConfigCache(Arc<Mutex<VecDeque<ParsedConfig>>>);
 
 impl std::fmt::Debug for ParsedConfigCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

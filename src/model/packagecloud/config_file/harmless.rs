@@ -5,6 +5,11 @@
 
 /// Returns whether a kind of syntax does nothing but what its parts do.
 pub(super) fn is_harmless_syntax(kind: &str) -> bool {
+    is_literal_syntax(kind) || is_composing_syntax(kind)
+}
+
+/// Returns whether a kind of syntax is a literal, or a part of one.
+fn is_literal_syntax(kind: &str) -> bool {
     matches!(
         kind,
         "comment"
@@ -37,7 +42,14 @@ pub(super) fn is_harmless_syntax(kind: &str) -> bool {
             | "file"
             | "line"
             | "encoding"
-            | "array"
+    )
+}
+
+/// Returns whether a kind of syntax only puts its parts together, or runs them or not.
+fn is_composing_syntax(kind: &str) -> bool {
+    matches!(
+        kind,
+        "array"
             | "hash"
             | "pair"
             | "range"

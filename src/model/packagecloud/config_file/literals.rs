@@ -4,7 +4,7 @@
 
 use tree_sitter::Node;
 
-use super::ConfigAssignedValue;
+use super::{ConfigAssignedValue, edit};
 
 /// The bytes that a syntax tree is of.
 pub(super) struct RubySource<'a> {
@@ -95,4 +95,12 @@ impl RubySource<'_> {
         }
         Some(out)
     }
+}
+
+/// Returns whether `__END__`, whose text ends where `node` begins, stands alone on its line: only then Ruby takes it.
+pub(super) fn is_end_marker_alone(bytes: &[u8], node: Node<'_>) -> (usize, bool) {
+    let start = node.start_byte().saturating_sub("__END__".len());
+    let alone = start == 0 || bytes[start - 1] == b'\n' || bytes[..start] == *edit::UTF8_BOM;
+    let rest = &bytes[node.start_byte()..];
+    (start, alone && (rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n")))
 }

@@ -4,9 +4,9 @@
 
 use std::ops::ControlFlow;
 
-use tree_sitter::{Node, ParseOptions, Parser, Tree};
+use tree_sitter::{ParseOptions, Parser, Tree};
 
-use super::{ConfigFile, ConfigReadProblem, edit, literals::RubySource, statements::StatementReader};
+use super::{ConfigFile, ConfigReadProblem, literals::RubySource, statements::StatementReader};
 
 /// The largest packagecloud.rb that is read, in bytes: twelve times what omnibus packages ship as their template.
 pub(super) const CONFIG_BYTES_MAX: usize = 2 << 20;
@@ -120,13 +120,5 @@ fn names_another_encoding(code: &[u8]) -> bool {
 }
 
 fn line_number_at(bytes: &[u8], at: usize) -> usize {
-    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// Returns whether `__END__`, whose text ends where `node` begins, stands alone on its line: only then Ruby takes it.
-pub(super) fn is_end_marker_alone(bytes: &[u8], node: Node<'_>) -> (usize, bool) {
-    let start = node.start_byte().saturating_sub("__END__".len());
-    let alone = start == 0 || bytes[start - 1] == b'\n' || bytes[..start] == *edit::UTF8_BOM;
-    let rest = &bytes[node.start_byte()..];
-    (start, alone && (rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n")))
+    bytes[..at].split(|byte| *byte == b'\n').count()
 }

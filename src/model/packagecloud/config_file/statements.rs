@@ -17,8 +17,7 @@ use super::{
         is_exit_word, is_failing_exit_word, is_harmless_bare_call, is_harmless_method, is_harmless_syntax,
         is_reading_method, is_statement_list,
     },
-    literals::{RubySource, list_syntax_child_nodes},
-    parse::is_end_marker_alone,
+    literals::{RubySource, is_end_marker_alone, list_syntax_child_nodes},
     state::{ConfigExitPoint, ExitValue, KEYS, SettingState, ValueOpening},
 };
 
@@ -472,7 +471,7 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
             return false;
         }
         let arguments: Vec<_> =
-            list_syntax_child_nodes(arguments).into_iter().filter(|one| one.is_named()).collect();
+            list_syntax_child_nodes(arguments).into_iter().filter(Node::is_named).collect();
         let keys: Option<Vec<String>> = match name {
             "merge!" | "update" => {
                 let pairs = arguments.iter().flat_map(|one| match one.kind() {
