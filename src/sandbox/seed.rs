@@ -17,7 +17,7 @@ use super::{
         ACCOUNT_ID, REGION,
         s3::{self, SandboxBucket},
     },
-    packagecloud::SandboxNodeSettings,
+    packagecloud::{NodeSettingsReading, SandboxNodeSettings},
     private_files::build_private_file_options,
     router::PACKAGECLOUD_HOST,
 };
@@ -62,8 +62,14 @@ fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
     };
     written("packagecloud.rb", &CONFIG_TEMPLATE.replace("BUCKET", SANDBOX_BUCKET))?;
     written("tokens", "demo-token\n")?;
-    let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
-    let settings = SandboxNodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes));
+    let reading = NodeSettingsReading::read_packagecloud_rb(&dir.join("packagecloud.rb"));
+    // What packagecloud can't read now it read once: what runs is what the file says plainly.
+    let settings = if let Ok(settings) = reading.settings {
+        settings
+    } else {
+        let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
+        SandboxNodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes))
+    };
     let now = world.sandbox_unix_time_now();
     world.update_sandbox_state_on_disk(|state| {
         for (name, owner) in

@@ -5,11 +5,11 @@
 use std::{fs::File, time::Duration};
 
 use crate::{
-    model::{packagecloud::config_file::ConfigFile, secret::Secret},
+    model::secret::Secret,
     sandbox::{Sandbox, private_files::build_private_file_options},
 };
 
-use super::{SandboxNodeSettings, jobs};
+use super::{NodeSettingsReading, SandboxNodeSettings, jobs};
 
 const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
@@ -80,17 +80,17 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
         1
     };
     let path = world.sandbox_dir().join("packagecloud.rb");
-    let file = match std::fs::read(&path) {
-        Ok(bytes) => ConfigFile::parse_packagecloud_rb(&bytes),
-        Err(error) => return failed(line, &format!("{}: {error}", path.display())),
+    let reading = tokio::task::spawn_blocking(move || NodeSettingsReading::read_packagecloud_rb(&path)).await;
+    let fresh = match reading {
+        Ok(NodeSettingsReading { notices, settings }) => {
+            notices.iter().for_each(|notice| line(notice));
+            match settings {
+                Ok(fresh) => fresh,
+                Err(why) => return failed(line, &why),
+            }
+        }
+        Err(error) => return failed(line, &error.to_string()),
     };
-    if let Some(at) = file.syntax_error_line() {
-        return failed(
-            line,
-            &format!("SyntaxError: {}:{at}: syntax error, unexpected end-of-input", path.display()),
-        );
-    }
-    let fresh = SandboxNodeSettings::from_config_file(&file);
     if fresh.enabled && (fresh.secret.is_none() || fresh.domain.is_none()) {
         return failed(
             line,

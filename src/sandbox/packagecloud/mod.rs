@@ -2,9 +2,13 @@
 //!
 //! It runs on what `restart` made running, never on what the file says now; each web node on its own.
 
+mod config_reading;
 mod ctl;
 mod jobs;
+mod plain_literals;
+mod ruby;
 
+pub use config_reading::NodeSettingsReading;
 pub use ctl::simulate_packagecloud_ctl_command;
 pub use jobs::{SandboxObjectReindexJob, run_due_sandbox_reindex_jobs};
 

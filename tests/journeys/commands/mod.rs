@@ -9,6 +9,7 @@ mod journey_host;
 mod json;
 mod outside_text;
 mod real_input;
+mod ruby_judge;
 mod steps;
 mod switching;
 mod vendor;
