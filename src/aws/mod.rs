@@ -25,6 +25,7 @@ pub use cloudfront::{
     DistributionSettings, IntendedDistributionUpdate, OriginAccessId, find_bucket_distributions,
 };
 use credentials::shared::SharedCredentials;
+pub use iam::EnsuredIamRole;
 pub use lambda::LambdaFunctionSettings;
 use s3::fast::S3ObjectClient;
 use web::WebClient;

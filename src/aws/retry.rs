@@ -70,19 +70,32 @@ pub async fn retry_while_transient<T, F: Future<Output = Result<T, Failure>>>(
 pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: PollLimits,
     say: WaitProgressReporter<'_>,
-    mut ask: impl FnMut() -> F,
+    ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let since = Instant::now();
+    poll_for_a_while(wait, say, ask).await?.ok_or_else(|| {
+        Failure::new_generic_failure(
+            wait.what,
+            format!("it didn't come about in {} s", since.elapsed().as_secs()),
+            "AWS may still be at work: try again, it goes on from here",
+        )
+    })
+}
+
+/// Asks until the answer is there or the time is over; `None` then: what may come, and needn't.
+///
+/// # Errors
+/// Where asking fails.
+pub async fn poll_for_a_while<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: PollLimits,
+    say: WaitProgressReporter<'_>,
+    mut ask: impl FnMut() -> F,
+) -> Result<Option<T>, Failure> {
+    let since = Instant::now();
     loop {
-        if let Some(found) = ask().await? {
+        let found = ask().await?;
+        if found.is_some() || !wait.pause_between_polls(since, say).await {
             return Ok(found);
-        }
-        if !wait.pause_between_polls(since, say).await {
-            return Err(Failure::new_generic_failure(
-                wait.what,
-                format!("it didn't come about in {} s", since.elapsed().as_secs()),
-                "AWS may still be at work: try again, it goes on from here",
-            ));
         }
     }
 }

@@ -74,7 +74,11 @@ impl CloudFixture {
 
     async fn ensure_role(&self) -> Result<IamRole, Failure> {
         let seen = self.cloud.read_function_role(&self.names).await?;
-        self.cloud.ensure_function_role(&self.names, seen.as_ref(), None, false, &ignore_progress).await
+        let ensured = self
+            .cloud
+            .ensure_function_role(&self.names, seen.as_ref(), None, false, &ignore_progress)
+            .await?;
+        Ok(ensured.role)
     }
 
     async fn ensure_key(&self, role: &IamRole) -> Result<KmsKey, Failure> {

@@ -42,7 +42,7 @@ impl AwsClients {
                     .then(|| policy::merge_policy_by_sid(trust, &ours))
             },
         };
-        self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await
+        Ok(self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await?.role)
     }
 
     /// Writes its inline policy, which lets it copy this bucket's objects.

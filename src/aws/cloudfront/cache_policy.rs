@@ -12,13 +12,15 @@ use aws_sdk_cloudfront::{
 };
 
 use super::failure_from_sdk_build_error;
-use crate::aws::{AwsClients, check_resource_ownership_allows_change, error};
+use crate::aws::{AwsClients, check_resource_ownership_allows_change, error, retry};
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CachePolicy, names::ResourceNames},
     failure::Failure,
 };
 
 const MAX_TTL_SECONDS: i64 = 31_536_000;
+const CACHE_POLICY_LISTED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the cache policy to be listed", 60, 2);
 
 fn format_cache_policy_label(names: &ResourceNames) -> String {
     format!("cache policy {}", names.cache_policy_name())
@@ -177,7 +179,8 @@ impl AwsClients {
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_aws_error_code(&failure, "CachePolicyAlreadyExists") => {
-                let now = self.find_cache_policy(names).await?;
+                let listed = || self.find_cache_policy(names);
+                let now = retry::poll_for_a_while(CACHE_POLICY_LISTED_WAIT, &|_| {}, listed).await?;
                 now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
                     || {
                         Failure::new_plan_drift_failure(

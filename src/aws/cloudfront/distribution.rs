@@ -1,12 +1,15 @@
 //! Making a distribution, changing one, and waiting until the edge has it.
 //!
-//! A create whose reply was lost is looked up, never sent again; an update re-applies its intent to what stands now.
+//! A create whose reply was lost is looked up, never sent again; an update re-applies its intent to what stands now. Of two
+//! creates at once CloudFront takes one, since both carry the same caller reference.
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_cloudfront::{
     operation::create_distribution_with_tags::CreateDistributionWithTagsOutput,
     types::{DistributionConfig, DistributionConfigWithTags, Tag, Tags},
 };
+
+use sha2::{Digest as _, Sha256};
 
 use super::{
     config::{self, DistributionSettings, IntendedDistributionUpdate, OriginAccessId},
@@ -31,6 +34,8 @@ const UPDATE_VISIBLE_WAIT: retry::PollLimits =
     retry::PollLimits::new("the new configuration to be read back", 60, 2);
 const DISTRIBUTION_DEPLOYED_WAIT: retry::PollLimits =
     retry::PollLimits::new("CloudFront to deploy it to its edges", 3600, 15);
+/// How many references are tried, where one is taken and nothing of ours is listed: that was deleted.
+const CALLER_REFERENCES_MAX: u32 = 4;
 /// How often an update is made anew from what stands.
 const UPDATE_RETRIES_MAX: usize = 4;
 
@@ -46,6 +51,20 @@ fn build_distribution_tags(names: &ResourceNames) -> Result<Tags, Failure> {
     Ok(Tags::builder().set_items(Some(built)).build())
 }
 
+/// The Comment, and a part that differs from install to install and is the same for two runs of one: what both were about to
+/// associate. A number makes another of it.
+fn build_distribution_caller_reference(
+    names: &ResourceNames,
+    shape: &DistributionSettings<'_>,
+    nth: u32,
+) -> String {
+    let access = match shape.access {
+        OriginAccessId::Identity(id) | OriginAccessId::Control(id) => id,
+    };
+    let digest = Sha256::digest(format!("{} {access} {nth}", shape.version_arn));
+    format!("{} {}", names.distribution_and_identity_comment(), hex::encode(&digest[..8]))
+}
+
 /// A fresh role, or a version on its way: it passes. Every other refusal of an association stays.
 fn is_transient_function_association_refusal(failure: &Failure) -> bool {
     let association = error::has_aws_error_code(failure, "InvalidLambdaFunctionAssociation")
@@ -55,7 +74,7 @@ fn is_transient_function_association_refusal(failure: &Failure) -> bool {
 }
 
 impl AwsClients {
-    /// Makes a distribution of ours, tagged and enabled, or finds it where a reply was lost.
+    /// Makes a distribution of ours, tagged and enabled; finds it where a reply was lost, or another run made it.
     ///
     /// # Errors
     /// Where CloudFront refuses it.
@@ -65,7 +84,42 @@ impl AwsClients {
         shape: &DistributionSettings<'_>,
         say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
-        let reference = format!("{} {:016x}", names.distribution_and_identity_comment(), fastrand::u64(..));
+        for nth in 1.. {
+            let failure = match self.create_distribution_once(names, shape, nth, say).await {
+                Ok(answer) => return parse_created_distribution_response(answer, names),
+                Err(failure) => failure,
+            };
+            let taken = error::has_aws_error_code(&failure, "DistributionAlreadyExists");
+            if !taken && failure.kind != FailureKind::Unreachable {
+                return Err(failure);
+            }
+            let found = retry::poll_for_a_while(DISTRIBUTION_LISTED_WAIT, say, || async {
+                let all = self.list_distributions(names).await?;
+                Ok(all.into_iter().find(|one| {
+                    one.ownership == ResourceOwnership::Ours
+                        && one.comment == names.distribution_and_identity_comment()
+                }))
+            });
+            match found.await {
+                Ok(Some(found)) => return Ok(found),
+                // It was deleted, and CloudFront keeps its reference.
+                Ok(None) if taken && nth < CALLER_REFERENCES_MAX => {}
+                // What was wrong is what happened first.
+                _ => return Err(failure),
+            }
+        }
+        unreachable!("the last reference returns")
+    }
+
+    /// Asks for it under the `nth` reference, until CloudFront knows what it names.
+    async fn create_distribution_once(
+        &self,
+        names: &ResourceNames,
+        shape: &DistributionSettings<'_>,
+        nth: u32,
+        say: WaitProgressReporter<'_>,
+    ) -> Result<CreateDistributionWithTagsOutput, Failure> {
+        let reference = build_distribution_caller_reference(names, shape, nth);
         let config = config::build_distribution_config(names, shape, &reference)
             .map_err(|error| failure_from_sdk_build_error(&format_new_distribution_label(names), &error))?;
         let tagged = DistributionConfigWithTags::builder()
@@ -95,24 +149,7 @@ impl AwsClients {
                 done => done,
             }
         };
-        match send_until_cloudfront_accepts(say, create).await {
-            Ok(answer) => parse_created_distribution_response(answer, names),
-            Err(failure)
-                if failure.kind == FailureKind::Unreachable
-                    || error::has_aws_error_code(&failure, "DistributionAlreadyExists") =>
-            {
-                let found = retry::poll_until(DISTRIBUTION_LISTED_WAIT, say, || async {
-                    let all = self.list_distributions(names).await?;
-                    Ok(all.into_iter().find(|one| {
-                        one.ownership == ResourceOwnership::Ours
-                            && one.comment == names.distribution_and_identity_comment()
-                    }))
-                });
-                // What was wrong is what happened first.
-                found.await.map_err(|_| failure)
-            }
-            Err(failure) => Err(failure),
-        }
+        send_until_cloudfront_accepts(say, create).await
     }
 
     /// The same code means a delay and a permanent mistake: a certificate that ACM has issued for the domain passes.

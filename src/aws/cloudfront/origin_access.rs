@@ -19,6 +19,8 @@ use crate::model::{
 
 const IDENTITY_LISTED_WAIT: retry::PollLimits =
     retry::PollLimits::new("the origin access identity to be listed", 60, 2);
+const CONTROL_LISTED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the origin access control to be listed", 60, 2);
 
 fn format_origin_access_identity_label(names: &ResourceNames) -> String {
     format!("origin access identity \"{}\"", names.distribution_and_identity_comment())
@@ -198,8 +200,10 @@ impl AwsClients {
                 })
             }
             Err(failure) if error::has_aws_error_code(&failure, "OriginAccessControlAlreadyExists") => {
-                let found = self.find_origin_access_control_summary(names).await?.ok_or(failure)?;
-                check_origin_access_control(names, found)
+                let listed = || self.find_origin_access_control_summary(names);
+                let found = retry::poll_until(CONTROL_LISTED_WAIT, &|_| {}, listed).await;
+                // What was wrong is what happened first.
+                check_origin_access_control(names, found.map_err(|_| failure)?)
             }
             Err(failure) => Err(failure),
         }

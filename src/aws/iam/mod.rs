@@ -39,6 +39,13 @@ pub(super) struct DesiredIamRole<'a> {
     pub repair_trust: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
 }
 
+/// A role as it stands, and whether this call made it: of two runs at once IAM lets one.
+#[derive(Debug, Clone)]
+pub struct EnsuredIamRole {
+    pub role: IamRole,
+    pub is_newly_made: bool,
+}
+
 fn build_iam_role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
     let built: Result<Vec<_>, _> = names.build_resource_tags().into_iter().map(tag).collect();
@@ -126,7 +133,7 @@ impl AwsClients {
         boundary: Option<&str>,
         adopt: bool,
         say: WaitProgressReporter<'_>,
-    ) -> Result<IamRole, Failure> {
+    ) -> Result<EnsuredIamRole, Failure> {
         let wanted = DesiredIamRole {
             name: names.function_role_name(),
             description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
@@ -151,14 +158,14 @@ impl AwsClients {
         boundary: Option<&str>,
         adopt: bool,
         say: WaitProgressReporter<'_>,
-    ) -> Result<IamRole, Failure> {
+    ) -> Result<EnsuredIamRole, Failure> {
         let Some(seen) = seen else { return self.create_iam_role(names, wanted, boundary, say).await };
         let name = &wanted.name;
         check_resource_ownership_allows_change(&format_iam_role_label(name), &seen.ownership, adopt)?;
         let mended = (wanted.repair_trust)(&seen.trust);
         let unmarked = seen.ownership == ResourceOwnership::Unmarked;
         if mended.is_none() && !unmarked {
-            return Ok(seen.clone());
+            return Ok(EnsuredIamRole { role: seen.clone(), is_newly_made: false });
         }
         let now = self.read_iam_role(names, name).await?;
         if now.as_ref() != Some(seen) {
@@ -185,7 +192,8 @@ impl AwsClients {
                 ))?;
         }
         let trust = mended.unwrap_or_else(|| seen.trust.clone());
-        Ok(IamRole { ownership: ResourceOwnership::Ours, trust, ..seen.clone() })
+        let role = IamRole { ownership: ResourceOwnership::Ours, trust, ..seen.clone() };
+        Ok(EnsuredIamRole { role, is_newly_made: false })
     }
 
     async fn create_iam_role(
@@ -194,7 +202,7 @@ impl AwsClients {
         wanted: &DesiredIamRole<'_>,
         boundary: Option<&str>,
         say: WaitProgressReporter<'_>,
-    ) -> Result<IamRole, Failure> {
+    ) -> Result<EnsuredIamRole, Failure> {
         let name = &wanted.name;
         let asked = self
             .iam
@@ -218,14 +226,16 @@ impl AwsClients {
                 })?;
                 let role = iam_role_from_response(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
-                Ok(IamRole { ownership: ResourceOwnership::Ours, trust: wanted.trust.clone(), ..role })
+                let role =
+                    IamRole { ownership: ResourceOwnership::Ours, trust: wanted.trust.clone(), ..role };
+                Ok(EnsuredIamRole { role, is_newly_made: true })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_aws_error_code(&failure, "EntityAlreadyExists") => {
                 let found =
                     retry::poll_until(ROLE_VISIBLE_WAIT, say, || self.read_iam_role(names, name)).await?;
                 if found.ownership == ResourceOwnership::Ours {
-                    Ok(found)
+                    Ok(EnsuredIamRole { role: found, is_newly_made: false })
                 } else {
                     Err(Failure::new_plan_drift_failure(
                         format_iam_role_label(name),

@@ -1,10 +1,12 @@
 //! KMS: the key that the function's secret is encrypted under, its alias and its policy, in us-east-1.
 //!
 //! A key is found, by alias or as an orphan by our tag, before one is made: each that is made costs money for ever.
+//! KMS has no condition for making one. Of two runs at once the one that IAM lets make the role makes the key, and the
+//! other waits for it; where both made one all the same, the alias is the first one's, and both go on with its key.
 
 mod policy;
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{
     AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error,
@@ -28,6 +30,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 /// A fresh key isn't everywhere at once.
 const KEY_VISIBLE_WAIT: retry::PollLimits =
     retry::PollLimits::new("the key to be known to all of KMS", 120, 2);
+/// How long a key of another run is waited for, at least and at most: its CreateKey and CreateAlias, begun with the role.
+const OTHER_RUN_KEY_WAIT_SECONDS: Range<f64> = 10.0..20.0;
 /// How many keys are asked for their tags at once.
 const TAG_READ_CONCURRENCY_MAX: usize = 8;
 /// How often a key is asked for where the answer was lost and no key is found.
@@ -154,6 +158,31 @@ impl AwsClients {
         Ok(None)
     }
 
+    /// Waits for the key that another run may be making, as the role stands already; finds it as
+    /// [`Self::find_our_kms_key`] does. `pace` is how much of the time is waited: a sandbox's is less than 1.
+    ///
+    /// # Errors
+    /// Where KMS refuses or doesn't answer.
+    pub async fn find_kms_key_of_other_run(
+        &self,
+        names: &ResourceNames,
+        pace: f64,
+        say: WaitProgressReporter<'_>,
+    ) -> Result<Option<KmsKey>, Failure> {
+        // Where two wait for each other, as both found the role of a run that was broken off, one is done first.
+        let Range { start, end } = OTHER_RUN_KEY_WAIT_SECONDS;
+        let wait = retry::PollLimits {
+            timeout: Duration::from_secs_f64(start + (end - start) * fastrand::f64()).mul_f64(pace),
+            ..retry::PollLimits::new("the key, in case the run that made the role is making it", 0, 1)
+        };
+        let alias = names.kms_alias_name();
+        let found = retry::poll_for_a_while(wait, say, || self.read_kms_key_metadata(names, &alias)).await?;
+        match found {
+            Some(found) => self.read_kms_key_details(names, &found, true).await.map(Some),
+            None => self.find_orphan_kms_key(names).await,
+        }
+    }
+
     /// Makes the key with its policy and tags where `seen` is none.
     ///
     /// # Errors
@@ -258,18 +287,19 @@ impl AwsClients {
         }))
     }
 
-    /// Points our alias at the key; an alias that points elsewhere is never moved.
+    /// Points our alias at the key, and returns the key that it points at: an alias is never moved, and where another run
+    /// was faster, its key is the one.
     ///
     /// # Errors
-    /// Where it points elsewhere, or KMS refuses.
+    /// Where it points at a key that isn't ours or can't be used, or KMS refuses.
     pub async fn ensure_kms_alias(
         &self,
         names: &ResourceNames,
         key: &KmsKey,
         say: WaitProgressReporter<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<KmsKey, Failure> {
         if key.alias {
-            return Ok(());
+            return Ok(key.clone());
         }
         let create = || async {
             let asked = self
@@ -294,15 +324,18 @@ impl AwsClients {
                 let described = || async { self.read_kms_key_metadata(names, &names.kms_alias_name()).await };
                 let points = retry::poll_until(KEY_VISIBLE_WAIT, say, described).await?;
                 if points.key_id() == key.id {
-                    Ok(())
-                } else {
-                    Err(Failure::new_plan_drift_failure(
-                        names.kms_alias_name(),
-                        "it points at another key by now",
-                    ))
+                    return Ok(KmsKey { alias: true, ..key.clone() });
                 }
+                let theirs = self.read_kms_key_details(names, &points, true).await?;
+                if theirs.ownership == ResourceOwnership::Ours && theirs.state == "Enabled" {
+                    return Ok(theirs);
+                }
+                Err(Failure::new_plan_drift_failure(
+                    names.kms_alias_name(),
+                    "it points at another key by now",
+                ))
             }
-            done => done.map(|_| ()),
+            done => done.map(|_| KmsKey { alias: true, ..key.clone() }),
         }
     }
 

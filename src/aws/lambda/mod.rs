@@ -147,13 +147,18 @@ impl AwsClients {
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_aws_error_code(&failure, "ResourceConflictException") => {
                 self.wait_until_function_ready(names, say).await?;
-                let found = self.read_lambda_function(names).await?;
-                let Some(found) = found.filter(|found| found.ownership == ResourceOwnership::Ours) else {
-                    return Err(Failure::new_plan_drift_failure(
+                // What it holds is for the caller to look at, where it isn't what was sent.
+                let sent = compute_lambda_code_sha256(zip);
+                let found = self
+                    .read_lambda_function(names)
+                    .await?
+                    .filter(|found| found.ownership == ResourceOwnership::Ours && found.code_sha256 == sent);
+                let found = found.ok_or_else(|| {
+                    Failure::new_plan_drift_failure(
                         format_lambda_function_label(names),
                         "somebody made it meanwhile",
-                    ));
-                };
+                    )
+                })?;
                 return self.update_lambda_function(names, found, role_arn, settings, zip, say).await;
             }
             done => done?,
@@ -189,6 +194,7 @@ impl AwsClients {
         let mut fresh = true;
         if now.ownership != ResourceOwnership::Ours {
             self.tag_lambda_function(names, &now.arn).await?;
+            now.revision_id = self.wait_until_function_ready(names, say).await?.1;
             fresh = false;
         }
         let arm = now.forbidden.iter().any(|one| one == read::FORBIDDEN_ARM64);
@@ -198,11 +204,11 @@ impl AwsClients {
                 settings.are_function_settings_met(&plain, role_arn)
             });
         if !configured {
-            self.update_function_settings(names, &now, role_arn, settings, say).await?;
+            now.revision_id = self.update_function_settings(names, &now, role_arn, settings, say).await?;
             fresh = false;
         }
         if now.code_sha256 != compute_lambda_code_sha256(zip) || arm {
-            self.update_function_code(names, zip, say).await?;
+            self.update_function_code(names, &now, zip, say).await?;
             fresh = false;
         }
         if !fresh {
@@ -216,7 +222,7 @@ impl AwsClients {
         Ok(now)
     }
 
-    /// Brings its configuration to `settings`, and empties what Lambda@Edge forbids.
+    /// Brings its configuration to `settings`, and empties what Lambda@Edge forbids; returns its revision then.
     async fn update_function_settings(
         &self,
         names: &ResourceNames,
@@ -224,12 +230,13 @@ impl AwsClients {
         role_arn: &str,
         settings: LambdaFunctionSettings<'_>,
         say: WaitProgressReporter<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<String, Failure> {
         let update = || async {
             let mut call = self
                 .lambda
                 .update_function_configuration()
                 .function_name(names.lambda_function_name())
+                .revision_id(&now.revision_id)
                 .runtime(Runtime::from(settings.runtime))
                 .handler(settings.handler)
                 .memory_size(settings.memory)
@@ -257,14 +264,20 @@ impl AwsClients {
         };
         let passing =
             |failure: &Failure| is_role_propagation_delay(failure) || is_function_update_conflict(failure);
-        retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
-        self.wait_until_function_ready(names, say).await?;
-        Ok(())
+        let updated = retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, passing, update).await;
+        let is_there = |now: &LambdaFunction| {
+            settings
+                .are_function_settings_met(&LambdaFunction { forbidden: Vec::new(), ..now.clone() }, role_arn)
+        };
+        self.accept_stale_revision_if(names, updated, is_there, say).await?;
+        Ok(self.wait_until_function_ready(names, say).await?.1)
     }
 
+    /// Uploads the code where the revision is still the one of `now`: of two runs at once Lambda lets one.
     async fn update_function_code(
         &self,
         names: &ResourceNames,
+        now: &LambdaFunction,
         zip: &[u8],
         say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
@@ -273,6 +286,7 @@ impl AwsClients {
                 .lambda
                 .update_function_code()
                 .function_name(names.lambda_function_name())
+                .revision_id(&now.revision_id)
                 .zip_file(Blob::new(zip))
                 .architectures(Architecture::X8664)
                 .publish(false)
@@ -283,9 +297,36 @@ impl AwsClients {
                 format_lambda_function_label(names),
             ))
         };
-        retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_conflict, update).await?;
+        let updated =
+            retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_conflict, update).await;
+        let sent = compute_lambda_code_sha256(zip);
+        self.accept_stale_revision_if(names, updated.map(|_| ()), |now| now.code_sha256 == sent, say).await?;
         self.wait_until_function_ready(names, say).await?;
         Ok(())
+    }
+
+    /// The revision moved: by our own update, whose reply was lost, where `is_there` says so; else by somebody.
+    async fn accept_stale_revision_if(
+        &self,
+        names: &ResourceNames,
+        updated: Result<(), Failure>,
+        is_there: impl Fn(&LambdaFunction) -> bool,
+        say: WaitProgressReporter<'_>,
+    ) -> Result<(), Failure> {
+        match updated {
+            Err(failure) if is_stale_revision(&failure) => {
+                self.wait_until_function_ready(names, say).await?;
+                let now = self.read_function_without_versions(names).await?;
+                if now.as_ref().is_some_and(is_there) {
+                    return Ok(());
+                }
+                Err(Failure::new_plan_drift_failure(
+                    format_lambda_function_label(names),
+                    "it was changed since it was shown",
+                ))
+            }
+            done => done,
+        }
     }
 
     /// Gives an adopted function that is right otherwise our tags, and nothing else.
@@ -361,6 +402,11 @@ fn is_role_propagation_delay(failure: &Failure) -> bool {
     ];
     error::has_aws_error_code(failure, "InvalidParameterValueException")
         && ROLE_DELAY_MESSAGES.iter().any(|text| failure.why.contains(text))
+}
+
+/// `$LATEST` isn't what the request was made for.
+fn is_stale_revision(failure: &Failure) -> bool {
+    error::has_aws_error_code(failure, "PreconditionFailedException")
 }
 
 /// An update is still in progress; "already exist" has the same code and isn't one.

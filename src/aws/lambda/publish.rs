@@ -1,8 +1,12 @@
 //! Publishing a version, and waiting until it is Active: only then does CloudFront take it.
 //!
-//! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
+//! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard. Of two runs
+//! at once, each with the secret sealed anew and so with code of its own, one publishes: only what is `$LATEST` can be, by
+//! its SHA-256 and revision, and a version of the same description is there already.
 
-use super::{ROLE_ASSUMABLE_WAIT, format_lambda_function_label, is_function_update_conflict, read};
+use super::{
+    ROLE_ASSUMABLE_WAIT, format_lambda_function_label, is_function_update_conflict, is_stale_revision, read,
+};
 use crate::aws::{AwsClients, WaitProgressReporter, error, retry};
 use crate::model::{
     aws::{
@@ -14,17 +18,22 @@ use crate::model::{
 
 const VERSION_ACTIVE_WAIT: retry::PollLimits = retry::PollLimits::new("the version to be active", 300, 2);
 
-/// The published version that holds this code under this description.
+/// A run that took the function from this one publishes at once.
+const OTHER_RUN_VERSION_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the version of the run that changed the function", 30, 2);
+
+/// The published version of this description: it says what the code does, and which secrets it holds.
 fn find_published_function_version<'a>(
-    function: &'a LambdaFunction,
+    versions: &'a [FunctionVersion],
+    runtime: &str,
     description: &str,
 ) -> Option<&'a FunctionVersion> {
-    let right = |version: &&FunctionVersion| {
-        version.description == description
-            && version.code_sha256 == function.code_sha256
-            && version.runtime == function.runtime
-    };
-    function.versions.iter().rev().find(right)
+    versions.iter().rev().find(|one| one.description == description && one.runtime == runtime)
+}
+
+/// What is `$LATEST` by now isn't what was to be published.
+fn is_other_code(failure: &Failure) -> bool {
+    error::has_aws_error_code(failure, "InvalidParameterValueException") && failure.why.contains("CodeSHA256")
 }
 
 impl AwsClients {
@@ -40,7 +49,8 @@ impl AwsClients {
         description: &str,
         say: WaitProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
-        if let Some(found) = find_published_function_version(function, description) {
+        let standing = find_published_function_version(&function.versions, &function.runtime, description);
+        if let Some(found) = standing {
             return self.wait_until_function_version_active(&found.arn, say).await;
         }
         let mut made = self.publish_function_version_once(names, function, description, say).await?;
@@ -51,6 +61,7 @@ impl AwsClients {
                     .lambda
                     .update_function_configuration()
                     .function_name(names.lambda_function_name())
+                    .revision_id(&function.revision_id)
                     .description(description)
                     .send()
                     .await;
@@ -106,12 +117,14 @@ impl AwsClients {
                     "the version's number",
                 )
             }),
-            // The revision moved: by our own publishing, where its reply was lost; or by somebody.
-            Err(failure) if error::has_aws_error_code(&failure, "PreconditionFailedException") => {
-                let now = self.read_lambda_function(names).await?;
-                let found = now.as_ref().filter(|now| now.code_sha256 == function.code_sha256);
-                let found = found.and_then(|now| find_published_function_version(now, description)).cloned();
-                found.ok_or_else(|| {
+            // The revision or the code moved: by our own publishing, where its reply was lost; or by another run.
+            Err(failure) if is_stale_revision(&failure) || is_other_code(&failure) => {
+                let published = || async {
+                    let versions = self.list_function_versions(names).await?;
+                    let found = find_published_function_version(&versions, &function.runtime, description);
+                    Ok(found.cloned())
+                };
+                retry::poll_for_a_while(OTHER_RUN_VERSION_WAIT, say, published).await?.ok_or_else(|| {
                     Failure::new_plan_drift_failure(
                         format_lambda_function_label(names),
                         "it was changed since it was shown",

@@ -7,4 +7,5 @@ mod faults;
 mod killed;
 mod race;
 mod sandbox_host;
+mod two_hosts;
 mod two_runs;

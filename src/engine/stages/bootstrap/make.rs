@@ -1,15 +1,10 @@
-//! Makes what the bootstrap's plan says: what doesn't depend on one another together, the version last.
+//! Makes what the bootstrap's plan says: what doesn't depend on one another together, the function and its version last.
 
 use tokio::try_join;
 
-use crate::aws::LambdaFunctionSettings;
-use crate::edge::{
-    bundle::{LAMBDA_HANDLER, LAMBDA_RUNTIME, MEMORY_MB, TIMEOUT_SECONDS},
-    self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
-};
+use crate::aws::EnsuredIamRole;
 use crate::engine::{
     delivery::{probe, samples},
-    resources::authenticator::build_edge_function_bundle,
     run::StageRun,
     session::{
         AwsTarget, Session,
@@ -18,12 +13,11 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        account::{IamRole, KmsKey, LambdaFunction, ResourceOwnership},
+        account::{IamRole, KmsKey, ResourceOwnership},
         evidence::BootstrapStageEvidence,
     },
     failure::Failure,
     run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
-    secret::Secret,
     url::redirect::RedirectTarget,
 };
 
@@ -53,11 +47,10 @@ pub(crate) async fn apply(
     if unmarked.is_some() && seen.version.is_none() {
         Box::pin(prove_live_links_accepted(session, &target, seen, answers, run)).await?;
     }
-    let maker = BootstrapResourceMaker { target: &target, seen, answers, run };
-    // None of them needs another.
-    let (role, key, access) = try_join!(
-        Box::pin(maker.ensure_authenticator_role()),
-        Box::pin(maker.ensure_authenticator_kms_key()),
+    let maker = BootstrapResourceMaker { session, target: &target, seen, answers, run };
+    // Neither needs the other.
+    let ((role, key), access) = try_join!(
+        Box::pin(maker.ensure_authenticator_role_and_key()),
         Box::pin(maker.ensure_cloudfront_origin_access())
     )?;
     target.cache_created_resource(access).await;
@@ -78,21 +71,35 @@ pub(crate) async fn apply(
 }
 
 /// What each part is made with.
-struct BootstrapResourceMaker<'a> {
-    target: &'a AwsTarget,
-    seen: &'a BootstrapStageEvidence,
-    answers: &'a OperatorAnswers,
-    run: &'a StageRun,
+pub(super) struct BootstrapResourceMaker<'a> {
+    pub(super) session: &'a Session,
+    pub(super) target: &'a AwsTarget,
+    pub(super) seen: &'a BootstrapStageEvidence,
+    pub(super) answers: &'a OperatorAnswers,
+    pub(super) run: &'a StageRun,
 }
 
 impl BootstrapResourceMaker<'_> {
-    async fn ensure_authenticator_role(&self) -> Result<IamRole, Failure> {
+    /// Makes what isn't there. Of two runs at once IAM lets one make the role, and KMS would let both make a key: so the one
+    /// that made the role makes the key.
+    async fn ensure_authenticator_role_and_key(&self) -> Result<(IamRole, KmsKey), Failure> {
+        if self.seen.key.is_some() {
+            let (ensured, key) =
+                try_join!(self.ensure_authenticator_role(), self.ensure_authenticator_kms_key(false))?;
+            return Ok((ensured.role, key));
+        }
+        let ensured = self.ensure_authenticator_role().await?;
+        let key = self.ensure_authenticator_kms_key(!ensured.is_newly_made).await?;
+        Ok((ensured.role, key))
+    }
+
+    async fn ensure_authenticator_role(&self) -> Result<EnsuredIamRole, Failure> {
         let (cloud, names) = (&self.target.cloud, &self.target.names);
         let say = self.run.build_step_progress_reporter(StageStep::Role);
         self.run
             .run_stage_step(StageStep::Role, format!("role {}", names.function_role_name()), async {
                 let boundary = self.answers.permissions_boundary.as_deref();
-                let (role, ()) = try_join!(
+                let (ensured, ()) = try_join!(
                     cloud.ensure_function_role(
                         names,
                         self.seen.role.as_ref(),
@@ -102,22 +109,28 @@ impl BootstrapResourceMaker<'_> {
                     ),
                     cloud.ensure_service_linked_roles(&say)
                 )?;
-                let text = format!("role {} stands", role.name);
-                Ok((role, text))
+                let text = format!("role {} stands", ensured.role.name);
+                Ok((ensured, text))
             })
             .await
     }
 
-    async fn ensure_authenticator_kms_key(&self) -> Result<KmsKey, Failure> {
+    /// Makes the key where none was seen; `other_may_make_it`: first waits for another run's.
+    async fn ensure_authenticator_kms_key(&self, other_may_make_it: bool) -> Result<KmsKey, Failure> {
         let AwsTarget { cloud, names, account, .. } = self.target;
         let say = self.run.build_step_progress_reporter(StageStep::Key);
         let role_arn = format!("arn:aws:iam::{account}:role/{}", names.function_role_name());
         self.run
             .run_stage_step(StageStep::Key, "KMS key in us-east-1", async {
                 let adopt = self.answers.consents.adopt;
-                let key = cloud
-                    .ensure_kms_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say)
-                    .await?;
+                let standing = if other_may_make_it {
+                    let pace = self.session.settings.wait_factor;
+                    cloud.find_kms_key_of_other_run(names, pace, &say).await?
+                } else {
+                    self.seen.key.clone()
+                };
+                let key =
+                    cloud.ensure_kms_key(names, standing.as_ref(), &role_arn, account, adopt, &say).await?;
                 let text = format!("KMS key {} stands", key.id);
                 Ok((key, text))
             })
@@ -142,7 +155,7 @@ impl BootstrapResourceMaker<'_> {
             .await
     }
 
-    /// Writes the key's alias and both policies; returns role and key as they are then.
+    /// Writes the key's alias and both policies; returns role and key as they are then: the key is the alias's.
     async fn write_role_and_key_policies(
         &self,
         role: &IamRole,
@@ -150,15 +163,18 @@ impl BootstrapResourceMaker<'_> {
     ) -> Result<(IamRole, KmsKey), Failure> {
         let AwsTarget { cloud, names, account, .. } = self.target;
         let run = self.run;
-        let (say, say_of_alias) = (
-            run.build_step_progress_reporter(StageStep::KeyPolicy),
-            run.build_step_progress_reporter(StageStep::KeyAlias),
-        );
-        let ((), key_policy, role_policy) = try_join!(
-            run.run_stage_step(StageStep::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
-                cloud.ensure_kms_alias(names, key, &say_of_alias).await?;
-                Ok(((), format!("{} points at the key", names.kms_alias_name())))
-            }),
+        let alias = names.kms_alias_name();
+        let say = run.build_step_progress_reporter(StageStep::KeyAlias);
+        // Before the policies: another run's alias decides which key they are for.
+        let key = &run
+            .run_stage_step(StageStep::KeyAlias, format!("alias {alias}"), async {
+                let settled = cloud.ensure_kms_alias(names, key, &say).await?;
+                let text = render_key_alias_result(&alias, key, &settled);
+                Ok((settled, text))
+            })
+            .await?;
+        let say = run.build_step_progress_reporter(StageStep::KeyPolicy);
+        let (key_policy, role_policy) = try_join!(
             run.run_stage_step(StageStep::KeyPolicy, "KMS key policy", async {
                 let policy = cloud.ensure_kms_key_policy(names, key, &role.arn, account, &say).await?;
                 Ok((policy, "only the function's role may decrypt with the key".to_owned()))
@@ -170,79 +186,21 @@ impl BootstrapResourceMaker<'_> {
         )?;
         Ok((
             IamRole { policy: Some(role_policy), ..role.clone() },
-            KmsKey { policy: key_policy, alias: true, ..key.clone() },
+            KmsKey { policy: key_policy, ..key.clone() },
         ))
     }
+}
 
-    /// Gives this install's tags to a function that is right as it stands.
-    async fn adopt_authenticator_function(
-        &self,
-        function: &LambdaFunction,
-    ) -> Result<LambdaFunction, Failure> {
-        let AwsTarget { cloud, names, .. } = self.target;
-        let name = names.lambda_function_name();
-        self.run
-            .run_stage_step(StageStep::Function, format!("the tags of Lambda function {name}"), async {
-                let marked =
-                    cloud.tag_adopted_lambda_function(names, function, self.answers.consents.adopt).await?;
-                Ok((marked, format!("Lambda function {name} carries this install's tags")))
-            })
-            .await
+/// Says which key the alias points at; and of a key that lost to another run's, that nothing uses it.
+fn render_key_alias_result(alias: &str, made: &KmsKey, settled: &KmsKey) -> String {
+    if made.id == settled.id {
+        return format!("{alias} points at the key");
     }
-
-    /// Publishes a version that holds `secret`; returns the function with it, and its ARN.
-    async fn publish_function_version(
-        &self,
-        role: &IamRole,
-        key: &KmsKey,
-        secret: &Secret,
-    ) -> Result<(LambdaFunction, String), Failure> {
-        let AwsTarget { cloud, names, .. } = self.target;
-        let run = self.run;
-        let bundle = build_edge_function_bundle(self.seen.construction, &key.arn, names);
-        let description = bundle.render_version_description(std::slice::from_ref(secret))?;
-        let zip = run
-            .run_stage_step(StageStep::SelfTest, "the bundle is made, and tried", async {
-                let ciphertext = cloud
-                    .encrypt_secret_with_kms(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
-                    .await?;
-                let zip = bundle.build_edge_function_zip(&[ciphertext]);
-                self_test_function_bundle(zip).await
-            })
-            .await?;
-        let settings = LambdaFunctionSettings {
-            runtime: LAMBDA_RUNTIME,
-            handler: LAMBDA_HANDLER,
-            memory: MEMORY_MB,
-            timeout: TIMEOUT_SECONDS,
-        };
-        let say = run.build_step_progress_reporter(StageStep::Function);
-        let mut function = run
-            .run_stage_step(
-                StageStep::Function,
-                format!("Lambda function {}", names.lambda_function_name()),
-                async {
-                    let (standing, adopt) = (self.seen.function.as_ref(), self.answers.consents.adopt);
-                    let function = cloud
-                        .ensure_lambda_function(names, standing, &role.arn, settings, &zip, adopt, &say)
-                        .await?;
-                    Ok((function, format!("Lambda function {} holds the code", names.lambda_function_name())))
-                },
-            )
-            .await?;
-        let say = run.build_step_progress_reporter(StageStep::FunctionVersion);
-        let version = run
-            .run_stage_step(StageStep::FunctionVersion, "a numbered version", async {
-                let version = cloud.publish_function_version(names, &function, &description, &say).await?;
-                let text = format!("version {} is active: {}", version.number, version.arn);
-                Ok((version, text))
-            })
-            .await?;
-        let arn = version.arn.clone();
-        function.versions.retain(|known| known.arn != arn);
-        function.versions.push(version);
-        Ok((function, arn))
-    }
+    format!(
+        "{alias} points at key {}, which another run made at the same moment: that is used. Key {} encrypts nothing; \
+         to be rid of it: aws kms schedule-key-deletion --region us-east-1 --key-id {}",
+        settled.id, made.id, made.id
+    )
 }
 
 /// Another's function is replaced only where what packagecloud signs at this moment is accepted by ours too. While
@@ -296,25 +254,6 @@ async fn prove_live_links_accepted(
     .await
 }
 
-/// Gives the bundle back for publishing, and what is said of it, only where it passed its self-test whole.
-async fn self_test_function_bundle(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
-    let (passed, total) = run_bundle_self_test(&zip, SIGNED_URL_VECTORS).await.map_err(|why| {
-        Failure::new_generic_failure(
-            "the function's bundle",
-            why,
-            "report this with the log; nothing was published",
-        )
-    })?;
-    if passed != total {
-        return Err(Failure::new_generic_failure(
-            "the function's bundle",
-            format!("only {passed} of {total} self-tests passed, so it was not published"),
-            "report this with the log; what serves packages now is untouched",
-        ));
-    }
-    Ok((zip, format!("self-test: {passed} of {total}")))
-}
-
 fn build_bootstrap_stage_outcome(seen: &BootstrapStageEvidence, arn: &str) -> (StageEnd, String) {
     let previous = seen
         .function
@@ -324,28 +263,4 @@ fn build_bootstrap_stage_outcome(seen: &BootstrapStageEvidence, arn: &str) -> (S
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();
     (StageEnd::Applied, format!("ready for the distribution: {arn}{previous}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::bundle::EdgeBundle;
-
-    #[tokio::test(start_paused = true)]
-    async fn only_a_bundle_that_passes_is_given_back_to_be_published() {
-        let bundle = EdgeBundle {
-            construction: "raw:path+expires".parse().unwrap(),
-            key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
-            context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
-        };
-        let zip = bundle.build_edge_function_zip(&[vec![1]]);
-        let (given, said) = self_test_function_bundle(zip.clone()).await.unwrap();
-        assert!(given == zip && said.starts_with("self-test: "), "{said}");
-
-        // Without a secret in it, it refuses what is signed rightly.
-        let failure = self_test_function_bundle(bundle.build_edge_function_zip(&[])).await.unwrap_err();
-        assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
-        let failure = self_test_function_bundle(b"no zip".to_vec()).await.unwrap_err();
-        assert!(failure.next.contains("nothing was published"), "{failure:?}");
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
 
+mod function;
 mod make;
 mod plan;
 

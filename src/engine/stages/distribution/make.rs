@@ -7,8 +7,10 @@ use super::{
 use crate::aws::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
 use crate::engine::{
     resources::{
-        adoption::is_our_distribution, authenticator::save_deployed_token_construction, bucket_key,
-        guard::is_distribution_behind_authenticator,
+        adoption::is_our_distribution,
+        authenticator::save_deployed_token_construction,
+        bucket_key,
+        guard::{has_version_on_bucket_behaviors, is_distribution_behind_authenticator},
     },
     run::StageRun,
     session::{
@@ -147,7 +149,15 @@ async fn ensure_cloudfront_distribution(
                             "it was made since this was shown",
                         ));
                     }
-                    Box::pin(cloud.create_distribution(names, &settings, &say)).await?
+                    let made = Box::pin(cloud.create_distribution(names, &settings, &say)).await?;
+                    // CloudFront may have taken another run's.
+                    if !has_version_on_bucket_behaviors(&made, names, settings.version_arn) {
+                        return Err(Failure::new_plan_drift_failure(
+                            format!("distribution {}", made.id),
+                            "another run made it at the same moment, with another version of the function",
+                        ));
+                    }
+                    made
                 }
                 Some(stands) => {
                     let intent = IntendedDistributionUpdate::Whole(settings);
