@@ -142,6 +142,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_may_come_and_doesnt_is_no_failure() {
+        let asked = std::cell::Cell::new(0);
+        let ask = |needed: i32| {
+            let asked = &asked;
+            move || {
+                asked.set(asked.get() + 1);
+                let found = (asked.get() >= needed).then_some(asked.get());
+                async move { Ok(found) }
+            }
+        };
+        let wait = PollLimits::new("it", 10, 2);
+        assert_eq!(poll_for_a_while(wait, &|_| {}, ask(3)).await, Ok(Some(3)));
+        asked.set(0);
+        assert_eq!(poll_for_a_while(wait, &|_| {}, ask(100)).await, Ok(None));
+        assert_eq!(asked.get(), 6, "at once, and every two seconds of ten");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_passing_failure_is_retried_and_a_lasting_one_ends_with_its_reason() {
         let said = Mutex::new(Vec::new());
         let say = |text: &str| said.lock().unwrap().push(text.to_owned());

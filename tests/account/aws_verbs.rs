@@ -7,7 +7,7 @@ use packagecloud_cloudfront::aws::{
 };
 use packagecloud_cloudfront::model::aws::names::{ResourceNameSuffix, ResourceNames};
 use packagecloud_cloudfront::model::aws::{
-    account::{FunctionVersion, IamRole, KmsKey, ResourceOwnership},
+    account::{FunctionVersion, IamRole, KmsKey, LambdaFunction, ResourceOwnership},
     cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
 };
 use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
@@ -287,6 +287,63 @@ async fn a_bucket_policy_that_moved_since_it_was_shown_is_not_overwritten() {
     assert_eq!(scene.write_operations(), ["PutBucketPolicy"]);
     scene.cloud.write_bucket_policy(&bucket, None, &new, ACCOUNT_ID, &ignore_progress).await.unwrap();
     assert_eq!(scene.write_operations().len(), 1, "what stands already is not put again");
+}
+
+/// CloudFront keeps the caller reference of a distribution that was deleted: the next one is asked for under another.
+#[tokio::test(start_paused = true)]
+async fn a_caller_reference_that_nothing_of_ours_has_is_not_the_last() {
+    let taken = "cloudfront:CreateDistributionWithTags:1:error:DistributionAlreadyExists=The caller reference is in use";
+    let scene = open_fixture(&[taken]);
+    let version = scene.ensure_bootstrap().await.unwrap();
+    let made = scene.ensure_distribution(&version).await.unwrap();
+    let all = scene.cloud.list_distributions(&scene.names).await.unwrap();
+    assert_eq!(all.iter().map(|one| &one.id).collect::<Vec<_>>(), [&made.id]);
+    let taken = taken.replace(":1:", ":*:");
+    let scene = open_fixture(&[&taken]);
+    let version = scene.ensure_bootstrap().await.unwrap();
+    let failure = scene.ensure_distribution(&version).await.unwrap_err();
+    assert!(failure.why.contains("DistributionAlreadyExists"), "what was wrong is said: {failure:?}");
+}
+
+/// Each run seals the secret anew, so its code differs: the one whose code stands publishes, and the other takes its version.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_another_run_published_is_taken_over() {
+    let scene = open_fixture(&[]);
+    let role = scene.ensure_role().await.unwrap();
+    let ensure = |seen: Option<LambdaFunction>, code: &'static str| {
+        let (scene, role) = (&scene, &role);
+        async move {
+            scene
+                .cloud
+                .ensure_lambda_function(
+                    &scene.names,
+                    seen.as_ref(),
+                    &role.arn,
+                    FUNCTION_SETTINGS,
+                    &zip_source(code),
+                    false,
+                    &ignore_progress,
+                )
+                .await
+        }
+    };
+    let publish = |function: LambdaFunction| {
+        let scene = &scene;
+        async move {
+            let publishing =
+                scene.cloud.publish_function_version(&scene.names, &function, "the same", &ignore_progress);
+            publishing.await
+        }
+    };
+    let ours = ensure(None, "ours").await.unwrap();
+    // Not seen by the other's look, it is told that it was made; then it uploads over it, before ours is published.
+    assert_eq!(ensure(None, "theirs").await.unwrap_err().kind, FailureKind::Drifted);
+    let theirs = ensure(Some(ours.clone()), "theirs").await.unwrap();
+    // Made from what stood before that.
+    assert_eq!(ensure(Some(ours.clone()), "third").await.unwrap_err().kind, FailureKind::Drifted);
+    let (one, other) = tokio::join!(publish(ours), publish(theirs));
+    assert_eq!(one.unwrap().arn, other.unwrap().arn);
+    assert_eq!(scene.cloud.list_function_versions(&scene.names).await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,10 +58,12 @@ const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("iam:CreateRole", &["iam:SimulatePrincipalPolicy"]),
     ("iam:CreateServiceLinkedRole", &["iam:GetRole"]),
-    ("kms:CreateKey", &["iam:SimulatePrincipalPolicy"]),
+    // Of two runs at once the one that made the role makes the key.
+    ("kms:CreateKey", &["iam:CreateRole"]),
     ("kms:CreateAlias", &["kms:CreateKey"]),
     ("cloudfront:CreateCloudFrontOriginAccessIdentity", &["iam:SimulatePrincipalPolicy"]),
-    ("iam:PutRolePolicy", &["iam:CreateRole", "kms:CreateKey"]),
+    // The alias says which key is the one.
+    ("iam:PutRolePolicy", &["iam:CreateRole", "kms:CreateAlias"]),
     // By its alias the key is found again: that stands before anything is sealed with it.
     ("kms:Encrypt", &["kms:CreateAlias", "iam:PutRolePolicy"]),
     ("lambda:CreateFunction", &["kms:Encrypt", "iam:PutRolePolicy", "iam:CreateServiceLinkedRole"]),

@@ -409,3 +409,36 @@ fn strip_arn_version(arn: &str) -> &str {
         _ => arn,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::aws::names::ResourceNameSuffix;
+
+    #[test]
+    fn two_runs_of_one_install_have_one_caller_reference() {
+        let names = ResourceNames::new("packages", &ResourceNameSuffix::default());
+        let reference = |version_arn, access, nth| {
+            let shape = DistributionSettings {
+                region: "us-east-1",
+                access,
+                cache_policy_id: "policy",
+                version_arn,
+                alias: None,
+            };
+            build_distribution_caller_reference(&names, &shape, nth)
+        };
+        let first = reference("arn:1", OriginAccessId::Identity("E1"), 1);
+        assert_eq!(first, reference("arn:1", OriginAccessId::Identity("E1"), 1));
+        assert!(first.starts_with("packagecloud-cloudfront packages "), "{first}");
+        let all = [
+            first,
+            reference("arn:2", OriginAccessId::Identity("E1"), 1),
+            reference("arn:1", OriginAccessId::Identity("E2"), 1),
+            reference("arn:1", OriginAccessId::Identity("E1"), 2),
+        ];
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    }
+}
