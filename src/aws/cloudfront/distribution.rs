@@ -84,7 +84,8 @@ impl AwsClients {
         shape: &DistributionSettings<'_>,
         say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
-        for nth in 1.. {
+        let mut nth = 1;
+        loop {
             let failure = match self.create_distribution_once(names, shape, nth, say).await {
                 Ok(answer) => return parse_created_distribution_response(answer, names),
                 Err(failure) => failure,
@@ -103,12 +104,11 @@ impl AwsClients {
             match found.await {
                 Ok(Some(found)) => return Ok(found),
                 // It was deleted, and CloudFront keeps its reference.
-                Ok(None) if taken && nth < CALLER_REFERENCES_MAX => {}
+                Ok(None) if taken && nth < CALLER_REFERENCES_MAX => nth += 1,
                 // What was wrong is what happened first.
                 _ => return Err(failure),
             }
         }
-        unreachable!("the last reference returns")
     }
 
     /// Asks for it under the `nth` reference, until CloudFront knows what it names.

@@ -164,7 +164,7 @@ async fn build_starting_point(start: StartingPoint) -> tempfile::TempDir {
         }
     }
     // What was made is known everywhere by the time that the two begin.
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     dir
 }
 
