@@ -1,7 +1,7 @@
 // The signed URL, judged: a pure function of the request, the keys and the clock, with nothing imported but node:crypto.
 //
 // It upholds: the path is decoded once, the reasons come in one order, and a signature is compared in constant time.
-// src/model/token is the same in Rust; assets/signed-url-vectors.json holds both to the same answers.
+// src/model/url/token is the same in Rust; assets/signed-url-vectors.json holds both to the same answers.
 
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 

@@ -117,6 +117,24 @@ fn every_path_on_a_page_exists() {
 }
 
 #[test]
+fn every_path_in_a_comment_of_the_edge_exists() {
+    let mut paths = 0;
+    for file in list_files("edge", &["mjs"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        let comments = text.lines().filter(|line| line.trim_start().starts_with(['/', '*']));
+        let words = comments.flat_map(|line| line.split(|c: char| c.is_whitespace() || "`,;:()".contains(c)));
+        for path in words.map(|word| word.trim_end_matches('.')).filter(|word| is_path(word)) {
+            if TOP_FOLDERS.contains(&path.split('/').next().unwrap_or_default()) {
+                let exists = repository_root().join(path).exists();
+                assert!(exists, "{} names {path}, which isn't there", file.display());
+                paths += 1;
+            }
+        }
+    }
+    assert!(paths > 1, "only {paths} paths were found");
+}
+
+#[test]
 fn every_name_on_the_map_is_in_the_sources() {
     let (map, words) = (read_page(MAP), source_words());
     // `ensure_*` is a family of names.
