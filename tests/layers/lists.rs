@@ -33,3 +33,33 @@ fn every_list_of_all_holds_each_variant() {
     }
     assert!(lists > 1, "only {lists} lists were found");
 }
+
+/// The constants `ALL_…` of a test file: the type that each is of, and the variants that it names.
+fn constants_of_all(code: &str) -> Vec<(String, BTreeSet<String>)> {
+    let constants = code.match_indices("const ALL_").filter_map(|(start, _)| {
+        let (head, list) = code[start..].split_once(';')?;
+        let name = head.split_once(": [")?.1.to_owned();
+        let list = list.split("];").next().unwrap_or_default();
+        let prefix = format!("{name}::");
+        let named = list.split(prefix.as_str()).skip(1).map(|rest| leading_identifier(rest).to_owned());
+        let named = named.collect();
+        Some((name, named))
+    });
+    constants.collect()
+}
+
+#[test]
+fn every_constant_of_all_in_the_tests_holds_each_variant() {
+    let sources = read_sources("src");
+    let mut lists = 0;
+    for file in read_sources("tests") {
+        for (name, listed) in constants_of_all(&file.code) {
+            let enums = sources.iter().flat_map(|source| defined_enums(&source.code));
+            let Some((_, variants)) = enums.into_iter().find(|(of, _)| *of == name) else { continue };
+            let missing: Vec<_> = variants.iter().filter(|variant| !listed.contains(*variant)).collect();
+            assert!(missing.is_empty(), "{}: the list of all {name} lacks {missing:?}", file.path);
+            lists += 1;
+        }
+    }
+    assert!(lists > 1, "only {lists} lists were found");
+}

@@ -1,4 +1,4 @@
-//! What the pure layers never name: a clock, files, the network, the environment, threads, chance, async.
+//! What the pure layers never name: a clock, files, the network, the environment, threads, chance, async; a terminal.
 
 use crate::sources::read_sources;
 
@@ -21,6 +21,15 @@ const IMPURE_WORDS: [&str; 16] = [
     "getrandom",
     "rustix",
 ];
+
+#[test]
+fn the_wizard_knows_no_terminal() {
+    for file in read_sources("src/wizard") {
+        for word in ["ratatui", "crossterm"] {
+            assert!(!file.code.contains(word), "{} names {word}: the wizard is shown by any face", file.path);
+        }
+    }
+}
 
 #[test]
 fn model_and_wizard_read_no_clock_and_touch_nothing() {

@@ -25,7 +25,9 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, EngineScript};
 
-const ALL_INTENTS: [UserIntent; 34] = [
+const ALL_INTENTS: [UserIntent; 36] = [
+    UserIntent::Next,
+    UserIntent::TakeOver,
     UserIntent::Back,
     UserIntent::Again,
     UserIntent::Skip,
