@@ -32,17 +32,30 @@ pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Resul
     let values = engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
     read::print_cloudfront_settings(invocation, &values, CloudFrontConfigFormat::Ruby);
     if invocation.answers.prepare {
-        errln!(
-            "{}",
-            if values.enabled == Some(true) {
-                "CloudFront is on already; this left it on."
-            } else {
-                "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
+        match describe_cloudfront_left_alone(invocation).await? {
+            Some(left) => errln!("{left}"),
+            None => {
+                errln!(
+                    "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
+                );
             }
-        );
+        }
     }
     clear_run_resume_point(invocation);
     Ok(EXIT_DONE)
+}
+
+/// Says that what is on, or may be, was left as it was; nothing where packagecloud.rb surely has it off.
+async fn describe_cloudfront_left_alone(invocation: &CommandInvocation) -> Result<Option<String>, Failure> {
+    let config = invocation.session.host.read_packagecloud_config().await?.seen;
+    let is_on = config.values.enabled == Some(true);
+    Ok(config.describe_cloudfront_unless_off().map(|on| {
+        if is_on {
+            format!("{on} already; this left it on.")
+        } else {
+            format!("{on}; this left it as it is.")
+        }
+    }))
 }
 
 /// Returns the goal's stages that are applied one by one.
@@ -185,7 +198,7 @@ async fn print_json_configuration_after_failure(invocation: &CommandInvocation) 
     }
 }
 
-/// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
+/// Whether packagecloud follows its file: verify after `--ctl none` would only fail.
 fn can_verify_cloudfront_now(invocation: &CommandInvocation) -> bool {
     !invocation.session.is_packagecloud_ctl_disabled()
 }
@@ -313,8 +326,8 @@ pub async fn run_distribution_command(
     if code == EXIT_DONE {
         let values =
             engine::resolve_cloudfront_setting_values(&invocation.session, &invocation.answers).await?;
-        if !go_live && values.enabled == Some(true) {
-            errln!("CloudFront is on already; this left it on.");
+        if !go_live && let Some(left) = describe_cloudfront_left_alone(invocation).await? {
+            errln!("{left}");
         }
         read::print_cloudfront_settings(invocation, &values, CloudFrontConfigFormat::Ruby);
     } else {

@@ -21,8 +21,8 @@ use crate::model::{
         goal::OperatorGoal,
         welcome::{
             AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBucket, FoundCloudFront,
-            FoundPackagecloudConfig, LambdaRuntimeSupport, LastRunPosition, OperatorTypedCredentials,
-            WelcomeFindings,
+            FoundPackagecloudConfig, FoundSwitchState, LambdaRuntimeSupport, LastRunPosition,
+            OperatorTypedCredentials, WelcomeFindings,
         },
     },
 };
@@ -79,11 +79,8 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
                 Some(_) => Failure { next: "Enter on Install or Upgrade asks for it".into(), ..failure },
                 None => failure,
             });
-            if found.cloudfront.enabled == Some(true) {
-                found.goal = Some((
-                    OperatorGoal::Disable,
-                    "CloudFront is on, and AWS can't be asked from here".into(),
-                ));
+            if let Some(on) = found.cloudfront.switch.describe_switch_unless_off() {
+                found.goal = Some((OperatorGoal::Disable, format!("{on}, and AWS can't be asked from here")));
             }
         }
     }
@@ -154,10 +151,15 @@ async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings
     };
     match session.host.read_packagecloud_config().await {
         Ok(config) => {
+            let switch = match (config.seen.may_cloudfront_be_on(), config.seen.values.enabled) {
+                (false, _) => FoundSwitchState::Off,
+                (true, Some(true)) => FoundSwitchState::On,
+                (true, _) => FoundSwitchState::MaybeOn,
+            };
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);
             let values = config.seen.values;
             found.cloudfront = FoundCloudFront {
-                enabled: Some(values.enabled == Some(true)),
+                switch,
                 distribution: values.distribution_id.unwrap_or_default(),
                 domain: values.packages_domain.unwrap_or_default(),
                 ..FoundCloudFront::default()
@@ -169,12 +171,14 @@ async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings
 
 /// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
 fn propose_setup_goal(cloudfront: &FoundCloudFront, keys: usize) -> (OperatorGoal, String) {
-    match (cloudfront.enabled, keys) {
-        (Some(true), _) if cloudfront.by == CloudFrontSetUpBy::Others => (
+    match (cloudfront.switch.describe_switch_unless_off(), keys) {
+        (Some(on), _) if cloudfront.by == CloudFrontSetUpBy::Others => (
             OperatorGoal::Upgrade,
-            "CloudFront is on, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption".into(),
+            format!(
+                "{on}, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption"
+            ),
         ),
-        (Some(true), _) => (OperatorGoal::Upgrade, "CloudFront is on: this looks whether all of it is right".into()),
+        (Some(on), _) => (OperatorGoal::Upgrade, format!("{on}: this looks whether all of it is right")),
         (_, 0) => (OperatorGoal::Install, "the bucket is empty: there is nothing to reindex".into()),
         _ => (OperatorGoal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),
     }

@@ -231,20 +231,20 @@ impl Host {
         Ok(found.into_iter().map(|(_, backup)| backup).collect())
     }
 
-    /// Reads what a backup says of the four values.
+    /// Reads what a backup says of the four values, and whether it may have CloudFront on.
     ///
     /// # Errors
     /// Where the backup can't be read, or isn't Ruby.
     pub async fn read_config_backup(
         &self,
         backup: &ConfigBackup,
-    ) -> Result<CloudFrontSettingValues, Failure> {
+    ) -> Result<(CloudFrontSettingValues, bool), Failure> {
         let file = self.parse_config(&self.transport.read_file(&backup.path).await?).await;
         self.redactor.learn_config_file_secrets(&file);
         Ok(if file.has_ruby_syntax_error() {
-            CloudFrontSettingValues::default()
+            (CloudFrontSettingValues::default(), true)
         } else {
-            file.cloudfront_setting_values()
+            (file.cloudfront_setting_values(), file.may_cloudfront_be_on())
         })
     }
 

@@ -1,7 +1,10 @@
 //! The path of a request for a package, part by part: which of it stands, judged from what was found and what was made since.
 
 use super::{Loadable, Wizard, log::StageProgress};
-use crate::model::run::{goal::RunStage, welcome::CloudFrontSetUpBy};
+use crate::model::run::{
+    goal::RunStage,
+    welcome::{CloudFrontSetUpBy, FoundSwitchState},
+};
 
 /// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +27,13 @@ impl Wizard {
         };
         let cloudfront = welcome.map(|welcome| &welcome.cloudfront);
         let off = done(RunStage::Disable);
-        let live =
-            !off && (done(RunStage::GoLive) || cloudfront.is_some_and(|found| found.enabled == Some(true)));
+        let switch = cloudfront.map_or(FoundSwitchState::Unread, |found| found.switch);
+        let live = !off && (done(RunStage::GoLive) || switch == FoundSwitchState::On);
+        let redirects = match (live, off, switch) {
+            (true, ..) => "redirects to CloudFront",
+            (false, false, FoundSwitchState::MaybeOn) => "may redirect to CloudFront",
+            _ => "redirects to S3",
+        };
         let set_up = cloudfront
             .is_some_and(|found| matches!(found.by, CloudFrontSetUpBy::Us | CloudFrontSetUpBy::Others));
         let edge = done(RunStage::Bootstrap) || set_up;
@@ -41,11 +49,7 @@ impl Wizard {
                         .is_some_and(StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
-            RequestPathPart {
-                name: "packagecloud",
-                in_place: live,
-                detail: if live { "redirects to CloudFront" } else { "redirects to S3" }.to_owned(),
-            },
+            RequestPathPart { name: "packagecloud", in_place: live, detail: redirects.to_owned() },
             RequestPathPart {
                 name: "CloudFront",
                 in_place: front,

@@ -23,7 +23,7 @@ use packagecloud_cloudfront::{
             tally::CountsByName,
             welcome::{
                 AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBackup, FoundBucket,
-                FoundCloudFront, FoundPackagecloudConfig, WelcomeFindings,
+                FoundCloudFront, FoundPackagecloudConfig, FoundSwitchState, WelcomeFindings,
             },
         },
     },
@@ -281,7 +281,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
             },
         ],
         cloudfront: FoundCloudFront {
-            enabled: Some(false),
+            switch: FoundSwitchState::Off,
             by: CloudFrontSetUpBy::Nobody,
             ..FoundCloudFront::default()
         },

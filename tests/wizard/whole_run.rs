@@ -83,18 +83,18 @@ async fn drive_through_stage(player: &ScreenPlayer, does: &str) {
     player.press_enter().await;
 }
 
-async fn drive_to_go_live(player: &ScreenPlayer) {
+async fn drive_to_configuration(player: &ScreenPlayer) {
     drive_to_overview(player).await;
     player.press_enter().await;
-    for does in [
-        "Enter reindex",
-        "Enter write the secret",
-        "Enter make these",
-        "Enter make these",
-        "Enter write this",
-    ] {
+    for does in ["Enter reindex", "Enter write the secret", "Enter make these", "Enter make these"] {
         drive_through_stage(player, does).await;
     }
+    player.wait_for_text("The four values for packagecloud.rb").await;
+}
+
+async fn drive_to_go_live(player: &ScreenPlayer) {
+    drive_to_configuration(player).await;
+    drive_through_stage(player, "Enter write this").await;
     player.wait_for_text("Enter go live").await;
 }
 
@@ -313,7 +313,12 @@ async fn an_expression_is_overruled_only_on_a_yes() {
     let size = (80, 24);
     let at = dir.path().to_owned();
     play_wizard(&at, &[], size, async |player: ScreenPlayer| {
-        drive_to_go_live(&player).await;
+        // What may be on is changed by going live alone.
+        drive_to_configuration(&player).await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "24-may-be-on", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
         assert_screen(size, "22-expression", &player);
         player.press_enter().await;
         player.wait_for_text("y yes, do it").await;

@@ -67,7 +67,7 @@ fn list_pending_setting_keys(
 ) -> Vec<CloudFrontSettingKey> {
     // Where going live follows, that waits for all of them.
     let later = managed::is_config_management_write_awaited(&seen.config, answers) && !answers.prepare;
-    if seen.config.values.enabled == Some(true) || later {
+    if seen.config.may_cloudfront_be_on() || later {
         return Vec::new();
     }
     [CloudFrontSettingKey::DistributionId, CloudFrontSettingKey::PackagesDomain]
@@ -88,8 +88,8 @@ pub(super) fn plan_configuration_stage(
         if managed::is_config_management_write_awaited(&seen.config, answers) && !answers.prepare {
             let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
             (ResourceChangeKind::Keep, format!("{tool} is given all of the values at once, in going live"))
-        } else if seen.config.values.enabled == Some(true) {
-            (ResourceChangeKind::Keep, "CloudFront is on: what it holds is changed only by going live".into())
+        } else if let Some(on) = seen.config.describe_cloudfront_unless_off() {
+            (ResourceChangeKind::Keep, format!("{on}: what it holds is changed only by going live"))
         } else if seen.desired.distribution_id.is_none() {
             (ResourceChangeKind::Update, "the distribution's id and domain, once it is made".into())
         } else if pending.is_empty() {
@@ -138,7 +138,7 @@ fn list_other_nodes_pending_settings<'a>(
 ) -> Vec<(&'a ObservedPackagecloudConfig, Vec<CloudFrontSettingKey>)> {
     let keys = |other: &ObservedPackagecloudConfig| {
         let later = managed::is_config_management_write_awaited(other, answers) && !answers.prepare;
-        if later || other.values.enabled == Some(true) || seen.desired.distribution_id.is_none() {
+        if later || other.may_cloudfront_be_on() || seen.desired.distribution_id.is_none() {
             return Vec::new();
         }
         nodes::list_missing_setting_keys(

@@ -90,7 +90,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let mut seen = Vec::new();
     let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
         config.as_ref().is_ok_and(|config| {
-            !is_cloudfront_on_in_config(&config.seen) && !switch::is_cloudfront_switch_unfinished(node)
+            !config.seen.may_cloudfront_be_on() && !switch::is_cloudfront_switch_unfinished(node)
         })
     };
     let lags = if nodes.iter().zip(&read).all(off) {
@@ -163,7 +163,7 @@ fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> O
 /// `lags` is where packagecloud still redirects to, although every file says off.
 async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
-    let off = !is_cloudfront_on_in_config(&config.seen);
+    let off = !config.seen.may_cloudfront_be_on();
     if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
             "it says nothing of CloudFront, so it is off"
@@ -194,11 +194,6 @@ async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &Loaded
 
 fn build_disabled_setting_values() -> CloudFrontSettingValues {
     CloudFrontSettingValues { enabled: Some(false), ..CloudFrontSettingValues::default() }
-}
-
-/// Whether the file has CloudFront on, or may have: what isn't surely off is switched off.
-fn is_cloudfront_on_in_config(config: &ObservedPackagecloudConfig) -> bool {
-    config.values.enabled == Some(true) || config.may_be_on
 }
 
 /// What will switch it on again on a managed host.

@@ -59,7 +59,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         )
     })?;
     let backup = find_config_backup(session, named).await?;
-    let values = session.host.read_config_backup(&backup).await?;
+    let (values, may_be_on) = session.host.read_config_backup(&backup).await?;
     let lines =
         session.host.preview_config_restore(&backup, choose_backup_restore_scope(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
@@ -73,21 +73,42 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         },
     };
     let was_on = config.values.enabled == Some(true);
-    let is_on = values.enabled == Some(true);
     let seen = RollBackEvidence {
         config,
         desired: values,
+        may_be_on,
         backup: backup.path.display().to_string(),
         whole_file: wanted.whole_file,
     };
     let mut plan = plan_config_restore(session, &seen, lines);
-    if is_on && !was_on {
-        plan.notes.push(
+    match judge_backup_switch(&seen) {
+        BackupSwitch::On if !was_on => plan.notes.push(
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
                 .into(),
-        );
+        ),
+        BackupSwitch::Unknown => plan.notes.push(format!("After it, {UNKNOWN_SWITCH_ADVICE}.")),
+        BackupSwitch::On | BackupSwitch::Off => {}
     }
     Ok(plan)
+}
+
+/// What a backup makes of CloudFront.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BackupSwitch {
+    On,
+    Off,
+    /// It may have it on: nobody but Ruby could tell.
+    Unknown,
+}
+
+const UNKNOWN_SWITCH_ADVICE: &str = "nothing is reconfigured, as the backup may have CloudFront on: enable goes live behind its gate, disable switches it off";
+
+fn judge_backup_switch(seen: &RollBackEvidence) -> BackupSwitch {
+    match (seen.desired.enabled, seen.may_be_on) {
+        (Some(true), _) => BackupSwitch::On,
+        (_, true) => BackupSwitch::Unknown,
+        (_, false) => BackupSwitch::Off,
+    }
 }
 
 /// Plans the restore of what was `seen`, whose diff is `lines`, and what follows from it.
@@ -107,18 +128,22 @@ fn plan_config_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<St
         if seen.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
     let why = format!("from {}: {restored}", seen.backup);
     plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Update, path, why);
-    if seen.desired.enabled == Some(true) {
-        let why = "comes next: its gate, reconfigure, restart, proof";
-        plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Run, "going live", why);
-    } else {
-        let proof = ("packagecloud's redirects", "seen to go to S3");
-        switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
+    match judge_backup_switch(seen) {
+        BackupSwitch::On => {
+            let why = "comes next: its gate, reconfigure, restart, proof";
+            plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Run, "going live", why);
+        }
+        BackupSwitch::Off => {
+            let proof = ("packagecloud's redirects", "seen to go to S3");
+            switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
+        }
+        BackupSwitch::Unknown => {}
     }
     plan.documents.push(PlanAttachment { title: format!("Changes to {path}"), lines, copy: false });
     plan
 }
 
-/// Restores the backup; where it has CloudFront off, packagecloud is made to follow it.
+/// Restores the backup; where it surely has CloudFront off, packagecloud is made to follow it.
 ///
 /// # Errors
 /// Fails where the file moved or can't be written, packagecloud-ctl fails, or the redirects still go to CloudFront.
@@ -130,9 +155,9 @@ pub async fn apply(
 ) -> Result<(StageEnd, String), Failure> {
     run.run_stage_step(StageStep::Configuration, format!("restoring {}", seen.config.path), async {
         let backup = find_config_backup(session, &seen.backup).await?;
-        let on = seen.desired.enabled == Some(true);
+        let may_be_on = judge_backup_switch(seen) != BackupSwitch::Off;
         let _turn = session.acquire_config_write_lock().await?;
-        if on {
+        if may_be_on {
             switch::record_switch_to_cloudfront_intent(session).await?;
         } else {
             switch::save_cloudfront_switch_intent(session, false);
@@ -144,9 +169,11 @@ pub async fn apply(
         Ok(((), format!("restored{}", render_config_backup_note(&written))))
     })
     .await?;
-    if seen.desired.enabled == Some(true) {
+    match judge_backup_switch(seen) {
         // A file with CloudFront on takes effect only behind the gate of going live.
-        return Ok((StageEnd::Applied, "going live comes next".into()));
+        BackupSwitch::On => return Ok((StageEnd::Applied, "going live comes next".into())),
+        BackupSwitch::Unknown => return Ok((StageEnd::Stopped, UNKNOWN_SWITCH_ADVICE.into())),
+        BackupSwitch::Off => {}
     }
     if session.is_packagecloud_ctl_disabled() {
         return Ok((
@@ -230,6 +257,21 @@ fn build_missing_lambda_version_failure(arn: &str, names: &ResourceNames) -> Fai
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backup_that_may_be_on_is_not_taken_for_off() {
+        for (enabled, may_be_on, judged) in [
+            (None, false, BackupSwitch::Off),
+            (Some(false), false, BackupSwitch::Off),
+            (None, true, BackupSwitch::Unknown),
+            (Some(false), true, BackupSwitch::Unknown),
+            (Some(true), true, BackupSwitch::On),
+        ] {
+            let mut seen = RollBackEvidence { may_be_on, ..RollBackEvidence::default() };
+            seen.desired.enabled = enabled;
+            assert_eq!(judge_backup_switch(&seen), judged, "{enabled:?} {may_be_on}");
+        }
+    }
 
     #[test]
     fn the_versions_are_listed_of_the_function_with_its_suffix() {

@@ -73,7 +73,8 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
         .filter_map(|version| parse_function_version_description(&version.description))
         .collect();
     for backup in session.host.list_config_backups().await.ok()? {
-        let secret = session.host.read_config_backup(&backup).await.ok().and_then(|values| values.secret);
+        let secret =
+            session.host.read_config_backup(&backup).await.ok().and_then(|(values, _)| values.secret);
         if secret.is_some_and(|secret| {
             held.iter().any(|one| one.is_signing_secret_deployed(&secret).unwrap_or(false))
         }) {
@@ -131,10 +132,11 @@ fn decide_secret_change(
             };
             (ResourceChangeKind::Keep, why)
         }
-        (Some(_), _) if seen.config.values.enabled == Some(true) => {
+        (Some(_), _) if seen.config.may_cloudfront_be_on() => {
+            let on = seen.config.describe_cloudfront_unless_off().unwrap_or_default();
             return Err(Failure::new_generic_failure(
                 "--new-secret",
-                "CloudFront is on, and links signed with the old secret would break",
+                format!("{on}; links signed with the old secret would break"),
                 "disable first, or leave --new-secret away",
             ));
         }
@@ -297,6 +299,11 @@ mod tests {
                 .unwrap_err()
                 .contains("would break")
         );
+        for enabled in [None, Some(false)] {
+            let mut unknown = sample_observed_secret(Some(VALID_SECRET), enabled, true);
+            unknown.config.may_be_on = true;
+            assert!(verb(unknown, &new).unwrap_err().contains("may be on"), "{enabled:?}");
+        }
         assert!(
             verb(sample_observed_secret(None, None, true), &keep)
                 .unwrap_err()

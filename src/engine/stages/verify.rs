@@ -10,7 +10,7 @@ use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
 use crate::model::{
     aws::{evidence::StageEvidence, names},
     failure::Failure,
-    packagecloud::settings::CloudFrontSettingValues,
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
         check::{CheckId, CheckResult, CheckVerdict},
@@ -49,11 +49,13 @@ pub async fn look(session: &Session) -> StagePlan {
     // A file that can't be read is one of the checks, and no reason not to make the others.
     let Ok(config) = session.host.read_packagecloud_config().await else { return plan };
     let values = &config.seen.values;
-    if values.enabled == Some(true) {
+    if let Some(on) = config.seen.describe_cloudfront_unless_off() {
+        let is_settled = config.seen.find_unsettling_line(CloudFrontSettingKey::Enabled).is_none();
         let since = switch::read_cloudfront_on_since(session)
+            .filter(|_| is_settled)
             .map(|since| format!(" since {}", clock::render_utc_time(since)))
             .unwrap_or_default();
-        plan.notes.push(format!("CloudFront is on{since}. D (or disable) switches it off."));
+        plan.notes.push(format!("{on}{since}. D (or disable) switches it off."));
     }
     if values.distribution_id.is_some() {
         plan.notes.push(format!(
@@ -118,7 +120,7 @@ pub async fn run_all_verify_checks(
         session,
         answers,
         samples: &samples,
-        enabled: values.enabled == Some(true),
+        config: &config.seen,
         domain: values.packages_domain.as_deref(),
         secret: values.secret.as_ref(),
         accepted: install.authenticator.construction,

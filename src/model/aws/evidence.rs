@@ -21,7 +21,7 @@ pub struct ObservedPackagecloudConfig {
     pub expressions: Vec<(CloudFrontSettingKey, usize, String)>,
     /// Values that something else in the file may change: the same.
     pub unsettled: Vec<(CloudFrontSettingKey, usize, String)>,
-    /// Whether the file may have CloudFront on, as far as reading tells.
+    /// Whether the file may have CloudFront on, as far as reading tells: asked by [`Self::may_cloudfront_be_on`].
     pub may_be_on: bool,
     /// The tool that manages the file, `chef`, `puppet` or `ansible`, and how that was seen.
     pub managed: Option<(String, String)>,
@@ -30,6 +30,28 @@ pub struct ObservedPackagecloudConfig {
 }
 
 impl ObservedPackagecloudConfig {
+    /// Returns whether CloudFront is on by the file, or may be: what reading can't tell is never taken for off.
+    #[must_use]
+    pub fn may_cloudfront_be_on(&self) -> bool {
+        self.values.enabled == Some(true) || self.may_be_on
+    }
+
+    /// Says that CloudFront is on by the file, or may be, and by which line; `None` where it is surely off.
+    #[must_use]
+    pub fn describe_cloudfront_unless_off(&self) -> Option<String> {
+        let line = self.find_unsettling_line(CloudFrontSettingKey::Enabled);
+        if !self.may_cloudfront_be_on() {
+            None
+        } else if self.values.enabled == Some(true) && line.is_none() {
+            Some("CloudFront is on".to_owned())
+        } else {
+            let line = line.map_or_else(String::new, |(number, text)| {
+                format!(" (packagecloud.rb, line {number}: {text})")
+            });
+            Some(format!("CloudFront may be on{line}"))
+        }
+    }
+
     /// Finds what keeps a value from being settled by a plain line: the line's number from 1, and its text.
     #[must_use]
     pub fn find_unsettling_line(&self, key: CloudFrontSettingKey) -> Option<(usize, &str)> {
@@ -149,8 +171,42 @@ pub struct RollBackEvidence {
     pub config: ObservedPackagecloudConfig,
     /// The values that the backup holds.
     pub desired: CloudFrontSettingValues,
+    /// Whether the backup has CloudFront on, or may have.
+    pub may_be_on: bool,
     /// The path of the backup to restore.
     pub backup: String,
     /// Whether it is restored byte for byte.
     pub whole_file: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_never_off() {
+        let line = || (CloudFrontSettingKey::Enabled, 7, "x = ENV['X']".to_owned());
+        let of = |enabled, may_be_on, expressions: &[_], unsettled: &[_]| ObservedPackagecloudConfig {
+            values: CloudFrontSettingValues { enabled, ..CloudFrontSettingValues::default() },
+            expressions: expressions.to_vec(),
+            unsettled: unsettled.to_vec(),
+            may_be_on,
+            ..ObservedPackagecloudConfig::default()
+        };
+        let open = "CloudFront may be on (packagecloud.rb, line 7: x = ENV['X'])";
+        for (seen, words) in [
+            (of(None, false, &[], &[]), None),
+            (of(Some(false), false, &[], &[]), None),
+            (of(Some(true), true, &[], &[]), Some("CloudFront is on")),
+            (of(None, true, &[line()], &[]), Some(open)),
+            (of(Some(false), true, &[], &[line()]), Some(open)),
+            (of(Some(true), true, &[], &[line()]), Some(open)),
+            (of(None, true, &[], &[]), Some("CloudFront may be on")),
+            // Whatever leaves it open, no end of the file has it on.
+            (of(Some(false), false, &[], &[line()]), None),
+        ] {
+            assert_eq!(seen.describe_cloudfront_unless_off().as_deref(), words, "{seen:?}");
+            assert_eq!(seen.may_cloudfront_be_on(), words.is_some(), "{seen:?}");
+        }
+    }
 }

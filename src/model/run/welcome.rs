@@ -107,10 +107,33 @@ pub enum CloudFrontSetUpBy {
     Unknown,
 }
 
+/// What packagecloud.rb makes of CloudFront.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FoundSwitchState {
+    /// It could not be read.
+    #[default]
+    Unread,
+    Off,
+    /// An expression, or what else may change it, decides: unknown is not off.
+    MaybeOn,
+    On,
+}
+
+impl FoundSwitchState {
+    /// Says that CloudFront is on, or may be; `None` where it is off, or nothing was read.
+    #[must_use]
+    pub const fn describe_switch_unless_off(self) -> Option<&'static str> {
+        match self {
+            Self::On => Some("CloudFront is on"),
+            Self::MaybeOn => Some("CloudFront may be on"),
+            Self::Off | Self::Unread => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundCloudFront {
-    /// `cloudfront_enabled`; absent where packagecloud.rb says nothing or could not be read.
-    pub enabled: Option<bool>,
+    pub switch: FoundSwitchState,
     pub by: CloudFrontSetUpBy,
     /// `E…`; empty where there is none.
     pub distribution: String,

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading::render_screen_heading, parts};
 use crate::{
-    model::run::welcome::{CloudFrontSetUpBy, FoundCloudFront, WelcomeFindings},
+    model::run::welcome::{CloudFrontSetUpBy, FoundCloudFront, FoundSwitchState, WelcomeFindings},
     tui::{
         layout::{BodySize, ScreenBody},
         text,
@@ -167,10 +167,11 @@ fn render_found_cloudfront(
 }
 
 fn describe_found_cloudfront(found: &FoundCloudFront) -> String {
-    let state = match found.enabled {
-        Some(true) => "on",
-        Some(false) => "off",
-        None => "not in packagecloud.rb",
+    let state = match found.switch {
+        FoundSwitchState::On => "on",
+        FoundSwitchState::MaybeOn => "may be on, as packagecloud.rb is written",
+        FoundSwitchState::Off => "off",
+        FoundSwitchState::Unread => "packagecloud.rb could not be read",
     };
     let by = match found.by {
         CloudFrontSetUpBy::Nobody => "nothing set up",

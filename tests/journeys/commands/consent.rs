@@ -151,6 +151,35 @@ fn an_expression_is_overruled_only_when_told() {
 }
 
 #[test]
+fn what_may_be_on_is_guarded_as_what_is_on() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let line = "packagecloud_rails['cloudfront_enabled'] = ENV['X']\n";
+    let text = host.config_text().replace("packagecloud_rails['cloudfront_enabled'] = true\n", line);
+    assert!(text.contains(line), "{text}");
+    host.write_config(&text);
+    for command in ["generate-cloudfront-secret --new-secret --yes", "enable --new-secret --yes"] {
+        let refused = host.run_line(command);
+        assert_eq!(refused.code, 1, "{command}: {refused:#?}");
+        refused
+            .assert_contains("CloudFront may be on")
+            .assert_contains("ENV['X']")
+            .assert_contains("links signed with the old secret would break");
+        assert_eq!(host.config_text(), text, "{command}");
+    }
+    host.run_successfully("enable --prepare --yes").assert_contains("this left it as it is");
+    assert_eq!(host.config_text(), text, "what it holds is changed only by going live");
+    // Off for sure, the secret may go; and a backup that may be on is put back without being made live.
+    host.run_successfully("disable --yes");
+    let backup = host.backup_names().into_iter().max().unwrap();
+    host.run_successfully("generate-cloudfront-secret --new-secret --yes");
+    let back = host.run_line(&format!("roll-back --whole-file {backup} --yes"));
+    back.assert_contains("the backup may have CloudFront on").assert_contains("disable switches it off");
+    assert_eq!(host.config_text(), text);
+    assert!(!format!("{back:?}").contains("packagecloud-ctl reconfigure"), "{back:#?}");
+}
+
+#[test]
 fn another_bucket_and_one_without_packages_are_two_questions() {
     let host = JourneyHost::new();
     host.run_successfully("enable --yes");

@@ -17,7 +17,7 @@ use crate::model::{
 
 use super::{
     append_manual_disable_steps, build_disabled_setting_values, explain_unverified_disable,
-    is_cloudfront_on_in_config, render_manual_node_commands, render_reenable_warning,
+    render_manual_node_commands, render_reenable_warning,
 };
 use crate::engine::{
     packagecloud::{
@@ -70,7 +70,7 @@ pub(crate) async fn apply(
         all.read_node_configs().await?;
         // A configuration client would win each time: what it does is said, and not fought.
         let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
-        let on = all.nodes.iter().any(|node| is_cloudfront_on_in_config(&node.seen) && again(node));
+        let on = all.nodes.iter().any(|node| node.seen.may_cloudfront_be_on() && again(node));
         if all.lost.is_empty() && !all.nodes.iter().any(|node| node.due) {
             // What the files say is one thing, what packagecloud does another.
             let lags =
@@ -169,7 +169,7 @@ impl DisableProgress {
             match read {
                 Ok(config) => {
                     node.seen = config.seen;
-                    node.due = is_cloudfront_on_in_config(&node.seen)
+                    node.due = node.seen.may_cloudfront_be_on()
                         || switch::is_cloudfront_switch_unfinished(&node.session);
                 }
                 Err(failure) => node.lost = Some(failure),
@@ -202,8 +202,8 @@ impl DisableProgress {
     /// customers time.
     async fn write_disabled_configs(&mut self, run: &StageRun) -> Result<(), Failure> {
         let on: Vec<&NodeToDisable> =
-            self.nodes.iter().filter(|node| is_cloudfront_on_in_config(&node.seen)).collect();
-        for node in self.nodes.iter().filter(|node| node.due && !is_cloudfront_on_in_config(&node.seen)) {
+            self.nodes.iter().filter(|node| node.seen.may_cloudfront_be_on()).collect();
+        for node in self.nodes.iter().filter(|node| node.due && !node.seen.may_cloudfront_be_on()) {
             // What a run before this one began is this one's to end.
             switch::save_cloudfront_switch_intent(&node.session, false);
         }
@@ -372,7 +372,7 @@ fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> Stri
 async fn write_cloudfront_disabled_config(node: &Session) -> Result<String, Failure> {
     let written =
         config_write::write_config_edits_with_retries(node, RubyExpressionEditMode::Append, |now| {
-            if !is_cloudfront_on_in_config(now) {
+            if !now.may_cloudfront_be_on() {
                 return Vec::new();
             }
             switch::save_cloudfront_switch_intent(node, false);

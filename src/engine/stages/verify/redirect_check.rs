@@ -10,6 +10,7 @@ use crate::engine::{
     session::Session,
 };
 use crate::model::{
+    aws::evidence::ObservedPackagecloudConfig,
     run::{answers::OperatorAnswers, check::CheckResult},
     secret::Secret,
     url::{
@@ -32,7 +33,7 @@ pub(super) struct PackagecloudRedirectCheck<'a> {
     pub session: &'a Session,
     pub answers: &'a OperatorAnswers,
     pub samples: &'a SampleObjectKeys,
-    pub enabled: bool,
+    pub config: &'a ObservedPackagecloudConfig,
     pub domain: Option<&'a str>,
     pub secret: Option<&'a Secret>,
     pub accepted: UrlTokenConstruction,
@@ -75,13 +76,20 @@ impl PackagecloudRedirectCheck<'_> {
         }
         let edge = redirects.list_sampled_cloudfront_links();
         let seen = redirects.describe_distinct_redirects().join(" and ");
-        match (self.enabled, edge.len()) {
+        let on = self.config.describe_cloudfront_unless_off();
+        // What reading can't tell contradicts no redirect.
+        let is_unknown = on.is_some() && self.config.values.enabled != Some(true);
+        match (on.is_some(), edge.len()) {
+            (true, 0) if is_unknown => CheckResult::new_unknown_check(
+                REDIRECT_CHECK_NAME,
+                format!("packagecloud answers {seen}; {}", on.unwrap_or_default()),
+            ),
             (false, 0) => CheckResult::new_unknown_check(
                 REDIRECT_CHECK_NAME,
                 format!("CloudFront is off: packagecloud answers {seen}"),
             ),
             (true, 0) | (false, REDIRECT_SAMPLES) => {
-                let file = if self.enabled { "on" } else { "off" };
+                let file = if on.is_some() { "on" } else { "off" };
                 CheckResult::new_failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
