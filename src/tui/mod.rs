@@ -114,21 +114,7 @@ where
     R: Stream<Item = TuiRequest> + Unpin,
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
-    let mut app = TuiApp {
-        control,
-        started_at: Instant::now(),
-        wizard,
-        effects,
-        keys: keys.fuse(),
-        requests: requests.fuse(),
-        job: None,
-        background: None,
-        clipboard_job: None,
-        ticked_at: Instant::now(),
-        terminal_gone_at: None,
-        suspended: false,
-        needs_whole_frame: false,
-    };
+    let mut app = TuiApp::new_idle_app(control, keys.fuse(), requests.fuse(), wizard, effects);
     // the first frame stands before anything is looked up
     app.draw_frame(terminal, theme);
     let mut drawn_at = Instant::now();
@@ -191,6 +177,32 @@ struct TuiApp<'w, C, K, R, F> {
     suspended: bool,
     /// What stands on the screen isn't known: all of it is drawn, not what changed.
     needs_whole_frame: bool,
+}
+
+impl<'w, C, K, R, F> TuiApp<'w, C, K, R, F> {
+    fn new_idle_app(
+        control: &'w mut C,
+        keys: futures::stream::Fuse<K>,
+        requests: futures::stream::Fuse<R>,
+        wizard: &'w mut Wizard,
+        effects: F,
+    ) -> Self {
+        Self {
+            control,
+            started_at: Instant::now(),
+            wizard,
+            effects,
+            keys,
+            requests,
+            job: None,
+            background: None,
+            clipboard_job: None,
+            ticked_at: Instant::now(),
+            terminal_gone_at: None,
+            suspended: false,
+            needs_whole_frame: false,
+        }
+    }
 }
 
 /// What came in, and whether somebody waits to see what comes of it.

@@ -79,6 +79,7 @@ fn give_terminal_back() {
     let _ = disable_raw_mode();
 }
 
+/// Builds the failure of a terminal that no wizard can run on; it names the commands.
 pub(super) fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Usage,

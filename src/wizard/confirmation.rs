@@ -79,6 +79,7 @@ impl Wizard {
         Some(effect)
     }
 
+    /// Takes a no to a question: nothing is done.
     pub(super) fn decline_confirmation(&mut self, confirmation: &PlanConfirmationQuestion) {
         self.overlay = None;
         self.identity_to_confirm = None;

@@ -230,6 +230,7 @@ pub enum LogLineMark {
 }
 
 impl EventLog {
+    /// Appends the line that an event is told by; `at` is the time since the start.
     pub fn append_stage_event_line(&mut self, at: Duration, event: &StageEvent) {
         let titled = |step: &StageStep, text: &str| {
             if text.is_empty() {

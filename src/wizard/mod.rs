@@ -182,6 +182,7 @@ impl Wizard {
         self.progress.get(&stage)
     }
 
+    /// Returns the progress of a stage, which begins here.
     pub(crate) fn stage_progress_mut(&mut self, stage: RunStage) -> &mut StageProgress {
         self.progress.entry(stage).or_default()
     }

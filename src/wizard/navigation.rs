@@ -56,10 +56,12 @@ impl Wizard {
         }
     }
 
+    /// Notes the job that runs from now on.
     pub(super) fn start_wizard_job(&mut self, kind: WizardJobKind) {
         self.busy = Some(RunningWizardJob { kind, since: self.now, stopping: false, paused: false });
     }
 
+    /// Starts to look for what the first screen shows.
     pub(super) fn start_welcome_lookup(&mut self) -> WizardEffect {
         self.welcome = Loadable::Loading;
         self.start_wizard_job(WizardJobKind::Welcome);
@@ -113,10 +115,12 @@ impl Wizard {
         self.show_and_plan_stage(stage, false)
     }
 
+    /// Returns the stages of the chosen goal; none before one is chosen.
     pub(super) fn stages_of_chosen_goal(&self) -> &'static [RunStage] {
         self.chosen_goal().map_or(&[], OperatorGoal::stages_of_goal)
     }
 
+    /// Finds the stage that follows in the chosen goal.
     pub(super) fn find_stage_after(&self, stage: RunStage) -> Option<RunStage> {
         if self.return_screen.is_some() {
             return None;

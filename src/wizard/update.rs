@@ -62,6 +62,7 @@ impl Wizard {
         }
     }
 
+    /// Returns the kind of the job that runs.
     pub(super) fn active_job_kind(&self) -> Option<WizardJobKind> {
         self.busy.map(|busy| busy.kind)
     }

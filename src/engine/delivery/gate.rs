@@ -42,6 +42,10 @@ impl EdgeProber<'_> {
         self.session.host.clock.read_host_clock().as_secs()
     }
 
+    /// Returns a path with its token, good for `lifetime` seconds from now by the host's clock.
+    ///
+    /// # Errors
+    /// Where the key can stand in no link.
     pub(super) fn sign_probe_path(
         &self,
         key: &str,
@@ -53,6 +57,10 @@ impl EdgeProber<'_> {
         probe::sign_probe_url(self.secret, &signed, self.current_unix_seconds())
     }
 
+    /// Asks the edge for a path.
+    ///
+    /// # Errors
+    /// Where it can't be reached.
     pub(super) async fn probe_edge_path(&self, path_and_query: &str) -> Result<WebReply, Failure> {
         probe::fetch_path_from_edge(self.session, self.domain, path_and_query).await
     }

@@ -25,6 +25,9 @@ const FUNCTION_SETTINGS: LambdaFunctionSettings<'_> = LambdaFunctionSettings {
 
 impl BootstrapResourceMaker<'_> {
     /// Gives this install's tags to a function that is right as it stands.
+    ///
+    /// # Errors
+    /// Where Lambda refuses, or the function is another's and adoption wasn't consented to.
     pub(super) async fn adopt_authenticator_function(
         &self,
         function: &LambdaFunction,
@@ -41,6 +44,9 @@ impl BootstrapResourceMaker<'_> {
     }
 
     /// Publishes a version that holds `secret`; returns the function with it, and its ARN.
+    ///
+    /// # Errors
+    /// Where KMS or Lambda refuses, the bundle fails its self-test, or another run has published another secret.
     pub(super) async fn publish_function_version(
         &self,
         role: &IamRole,

@@ -101,6 +101,7 @@ pub(super) struct StatementReader<'a, 'tree> {
 }
 
 impl<'a, 'tree> StatementReader<'a, 'tree> {
+    /// Returns a reader that puts what the statements of `source` settle into `file`.
     pub(super) fn new_statement_reader(source: RubySource<'a>, file: &'a mut ConfigFile) -> Self {
         Self {
             source,
