@@ -4,7 +4,12 @@ use packagecloud_cloudfront::{
     engine::{self, OperatorPresence, RunContext, Session},
     model::{
         failure::{Failure, FailureKind},
-        run::{answers::OperatorAnswers, event::StageEvent, goal::RunStage, plan::StagePlan},
+        run::{
+            answers::OperatorAnswers,
+            event::{StageEnd, StageEvent},
+            goal::RunStage,
+            plan::StagePlan,
+        },
     },
     sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, seed},
 };
@@ -72,6 +77,30 @@ async fn apply_stages(
         }
     }
     Ok(())
+}
+
+/// Does one stage that has nothing to ask; what drifted is looked at again.
+pub async fn apply_unasked_stage(
+    session: &Session,
+    answers: &OperatorAnswers,
+    stage: RunStage,
+    run: &RunContext,
+) -> Result<(), Failure> {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let plan = engine::look(session, stage, answers).await?;
+        assert!(plan.confirmations.is_empty(), "{stage:?}: {:?}", plan.confirmations);
+        let (end, failure) = engine::apply(session, &plan, answers, run).await;
+        match failure {
+            None => {
+                assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?} {end:?}");
+                return Ok(());
+            }
+            Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
+            Some(failure) => return Err(failure),
+        }
+    }
 }
 
 /// The plan of one stage, or why there is none.

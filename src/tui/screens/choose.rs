@@ -121,14 +121,14 @@ pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
             size,
             index,
             &name,
-            &[bucket.found.clone(), describe_bucket_sample(bucket)],
+            &[bucket.found.clone(), describe_sampled_bucket_keys(bucket)],
         );
     }
     render_choice_entry(&mut body, wizard, theme, size, found.len(), "Another bucket …", &[]);
     body
 }
 
-fn describe_bucket_sample(bucket: &FoundBucket) -> String {
+fn describe_sampled_bucket_keys(bucket: &FoundBucket) -> String {
     match bucket.sampled {
         None => "its objects are looked at once it is chosen".to_owned(),
         Some((_, 0)) => "empty".to_owned(),

@@ -5,12 +5,11 @@
 use std::path::Path;
 
 use packagecloud_cloudfront::{
-    engine::{self, RunContext},
+    engine::RunContext,
     model::{
-        failure::{Failure, FailureKind},
+        failure::Failure,
         run::{
             answers::OperatorAnswers,
-            event::StageEnd,
             goal::{OperatorGoal, RunStage},
         },
     },
@@ -18,7 +17,7 @@ use packagecloud_cloudfront::{
 };
 
 use super::sandbox_host::{WHOLE_SET_UP, count_all_resources, find_open_access, read_config_values};
-use crate::session::open_session;
+use crate::{engine::apply_unasked_stage, session::open_session};
 
 const FAULT_KINDS: [&str; 7] = [
     "lost",
@@ -53,22 +52,7 @@ async fn run_upgrade_stages(
 ) -> Result<(), Failure> {
     let session = open_session(world);
     for &stage in OperatorGoal::Upgrade.stages_of_goal().iter().filter(|stage| wanted(**stage)) {
-        let mut looks = 0;
-        loop {
-            looks += 1;
-            let plan = engine::look(&session, stage, answers).await?;
-            assert!(plan.confirmations.is_empty(), "{:?}", plan.confirmations);
-            let (end, failure) =
-                engine::apply(&session, &plan, answers, &RunContext::new_silent_context()).await;
-            match failure {
-                None => {
-                    assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?} {end:?}");
-                    break;
-                }
-                Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
-                Some(failure) => return Err(failure),
-            }
-        }
+        apply_unasked_stage(&session, answers, stage, &RunContext::new_silent_context()).await?;
     }
     Ok(())
 }

@@ -13,11 +13,11 @@ use packagecloud_cloudfront::{
     engine::{self, RunContext, Session},
     host::HostStateDir,
     model::{
-        failure::{Failure, FailureKind},
+        failure::Failure,
         packagecloud::{config_file::ConfigFile, settings::CloudFrontSettingValues},
         run::{
             answers::OperatorAnswers,
-            event::{StageEnd, StageEvent},
+            event::StageEvent,
             goal::{OperatorGoal, RunStage},
         },
         secret::Secret,
@@ -30,7 +30,7 @@ use super::{
     faults::open_sandbox_with_faults,
     sandbox_host::{WHOLE_SET_UP, count_all_resources, find_open_access},
 };
-use crate::{directory::copy_directory, session::open_session};
+use crate::{directory::copy_directory, engine::apply_unasked_stage, session::open_session};
 
 /// What stands before the two begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,27 +91,13 @@ impl HostOfOperator {
             .iter()
             .filter(|stage| !matches!(stage, RunStage::Reindex | RunStage::GoLive | RunStage::Verify))
         {
-            let mut looks = 0;
-            loop {
-                looks += 1;
-                let plan = engine::look(&self.session, stage, answers).await?;
-                assert!(plan.confirmations.is_empty(), "{stage:?}: {:?}", plan.confirmations);
-                let said = self.said.clone();
-                let context = RunContext::new_silent_context().with_event_listener(move |event| {
-                    if let StageEvent::Finished { text, .. } = event {
-                        said.lock().unwrap().push(text.clone());
-                    }
-                });
-                let (end, failure) = engine::apply(&self.session, &plan, answers, &context).await;
-                match failure {
-                    None => {
-                        assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?} {end:?}");
-                        break;
-                    }
-                    Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
-                    Some(failure) => return Err(failure),
+            let said = self.said.clone();
+            let context = RunContext::new_silent_context().with_event_listener(move |event| {
+                if let StageEvent::Finished { text, .. } = event {
+                    said.lock().unwrap().push(text.clone());
                 }
-            }
+            });
+            apply_unasked_stage(&self.session, answers, stage, &context).await?;
         }
         Ok(())
     }

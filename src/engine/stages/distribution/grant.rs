@@ -87,15 +87,7 @@ pub async fn grant_cloudfront_bucket_read(
     let reader = build_bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
-    let text = replace_bucket_policy_after_backup(
-        session,
-        target,
-        seen.bucket.policy.as_deref(),
-        &document,
-        text,
-        say,
-    )
-    .await?;
+    let text = replace_bucket_policy_after_backup(session, target, seen, &document, text, say).await?;
     Ok(BucketReadGrantOutcome { text, distributions, bucket_policy: Some(document) })
 }
 
@@ -119,27 +111,20 @@ pub async fn grant_new_origin_access_alongside(
         "CloudFront may read {} in both ways, until every edge has changed",
         target.names.bucket_name()
     );
-    let text = replace_bucket_policy_after_backup(
-        session,
-        target,
-        seen.bucket.policy.as_deref(),
-        &document,
-        text,
-        say,
-    )
-    .await?;
+    let text = replace_bucket_policy_after_backup(session, target, seen, &document, text, say).await?;
     Ok((document, text))
 }
 
-/// Puts `new` where `old` stands, which is kept beforehand.
+/// Puts `new` where the policy that was seen stands, which is kept beforehand.
 async fn replace_bucket_policy_after_backup(
     session: &Session,
     target: &AwsTarget,
-    old: Option<&str>,
+    seen: &DistributionEvidence,
     new: &str,
     text: String,
     say: WaitProgressReporter<'_>,
 ) -> Result<String, Failure> {
+    let old = seen.bucket.policy.as_deref();
     if old == Some(new) {
         return Ok(format!("{text} already"));
     }

@@ -4,16 +4,14 @@
 //! redirect, ACL, legal hold, retention, the choice of encryption, the layout in parts.
 
 use http::HeaderMap;
-use s3s::{
-    S3Error, S3ErrorCode, S3Result,
-    dto::{self, CopySource},
-};
+use s3s::{S3Error, S3ErrorCode, S3Result, dto::CopySource};
 
 use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
     access, build_s3_error_with_code, find_newest_sandbox_object_version, find_stored_bucket,
+    read::is_object_modified_since,
     write::{self, get_header_text},
 };
 
@@ -95,14 +93,7 @@ impl ObjectCopySource {
 /// Judges the conditions on a copy's source.
 fn check_copy_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Result<()> {
     let tag = |name| get_header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
-    let since = |name: &str| {
-        get_header_text(headers, name)
-            .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
-            .map(|date| {
-                time::OffsetDateTime::from(date).unix_timestamp()
-                    < i64::try_from(object.modified).unwrap_or(0)
-            })
-    };
+    let since = |name: &str| is_object_modified_since(headers, name, object);
     let matched = tag("x-amz-copy-source-if-match");
     let unmodified_fails = matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true);
     let unmatched = tag("x-amz-copy-source-if-none-match");

@@ -117,6 +117,16 @@ pub fn resolve_object_read<T: ObjectVersionRequest>(
     Ok((object, out, bytes))
 }
 
+/// Whether an object was modified after the date in a header; `None` where there is no such date.
+pub(super) fn is_object_modified_since(
+    headers: &HeaderMap,
+    name: &str,
+    object: &SandboxObject,
+) -> Option<bool> {
+    let date = dto::Timestamp::parse(dto::TimestampFormat::HttpDate, get_header_text(headers, name)?).ok()?;
+    Some(time::OffsetDateTime::from(date).unix_timestamp() < i64::try_from(object.modified).unwrap_or(0))
+}
+
 /// Holds a read to its `if-` headers; a 304 carries `answer`, the headers of the object.
 fn check_object_read_conditions(
     headers: &HeaderMap,
@@ -126,14 +136,7 @@ fn check_object_read_conditions(
     let known = |name: &str| {
         get_header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
     };
-    let since = |name: &str| {
-        get_header_text(headers, name)
-            .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
-            .map(|date| {
-                time::OffsetDateTime::from(date).unix_timestamp()
-                    < i64::try_from(object.modified).unwrap_or(0)
-            })
-    };
+    let since = |name: &str| is_object_modified_since(headers, name, object);
     if known("if-match") == Some(false)
         || (known("if-match").is_none() && since("if-unmodified-since") == Some(true))
     {
