@@ -11,8 +11,7 @@ use crate::sandbox::Sandbox;
 use super::{
     BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
     access, build_s3_error_with_code, find_newest_sandbox_object_version, find_stored_bucket,
-    read::is_object_modified_since,
-    write::{self, get_header_text},
+    write::{self, get_header_text, is_object_modified_since},
 };
 
 /// The most that one request copies, in bytes (aws-facts section 3).

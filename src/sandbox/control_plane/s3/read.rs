@@ -12,7 +12,8 @@ use crate::sandbox::Sandbox;
 
 use super::{
     SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, copy,
-    find_stored_bucket, insert_sandbox_response_header, write::get_header_text,
+    find_stored_bucket, insert_sandbox_response_header,
+    write::{get_header_text, is_object_modified_since},
 };
 
 /// A request's input that names an object, and perhaps a version of it.
@@ -115,16 +116,6 @@ pub fn resolve_object_read<T: ObjectVersionRequest>(
         );
     }
     Ok((object, out, bytes))
-}
-
-/// Whether an object was modified after the date in a header; `None` where there is no such date.
-pub(super) fn is_object_modified_since(
-    headers: &HeaderMap,
-    name: &str,
-    object: &SandboxObject,
-) -> Option<bool> {
-    let date = dto::Timestamp::parse(dto::TimestampFormat::HttpDate, get_header_text(headers, name)?).ok()?;
-    Some(time::OffsetDateTime::from(date).unix_timestamp() < i64::try_from(object.modified).unwrap_or(0))
 }
 
 /// Holds a read to its `if-` headers; a 304 carries `answer`, the headers of the object.

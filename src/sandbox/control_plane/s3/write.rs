@@ -18,6 +18,16 @@ use super::{
 /// The checksum algorithms, by their name in headers.
 const CHECKSUM_ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
+/// Whether an object was modified after the date in a header; `None` where there is no such date.
+pub(super) fn is_object_modified_since(
+    headers: &HeaderMap,
+    name: &str,
+    object: &SandboxObject,
+) -> Option<bool> {
+    let date = dto::Timestamp::parse(dto::TimestampFormat::HttpDate, get_header_text(headers, name)?).ok()?;
+    Some(time::OffsetDateTime::from(date).unix_timestamp() < i64::try_from(object.modified).unwrap_or(0))
+}
+
 /// Returns a header, where it is text.
 pub fn get_header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
