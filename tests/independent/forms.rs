@@ -91,6 +91,9 @@ pub const ENABLING_FORMS: &[&str] = &[
     "method(:packagecloud_rails).call['cloudfront_enabled'] = true\n",
     // Other files.
     "from_file '@DIR@/local.rb'\n",
+    "r = packagecloud_rails\nr = {} if r.nil?\npackagecloud_rails['cloudfront_enabled'] = false\nr['cloudfront_enabled'] = true\n",
+    "a, r = 1, packagecloud_rails\npackagecloud_rails['cloudfront_enabled'] = false\nr['cloudfront_enabled'] = true\n",
+    "def cdn; cdn_on; end\ndef cdn_on; packagecloud_rails['cloudfront_enabled'] = true; end\ncdn\n",
     "packagecloud_rails['cloudfront_enabled'] = true\nfrom_file '@DIR@/local.rb'\n",
     "eval File.read('@DIR@/local.rb')\n",
     "instance_eval(IO.read('@DIR@/local.rb'))\n",

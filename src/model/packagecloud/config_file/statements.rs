@@ -88,6 +88,8 @@ pub(super) struct StatementReader<'a, 'tree> {
     /// Those of them that may change our values where they are called, and those that may end the file.
     changing_methods: HashSet<String>,
     exiting_methods: HashSet<String>,
+    /// What each of them calls by its bare name, which may be defined after it.
+    called_methods: HashMap<String, HashSet<String>>,
     /// The methods whose definition is read now.
     definitions: Vec<String>,
     lambdas: usize,
@@ -113,6 +115,7 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
             methods: HashSet::new(),
             changing_methods: HashSet::new(),
             exiting_methods: HashSet::new(),
+            called_methods: HashMap::new(),
             definitions: Vec::new(),
             lambdas: 0,
             secret_sides: 0,
@@ -214,10 +217,11 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
                 _ => {}
             },
             _ if !self.has_ended => {
-                self.file.last_statement_start = Some(node.start_byte());
                 if self.is_unconditional_exit(node) {
                     self.has_ended = true;
                     self.file.append_offset = edit::find_insertion_start(bytes, node.start_byte());
+                } else {
+                    self.file.last_statement_start = Some(node.start_byte());
                 }
             }
             _ => {}
@@ -386,8 +390,6 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
             // A name of its own: what it stands for comes from a part that is looked at itself.
             if name == RAILS_HASH {
                 self.names.insert(name, true);
-            } else if kind == "left_assignment_list" {
-                self.names.insert(name, self.effects.count > 0);
             }
             return;
         }
@@ -413,14 +415,30 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
 
     /// A name that may be a method's: one of the file's own, one that ends it, or one of packagecloud's settings.
     fn visit_bare_call(&mut self, node: Node<'tree>, name: &str) {
-        if self.changing_methods.contains(name) {
+        for caller in &self.definitions {
+            self.called_methods.entry(caller.clone()).or_default().insert(name.to_owned());
+        }
+        if self.is_method_among(name, &self.changing_methods) {
             self.open_every_value(node);
         }
-        if is_exit_word(name) || self.exiting_methods.contains(name) {
+        if is_exit_word(name) || self.is_method_among(name, &self.exiting_methods) {
             self.note_exit(node, is_failing_exit_word(name));
         } else if matches!(name, "binding" | "super") {
             self.open_every_value(node);
         }
+    }
+
+    /// Whether a method, or one that it calls, is among `methods`.
+    fn is_method_among(&self, name: &str, methods: &HashSet<String>) -> bool {
+        let (mut open, mut seen) = (vec![name], HashSet::from([name]));
+        while let Some(name) = open.pop() {
+            if methods.contains(name) {
+                return true;
+            }
+            let called = self.called_methods.get(name).into_iter().flatten().map(String::as_str);
+            open.extend(called.filter(|one| self.methods.contains(*one) && seen.insert(one)));
+        }
+        false
     }
 
     fn visit_call(&mut self, node: Node<'tree>, depth: usize) {
@@ -622,18 +640,21 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
     /// After `name = …`: whether the name may stand for packagecloud's hash, or for something that changes it.
     fn note_assigned_name(&mut self, frame: &SyntaxFrame<'tree>) {
         let Some(left) = frame.node.child_by_field_name("left") else { return };
-        if !matches!(
-            left.kind(),
-            "identifier" | "instance_variable" | "class_variable" | "global_variable" | "constant"
-        ) || !self.definitions.is_empty()
-        {
+        if !self.definitions.is_empty() {
             return;
         }
-        let name = self.source.syntax_node_source_text(left);
-        let suspect = self.effects.count > frame.effects_before
-            || name == RAILS_HASH
-            || (frame.node.kind() == "operator_assignment" && self.is_suspect_name(left));
-        self.names.insert(name, suspect);
+        let mut cursor = left.walk();
+        let names: Vec<_> = match left.kind() {
+            "left_assignment_list" => left.named_children(&mut cursor).collect(),
+            _ => vec![left],
+        };
+        for left in names.into_iter().filter(|one| is_variable(*one)) {
+            let name = self.source.syntax_node_source_text(left);
+            // What stands for the hash once may still do so where the statement that says otherwise has a condition.
+            let suspect =
+                self.effects.count > frame.effects_before || name == RAILS_HASH || self.is_suspect_name(left);
+            self.names.insert(name, suspect);
+        }
     }
 
     fn record_external_url(&mut self, node: Node<'tree>, depth: usize) {
@@ -763,6 +784,13 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
         let start = range.start.max(range.end.saturating_sub(SECRET_NAME_BYTES_MAX));
         redact::is_secret_key_name(&String::from_utf8_lossy(&self.source.bytes[start..range.end]))
     }
+}
+
+fn is_variable(node: Node<'_>) -> bool {
+    matches!(
+        node.kind(),
+        "identifier" | "instance_variable" | "class_variable" | "global_variable" | "constant"
+    )
 }
 
 /// Which of our values a key of a hash is.

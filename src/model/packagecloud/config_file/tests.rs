@@ -456,6 +456,9 @@ fn whatever_may_change_a_value_later_is_followed_by_a_marked_line() {
         "on = -> { packagecloud_rails['cloudfront_enabled'] = true }\non.call",
         "@r = packagecloud_rails\n@r['cloudfront_enabled'] = true",
         "nginx['a'], packagecloud_rails['cloudfront_enabled'] = 1, true",
+        "r = packagecloud_rails\nr = {} if r.nil?\npackagecloud_rails['cloudfront_enabled'] = false\nr['cloudfront_enabled'] = true",
+        "a, r = 1, packagecloud_rails\npackagecloud_rails['cloudfront_enabled'] = false\nr['cloudfront_enabled'] = true",
+        "def cdn; on; end\ndef on; packagecloud_rails['cloudfront_enabled'] = true; end\ncdn",
         "class Hash; def []=(k, v); end; end",
         "packagecloud_rails['cloudfront_secret'] << 'x'\nfoo bar",
     ] {
@@ -488,6 +491,25 @@ fn whatever_may_change_a_value_later_is_followed_by_a_marked_line() {
             render_with_value(&off, CloudFrontSettingKey::Enabled, "true", RubyExpressionEditMode::Refuse),
             Ok(off.replace("= false # packagecloud", "= true # packagecloud")),
         );
+    }
+}
+
+#[test]
+fn the_line_that_is_always_put_last_is_put_once() {
+    for end in ["return\n", "exit\n", "return if x\n", ""] {
+        let text = format!("packagecloud_rails['cloudfront_enabled'] = true\n{end}");
+        let append = |text: &str| {
+            render_with_value(
+                text,
+                CloudFrontSettingKey::Enabled,
+                "false",
+                RubyExpressionEditMode::AppendAlways,
+            )
+            .unwrap()
+        };
+        let once = append(&text);
+        assert_ne!(once, text);
+        assert_eq!(append(&once), once);
     }
 }
 
