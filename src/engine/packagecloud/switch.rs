@@ -331,7 +331,7 @@ pub(crate) async fn wait_until_redirects_to_s3(
                 Ok(Some((words, _))) => Err(Failure::new(
                     FailureKind::StillOn,
                     "packagecloud's redirects",
-                    format!("some still go to CloudFront: {words}; another web node is on"),
+                    format!("some still go to CloudFront: {words}; probably another web node is on"),
                     "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",
                 )),
                 Ok(None) => Ok(String::new()),

@@ -88,20 +88,27 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let other = session.acquire_lock_or_find_holder().await;
     let mut plan = StagePlan::new(StageEvidence::Disable);
     let mut seen = Vec::new();
-    let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
-        config.as_ref().is_ok_and(|config| {
+    let applied_on = join_all(
+        nodes
+            .iter()
+            .map(async |node| matches!(node.host.read_running_cloudfront_switch().await, Some((_, true)))),
+    )
+    .await;
+    let off = |((node, config), on): ((&Session, &Result<LoadedConfig, Failure>), &bool)| {
+        !on && config.as_ref().is_ok_and(|config| {
             !config.seen.may_cloudfront_be_on() && !switch::is_cloudfront_switch_unfinished(node)
         })
     };
-    let lags = if nodes.iter().zip(&read).all(off) {
+    let lags = if nodes.iter().zip(&read).zip(&applied_on).all(off) {
         switch::describe_redirects_after_disable(session, answers).await
     } else {
         None
     };
-    for (node, config) in nodes.iter().zip(read) {
+    for ((node, config), on) in nodes.iter().zip(read).zip(applied_on) {
+        let lags = if on { Some("by its last reconfigure, with CloudFront on") } else { lags.as_deref() };
         match config {
             Ok(config) => {
-                plan_node_disable(&mut plan, node, &config, lags.as_deref()).await;
+                plan_node_disable(&mut plan, node, &config, lags).await;
                 seen.push(config.seen);
             }
             Err(failure) => {
@@ -160,13 +167,13 @@ fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> O
 
 /// What of one node's file, and of what runs there, would change.
 ///
-/// `lags` is where packagecloud still redirects to, although every file says off.
+/// `lags` is what packagecloud still answers, or was last configured to, although every file says off.
 async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !config.seen.may_cloudfront_be_on();
     if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
-            "it says nothing of CloudFront, so it is off"
+            "it doesn't switch CloudFront on"
         } else {
             "cloudfront_enabled is false already"
         };

@@ -68,6 +68,9 @@ pub(crate) async fn apply(
     for round in 1.. {
         session.publish_cloudfront_disable_marker().await;
         all.read_node_configs().await?;
+        if round == 1 {
+            all.ask_what_last_reconfigure_applied().await;
+        }
         // A configuration client would win each time: what it does is said, and not fought.
         let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
         let on = all.nodes.iter().any(|node| node.seen.may_cloudfront_be_on() && again(node));
@@ -93,10 +96,7 @@ pub(crate) async fn apply(
                 )
             });
         }
-        for node in &mut all.nodes {
-            node.failures.clear();
-            node.reconfigure_failed = false;
-        }
+        all.forget_node_failures();
         all.write_disabled_configs(run).await?;
         if session.is_packagecloud_ctl_disabled() {
             all.finish_switch_on_disabled_nodes().await;
@@ -117,6 +117,7 @@ pub(crate) async fn apply(
     if observed.as_ref().is_err_and(|failure| failure.kind == FailureKind::StillOn)
         && all.put_line_to_end_of_file(run).await
     {
+        all.forget_node_failures();
         all.run_ctl_on_nodes(StageStep::Reconfigure, CtlCommand::Reconfigure, run).await;
         all.run_ctl_on_nodes(StageStep::Restart, CtlCommand::Restart, run).await;
         observed = all.observe_redirects(session, answers, run).await;
@@ -143,6 +144,14 @@ impl DisableProgress {
             Ok((observed.clone(), observed))
         })
         .await
+    }
+
+    /// What failed before counts no more: all of it is done again.
+    fn forget_node_failures(&mut self) {
+        for node in &mut self.nodes {
+            node.failures.clear();
+            node.reconfigure_failed = false;
+        }
     }
 
     fn new_disable_progress(session: &Session) -> Self {
@@ -314,7 +323,11 @@ impl DisableProgress {
                     ),
                 ))
             }
-            Ok(observed) if switch::are_packagecloud_redirects_off(session, answers).await => {
+            // Several nodes: what answered may not be the one that read nothing new.
+            Ok(observed)
+                if (self.alone || !self.nodes.iter().any(|node| node.reconfigure_failed))
+                    && switch::are_packagecloud_redirects_off(session, answers).await =>
+            {
                 // What was asked for is done: that comes first, and what failed on the way after it.
                 let first = failures.remove(0);
                 let since = clock::render_utc_time(session.host.clock.read_host_clock());

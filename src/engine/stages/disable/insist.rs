@@ -17,6 +17,13 @@ use crate::engine::{
 };
 
 impl DisableProgress {
+    /// A node whose last reconfigure has CloudFront on is due, whatever its file says.
+    pub(super) async fn ask_what_last_reconfigure_applied(&mut self) {
+        for node in self.nodes.iter_mut().filter(|node| !node.due) {
+            node.due = matches!(node.session.host.read_running_cloudfront_switch().await, Some((_, true)));
+        }
+    }
+
     /// Puts the line to the end of each file whose last reconfigure has CloudFront on, as packagecloud itself wrote down:
     /// whether there was one.
     pub(super) async fn overrule_what_reconfigure_applied(&mut self, run: &StageRun) -> bool {
