@@ -66,6 +66,15 @@ pub struct ConfigBackup {
     pub made: String,
 }
 
+/// What a backup says of CloudFront.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigBackupContent {
+    pub values: CloudFrontSettingValues,
+    pub may_be_on: bool,
+    /// Why nothing of it can be told, as a sentence without its place.
+    pub unreadable: Option<String>,
+}
+
 /// The lines to type, where a secret is among them.
 const MANUAL_LINES_FILE: &str = "lines-to-type";
 /// How what is typed by hand follows the next move: in its place, or where it works only once that is made.
@@ -231,20 +240,24 @@ impl Host {
         Ok(found.into_iter().map(|(_, backup)| backup).collect())
     }
 
-    /// Reads what a backup says of the four values, and whether it may have CloudFront on.
+    /// Reads what a backup says of CloudFront.
     ///
     /// # Errors
-    /// Where the backup can't be read, or isn't Ruby.
-    pub async fn read_config_backup(
-        &self,
-        backup: &ConfigBackup,
-    ) -> Result<(CloudFrontSettingValues, bool), Failure> {
+    /// Where the backup can't be read.
+    pub async fn read_config_backup(&self, backup: &ConfigBackup) -> Result<ConfigBackupContent, Failure> {
         let file = self.parse_config(&self.transport.read_file(&backup.path).await?).await;
         self.redactor.learn_config_file_secrets(&file);
-        Ok(if file.has_ruby_syntax_error() {
-            (CloudFrontSettingValues::default(), true)
-        } else {
-            (file.cloudfront_setting_values(), file.may_cloudfront_be_on())
+        Ok(match file.read_problem() {
+            Some(problem) => ConfigBackupContent {
+                values: CloudFrontSettingValues::default(),
+                may_be_on: true,
+                unreadable: Some(describe_read_problem(String::new(), &file, problem).why),
+            },
+            None => ConfigBackupContent {
+                values: file.cloudfront_setting_values(),
+                may_be_on: file.may_cloudfront_be_on(),
+                unreadable: None,
+            },
         })
     }
 
@@ -298,8 +311,8 @@ impl Host {
             let next = "restore the whole file with --whole-file, or edit it by hand";
             Failure::new_generic_failure(backup.path.display().to_string(), why, next)
         };
-        if let Some(line) = then.syntax_error_line() {
-            return Err(whole(format!("line {line} is not Ruby")));
+        if let Some(problem) = then.read_problem() {
+            return Err(whole(describe_read_problem(String::new(), &then, problem).why));
         }
         let open = then.find_setting_expressions().into_iter().chain(then.find_unsettled_settings());
         if let Some((key, line, text)) = open.min_by_key(|(_, line, _)| *line) {

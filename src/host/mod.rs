@@ -2,6 +2,7 @@
 //!
 //! Nothing outside knows where packagecloud.rb lies or how its commands are run.
 
+mod blocking_work;
 pub mod config;
 pub mod ctl;
 pub mod environment;

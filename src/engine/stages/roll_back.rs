@@ -59,7 +59,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         )
     })?;
     let backup = find_config_backup(session, named).await?;
-    let (values, may_be_on) = session.host.read_config_backup(&backup).await?;
+    let content = session.host.read_config_backup(&backup).await?;
     let lines =
         session.host.preview_config_restore(&backup, choose_backup_restore_scope(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
@@ -75,8 +75,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let was_on = config.values.enabled == Some(true);
     let seen = RollBackEvidence {
         config,
-        desired: values,
-        may_be_on,
+        desired: content.values,
+        may_be_on: content.may_be_on,
         backup: backup.path.display().to_string(),
         whole_file: wanted.whole_file,
     };
@@ -89,6 +89,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         BackupSwitch::Unknown => plan.notes.push(format!("After it, {UNKNOWN_SWITCH_ADVICE}.")),
         BackupSwitch::On | BackupSwitch::Off => {}
     }
+    plan.notes.extend(content.unreadable.map(|why| {
+        format!("In the backup, {why}. With it in place neither enable nor disable can read packagecloud.rb.")
+    }));
     Ok(plan)
 }
 

@@ -74,7 +74,7 @@ async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -
         .collect();
     for backup in session.host.list_config_backups().await.ok()? {
         let secret =
-            session.host.read_config_backup(&backup).await.ok().and_then(|(values, _)| values.secret);
+            session.host.read_config_backup(&backup).await.ok().and_then(|content| content.values.secret);
         if secret.is_some_and(|secret| {
             held.iter().any(|one| one.is_signing_secret_deployed(&secret).unwrap_or(false))
         }) {

@@ -2,15 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::host::files::sha256_hex;
-use crate::model::packagecloud::config_file::ConfigFile;
+use crate::host::{blocking_work::AbandonedWorkFlag, files::sha256_hex};
+use crate::model::packagecloud::config_file::{ConfigFile, ConfigReadProblem};
 
 /// After this a file is refused; 5,000 lines take a hundredth of it.
 const PARSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,15 +28,6 @@ impl std::fmt::Debug for ParsedConfigCache {
     }
 }
 
-/// Ends a parse that nobody waits for any more.
-struct ParseStopGuard(Arc<AtomicBool>);
-
-impl Drop for ParseStopGuard {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 impl ParsedConfigCache {
     /// Parses the bytes, unless they were among the last.
     pub(super) async fn parse_config_once(&self, bytes: &[u8]) -> Arc<ConfigFile> {
@@ -47,16 +35,20 @@ impl ParsedConfigCache {
         if let Some(file) = self.find_parsed_config(&hash) {
             return file;
         }
-        let (bytes, stopped) = (bytes.to_vec(), Arc::new(AtomicBool::new(false)));
-        let guard = ParseStopGuard(Arc::clone(&stopped));
+        let bytes = bytes.to_vec();
+        let (flag, waiter) = AbandonedWorkFlag::new_with_waiter();
         let parsed = run_blocking(move || {
             let until = Instant::now() + PARSE_TIMEOUT;
             ConfigFile::parse_packagecloud_rb_while(&bytes, &mut || {
-                !stopped.load(Ordering::Relaxed) && Instant::now() < until
+                !flag.is_work_abandoned() && Instant::now() < until
             })
         })
         .await;
-        drop(guard);
+        drop(waiter);
+        // A busy moment says nothing of the file: the next look reads it again.
+        if parsed.read_problem() == Some(ConfigReadProblem::TooSlow) {
+            return Arc::new(parsed);
+        }
         self.keep_parsed_config(parsed)
     }
 

@@ -221,7 +221,7 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     let backups = host.list_config_backups().await.unwrap();
     let made: Vec<_> = backups.iter().map(|backup| backup.made.as_str()).collect();
     assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
-    assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().0.enabled, Some(false));
+    assert_eq!(host.read_config_backup(&backups[0]).await.unwrap().values.enabled, Some(false));
 
     let hash = host.read_packagecloud_rb_hash().await.unwrap();
     let what = ConfigRestoreScope::Values { keep_secret: true };

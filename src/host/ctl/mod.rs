@@ -50,9 +50,9 @@ pub enum PackagecloudCtlRunner {
 impl std::fmt::Debug for PackagecloudCtlRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::None => f.write_str("Ctl::None"),
-            Self::Command(words) => write!(f, "Ctl::Command({words:?})"),
-            Self::Simulated(_) => f.write_str("Ctl::Played"),
+            Self::None => f.write_str("PackagecloudCtlRunner::None"),
+            Self::Command(words) => write!(f, "PackagecloudCtlRunner::Command({words:?})"),
+            Self::Simulated(_) => f.write_str("PackagecloudCtlRunner::Simulated"),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use rustix::{fs::FallocateFlags, io::Errno};
 
 use super::FileReplacementMethod;
+use crate::host::blocking_work::AbandonedWorkFlag;
 use crate::host::files::{
     NO_FOLLOW, UnplacedFile, build_local_file_failure, read_regular_file, remove_abandoned_temporary_files,
     sha256_hex, write_new_file,
@@ -27,6 +28,7 @@ pub(super) fn replace_local_file_if_unchanged(
     seen: &str,
     bytes: &[u8],
     backup: &Path,
+    flag: &AbandonedWorkFlag,
 ) -> Result<FileReplacementMethod, Failure> {
     let target = fs::canonicalize(path).map_err(|error| build_local_file_failure(path, &error))?;
     if let Some(dir) = target.parent() {
@@ -44,8 +46,11 @@ pub(super) fn replace_local_file_if_unchanged(
     })?;
     // It is as secret as the file, and its owner's.
     let _ = lchown(backup, Some(meta.uid()), Some(meta.gid()));
-    let placed = match place_replacement_file(path, &target, seen, bytes, &meta) {
+    let placed = match place_replacement_file(path, &target, seen, bytes, &meta, flag) {
         Ok(Ok(())) => Ok(FileReplacementMethod::Renamed),
+        Ok(Err(_)) if flag.is_work_abandoned() => {
+            Err(build_local_file_failure(path, &io::ErrorKind::TimedOut.into()))
+        }
         Ok(Err(_)) => overwrite_mounted_file(path, &target, &old, bytes, backup)
             .map(|()| FileReplacementMethod::WrittenInPlace),
         Err(failure) => Err(failure),
@@ -85,11 +90,15 @@ fn place_replacement_file(
     seen: &str,
     bytes: &[u8],
     meta: &fs::Metadata,
+    flag: &AbandonedWorkFlag,
 ) -> Result<Result<(), io::Error>, Failure> {
     let failed = |error: io::Error| build_local_file_failure(path, &error);
     let mut fresh = UnplacedFile::create_beside(target).map_err(failed)?;
     write_replacement_file(&mut fresh.file, bytes, target, meta).map_err(failed)?;
     read_file_matching_sha256(path, target, seen)?;
+    if flag.is_work_abandoned() {
+        return Err(failed(io::ErrorKind::TimedOut.into()));
+    }
     match fresh.replace_file(target) {
         Ok(()) => Ok(Ok(())),
         Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => Ok(Err(error)),

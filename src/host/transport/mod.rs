@@ -16,6 +16,7 @@ use ssh::SshClient;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
+    blocking_work::AbandonedWorkFlag,
     environment::inherited::list_private_variable_names,
     files::{build_local_file_failure, read_regular_file},
     paths::USUAL_PROGRAM_DIRS,
@@ -141,8 +142,10 @@ impl HostTransport {
             Self::Local => {
                 let (of, seen) = (path.to_owned(), seen.to_owned());
                 let (bytes, backup) = (bytes.to_owned(), backup.to_owned());
+                // A write that hangs must not come later, over what was written meanwhile.
+                let (flag, _waiter) = AbandonedWorkFlag::new_with_waiter();
                 run_local_file_work(path, FILE_WRITE_TIMEOUT, move || {
-                    local::replace_local_file_if_unchanged(&of, &seen, &bytes, &backup)
+                    local::replace_local_file_if_unchanged(&of, &seen, &bytes, &backup, &flag)
                 })
                 .await
             }
@@ -280,6 +283,7 @@ impl HostTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::sha256_hex;
 
     #[tokio::test]
     async fn of_a_program_that_prints_without_end_a_bounded_part_is_read() {
@@ -287,6 +291,21 @@ mod tests {
         let said = HostTransport::Local.query_program_stdout_and_stderr(&yes, &[]).await.unwrap();
         assert_eq!(said.len() as u64, QUERY_BYTES_MAX);
         assert_eq!(HostTransport::Local.query_program_stdout(&yes, &[]).await, None, "it didn't end well");
+    }
+
+    #[test]
+    fn a_write_that_nobody_waits_for_any_more_leaves_the_file_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, backup) = (dir.path().join("packagecloud.rb"), dir.path().join("packagecloud.rb.bak"));
+        fs::write(&path, "a = 1\n").unwrap();
+        let (flag, waiter) = AbandonedWorkFlag::new_with_waiter();
+        let write = || {
+            local::replace_local_file_if_unchanged(&path, &sha256_hex(b"a = 1\n"), b"a = 2\n", &backup, &flag)
+        };
+        drop(waiter);
+        write().unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a = 1\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[tokio::test]
