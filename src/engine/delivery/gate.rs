@@ -207,7 +207,9 @@ impl EdgeProber<'_> {
 
     /// Checks that S3 refuses who asks it directly, without any signature.
     pub async fn check_bucket_not_public(&self) -> CheckResult {
-        let key = self.samples.first_sample_package().unwrap_or(ABSENT_KEY);
+        // Where nobody may list, S3 answers 403 for an absent key of an open bucket too: one that is there tells more.
+        let metadata = self.samples.sample_metadata().first().map(String::as_str);
+        let key = self.samples.first_sample_package().or(metadata).unwrap_or(ABSENT_KEY);
         let bucket = &self.target.bucket;
         let url = match &self.session.settings.endpoint_url {
             Some(endpoint) => {

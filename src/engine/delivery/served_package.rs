@@ -171,7 +171,7 @@ impl EdgeProber<'_> {
         match (&object, reply.status) {
             (None, 404) if is_not_found_answer_of_s3(&reply) => Ok(CheckResult::new_passed_check(
                 name,
-                "there is no package to ask for yet: a signed URL of an absent key answers S3's 404",
+                "no package could be asked for: a signed URL of an absent key answers S3's 404, as it should",
             )),
             (Some(Ok(object)), 200) if has_expected_object_bytes(object, &reply) => {
                 Ok(CheckResult::new_passed_check(

@@ -141,7 +141,11 @@ async fn follow_packages_redirect(
             ))),
         };
     }
-    let reply = probe::follow_redirect_to_edge(session, location).await?;
+    // A connection that broke off tells nothing of the link: it is asked again, as a cold start is.
+    let reply = match probe::follow_redirect_to_edge(session, location).await {
+        Ok(reply) => reply,
+        Err(failure) => return Ok(FollowedRedirect::RefusedForNow(failure)),
+    };
     if is_accepted_edge_reply(&reply) {
         return Ok(FollowedRedirect::Accepted(format!(
             "packagecloud answers {}, and the edge {}",
