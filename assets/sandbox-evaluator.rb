@@ -25,6 +25,8 @@ module SelfConfinement
   LANDLOCK_WRITES = 0x1fff & ~0b1100
   # What later versions know besides: by version, the bit.
   LANDLOCK_LATER_WRITES = { 2 => 13, 3 => 14, 5 => 15 }.freeze
+  # The first that keeps a file from being emptied by opening it.
+  LANDLOCK_VERSION_MIN = 3
 
   PR_SET_PDEATHSIG = 1
   PR_SET_NO_NEW_PRIVS = 38
@@ -118,6 +120,8 @@ module SelfConfinement
 
   def refuse_file_writes
     version = Kernel.syscall(LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_CREATE_RULESET_VERSION)
+    raise NotImplementedError, "Landlock #{version} lets files be emptied" if version < LANDLOCK_VERSION_MIN
+
     later = LANDLOCK_LATER_WRITES.select { |from, _| version >= from }.values
     files = later.inject(LANDLOCK_WRITES) { |writes, bit| writes | 1 << bit }
     # TCP from version 4, abstract sockets and signals from 6.

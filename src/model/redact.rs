@@ -38,8 +38,8 @@ pub fn redact_secrets_in_line<S: AsRef<str>>(line: &str, known: &[S]) -> String 
     redact_pem_line(&redact_url_user_info(&redact_secret_key_values(&line)))
 }
 
-/// Returns the forms under which a secret may turn up: as written, base64-decoded, each line of one that has several,
-/// and each of these escaped and encoded. Nothing under four characters, nor Ruby's own words: hiding those would hide
+/// Returns the forms under which a secret may turn up: as written and base64-decoded, both escaped and encoded too, and
+/// each line of one that has several. Nothing under four characters, nor Ruby's own words: hiding those would hide
 /// everything. Longest first.
 #[must_use]
 pub fn list_secret_encoded_forms(secret: &str) -> Vec<String> {
