@@ -171,7 +171,7 @@ fn what_may_be_on_is_guarded_as_what_is_on() {
     assert_eq!(host.config_text(), text, "what it holds is changed only by going live");
     // Off for sure, the secret may go; and a backup that may be on is put back without being made live.
     host.run_successfully("disable --yes");
-    let backup = host.backup_names().into_iter().max().unwrap();
+    let backup = host.backup_names().pop().unwrap();
     host.run_successfully("generate-cloudfront-secret --new-secret --yes");
     let back = host.run_line(&format!("roll-back --whole-file {backup} --yes"));
     back.assert_contains("the backup may have CloudFront on").assert_contains("disable switches it off");

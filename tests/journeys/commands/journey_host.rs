@@ -50,11 +50,16 @@ impl JourneyHost {
     }
 
     /// The backups of packagecloud.rb, by name.
+    /// The backups of packagecloud.rb, the oldest first: of one second's, `-2` and on are the newer.
     pub fn backup_names(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.sandbox_path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut backups: Vec<String> = names.filter(|name| name.ends_with(".bak")).collect();
-        backups.sort();
+        backups.sort_by_key(|name| {
+            let stamp = name.strip_suffix(".bak").unwrap();
+            let (second, nth) = stamp.rsplit_once("Z-").unwrap_or((stamp.strip_suffix('Z').unwrap(), "1"));
+            (second.to_owned(), nth.parse::<u32>().unwrap())
+        });
         backups
     }
 

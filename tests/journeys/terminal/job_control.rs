@@ -26,6 +26,20 @@ fn visible_text(terminal: &WizardTerminal) -> String {
     terminal.screen_text().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
+/// Waits until the first screen shows all that it looks for, and reads it.
+fn read_first_screen(terminal: &WizardTerminal) -> String {
+    for fact in ["Enter go on", "identity         arn:aws:", "Upgrade is proposed"] {
+        terminal.wait_for_text(fact);
+    }
+    visible_text(terminal)
+}
+
+/// Waits until the screen shows `expected`, however slowly it is drawn.
+fn assert_screen_becomes(terminal: &WizardTerminal, expected: &str, case: &str) {
+    let shown = poll_for_two_minutes(|| (visible_text(terminal) == expected).then_some(()));
+    assert!(shown.is_some(), "{case}: all of it is drawn again, instead of\n{}", visible_text(terminal));
+}
+
 /// The wizard that the shell has started.
 fn wizard_process(terminal: &WizardTerminal) -> Pid {
     let shell = terminal.process_id();
@@ -49,7 +63,7 @@ fn assert_shell_has_terminal(terminal: &WizardTerminal, case: &str) {
 fn stopped_by_a_key_or_a_signal_it_gives_the_terminal_back_and_draws_all_of_it_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = open_wizard_in_shell(dir.path());
-    let first = visible_text(&terminal);
+    let first = read_first_screen(&terminal);
     let wizard = wizard_process(&terminal);
     for case in ["Ctrl-Z", "SIGTSTP", "SIGSTOP"] {
         match case {
@@ -67,7 +81,7 @@ fn stopped_by_a_key_or_a_signal_it_gives_the_terminal_back_and_draws_all_of_it_a
         terminal.wait_for_text("42-typed-at-the-shell");
         terminal.press_keys(b"fg\r");
         terminal.wait_for_text("Enter go on");
-        assert_eq!(visible_text(&terminal), first, "{case}: all of it is drawn again");
+        assert_screen_becomes(&terminal, &first, case);
         let parser = terminal.parser.lock().unwrap();
         assert!(parser.screen().alternate_screen() && parser.screen().bracketed_paste(), "{case}");
     }
@@ -82,14 +96,14 @@ fn where_no_shell_could_continue_it_a_stop_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
     terminal.wait_for_text("Enter go on");
-    let first = visible_text(&terminal);
+    let first = read_first_screen(&terminal);
     terminal.press_keys(b"\x1a");
     terminal.send_signal(Signal::TSTP);
     terminal.press_keys(b"?");
     terminal.wait_for_text("Enter close");
     terminal.press_keys(b"\x1b");
     terminal.wait_for_text("Enter go on");
-    assert_eq!(visible_text(&terminal), first);
+    assert_screen_becomes(&terminal, &first, "a session without a shell");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("a session without a shell"), 0);
 }
@@ -99,13 +113,12 @@ fn what_others_wrote_on_the_screen_is_gone_with_ctrl_l() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
     terminal.wait_for_text("Enter go on");
-    let first = visible_text(&terminal);
+    let first = read_first_screen(&terminal);
     let parser = Arc::clone(&terminal.parser);
     parser.lock().unwrap().process(b"\x1b[5;1HBroadcast message from root: the disk is full\r\n");
     assert_ne!(visible_text(&terminal), first);
     terminal.press_keys(b"\x0c");
-    poll_for_two_minutes(|| (visible_text(&terminal) == first).then_some(()))
-        .expect("all of it is drawn again");
+    assert_screen_becomes(&terminal, &first, "Ctrl-L");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("Ctrl-L"), 0);
 }
