@@ -29,6 +29,7 @@ const ABSENT_CODES: &[&str] = &[
     "NotFound",
     "ServerSideEncryptionConfigurationNotFoundError",
     "OwnershipControlsNotFoundError",
+    "NoSuchPublicAccessBlockConfiguration",
 ];
 const DENIED_CODES: &[&str] = &[
     "AccessDenied",
@@ -112,6 +113,11 @@ pub fn has_aws_error_code(failure: &Failure, code: &str) -> bool {
 /// Returns whether AWS held the request back, and did nothing.
 pub fn is_throttling_failure(failure: &Failure) -> bool {
     failure.code.as_deref().is_some_and(|code| THROTTLED_CODES.contains(&code))
+}
+
+/// Returns whether what was asked for isn't implemented there: by an S3-compatible store.
+pub fn is_not_implemented_failure(failure: &Failure) -> bool {
+    matches!(failure.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed" | "501" | "405"))
 }
 
 fn failure_from_sdk_error<E>(action: &str, what: String, error: &SdkError<E, HttpResponse>) -> Failure
@@ -199,6 +205,13 @@ fn failure_from_error_response(
             what,
             said(format!("AWS holds {action} back, even after retries ({code})")),
             "wait a minute, then try again: what is done already is kept",
+        );
+    }
+    if matches!(status, 405 | 501) {
+        return Failure::new_generic_failure(
+            what,
+            said(format!("{action} is not implemented there ({code})")),
+            "check the endpoint: an S3-compatible store may lack it, AWS has it",
         );
     }
     if status >= 500 {
@@ -362,6 +375,8 @@ mod tests {
             ("Throttling", 400, "Rate exceeded", FailureKind::Other, "wait a minute"),
             ("InternalError", 500, "", FailureKind::Unreachable, "try again"),
             ("TooManyCachePolicies", 400, "", FailureKind::Other, "quota"),
+            ("NotImplemented", 501, "", FailureKind::Other, "check the endpoint"),
+            ("MethodNotAllowed", 405, "", FailureKind::Other, "check the endpoint"),
         ] {
             let failure = failure_from_error_response(
                 "iam:CreateRole",

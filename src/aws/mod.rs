@@ -74,7 +74,7 @@ impl AwsClients {
     /// Returns the clients of a configuration.
     ///
     /// KMS and Lambda always speak to us-east-1, where Lambda@Edge lives; S3 to the bucket's region, or, while that
-    /// isn't known, to the configuration's. An endpoint of one's own means path-style S3 addresses.
+    /// isn't known, to the configuration's.
     #[must_use]
     pub fn new(config: &SdkConfig, bucket_region: Option<&str>) -> Self {
         let edge = config.to_builder().region(Region::new(EDGE_REGION)).build();
@@ -88,11 +88,7 @@ impl AwsClients {
             kms: lazy_sdk_client(&edge, aws_sdk_kms::Client::new),
             lambda: lazy_sdk_client(&edge, aws_sdk_lambda::Client::new),
             cloudfront: lazy_sdk_client(&edge, aws_sdk_cloudfront::Client::new),
-            s3: lazy_sdk_client(&bucket, |config| {
-                let path_style = config.endpoint_url().is_some();
-                let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
-                aws_sdk_s3::Client::from_conf(config)
-            }),
+            s3: lazy_sdk_client(&bucket, s3::endpoint::build_s3_client),
             s3control: lazy_sdk_client(&bucket, batch::build_s3control_client),
             config: bucket,
             shared_credentials: None,
@@ -128,14 +124,15 @@ impl AwsClients {
         }
     }
 
-    /// Opens the bucket's objects for many requests, with the same credentials and endpoint.
+    /// Opens the bucket's objects for many requests, with the same credentials, where the SDK finds the bucket.
     ///
     /// # Errors
     /// Where there are no credentials, or the endpoint can't be understood.
-    pub fn open_object_client(&self, bucket: &str) -> Result<S3ObjectClient, Failure> {
+    pub async fn open_object_client(&self, bucket: &str) -> Result<S3ObjectClient, Failure> {
+        let url = self.resolve_bucket_url(bucket).await?;
         let plugged =
             self.is_simulated.then(|| WebClient::from_sdk_config(&self.config, None).build_http_connector());
-        S3ObjectClient::new(&self.config, bucket, plugged)
+        S3ObjectClient::new(&self.config, bucket, &url, plugged)
     }
 }
 

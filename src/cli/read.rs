@@ -49,6 +49,9 @@ pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Fail
         let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
         plain::render_plans_as_lines(shown).iter().for_each(|line| invocation.print_plain_result_line(line));
     }
+    for fact in overview::find_serving_obstacles(&invocation.session, goal, &invocation.answers).await {
+        invocation.print_plain_result_line(&format!("  !  {fact}"));
+    }
     let mut shown = Vec::new();
     for confirmation in plans.iter().flat_map(|plan| &plan.confirmations) {
         if !shown.contains(&confirmation.consent) {

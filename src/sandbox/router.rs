@@ -129,8 +129,12 @@ impl Sandbox {
                     .render_aws_error_response(service))
             }
             SandboxFault::Error { code, message } => {
-                let status =
-                    if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
+                let status = match code.as_str() {
+                    "NotImplemented" => 501,
+                    "MethodNotAllowed" => 405,
+                    code if code.contains("Internal") || code.contains("Unavailable") => 500,
+                    _ => 400,
+                };
                 Ok(SandboxAwsError::new(status, code, message).render_aws_error_response(service))
             }
             SandboxFault::Lost => {

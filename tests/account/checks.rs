@@ -14,7 +14,10 @@ use packagecloud_cloudfront::{
     },
     sandbox::{
         self, Sandbox, SandboxOptions, SandboxPropagationDelays,
-        control_plane::cloudfront::{SandboxControlOrPolicyConfig, SandboxOriginAccessIdentity},
+        control_plane::{
+            cloudfront::{SandboxControlOrPolicyConfig, SandboxOriginAccessIdentity},
+            s3,
+        },
         seed::SANDBOX_BUCKET,
     },
 };
@@ -49,6 +52,38 @@ impl ChecksFixture {
             .output()
             .unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Both of its outputs, as a person sees them.
+    fn run_plain(&self, words: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
+            .env_clear()
+            .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
+            .arg(format!("--sandbox={}", self.0.path().display()))
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), said)
+    }
+
+    /// The check of the bucket policy with these settings of Block Public Access alone, for this origin access.
+    #[track_caller]
+    fn assert_origin_access_check(&self, access: &str, blocks: &[&str], result: &str, words: &[&str]) {
+        let on: String = blocks.iter().map(|name| format!("<{name}>true</{name}>")).collect();
+        self.open_sandbox().update_sandbox_state_on_disk(|state| {
+            let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
+            let xml = format!("<PublicAccessBlockConfiguration>{on}</PublicAccessBlockConfiguration>");
+            settings.insert("publicAccessBlock".into(), xml);
+        });
+        let (_, text) = self.run_binary(&["check", "--origin-access", access]);
+        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let check = lines.find(|line| line["name"] == "bucket-policy").unwrap();
+        let said = check.to_string();
+        assert_eq!(check["result"], result, "{said}");
+        assert!(words.iter().all(|word| said.contains(&word.replace('"', "\\\""))), "{words:?}: {said}");
     }
 
     /// The checks of this name: result, detail and next move.
@@ -106,6 +141,108 @@ fn of_the_bucket_policy() {
         &json!({"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "s3:GetObject", "Resource": long}),
     );
     shop.assert_check("bucket-policy", "fail", &["20480", "next: shorten"]);
+}
+
+#[test]
+fn of_a_public_statement_in_the_bucket_policy() {
+    let shop = ChecksFixture::new();
+    let open = json!({"Sid": "LeftOver", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/*")});
+    set_bucket_policy(&shop.open_sandbox(), &open);
+    // As for every new bucket: all of Block Public Access is on.
+    shop.assert_check(
+        "bucket-policy",
+        "fail",
+        &["\"LeftOver\"", "BlockPublicPolicy", "next: take the public statement \"LeftOver\" out"],
+    );
+    shop.assert_origin_access_check(
+        "oai",
+        &["RestrictPublicBuckets"],
+        "fail",
+        &["\"LeftOver\"", "shuts an origin access identity out", "--origin-access auto"],
+    );
+    shop.assert_origin_access_check("auto", &["RestrictPublicBuckets"], "pass", &["20480 bytes"]);
+    shop.assert_origin_access_check("auto", &[], "unknown", &["\"LeftOver\"", "everybody", "take it out"]);
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
+        state.iam.organization = vec![json!({"Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "s3:GetAccountPublicAccessBlock", "Resource": "*"},
+        ]})];
+    });
+    shop.assert_check("bucket-settings", "unknown", &["Block Public Access of the account"]);
+}
+
+#[test]
+fn of_what_stands_in_cloudfronts_way() {
+    let shop = ChecksFixture::new();
+    shop.assert_check("bucket-payer", "pass", &["owner"]);
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
+        let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
+        settings.insert(
+            "requestPayment".into(),
+            "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>".into(),
+        );
+        settings.insert(
+            "ownershipControls".into(),
+            "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into(),
+        );
+    });
+    shop.assert_check(
+        "bucket-payer",
+        "fail",
+        &["Requester Pays", "next: aws s3api put-bucket-request-payment"],
+    );
+    assert!(
+        shop.run_named_check("object-sizes").is_empty() && shop.run_named_check("public-acls").is_empty()
+    );
+    let (key, huge) = ("7/8/debian/package_files/open.deb", "7/8/debian/package_files/huge.deb");
+    let world = shop.open_sandbox();
+    s3::place_sandbox_object(&world, SANDBOX_BUCKET, key, &[("x-amz-acl", "public-read")], b"x").unwrap();
+    s3::seed_object_without_content(&world, SANDBOX_BUCKET, huge, &[], 60_000_000_000).unwrap();
+    drop(world);
+    shop.assert_check("object-sizes", "unknown", &[huge, "60 GB"]);
+    shop.assert_check("public-acls", "unknown", &["1 of 2", key, "BlockPublicAcls", "--no-acl"]);
+    // A plan says the same before anything is made.
+    let (_, plan) = shop.run_plain(&["plan", "--goal", "upgrade"]);
+    for words in
+        ["Requester Pays", "CloudFront can't serve 7/8/debian/package_files/huge.deb", "BlockPublicAcls"]
+    {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    let (code, said) = shop.run_plain(&["reindex-everything", "--yes"]);
+    assert!(code == 1 && said.contains("BlockPublicAcls") && said.contains("--no-acl"), "{said}");
+    let (code, said) = shop.run_plain(&["reindex-everything", "--yes", "--no-acl"]);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn of_a_store_that_lacks_what_s3_has() {
+    let shop = ChecksFixture::new();
+    let key = "7/8/debian/package_files/1.deb";
+    s3::place_sandbox_object(&shop.open_sandbox(), SANDBOX_BUCKET, key, &[], b"x").unwrap();
+    let lacks = |operation: &str, code: &str| {
+        ["--sandbox-fault".to_owned(), format!("s3:{operation}:1+:error:{code}=not here")]
+    };
+    let mut words = Vec::new();
+    for (operation, code) in [
+        ("GetBucketOwnershipControls", "NotImplemented"),
+        ("GetBucketEncryption", "MethodNotAllowed"),
+        ("GetBucketRequestPayment", "NotImplemented"),
+        ("GetObjectAcl", "NotImplemented"),
+    ] {
+        words.extend(lacks(operation, code));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (code, said) = shop.run_plain(&[&words[..], &["check"]].concat());
+    assert_eq!(code, 0, "{said}");
+    for part in [
+        "object ownership: s3:GetBucketOwnershipControls is not implemented there",
+        "encryption: ",
+        "can't be read",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (code, said) = shop.run_plain(&[&words[..], &["reindex-everything", "--yes"]].concat());
+    assert!(code == 0 && said.contains("1 changed"), "{said}");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::run::{
         answers::{OperatorAnswers, OperatorConsents, OriginAccess},
+        check::CheckVerdict,
         goal::{OperatorGoal, RunStage, StageStep},
         plan::{RequiredConsent, ResourceChangeKind},
     },
-    sandbox::{self, Sandbox, SandboxOptions, control_plane::ACCOUNT_ID, seed},
+    sandbox::{self, Sandbox, SandboxOptions, seed},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     client::{download_package, watch_clients_during},
@@ -81,11 +82,7 @@ async fn a_live_install_goes_to_a_control_and_back_and_every_link_works_at_every
     }
     let policy: Value = serde_json::from_str(&read_bucket_policy(&world)).unwrap();
     for statement in policy["Statement"].as_array().unwrap() {
-        let equals = &statement["Condition"]["StringEquals"];
-        assert_eq!(
-            (&equals["aws:SourceArn"], &equals["aws:SourceAccount"]),
-            (&arn.as_str().into(), &ACCOUNT_ID.into())
-        );
+        assert_eq!(statement["Condition"], json!({"StringEquals": {"aws:SourceArn": arn}}));
     }
     // Without the option it stays a control.
     let plan =
@@ -288,4 +285,145 @@ async fn somebody_elses_edit_at_the_same_moment_is_kept() {
     )
     .await;
     assert_eq!(failure, None);
+}
+
+/// Puts a statement before those of the bucket policy, whatever Block Public Access says of it now.
+fn add_bucket_statement(world: &Sandbox, statement: &Value) {
+    world.update_sandbox_state_on_disk(|state| {
+        let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
+        let mut policy: Value = bucket.policy.as_deref().map_or_else(
+            || json!({"Version": "2012-10-17", "Statement": []}),
+            |policy| serde_json::from_str(policy).unwrap(),
+        );
+        policy["Statement"].as_array_mut().unwrap().insert(0, statement.clone());
+        bucket.policy = Some(policy.to_string());
+    });
+}
+
+fn set_public_access_block(world: &Sandbox, settings: &[&str]) {
+    let on: String = settings.iter().map(|name| format!("<{name}>true</{name}>")).collect();
+    world.update_sandbox_state_on_disk(|state| {
+        let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
+        let xml = format!("<PublicAccessBlockConfiguration>{on}</PublicAccessBlockConfiguration>");
+        bucket.settings.insert("publicAccessBlock".into(), xml);
+    });
+}
+
+/// Who is let in by our own statements.
+fn our_principals(world: &Sandbox) -> Vec<Value> {
+    let all = policy_principals(world);
+    all.into_iter().filter(|(sid, _)| sid.starts_with("Packagecloud")).map(|(_, who)| who).collect()
+}
+
+fn objects_arn() -> String {
+    format!("arn:aws:s3:::{}/*", seed::SANDBOX_BUCKET)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_left_over_public_policy_under_block_public_access_shuts_an_identity_out_and_no_control() {
+    let open = json!({"Sid": "LeftOver", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": objects_arn()});
+    // The bucket's own setting, and its account's.
+    for whole_account in [false, true] {
+        for access in [OriginAccess::Oai, OriginAccess::Auto] {
+            let dir = tempfile::tempdir().unwrap();
+            let world = open_sandbox_with_faults(dir.path(), &[]);
+            add_bucket_statement(&world, &open);
+            set_public_access_block(&world, if whole_account { &[] } else { &["RestrictPublicBuckets"] });
+            if whole_account {
+                let xml = "<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+                world.update_sandbox_state_on_disk(|state| {
+                    state.s3control.public_access_block = Some(xml.to_owned());
+                });
+            }
+            let answers = install_answers(access);
+            let plan = look_at_stage(&world, &answers, RunStage::Bootstrap).await.unwrap();
+            let line = plan.changes.iter().find(|change| change.step == StageStep::OriginAccess).unwrap();
+            let why = "\"LeftOver\" is public";
+            assert_eq!(line.why.contains(why), access == OriginAccess::Auto, "{line:?}");
+            let (_, result) = Box::pin(run_stages(&world, &answers, &LIVE_STAGES)).await;
+            if access == OriginAccess::Oai {
+                assert!(result.unwrap_err().what.starts_with("the gate"), "S3 refuses the identity");
+                continue;
+            }
+            assert_eq!(result, Ok(()));
+            assert_eq!(download_package(&world).await.unwrap().1, 200);
+            assert!(our_principals(&world).iter().all(|who| who["Service"] == "cloudfront.amazonaws.com"));
+        }
+    }
+}
+
+/// An organization's perimeter: nobody but its own, AWS's services, and whom it excepts.
+fn perimeter_statement(except: Option<&str>) -> Value {
+    let mut condition = json!({
+        "StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-example"},
+        "StringNotEquals": {"aws:PrincipalAccount": sandbox::control_plane::ACCOUNT_ID},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    });
+    if let Some(arn) = except {
+        condition["ArnNotLikeIfExists"] = json!({"aws:PrincipalArn": arn});
+    }
+    json!({"Sid": "Perimeter", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": objects_arn(), "Condition": condition})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_perimeter_lets_an_identity_in_that_it_excepts_and_a_control_where_it_excepts_none() {
+    let auto = install_answers(OriginAccess::Auto);
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    let (_, result) = Box::pin(run_stages(&world, &auto, &SET_UP_STAGES)).await;
+    assert_eq!(result, Ok(()));
+    let id = world.read_sandbox_state_from_disk(|state| state.cloudfront.identities.keys().next().cloned());
+    let arn = format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {}", id.unwrap());
+    // AWS's own exception for an identity.
+    add_bucket_statement(&world, &perimeter_statement(Some(&arn)));
+    let checks = look_at_stage(&world, &auto, RunStage::Access).await.unwrap().checks;
+    let policy = checks.iter().find(|check| check.name == "bucket-policy").unwrap();
+    assert_eq!(policy.result, CheckVerdict::Pass, "{policy:?}");
+    let (_, result) = Box::pin(run_stages(&world, &auto, &LIVE_STAGES)).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(download_package(&world).await.unwrap().1, 200);
+    assert!(our_principals(&world).iter().all(|who| who["AWS"] == arn.as_str()));
+
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    add_bucket_statement(&world, &perimeter_statement(None));
+    let (_, result) = Box::pin(run_stages(&world, &auto, &LIVE_STAGES)).await;
+    assert_eq!(result, Ok(()));
+    assert_eq!(download_package(&world).await.unwrap().1, 200);
+    assert!(our_principals(&world).iter().all(|who| who["Service"] == "cloudfront.amazonaws.com"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_overview_says_who_reads_the_bucket_and_for_whom_a_control_is_required() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    for (access, words) in [
+        (
+            OriginAccess::Auto,
+            &["origin access identity", "CloudFront.13", "CT.CLOUDFRONT.PR.10", "--origin-access oac"][..],
+        ),
+        (OriginAccess::Oac, &["origin access control: as you chose with --origin-access"]),
+    ] {
+        let overview = look_at_stage(&world, &install_answers(access), RunStage::Overview).await.unwrap();
+        let fact = overview.facts.iter().find(|fact| fact.topic == "Who reads the bucket").unwrap();
+        assert!(words.iter().all(|word| fact.text.contains(word)), "{fact}");
+        assert!(
+            overview.facts.iter().all(|fact| fact.topic != "What stands in the way"),
+            "{:?}",
+            overview.facts
+        );
+    }
+    world.update_sandbox_state_on_disk(|state| {
+        let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
+        let xml = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
+        bucket.settings.insert("requestPayment".into(), xml.into());
+    });
+    let auto = install_answers(OriginAccess::Auto);
+    let overview = look_at_stage(&world, &auto, RunStage::Overview).await.unwrap();
+    let fact = overview.facts.iter().find(|fact| fact.topic == "What stands in the way").unwrap();
+    assert!(fact.text.contains("Requester Pays") && fact.text.contains("Payer=BucketOwner"), "{fact}");
+    // Whoever goes on all the same is stopped before links go there.
+    let (_, result) = Box::pin(run_stages(&world, &auto, &LIVE_STAGES)).await;
+    let failure = result.unwrap_err();
+    assert!(failure.what.starts_with("the gate") && failure.why.contains("Requester Pays"), "{failure}");
 }

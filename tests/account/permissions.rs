@@ -81,6 +81,8 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
     ("s3:CreateMultipartUpload", &["s3:PutObject"]),
     ("s3:UploadPartCopy", &["s3:GetObject", "s3:PutObject"]),
     ("s3:GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
+    ("s3:GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"]),
+    ("s3control:GetPublicAccessBlock", &["s3:GetAccountPublicAccessBlock"]),
     ("s3:HeadBucket", &["s3:ListBucket"]),
     ("s3:HeadObject", &["s3:GetObject"]),
     ("s3:ListBuckets", &["s3:ListAllMyBuckets"]),
@@ -187,15 +189,21 @@ fn resource_names() -> ResourceNames {
     ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default())
 }
 
-/// Objects with everything that an object may have.
-fn put_all_object_kinds(world: &Sandbox) {
+/// A bucket whose objects may have ACLs, public ones too.
+fn enable_object_acls(world: &Sandbox) {
     world.update_sandbox_state_on_disk(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(
             "ownershipControls".into(),
             "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into(),
         );
+        bucket.settings.insert("publicAccessBlock".into(), "<PublicAccessBlockConfiguration/>".into());
     });
+}
+
+/// Objects with everything that an object may have.
+fn put_all_object_kinds(world: &Sandbox) {
+    enable_object_acls(world);
     for name in ["tagged", "held", "huge"] {
         let key = format!("7/8/debian/package_files/{name}.deb");
         s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
@@ -266,6 +274,7 @@ async fn record_install_actions() -> ActionsByStage {
     let whole = goal_stages(OperatorGoal::Install);
     let dir = tempfile::tempdir().unwrap();
     let first = open_instant_sandbox(dir.path(), &[]);
+    enable_object_acls(&first);
     record_stage_actions(&first, &answers_for_goal(OperatorGoal::Install), &whole, &mut all).await;
     // Nothing to do, then something of everything.
     record_stage_actions(&first, &answers_for_goal(OperatorGoal::Install), &whole, &mut all).await;

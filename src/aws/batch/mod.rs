@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
 use aws_sdk_s3control::{
-    config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint},
+    config::endpoint::{DefaultResolver, Endpoint, EndpointFuture, Params, ResolveEndpoint},
     types::{
         JobManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec,
         JobOperation, JobReport, JobReportFormat, JobReportScope, JobStatus, S3Tag,
@@ -103,22 +103,23 @@ pub struct FailedBatchTask {
     pub reason: String,
 }
 
-/// Builds the client of the account's side of S3. An endpoint of one's own is one host: no account stands before its
-/// name.
+/// Builds the client of the account's side of S3.
 pub(super) fn build_s3control_client(config: &SdkConfig) -> aws_sdk_s3control::Client {
-    let mut own = aws_sdk_s3control::config::Builder::from(config);
-    if let Some(url) = config.endpoint_url() {
-        own = own.endpoint_resolver(FixedS3ControlEndpoint(url.to_owned()));
-    }
+    let own =
+        aws_sdk_s3control::config::Builder::from(config).endpoint_resolver(OneHostAtOwnEndpoint::default());
     aws_sdk_s3control::Client::from_conf(own.build())
 }
 
-#[derive(Debug)]
-struct FixedS3ControlEndpoint(String);
+/// An endpoint of one's own, whichever setting names it, is one host: no account stands before its name.
+#[derive(Debug, Default)]
+struct OneHostAtOwnEndpoint(DefaultResolver);
 
-impl ResolveEndpoint for FixedS3ControlEndpoint {
-    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
-        EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
+impl ResolveEndpoint for OneHostAtOwnEndpoint {
+    fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
+        match params.endpoint() {
+            Some(url) => EndpointFuture::ready(Ok(Endpoint::builder().url(url.to_owned()).build())),
+            None => self.0.resolve_endpoint(params),
+        }
     }
 }
 

@@ -87,10 +87,9 @@ impl AwsClients {
         names: &ResourceNames,
         key_arn: &str,
         distribution_arn: &str,
-        account: &str,
         say: WaitProgressReporter<'_>,
     ) -> Result<(), Failure> {
-        let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, account);
+        let statement = policy::build_bucket_kms_key_statement(names, distribution_arn);
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
         let what = format!("the objects' KMS key {key_arn}");
         self.clone_with_kms_region(key_arn)
@@ -109,7 +108,6 @@ impl AwsClients {
         names: &ResourceNames,
         key: &str,
         distribution_arn: Option<&str>,
-        account: &str,
     ) -> Result<ObjectEncryptionKey, Failure> {
         let there = self.clone_with_kms_region(key);
         let what = format!("the objects' KMS key {key}");
@@ -135,7 +133,7 @@ impl AwsClients {
         } else {
             match there.read_kms_key_policy(&what, &arn).await {
                 Ok(standing) => Some(distribution_arn.is_some_and(|distribution| {
-                    let ours = policy::build_bucket_kms_key_statement(names, distribution, account);
+                    let ours = policy::build_bucket_kms_key_statement(names, distribution);
                     policy::has_equivalent_statement(&standing, &ours)
                 })),
                 Err(failure) if failure.kind == FailureKind::Denied => None,

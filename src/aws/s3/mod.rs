@@ -1,9 +1,11 @@
 //! S3: where a bucket lies, and small looks at its objects; a bucket of another account is refused.
 
 pub mod bucket_policy;
+pub(super) mod endpoint;
 pub mod fast;
 pub mod last_modified;
 mod listed_key;
+mod public_access;
 mod settings;
 
 use aws_sdk_s3::{
@@ -89,8 +91,15 @@ impl AwsClients {
 
     async fn read_bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.get_bucket_location().bucket(name).expected_bucket_owner(account).send().await;
-        let found = asked
-            .map_err(error::build_aws_action_failure("s3:GetBucketLocation", format_bucket_label(name)))?;
+        let found = match asked
+            .map_err(error::build_aws_action_failure("s3:GetBucketLocation", format_bucket_label(name)))
+        {
+            // A store that tells no region is asked as it was.
+            Err(failure) if error::is_not_implemented_failure(&failure) => {
+                return Ok(self.config.region().map_or(EDGE_REGION, |region| region.as_ref()).to_owned());
+            }
+            found => found?,
+        };
         Ok(match found.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             None | Some("") => EDGE_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),

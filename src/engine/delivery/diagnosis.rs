@@ -128,8 +128,8 @@ pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) ->
         (403, None) => match known.granted {
             Some(false) => text(NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
             Some(true) => text(
-                "S3 refuses CloudFront, though the bucket policy lets it read: another statement denies it, or the object is encrypted with a key that CloudFront may not use",
-                "look for a Deny in the bucket policy, and at the object's encryption; --origin-access oac serves SSE-KMS",
+                "S3 refuses CloudFront, though the bucket policy lets it read: another statement or the organization's resource control policy denies it, the object is encrypted with a key that CloudFront may not use, or the bucket is Requester Pays",
+                "run check: it looks at each of these but the organization's policies; --origin-access oac serves SSE-KMS, and reads as a service, which such policies usually let through",
             ),
             None => text("S3 refuses CloudFront", NO_GRANT_DIAGNOSIS.1),
         },

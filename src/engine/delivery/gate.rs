@@ -210,17 +210,9 @@ impl EdgeProber<'_> {
         // Where nobody may list, S3 answers 403 for an absent key of an open bucket too: one that is there tells more.
         let metadata = self.samples.sample_metadata().first().map(String::as_str);
         let key = self.samples.first_sample_package().or(metadata).unwrap_or(ABSENT_KEY);
-        let bucket = &self.target.bucket;
-        let url = match &self.session.settings.endpoint_url {
-            Some(endpoint) => {
-                format!("{}/{}{}", endpoint.trim_end_matches('/'), bucket.name, url_path_from_key(key))
-            }
-            None => format!(
-                "https://{}.s3.{}.amazonaws.com{}",
-                bucket.name,
-                bucket.region,
-                url_path_from_key(key)
-            ),
+        let url = match self.target.cloud.resolve_bucket_url(&self.target.bucket.name).await {
+            Ok(url) => format!("{}{}", url.trim_end_matches('/'), url_path_from_key(key)),
+            Err(failure) => return CheckResult::new_unknown_check("bucket-closed", failure.to_string()),
         };
         match self.session.web.send_http_get(&url, &[]).await {
             Ok(reply) if reply.status == 403 => {

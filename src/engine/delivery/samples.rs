@@ -8,6 +8,7 @@ use crate::model::{
     failure::Failure,
     packagecloud::{
         object::{ObjectCacheClass, ObjectClassifier},
+        oversized::SERVED_OBJECT_MAX_BYTES,
         unlinkable::UnlinkableKeys,
     },
     url::token::can_link_carry_key,
@@ -18,8 +19,6 @@ const FURTHER_KEYS_MAX: usize = 50_000;
 /// Objects of a kind that stand in for each other: the smallest, and others from all over the listing.
 const SMALLEST_SAMPLES: usize = 4;
 const SPREAD_SAMPLES: usize = 4;
-/// CloudFront serves nothing larger (aws-facts section 10), in bytes.
-const SERVED_OBJECT_MAX_BYTES: u64 = 50_000_000_000;
 
 /// Keys to probe with; none in an empty bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -37,9 +37,12 @@ pub(crate) async fn require_reindex_done(
         return Ok(());
     }
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey =
-        estimate_bucket_objects(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX)
-            .await?;
+    let survey = estimate_bucket_objects(
+        &found.cloud.open_object_client(&found.name).await?,
+        &classes,
+        SURVEY_PAGES_MAX,
+    )
+    .await?;
     if !survey.more && survey.total_surveyed_object_count() == 0 {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::{
         object::{ObjectCacheClass, ObjectClassifier},
+        oversized::OversizedObjects,
         unlinkable::UnlinkableKeys,
     },
     run::tally::{CountsByName, top_level_folder},
@@ -26,6 +27,8 @@ pub struct BucketSurvey {
     pub archived: u64,
     /// Of packagecloud's keys, those that no link can carry.
     pub unlinkable: UnlinkableKeys,
+    /// Of packagecloud's objects, those that are larger than CloudFront serves.
+    pub oversized: OversizedObjects,
     /// Whether there is more than was listed.
     pub more: bool,
     /// Keys between which it was listed side by side.
@@ -57,6 +60,7 @@ pub async fn estimate_bucket_objects(
         whole.cool += part.cool;
         whole.archived += part.archived;
         whole.unlinkable.merge_unlinkable_keys(&part.unlinkable);
+        whole.oversized.merge_oversized_objects(&part.oversized);
         whole.more |= part.more;
     }
     Ok(whole)
@@ -107,6 +111,9 @@ fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failur
             why,
             "check the network and the endpoint, then look again",
         ),
+        S3RequestError::Unsupported(why) => {
+            Failure::new_generic_failure(what, why, "check --endpoint-url: S3 lists buckets so")
+        }
         other => {
             Failure::new_generic_failure(what, format!("{other:?}"), "check --bucket and --endpoint-url")
         }
@@ -135,6 +142,7 @@ impl BucketSurvey {
         }
         self.bytes += entry.size;
         self.unlinkable.add_unlinkable_key(&entry.key);
+        self.oversized.add_oversized_object(&entry.key, entry.size);
         match entry.storage_class {
             S3StorageClass::Standard => {}
             S3StorageClass::Cool => self.cool += 1,
@@ -181,6 +189,9 @@ impl BucketSurvey {
         }
         if let Some(unlinkable) = self.unlinkable.render_unlinkable_keys() {
             lines.push(format!("Of what was listed, {unlinkable}."));
+        }
+        if let Some(oversized) = self.oversized.render_oversized_objects() {
+            lines.push(format!("{oversized}."));
         }
         if !self.foreign.is_empty() {
             lines.push(format!(

@@ -94,6 +94,9 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
             options.skipped.display()
         ));
     }
+    if counts.gone > 0 {
+        text.push_str(&format!(", {} vanished since they were listed", counts.gone));
+    }
     if counts.handed_over > 0 {
         text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
     }
@@ -111,4 +114,49 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
         text.push_str("; some ACLs could not be read, and were reset to private");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::engine::reindex::{ReindexCounts, S3RequestCounts};
+    use crate::model::run::answers::ReindexAnswers;
+
+    #[test]
+    fn every_object_that_was_listed_is_accounted_for() {
+        let mut counts = ReindexCounts {
+            done: 128,
+            changed: 100,
+            kept: 20,
+            skipped: 4,
+            gone: 3,
+            handed_over: 1,
+            ..ReindexCounts::default()
+        };
+        counts.reasons.increment_name_count("archived");
+        let options = ReindexOptions {
+            answers: ReindexAnswers::default(),
+            cursor: PathBuf::new(),
+            skipped: PathBuf::from("/s"),
+            total: None,
+            cuts: None,
+            spool: None,
+            requests_before: None,
+            requests_max: 1,
+        };
+        let requests = S3RequestCounts::default();
+        let summary = ReindexSummary { counts, requests, slow_downs: 0, acls_denied: false };
+        let said = render_reindex_summary(&summary, &options);
+        let numbers: Vec<u64> =
+            said.split([' ', ':', ',', '(', ';']).filter_map(|word| word.parse().ok()).collect();
+        // The whole first; of the reasons only the skipped ones' own.
+        assert_eq!(
+            (numbers[0], numbers[1..4].iter().sum::<u64>(), numbers[5..].iter().sum()),
+            (128, 124, 4),
+            "{said}"
+        );
+        assert!(said.contains("3 vanished since they were listed"), "{said}");
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything it sends is conditional on what it saw; what it began and can't finish it drops.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
     progress::ObjectReindexOutcome,
     workers::{ObjectNotDone, ReindexWorkers},
 };
-pub(crate) use crate::aws::s3::fast::{ObjectAttributes, split_into_copy_parts};
+pub(crate) use crate::aws::s3::fast::{ObjectAttributes, has_public_acl_header, split_into_copy_parts};
 use crate::model::{failure::FailureKind, packagecloud::object::ObjectCacheClass};
 
 /// How often an object that changed meanwhile is looked at again.
@@ -24,6 +26,7 @@ impl ReindexWorkers {
     /// Fails where the object can't be changed, or S3's refusal ends the run.
     pub async fn reindex_object(&self, key: &str) -> Result<ObjectReindexOutcome, ObjectNotDone> {
         let class = self.classes.classify_object_key(key);
+        let mut vanishes = false;
         for round in 0..OBJECT_ROUNDS_MAX {
             if round > 0 {
                 self.wait_retry_backoff(100, round, 2_000).await;
@@ -35,8 +38,18 @@ impl ReindexWorkers {
                 ReindexDecision::Copy(cache_control) => (cache_control, false),
                 ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
             };
-            let access =
-                if self.acl { Box::pin(self.read_object_acl_headers(key)).await? } else { Vec::new() };
+            let access = if self.keeps_acls.load(Relaxed) {
+                match Box::pin(self.read_object_acl_headers(key)).await {
+                    // It was there just now: HEAD tells whether it is.
+                    Err(ObjectNotDone::Gone) => {
+                        vanishes = true;
+                        continue;
+                    }
+                    said => said?,
+                }
+            } else {
+                Vec::new()
+            };
             if class == ObjectCacheClass::Package
                 && !in_parts
                 && access.is_empty()
@@ -46,6 +59,7 @@ impl ReindexWorkers {
             }
             let mut attributes =
                 head.build_object_copy_headers(cache_control, self.s3.current_signing_time());
+            let public = has_public_acl_header(&access);
             attributes.extend(access);
             let size = head.size;
             let copied = if in_parts {
@@ -58,11 +72,20 @@ impl ReindexWorkers {
             };
             match copied {
                 Ok(()) => return Ok(ObjectReindexOutcome::Changed(size)),
-                Err(ObjectNotDone::Overtaken) => {}
+                Err(ObjectNotDone::Overtaken) => vanishes = false,
+                Err(ObjectNotDone::Gone) => vanishes = true,
+                Err(ObjectNotDone::GivenUp(FailureKind::Denied, why)) if public => {
+                    return Err(ObjectNotDone::PublicAclRefused(why));
+                }
                 Err(left) => return Err(left),
             }
         }
-        Err(ObjectNotDone::Overtaken)
+        Err(if vanishes {
+            let why = "HEAD finds it, and S3 says that there is no such key to copy";
+            ObjectNotDone::GivenUp(FailureKind::Other, why.to_owned())
+        } else {
+            ObjectNotDone::Overtaken
+        })
     }
 
     /// Whether S3 Batch Operations will copy it.
@@ -79,7 +102,7 @@ impl ReindexWorkers {
         })
     }
 
-    /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
+    /// The headers that keep the access control list: none where lists aren't kept, or can't be read, or S3 has none.
     async fn read_object_acl_headers(
         &self,
         key: &str,
@@ -88,6 +111,11 @@ impl ReindexWorkers {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
             Err(ObjectNotDone::GivenUp(FailureKind::Denied, _) | ObjectNotDone::Unfit(_)) => {
                 self.lock_reindex_checkpoint().count_unreadable_object_acl();
+                Ok(Vec::new())
+            }
+            // Nothing can be lost that isn't there: no other object is asked for it.
+            Err(ObjectNotDone::Unsupported(_)) => {
+                self.keeps_acls.store(false, Relaxed);
                 Ok(Vec::new())
             }
             said => said,

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -38,6 +38,12 @@ const LARGE_COPIES_MAX: usize = 8;
 /// Objects that can be given up before the run is.
 const GIVEN_UP_MAX: usize = 1000;
 
+/// The next move where objects were given up.
+const ONLY_THEY_REMAIN_ADVICE: &str = "run the same command again: only they remain";
+const PERMISSION_ADVICE: &str = "allow this identity what 'check --policy' lists, on these objects too, then run the same command: only they remain";
+const PUBLIC_ACL_ADVICE: &str = "where Block Public Access (BlockPublicAcls) is on, run the same command with --no-acl, which lets ACLs go: packages are read through CloudFront then; else allow this identity s3:PutObjectAcl";
+const UNSUPPORTED_COPY_ADVICE: &str = "look what the S3-compatible store answers: the copy must be conditional (If-Match), else what is written meanwhile could be lost; --skip-reindex goes on without, uncached";
+
 /// Everything that the workers share.
 pub struct ReindexWorkers {
     pub s3: S3ObjectClient,
@@ -52,8 +58,8 @@ pub struct ReindexWorkers {
     failure: Mutex<Option<Failure>>,
     /// The first object that was given up, and why.
     given_up: Mutex<Option<Failure>>,
-    /// Whether access control lists are kept.
-    pub acl: bool,
+    /// Whether access control lists are kept: until S3 says that it has none.
+    pub keeps_acls: AtomicBool,
     /// Who may copy in parts: each has several requests in flight.
     pub large_copy_permits: Semaphore,
     pub worker_count: AtomicUsize,
@@ -67,6 +73,10 @@ pub enum ObjectNotDone {
     Gone,
     Overtaken,
     Unfit(String),
+    /// This S3 lacks what it takes.
+    Unsupported(String),
+    /// Its list of access lets everybody read, and S3 refuses to write that; why.
+    PublicAclRefused(String),
     /// Not in this run.
     GivenUp(FailureKind, String),
     Halted,
@@ -93,7 +103,7 @@ impl ReindexWorkers {
             checkpoint: Mutex::new(checkpoint),
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
-            acl,
+            keeps_acls: AtomicBool::new(acl),
             large_copy_permits: Semaphore::new(LARGE_COPIES_MAX),
             worker_count: AtomicUsize::new(0),
             busy_workers: AtomicUsize::new(0),
@@ -222,6 +232,7 @@ impl ReindexWorkers {
                 S3RequestError::ObjectChanged => ObjectNotDone::Overtaken,
                 S3RequestError::Denied(why) => ObjectNotDone::GivenUp(FailureKind::Denied, why),
                 S3RequestError::Unfit { message, .. } => ObjectNotDone::Unfit(message),
+                S3RequestError::Unsupported(why) => ObjectNotDone::Unsupported(why),
                 _ => ObjectNotDone::GivenUp(FailureKind::Other, "S3 refused without a reason".to_owned()),
             });
         }
@@ -286,7 +297,9 @@ impl ReindexWorkers {
             ObjectNotDone::GivenUp(kind, why) => {
                 (kind, why, "run the same command again: it goes on where it was".to_owned())
             }
-            ObjectNotDone::Unfit(why) => {
+            ObjectNotDone::Unfit(why)
+            | ObjectNotDone::Unsupported(why)
+            | ObjectNotDone::PublicAclRefused(why) => {
                 (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned())
             }
             ObjectNotDone::Gone | ObjectNotDone::Overtaken | ObjectNotDone::Halted => (
@@ -335,15 +348,24 @@ impl ReindexWorkers {
             },
             Err(ObjectNotDone::Halted) => return false,
             Err(ObjectNotDone::Overtaken) => {
-                self.give_up_object(
-                    job,
-                    FailureKind::Other,
-                    "it kept changing while it was looked at".to_owned(),
-                );
+                let why = "it kept changing while it was looked at".to_owned();
+                self.give_up_object(job, FailureKind::Other, why, ONLY_THEY_REMAIN_ADVICE);
+                return true;
+            }
+            Err(ObjectNotDone::Unsupported(why)) => {
+                let why = format!("this S3 can't copy it as it must be copied: {why}");
+                self.give_up_object(job, FailureKind::Other, why, UNSUPPORTED_COPY_ADVICE);
+                return true;
+            }
+            Err(ObjectNotDone::PublicAclRefused(why)) => {
+                let why = format!("its ACL lets everybody read it, and S3 refuses to write that: {why}");
+                self.give_up_object(job, FailureKind::Denied, why, PUBLIC_ACL_ADVICE);
                 return true;
             }
             Err(ObjectNotDone::GivenUp(kind, why)) => {
-                self.give_up_object(job, kind, why);
+                let next =
+                    if kind == FailureKind::Denied { PERMISSION_ADVICE } else { ONLY_THEY_REMAIN_ADVICE };
+                self.give_up_object(job, kind, why, next);
                 return true;
             }
         };
@@ -351,18 +373,12 @@ impl ReindexWorkers {
         true
     }
 
-    fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String) {
+    fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String, next: &str) {
         let mut count = 0;
         self.update_reindex_checkpoint(|checkpoint| {
             checkpoint.give_up_object_job(job);
             count = checkpoint.given_up_key_count();
         });
-        let next = match kind {
-            FailureKind::Denied => {
-                "allow this identity what 'check --policy' lists, on these objects too, then run the same command: only they remain"
-            }
-            _ => "run the same command again: only they remain",
-        };
         let failure = Failure::new(kind, job.key.as_ref(), why, next);
         if count > GIVEN_UP_MAX {
             self.halt_workers_with_failure(failure.clone());

@@ -30,9 +30,7 @@ pub(crate) async fn observe_bucket_kms_keys(
     let distribution = seen.distribution.as_ref().map(|one| one.arn.as_str());
     let mut keys = Vec::new();
     for key in origin_access::collect_object_kms_keys(&target.bucket, &heads) {
-        keys.push(
-            target.cloud.read_bucket_kms_key(&target.names, &key, distribution, &target.account).await?,
-        );
+        keys.push(target.cloud.read_bucket_kms_key(&target.names, &key, distribution).await?);
     }
     Ok(keys)
 }
@@ -46,7 +44,6 @@ pub(crate) fn plan_bucket_kms_keys(
     plan: &mut StagePlan,
     seen: &DistributionEvidence,
     names: &ResourceNames,
-    account: &str,
     answers: &OperatorAnswers,
 ) {
     for key in &seen.keys {
@@ -76,7 +73,7 @@ pub(crate) fn plan_bucket_kms_keys(
                 "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
                 key.key
             ));
-            plan.documents.push(render_bucket_kms_key_statement(&key.key, seen, names, account));
+            plan.documents.push(render_bucket_kms_key_statement(&key.key, seen, names));
         }
     }
 }
@@ -86,11 +83,10 @@ fn render_bucket_kms_key_statement(
     key: &str,
     seen: &DistributionEvidence,
     names: &ResourceNames,
-    account: &str,
 ) -> PlanAttachment {
     const UNKNOWN_ARN_TEXT: &str = "(the distribution's ARN, once it is made)";
     let arn = seen.distribution.as_ref().map_or(UNKNOWN_ARN_TEXT, |one| &one.arn);
-    let text = serde_json::to_string_pretty(&policy::build_bucket_kms_key_statement(names, arn, account));
+    let text = serde_json::to_string_pretty(&policy::build_bucket_kms_key_statement(names, arn));
     PlanAttachment {
         title: format!("Statement for the policy of KMS key {key}"),
         lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
@@ -130,7 +126,7 @@ pub(crate) async fn ensure_kms_key_statements(
     let mut left = String::new();
     for key in find_ungranted_kms_keys(keys) {
         if !answers.consents.adopt_bucket_key {
-            let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, &target.account);
+            let statement = policy::build_bucket_kms_key_statement(names, distribution_arn);
             left.push_str(&format!(
                 "; left to you: add to the policy of KMS key {} this statement: {statement}",
                 key.key
@@ -139,9 +135,7 @@ pub(crate) async fn ensure_kms_key_statements(
         }
         let say = run.build_step_progress_reporter(StageStep::ObjectsKey);
         run.run_stage_step(StageStep::ObjectsKey, format!("policy of KMS key {}", key.key), async {
-            cloud
-                .ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &target.account, &say)
-                .await?;
+            cloud.ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &say).await?;
             Ok(((), format!("CloudFront may decrypt with {} for this distribution", key.key)))
         })
         .await?;

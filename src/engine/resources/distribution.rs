@@ -40,7 +40,7 @@ pub(crate) async fn observe_distribution(
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
-        choose_cloudfront_bucket_reader(below, distribution, &target.account).is_some_and(|reader| {
+        choose_cloudfront_bucket_reader(below, distribution).is_some_and(|reader| {
             policy::grants_cloudfront_read_access(bucket_policy.as_deref(), names, reader)
         })
     });
@@ -64,10 +64,9 @@ pub(crate) async fn observe_distribution(
 fn choose_cloudfront_bucket_reader<'a>(
     below: &'a BootstrapStageEvidence,
     distribution: &'a CloudFrontDistribution,
-    account: &'a str,
 ) -> Option<CloudFrontBucketReader<'a>> {
     if below.by_control {
-        Some(CloudFrontBucketReader::Distribution { arn: &distribution.arn, account })
+        Some(CloudFrontBucketReader::Distribution { arn: &distribution.arn })
     } else {
         below.identity.as_ref().map(build_bucket_reader_from_oai)
     }

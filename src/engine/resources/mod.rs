@@ -8,3 +8,4 @@ pub mod guard;
 pub mod install;
 pub mod origin_access;
 pub mod packages_domain;
+pub mod serving_obstacles;

@@ -65,14 +65,16 @@ pub(crate) async fn choose_origin_access(
     })
 }
 
-/// The statement of the bucket policy that shuts an identity out for sure, where none may shut a control out.
+/// The statement of the bucket policy that shuts an identity out for sure, where none surely shuts a control out.
 async fn find_statement_denying_identity_alone(target: &AwsTarget) -> Option<String> {
-    let denied =
-        find_denying_bucket_statements(target, false).await.into_iter().find_map(|one| match one {
-            BucketDenyFinding::Denied(why) => Some(why),
-            BucketDenyFinding::PossiblyDenied(_) => None,
-        })?;
-    find_denying_bucket_statements(target, true).await.is_empty().then_some(denied)
+    let surely = |one: BucketDenyFinding| match one {
+        BucketDenyFinding::Denied(why) => Some(why),
+        BucketDenyFinding::PossiblyDenied(_) => None,
+    };
+    let denied = find_denying_bucket_statements(target, false).await.into_iter().find_map(surely)?;
+    // What may deny a control is tried by the probe; the identity is shut out in any case.
+    let control = find_denying_bucket_statements(target, true).await.into_iter().find_map(surely);
+    control.is_none().then_some(denied)
 }
 
 /// Finds the statements of the bucket policy, as first read, that deny or may deny reading: to a control, else to an
@@ -148,6 +150,12 @@ pub(super) fn explain_unreadable_by_origin_identity(bucket: &ObservedBucket) -> 
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
     }
+    let public = policy::find_public_policy_statement(bucket.policy.as_deref());
+    if let Some(statement) = public.filter(|_| bucket.public_access.restricts_public_buckets) {
+        return Some(format!(
+            "the bucket policy's statement {statement} is public, and while one is, Block Public Access (RestrictPublicBuckets) lets in AWS's services and the account alone, and no identity"
+        ));
+    }
     (!can_origin_identity_reach_region(&bucket.region))
         .then(|| format!("an identity doesn't reach {}", bucket.region))
 }
@@ -194,17 +202,14 @@ fn can_origin_identity_reach_region(region: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::aws::bucket::PublicAccessBlock;
 
     fn sample_bucket(region: &str, encryption: &str) -> ObservedBucket {
         ObservedBucket {
             name: "pkgs".into(),
             region: region.into(),
-            policy: None,
-            versioning: String::new(),
             encryption: encryption.into(),
-            kms_key: None,
-            object_ownership: String::new(),
-            unread: Vec::new(),
+            ..ObservedBucket::default()
         }
     }
 
@@ -244,6 +249,30 @@ mod tests {
             );
             assert_eq!(choice.control, why.is_some(), "{wanted:?} {region} {encryption} {object}");
             assert!(choice.why.starts_with(why.unwrap_or_default()), "{}", choice.why);
+        }
+    }
+
+    #[test]
+    fn a_public_policy_that_block_public_access_restricts_shuts_an_identity_out() {
+        use OriginAccess::{Auto, Oai};
+        let open = r#"{"Statement":[{"Sid":"Old","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::pkgs/*"}]}"#;
+        let bound = open.replace(r#""Principal":"*""#, r#""Principal":{"AWS":"123456789012"}"#);
+        for (wanted, policy, restricts, control) in [
+            (Auto, open, true, true),
+            (Auto, open, false, false),
+            (Auto, bound.as_str(), true, false),
+            (Oai, open, true, false),
+        ] {
+            let public_access =
+                PublicAccessBlock { restricts_public_buckets: restricts, ..PublicAccessBlock::default() };
+            let bucket = ObservedBucket {
+                policy: Some(policy.to_owned()),
+                public_access,
+                ..sample_bucket("us-east-1", "AES256")
+            };
+            let choice = choose_origin_access_type(wanted, &bucket, None, &[]);
+            assert_eq!(choice.control, control, "{wanted:?} {policy} {restricts}");
+            assert_eq!(choice.why.contains("\"Old\" is public"), control, "{}", choice.why);
         }
     }
 

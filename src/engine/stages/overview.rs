@@ -1,5 +1,7 @@
 //! The overview: every change of every stage, how long, what it costs, what customers notice, how to undo. Nothing is written before it.
 
+use futures::FutureExt as _;
+
 use crate::model::{
     aws::evidence::StageEvidence,
     failure::Failure,
@@ -10,7 +12,7 @@ use crate::model::{
     },
 };
 
-use crate::engine::{Session, look_at_single_stage};
+use crate::engine::{Session, look_at_single_stage, resources::serving_obstacles};
 
 /// Returns the plans of all stages of `goal` that change something, in order.
 ///
@@ -28,6 +30,22 @@ pub async fn look_and_plan_goal_stages(
         }
     }
     Ok(plans)
+}
+
+/// Returns what of the bucket stands in CloudFront's way, for a goal that sets CloudFront up.
+pub async fn find_serving_obstacles(
+    session: &Session,
+    goal: OperatorGoal,
+    answers: &OperatorAnswers,
+) -> Vec<PlanFact> {
+    let target = match goal {
+        OperatorGoal::Install | OperatorGoal::Upgrade => session.get_or_discover_aws_target(answers).await,
+        OperatorGoal::Disable | OperatorGoal::RollBack => return Vec::new(),
+    };
+    match target {
+        Ok(target) => serving_obstacles::describe_serving_obstacles(&target, answers).await,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Looks at all stages of the goal, and sums up what they would change.
@@ -55,6 +73,10 @@ pub async fn look_and_plan_overview(
     let summary = summarize_plans(&plans);
     plan.notes.push(summary.headline);
     plan.facts = summary.facts;
+    if !plan.facts.is_empty() {
+        plan.facts.extend(plans.iter().flat_map(|stage| &stage.facts).cloned());
+    }
+    plan.facts.extend(find_serving_obstacles(session, goal, answers).boxed().await);
     let reindex = plans
         .iter()
         .find(|stage| stage.run_stage_of_plan() == RunStage::Reindex && !stage.is_plan_without_changes());

@@ -63,9 +63,12 @@ async fn plan_object_reindex(
 ) -> Result<(), Failure> {
     let (chosen, name) = (&answers.reindex, &found.name);
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey =
-        reindex::estimate_bucket_objects(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX)
-            .await?;
+    let survey = reindex::estimate_bucket_objects(
+        &found.cloud.open_object_client(name).await?,
+        &classes,
+        SURVEY_PAGES_MAX,
+    )
+    .await?;
     seen.total = (!survey.more).then(|| survey.total_surveyed_object_count());
     seen.due = survey.more || survey.total_surveyed_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
@@ -124,7 +127,7 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let found = session.find_and_connect_objects_bucket(answers).await?;
-    let s3 = found.cloud.open_object_client(&found.name)?;
+    let s3 = found.cloud.open_object_client(&found.name).await?;
     let chosen = &answers.reindex;
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let options = ReindexOptions {

@@ -11,6 +11,17 @@ pub struct ObjectEncryptionKey {
     pub granted: Option<bool>,
 }
 
+/// S3 Block Public Access, of the bucket and of its account together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PublicAccessBlock {
+    /// A write with a public ACL is refused (BlockPublicAcls).
+    pub blocks_public_acls: bool,
+    /// A bucket policy that is public is refused (BlockPublicPolicy).
+    pub blocks_public_policy: bool,
+    /// While the bucket policy is public, S3 lets in the account and AWS's services alone (RestrictPublicBuckets).
+    pub restricts_public_buckets: bool,
+}
+
 /// The bucket, as far as the set-up needs to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedBucket {
@@ -26,6 +37,8 @@ pub struct ObservedBucket {
     pub kms_key: Option<String>,
     /// `BucketOwnerEnforced`, … ; empty where it could not be read.
     pub object_ownership: String,
+    /// Asked for only where it bears on something: a public policy, or objects with ACLs; nothing is blocked otherwise.
+    pub public_access: PublicAccessBlock,
     /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
     pub unread: Vec<String>,
 }

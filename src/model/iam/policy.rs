@@ -6,6 +6,7 @@ mod bucket;
 mod deny;
 mod deny_condition;
 mod meaning;
+mod public;
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ pub use bucket::{
 pub use deny::{BucketDenyFinding, find_statements_denying_cloudfront};
 pub use deny_condition::CloudFrontPrincipal;
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
+pub use public::find_public_policy_statement;
 
 use crate::model::{
     aws::names::{COST_TAG, EDGE_REGION, ResourceNames},
@@ -260,16 +262,14 @@ pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
 
 /// Returns one statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
 #[must_use]
-pub fn build_bucket_kms_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
+pub fn build_bucket_kms_key_statement(names: &ResourceNames, distribution_arn: &str) -> Value {
     json!({
         "Sid": names.object_read_statement_sid(),
         "Effect": "Allow",
         "Principal": { "Service": "cloudfront.amazonaws.com" },
         "Action": "kms:Decrypt",
         "Resource": "*",
-        "Condition": {
-            "StringEquals": { "aws:SourceArn": distribution_arn, "aws:SourceAccount": account },
-        },
+        "Condition": { "StringEquals": { "aws:SourceArn": distribution_arn } },
     })
 }
 

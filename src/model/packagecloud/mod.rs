@@ -3,6 +3,7 @@
 pub mod config_file;
 pub mod ctl_command;
 pub mod object;
+pub mod oversized;
 pub mod running_config;
 pub mod settings;
 pub mod snippet;

@@ -54,7 +54,7 @@ impl UnlinkableKeys {
 const UNLINKABLE_PATHS: &str = "with //, with . or .. between slashes, or with a control character";
 
 /// Renders a key so that it can be shown anywhere: what doesn't print is escaped, and what is long is cut.
-fn render_key_in_words(key: &str) -> String {
+pub(super) fn render_key_in_words(key: &str) -> String {
     let shown: String = key.escape_debug().collect();
     match shown.char_indices().nth(NAMED_KEY_CHARS_MAX) {
         None => shown,

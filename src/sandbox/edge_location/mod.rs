@@ -265,6 +265,9 @@ async fn serve_from_cache_or_origin(
             None => build_bad_gateway_response(UNREACHABLE_ORIGIN),
         };
     }
+    if ask.is_origin_object_oversized(&answer).await {
+        return build_bad_gateway_response("The object is larger than CloudFront can serve.");
+    }
     let status = answer.status();
     let seconds = if status.is_success() {
         compute_cache_lifetime_secs(answer.headers(), ttl)

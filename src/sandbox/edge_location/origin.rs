@@ -3,16 +3,18 @@
 //! Nothing of the viewer goes along but the path, and the query where the cache policy lets it.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::sandbox::{
     Sandbox,
     control_plane::{
-        ACCOUNT_ID,
         cloudfront::{SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess},
         s3::{self, SandboxS3Caller},
     },
 };
+
+/// The largest response that CloudFront gives, in bytes.
+const RESPONSE_MAX_BYTES: u64 = 50_000_000_000;
 
 pub struct EdgeToOriginRequest<'a> {
     pub world: &'a Sandbox,
@@ -49,9 +51,24 @@ impl EdgeToOriginRequest<'_> {
                 SandboxS3Caller::caller_from_origin_access_identity(id, canonical)
             }
             SandboxOriginAccess::Control { .. } => {
-                SandboxS3Caller::caller_from_cloudfront_distribution(&self.distribution.arn, ACCOUNT_ID)
+                SandboxS3Caller::caller_from_cloudfront_distribution(&self.distribution.arn)
             }
         };
         Some(s3::handle_s3_api_call_as(self.world, caller, request.body(Bytes::new()).ok()?).await)
+    }
+
+    /// Whether the object that was asked for as a whole is larger than CloudFront serves (aws-facts section 10); what the
+    /// sandbox's S3 doesn't give at once is asked for its length.
+    pub async fn is_origin_object_oversized(&self, answer: &Response<Bytes>) -> bool {
+        let length = |answer: &Response<Bytes>| {
+            let length = answer.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
+            length.parse::<u64>().ok()
+        };
+        let found = if answer.status() == StatusCode::NOT_IMPLEMENTED {
+            self.send_request_to_origin(true, None, None).await.as_ref().and_then(length)
+        } else {
+            length(answer)
+        };
+        found.is_some_and(|length| length > RESPONSE_MAX_BYTES)
     }
 }

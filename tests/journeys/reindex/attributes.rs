@@ -28,7 +28,9 @@ fn set_bucket_setting(world: &Sandbox, subresource: &str, xml: &str) {
     });
 }
 
+/// With Block Public Access off: a public one could not be written again.
 fn enable_acls(world: &Sandbox) {
+    set_bucket_setting(world, "publicAccessBlock", "<PublicAccessBlockConfiguration/>");
     set_bucket_setting(
         world,
         "ownershipControls",

@@ -2,5 +2,6 @@
 
 mod attributes;
 pub mod bucket;
+mod endpoint;
 mod few_files;
 mod killed;

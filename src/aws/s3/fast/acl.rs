@@ -63,6 +63,18 @@ pub fn acl_headers_from_xml(body: &[u8]) -> Result<SignedRequestHeaderList, Stri
     Ok(said)
 }
 
+/// Returns whether such headers grant something to everybody, or to everybody with an AWS account.
+#[must_use]
+pub fn has_public_acl_header(headers: &SignedRequestHeaderList) -> bool {
+    const PUBLIC_VALUES: [&str; 5] =
+        [ALL_USERS_URI, AUTHENTICATED_USERS_URI, "public-read", "public-read-write", "authenticated-read"];
+    headers.iter().any(|(name, value)| {
+        let is_grant = *name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-");
+        is_grant
+            && value.to_str().is_ok_and(|value| PUBLIC_VALUES.iter().any(|public| value.contains(public)))
+    })
+}
+
 fn parse_object_acl(body: &[u8]) -> Result<(String, Vec<ObjectAclGrant>), String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let mut reader = Reader::from_str(text);

@@ -96,18 +96,19 @@ pub(super) fn new_http_header_with_static_name(
 impl S3ObjectClient {
     /// Returns a client of the bucket's objects.
     ///
-    /// `config` gives region, credentials, clock and endpoint; `plugged` takes the place of the network, where one is
-    /// given.
+    /// `config` gives region, credentials and clock; the objects' URLs begin with `url`; `plugged` takes the place of the
+    /// network, where one is given.
     ///
     /// # Errors
     /// Where there are no credentials, or the endpoint can't be understood.
     pub fn new(
         config: &SdkConfig,
         bucket: &str,
+        url: &str,
         plugged: Option<SharedHttpConnector>,
     ) -> Result<Self, Failure> {
         let region = config.region().map_or("us-east-1", |region| region.as_ref()).to_owned();
-        let (address, transport) = endpoint::build_bucket_endpoint(config, bucket, &region, plugged)?;
+        let (address, transport) = endpoint::build_bucket_endpoint(url, plugged)?;
         let credentials = config.credentials_provider().ok_or_else(|| {
             Failure::new(
                 FailureKind::Credentials,
@@ -268,12 +269,21 @@ impl S3ObjectClient {
                 self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
                 parse_head_reply_attributes(reply)
             }
+            // A store may know no checksums: the rest of the attributes is asked for without.
+            Err(S3RequestError::Unsupported(_)) => Box::pin(self.head_object_without_checksum(&path)).await,
             // Rare, and large: not in the future of every request.
             Err(S3RequestError::Unexplained(status)) => {
                 Box::pin(self.retry_or_explain_head_refusal(&path, status)).await
             }
             Err(refusal) => Err(refusal),
         }
+    }
+
+    async fn head_object_without_checksum(&self, path: &str) -> Result<ObjectAttributes, S3RequestError> {
+        let bare = SignedRequestHeaderList::new();
+        let reply =
+            self.send_s3_request(S3RequestClass::Head, Method::HEAD, path, "", bare, Bytes::new()).await?;
+        parse_head_reply_attributes(reply)
     }
 
     /// Why a HEAD was refused; or its reply, where it was for the checksum alone.
@@ -284,18 +294,9 @@ impl S3ObjectClient {
     ) -> Result<ObjectAttributes, S3RequestError> {
         // Reading the checksum of an object under KMS needs the key; the rest doesn't.
         if status == StatusCode::FORBIDDEN
-            && let Ok(reply) = self
-                .send_s3_request(
-                    S3RequestClass::Head,
-                    Method::HEAD,
-                    path,
-                    "",
-                    SignedRequestHeaderList::new(),
-                    Bytes::new(),
-                )
-                .await
+            && let Ok(found) = self.head_object_without_checksum(path).await
         {
-            return parse_head_reply_attributes(reply);
+            return Ok(found);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
         match self.send_s3_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {

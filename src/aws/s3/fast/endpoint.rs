@@ -1,11 +1,10 @@
-//! Where S3 is, and by which transport it is reached: virtual-host or path-style addresses, TLS, proxies.
+//! Over which transport a bucket's address is reached: TLS, proxies, a connector that is plugged in.
 //!
 //! Certificates are those of the machine, or AWS_CA_BUNDLE's alone; where the environment names a proxy, the SDK's own
 //! connector is used, which knows proxies.
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -22,44 +21,33 @@ pub struct BucketEndpoint {
     pub root: String,
 }
 
-fn build_invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
+fn build_invalid_endpoint_failure(url: &str, why: impl Into<String>) -> Failure {
     Failure::new_usage_failure(
-        format!("--endpoint-url {endpoint}"),
+        format!("S3's endpoint {url}"),
         why,
-        "write it as http://HOST:PORT or https://HOST",
+        "write it as http://HOST:PORT or https://HOST, where it is set: --endpoint-url, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile",
     )
 }
 
-/// Returns the address of `bucket`, and the stream to it.
+/// Returns the address of the bucket whose objects' URLs begin with `url`, and the stream to it.
 ///
 /// # Errors
-/// Where the endpoint can't be understood, or AWS_CA_BUNDLE can't be used.
+/// Where the URL can't be understood, or AWS_CA_BUNDLE can't be used.
 pub fn build_bucket_endpoint(
-    config: &SdkConfig,
-    bucket: &str,
-    region: &str,
+    url: &str,
     plugged: Option<SharedHttpConnector>,
 ) -> Result<(BucketEndpoint, S3ConnectionStream), Failure> {
-    let dots = bucket.contains('.');
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let (endpoint, root) = match config.endpoint_url() {
-        Some(endpoint) => (endpoint.trim_end_matches('/').to_owned(), format!("/{bucket}/")),
-        // A certificate's star covers one label: a bucket with dots is addressed by path.
-        None if dots => (format!("https://s3.{region}.{domain}"), format!("/{bucket}/")),
-        None => (format!("https://{bucket}.s3.{region}.{domain}"), "/".to_owned()),
-    };
-    let uri: http::Uri = endpoint.parse().map_err(|error: http::uri::InvalidUri| {
-        build_invalid_endpoint_failure(&endpoint, error.to_string())
-    })?;
-    let authority =
-        uri.authority().ok_or_else(|| build_invalid_endpoint_failure(&endpoint, "it names no host"))?;
-    let root = format!("{}{root}", uri.path().trim_end_matches('/'));
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| build_invalid_endpoint_failure(url, error.to_string()))?;
+    let authority = uri.authority().ok_or_else(|| build_invalid_endpoint_failure(url, "it names no host"))?;
+    let root = uri.path().to_owned();
     let host = HeaderValue::from_str(authority.as_str())
-        .map_err(|error| build_invalid_endpoint_failure(&endpoint, error.to_string()))?;
+        .map_err(|error| build_invalid_endpoint_failure(url, error.to_string()))?;
     let secure = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
-        _ => return Err(build_invalid_endpoint_failure(&endpoint, "it is neither http nor https")),
+        _ => return Err(build_invalid_endpoint_failure(url, "it is neither http nor https")),
     };
     let base = format!("{}://{authority}", if secure { "https" } else { "http" });
     let address = BucketEndpoint { host, root };
@@ -72,7 +60,7 @@ pub fn build_bucket_endpoint(
         None => {
             let tls = if secure {
                 let server = ServerName::try_from(name.to_owned())
-                    .map_err(|error| build_invalid_endpoint_failure(&endpoint, error.to_string()))?;
+                    .map_err(|error| build_invalid_endpoint_failure(url, error.to_string()))?;
                 Some((build_s3_tls_config()?, server))
             } else {
                 None
@@ -135,31 +123,21 @@ fn build_s3_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::Region;
-
     use super::*;
 
-    fn resolve_bucket_address(endpoint: Option<&str>, bucket: &str, region: &str) -> (String, String) {
-        let mut config = SdkConfig::builder().region(Region::new(region.to_owned()));
-        config.set_endpoint_url(endpoint.map(str::to_owned));
-        let (address, _) = build_bucket_endpoint(&config.build(), bucket, region, None).unwrap();
-        (address.host.to_str().unwrap().to_owned(), address.root)
-    }
-
     #[test]
-    fn buckets_are_addressed_as_their_names_allow() {
-        let pair = |host: &str, root: &str| (host.to_owned(), root.to_owned());
-        assert_eq!(
-            resolve_bucket_address(Some("http://127.0.0.1:9311"), "b", "us-east-1"),
-            pair("127.0.0.1:9311", "/b/")
-        );
-        assert_eq!(
-            resolve_bucket_address(Some("http://127.0.0.1:9311/s3/"), "b", "us-east-1"),
-            pair("127.0.0.1:9311", "/s3/b/")
-        );
-        let config = SdkConfig::builder().endpoint_url("ftp://x").build();
-        assert!(
-            build_bucket_endpoint(&config, "b", "us-east-1", None).err().unwrap().why.contains("neither")
-        );
+    fn an_address_is_host_and_path() {
+        for (url, host, root) in [
+            ("http://127.0.0.1:9311/b/", "127.0.0.1:9311", "/b/"),
+            ("http://127.0.0.1:9311/s3/b/", "127.0.0.1:9311", "/s3/b/"),
+            ("http://b.s3.us-east-1.amazonaws.com/", "b.s3.us-east-1.amazonaws.com", "/"),
+        ] {
+            let (address, _) = build_bucket_endpoint(url, None).unwrap();
+            assert_eq!((address.host.to_str().unwrap(), address.root.as_str()), (host, root));
+        }
+        for (url, why) in [("ftp://x/b/", "neither"), ("/b/", "names no host"), ("http://a b/", "invalid")] {
+            let failure = build_bucket_endpoint(url, None).err().unwrap();
+            assert!(failure.why.contains(why), "{failure}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub enum S3RequestError {
     Denied(String),
     /// S3 will not do it to this object, whoever asks.
     Unfit { code: String, message: String },
+    /// This S3 can't do it to any object: an S3-compatible store lacks what was asked for.
+    Unsupported(String),
     /// A HEAD was refused without saying why.
     Unexplained(StatusCode),
     /// The credentials expired, or are unknown: others, and again.
@@ -84,6 +86,9 @@ impl S3RequestError {
                 )
             }
             (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") => Self::Gone,
+            (501, _) | (405, "" | "MethodNotAllowed") | (_, "NotImplemented") => {
+                Self::Unsupported(format!("{} {}", parts.status.as_u16(), or("not implemented there")))
+            }
             (412, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => Self::ObjectChanged,
             (_, "InternalError" | "RequestTimeout" | "OperationTimedOut") | (500..=599, _) => {
                 Self::Broken(format!("{} {code} {}", parts.status.as_u16(), or("S3's own error")))
@@ -149,6 +154,15 @@ mod tests {
             matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3RequestError::Denied(why) if why == "a <thing>")
         );
         assert!(matches!(error_from_reply(403, ""), S3RequestError::Unexplained(_)));
+        for (status, body) in [
+            (501, String::new()),
+            (501, render_error_xml("NotImplemented")),
+            (405, String::new()),
+            (405, render_error_xml("MethodNotAllowed")),
+        ] {
+            let refusal = error_from_reply(status, &body);
+            assert!(matches!(refusal, S3RequestError::Unsupported(_)), "{status} {body}: {refusal:?}");
+        }
         assert!(matches!(
             error_from_reply(400, &render_error_xml("InvalidRequest")),
             S3RequestError::Unfit { .. }

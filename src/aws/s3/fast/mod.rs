@@ -14,6 +14,7 @@ mod multipart;
 pub mod pool;
 pub mod sign;
 
+pub use acl::has_public_acl_header;
 pub use attributes::{ObjectAttributes, SINGLE_COPY_MAX_BYTES};
 pub use client::{S3HeadRequestTimings, S3ObjectClient, S3RequestCounts};
 pub use error::S3RequestError;

@@ -120,12 +120,10 @@ impl FakeS3 {
     }
 
     pub fn client_with_credentials(&self, credentials: SharedCredentialsProvider) -> S3ObjectClient {
-        let config = SdkConfig::builder()
-            .region(Region::new("us-east-1"))
-            .endpoint_url("http://s3.test")
-            .credentials_provider(credentials)
-            .build();
-        S3ObjectClient::new(&config, "b", Some(SharedHttpConnector::new(self.clone()))).unwrap()
+        let config =
+            SdkConfig::builder().region(Region::new("us-east-1")).credentials_provider(credentials).build();
+        S3ObjectClient::new(&config, "b", "http://s3.test/b/", Some(SharedHttpConnector::new(self.clone())))
+            .unwrap()
     }
 
     pub fn new_client(&self) -> S3ObjectClient {

@@ -7,7 +7,10 @@ use crate::model::{
     aws::bucket::{ObjectHead, ObservedBucket},
     iam::policy::{self, BucketDenyFinding, CloudFrontBucketReader},
     packagecloud::object,
-    run::{answers::OperatorAnswers, check::CheckResult},
+    run::{
+        answers::{OperatorAnswers, OriginAccess},
+        check::CheckResult,
+    },
 };
 
 /// How many objects are looked at.
@@ -77,15 +80,17 @@ fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<CheckResult> {
     checks
 }
 
+const BUCKET_POLICY_CHECK: &str = "bucket-policy";
+
 async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> CheckResult {
-    const CHECK_NAME: &str = "bucket-policy";
+    const CHECK_NAME: &str = BUCKET_POLICY_CHECK;
     let names = &target.names;
     let Some(text) = &target.bucket.policy else {
         return CheckResult::new_passed_check(CHECK_NAME, "there is none yet");
     };
     // Which distribution it will be tells nothing of whether the document can be written.
     let arn = format!("arn:aws:cloudfront::{}:distribution/E1EXAMPLE23456", target.account);
-    let reader = CloudFrontBucketReader::Distribution { arn: &arn, account: &target.account };
+    let reader = CloudFrontBucketReader::Distribution { arn: &arn };
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
         return CheckResult::new_failed_check(CHECK_NAME, failure.why, failure.next);
     }
@@ -95,6 +100,10 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
             .await
             .is_ok_and(|choice| choice.control);
     let shut = Box::pin(origin_access::find_denying_bucket_statements(target, control)).await;
+    let public = check_public_bucket_policy(target, text, answers);
+    if let Some(check) = public.as_ref().filter(|check| check.has_failed()) {
+        return check.clone();
+    }
     if let Some(BucketDenyFinding::Denied(why)) =
         shut.iter().find(|one| matches!(one, BucketDenyFinding::Denied(_)))
     {
@@ -108,16 +117,57 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
             },
         );
     }
-    match shut.first() {
-        Some(BucketDenyFinding::PossiblyDenied(why)) => CheckResult::new_unknown_check(
+    match (shut.first(), public) {
+        (Some(BucketDenyFinding::PossiblyDenied(why)), _) => CheckResult::new_unknown_check(
             CHECK_NAME,
             format!("{why}: see that it doesn't deny CloudFront; going live tries it first"),
         ),
+        (_, Some(public)) => public,
         _ => CheckResult::new_passed_check(
             CHECK_NAME,
             format!("{} of 20480 bytes; nothing in it shuts CloudFront out", text.len()),
         ),
     }
+}
+
+/// What a statement that lets everybody in means: for the policy that is written, and for who reads. `None` where none does.
+fn check_public_bucket_policy(
+    target: &AwsTarget,
+    text: &str,
+    answers: &OperatorAnswers,
+) -> Option<CheckResult> {
+    let statement = policy::find_public_policy_statement(Some(text))?;
+    let blocks = target.bucket.public_access;
+    // What was granted before the block was switched on needs no other document.
+    if blocks.blocks_public_policy && !text.contains(&target.names.object_read_statement_sid()) {
+        return Some(CheckResult::new_failed_check(
+            BUCKET_POLICY_CHECK,
+            format!(
+                "its statement {statement} is public (it lets everybody in), and Block Public Access (BlockPublicPolicy) refuses every policy that keeps such a statement: CloudFront can't be let in beside it"
+            ),
+            format!(
+                "take the public statement {statement} out of the policy of bucket {}, then look again",
+                target.names.bucket_name()
+            ),
+        ));
+    }
+    if blocks.restricts_public_buckets && answers.origin_access == OriginAccess::Oai {
+        return Some(CheckResult::new_failed_check(
+            BUCKET_POLICY_CHECK,
+            format!(
+                "its statement {statement} is public, and while one is, Block Public Access (RestrictPublicBuckets) shuts an origin access identity out"
+            ),
+            "take that statement out of the policy, or give --origin-access auto: a control is let in",
+        ));
+    }
+    (!blocks.restricts_public_buckets).then(|| {
+        CheckResult::new_unknown_check(
+            BUCKET_POLICY_CHECK,
+            format!(
+                "its statement {statement} is public: by it everybody gets at the bucket without CloudFront and without a link; take it out"
+            ),
+        )
+    })
 }
 
 /// Checks a few objects: how they are encrypted, and whether they can be read at once.

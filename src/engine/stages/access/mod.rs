@@ -22,7 +22,7 @@ use crate::model::{
 use crate::engine::{
     delivery::clocks::{check_host_clock, check_local_clock},
     packagecloud::nodes,
-    resources::origin_access,
+    resources::{origin_access, serving_obstacles},
     session::{AwsTarget, Session},
 };
 
@@ -141,12 +141,13 @@ pub async fn run_aws_access_checks(
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut checks = look(session, answers).await?.checks;
     let target = session.get_or_discover_aws_target(answers).await?;
-    let (objects, account) = join!(
+    let (objects, obstacles, account) = join!(
         bucket::check_sampled_objects_readable(&target, answers),
+        serving_obstacles::check_serving_obstacles(&target, answers),
         account::check_aws_account_limits(&target)
     );
     let at = checks.iter().position(|check| check.has_check_id(CheckId::Clock)).unwrap_or(checks.len());
-    checks.splice(at..at, [objects].into_iter().chain(account));
+    checks.splice(at..at, [objects].into_iter().chain(obstacles).chain(account));
     Ok(checks)
 }
 

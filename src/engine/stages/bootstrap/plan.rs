@@ -14,7 +14,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::StageStep,
-        plan::{ResourceChangeKind, StagePlan},
+        plan::{PlanFact, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -304,4 +304,14 @@ fn plan_cloudfront_origin_access(plan: &mut StagePlan, seen: &BootstrapStageEvid
         "cloudfront:ListCloudFrontOriginAccessIdentities".into(),
         "cloudfront:CreateCloudFrontOriginAccessIdentity".into(),
     ]);
+    plan.facts.push(PlanFact { topic: "Who reads the bucket", text: render_origin_access_choice(seen) });
+}
+
+/// Says who reads the bucket, why, and for whom a control is required (aws-facts section 10).
+fn render_origin_access_choice(seen: &BootstrapStageEvidence) -> String {
+    if seen.by_control {
+        return format!("CloudFront by an origin access control: {}.", seen.why_control);
+    }
+    "CloudFront as an origin access identity. Security Hub (CloudFront.13), AWS Config and Control Tower (CT.CLOUDFRONT.PR.10) require a control: where they count, --origin-access oac, now or later; no link fails while it changes."
+        .to_owned()
 }

@@ -29,11 +29,10 @@ pub struct BucketReadGrantOutcome {
 fn build_bucket_reader_from_distribution<'a>(
     seen: &'a DistributionEvidence,
     arn: &'a str,
-    account: &'a str,
 ) -> CloudFrontBucketReader<'a> {
     match (&seen.identity, seen.by_control) {
         (Some(identity), false) => build_bucket_reader_from_oai(identity),
-        _ => CloudFrontBucketReader::Distribution { arn, account },
+        _ => CloudFrontBucketReader::Distribution { arn },
     }
 }
 
@@ -84,7 +83,7 @@ pub async fn grant_cloudfront_bucket_read(
 ) -> Result<BucketReadGrantOutcome, Failure> {
     let distributions =
         list_distributions_refusing_unguarded(target, seen, deployed, Some(version_arn)).await?;
-    let reader = build_bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
+    let reader = build_bucket_reader_from_distribution(seen, &deployed.arn);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
     let text = replace_bucket_policy_after_backup(session, target, seen, &document, text, say).await?;
@@ -104,7 +103,7 @@ pub async fn grant_new_origin_access_alongside(
     say: WaitProgressReporter<'_>,
 ) -> Result<(String, String), Failure> {
     list_distributions_refusing_unguarded(target, seen, standing, None).await?;
-    let reader = build_bucket_reader_from_distribution(seen, &standing.arn, &target.account);
+    let reader = build_bucket_reader_from_distribution(seen, &standing.arn);
     let document =
         policy::add_new_bucket_reader_statements(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!(

@@ -58,7 +58,7 @@ pub fn plan_distribution_stage(
             plan_distribution_update(&mut plan, seen, distribution, names);
         }
     }
-    bucket_key::plan_bucket_kms_keys(&mut plan, seen, names, &target.account, answers);
+    bucket_key::plan_bucket_kms_keys(&mut plan, seen, names, answers);
     let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(seen, names) {
         plan.add_planned_change(
             StageStep::BucketPolicy,

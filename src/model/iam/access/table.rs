@@ -105,11 +105,14 @@ fn add_access_stage_permissions(table: &mut PermissionTable, bucket: &str, objec
             "s3:GetBucketLocation",
             "s3:GetBucketOwnershipControls",
             "s3:GetBucketPolicy",
+            // Where the policy is public, or objects may have ACLs; the account's beside it.
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketRequestPayment",
             "s3:GetBucketVersioning",
             "s3:GetEncryptionConfiguration",
         ],
     );
-    table.add_optional_permissions(place, "*", &["s3:ListAllMyBuckets"]);
+    table.add_optional_permissions(place, "*", &["s3:GetAccountPublicAccessBlock", "s3:ListAllMyBuckets"]);
     let place = (RunStage::Access, StageStep::Permissions);
     table.add_optional_permissions(
         place,

@@ -17,8 +17,8 @@ const BUCKET_POLICY_MAX_BYTES: usize = 20 * 1024;
 pub enum CloudFrontBucketReader<'a> {
     /// The identity: its `E…` id and its canonical user id.
     Identity { id: &'a str, canonical_user: &'a str },
-    /// A control, for one distribution of one account.
-    Distribution { arn: &'a str, account: &'a str },
+    /// A control, for one distribution.
+    Distribution { arn: &'a str },
 }
 
 /// Returns the two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
@@ -53,13 +53,15 @@ fn build_bucket_statements_with_sids(
             "Action": action,
             "Resource": resource,
         }),
-        CloudFrontBucketReader::Distribution { arn, account } => json!({
+        // By the distribution alone, as AWS's own examples: that CloudFront says an account too isn't established
+        // (aws-facts section 10).
+        CloudFrontBucketReader::Distribution { arn } => json!({
             "Sid": sid,
             "Effect": "Allow",
             "Principal": { "Service": "cloudfront.amazonaws.com" },
             "Action": action,
             "Resource": resource,
-            "Condition": { "StringEquals": { "aws:SourceArn": arn, "aws:SourceAccount": account } },
+            "Condition": { "StringEquals": { "aws:SourceArn": arn } },
         }),
     };
     [one(&sids[0], "s3:GetObject", &format!("{bucket}/*")), one(&sids[1], "s3:ListBucket", &bucket)]

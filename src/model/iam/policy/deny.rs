@@ -31,13 +31,16 @@ pub fn find_statements_denying_cloudfront(
     all.iter()
         .enumerate()
         .filter_map(|(at, statement)| {
-            let name = statement["Sid"]
-                .as_str()
-                .map_or_else(|| format!("number {}", at + 1), |sid| format!("\"{sid}\""));
+            let name = format_statement_label(statement, at);
             judge_denying_statement(statement, bucket, principal, keys)
                 .map(|finding| finding.name_denying_statement(&name))
         })
         .collect()
+}
+
+/// Names a statement by its Sid, else by its place, `at` from 0.
+pub(super) fn format_statement_label(statement: &Value, at: usize) -> String {
+    statement["Sid"].as_str().map_or_else(|| format!("number {}", at + 1), |sid| format!("\"{sid}\""))
 }
 
 impl BucketDenyFinding {
@@ -351,22 +354,48 @@ mod tests {
                 condition("ArnNotLike", "aws:PrincipalArn", json!("arn:aws:iam::cloudfront:user/*")),
                 ["no", "no", "out", "out"],
             ),
-            (
-                outside(&json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})),
-                ["perhaps", "perhaps", "no", "no"],
-            ),
+            (outside(&json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})), ["out", "out", "no", "no"]),
             (
                 outside(&json!({"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})),
-                ["perhaps", "perhaps", "no", "no"],
+                ["out", "out", "no", "no"],
+            ),
+            // A data perimeter, with AWS's own exception for an identity.
+            (
+                json!({"Condition": {
+                    "StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"},
+                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+                    "ArnNotLike": {"aws:PrincipalArn": ours},
+                }}),
+                ["perhaps", "no", "no", "no"],
+            ),
+            (
+                json!({"Condition": {
+                    "StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"},
+                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+                    "ArnNotLikeIfExists": {"aws:PrincipalArn": [other, ours]},
+                }}),
+                ["perhaps", "no", "no", "no"],
+            ),
+            // Against services that act for somebody else.
+            (
+                json!({"Condition": {
+                    "StringNotEqualsIfExists": {"aws:SourceOrgID": "o-1"},
+                    "Null": {"aws:SourceAccount": "false"},
+                    "Bool": {"aws:PrincipalIsAWSService": "true"},
+                }}),
+                ["no", "no", "perhaps", "perhaps"],
             ),
             (
                 condition("StringNotEquals", "aws:PrincipalServiceName", json!("cloudfront.amazonaws.com")),
                 ["out", "out", "no", "no"],
             ),
-            (condition("StringNotEquals", "aws:SourceAccount", json!(ACCOUNT)), ["out", "out", "no", "no"]),
+            (
+                condition("StringNotEquals", "aws:SourceAccount", json!(ACCOUNT)),
+                ["out", "out", "perhaps", "perhaps"],
+            ),
             (
                 condition("StringNotEqualsIfExists", "aws:SourceAccount", json!("1")),
-                ["out", "out", "out", "out"],
+                ["out", "out", "perhaps", "perhaps"],
             ),
             (
                 condition(

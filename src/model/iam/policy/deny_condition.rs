@@ -106,6 +106,7 @@ fn find_identity_context_value(key: &str, id: Option<&str>) -> RequestContextVal
         ("aws:principalarn", None) => {
             RequestContextValue::BeginsWith(meaning::format_origin_access_identity_arn("E"))
         }
+        ("aws:principalisawsservice", _) => RequestContextValue::Is("false".to_owned()),
         ("aws:principalservicename" | "aws:sourceaccount" | "aws:sourcearn", _) => {
             RequestContextValue::Absent
         }
@@ -113,13 +114,13 @@ fn find_identity_context_value(key: &str, id: Option<&str>) -> RequestContextVal
     }
 }
 
-/// What the service's request has for a distribution; its ARN where it is made.
+/// What the service's request has for a distribution; its ARN where it is made. Whether it says an account isn't
+/// established (aws-facts section 10).
 fn find_service_context_value(key: &str, distribution: Option<&str>, account: &str) -> RequestContextValue {
     match (key, distribution) {
         ("aws:principalarn", _) => RequestContextValue::Absent,
         ("aws:principalisawsservice", _) => RequestContextValue::Is("true".to_owned()),
         ("aws:principalservicename", _) => RequestContextValue::Is("cloudfront.amazonaws.com".to_owned()),
-        ("aws:sourceaccount", _) => RequestContextValue::Is(account.to_owned()),
         ("aws:sourcearn", Some(arn)) => RequestContextValue::Is(arn.to_owned()),
         ("aws:sourcearn", None) => {
             RequestContextValue::BeginsWith(format!("arn:aws:cloudfront::{account}:distribution/"))

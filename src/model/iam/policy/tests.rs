@@ -11,10 +11,8 @@ fn sample_names() -> ResourceNames {
 
 const IDENTITY_READER: CloudFrontBucketReader<'_> =
     CloudFrontBucketReader::Identity { id: "E1ABC", canonical_user: "c0ffee" };
-const DISTRIBUTION_READER: CloudFrontBucketReader<'_> = CloudFrontBucketReader::Distribution {
-    arn: "arn:aws:cloudfront::123456789012:distribution/E9",
-    account: "123456789012",
-};
+const DISTRIBUTION_READER: CloudFrontBucketReader<'_> =
+    CloudFrontBucketReader::Distribution { arn: "arn:aws:cloudfront::123456789012:distribution/E9" };
 
 #[test]
 fn both_services_are_trusted_and_what_stood_stays() {
@@ -80,7 +78,14 @@ fn a_grant_is_known_in_any_spelling() {
         (text(DISTRIBUTION_READER), DISTRIBUTION_READER, true),
         (text(DISTRIBUTION_READER), IDENTITY_READER, false),
         (spelled.replace("E1ABC", "E2"), IDENTITY_READER, false),
-        (text(DISTRIBUTION_READER).replace("aws:SourceAccount", "aws:Other"), DISTRIBUTION_READER, false),
+        (text(DISTRIBUTION_READER).replace("aws:SourceArn", "aws:Other"), DISTRIBUTION_READER, false),
+        // As earlier versions of this program wrote it.
+        (
+            text(DISTRIBUTION_READER)
+                .replace(r#""aws:SourceArn""#, r#""aws:SourceAccount":"123456789012","aws:SourceArn""#),
+            DISTRIBUTION_READER,
+            false,
+        ),
         ("not json".to_owned(), IDENTITY_READER, false),
     ] {
         assert_eq!(
@@ -128,14 +133,24 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
 
 #[test]
 fn a_statement_counts_under_whatever_sid_it_was_added() {
-    let wanted =
-        build_bucket_kms_key_statement(&sample_names(), "arn:aws:cloudfront::1:distribution/E1", "1");
+    let wanted = build_bucket_kms_key_statement(&sample_names(), "arn:aws:cloudfront::1:distribution/E1");
     let mut by_hand = wanted.clone();
     by_hand["Sid"] = "Ours".into();
     by_hand["Action"] = json!(["kms:decrypt"]);
     assert!(has_equivalent_statement(&json!({ "Statement": [by_hand] }), &wanted));
     by_hand["Condition"] = json!({});
     assert!(!has_equivalent_statement(&json!({ "Statement": [by_hand] }), &wanted));
+}
+
+#[test]
+fn a_controls_statements_are_bound_to_the_distribution_and_to_nothing_else() {
+    let bound =
+        json!({ "StringEquals": { "aws:SourceArn": "arn:aws:cloudfront::123456789012:distribution/E9" } });
+    for statement in build_bucket_policy_statements(&sample_names(), DISTRIBUTION_READER) {
+        assert_eq!(statement["Condition"], bound, "{statement}");
+    }
+    let CloudFrontBucketReader::Distribution { arn } = DISTRIBUTION_READER else { unreachable!() };
+    assert_eq!(build_bucket_kms_key_statement(&sample_names(), arn)["Condition"], bound);
 }
 
 #[test]

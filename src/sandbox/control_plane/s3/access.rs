@@ -16,6 +16,7 @@ use crate::sandbox::{
         self,
         access::{
             PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames, evaluate_policy_document,
+            iterate_policy_statements,
         },
     },
 };
@@ -33,8 +34,8 @@ pub struct SandboxS3Caller {
     principal: SandboxCallerPrincipalNames,
     /// Somebody of the account.
     signer: Option<control_plane::SignedCaller>,
-    /// Of the distribution on whose behalf the service asks.
-    source: Option<(String, String)>,
+    /// The distribution on whose behalf the service asks.
+    source: Option<String>,
 }
 
 impl SandboxS3Caller {
@@ -52,10 +53,10 @@ impl SandboxS3Caller {
     }
 
     /// Makes CloudFront by an origin access control: the service on behalf of a distribution.
-    pub fn caller_from_cloudfront_distribution(arn: &str, account: &str) -> Self {
+    pub fn caller_from_cloudfront_distribution(arn: &str) -> Self {
         Self {
             principal: SandboxCallerPrincipalNames::new_aws_service_principal("cloudfront.amazonaws.com"),
-            source: Some((arn.to_owned(), account.to_owned())),
+            source: Some(arn.to_owned()),
             ..Self::new_anonymous_caller()
         }
     }
@@ -79,17 +80,24 @@ impl SandboxS3Caller {
         self.principal.account.as_deref() == Some(&bucket.owner)
     }
 
+    /// What its request carries for conditions. CloudFront's carries no `aws:SourceAccount`, which isn't established; by an
+    /// identity it is no service's, and has the identity's ARN (aws-facts section 10).
     fn build_caller_condition_context(&self) -> PolicyConditionContext {
-        let mut context = self.signer.as_ref().map_or_else(
-            || PolicyConditionContext::default().add_condition_key_value("aws:SecureTransport", "true"),
-            control_plane::SignedCaller::build_caller_condition_context,
-        );
-        if let Some((arn, account)) = &self.source {
-            context = context
-                .add_condition_key_value("aws:SourceArn", arn)
-                .add_condition_key_value("aws:SourceAccount", account);
+        if let Some(signer) = &self.signer {
+            return signer.build_caller_condition_context();
         }
-        context
+        let context =
+            PolicyConditionContext::default().add_condition_key_value("aws:SecureTransport", "true");
+        match (&self.source, self.principal.aws.first()) {
+            (Some(distribution), _) => context
+                .add_condition_key_value("aws:SourceArn", distribution)
+                .add_condition_key_value("aws:PrincipalIsAWSService", "true")
+                .add_condition_key_value("aws:PrincipalServiceName", "cloudfront.amazonaws.com"),
+            (None, Some(identity)) => context
+                .add_condition_key_value("aws:PrincipalArn", identity)
+                .add_condition_key_value("aws:PrincipalIsAWSService", "false"),
+            (None, None) => context,
+        }
     }
 }
 
@@ -105,6 +113,9 @@ pub fn is_s3_action_authorized(
     else {
         return true;
     };
+    if found.is_sandbox_bucket_requester_pays() && !caller.is_sandbox_caller_bucket_owner(&found) {
+        return false;
+    }
     let resource =
         key.map_or_else(|| format!("arn:aws:s3:::{bucket}"), |key| format!("arn:aws:s3:::{bucket}/{key}"));
     let context = caller.build_caller_condition_context();
@@ -122,8 +133,12 @@ pub fn is_s3_action_authorized(
     };
     match decision {
         PolicyDecision::ExplicitDeny => false,
-        PolicyDecision::Allow if caller.is_anonymous_caller() => !found.is_sandbox_public_access_restricted(),
-        PolicyDecision::Allow if caller.signer.is_none() => true,
+        // While the policy is public, whoever it is public for: the account and AWS's services alone get in.
+        PolicyDecision::Allow if caller.signer.is_none() => {
+            caller.source.is_some()
+                || !found.policy.as_deref().is_some_and(is_public_sandbox_bucket_policy)
+                || !found.is_public_access_setting_on(world, "RestrictPublicBuckets")
+        }
         PolicyDecision::Allow if caller.is_sandbox_caller_bucket_owner(&found) => {
             identity() != PolicyDecision::ExplicitDeny
         }
@@ -132,6 +147,17 @@ pub fn is_s3_action_authorized(
             caller.is_sandbox_caller_bucket_owner(&found) && identity() == PolicyDecision::Allow
         }
     }
+}
+
+/// Whether a statement lets everybody in without a condition.
+pub fn is_public_sandbox_bucket_policy(text: &str) -> bool {
+    let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
+    iterate_policy_statements(&document).any(|statement| {
+        let everybody = statement["Principal"] == "*"
+            || matches!(&statement["Principal"]["AWS"], Value::String(all) if all == "*")
+            || statement["Principal"]["AWS"].as_array().is_some_and(|all| all.iter().any(|one| one == "*"));
+        everybody && statement["Effect"] == "Allow" && statement["Condition"].is_null()
+    })
 }
 
 /// Whether CloudFront gets at what is encrypted under `key`: an identity never, the service where the key's policy
@@ -161,12 +187,34 @@ pub fn build_s3_access_denied_error(
     bucket: &str,
     key: Option<&str>,
 ) -> S3Error {
+    let why = format!("because no identity-based policy allows the {action} action");
+    build_s3_denial_with_reason(caller, action, bucket, key, &why)
+}
+
+/// Refuses `action` for S3 Block Public Access: `what` (`public ACLs`) is prevented by `setting`. The words are AWS's own
+/// (S3 user guide, "Troubleshoot access denied errors").
+pub fn build_public_access_blocked_error(
+    caller: &SandboxS3Caller,
+    action: &str,
+    (bucket, key): (&str, Option<&str>),
+    (what, setting): (&str, &str),
+) -> S3Error {
+    let why = format!("because {what} are prevented by the {setting} setting in S3 Block Public Access.");
+    build_s3_denial_with_reason(caller, action, bucket, key, &why)
+}
+
+fn build_s3_denial_with_reason(
+    caller: &SandboxS3Caller,
+    action: &str,
+    bucket: &str,
+    key: Option<&str>,
+    why: &str,
+) -> S3Error {
     let message = caller.signer.as_ref().map_or_else(
         || "Access Denied".to_owned(),
         |signer| {
             let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
-            let why = format!("because no identity-based policy allows the {action} action");
-            signer.format_access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
+            signer.format_access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), why)
         },
     );
     S3Error::with_message(S3ErrorCode::AccessDenied, message)

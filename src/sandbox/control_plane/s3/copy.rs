@@ -179,6 +179,7 @@ pub fn copy_stored_object(
     }
     let settings = find_stored_bucket(world, bucket)?;
     let mut object = write::parse_object_from_headers(key, headers, &settings)?;
+    write::refuse_blocked_public_grants(world, caller, "s3:CopyObject", bucket, (key, &object.grants))?;
     if !is_replace_directive(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }

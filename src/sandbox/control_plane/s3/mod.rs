@@ -100,14 +100,19 @@ impl SandboxBucket {
             || self.has_sandbox_bucket_setting_text("ownershipControls", ">BucketOwnerPreferred<")
     }
 
-    fn is_sandbox_public_access_restricted(&self) -> bool {
+    /// Whether S3 Block Public Access has `setting` on: for this bucket, or for the whole account.
+    fn is_public_access_setting_on(&self, world: &Sandbox, setting: &str) -> bool {
+        let on = format!("<{setting}>true<");
         !self.settings.contains_key("publicAccessBlock")
-            || self.has_sandbox_bucket_setting_text("publicAccessBlock", "<RestrictPublicBuckets>true<")
+            || self.has_sandbox_bucket_setting_text("publicAccessBlock", &on)
+            || world.read_sandbox_state_from_disk(|state| {
+                state.s3control.public_access_block.as_ref().is_some_and(|xml| xml.contains(&on))
+            })
     }
 
-    fn is_sandbox_public_policy_blocked(&self) -> bool {
-        !self.settings.contains_key("publicAccessBlock")
-            || self.has_sandbox_bucket_setting_text("publicAccessBlock", "<BlockPublicPolicy>true<")
+    /// Whether whoever asks pays, and has to say that he will: CloudFront never does (aws-facts section 10).
+    fn is_sandbox_bucket_requester_pays(&self) -> bool {
+        self.has_sandbox_bucket_setting_text("requestPayment", "<Payer>Requester<")
     }
 
     /// What an object that is written without a word on encryption gets.

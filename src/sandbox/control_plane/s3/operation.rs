@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 /// The subresources of a bucket, with the operation that reads each and the one that puts it.
-const BUCKET_SUBRESOURCES: [(&str, &str, &str); 13] = [
+const BUCKET_SUBRESOURCES: [(&str, &str, &str); 14] = [
     ("policyStatus", "GetBucketPolicyStatus", "Unknown"),
     ("policy", "GetBucketPolicy", "PutBucketPolicy"),
     ("location", "GetBucketLocation", "Unknown"),
@@ -14,6 +14,7 @@ const BUCKET_SUBRESOURCES: [(&str, &str, &str); 13] = [
     ("publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock"),
     ("ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls"),
     ("object-lock", "GetObjectLockConfiguration", "PutObjectLockConfiguration"),
+    ("requestPayment", "GetBucketRequestPayment", "PutBucketRequestPayment"),
     ("replication", "GetBucketReplication", "PutBucketReplication"),
     ("notification", "GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"),
     ("versions", "ListObjectVersions", "Unknown"),

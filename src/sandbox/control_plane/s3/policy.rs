@@ -10,7 +10,7 @@ use crate::sandbox::{
     control_plane::access::{iterate_policy_statements, list_policy_principals},
 };
 
-use super::SandboxBucket;
+use super::{SandboxBucket, SandboxS3Caller, access};
 
 /// The most that a bucket policy may be, in bytes (aws-facts section 4).
 const POLICY_MAX_BYTES: usize = 20 * 1024;
@@ -25,6 +25,7 @@ fn build_s3_malformed_policy_error(message: impl Into<String>) -> S3Error {
 /// Refuses what is no policy, an unknown principal, and a public one where that is blocked.
 pub fn validate_and_normalize_bucket_policy(
     world: &Sandbox,
+    caller: &SandboxS3Caller,
     bucket: &str,
     settings: &SandboxBucket,
     text: &str,
@@ -77,8 +78,15 @@ pub fn validate_and_normalize_bucket_policy(
             return Err(build_s3_malformed_policy_error("Invalid principal in policy"));
         }
     }
-    if settings.is_sandbox_public_policy_blocked() && is_public_sandbox_bucket_policy(text) {
-        return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
+    if access::is_public_sandbox_bucket_policy(text)
+        && settings.is_public_access_setting_on(world, "BlockPublicPolicy")
+    {
+        return Err(access::build_public_access_blocked_error(
+            caller,
+            "s3:PutBucketPolicy",
+            (bucket, None),
+            ("public policies", "BlockPublicPolicy"),
+        ));
     }
     canonicalize_sandbox_policy_principals(world, &mut document);
     Ok(document.to_string())
@@ -90,17 +98,6 @@ fn check_policy_string_or_list(value: &Value, mut check: impl FnMut(&str) -> S3R
         Value::Array(many) => many.iter().filter_map(Value::as_str).try_for_each(check),
         _ => Ok(()),
     }
-}
-
-/// Whether a statement lets everybody in without a condition.
-pub fn is_public_sandbox_bucket_policy(text: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
-    iterate_policy_statements(&document).any(|statement| {
-        let everybody = statement["Principal"] == "*"
-            || matches!(&statement["Principal"]["AWS"], Value::String(all) if all == "*")
-            || statement["Principal"]["AWS"].as_array().is_some_and(|all| all.iter().any(|one| one == "*"));
-        everybody && statement["Effect"] == "Allow" && statement["Condition"].is_null()
-    })
 }
 
 /// Principals as S3 gives them back: an identity's canonical user by its ARN, a list of one as itself.

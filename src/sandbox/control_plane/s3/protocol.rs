@@ -45,6 +45,18 @@ impl SandboxS3Operations {
             .map(|_| ())
     }
 
+    fn refuse_public_grants_of_request<T>(
+        &self,
+        request: &S3Request<T>,
+        action: &str,
+        bucket: &str,
+        object: &SandboxObject,
+    ) -> S3Result<()> {
+        let caller = get_request_s3_caller(request);
+        let granted = (object.key.as_str(), object.grants.as_slice());
+        write::refuse_blocked_public_grants(&self.0, &caller, action, bucket, granted)
+    }
+
     async fn collect_request_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
@@ -257,6 +269,7 @@ impl S3 for SandboxS3Operations {
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         object.checksum =
             Some(write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?);
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
@@ -330,6 +343,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         object.checksum = write::parse_requested_checksum_algorithm(&request.headers, &HeaderMap::new())
             .map(|algorithm| object::SandboxObjectChecksum { algorithm, value: None });
         let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);
@@ -554,6 +568,9 @@ impl S3 for SandboxS3Operations {
                 grants.push(SandboxAclGrant { grantee, permission });
             }
         }
+        let caller = get_request_s3_caller(&request);
+        let granted = (input.key.as_str(), grants.as_slice());
+        write::refuse_blocked_public_grants(&self.0, &caller, "s3:PutObjectAcl", &input.bucket, granted)?;
         self.modify_requested_object(&request, |object| object.grants = grants)?;
         Ok(S3Response::new(dto::PutObjectAclOutput::default()))
     }

@@ -16,7 +16,7 @@ use super::{
 pub struct BucketSettingsRoute(pub Sandbox);
 
 /// Subresource, IAM's noun for it, and the error where it was never put (none: it has a default).
-const SUBRESOURCES: [(&str, &str, Option<&str>); 13] = [
+const SUBRESOURCES: [(&str, &str, Option<&str>); 14] = [
     ("policy", "BucketPolicy", Some("NoSuchBucketPolicy")),
     ("policyStatus", "BucketPolicyStatus", Some("NoSuchBucketPolicy")),
     ("location", "BucketLocation", None),
@@ -30,6 +30,7 @@ const SUBRESOURCES: [(&str, &str, Option<&str>); 13] = [
     ("object-lock", "BucketObjectLockConfiguration", Some("ObjectLockConfigurationNotFoundError")),
     ("tagging", "BucketTagging", Some("NoSuchTagSet")),
     ("acl", "BucketAcl", None),
+    ("requestPayment", "BucketRequestPayment", None),
 ];
 
 const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
@@ -92,7 +93,11 @@ impl S3Route for BucketSettingsRoute {
             .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
         let text = String::from_utf8_lossy(&body).into_owned();
         if known.0 == "policy" && request.method == Method::PUT {
-            let kept = policy::validate_and_normalize_bucket_policy(&self.0, &bucket, &settings, &text)?;
+            let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
+            let caller =
+                access::identify_s3_request_signer(&self.0, known.as_ref(), request.credentials.as_ref())?;
+            let kept =
+                policy::validate_and_normalize_bucket_policy(&self.0, &caller, &bucket, &settings, &text)?;
             self.change_sandbox_bucket(&bucket, |settings| settings.policy = Some(kept));
             return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
         }
@@ -155,7 +160,7 @@ fn render_sandbox_bucket_subresource(
         }
         ("policyStatus", None) => {
             let public =
-                bucket.policy.as_deref().map(policy::is_public_sandbox_bucket_policy).ok_or_else(none)?;
+                bucket.policy.as_deref().map(access::is_public_sandbox_bucket_policy).ok_or_else(none)?;
             format!("<PolicyStatus {S3_XML_NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
         }
         ("versioning", None) => format!("<VersioningConfiguration {S3_XML_NAMESPACE}/>"),
@@ -168,6 +173,9 @@ fn render_sandbox_bucket_subresource(
         ),
         ("publicAccessBlock", None) => format!(
             "<PublicAccessBlockConfiguration {S3_XML_NAMESPACE}><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+        ),
+        ("requestPayment", None) => format!(
+            "<RequestPaymentConfiguration {S3_XML_NAMESPACE}><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
         ),
         ("acl", None) => format!(
             "<AccessControlPolicy {S3_XML_NAMESPACE}><Owner><ID>{}</ID></Owner><AccessControlList></AccessControlList></AccessControlPolicy>",

@@ -326,3 +326,38 @@ async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
         assert!(status == 403 && body.contains("Request has expired"), "{body}");
     }
 }
+
+#[tokio::test]
+async fn block_public_access_refuses_every_write_of_a_public_acl_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
+    let key = "7/8/package_files/1.deb";
+    world.update_sandbox_state_on_disk(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("ownershipControls".to_owned(), "<ObjectOwnership>ObjectWriter<".to_owned());
+    });
+    let blocked = |code: &str, message: &str| {
+        assert_eq!(code, "AccessDenied");
+        let why =
+            "because public ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access.";
+        assert!(message.ends_with(why), "{message}");
+    };
+    let put = || s3.put_object().bucket(BUCKET).key(key);
+    let refused = put().acl("public-read".into()).send().await.unwrap_err();
+    blocked(error_code(&refused), refused.message().unwrap());
+    put().acl("private".into()).send().await.unwrap();
+    let copy = s3.copy_object().bucket(BUCKET).key(key).copy_source(format!("{BUCKET}/{key}"));
+    let copy = copy.metadata_directive("REPLACE".into());
+    let all = "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"";
+    let refused = copy.clone().grant_read(all).send().await.unwrap_err();
+    blocked(error_code(&refused), refused.message().unwrap());
+    let refused =
+        s3.put_object_acl().bucket(BUCKET).key(key).acl("public-read".into()).send().await.unwrap_err();
+    blocked(error_code(&refused), refused.message().unwrap());
+    world.update_sandbox_state_on_disk(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("publicAccessBlock".to_owned(), "<PublicAccessBlockConfiguration/>".to_owned());
+    });
+    copy.grant_read(all).send().await.unwrap();
+}

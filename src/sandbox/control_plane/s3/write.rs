@@ -10,8 +10,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, checksum::ChecksumHasher, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketJournalChange, SandboxBucket, SandboxObject, SandboxObjectEncryption, SandboxObjectRetention,
-    SandboxStorageError, find_newest_sandbox_object_version, find_stored_bucket,
+    BucketJournalChange, SandboxAclGrant, SandboxBucket, SandboxObject, SandboxObjectEncryption,
+    SandboxObjectRetention, SandboxS3Caller, SandboxStorageError, access, find_newest_sandbox_object_version,
+    find_stored_bucket,
     object::{self, SandboxObjectChecksum},
 };
 
@@ -78,6 +79,30 @@ pub fn parse_object_from_headers(
         grants,
         ..SandboxObject::default()
     })
+}
+
+/// Checks that grants to everybody, or to everybody with an AWS account, may be written.
+///
+/// # Errors
+/// Refuses them where S3 Block Public Access has BlockPublicAcls on (aws-facts section 10).
+pub fn refuse_blocked_public_grants(
+    world: &Sandbox,
+    caller: &SandboxS3Caller,
+    action: &str,
+    bucket: &str,
+    (key, grants): (&str, &[SandboxAclGrant]),
+) -> S3Result<()> {
+    const PUBLIC_GROUPS: &str = "http://acs.amazonaws.com/groups/global/";
+    let public = grants.iter().any(|grant| grant.grantee.starts_with(PUBLIC_GROUPS));
+    if public && find_stored_bucket(world, bucket)?.is_public_access_setting_on(world, "BlockPublicAcls") {
+        return Err(access::build_public_access_blocked_error(
+            caller,
+            action,
+            (bucket, Some(key)),
+            ("public ACLs", "BlockPublicAcls"),
+        ));
+    }
+    Ok(())
 }
 
 /// With ACLs off, S3 still takes the one that changes nothing.

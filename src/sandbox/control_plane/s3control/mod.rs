@@ -29,6 +29,8 @@ pub use request::SandboxCreateJobRequest;
 pub struct SandboxS3ControlState {
     /// By id.
     pub jobs: BTreeMap<String, SandboxBatchJob>,
+    /// The account's S3 Block Public Access, as XML; none where it was never put.
+    pub public_access_block: Option<String>,
 }
 
 /// How far a job is.
@@ -164,6 +166,7 @@ pub fn parse_s3control_operation_name(method: &Method, uri: &Uri) -> &'static st
         ("GET", ["jobs"]) => "ListJobs",
         ("GET", ["jobs", _]) => "DescribeJob",
         ("POST", ["jobs", _, "status"]) => "UpdateJobStatus",
+        ("GET", ["configuration", "publicAccessBlock"]) => "GetPublicAccessBlock",
         _ => "Unknown",
     }
 }
@@ -189,6 +192,7 @@ fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<
         "ListJobs" => ask.handle_list_batch_jobs(),
         "DescribeJob" => ask.handle_describe_batch_job(),
         "UpdateJobStatus" => ask.handle_update_batch_job_status(),
+        "GetPublicAccessBlock" => ask.handle_get_public_access_block(),
         _ => Err(SandboxAwsError::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
     }
 }
@@ -342,6 +346,22 @@ impl SandboxS3ControlApiCall<'_> {
                 render_xml_element("Status", &format!("{next:?}"))
             ))
         })
+    }
+}
+
+impl SandboxS3ControlApiCall<'_> {
+    fn handle_get_public_access_block(&self) -> Result<String, SandboxAwsError> {
+        let context = self.caller.build_caller_condition_context();
+        self.authorize_s3control_call("s3:GetAccountPublicAccessBlock", "*", &context)?;
+        self.world
+            .read_sandbox_state_from_disk(|state| state.s3control.public_access_block.clone())
+            .ok_or_else(|| {
+                SandboxAwsError::new(
+                    404,
+                    "NoSuchPublicAccessBlockConfiguration",
+                    "The public access block configuration was not found",
+                )
+            })
     }
 }
 

@@ -130,3 +130,63 @@ async fn only_the_identity_that_the_bucket_policy_names_reads() {
     let answer = edge.world.handle_sandbox_request(request.body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 403, "who is nobody");
 }
+
+fn put_bucket_setting(edge: &EdgeFixture, subresource: &str, xml: &str) {
+    edge.world.update_sandbox_state_on_disk(|state| {
+        let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
+        bucket.settings.insert(subresource.to_owned(), xml.to_owned());
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_over_50_gb_is_an_error_as_a_whole_and_parts_of_it_are_served() {
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    let key = "1/2/ubuntu/package_files/huge.deb";
+    s3::seed_object_without_content(&edge.world, SANDBOX_BUCKET, key, &[], 50_000_000_001).unwrap();
+    let url = edge.sign_package_url(key);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await, (502, "Error".to_owned()));
+    let part = edge.get_url(&url, &[("range", "bytes=0-0")]).await;
+    assert!(part.status().is_success() && part.body().len() == 1, "{part:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_not_that_he_pays_reads_no_requester_pays_bucket() {
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    put_bucket_setting(
+        &edge,
+        "requestPayment",
+        "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>",
+    );
+    let url = edge.sign_package_url(PACKAGE_KEY);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await, (403, "Error".to_owned()));
+    // The bucket's owner does by being who he is.
+    let own = aws_sdk_s3::Client::new(&edge.world.build_sandbox_sdk_config());
+    assert!(own.head_object().bucket(SANDBOX_BUCKET).key(PACKAGE_KEY).send().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_is_shut_out_while_the_policy_is_public_and_that_is_restricted() {
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    let open = json!({"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/open/*")});
+    edge.world.update_sandbox_state_on_disk(|state| {
+        let policy = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy;
+        let mut document: serde_json::Value = serde_json::from_str(policy.as_deref().unwrap()).unwrap();
+        document["Statement"].as_array_mut().unwrap().push(open);
+        *policy = Some(document.to_string());
+    });
+    let url = edge.sign_package_url(PACKAGE_KEY);
+    let block = |on: bool| {
+        let xml = format!(
+            "<PublicAccessBlockConfiguration><RestrictPublicBuckets>{on}</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+        );
+        put_bucket_setting(&edge, "publicAccessBlock", &xml);
+    };
+    block(true);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await, (403, "Error".to_owned()));
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    block(false);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await.0, 200);
+}
