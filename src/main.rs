@@ -1,9 +1,14 @@
 //! Parse, build the runtime, run, end with the exit code: the only place where the process ends.
 
 use clap::Parser;
-use packagecloud_cloudfront::{app::dispatch_cli_arguments, args::CliArguments, cli, errln};
+use packagecloud_cloudfront::{
+    app::{dispatch_cli_arguments, environment::restart_in_clean_environment},
+    args::CliArguments,
+    cli, errln,
+};
 
 fn main() {
+    restart_in_clean_environment();
     let arguments = CliArguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

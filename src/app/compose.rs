@@ -8,7 +8,7 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     aws::{
         self,
-        credentials::{lookup::FixedOrDiscoveredAwsIdentity, mfa},
+        credentials::{chain, lookup::FixedOrDiscoveredAwsIdentity, mfa},
     },
     cli,
     engine::{Session, SessionSettings},
@@ -145,8 +145,11 @@ pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
 
 /// The profile that will be tried first.
 fn choose_preferred_aws_profile(global: &GlobalOptions, settings: &SessionSettings) -> Option<String> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    global.profile.clone().or_else(|| set("AWS_PROFILE")).or_else(|| settings.last_profile.clone())
+    global
+        .profile
+        .clone()
+        .or_else(chain::find_profile_in_environment)
+        .or_else(|| settings.last_profile.clone())
 }
 
 /// Switching off asks AWS nothing, and waits for nobody.

@@ -4,6 +4,7 @@
 
 mod answers;
 pub mod compose;
+pub mod environment;
 mod hosts;
 mod interrupt;
 mod panic_report;

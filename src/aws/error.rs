@@ -302,11 +302,12 @@ fn failure_from_dispatch_error(
             "check the network and proxy settings, then try again",
         );
     }
-    if lower.contains("sso") || lower.contains("login token") || lower.contains("session has expired") {
+    let signs_in = ["sso", "login token", "/login/cache/", "session has expired"];
+    if signs_in.iter().any(|words| lower.contains(words)) {
         return Failure::new(
             FailureKind::Credentials,
             what,
-            format!("the sign-in to AWS has expired: {said}"),
+            format!("not signed in to AWS, or no longer: {said}"),
             "type `aws sso login --profile NAME` (or `aws login`) in another terminal, then try again",
         );
     }

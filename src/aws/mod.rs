@@ -8,6 +8,7 @@ pub mod batch;
 pub mod cloudfront;
 pub mod credentials;
 pub mod error;
+pub mod home_path;
 mod iam;
 mod kms;
 mod lambda;

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 
+use super::home_path::expand_home_path;
 use crate::model::failure::Failure;
 
 /// How long a connection may take to be made.
@@ -29,7 +30,7 @@ pub(super) fn read_ca_bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
     let Some(path) = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()) else {
         return Ok(None);
     };
-    match std::fs::read(&path) {
+    match std::fs::read(expand_home_path(&path)) {
         Ok(pem) => Ok(Some((path, pem))),
         Err(error) => Err(Failure::new_generic_failure(
             format!("AWS_CA_BUNDLE {path}"),

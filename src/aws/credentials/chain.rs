@@ -13,6 +13,15 @@ pub struct CredentialSearchHints {
     pub packagecloud: Option<AwsAccessKeys>,
 }
 
+/// The variables that name a profile, as the aws command weighs them: it takes the first that is set.
+const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+
+/// Finds the profile that the environment names.
+#[must_use]
+pub fn find_profile_in_environment() -> Option<String> {
+    PROFILE_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
 /// Finds the candidates, the first that is given first.
 #[must_use]
 pub fn find_credential_candidates(known: &CredentialSearchHints) -> Vec<CredentialCandidate> {
@@ -39,9 +48,11 @@ fn find_credential_candidates_with_env(
     if set("AWS_ACCESS_KEY_ID").is_some() && set("AWS_SECRET_ACCESS_KEY").is_some() {
         add(CredentialSource::Environment, "AWS_ACCESS_KEY_ID in the environment".to_owned());
     }
-    if let Some(name) = set("AWS_PROFILE") {
-        let found = format!("profile {name}, by AWS_PROFILE in the environment");
-        add(CredentialSource::Profile(name), found);
+    for by in PROFILE_VARIABLES {
+        if let Some(name) = set(by) {
+            let found = format!("profile {name}, by {by} in the environment");
+            add(CredentialSource::Profile(name), found);
+        }
     }
     if let Some(name) = &known.last_profile {
         add(CredentialSource::Profile(name.clone()), format!("profile {name}, as in the last run"));
@@ -77,6 +88,7 @@ mod tests {
         let environment = |name: &str| match name {
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("x".to_owned()),
             "AWS_PROFILE" => Some("other".to_owned()),
+            "AWS_DEFAULT_PROFILE" => Some("shell's".to_owned()),
             _ => None,
         };
         let all = find_credential_candidates_with_env(&known, environment);
@@ -87,6 +99,7 @@ mod tests {
                 "profile work, by --profile",
                 "access key AKTYPED, typed",
                 "AWS_ACCESS_KEY_ID in the environment",
+                "profile shell's, by AWS_DEFAULT_PROFILE in the environment",
                 "profile other, by AWS_PROFILE in the environment",
                 "access key AKPC in packagecloud.rb",
                 "AWS's own search: default profile, web identity, container or instance role",

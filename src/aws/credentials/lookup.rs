@@ -13,14 +13,16 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{
-    profiles,
+    chain::find_profile_in_environment,
+    profiles::{AwsConfigFiles, DEFAULT_PROFILE, name_for_sdk},
     shared::SharedCredentials,
-    source::{CredentialCandidate, CredentialSource},
+    source::{CredentialCandidate, CredentialSource, check_credential_source_keys},
 };
 use crate::aws::{AwsClients, network, web::WebClient};
 use crate::model::{
@@ -55,13 +57,15 @@ impl FixedOrDiscoveredAwsIdentity {
     /// Connects by a candidate's credentials. Whether they are good is told by the first call.
     ///
     /// # Errors
-    /// Where AWS's configuration files have no such profile, or a sandbox is asked for one.
+    /// Where keys or AWS's configuration files hold what can't be used, the files have no such profile, or a sandbox is
+    /// asked for one.
     pub async fn connect_aws_clients(
         &self,
         candidate: &CredentialCandidate,
         region: Option<&str>,
         endpoint_url: Option<&str>,
     ) -> Result<AwsClients, Failure> {
+        check_credential_source_keys(&candidate.source)?;
         match self {
             Self::Fixed(config) => {
                 Ok(AwsClients::new_sandbox_clients(&sandbox_config_for_identity(config, &candidate.source)?))
@@ -102,6 +106,7 @@ async fn load_candidate_sdk_config(
     endpoint_url: Option<&str>,
 ) -> Result<(SdkConfig, SharedCredentials), Failure> {
     let given = region.map(|name| Region::new(name.to_owned()));
+    let (profile, files) = read_profile_of_candidate(&candidate.source)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
@@ -115,9 +120,9 @@ async fn load_candidate_sdk_config(
         loader = loader.endpoint_url(url);
     }
     loader = match &candidate.source {
-        CredentialSource::Profile(name) => {
-            let provider = build_profile_credentials_provider(client, name, given.clone())?;
-            loader.profile_name(name).credentials_provider(provider)
+        CredentialSource::Profile(_) => {
+            let provider = build_profile_credentials_provider(client, &profile, &files, given.clone());
+            loader.credentials_provider(provider)
         }
         CredentialSource::Typed(keys)
         | CredentialSource::Packagecloud(keys)
@@ -129,38 +134,59 @@ async fn load_candidate_sdk_config(
     };
     // An instance's metadata service speaks plain HTTP and is reached by no proxy.
     let metadata = ProviderConfig::without_region().with_http_client(Builder::new().build_http());
+    let of_profile =
+        ProfileFileRegionProvider::builder().profile_name(&profile).profile_files(files.clone()).build();
+    let loader = loader.profile_name(profile).profile_files(files);
     let regions = RegionProviderChain::first_try(given)
         .or_else(EnvironmentVariableRegionProvider::new())
-        .or_else(ProfileFileRegionProvider::new())
+        .or_else(of_profile)
         .or_else(ImdsRegionProvider::builder().configure(&metadata).build())
         .or_else(Region::new(EDGE_REGION));
     let held = SharedCredentials::from_credential_candidate(candidate);
     Ok((held.load_config_with_swappable_credentials(loader.region(regions)).await, held))
 }
 
-/// Builds the provider of a profile that AWS's configuration files have.
+/// Returns the profile by which a candidate's settings are found, and AWS's files, both as the SDK takes them.
+///
+/// # Errors
+/// Where they can't be read, or the profile can't be used, and the credentials come from it.
+fn read_profile_of_candidate(source: &CredentialSource) -> Result<(String, EnvConfigFiles), Failure> {
+    let files = match (AwsConfigFiles::read_aws_config_files(), source) {
+        (Ok(files), _) => files,
+        (Err(failure), CredentialSource::Profile(_) | CredentialSource::Chain) => return Err(failure),
+        // Keys that were given need none of them.
+        (Err(_), _) => AwsConfigFiles::default(),
+    };
+    let profile = match source {
+        CredentialSource::Profile(name) => {
+            files.check_profile_can_be_used(name)?;
+            name.clone()
+        }
+        CredentialSource::Session { profile, .. } => profile.clone(),
+        CredentialSource::Chain => DEFAULT_PROFILE.to_owned(),
+        CredentialSource::Typed(_) | CredentialSource::Environment | CredentialSource::Packagecloud(_) => {
+            find_profile_in_environment().unwrap_or_else(|| DEFAULT_PROFILE.to_owned())
+        }
+    };
+    let text = files.render_config_for_sdk();
+    let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, text).build();
+    Ok((name_for_sdk(&profile), files))
+}
+
+/// Builds the provider of a profile.
 fn build_profile_credentials_provider(
     client: &SharedHttpClient,
-    name: &str,
+    profile: &str,
+    files: &EnvConfigFiles,
     given: Option<Region>,
-) -> Result<ProfileFileCredentialsProvider, Failure> {
-    let known = profiles::read_aws_profile_names();
-    if !known.iter().any(|one| one == name) {
-        let next = if known.is_empty() {
-            "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
-        } else {
-            format!("choose one of {}", known.join(", "))
-        };
-        return Err(Failure::new(
-            FailureKind::Credentials,
-            format!("profile {name}"),
-            "AWS's configuration files have no such profile",
-            next,
-        ));
-    }
+) -> ProfileFileCredentialsProvider {
     // What a profile's credentials are fetched from, STS and SSO, is reached as everything else is.
     let reached = ProviderConfig::without_region()
         .with_http_client(client.clone())
         .with_region(Some(given.unwrap_or(Region::new(EDGE_REGION))));
-    Ok(ProfileFileCredentialsProvider::builder().configure(&reached).profile_name(name).build())
+    ProfileFileCredentialsProvider::builder()
+        .configure(&reached)
+        .profile_name(profile)
+        .profile_files(files.clone())
+        .build()
 }

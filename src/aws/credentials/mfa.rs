@@ -2,9 +2,7 @@
 //!
 //! A code is good for one request: the session that it gives is kept for the run.
 
-use std::collections::BTreeMap;
-
-use super::{profiles, source::AwsAccessKeys};
+use super::{profiles::AwsConfigFiles, source::AwsAccessKeys};
 use crate::aws::{AwsClients, error};
 use crate::model::{
     failure::{Failure, FailureKind},
@@ -27,11 +25,12 @@ pub struct MfaProfile {
 /// Reads the device of a profile; none where it wants no code.
 #[must_use]
 pub fn read_mfa_profile(profile: &str) -> Option<MfaProfile> {
-    parse_mfa_profile(&profiles::read_aws_profile_settings(profile))
+    // Files that can't be read are named where the profile is used.
+    find_mfa_profile(&AwsConfigFiles::read_aws_config_files().ok()?, profile)
 }
 
-fn parse_mfa_profile(all: &BTreeMap<String, String>) -> Option<MfaProfile> {
-    let text = |key: &str| all.get(key).cloned();
+fn find_mfa_profile(files: &AwsConfigFiles, profile: &str) -> Option<MfaProfile> {
+    let text = |key: &str| files.find_profile_setting(profile, key).map(str::to_owned);
     Some(MfaProfile {
         serial: text("mfa_serial")?,
         role_arn: text("role_arn")?,
@@ -91,7 +90,10 @@ pub fn build_missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failur
         FailureKind::Credentials,
         format!("profile {profile}"),
         format!("its role wants a code of {}, and none was given", mfa.serial),
-        format!("start at a terminal with --profile {profile}: the code is asked for first"),
+        format!(
+            "start at a terminal with --profile {}: the code is asked for first",
+            shell_words::quote(profile)
+        ),
     )
 }
 
@@ -103,9 +105,8 @@ mod tests {
     fn a_profile_says_what_its_role_wants() {
         let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
             duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
-        let of = |profile: &str| {
-            parse_mfa_profile(&profiles::parse_aws_profile_settings(config, "[base]\n", profile))
-        };
+        let files = AwsConfigFiles::from_config_texts(config, "[base]\n");
+        let of = |profile: &str| find_mfa_profile(&files, profile);
         let found = of("ops").unwrap();
         assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
         assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));

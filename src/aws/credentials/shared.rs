@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aws_config::{ConfigLoader, SdkConfig, identity::IdentityCache};
 use aws_credential_types::{
+    Credentials,
     credential_feature::AwsCredentialFeature,
-    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 use aws_smithy_runtime_api::client::{
     identity::{IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver},
@@ -15,7 +16,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::source::CredentialCandidate;
+use super::source::{CredentialCandidate, find_access_key_fault};
 
 /// Clones are the same.
 #[derive(Debug, Clone)]
@@ -102,6 +103,31 @@ impl SharedCredentials {
     }
 }
 
+/// Takes away what stands around keys, whoever gave them, and refuses those that no request could be signed with: the SDK
+/// breaks off there.
+fn trim_credentials(given: Credentials) -> Result<Credentials, CredentialsError> {
+    let parts = [given.access_key_id(), given.secret_access_key(), given.session_token().unwrap_or_default()];
+    if let Some(fault) = parts.iter().find_map(|text| find_access_key_fault(text.trim())) {
+        return Err(CredentialsError::invalid_configuration(format!("one of the keys {fault}")));
+    }
+    if parts.iter().all(|text| text.trim() == *text) {
+        return Ok(given);
+    }
+    let [access, secret, session] = parts.map(str::trim);
+    let mut trimmed = Credentials::builder()
+        .access_key_id(access)
+        .secret_access_key(secret)
+        .provider_name("packagecloud-cloudfront");
+    trimmed.set_session_token(Some(session.to_owned()).filter(|token| !token.is_empty()));
+    trimmed.set_expiry(given.expiry());
+    trimmed.set_account_id(given.account_id().cloned());
+    let mut trimmed = trimmed.build();
+    if let Some(features) = given.get_property::<Vec<AwsCredentialFeature>>() {
+        trimmed.set_property(features.clone());
+    }
+    Ok(trimmed)
+}
+
 fn clone_locked_value<T: Clone>(lock: &RwLock<T>) -> T {
     lock.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -116,10 +142,9 @@ impl ProvideCredentials for SharedCredentials {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let provider = clone_locked_value(&self.0.provider).ok_or_else(|| {
-                aws_credential_types::provider::error::CredentialsError::not_loaded("there is no source")
-            })?;
-            let given = provider.provide_credentials().await?;
+            let provider = clone_locked_value(&self.0.provider)
+                .ok_or_else(|| CredentialsError::not_loaded("there is no source"))?;
+            let given = trim_credentials(provider.provide_credentials().await?)?;
             self.record_credential_source(given.get_property());
             Ok(given)
         })
@@ -135,5 +160,25 @@ impl ResolveCachedIdentity for SharedCredentials {
     ) -> IdentityFuture<'a> {
         let cache = clone_locked_value(&self.0.cache);
         IdentityFuture::new(async move { cache.resolve_cached_identity(resolver, components, config).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_keys_goes_and_keys_that_sign_nothing_are_refused() {
+        let until = std::time::UNIX_EPOCH;
+        let keys = |access: &str, session: Option<&str>| {
+            Credentials::new(access, "s", session.map(str::to_owned), Some(until), "process")
+        };
+        let trimmed = trim_credentials(keys(" AKIA\r\n", Some("t\n"))).unwrap();
+        assert_eq!((trimmed.access_key_id(), trimmed.session_token()), ("AKIA", Some("t")));
+        assert_eq!(trimmed.expiry(), Some(until));
+        assert_eq!(trim_credentials(keys("AKIA", Some(" "))).unwrap().session_token(), None);
+        let refused = trim_credentials(keys("AK\nIA", None)).unwrap_err();
+        let why = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(why.contains("a blank or a line end") && !why.contains("IA"), "{why}");
     }
 }

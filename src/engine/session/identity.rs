@@ -5,10 +5,11 @@ use crate::aws::{
     AwsClients,
     credentials::{
         chain::{self, CredentialSearchHints},
+        explain::explain_credential_failure,
         lookup::FixedOrDiscoveredAwsIdentity,
         mfa,
         shared::SharedCredentials,
-        source::{self, AwsAccessKeys, CredentialCandidate, CredentialSource},
+        source::{AwsAccessKeys, CredentialCandidate, CredentialSource},
     },
 };
 use crate::host::environment::sudo;
@@ -149,7 +150,7 @@ impl Session {
                 if session.is_some() && failure.kind == FailureKind::Credentials {
                     self.mfa.lock().await.end_mfa_session();
                 }
-                Err(source::insert_profile_into_failure(failure, candidate))
+                Err(explain_credential_failure(failure, candidate))
             }
         }
     }
@@ -205,10 +206,10 @@ impl Session {
             let typed =
                 code.typed.take().ok_or_else(|| mfa::build_missing_mfa_code_failure(profile, &wanted))?;
             let source = CredentialSource::Profile(wanted.source_profile.clone());
-            let source = self
-                .connect_aws_with_candidate(&CredentialCandidate { source, found: String::new() })
-                .await?;
-            code.keys = Some(source.assume_role_with_mfa(&wanted, &typed).await?);
+            let candidate = CredentialCandidate { source, found: String::new() };
+            let source = self.connect_aws_with_candidate(&candidate).await?;
+            let assumed = source.assume_role_with_mfa(&wanted, &typed).await;
+            code.keys = Some(assumed.map_err(|failure| explain_credential_failure(failure, &candidate))?);
             profile.clone_into(&mut code.profile);
         }
         let session = |keys| CredentialSource::Session { profile: profile.to_owned(), keys };

@@ -56,8 +56,14 @@ pub fn find_sudo_dropped_environment() -> Option<SudoDroppedEnvironment> {
 fn compare_sudo_environments(seen: SudoEnvironment) -> Option<SudoDroppedEnvironment> {
     let SudoEnvironment { user, before, here, home } = seen;
     let matters = |name: &&String| RELEVANT_PREFIXES.iter().any(|ours| name.starts_with(ours));
-    let variables: Vec<String> =
-        before.keys().filter(matters).filter(|name| !here.contains_key(*name)).cloned().collect();
+    let variables: Vec<String> = before
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name)
+        .filter(matters)
+        .filter(|name| !here.contains_key(*name))
+        .cloned()
+        .collect();
     let own = here.get("HOME").map(PathBuf::from);
     let lost = |(variable, name): &(&'static str, &str)| {
         let named = here.contains_key(*variable) || before.contains_key(*variable);
@@ -184,6 +190,7 @@ mod tests {
         };
         let line = ["packagecloud-cloudfront".to_owned(), "check".to_owned()];
         assert_eq!(decide(&[("TERM", "x"), ("AWS_REGION", "x")], &[("AWS_REGION", "x")]), None);
+        assert_eq!(decide(&[("AWS_PROFILE", "")], &[]), None, "empty, it isn't set");
 
         let secret = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter22")];
         let keys = decide(&secret, &[]).unwrap();

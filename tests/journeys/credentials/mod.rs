@@ -3,4 +3,5 @@
 
 mod credentials_host;
 mod expired;
+mod files;
 mod roles;
