@@ -198,13 +198,18 @@ pub(super) fn read_regular_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+        return Err(build_too_large_error());
     }
     Ok(bytes)
 }
 
-/// No packagecloud.rb is larger.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+/// No packagecloud.rb is larger. As the script that reads over ssh has it.
+pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Returns the error of a file that is larger than that.
+pub(super) fn build_too_large_error() -> io::Error {
+    io::Error::other(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20))
+}
 
 /// Renders an error of the file system as an operator needs it.
 pub(super) fn build_file_failure(path: &Path, error: &io::Error) -> Failure {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::{
-    host::files::{build_attribute_failure, build_file_failure, sha256_hex},
+    host::files::{
+        FILE_BYTES_MAX, build_attribute_failure, build_file_failure, build_too_large_error, sha256_hex,
+    },
     model::failure::{Failure, FailureKind},
 };
 
@@ -16,22 +18,28 @@ use super::{super::FileReplacementMethod, RemoteScriptOutput, SshClient, script:
 /// A file is not what it was.
 const DRIFTED_STATUS: i32 = 11;
 
+/// A mounted file has lost its old bytes, and doesn't hold the new ones.
+const HALF_WRITTEN_STATUS: i32 = 12;
+
 /// What the script says that writes over a mounted file.
 const IN_PLACE_TEXT: &[u8] = b"in place";
 
+/// path, and others of which those that are there are said first, each on a line, an empty one after them. As
+/// [`read_regular_file`](crate::host::files) has it: a pipe or a device may have no end.
 const READ_SCRIPT: &str = r#"exec 3>&1
-text=$(cat -- "$1" 2>&1 >&3) || return 10"#;
-
-/// path, and others of which those that are there are said first, each on a line, an empty one after them.
-const READ_AND_FIND_SCRIPT: &str = r#"exec 3>&1
 path=$1; shift
 for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done
 echo
-text=$(cat -- "$path" 2>&1 >&3) || return 10"#;
+[ ! -d "$path" ] || { text="$path: Is a directory"; return 10; }
+[ ! -e "$path" ] || [ -f "$path" ] || { text="$path: it is a pipe or a device, not a file"; return 10; }
+text=$(head -c 67108865 -- "$path" 2>&1 >&3) || return 10"#;
 
 /// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes. Prints `in place` where
 /// the file is mounted by itself and was written over.
-const REPLACE_SCRIPT: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
+const REPLACE_SCRIPT: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || {
+  if [ -e "$1" ]; then text="$1: it is no file"; else text=$(head -c 0 -- "$1" 2>&1); fi
+  return 10
+}
 now=$(sum "$t")
 # Sent again after the line dropped, it may have been done already.
 [ "$now" = "$5" ] && [ "$(sum "$3")" = "$2" ] && return 0
@@ -55,6 +63,11 @@ back() {
   rm -f -- "$new" "$3"; text=$(printf '%s\n' "$text" | grep ': ' | head -n 1)
   case $text in *'not permitted') locked ;; esac
 }
+# Nothing is cut off before all else is written: the old bytes keep their room until then.
+over() {
+  dd if="$1" of="$t" bs=65536 conv=notrunc 2>&1 && truncate -s "$(stat -c %s -- "$1")" -- "$t" 2>&1 &&
+    dd if=/dev/null of="$t" conv=notrunc,fsync 2>&1
+}
 if [ -e "$3" ]; then
   [ "$(sum "$3")" = "$2" ] || { text="$3: File exists"; return 10; }
 else
@@ -69,12 +82,16 @@ text=$(printf %s "$6" | base64 -d | dd of="$new" conv=fsync 2>&1) || { back "$@"
 touch -- "$new"
 if ! text=$(mv -f -- "$new" "$t" 2>&1); then
   case $text in *usy*) ;; *) back "$@"; return 10 ;; esac
-  # It is mounted by itself: no file can take its place.
-  text=$(cat -- "$new" 2>&1 >"$t")
-  if [ "$(sum "$t")" != "$5" ]; then
-    cat -- "$3" >"$t" 2>/dev/null
-    [ "$(sum "$t")" = "$2" ] || { rm -f -- "$new"; text="$t: it is half written, its old bytes are in $3"; return 10; }
-    text=${text:-$t: Input/output error}; back "$@"; return 10
+  # It is mounted by itself: no file can take its place. Half-way nothing breaks the write off but a kill.
+  trap '' HUP INT TERM
+  # Room first: what is half written is worse than what isn't. A host may lack the program, or a file system such room.
+  text=$(fallocate -n -l "$(stat -c %s -- "$new")" -- "$t" 2>&1) || case $text in
+  *'No space left'* | *'quota exceeded'*) back "$@"; return 10 ;;
+  esac
+  if ! text=$(over "$new") || [ "$(sum "$t")" != "$5" ]; then
+    over "$3" >/dev/null
+    [ "$(sum "$t")" = "$2" ] || { rm -f -- "$new"; text=$(printf '%s\n' "$text" | grep ': ' | head -n 1); return 12; }
+    back "$@"; text=${text:-$t: Input/output error}; return 10
   fi
   rm -f -- "$new"
   printf 'in place'
@@ -118,8 +135,7 @@ impl SshClient {
     /// # Errors
     /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let said = self.run_remote_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
-        if said.status == 0 { Ok(said.out) } else { Err(self.build_remote_file_failure(path, &said)) }
+        Ok(self.read_file_and_existing_paths(path, &[]).await?.0)
     }
 
     /// Reads a file's bytes there, and finds which of some paths are there.
@@ -134,7 +150,7 @@ impl SshClient {
         let words: Vec<String> =
             std::iter::once(path_to_text(path)).chain(paths.iter().map(|path| path_to_text(path))).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = self.run_remote_script(READ_AND_FIND_SCRIPT, &words).await?;
+        let said = self.run_remote_script(READ_SCRIPT, &words).await?;
         if said.status != 0 {
             return Err(self.build_remote_file_failure(path, &said));
         }
@@ -147,6 +163,13 @@ impl SshClient {
                 break;
             }
             there.push(PathBuf::from(String::from_utf8_lossy(line).into_owned()));
+        }
+        if rest.len() as u64 > FILE_BYTES_MAX {
+            let error = build_too_large_error();
+            return Err(Failure {
+                what: self.prefix_path_with_host(path),
+                ..build_file_failure(path, &error)
+            });
         }
         Ok((rest.to_vec(), there))
     }
@@ -176,6 +199,16 @@ impl SshClient {
             DRIFTED_STATUS => Err(Failure::new_plan_drift_failure(
                 self.prefix_path_with_host(path),
                 "it was changed since it was read, so it was not overwritten",
+            )),
+            HALF_WRITTEN_STATUS => Err(Failure::new_generic_failure(
+                self.prefix_path_with_host(path),
+                format!("it is mounted by itself, and was written half-way only: {}", said.text),
+                format!(
+                    "on {}: put its old bytes back with: cp {} {} — then try again",
+                    self.remote_host_name(),
+                    shell_words::quote(&backup_text),
+                    shell_words::quote(&to)
+                ),
             )),
             _ => Err(self.build_remote_file_failure(path, &said)),
         }
@@ -278,7 +311,178 @@ const KNOWN_ERRNOS: [(&str, i32); 9] = [
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{
+        fs,
+        io::Write as _,
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+        process::{Command, Stdio},
+    };
+
+    use super::{
+        super::{
+            RootEscalation,
+            script::{ParsedScriptOutput, parse_remote_script_output, render_remote_script},
+        },
+        *,
+    };
+
+    /// Runs a script as it is sent, in a process group of its own; `programs` stand before the machine's.
+    fn run_sent_script(body: &str, arguments: &[&str], programs: &Path) -> ParsedScriptOutput {
+        let sent = render_remote_script(&RootEscalation::NotNeeded, body, arguments, "n1");
+        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", programs.display());
+        let mut shell = Command::new("timeout")
+            .args(["20", "sh", "-s"])
+            .env("PATH", path)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdin.take().unwrap().write_all(&sent).unwrap();
+        parse_remote_script_output(&shell.wait_with_output().unwrap().stdout, "n1")
+    }
+
+    /// packagecloud.rb that is mounted by itself, as far as `mv` tells, and programs that stand before the machine's.
+    struct MountedFile {
+        dir: tempfile::TempDir,
+    }
+
+    impl MountedFile {
+        const OLD: &str = "old = 'long enough to be longer than the new one'\n";
+        const NEW: &str = "new = 1, and longer\n";
+
+        fn new(programs: &[(&str, &str)]) -> Self {
+            let mounted = Self { dir: tempfile::tempdir().unwrap() };
+            fs::write(mounted.file_path("p.rb"), Self::OLD).unwrap();
+            fs::create_dir(mounted.file_path("bin")).unwrap();
+            let busy = ("mv", "echo \"mv: cannot move: Device or resource busy\" >&2; exit 1");
+            for (name, script) in programs.iter().copied().chain([busy]) {
+                let program = mounted.file_path("bin").join(name);
+                fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+                fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            mounted
+        }
+
+        fn file_path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+
+        fn replace(&self) -> ParsedScriptOutput {
+            let (path, backup) =
+                (path_to_text(&self.file_path("p.rb")), path_to_text(&self.file_path("bak")));
+            let (old, new) = (sha256_hex(Self::OLD.as_bytes()), sha256_hex(Self::NEW.as_bytes()));
+            let words =
+                [&*path, &old, &backup, "0123456789abcdef", &new, &encode_base64(Self::NEW.as_bytes())];
+            run_sent_script(REPLACE_SCRIPT, &words, &self.file_path("bin"))
+        }
+
+        fn read(&self) -> String {
+            fs::read_to_string(self.file_path("p.rb")).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.dir.path()).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    fn status_and_text(said: &ParsedScriptOutput) -> (i32, &str) {
+        match said {
+            ParsedScriptOutput::Whole(said) => (said.status, &said.text),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_mounted_file_is_written_over_and_none_of_its_old_bytes_stay() {
+        let mounted = MountedFile::new(&[]);
+        let said = mounted.replace();
+        assert_eq!(status_and_text(&said), (0, ""));
+        assert!(matches!(said, ParsedScriptOutput::Whole(said) if said.out == IN_PLACE_TEXT));
+        assert_eq!(mounted.read(), MountedFile::NEW);
+        assert_eq!(mounted.names(), ["bak", "bin", "p.rb"]);
+    }
+
+    #[test]
+    fn where_a_mounted_file_has_no_room_nothing_of_it_is_touched() {
+        let full = "echo 'fallocate: fallocate failed: No space left on device' >&2; exit 1";
+        let mounted = MountedFile::new(&[("fallocate", full)]);
+        let path = mounted.file_path("p.rb");
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        let said = mounted.replace();
+        let (status, text) = status_and_text(&said);
+        assert!(status == 10 && text.ends_with("No space left on device"), "{said:?}");
+        assert_eq!(
+            (mounted.read().as_str(), mounted.names()),
+            (MountedFile::OLD, vec!["bin".into(), "p.rb".into()])
+        );
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn a_write_that_breaks_off_half_way_puts_the_old_bytes_back_or_says_where_they_are() {
+        // Half of what is written over the file arrives; then all of it, or nothing any more.
+        let half = "case \"$*\" in *conv=notrunc)\n\
+            if [ -e \"$0.once\" ]; then [ -e \"$0.always\" ] || exec /usr/bin/dd \"$@\"\n\
+            else : >\"$0.once\"; /usr/bin/dd \"$1\" \"$2\" bs=9 count=1 conv=notrunc 2>/dev/null; fi\n\
+            echo \"dd: error writing: Input/output error\" >&2; exit 1 ;;\nesac\nexec /usr/bin/dd \"$@\"";
+        let mounted = MountedFile::new(&[("dd", half)]);
+        let said = mounted.replace();
+        assert_eq!(status_and_text(&said), (10, "dd: error writing: Input/output error"));
+        assert_eq!(
+            (mounted.read().as_str(), mounted.names()),
+            (MountedFile::OLD, vec!["bin".into(), "p.rb".into()])
+        );
+        let mounted = MountedFile::new(&[("dd", half)]);
+        fs::write(mounted.file_path("bin/dd.always"), "").unwrap();
+        let said = mounted.replace();
+        assert_eq!(status_and_text(&said), (HALF_WRITTEN_STATUS, "dd: error writing: Input/output error"));
+        assert_eq!(fs::read_to_string(mounted.file_path("bak")).unwrap(), MountedFile::OLD);
+        assert_eq!(mounted.names(), ["bak", "bin", "p.rb"]);
+    }
+
+    #[test]
+    fn a_hang_up_in_the_middle_of_a_write_leaves_no_half_file() {
+        let hang_up = |name: &str| {
+            format!("case \"$*\" in *conv=notrunc | *.new) kill -HUP 0 ;; esac; exec /usr/bin/{name} \"$@\"")
+        };
+        let (dd, cat) = (hang_up("dd"), hang_up("cat"));
+        let mounted = MountedFile::new(&[("dd", &dd), ("cat", &cat)]);
+        mounted.replace();
+        assert_eq!(mounted.read(), MountedFile::NEW);
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_there_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .unwrap();
+        for (path, said) in [
+            (&*pipe, "a pipe or a device"),
+            (Path::new("/dev/zero"), "a pipe or a device"),
+            (dir.path(), "Is a directory"),
+            (Path::new("/nowhere"), "No such file or directory"),
+        ] {
+            let whole = run_sent_script(READ_SCRIPT, &[&path_to_text(path)], dir.path());
+            let (status, text) = status_and_text(&whole);
+            assert!(status == 10 && text.contains(said), "{whole:?}");
+            let words = [&*path_to_text(path), "seen", "/nowhere/bak", "0123456789abcdef", "new", ""];
+            let replaced = run_sent_script(REPLACE_SCRIPT, &words, dir.path());
+            assert_eq!(status_and_text(&replaced).0, 10, "{replaced:?}");
+        }
+        let file = dir.path().join("p.rb");
+        fs::write(&file, "\nx\n\n").unwrap();
+        let words = [&*path_to_text(&file), &*path_to_text(&pipe)];
+        let ParsedScriptOutput::Whole(said) = run_sent_script(READ_SCRIPT, &words, dir.path()) else {
+            panic!()
+        };
+        assert_eq!(said.out, [path_to_text(&pipe).as_bytes(), b"\n\n\nx\n\n"].concat());
+    }
 
     #[test]
     fn what_a_program_there_says_becomes_what_is_said_here() {
