@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use crate::{
     args::{CliCommand, GlobalOptions},
     errln,
-    host::{self, Host, HostClock, HostStateDir, SshClient, ctl::SimulatedPackagecloudCtl},
+    host::{
+        self, Host, HostClock, HostStateDir, SshClient, ctl::SimulatedPackagecloudCtl,
+        run::state::open_named_log_file,
+    },
     model::failure::Failure,
     sandbox::{self, Sandbox},
 };
@@ -100,9 +103,17 @@ fn open_first_usable_state_dir(
     let sandboxed = world.map(|world| world.sandbox_dir().join("state"));
     let named = global.state_dir.clone().or(sandboxed);
     let dirs = named.map_or_else(host::run::state::list_default_state_dirs, |dir| vec![dir]);
+    // Looked at once and first: no other directory mends it.
+    let log_file = match global.log_file.as_deref().map(|path| open_named_log_file(path).map(|_| path)) {
+        Some(Err(failure)) if may_command_disable_cloudfront(command) => {
+            errln!("packagecloud-cloudfront: the usual log is written instead: {failure}");
+            None
+        }
+        named => named.transpose()?,
+    };
     let mut refused = Vec::new();
     for dir in dirs {
-        match HostStateDir::open_state_dir(&dir, global.log_file.as_deref()) {
+        match HostStateDir::open_state_dir(&dir, log_file) {
             Ok(state) => {
                 for failure in refused {
                     errln!("packagecloud-cloudfront: {} is used instead: {failure}", dir.display());
@@ -112,7 +123,7 @@ fn open_first_usable_state_dir(
             Err(failure) => refused.push(failure),
         }
     }
-    // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
+    // Switching off needs packagecloud.rb alone: no full disk stops it.
     if may_command_disable_cloudfront(command) {
         for failure in refused {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");

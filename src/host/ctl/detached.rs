@@ -4,10 +4,13 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Read as _,
-    os::unix::{
-        fs::{DirBuilderExt as _, OpenOptionsExt as _},
-        process::CommandExt as _,
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+            process::CommandExt as _,
+        },
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,7 +21,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    host::{environment::inherited::list_private_variable_names, files::write_new_file},
+    host::{
+        environment::inherited::list_private_variable_names,
+        files::{UnplacedFile, sha256_hex, write_new_file},
+        paths::ROOT_STATE_DIR,
+    },
     model::failure::Failure,
 };
 
@@ -28,15 +35,27 @@ const RECORD_FILE: &str = "ctl.json";
 const OUTPUT_FILE: &str = "ctl.out";
 const LAST_OUTPUT_FILE: &str = "ctl.last";
 const STATUS_FILE: &str = "ctl.status";
+const NEW_STATUS_FILE: &str = "ctl.status.new";
+const CTL_FILES: [&str; 5] = [OUTPUT_FILE, LAST_OUTPUT_FILE, RECORD_FILE, STATUS_FILE, NEW_STATUS_FILE];
 
-/// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
+/// Where a run over ssh looks too, beside [`ROOT_STATE_DIR`].
+pub(super) const ROOT_RUN_DIR: &str = "/run/packagecloud-cloudfront";
+
+/// What must find room where a command's files are kept: its record, its status, and the first of its lines.
+const ROOM_BYTES_MIN: usize = 64 << 10;
+
+/// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line; over
+/// [`STATUS_PLACEHOLDER`], whose room it has, however full the disk is by then.
 pub(super) const WRAPPER_SCRIPT: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
 status=$1; shift
 "$@"
 code=$?
-{ echo "$code" >"$status.new" && mv -f "$status.new" "$status"; } 2>/dev/null
+{ printf '%-7s\n' "$code" 1<>"$status.new" && mv -f "$status.new" "$status"; } 2>/dev/null
 exit "$code"
 "#;
+
+/// What stands where the status comes to, of the same length.
+pub(super) const STATUS_PLACEHOLDER: &str = "       \n";
 
 /// The keeper of a command's lines, which come through a pipe: neither a full disk nor a command that writes without end
 /// ever ends or stops it. What comes after [`OUTPUT_BYTES_MAX`], or after the disk was full, is read on, and the end of it
@@ -79,11 +98,12 @@ pub struct DetachedCtlCommand {
     /// The process that keeps its lines, and when the kernel started that.
     #[serde(default)]
     keeper: Option<(u32, u64)>,
-    /// Where its lines are, where that is another directory than the record's.
-    #[serde(default)]
-    output_dir: Option<PathBuf>,
+    /// Where its files are.
     #[serde(skip)]
     dir: PathBuf,
+    /// Whether that is another directory than the state's, for want of room.
+    #[serde(skip)]
+    is_elsewhere: bool,
     /// How it ended, where this process started it: the file that says so may have no room, or be another's by then.
     #[serde(skip)]
     reaped: Option<Arc<OnceLock<i32>>>,
@@ -91,74 +111,72 @@ pub struct DetachedCtlCommand {
 
 impl DetachedCtlCommand {
     /// Finds the command that was started last, where its end hasn't been seen and it still runs.
-    pub(super) fn find_running_ctl_command(dir: &Path) -> Option<Self> {
-        let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
-        let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        running.is_ctl_process_alive().then_some(running)
+    pub(super) fn find_running_ctl_command(state_dir: &Path) -> Option<Self> {
+        Self::list_recorded_ctl_commands(state_dir).into_iter().find(Self::is_ctl_process_alive)
     }
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
     /// there.
-    pub(super) fn find_running_or_ended_ctl(dir: &Path, command: &str) -> Option<Self> {
-        let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
-        let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        (running.command == command
-            && (running.is_ctl_process_alive() || running.read_ctl_exit_status().is_some()))
-        .then_some(running)
+    pub(super) fn find_running_or_ended_ctl(state_dir: &Path, command: &str) -> Option<Self> {
+        Self::list_recorded_ctl_commands(state_dir).into_iter().find(|running| {
+            running.command == command
+                && (running.is_ctl_process_alive() || running.read_ctl_exit_status().is_some())
+        })
     }
 
-    /// Removes the files of a command that ended a while ago, but of `kept`: whoever follows one sees its end in moments.
-    pub(super) fn remove_abandoned_ctl_files(dir: &Path, kept: &str) {
-        let Some(bytes) = fs::read(dir.join(RECORD_FILE)).ok() else { return };
-        let Ok(ended) = serde_json::from_slice::<Self>(&bytes) else { return };
-        let ended = Self { dir: dir.to_owned(), ..ended };
-        let files = [RECORD_FILE, OUTPUT_FILE, STATUS_FILE].map(|name| fs::metadata(dir.join(name)));
-        let ages = files.into_iter().flatten().map(|meta| meta.modified().ok()?.elapsed().ok());
-        if ended.command != kept
-            && !ended.is_ctl_process_alive()
-            && ages.into_iter().all(|age| age.is_some_and(|age| age > UNSEEN_END_AGE_MIN))
-        {
-            ended.remove_ctl_command_files();
+    /// Lists what is recorded, in the state directory first.
+    fn list_recorded_ctl_commands(state_dir: &Path) -> Vec<Self> {
+        let recorded = |dir: PathBuf| {
+            let record: Self = serde_json::from_slice(&fs::read(dir.join(RECORD_FILE)).ok()?).ok()?;
+            Some(Self { is_elsewhere: dir != state_dir, dir, ..record })
+        };
+        list_usable_ctl_dirs(state_dir).filter_map(recorded).collect()
+    }
+
+    /// Removes the files of commands that ended a while ago, but of `kept`: whoever follows one sees its end in moments.
+    pub(super) fn remove_abandoned_ctl_files(state_dir: &Path, kept: &str) {
+        for ended in Self::list_recorded_ctl_commands(state_dir) {
+            let files =
+                [RECORD_FILE, OUTPUT_FILE, STATUS_FILE].map(|name| fs::metadata(ended.dir.join(name)));
+            let ages = files.into_iter().flatten().map(|meta| meta.modified().ok()?.elapsed().ok());
+            if ended.command != kept
+                && !ended.is_ctl_process_alive()
+                && ages.into_iter().all(|age| age.is_some_and(|age| age > UNSEEN_END_AGE_MIN))
+            {
+                ended.remove_ctl_command_files();
+            }
         }
     }
 
-    /// Starts `program arguments… command` in a session of its own, its lines and status kept in `dir`.
+    /// Starts `program arguments… command` in a session of its own, its lines and status kept in `state_dir`, or, where that
+    /// has no room, elsewhere.
     ///
     /// # Errors
-    /// Where its files can't be made there, or the program can't be started.
+    /// Where the program can't be started.
     pub(super) fn start_ctl_command(
-        dir: &Path,
+        state_dir: &Path,
         program: &Path,
         arguments: &[String],
         command: &str,
         now: Duration,
     ) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             Failure::new_generic_failure(
                 format!("{} {command}", program.display()),
                 format!("it could not be started: {error}"),
                 "see to what it names, then try again",
             )
         };
-        for name in [STATUS_FILE, OUTPUT_FILE, LAST_OUTPUT_FILE, RECORD_FILE] {
-            let _ = fs::remove_file(dir.join(name));
+        for dir in list_usable_ctl_dirs(state_dir) {
+            for name in CTL_FILES {
+                let _ = fs::remove_file(dir.join(name));
+            }
         }
-        let output_dir = choose_output_dir(dir);
-        // Made here: the first look may come before the keeper has opened it.
-        let _ =
-            OpenOptions::new().append(true).create_new(true).mode(0o600).open(output_dir.join(OUTPUT_FILE));
-        let mut keeper = build_detached_shell(KEEPER_SCRIPT)
-            .arg(output_dir.join(OUTPUT_FILE))
-            .arg(output_dir.join(LAST_OUTPUT_FILE))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let pipe = std::os::fd::OwnedFd::from(keeper.stdin.take().expect("it was asked for"));
-        let keeper_id = keeper.id();
-        let keeper_started = read_process_start_ticks(keeper_id);
-        reap_child_when_it_ends(keeper, None);
+        let dir = choose_ctl_dir(state_dir);
+        // Made here: the first look may come before the keeper has opened it; and the status finds its room.
+        let _ = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join(OUTPUT_FILE));
+        let _ = write_new_file(&dir.join(NEW_STATUS_FILE), STATUS_PLACEHOLDER.as_bytes());
+        let (pipe, keeper) = start_output_keeper(&dir).map_err(failed)?;
         let child = build_detached_shell(WRAPPER_SCRIPT)
             .arg(dir.join(STATUS_FILE))
             .arg(program)
@@ -176,15 +194,15 @@ impl DetachedCtlCommand {
             pid,
             since: now,
             started: read_process_start_ticks(pid),
-            keeper: keeper_started.map(|started| (keeper_id, started)),
-            output_dir: Some(output_dir).filter(|other| other != dir),
-            dir: dir.to_owned(),
+            keeper,
+            is_elsewhere: dir != state_dir,
+            dir,
             reaped: Some(reaped.clone()),
         };
         reap_child_when_it_ends(child, Some(reaped));
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = write_new_file(&dir.join(RECORD_FILE), &record);
+        let _ = write_new_file(&running.dir.join(RECORD_FILE), &record);
         Ok(running)
     }
 
@@ -215,22 +233,16 @@ impl DetachedCtlCommand {
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
     }
 
-    fn output_dir_path(&self) -> &Path {
-        self.output_dir.as_deref().unwrap_or(&self.dir)
-    }
-
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
     fn remove_ctl_command_files(&self) {
-        if let Some(other) = &self.output_dir {
-            for name in [OUTPUT_FILE, LAST_OUTPUT_FILE] {
-                let _ = fs::remove_file(other.join(name));
-            }
-            let _ = fs::remove_dir(other);
+        if !self.is_own_ctl_command_record() {
+            return;
         }
-        if self.is_own_ctl_command_record() {
-            for name in [OUTPUT_FILE, LAST_OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
-                let _ = fs::remove_file(self.dir.join(name));
-            }
+        for name in CTL_FILES {
+            let _ = fs::remove_file(self.dir.join(name));
+        }
+        if self.is_elsewhere {
+            let _ = fs::remove_dir(&self.dir);
         }
     }
 
@@ -244,7 +256,7 @@ impl DetachedCtlCommand {
     ) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
         let mut tail = CommandOutputTail {
-            file: File::open(self.output_dir_path().join(OUTPUT_FILE)).ok(),
+            file: File::open(self.dir.join(OUTPUT_FILE)).ok(),
             lines: LineSplitter::default(),
             read: 0,
         };
@@ -273,8 +285,8 @@ impl DetachedCtlCommand {
             quiet = if more { 0 } else { quiet + 1 };
         }
         tail.read_new_output_lines(&self.command, on_line).await;
-        let last = fs::read(self.output_dir_path().join(LAST_OUTPUT_FILE)).unwrap_or_default();
-        if self.output_dir.is_some() || self.is_own_ctl_command_record() {
+        let last = fs::read(self.dir.join(LAST_OUTPUT_FILE)).unwrap_or_default();
+        if self.is_own_ctl_command_record() {
             give_last_output_lines(&last, &mut tail.lines, on_line);
         }
         tail.lines.flush_unterminated_last_line(on_line);
@@ -341,17 +353,68 @@ pub(super) fn build_no_exit_status_failure(command: &str) -> Failure {
     )
 }
 
-/// Returns where a command's lines are kept: in `dir`, or, where that has no room, in a directory of their own where a full
-/// disk seldom reaches.
-fn choose_output_dir(dir: &Path) -> PathBuf {
-    let has_room = |dir: &Path| rustix::fs::statvfs(dir).is_ok_and(|disk| disk.f_bfree > 0);
-    let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
+/// Lists where a command's files may be: in the state directory, else where a full disk seldom reaches, by a name that no
+/// two state directories share. A run over ssh knows the place of root's usual one.
+fn list_ctl_dirs(state_dir: &Path) -> Vec<PathBuf> {
+    let usual = (state_dir == Path::new(ROOT_STATE_DIR)).then(|| PathBuf::from(ROOT_RUN_DIR));
+    let mark = sha256_hex(state_dir.as_os_str().as_encoded_bytes());
+    let name = format!("packagecloud-cloudfront-{}", &mark[..16]);
     let others = ["/run".into(), std::env::temp_dir(), "/dev/shm".into()];
-    let made = |other: &PathBuf| {
-        other.parent().is_some_and(has_room) && fs::DirBuilder::new().mode(0o700).create(other).is_ok()
+    let others = others.into_iter().map(|place: PathBuf| place.join(&name));
+    std::iter::once(state_dir.to_owned()).chain(usual).chain(others).collect()
+}
+
+/// Of those, lists the ones that are there and nobody else can write to: others may make a directory of that name.
+fn list_usable_ctl_dirs(state_dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let state_dir = state_dir.to_owned();
+    list_ctl_dirs(&state_dir).into_iter().filter(move |dir| *dir == state_dir || is_own_private_dir(dir))
+}
+
+fn is_own_private_dir(dir: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0)
+}
+
+/// Returns where a command's files are kept from now on: the first place that has room for them.
+fn choose_ctl_dir(state_dir: &Path) -> PathBuf {
+    let is_ready = |dir: &PathBuf| {
+        if dir == state_dir {
+            return has_room_for_ctl_files(dir);
+        }
+        let made = fs::DirBuilder::new().mode(0o700).create(dir).is_ok();
+        let ready = (made || is_own_private_dir(dir)) && has_room_for_ctl_files(dir);
+        if made && !ready {
+            let _ = fs::remove_dir(dir);
+        }
+        ready
     };
-    let mut others = others.into_iter().map(|place| place.join(&name));
-    if has_room(dir) { dir.to_owned() } else { others.find(made).unwrap_or_else(|| dir.to_owned()) }
+    list_ctl_dirs(state_dir).into_iter().find(is_ready).unwrap_or_else(|| state_dir.to_owned())
+}
+
+/// Whether a file of some size can be written there, down to the disk: what a file system says of its free blocks counts
+/// those that only root may use, and knows no quota.
+fn has_room_for_ctl_files(dir: &Path) -> bool {
+    let written = UnplacedFile::create_beside(&dir.join(OUTPUT_FILE)).and_then(|mut probe| {
+        probe.file.write_all(&[b' '; ROOM_BYTES_MIN])?;
+        probe.file.sync_all()
+    });
+    written.is_ok()
+}
+
+/// Starts the keeper of a command's lines: where those go in, and which process it is.
+fn start_output_keeper(dir: &Path) -> io::Result<(OwnedFd, Option<(u32, u64)>)> {
+    let mut keeper = build_detached_shell(KEEPER_SCRIPT)
+        .arg(dir.join(OUTPUT_FILE))
+        .arg(dir.join(LAST_OUTPUT_FILE))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let pipe = OwnedFd::from(keeper.stdin.take().expect("it was asked for"));
+    let id = keeper.id();
+    let started = read_process_start_ticks(id);
+    reap_child_when_it_ends(keeper, None);
+    Ok((pipe, started.map(|started| (id, started))))
 }
 
 /// Returns a shell that runs `script` in a session of its own, which has no terminal to lose; without setsid the script's

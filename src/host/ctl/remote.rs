@@ -13,14 +13,14 @@ use crate::{
 
 use super::{
     detached::{
-        KEEPER_SCRIPT, OUTPUT_BYTES_MAX, WRAPPER_SCRIPT, build_no_exit_status_failure,
+        KEEPER_SCRIPT, OUTPUT_BYTES_MAX, ROOT_RUN_DIR, WRAPPER_SCRIPT, build_no_exit_status_failure,
         give_last_output_lines, render_output_limit_note,
     },
     output::LineSplitter,
 };
 
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
-const REMOTE_STATE_DIRS: [&str; 2] = [ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
+const REMOTE_STATE_DIRS: [&str; 2] = [ROOT_STATE_DIR, ROOT_RUN_DIR];
 
 /// The directories. Prints of the last command that was started: its directory, whether it runs (`ended` where it has left
 /// its status), its record.
@@ -41,10 +41,13 @@ done"#;
 const START_SCRIPT: &str = r#"d=
 for dir in $1; do
   mkdir -p -m 700 -- "$dir" 2>/dev/null
-  rm -f "$dir/ctl.status" "$dir/ctl.out" "$dir/ctl.last" "$dir/ctl.json" 2>/dev/null
-  [ -n "$d" ] || { (echo >"$dir/ctl.out") 2>/dev/null && : >"$dir/ctl.out" && d=$dir; }
+  rm -f "$dir/ctl.status" "$dir/ctl.status.new" "$dir/ctl.out" "$dir/ctl.last" "$dir/ctl.json" 2>/dev/null
+  # Room that is really there, down to the disk.
+  [ -n "$d" ] || { head -c 65536 /dev/zero | tr '\0' ' ' | dd of="$dir/ctl.out" bs=65536 iflag=fullblock conv=fsync 2>/dev/null && d=$dir; }
+  (: >"$dir/ctl.out") 2>/dev/null
 done
 [ -n "$d" ] || { text="its lines can't be kept: $1: No space left on device"; return 10; }
+printf '       \n' >"$d/ctl.status.new"
 run=$2; wrapper=$3; keeper=$4; command=$5; shift 5
 session=; command -v setsid >/dev/null && session=setsid
 since=$(date +%s)
@@ -89,7 +92,7 @@ return 0"#;
 const READ_LAST_OUTPUT_SCRIPT: &str = r#"cat -- "$1/ctl.last" 2>/dev/null; return 0"#;
 
 /// Directory, pid. What another run has started there since stays.
-const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.last" "$1/ctl.status" "$1/ctl.json"; return 0"#;
+const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.last" "$1/ctl.status" "$1/ctl.status.new" "$1/ctl.json"; return 0"#;
 
 /// A command that was started there.
 #[derive(Debug, Clone)]

@@ -31,6 +31,42 @@ use crate::host::{
 pub struct HostStateDir {
     dir: PathBuf,
     log: Arc<Mutex<Option<File>>>,
+    /// Where the directory only stands in for another one: removed with the last of the clones.
+    _stand_in: Option<Arc<StandInStateDir>>,
+}
+
+/// A directory that stands in for the state directory, and that no later run looks for.
+#[derive(Debug)]
+struct StandInStateDir(PathBuf);
+
+/// What an operator is told the path of, or a command that goes on still writes: with one of these the directory stays.
+const KEPT_NAME_PREFIXES: [&str; 7] =
+    ["policy-", "lines-to-type", "clipboard", "managed-", "reindex.skipped", "batch.failed", "ctl."];
+
+impl Drop for StandInStateDir {
+    fn drop(&mut self) {
+        let is_kept = |entry: io::Result<fs::DirEntry>| {
+            let name = entry.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            name.is_ok_and(|name| KEPT_NAME_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        };
+        if fs::read_dir(&self.0).is_ok_and(|mut entries| !entries.any(is_kept)) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// Opens the log that `--log-file` names: one that was asked for must be one.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn open_named_log_file(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|error| {
+        Failure::new_usage_failure(
+            format!("--log-file {}", path.display()),
+            error.to_string(),
+            "name a file that can be written",
+        )
+    })
 }
 
 /// What the last run said, and where it was left.
@@ -141,25 +177,16 @@ impl HostStateDir {
         })?;
         check_state_dir_is_own(dir)?;
         remove_abandoned_temporary_files(dir, None);
-        let path = log_file.map_or_else(|| dir.join("log"), Path::to_owned);
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600);
-        if log_file.is_none() {
-            options.custom_flags(NO_FOLLOW);
-        }
-        let log = match options.open(&path) {
-            Ok(file) => Some(file),
-            // A log that was asked for must be one; the usual one isn't worth stopping for.
-            Err(error) if log_file.is_some() => {
-                return Err(Failure::new_usage_failure(
-                    format!("--log-file {}", path.display()),
-                    error.to_string(),
-                    "name a file that can be written",
-                ));
+        let log = match log_file {
+            Some(path) => Some(open_named_log_file(path)?),
+            // The usual one isn't worth stopping for.
+            None => {
+                let mut options = OpenOptions::new();
+                options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW);
+                options.open(dir.join("log")).ok()
             }
-            Err(_) => None,
         };
-        Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)) })
+        Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)), _stand_in: None })
     }
 
     /// Stands in for a directory that can't be opened: nothing is kept, and nothing that only reads or writes
@@ -172,8 +199,10 @@ impl HostStateDir {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
         let dir = std::env::temp_dir().join(name);
         // Made by this very call, so it is nobody else's.
-        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
-        Self { dir: if made.is_ok() { dir } else { PathBuf::from(NO_STATE_DIR) }, log: Arc::default() }
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir).is_ok();
+        let stand_in = made.then(|| Arc::new(StandInStateDir(dir.clone())));
+        let dir = if made { dir } else { PathBuf::from(NO_STATE_DIR) };
+        Self { dir, log: Arc::default(), _stand_in: stand_in }
     }
 
     /// Returns the directory.
@@ -352,6 +381,31 @@ mod tests {
         let failure =
             HostStateDir::open_state_dir(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
         assert!(failure.what.contains("--log-file"));
+    }
+
+    #[test]
+    fn one_that_stands_in_goes_with_the_run_unless_it_holds_what_somebody_was_told_of() {
+        for (name, stays) in [
+            ("", false),
+            ("switched-off", false),
+            ("ctl-turn", false),
+            ("answers.json", false),
+            ("lines-to-type", true),
+            ("policy-b.20261123T204500Z.json", true),
+            ("ctl.out", true),
+        ] {
+            let state = HostStateDir::open_fallback_state_dir();
+            let dir = state.state_dir_path().to_owned();
+            if !name.is_empty() {
+                fs::write(dir.join(name), "x").unwrap();
+            }
+            let clone = state.clone();
+            drop(state);
+            assert!(dir.exists(), "{name}: a clone still uses it");
+            drop(clone);
+            assert_eq!(dir.exists(), stays, "{name}");
+            let _ = fs::remove_dir_all(dir);
+        }
     }
 
     #[test]

@@ -65,6 +65,13 @@ impl PlainHost {
         run_to_end(&mut self.build_command(before, words))
     }
 
+    /// What runs below a directory for temporary files have left there.
+    fn list_stand_ins(&self) -> Vec<String> {
+        let names = fs::read_dir(self.dir.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("packagecloud-cloudfront-")).collect()
+    }
+
     fn list_etc(&self) -> Vec<String> {
         let names = fs::read_dir(self.path("etc")).unwrap();
         let mut names: Vec<String> =
@@ -189,6 +196,51 @@ fn a_state_directory_that_others_can_write_to_is_refused_by_name_and_stops_no_sw
     assert_eq!((ran.code, host.config_text().as_str()), (0, OFF_TEXT), "{ran:#?}");
     ran.assert_contains("nothing is kept or logged: state directory");
     assert_eq!(fs::read_to_string(host.path("precious")).unwrap(), "precious");
+    assert!(
+        host.list_stand_ins().is_empty(),
+        "what stood in is gone with the run: {:?}",
+        host.list_stand_ins()
+    );
+}
+
+#[test]
+fn a_log_that_cant_be_written_is_named_and_changes_no_directory() {
+    let host = PlainHost::new("exit 0");
+    let ran = host.run(&[], &["--log-file", "/no/such/log", "disable", "--yes"]);
+    assert_eq!((ran.code, host.config_text().as_str()), (0, OFF_TEXT), "{ran:#?}");
+    ran.assert_contains("the usual log is written instead: --log-file /no/such/log: No such file");
+    assert!(fs::read_to_string(host.path("state/log")).unwrap().contains("Disable"), "it is kept as usual");
+    fs::remove_dir_all(host.path("state")).unwrap();
+    let ran = host.run(&[], &["--log-file", "/no/such/log", "reconfigure", "--yes"]);
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    ran.assert_contains("--log-file /no/such/log: No such file")
+        .assert_contains("name a file that can be written");
+    assert!(
+        !host.path("state").exists() && host.list_stand_ins().is_empty(),
+        "no directory was tried: {ran:#?}"
+    );
+}
+
+#[test]
+fn on_a_full_state_disk_the_next_run_finds_what_packagecloud_ctl_does() {
+    let host = PlainHost::new(
+        "echo \"begun $1\" | tee -a \"$0.ran\"; while [ ! -e \"$0.go\" ]; do sleep 0.02; done; echo over; exit 3",
+    );
+    // Both runs see the same full disk; the first is left while packagecloud-ctl runs on.
+    let script = "mkdir \"$0\" && mount -t tmpfs -o size=64k,mode=700 none \"$0\" && \
+        { dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true; }\n\
+        (\"$@\" 2>\"$ERR\" & first=$!; until grep -q begun \"$ERR\"; do sleep 0.02; done; kill -KILL $first)\n\
+        (until grep -q 'begun' \"$ERR.2\"; do sleep 0.02; done; touch \"$GO\") 2>/dev/null &\n\
+        \"$@\" 2>\"$ERR.2\"; code=$?; wait; cat \"$ERR.2\" >&2; ls -A \"$0\"; exit $code";
+    let state = host.path("state");
+    let before = ["unshare", namespace(), "sh", "-c", script, state.to_str().unwrap()];
+    let mut command = host.build_command(&before, &["reconfigure", "--yes"]);
+    let ran = run_to_end(command.env("ERR", host.path("err")).env("GO", host.path("ctl.go")));
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    // Once: the second run followed the first one's to its end, with its lines and its status.
+    ran.assert_contains("begun reconfigure").assert_contains("over").assert_contains("exit code 3");
+    assert_eq!(fs::read_to_string(host.path("ctl.ran")).unwrap(), "begun reconfigure\n", "{ran:#?}");
+    assert!(host.list_stand_ins().is_empty() && !ran.out.contains("ctl."), "{ran:#?}");
 }
 
 #[test]
