@@ -1,5 +1,6 @@
 //! Whether the clocks agree with AWS's that sign links and by which links expire: this machine's, and each other host's.
 
+use super::diagnosis::SET_CLOCK_ADVICE;
 use crate::engine::session::{AwsTarget, Session};
 use crate::model::run::check::{CheckId, CheckResult};
 
@@ -25,9 +26,17 @@ fn build_clock_check_from_offset(ahead: Option<i64>) -> CheckResult {
                 ahead.abs(),
                 if ahead > 0 { "ahead of" } else { "behind" }
             ),
-            "set the clock (chronyc makestep, or timedatectl set-ntp true): a slow clock makes every link expire early",
+            format!(
+                "{SET_CLOCK_ADVICE}: links that this machine signs are {}",
+                describe_link_lifetime(ahead)
+            ),
         ),
     }
+}
+
+/// What becomes of links that a clock signs which is ahead of AWS's, or behind it.
+fn describe_link_lifetime(ahead: i64) -> &'static str {
+    if ahead > 0 { "accepted too long" } else { "expired too early" }
 }
 
 /// Checks the clock of another host, which signs the links: this machine's is known by AWS's.
@@ -46,12 +55,9 @@ pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<Chec
                 line.remote_host_name(),
                 ahead.abs(),
                 if ahead > 0 { "ahead of" } else { "behind" },
-                if ahead > 0 { "accepted too long" } else { "expired too early" },
+                describe_link_lifetime(ahead),
             ),
-            format!(
-                "on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)",
-                line.remote_host_name()
-            ),
+            format!("on {}: {SET_CLOCK_ADVICE}", line.remote_host_name()),
         )
     })
 }
@@ -73,6 +79,9 @@ mod tests {
             let check = build_clock_check_from_offset(ahead);
             assert_eq!((check.has_failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
             assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
+            let early = check.next.contains("expired too early");
+            let late = check.next.contains("accepted too long");
+            assert_eq!((early, late), (fails && ahead < Some(0), fails && ahead > Some(0)), "{}", check.next);
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod clocks;
 pub mod diagnosis;
 pub mod gate;
+pub(crate) mod packagecloud_link;
 pub mod probe;
 pub mod redirects;
 pub mod samples;

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -68,6 +69,34 @@ impl ClusterRun {
         let errors: Vec<&str> = self.text.split("packagecloud-cloudfront: ").skip(1).collect();
         assert!(errors.len() == 1 && errors[0].matches("next: ").count() == 1, "{}", self.text);
         self
+    }
+}
+
+/// How a proxy before the edge breaks a request.
+pub enum BrokenEdgeReply {
+    Unavailable,
+    NoReply,
+}
+
+/// Answers one request over a connection of its own.
+fn forward_to_edge(
+    mut client: TcpStream,
+    edge: &str,
+    breaks: &impl Fn(&str) -> Option<BrokenEdgeReply>,
+) -> std::io::Result<()> {
+    let mut head = String::new();
+    let mut reader = BufReader::new(client.try_clone()?);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    match breaks(head.split(' ').nth(1).unwrap_or_default()) {
+        Some(BrokenEdgeReply::NoReply) => Ok(()),
+        Some(BrokenEdgeReply::Unavailable) => client
+            .write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        None => {
+            let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            let mut upstream = TcpStream::connect(edge)?;
+            upstream.write_all(head.as_bytes())?;
+            std::io::copy(&mut upstream, &mut client).map(drop)
+        }
     }
 }
 
@@ -196,6 +225,19 @@ impl HostCluster {
 
     pub fn run_on_cluster(&self, words: &[&str]) -> ClusterRun {
         ClusterRun::from_output(&self.cluster_command(words).output().unwrap())
+    }
+
+    /// Puts a proxy before the edge; `breaks` says of each request, by its path, how it is broken: none where it isn't.
+    pub fn break_edge_requests(&mut self, breaks: impl Fn(&str) -> Option<BrokenEdgeReply> + Send + 'static) {
+        let edge = self.edge.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.edge = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // Whoever goes away in the middle is asked nothing more.
+                let _ = forward_to_edge(stream, &edge, &breaks);
+            }
+        });
     }
 
     /// Another laptop's state.

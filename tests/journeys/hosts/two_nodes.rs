@@ -2,13 +2,14 @@
 
 use std::{
     process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use packagecloud_cloudfront::model::secret::Secret;
 
 use super::{
-    cluster::{CLOUDFRONT_SECRET, ClusterRun, HostCluster},
+    cluster::{BrokenEdgeReply, CLOUDFRONT_SECRET, ClusterRun, HostCluster},
     node::WebNode,
 };
 
@@ -103,6 +104,27 @@ fn a_node_whose_links_the_edge_refuses_is_taken_back_alone() {
     ran.assert_exit(1, &["web2 alone is off, the nodes before it stay on"]);
     assert!(is_node_on(first), "{}", ran.text);
     assert_eq!((second.config_values().enabled, is_node_on(second)), (Some(false), false), "{}", ran.text);
+}
+
+#[test]
+fn what_may_pass_at_the_edge_is_asked_again_for_the_other_node_too() {
+    let mut cluster = HostCluster::new(&["web1", "web2"]);
+    let restarted = cluster.nodes[1].file_path("opt/restarted");
+    let broken = AtomicUsize::new(0);
+    // Once the other node is on, packagecloud's links meet a cold start, then a connection that breaks off.
+    cluster.break_edge_requests(move |path| {
+        let is_packageclouds = path.rsplit_once('_').is_some_and(|(_, mac)| mac.len() == 40);
+        match broken.load(Relaxed) {
+            seen @ 0..=1 if is_packageclouds && restarted.exists() => {
+                broken.store(seen + 1, Relaxed);
+                Some(if seen == 0 { BrokenEdgeReply::Unavailable } else { BrokenEdgeReply::NoReply })
+            }
+            _ => None,
+        }
+    });
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
+    ran.assert_exit(0, &["on too: web2", "10 of 10 redirects go to the edge, and each was accepted"]);
+    assert!(cluster.nodes.iter().all(is_node_on), "{}", ran.text);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::aws::web::WebReply;
+use tokio::time::Instant;
+
 use crate::model::{
     aws::evidence::PackagecloudConfigEvidence,
     failure::Failure,
@@ -13,8 +14,7 @@ use crate::model::{
 use super::GoLiveFacts;
 use crate::engine::{
     delivery::{
-        diagnosis::{self, is_not_found_answer_of_s3, judge_edge_refusal},
-        probe,
+        packagecloud_link::{PackagecloudLinkFacts, PackagecloudLinkVerdict},
         redirects::SampledRedirects,
     },
     run::StageRun,
@@ -44,12 +44,12 @@ pub(super) async fn prove_edge_accepts_redirect(
             return Ok((text.to_owned(), text.to_owned()));
         }
         let domain = find_packages_domain(found, seen)?;
-        let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
+        let until = Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
         loop {
             session.ensure_cloudfront_not_disabled().await?;
-            let over = tokio::time::Instant::now() >= until;
+            let over = Instant::now() >= until;
             let not_yet = match ask_for_packages_redirect(session, found, answers, domain).await {
-                Ok(redirect) => match follow_packages_redirect(session, found, seen, &redirect).await? {
+                Ok(redirect) => match follow_packages_redirect(session, &link_facts(found, seen), &redirect).await? {
                     FollowedRedirect::Accepted(text) => return Ok((text.clone(), text)),
                     FollowedRedirect::RefusedForNow(failure) => failure,
                 },
@@ -115,25 +115,19 @@ enum FollowedRedirect {
 /// Follows one redirect to the edge; where that is out of reach, the token is held to the secret here.
 async fn follow_packages_redirect(
     session: &Session,
-    found: &GoLiveFacts,
-    seen: &PackagecloudConfigEvidence,
+    facts: &PackagecloudLinkFacts<'_>,
     redirect: &PackagecloudDownloadReply,
 ) -> Result<FollowedRedirect, Failure> {
     let location = redirect.location.as_deref().unwrap_or_default();
     if session.is_edge_unreachable_for_checks() {
-        let signed = seen
-            .desired
-            .secret
-            .as_ref()
-            .map(|secret| probe::detect_link_token_construction(location, secret, found.construction));
-        return match signed {
+        return match facts.secret.map(|_| facts.find_link_construction(location)) {
             Some(None) => Err(Failure::new_generic_failure(
                 PROOF_LABEL,
                 "its token is signed with another secret than packagecloud.rb holds, or made in no way that is known",
                 "run inspect on the URL; look at packagecloud's log for why the reconfigure did not take",
             )),
-            Some(Some(fits)) if fits != found.construction => {
-                Err(build_other_construction_failure(fits, found.construction))
+            Some(Some(fits)) if fits != facts.accepted => {
+                Err(build_other_construction_failure(fits, facts.accepted))
             }
             _ => Ok(FollowedRedirect::Accepted(format!(
                 "packagecloud answers {}; the edge is out of reach here",
@@ -141,21 +135,61 @@ async fn follow_packages_redirect(
             ))),
         };
     }
-    // A connection that broke off tells nothing of the link: it is asked again, as a cold start is.
-    let reply = match probe::follow_redirect_to_edge(session, location).await {
-        Ok(reply) => reply,
-        Err(failure) => return Ok(FollowedRedirect::RefusedForNow(failure)),
-    };
-    if is_accepted_edge_reply(&reply) {
-        return Ok(FollowedRedirect::Accepted(format!(
-            "packagecloud answers {}, and the edge {}",
-            redirect.describe_redirect(),
-            reply.status
-        )));
+    Ok(match follow_link(session, facts, location).await? {
+        FollowedRedirect::Accepted(status) => FollowedRedirect::Accepted(format!(
+            "packagecloud answers {}, and the edge {status}",
+            redirect.describe_redirect()
+        )),
+        refused @ FollowedRedirect::RefusedForNow(_) => refused,
+    })
+}
+
+/// Follows a link to the edge once; accepted, the text is the status.
+async fn follow_link(
+    session: &Session,
+    facts: &PackagecloudLinkFacts<'_>,
+    location: &str,
+) -> Result<FollowedRedirect, Failure> {
+    match facts.follow_link_to_edge(session, location).await {
+        PackagecloudLinkVerdict::Accepted(status) => Ok(FollowedRedirect::Accepted(status.to_string())),
+        PackagecloudLinkVerdict::OtherConstruction(fits) => {
+            Err(build_other_construction_failure(fits, facts.accepted))
+        }
+        PackagecloudLinkVerdict::Refused { why, next, may_pass } => {
+            let failure = Failure::new_generic_failure(PROOF_LABEL, why, next);
+            if may_pass { Ok(FollowedRedirect::RefusedForNow(failure)) } else { Err(failure) }
+        }
+        // A connection that broke off tells nothing of the link: it is asked again, as a cold start is.
+        PackagecloudLinkVerdict::Unanswered(failure) => Ok(FollowedRedirect::RefusedForNow(failure)),
     }
-    let failure = build_edge_refused_link_failure(seen, found, location, &reply);
-    let (_, may_pass) = judge_edge_refusal(&reply, &found.known);
-    if may_pass { Ok(FollowedRedirect::RefusedForNow(failure)) } else { Err(failure) }
+}
+
+/// Follows a link until the edge accepts it, or `until` is over: what may pass by itself is asked again.
+async fn follow_link_until_accepted(
+    session: &Session,
+    facts: &PackagecloudLinkFacts<'_>,
+    location: &str,
+    until: Instant,
+) -> Result<(), Failure> {
+    loop {
+        session.ensure_cloudfront_not_disabled().await?;
+        let over = Instant::now() >= until;
+        match follow_link(session, facts, location).await? {
+            FollowedRedirect::Accepted(_) => return Ok(()),
+            FollowedRedirect::RefusedForNow(failure) if over => return Err(failure),
+            FollowedRedirect::RefusedForNow(_) => tokio::time::sleep(PROOF_POLL_INTERVAL).await,
+        }
+    }
+}
+
+/// What packagecloud's links are judged by here.
+fn link_facts<'a>(found: &'a GoLiveFacts, seen: &'a PackagecloudConfigEvidence) -> PackagecloudLinkFacts<'a> {
+    PackagecloudLinkFacts {
+        secret: seen.desired.secret.as_ref(),
+        accepted: found.construction,
+        known: &found.known,
+        edge_works: false,
+    }
 }
 
 /// How often packagecloud is asked once several nodes shall be on.
@@ -186,14 +220,12 @@ pub(super) async fn prove_edge_accepts_all_redirects(
             &run.build_step_progress_reporter(StageStep::Proof),
         )
         .await?;
+        let until = Instant::now() + session.scale_wait_for_sandbox(PROOF_TIMEOUT);
         let expected = session.expect_links_to_domain(domain);
         let locations =
             asked.iter().flat_map(|asked| asked.list_sampled_packages_links(&expected)).collect::<Vec<_>>();
         for location in locations.iter().filter(|_| !session.is_edge_unreachable_for_checks()) {
-            let reply = probe::follow_redirect_to_edge(session, location).await?;
-            if !is_accepted_edge_reply(&reply) {
-                return Err(build_edge_refused_link_failure(seen, found, location, &reply));
-            }
+            follow_link_until_accepted(session, &link_facts(found, seen), location, until).await?;
         }
         // While a node that isn't switched on yet answers too, that is no failure of this one.
         if locations.is_empty() {
@@ -213,32 +245,6 @@ pub(super) async fn prove_edge_accepts_all_redirects(
         ))
     })
     .await
-}
-
-/// What a client can work with: the object, or S3's own answer that there is none.
-fn is_accepted_edge_reply(reply: &WebReply) -> bool {
-    reply.status == 200 || reply.status == 206 || is_not_found_answer_of_s3(reply)
-}
-
-/// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
-fn build_edge_refused_link_failure(
-    seen: &PackagecloudConfigEvidence,
-    found: &GoLiveFacts,
-    location: &str,
-    reply: &WebReply,
-) -> Failure {
-    let accepted = found.construction;
-    let fitting = seen
-        .desired
-        .secret
-        .as_ref()
-        .and_then(|secret| probe::detect_link_token_construction(location, secret, accepted))
-        .filter(|construction| *construction != accepted);
-    let (why, next) = diagnosis::diagnose_edge_refusal(reply, &found.known);
-    match fitting {
-        Some(construction) => build_other_construction_failure(construction, accepted),
-        None => Failure::new_generic_failure(PROOF_LABEL, why, next),
-    }
 }
 
 fn build_other_construction_failure(made: UrlTokenConstruction, accepted: UrlTokenConstruction) -> Failure {

@@ -2,8 +2,8 @@
 
 use crate::engine::{
     delivery::{
-        diagnosis::{self, DiagnosisFacts, is_not_found_answer_of_s3},
-        probe,
+        diagnosis::{self, DiagnosisFacts},
+        packagecloud_link::{PackagecloudLinkFacts, PackagecloudLinkVerdict},
         redirects::SampledRedirects,
         samples::SampleObjectKeys,
     },
@@ -148,47 +148,32 @@ impl PackagecloudRedirectCheck<'_> {
             let what = format!("packagecloud answers {other}; packagecloud.rb says {domain}");
             return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
         }
-        let reply = match probe::follow_redirect_to_edge(self.session, location).await {
-            Ok(reply) => reply,
-            Err(failure) => {
-                let (why, next) = diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure);
-                return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, why, next);
-            }
+        let facts = PackagecloudLinkFacts {
+            secret: self.secret,
+            accepted: self.accepted,
+            known: self.known,
+            edge_works: self.edge_works,
         };
-        let reason = reply.find_header("x-packagecloud-cloudfront");
-        if reply.status == 200 || is_not_found_answer_of_s3(&reply) {
-            return CheckResult::new_passed_check(
-                REDIRECT_CHECK_NAME,
-                format!(
-                    "{REDIRECT_SAMPLES} of {REDIRECT_SAMPLES} redirects go to CloudFront with {}, and it is accepted",
-                    scheme.describe_signing_scheme()
-                ),
-            );
-        }
-        let fits = self
-            .secret
-            .and_then(|secret| probe::detect_link_token_construction(location, secret, self.accepted));
-        match (reason, fits) {
-            (Some("bad-signature"), Some(fits)) if fits != self.accepted => CheckResult::new_failed_check(
-                REDIRECT_CHECK_NAME,
+        let (why, next) = match facts.follow_link_to_edge(self.session, location).await {
+            PackagecloudLinkVerdict::Accepted(_) => {
+                return CheckResult::new_passed_check(
+                    REDIRECT_CHECK_NAME,
+                    format!(
+                        "{REDIRECT_SAMPLES} of {REDIRECT_SAMPLES} redirects go to CloudFront with {}, and it is accepted",
+                        scheme.describe_signing_scheme()
+                    ),
+                );
+            }
+            PackagecloudLinkVerdict::OtherConstruction(fits) => (
                 format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
                 format!("run enable again with --construction {fits}"),
             ),
-            (Some("bad-signature"), None) if self.edge_works => CheckResult::new_failed_check(
-                REDIRECT_CHECK_NAME,
-                "the web node that answered signs with another secret than packagecloud.rb and the edge hold",
-                "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
-            ),
-            (Some("expired"), _) if self.edge_works => CheckResult::new_failed_check(
-                REDIRECT_CHECK_NAME,
-                "its links have expired when they are made: the clock of the web node that answered is slow",
-                format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
-            ),
-            _ => {
-                let (why, next) = diagnosis::diagnose_edge_refusal(&reply, self.known);
-                CheckResult::new_failed_check(REDIRECT_CHECK_NAME, why, next)
+            PackagecloudLinkVerdict::Refused { why, next, .. } => (why, next),
+            PackagecloudLinkVerdict::Unanswered(failure) => {
+                diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure)
             }
-        }
+        };
+        CheckResult::new_failed_check(REDIRECT_CHECK_NAME, why, next)
     }
 }
 
