@@ -19,7 +19,8 @@ use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::{
         config_file::{
-            ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode, render_redacted_diff,
+            CONFIG_BYTES_MAX, ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode,
+            render_redacted_diff,
         },
         settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
@@ -519,8 +520,15 @@ fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadPro
         ),
         ConfigReadProblem::TooLarge(bytes) => Failure::new_generic_failure(
             path,
-            format!("it is too large to be read safely, {} MB", bytes.div_ceil(1_000_000)),
-            "take out what is no setting, then look again",
+            format!(
+                "it is {} KiB large, and more than {} KiB aren't read",
+                bytes.div_ceil(1024),
+                CONFIG_BYTES_MAX >> 10
+            ),
+            format!(
+                "take out what is no setting until it is at most {} KiB, then look again",
+                CONFIG_BYTES_MAX >> 10
+            ),
         ),
         ConfigReadProblem::TooSlow => Failure::new_generic_failure(
             path,

@@ -83,7 +83,7 @@ pub(crate) fn build_expression_overwrite_confirmation(
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::OverrideExpression,
         question: format!(
-            "What {} is depends on line {number}: {line} — overrule it with a marked line that is run after it?",
+            "Line {number} may set {} to something else: {line} — add a marked line behind it, which has the last word?",
             key.setting_name()
         ),
     })

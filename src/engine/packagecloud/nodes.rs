@@ -125,28 +125,16 @@ fn check_node_configs_agree(first: &NodeConfig, other: &NodeConfig, new_secret: 
             ),
         );
     }
-    let same = CloudFrontSettingKey::ALL
+    let mut differs: Vec<String> = CloudFrontSettingKey::ALL
         .iter()
-        .all(|&key| a.render_setting_as_ruby(key) == b.render_setting_as_ruby(key));
-    if same {
+        .filter_map(|&key| describe_setting_difference(first, other, key))
+        .collect();
+    if differs.is_empty() {
         return CheckResult::new_passed_check(
             name,
             format!("{} says the same as that of {}", other.seen.path, first.name),
         );
     }
-    let mut differs: Vec<String> = CloudFrontSettingKey::ALL
-        .iter()
-        .filter(|&&key| a.render_setting_as_ruby(key) != b.render_setting_as_ruby(key))
-        .map(|&key| {
-            format!(
-                "{} is {} there and {} on {}",
-                key.setting_name(),
-                render_setting_value(b, key),
-                render_setting_value(a, key),
-                first.name
-            )
-        })
-        .collect();
     differs.sort();
     // It is given the first one's, which is what it is named for.
     CheckResult::new_unknown_check(
@@ -155,8 +143,29 @@ fn check_node_configs_agree(first: &NodeConfig, other: &NodeConfig, new_secret: 
     )
 }
 
-fn render_setting_value(values: &CloudFrontSettingValues, key: CloudFrontSettingKey) -> String {
-    values.redact_cloudfront_secret().render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
+/// Says how a value there differs from the first node's; none where both are known to be the same.
+fn describe_setting_difference(
+    first: &NodeConfig,
+    other: &NodeConfig,
+    key: CloudFrontSettingKey,
+) -> Option<String> {
+    let is_known = |node: &NodeConfig| node.seen.find_unsettling_line(key).is_none();
+    let value = |node: &NodeConfig| node.seen.values.render_setting_as_ruby(key);
+    if is_known(first) && is_known(other) && value(first) == value(other) {
+        return None;
+    }
+    let (there, here) = (render_node_setting(other, key), render_node_setting(first, key));
+    Some(format!("{} is {there} there and {here} on {}", key.setting_name(), first.name))
+}
+
+fn render_node_setting(node: &NodeConfig, key: CloudFrontSettingKey) -> String {
+    match node.seen.find_unsettling_line(key) {
+        Some((line, _)) => format!("not certain (line {line})"),
+        None => {
+            let values = node.seen.values.redact_cloudfront_secret();
+            values.render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
+        }
+    }
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
@@ -195,6 +204,25 @@ mod tests {
         let off = of(&sample_node("web2", Some("one"), Some(false), "shop"));
         assert_eq!(off.result, CheckVerdict::Unknown);
         assert!(off.detail.contains("cloudfront_enabled is false there and true on web1"), "{off:?}");
+        let unsure = |name: &str| {
+            let node = sample_node(name, Some("one"), None, "shop");
+            let expressions = vec![(CloudFrontSettingKey::Enabled, 3, "x = ENV['ON']".to_owned())];
+            NodeConfig { seen: ObservedPackagecloudConfig { expressions, ..node.seen }, ..node }
+        };
+        let both = check_node_configs_agree(&unsure("web1"), &unsure("web2"), false);
+        assert_eq!(
+            both.result,
+            CheckVerdict::Unknown,
+            "two values that nobody knows aren't the same: {both:?}"
+        );
+        assert!(
+            both.detail.contains(
+                "cloudfront_enabled is not certain (line 3) there and not certain (line 3) on web1"
+            ),
+            "{both:?}"
+        );
+        let one = of(&unsure("web2"));
+        assert!(one.detail.contains("is not certain (line 3) there and true on web1"), "{one:?}");
         let none = of(&sample_node("web2", None, None, "shop"));
         assert!(
             none.detail.contains("cloudfront_secret is not there there") || none.detail.contains("not there")

@@ -19,6 +19,7 @@ use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH}
 use crate::model::{redact, secret::Secret};
 
 pub use edit::{ConfigEditRefusal, RubyExpressionEditMode, render_redacted_diff};
+pub use parse::CONFIG_BYTES_MAX;
 
 /// packagecloud.rb, read.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use tree_sitter::{ParseOptions, Parser, Tree};
 use super::{ConfigFile, ConfigReadProblem, literals::RubySource, statements::StatementReader};
 
 /// The largest packagecloud.rb that is read, in bytes: twelve times what omnibus packages ship as their template.
-pub(super) const CONFIG_BYTES_MAX: usize = 2 << 20;
+pub const CONFIG_BYTES_MAX: usize = 2 << 20;
 
 /// How many nodes of the tree are visited between two looks at whether to go on.
 const NODES_PER_LOOK: usize = 1024;
