@@ -1,5 +1,7 @@
-# Evaluates a packagecloud.rb as an omnibus package does, for the sandbox's packagecloud: ruby sandbox-evaluator.rb FILE
+# Evaluates a packagecloud.rb as an omnibus package does, for the sandbox's packagecloud: ruby sandbox-evaluator.rb FILE [namespaces]
 #
+# With the second word it stands in namespaces of its own, of mounts and of networks, and shuts itself in by those where the
+# kernel has no Landlock that suffices.
 # Before a byte of FILE is run, this process shuts itself in for good: it writes no file, opens no socket, starts no
 # program, signals nobody, and its memory and CPU time are bounded. Reading stays free, so that FILE may read others.
 # stdout takes JSON, an object a line: first {"shut_in": RUBY_VERSION} or {"not_shut_in": REASON}, after which nothing
@@ -12,7 +14,7 @@ require "pathname"
 require "set"
 require "socket"
 
-# Gives up what this process could do to anything but itself, by Landlock and seccomp.
+# Gives up what this process could do to anything but itself, by Landlock or read-only mounts, and by seccomp.
 module SelfConfinement
   MEMORY_BYTES_MAX = 512 << 20
   CPU_SECONDS_MAX = 10
@@ -27,6 +29,13 @@ module SelfConfinement
   LANDLOCK_LATER_WRITES = { 2 => 13, 3 => 14, 5 => 15 }.freeze
   # The first that keeps a file from being emptied by opening it.
   LANDLOCK_VERSION_MIN = 3
+
+  # From Linux 5.12 on: all mounts of this namespace at once.
+  MOUNT_SETATTR = 442
+  CURRENT_DIRECTORY = -100
+  AT_RECURSIVE = 0x8000
+  # Nothing is written, no program gains rights, and no device is opened: one may be written to on a read-only mount.
+  MOUNT_READ_ONLY_NOSUID_NODEV = 0b111
 
   PR_SET_PDEATHSIG = 1
   PR_SET_NO_NEW_PRIVS = 38
@@ -61,6 +70,11 @@ module SelfConfinement
     sched_setscheduler: [144, 119], sched_setparam: [142, 118], sched_setattr: [314, 274]
   }.freeze
 
+  # What read-only mounts leave open besides: a pipe may be opened for writing.
+  OPEN_CALLS = { open: [[2, nil], 1], openat: [[257, 56], 2] }.freeze
+  OPENS_OF_OTHER_FORMS = { creat: [85, nil], openat2: [437, 437], open_by_handle_at: [304, 265] }.freeze
+  OPEN_WRITE_FLAGS = File::WRONLY | File::RDWR | File::CREAT | File::TRUNC
+
   SECCOMP_SET_MODE_FILTER = 1
   SECCOMP_FILTER_FLAG_TSYNC = 1
   SECCOMP_ALLOW = 0x7fff0000
@@ -79,7 +93,7 @@ module SelfConfinement
   module_function
 
   # Returns nil once nothing is left open, or why that can't be had here.
-  def confine_this_process
+  def confine_this_process(in_namespaces)
     machine = MACHINES[RUBY_PLATFORM[/\A(\w+)-linux/, 1]]
     return "#{RUBY_PLATFORM} is no machine on which Ruby can be shut in" unless machine
     begin
@@ -90,12 +104,12 @@ module SelfConfinement
     limit_resources
     call_kernel(machine, :prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     call_kernel(machine, :prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    step = "Landlock"
-    refuse_file_writes
+    step = in_namespaces ? "read-only mounts" : "Landlock"
+    in_namespaces ? make_mounts_read_only : refuse_file_writes
     step = "a process without capabilities"
     drop_capabilities(machine)
     step = "seccomp"
-    refuse_system_calls(machine)
+    refuse_system_calls(machine, in_namespaces)
     nil
   rescue SystemCallError, NotImplementedError, ArgumentError => error
     "the kernel doesn't offer #{step || 'what is needed'} here: #{error.message}"
@@ -133,6 +147,21 @@ module SelfConfinement
     Kernel.syscall(LANDLOCK_RESTRICT_SELF, handle, 0)
   end
 
+  # Where these mounts were everybody's, all of the machine would stand still: it must be another namespace than the parent's.
+  def make_mounts_read_only
+    begin
+      parents = File.readlink("/proc/#{Process.ppid}/ns/mnt")
+    rescue Errno::EACCES
+      # Whoever may not look at the parent may not change its mounts either.
+    end
+    if File.readlink("/proc/self/ns/mnt") == parents
+      raise NotImplementedError, "this process has no mounts of its own"
+    end
+
+    attributes = [MOUNT_READ_ONLY_NOSUID_NODEV, 0, 0, 0].pack("Q4")
+    Kernel.syscall(MOUNT_SETATTR, CURRENT_DIRECTORY, "/", AT_RECURSIVE, address_of(attributes), attributes.bytesize)
+  end
+
   def drop_capabilities(machine)
     header = [CAPABILITY_VERSION_3, 0].pack("Ll")
     held = [0].pack("L") * 6
@@ -142,14 +171,23 @@ module SelfConfinement
     call_kernel(machine, :capset, address_of(header), address_of(wanted))
   end
 
-  def refuse_system_calls(machine)
-    program = system_call_filter(machine)
+  def refuse_system_calls(machine, in_namespaces)
+    program = system_call_filter(machine, in_namespaces ? open_for_writing_filter(machine) : [])
     code = program.map { |instruction| instruction.pack("SCCL") }.join
     header = [program.size, code].pack("Sx6P")
     call_kernel(machine, :seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, address_of(header))
   end
 
-  def system_call_filter(machine)
+  def open_for_writing_filter(machine)
+    opens = OPEN_CALLS.values.select { |numbers, _| numbers[machine] }.flat_map do |numbers, flags_at|
+      reading = argument_word(flags_at, 0, [IF_ANY_BIT, 0, 1, OPEN_WRITE_FLAGS], SECCOMP_EPERM)
+      on_call(numbers[machine], reading + [[RETURN, 0, 0, SECCOMP_ALLOW]])
+    end
+    others = OPENS_OF_OTHER_FORMS.values.map { |numbers| numbers[machine] }.compact
+    opens + others.flat_map { |number| on_call(number, [[RETURN, 0, 0, SECCOMP_EPERM]]) }
+  end
+
+  def system_call_filter(machine, further)
     refused = REFUSED_CALLS.values.map { |numbers| numbers[machine] }.compact
     itself = argument_word(0, 0, [IF_EQUAL, 1, 0, Process.pid], SECCOMP_EPERM)
     thread = argument_word(0, 0, [IF_ANY_BIT, 1, 0, CLONE_THREAD], SECCOMP_EPERM)
@@ -159,6 +197,7 @@ module SelfConfinement
       [LOAD, 0, 0, ARCHITECTURE_AT], [IF_EQUAL, 1, 0, AUDIT_ARCHITECTURES[machine]], [RETURN, 0, 0, SECCOMP_KILL],
       [LOAD, 0, 0, CALL_NUMBER_AT], [IF_AT_LEAST, 0, 1, X32_CALLS_FROM], [RETURN, 0, 0, SECCOMP_EPERM],
       *refused.flat_map { |number| on_call(number, [[RETURN, 0, 0, SECCOMP_EPERM]]) },
+      *further,
       *on_call(CALLS[:clone3][machine], [[RETURN, 0, 0, SECCOMP_ENOSYS]]),
       *{ clone: thread, kill: itself, tgkill: itself, prlimit64: reading }.flat_map do |name, checks|
         on_call(CALLS[name][machine], checks + [[RETURN, 0, 0, SECCOMP_ALLOW]])
@@ -344,7 +383,7 @@ result = STDOUT.dup
 result.sync = true
 STDOUT.reopen(STDERR)
 STDOUT.sync = true
-if (open = SelfConfinement.confine_this_process)
+if (open = SelfConfinement.confine_this_process(ARGV.delete_at(1) == "namespaces"))
   result.puts(JSON.generate("not_shut_in" => open))
   exit!(0)
 end

@@ -1,6 +1,6 @@
 //! Why credentials can't be had, where more is known than the SDK says: the command that signs in, the file with a token.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     profiles::{AwsConfigFiles, DEFAULT_PROFILE},
@@ -37,7 +37,7 @@ fn explain_with_config_files(failure: Failure, profile: &str, is_chain: bool) ->
         (Some(path), None) => Some((expand_home_path(path), "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned())),
         (None, None) => None,
     };
-    if let Some(explained) = named.and_then(|(path, by)| explain_web_identity_file(path, &by)) {
+    if let Some(explained) = named.and_then(|(path, by)| explain_web_identity_file(&path, &by)) {
         return explained;
     }
     match files.find_sign_in_command(profile) {
@@ -53,8 +53,8 @@ fn explain_with_config_files(failure: Failure, profile: &str, is_chain: bool) ->
 }
 
 /// The failure where there is no token in the file that one is read from; none where there is one.
-fn explain_web_identity_file(path: PathBuf, by: &str) -> Option<Failure> {
-    let why = find_web_identity_file_fault(&path)?;
+fn explain_web_identity_file(path: &Path, by: &str) -> Option<Failure> {
+    let why = find_web_identity_file_fault(path)?;
     Some(Failure::new(
         FailureKind::Credentials,
         path.display().to_string(),
@@ -79,7 +79,7 @@ mod tests {
     fn a_file_without_a_token_is_named_with_who_names_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
-        let explain = || explain_web_identity_file(path.clone(), "web_identity_token_file of profile ci");
+        let explain = || explain_web_identity_file(&path, "web_identity_token_file of profile ci");
         let failure = explain().unwrap();
         assert!(failure.why.contains("No such file"), "{failure}");
         assert!(

@@ -159,13 +159,11 @@ fn describe_setting_difference(
 }
 
 fn render_node_setting(node: &NodeConfig, key: CloudFrontSettingKey) -> String {
-    match node.seen.find_unsettling_line(key) {
-        Some((line, _)) => format!("not certain (line {line})"),
-        None => {
-            let values = node.seen.values.redact_cloudfront_secret();
-            values.render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
-        }
+    if let Some((line, _)) = node.seen.find_unsettling_line(key) {
+        return format!("not certain (line {line})");
     }
+    let values = node.seen.values.redact_cloudfront_secret();
+    values.render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned())
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.

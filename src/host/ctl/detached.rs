@@ -372,7 +372,8 @@ fn list_usable_ctl_dirs(state_dir: &Path) -> impl Iterator<Item = PathBuf> {
 
 fn is_own_private_dir(dir: &Path) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0)
+    fs::symlink_metadata(dir)
+        .is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o7777 == 0o700)
 }
 
 /// Returns where a command's files are kept from now on: the first place that has room for them.
@@ -395,7 +396,7 @@ fn choose_ctl_dir(state_dir: &Path) -> PathBuf {
 /// those that only root may use, and knows no quota.
 fn has_room_for_ctl_files(dir: &Path) -> bool {
     let written = UnplacedFile::create_beside(&dir.join(OUTPUT_FILE)).and_then(|mut probe| {
-        probe.file.write_all(&[b' '; ROOM_BYTES_MIN])?;
+        probe.file.write_all(&vec![b' '; ROOM_BYTES_MIN])?;
         probe.file.sync_all()
     });
     written.is_ok()

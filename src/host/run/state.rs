@@ -177,14 +177,13 @@ impl HostStateDir {
         })?;
         check_state_dir_is_own(dir)?;
         remove_abandoned_temporary_files(dir, None);
-        let log = match log_file {
-            Some(path) => Some(open_named_log_file(path)?),
+        let log = if let Some(path) = log_file {
+            Some(open_named_log_file(path)?)
+        } else {
+            let mut options = OpenOptions::new();
+            options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW);
             // The usual one isn't worth stopping for.
-            None => {
-                let mut options = OpenOptions::new();
-                options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW);
-                options.open(dir.join("log")).ok()
-            }
+            options.open(dir.join("log")).ok()
         };
         Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)), _stand_in: None })
     }

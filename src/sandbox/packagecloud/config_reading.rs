@@ -60,6 +60,10 @@ impl NodeSettingsReading {
                 notices: vec![notice(&format!("read by this program, since {why}"))],
                 settings: read_as_the_product_does(path, &bytes),
             },
+            RubyEvaluation::NotShutIn(why) => Self {
+                notices: vec![notice(&format!("read by this program, since ruby can't be shut in: {why}"))],
+                settings: read_as_the_product_does(path, &bytes),
+            },
         }
     }
 }

@@ -35,8 +35,36 @@ pub(super) enum RubyEvaluation {
     Values { ruby: String, rails: Map<String, Value>, printed: String },
     /// The file raised, or went beyond a bound.
     Raised { ruby: String, why: String, printed: String },
-    /// There is no Ruby here, or none that could be shut in: nothing of the file was run.
+    /// There is no Ruby here: nothing of the file was run.
     Unavailable(String),
+    /// There is one, and it could not be shut in: nothing of the file was run.
+    NotShutIn(String),
+}
+
+/// By what Ruby shuts itself in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum RubyConfinement {
+    Landlock,
+    /// Namespaces of users, mounts and networks, which util-linux's `unshare` makes.
+    Namespaces,
+}
+
+impl RubyConfinement {
+    /// Begins the command that Ruby's arguments follow.
+    fn begin_ruby_command(self) -> Command {
+        match self {
+            Self::Landlock => Command::new("ruby"),
+            Self::Namespaces => {
+                let mut command = Command::new("unshare");
+                // Root needs no users of its own, and would lose the files of all others by them.
+                if !rustix::process::geteuid().is_root() {
+                    command.args(["--user", "--map-root-user"]);
+                }
+                command.args(["--mount", "--net", "--ipc", "--", "ruby"]);
+                command
+            }
+        }
+    }
 }
 
 /// A line of the evaluator's.
@@ -49,10 +77,26 @@ enum EvaluatorLine {
     Raised(String),
 }
 
-/// Evaluates the file; holds the thread up until that ends, [`EVALUATION_TIME_MAX`] at most.
+/// Evaluates the file, shut in by what the kernel has; holds the thread up until that ends, twice [`EVALUATION_TIME_MAX`]
+/// at most.
 pub(super) fn evaluate_packagecloud_rb(path: &Path) -> RubyEvaluation {
-    let mut command = Command::new("ruby");
+    match evaluate_confined(path, RubyConfinement::Landlock) {
+        RubyEvaluation::NotShutIn(why) => match evaluate_confined(path, RubyConfinement::Namespaces) {
+            RubyEvaluation::NotShutIn(beside) | RubyEvaluation::Unavailable(beside) => {
+                RubyEvaluation::NotShutIn(format!("{why}; nor in namespaces: {beside}"))
+            }
+            evaluated => evaluated,
+        },
+        evaluated => evaluated,
+    }
+}
+
+fn evaluate_confined(path: &Path, confinement: RubyConfinement) -> RubyEvaluation {
+    let mut command = confinement.begin_ruby_command();
     command.args(["-W0", "-EUTF-8", "-e", EVALUATOR_SOURCE]).arg(path);
+    if confinement == RubyConfinement::Namespaces {
+        command.arg("namespaces");
+    }
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if is_private_variable_name(&text)
@@ -68,7 +112,7 @@ pub(super) fn evaluate_packagecloud_rb(path: &Path) -> RubyEvaluation {
     match run_bounded_program(&mut command, EVALUATION_TIME_MAX) {
         Ok(output) => interpret_evaluator_output(&output),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            RubyEvaluation::Unavailable("there is no ruby in PATH".to_owned())
+            RubyEvaluation::Unavailable(format!("there is no {} in PATH", command.get_program().display()))
         }
         Err(error) => RubyEvaluation::Unavailable(format!("ruby can't be started: {error}")),
     }
@@ -135,7 +179,7 @@ fn interpret_evaluator_output(output: &BoundedOutput) -> RubyEvaluation {
     let ruby = match lines.next() {
         Some(Ok(EvaluatorLine::ShutIn(version))) => version,
         Some(Ok(EvaluatorLine::NotShutIn(why))) => {
-            return RubyEvaluation::Unavailable(format!("ruby can't be shut in: {why}"));
+            return RubyEvaluation::NotShutIn(why);
         }
         _ => {
             let last = output.exceeded.as_deref().or_else(|| printed.lines().next_back());

@@ -1,12 +1,23 @@
-//! What a file may do when Ruby evaluates it, and what it may not; they need ruby, and a kernel with Landlock.
+//! What a file may do when Ruby evaluates it, and what it may not; they need ruby, unshare, and a kernel with Landlock and
+//! namespaces.
 
 use super::*;
 
+const BOTH_CONFINEMENTS: [RubyConfinement; 2] = [RubyConfinement::Landlock, RubyConfinement::Namespaces];
+
 /// Evaluates a file in a folder of its own; `DIR` in it stands for that.
 fn evaluate_text(dir: &tempfile::TempDir, text: &str) -> RubyEvaluation {
+    evaluate_text_confined(dir, text, RubyConfinement::Landlock)
+}
+
+fn evaluate_text_confined(
+    dir: &tempfile::TempDir,
+    text: &str,
+    confinement: RubyConfinement,
+) -> RubyEvaluation {
     let path = dir.path().join("packagecloud.rb");
     std::fs::write(&path, text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
-    evaluate_packagecloud_rb(&path)
+    evaluate_confined(&path, confinement)
 }
 
 #[track_caller]
@@ -76,12 +87,20 @@ fn a_file_that_raises_is_told_with_its_line() {
 
 #[test]
 fn a_hostile_file_changes_nothing_and_reaches_nobody() {
+    BOTH_CONFINEMENTS.into_iter().for_each(assert_hostile_file_is_shut_in);
+}
+
+#[track_caller]
+fn assert_hostile_file_is_shut_in(confinement: RubyConfinement) {
     let dir = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let _unix = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
     let victim = dir.path().join("victim");
     std::fs::write(&victim, "whole").unwrap();
+    let pipe = dir.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
     let before = std::fs::metadata(&victim).unwrap();
     let connect = format!("TCPSocket.new('127.0.0.1', {port})");
     for attempt in [
@@ -90,6 +109,9 @@ fn a_hostile_file_changes_nothing_and_reaches_nobody() {
         "File.open('DIR/victim', 'a') { |file| file << 'x' }",
         "File.open('DIR/victim', File::WRONLY | File::TRUNC)",
         "File.truncate('DIR/victim', 0)",
+        "File.open('DIR/pipe', File::RDWR | File::NONBLOCK) { |pipe| pipe << 'x' }",
+        "File.open('/dev/null', 'w') { |device| device << 'x' }",
+        "File.write('/proc/self/comm', 'x')",
         "File.unlink('DIR/victim')",
         "File.rename('DIR/victim', 'DIR/moved')",
         "File.link('DIR/victim', 'DIR/linked')",
@@ -114,14 +136,17 @@ fn a_hostile_file_changes_nothing_and_reaches_nobody() {
         let text = format!(
             "begin\n  {attempt}\n  done = 'done'\nrescue SystemCallError, NoMemoryError => error\n  done = error.class.name\nend\npackagecloud_rails['done'] = done\n"
         );
-        let rails = rails_of(evaluate_text(&dir, &text));
+        let rails = rails_of(evaluate_text_confined(&dir, &text, confinement));
         let done = rails["done"].as_str().unwrap();
-        assert!(done.starts_with("Errno::E") || done == "NoMemoryError", "{attempt}: {done}");
+        assert!(
+            done.starts_with("Errno::E") || done == "NoMemoryError",
+            "{confinement:?}: {attempt}: {done}"
+        );
     }
     let mut names: Vec<_> =
         std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["packagecloud.rb", "socket", "victim"]);
+    assert_eq!(names, ["packagecloud.rb", "pipe", "socket", "victim"]);
     let after = std::fs::metadata(&victim).unwrap();
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "whole");
     assert_eq!(
@@ -131,6 +156,29 @@ fn a_hostile_file_changes_nothing_and_reaches_nobody() {
     listener.set_nonblocking(true).unwrap();
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody called");
     assert!(!Path::new("/dev/shm/packagecloud-sandbox").exists());
+}
+
+#[test]
+fn a_file_is_evaluated_in_namespaces_as_it_is_by_landlock() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("local.rb"), "packagecloud_rails['cloudfront_enabled'] = true\n").unwrap();
+    for confinement in BOTH_CONFINEMENTS {
+        let rails = rails_of(evaluate_text_confined(
+            &dir,
+            "from_file 'DIR/local.rb'\nputs ARGV.inspect",
+            confinement,
+        ));
+        assert_eq!(rails["cloudfront_enabled"], Value::Bool(true), "{confinement:?}");
+    }
+    // Without namespaces of its own it touches no mount.
+    let path = dir.path().join("packagecloud.rb");
+    let mut command = RubyConfinement::Landlock.begin_ruby_command();
+    command.args(["-W0", "-e", EVALUATOR_SOURCE]).arg(&path).arg("namespaces");
+    let output = run_bounded_program(&mut command, EVALUATION_TIME_MAX).unwrap();
+    match interpret_evaluator_output(&output) {
+        RubyEvaluation::NotShutIn(why) => assert!(why.contains("no mounts of its own"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -169,7 +217,7 @@ fn what_the_evaluator_says_decides_and_nothing_else() {
     let ready = "{\"shut_in\":\"3.1.2\"}\n";
     assert_eq!(output("", None), unavailable("ruby can't be used here: last"));
     assert_eq!(output("", Some("it ran")), unavailable("ruby can't be used here: it ran"));
-    assert_eq!(output("{\"not_shut_in\":\"old\"}\n", None), unavailable("ruby can't be shut in: old"));
+    assert_eq!(output("{\"not_shut_in\":\"old\"}\n", None), RubyEvaluation::NotShutIn("old".to_owned()));
     // Where it isn't said that Ruby was shut in, nothing that it says counts.
     assert_eq!(output("{\"values\":{}}\n", None), unavailable("ruby can't be used here: last"));
     assert_eq!(output(ready, None), raised("Ruby ended before the file did"));
