@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     config_text::{AwsConfigSection, parse_aws_config_text},
-    source::find_access_key_fault,
+    source::{CredentialSource, check_credential_source_keys, find_access_key_fault},
 };
 use crate::aws::home_path::expand_home_path;
 use crate::model::failure::{Failure, FailureKind};
@@ -147,7 +147,10 @@ impl AwsConfigFiles {
     fn list_source_profiles<'a>(&'a self, profile: &'a str) -> Vec<&'a str> {
         let mut all = vec![profile];
         while all.len() < SOURCE_PROFILES_MAX {
-            match self.find_profile_setting(all[all.len() - 1], "source_profile") {
+            let last = all[all.len() - 1];
+            let source = self.find_profile_setting(last, "source_profile");
+            // Without a role it is for nothing.
+            match source.filter(|_| self.find_profile_setting(last, "role_arn").is_some()) {
                 Some(next) if !all.contains(&next) => all.push(next),
                 _ => break,
             }
@@ -171,6 +174,10 @@ impl AwsConfigFiles {
                 find_setting_fault(setting_name, setting).map_or(Ok(()), Err)?;
             }
             self.find_sso_session_fault(settings).map_or(Ok(()), Err)?;
+            let source = self.find_profile_setting(name, "credential_source");
+            if source.is_some_and(|source| source.eq_ignore_ascii_case("environment")) {
+                check_credential_source_keys(&CredentialSource::Environment)?;
+            }
         }
         Ok(())
     }

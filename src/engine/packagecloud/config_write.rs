@@ -83,7 +83,7 @@ pub(crate) fn build_expression_overwrite_confirmation(
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::OverrideExpression,
         question: format!(
-            "Line {number} may set {} to something else: {line} — add a marked line behind it, which has the last word?",
+            "{} may be set otherwise by line {number}: {line} — add a marked line behind it, which then counts?",
             key.setting_name()
         ),
     })

@@ -43,8 +43,12 @@ for dir in $1; do
   mkdir -p -m 700 -- "$dir" 2>/dev/null
   rm -f "$dir/ctl.status" "$dir/ctl.status.new" "$dir/ctl.out" "$dir/ctl.last" "$dir/ctl.json" 2>/dev/null
   # Room that is really there, down to the disk.
-  [ -n "$d" ] || { head -c 65536 /dev/zero | tr '\0' ' ' | dd of="$dir/ctl.out" bs=65536 iflag=fullblock conv=fsync 2>/dev/null && d=$dir; }
-  (: >"$dir/ctl.out") 2>/dev/null
+  [ -z "$d" ] || continue
+  if head -c 65536 /dev/zero | tr '\0' ' ' | dd of="$dir/ctl.out" bs=65536 iflag=fullblock conv=fsync 2>/dev/null; then
+    : >"$dir/ctl.out"; d=$dir
+  else
+    rm -f "$dir/ctl.out"
+  fi
 done
 [ -n "$d" ] || { text="its lines can't be kept: $1: No space left on device"; return 10; }
 printf '       \n' >"$d/ctl.status.new"

@@ -8,7 +8,7 @@ use crate::host::{Host, HostTransport, SshClient, paths::ROOT_STATE_DIR};
 /// Another host.
 pub struct RemoteStateDir<'a>(&'a SshClient);
 
-const READ_NOTE_SCRIPT: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
+const READ_NOTE_SCRIPT: &str = r#"[ -f "$1/$2" ] && head -c 1048576 -- "$1/$2" 2>/dev/null; return 0"#;
 
 const WRITE_NOTE_SCRIPT: &str = r#"mkdir -p -m 700 -- "$1" 2>/dev/null
 (printf %s "$3" >"$1/$2.new" && mv -f -- "$1/$2.new" "$1/$2") 2>/dev/null"#;

@@ -44,6 +44,13 @@ fn the_sdk_gets_names_and_values_that_it_can_read() {
          [profile prod-%C3%BC]\nservices = s%20v\n\
          [services s%20v]\ns3 = \n  endpoint_url = http://x\n[sso-session corp]\nsso_region = y\n"
     );
+    let token = read("[profile ci]\nweb_identity_token_file = ~/token\n", "");
+    let path = token.find_web_identity_file("ci").unwrap();
+    assert!(path.ends_with("token") && path.is_absolute(), "{}", path.display());
+    assert_eq!(
+        token.render_config_for_sdk(),
+        format!("[profile ci]\nweb_identity_token_file = {}\n", path.display())
+    );
     for (name, given) in
         [("work", "work"), ("a b", "a%20b"), ("a%20b", "a%2520b"), ("jo@x/y.z:1+2-3_4", "jo@x/y.z:1+2-3_4")]
     {
@@ -57,7 +64,7 @@ fn a_profile_signs_in_where_its_credentials_come_from() {
         [profile role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = sso\n\
         [profile console]\nlogin_session = arn:aws:iam::1:user/jo\n\
         [profile 'ops team']\nlogin_session = x\n[profile by-ops]\nrole_arn = x\nsource_profile = ops team\n\
-        [profile loop]\nsource_profile = pool\n[profile pool]\nsource_profile = loop\n\
+        [profile loop]\nrole_arn = x\nsource_profile = pool\n[profile pool]\nrole_arn = x\nsource_profile = loop\n\
         [profile self]\nsource_profile = self\nrole_arn = x\n[default]\nsso_session = corp\n";
     let files = read(config, "[keys]\naws_access_key_id = A\n");
     for (profile, command) in [
