@@ -10,6 +10,8 @@ use crate::aws::home_path::expand_home_path;
 /// Whose variables are cleaned: AWS's, this program's own, and those that name a proxy.
 const CLEANED_PREFIXES: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"];
 const CLEANED_NAMES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+/// Empty, they would be a path in whatever directory this runs in; their values count as they stand.
+const UNSET_WHEN_EMPTY: [&str; 5] = ["HOME", "TMPDIR", "NETRC", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"];
 /// Empty, it is a sandbox in its usual directory: taken away, the run would work on a real account.
 const MEANT_WHEN_EMPTY: &str = "PACKAGECLOUD_CLOUDFRONT_SANDBOX";
 /// A file that the SDK reads by itself, and knows no `~` in.
@@ -48,6 +50,9 @@ pub fn restart_in_clean_environment() {
 fn clean_variable_value(name: &str, value: &str) -> Option<String> {
     let is_cleaned = CLEANED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || CLEANED_NAMES.contains(&name.to_ascii_uppercase().as_str());
+    if value.is_empty() && UNSET_WHEN_EMPTY.contains(&name) {
+        return None;
+    }
     if !is_cleaned || name == MEANT_WHEN_EMPTY {
         return Some(value.to_owned());
     }
@@ -72,7 +77,9 @@ mod tests {
             ("PACKAGECLOUD_CLOUDFRONT_BUCKET", " ", None),
             ("PACKAGECLOUD_CLOUDFRONT_SANDBOX", "", Some("")),
             ("https_proxy", "", None),
-            ("HOME", "", Some("")),
+            ("HOME", "", None),
+            ("TMPDIR", "", None),
+            ("TMPDIR", "/a ", Some("/a ")),
             ("LANG", " C ", Some(" C ")),
         ] {
             let once = clean_variable_value(name, value);

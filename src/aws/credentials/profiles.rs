@@ -215,7 +215,8 @@ impl AwsConfigFiles {
             NO_PROFILE_ADVICE.to_owned()
         } else {
             let known: Vec<_> = self.profiles.keys().map(|one| shell_words::quote(one)).collect();
-            format!("choose one of {}", known.join(", "))
+            let verb = if named_by.is_some() { "set source_profile to" } else { "choose" };
+            format!("{verb} one of {}", known.join(", "))
         };
         Failure::new(FailureKind::Credentials, format!("profile {name}"), why, next)
     }

@@ -95,7 +95,7 @@ fn what_a_profile_cant_mean_is_said_with_its_place() {
             &["/c, line 2", "line 3 stands deeper than region", "blanks at the beginning of line 3"][..],
         ),
         ("over", &["/c, line 2", "line 3"]),
-        ("role", &["profile gone", "source_profile in /c, line 6 names it"]),
+        ("role", &["profile gone", "source_profile in /c, line 6 names it", "set source_profile to one of"]),
         ("split", &["/c, line 8", "aws_access_key_id holds a blank"]),
         ("s", &["/c, line 10", "no section [sso-session none]"]),
         ("t", &["/c, line 12", "my corp", "rename"]),
