@@ -10,63 +10,14 @@ use aws_sdk_sts::{
 };
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, client::result::DispatchFailure};
 
+use super::{
+    refusal::{AwsRefusal, AwsRefusalClass, classify_aws_refusal},
+    unreadable::{describe_foreign_page, is_foreign_page},
+};
 use crate::model::failure::{Failure, FailureKind};
 
-const ABSENT_CODES: &[&str] = &[
-    "NoSuchEntity",
-    "NotFoundException",
-    "ResourceNotFoundException",
-    "NoSuchDistribution",
-    "NoSuchCloudFrontOriginAccessIdentity",
-    "NoSuchOriginAccessControl",
-    "NoSuchCachePolicy",
-    "NoSuchResource",
-    "NoSuchBucket",
-    "NoSuchBucketPolicy",
-    "NoSuchKey",
-    "NoSuchJob",
-    "NoSuchJobException",
-    "NotFound",
-    "ServerSideEncryptionConfigurationNotFoundError",
-    "OwnershipControlsNotFoundError",
-    "NoSuchPublicAccessBlockConfiguration",
-];
-const DENIED_CODES: &[&str] = &[
-    "AccessDenied",
-    "AccessDeniedException",
-    "Forbidden",
-    "UnauthorizedOperation",
-    "AuthorizationError",
-    "NotAuthorized",
-    "AllAccessDisabled",
-];
-const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
-const BAD_CREDENTIALS_CODES: &[&str] = &[
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "InvalidToken",
-    "AuthFailure",
-    "NotSignedUp",
-    "OptInRequired",
-];
-const CLOCK_SKEW_CODES: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
-const THROTTLED_CODES: &[&str] = &[
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "SlowDown",
-];
+/// Of an answer that can't be read: nothing is known of what was done, so it is looked at before it is done again.
+const UNREADABLE_NEXT: &str = "see whether a proxy changes or cuts AWS's answers (HTTPS_PROXY, NO_PROXY), then try again: what is done already is found";
 
 /// Returns the failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
 pub fn build_aws_action_failure<E>(
@@ -80,17 +31,20 @@ where
     move |error| failure_from_sdk_error(action, what, &error)
 }
 
-/// Returns the failure of an answer of AWS that lacks a part it always has, whatever a model says.
+/// Returns the failure of an answer of AWS that lacks a part it always has, whatever a model says. Whether the request
+/// was done isn't known then, as after a lost reply.
 pub fn build_missing_response_part_failure(
     action: &'static str,
     what: impl Into<String>,
     part: &str,
 ) -> Failure {
-    Failure::new_generic_failure(
+    Failure::new(
+        FailureKind::Unreachable,
         what,
         format!("the answer to {action} lacks {part}"),
-        "try again; if it lasts, ask AWS support",
+        UNREADABLE_NEXT,
     )
+    .mark_failure_as_unreadable_answer()
 }
 
 /// Returns `None` where the thing isn't there.
@@ -112,7 +66,10 @@ pub fn has_aws_error_code(failure: &Failure, code: &str) -> bool {
 
 /// Returns whether AWS held the request back, and did nothing.
 pub fn is_throttling_failure(failure: &Failure) -> bool {
-    failure.code.as_deref().is_some_and(|code| THROTTLED_CODES.contains(&code))
+    failure
+        .code
+        .as_deref()
+        .is_some_and(|code| classify_aws_refusal("", code, "", 400).class == AwsRefusalClass::Throttled)
 }
 
 /// Returns whether what was asked for isn't implemented there: by an S3-compatible store.
@@ -131,7 +88,12 @@ where
     match error {
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
-            let status = answer.raw().status().as_u16();
+            let raw = answer.raw();
+            let status = raw.status().as_u16();
+            if is_foreign_page(raw) || (raw.status().is_success() && meta.code().is_none()) {
+                return failure_from_unreadable_answer(action, what, raw)
+                    .add_aws_error_code(None, request_id);
+            }
             failure_from_error_response(action, what, meta.code(), meta.message(), status)
                 .add_aws_error_code(Some(aws_error_code_or_status(meta.code(), status)), request_id)
         }
@@ -145,9 +107,10 @@ where
         SdkError::ResponseError(_) => Failure::new(
             FailureKind::Unreachable,
             what,
-            format!("the answer to {action} broke off or could not be read"),
-            "check for a proxy in between, then try again",
+            format!("the answer to {action} ends in the middle, or is no answer of AWS's"),
+            UNREADABLE_NEXT,
         )
+        .mark_failure_as_unreadable_answer()
         .add_aws_error_code(None, request_id),
         _ => Failure::new_generic_failure(
             what,
@@ -167,6 +130,26 @@ fn aws_error_code_or_status(code: Option<&str>, status: u16) -> String {
     }
 }
 
+/// What came isn't AWS's answer, or only a part of it: whether the request was done isn't known, as after a lost reply.
+fn failure_from_unreadable_answer(action: &str, what: String, answer: &HttpResponse) -> Failure {
+    if is_foreign_page(answer) {
+        let page = describe_foreign_page(answer);
+        return Failure::new(
+            FailureKind::Unreachable,
+            what,
+            format!("{page} came in place of AWS's answer to {action}"),
+            "a proxy, a web filter or a sign-in page stands between this host and AWS: check HTTPS_PROXY, NO_PROXY and --endpoint-url, or have AWS's hosts let through, then try again",
+        );
+    }
+    Failure::new(
+        FailureKind::Unreachable,
+        what,
+        format!("the answer to {action} ends in the middle, or is no answer of AWS's"),
+        UNREADABLE_NEXT,
+    )
+    .mark_failure_as_unreadable_answer()
+}
+
 fn failure_from_error_response(
     action: &str,
     what: String,
@@ -177,113 +160,33 @@ fn failure_from_error_response(
     let code = aws_error_code_or_status(given, status);
     let message = shorten_to_first_line(message.unwrap_or_default());
     let said = |text: String| if message.is_empty() { text } else { format!("{text}: {message}") };
-    let any = |codes: &[&str]| codes.contains(&code.as_str());
-    if any(DENIED_CODES) {
-        let next = if message.contains("explicit deny") {
-            format!(
-                "a policy denies {action} explicitly (a boundary or a service control policy too): have it lifted, or use another identity"
-            )
-        } else {
-            format!("allow {action}: attach the policy that `check --policy` prints, then try again")
-        };
-        return Failure::new(FailureKind::Denied, what, said(format!("{action} is denied")), next);
-    }
-    if let Some((why, next)) = explain_aws_credentials_refusal(action, &code) {
-        let failure = Failure::new(FailureKind::Credentials, what, why, next);
-        return if any(CLOCK_SKEW_CODES) { failure.mark_failure_as_clock_skew() } else { failure };
-    }
-    if any(ABSENT_CODES) || (status == 404 && given.is_none()) {
-        return Failure::new(
-            FailureKind::Missing,
-            what,
-            "it is not there",
-            "look again; it may have been deleted",
-        );
-    }
-    if any(THROTTLED_CODES) || status == 429 {
-        return Failure::new_generic_failure(
-            what,
-            said(format!("AWS holds {action} back, even after retries ({code})")),
-            "wait a minute, then try again: what is done already is kept",
-        );
-    }
-    if matches!(status, 405 | 501) {
-        return Failure::new_generic_failure(
-            what,
-            said(format!("{action} is not implemented there ({code})")),
-            "check the endpoint: an S3-compatible store may lack it, AWS has it",
-        );
-    }
-    if status >= 500 {
-        return Failure::new(
-            FailureKind::Unreachable,
-            what,
-            said(format!("AWS failed at {action}, even after retries ({code})")),
-            "look at health.aws.amazon.com, then try again: what is done already is kept",
-        );
-    }
-    let next = advise_for_aws_error_code(&code, &message);
-    Failure::new_generic_failure(what, said(format!("AWS refused {action} ({code})")), next)
-}
-
-/// Tells why AWS refuses the credentials themselves, and the next move; none where it doesn't.
-fn explain_aws_credentials_refusal(action: &str, code: &str) -> Option<(String, &'static str)> {
-    if EXPIRED_CODES.contains(&code) {
-        return Some((
-            format!("the credentials have expired ({action})"),
-            "renew them (with a profile of AWS IAM Identity Center: `aws sso login --profile NAME`), then try again",
-        ));
-    }
-    if CLOCK_SKEW_CODES.contains(&code) {
-        return Some((
-            format!("this machine's clock is too far from AWS's ({action})"),
-            "set the clock (`timedatectl`, `chronyc makestep`), then try again",
-        ));
-    }
-    BAD_CREDENTIALS_CODES.contains(&code).then(|| {
-        (
-            format!("AWS doesn't accept the credentials ({action}: {code})"),
-            "check the access key and its secret, or choose another identity",
-        )
-    })
-}
-
-/// The next move for the refusals that have one of their own.
-fn advise_for_aws_error_code(code: &str, message: &str) -> &'static str {
-    match code {
-        "PreconditionFailed" | "InvalidIfMatchVersion" => "it was changed meanwhile: look again",
-        "InvalidLambdaFunctionAssociation" if message.contains("EnableReplication") => {
-            "attach the policy that `check --policy` prints: it allows lambda:EnableReplication* on the version"
+    let AwsRefusal { class, next } = classify_aws_refusal(action, &code, &message, status);
+    let (kind, why) = match class {
+        AwsRefusalClass::Denied => (FailureKind::Denied, said(format!("{action} is denied"))),
+        // No message: it may quote the signed request.
+        AwsRefusalClass::ExpiredCredentials => {
+            (FailureKind::Credentials, format!("the credentials have expired ({action})"))
         }
-        "InvalidLambdaFunctionAssociation" => {
-            "run bootstrap-cloudfront, which mends the function, then try again"
+        AwsRefusalClass::BadCredentials => {
+            (FailureKind::Credentials, format!("AWS doesn't accept the credentials ({action}: {code})"))
         }
-        "InvalidViewerCertificate" => {
-            "check the certificate: it must be issued, in us-east-1, for the packages domain"
+        AwsRefusalClass::ClockSkew => {
+            (FailureKind::Credentials, format!("this machine's clock is too far from AWS's ({action})"))
         }
-        "CNAMEAlreadyExists" => "another distribution holds this packages domain: take it off there first",
-        "TooManyDistributions"
-        | "TooManyCachePolicies"
-        | "TooManyOriginAccessControls"
-        | "TooManyCloudFrontOriginAccessIdentities"
-        | "TooManyLambdaFunctionAssociations"
-        | "TooManyDistributionsWithLambdaAssociations"
-        | "CodeStorageExceededException"
-        | "LimitExceeded"
-        | "LimitExceededException" => {
-            "raise the quota in Service Quotas, or remove what is no longer used, then try again"
+        AwsRefusalClass::Missing => (FailureKind::Missing, "it is not there".to_owned()),
+        AwsRefusalClass::Throttled => {
+            (FailureKind::Other, said(format!("AWS holds {action} back, even after retries ({code})")))
         }
-        "KMSInvalidStateException" | "DisabledException" => {
-            "enable the key, or cancel its deletion, in the KMS console"
+        AwsRefusalClass::ServiceFault => {
+            (FailureKind::Unreachable, said(format!("AWS failed at {action}, even after retries ({code})")))
         }
-        "MalformedPolicyDocumentException" | "MalformedPolicyDocument" | "MalformedPolicy" => {
-            "look at the policy's principals: one may have been deleted"
+        AwsRefusalClass::Unsupported => {
+            (FailureKind::Other, said(format!("{action} is not implemented there ({code})")))
         }
-        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            "name the bucket's region with --region"
-        }
-        _ => "look at the reason, mend it, then try again: what is done already is kept",
-    }
+        _ => (FailureKind::Other, said(format!("AWS refused {action} ({code})"))),
+    };
+    let failure = Failure::new(kind, what, why, next);
+    if class == AwsRefusalClass::ClockSkew { failure.mark_failure_as_clock_skew() } else { failure }
 }
 
 fn failure_from_dispatch_error(
@@ -319,12 +222,18 @@ fn failure_from_dispatch_error(
             "choose another identity: --profile NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         );
     }
-    Failure::new(
-        FailureKind::Unreachable,
-        what,
-        format!("{action} could not be sent: {said}"),
-        "check the network, DNS, proxy and --endpoint-url, then try again",
-    )
+    let next = if lower.contains("certificate") {
+        "what answers isn't trusted: where a proxy shows a certificate of its own, set AWS_CA_BUNDLE to the file with its authority (or install ca-certificates), then try again"
+    } else {
+        "check the network, DNS, proxy and --endpoint-url, then try again"
+    };
+    let why = format!("{action} could not be sent: {said}");
+    let failure = Failure::new(FailureKind::Unreachable, what, why, next);
+    if lower.contains("dns error") || lower.contains("failed to lookup address") {
+        failure.mark_failure_as_unknown_host()
+    } else {
+        failure
+    }
 }
 
 /// The messages of an error and its sources, each once.

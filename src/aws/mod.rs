@@ -13,9 +13,11 @@ mod iam;
 mod kms;
 mod lambda;
 pub mod network;
+pub mod refusal;
 pub mod retry;
 pub(crate) mod s3;
 mod sts;
+mod unreadable;
 pub mod web;
 
 use std::sync::{Arc, LazyLock};
@@ -83,12 +85,12 @@ impl AwsClients {
             bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
         let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
         Self {
-            sts: lazy_sdk_client(&bucket, aws_sdk_sts::Client::new),
-            acm: lazy_sdk_client(&edge, aws_sdk_acm::Client::new),
-            iam: lazy_sdk_client(&edge, aws_sdk_iam::Client::new),
-            kms: lazy_sdk_client(&edge, aws_sdk_kms::Client::new),
-            lambda: lazy_sdk_client(&edge, aws_sdk_lambda::Client::new),
-            cloudfront: lazy_sdk_client(&edge, aws_sdk_cloudfront::Client::new),
+            sts: lazy_sdk_client(&bucket, unreadable::build_wary_client!(aws_sdk_sts)),
+            acm: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_acm)),
+            iam: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_iam)),
+            kms: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_kms)),
+            lambda: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_lambda)),
+            cloudfront: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_cloudfront)),
             s3: lazy_sdk_client(&bucket, s3::endpoint::build_s3_client),
             s3control: lazy_sdk_client(&bucket, batch::build_s3control_client),
             config: bucket,

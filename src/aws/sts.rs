@@ -17,7 +17,13 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 
 use super::{AwsClients, error};
-use crate::model::{aws::account::CallerIdentity, failure::Failure};
+use crate::model::{
+    aws::{account::CallerIdentity, region::explain_impossible_region},
+    failure::{Failure, FailureKind},
+};
+
+const ACTION: &str = "sts:GetCallerIdentity";
+const WHAT: &str = "the AWS identity";
 
 impl AwsClients {
     /// Asks STS who the credentials are.
@@ -33,13 +39,33 @@ impl AwsClients {
             .interceptor(clock.clone())
             .send()
             .await
-            .map_err(error::build_aws_action_failure("sts:GetCallerIdentity", "the AWS identity"))?;
+            .map_err(error::build_aws_action_failure(ACTION, WHAT))
+            .map_err(|failure| self.add_region_advice(failure))?;
         let clock_ahead = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = |part| error::build_missing_response_part_failure(ACTION, WHAT, part);
         Ok(CallerIdentity {
-            arn: answer.arn.unwrap_or_default(),
-            account: answer.account.unwrap_or_default(),
+            arn: answer.arn.ok_or_else(|| part("the ARN"))?,
+            account: answer.account.ok_or_else(|| part("the account"))?,
             clock_ahead,
         })
+    }
+
+    /// STS is asked before all else: where the region is none, it is what can't be reached. An endpoint of one's own
+    /// answers for any region.
+    fn add_region_advice(&self, failure: Failure) -> Failure {
+        let Some(region) = self.config.region().filter(|_| self.config.endpoint_url().is_none()) else {
+            return failure;
+        };
+        match explain_impossible_region(region.as_ref()) {
+            Some(why) if failure.kind != FailureKind::Credentials => Failure { next: why, ..failure },
+            None if failure.facts.is_unknown_host => {
+                let next = format!(
+                    "see that {region} is a region of AWS (--region, AWS_REGION, or `region` in the profile), and check the network, DNS and proxy, then try again"
+                );
+                Failure { next, ..failure }
+            }
+            _ => failure,
+        }
     }
 }
 

@@ -35,6 +35,10 @@ pub struct FailureFacts {
     pub is_clock_skew: bool,
     /// The host that can't be reached, or no longer.
     pub lost_host: Option<String>,
+    /// A host's name has no address.
+    pub is_unknown_host: bool,
+    /// An answer came that can't be read: of one request, not of all.
+    pub is_unreadable_answer: bool,
     /// The next move says already what to type in place of this program.
     pub tells_manual_steps: bool,
 }
@@ -123,6 +127,20 @@ impl Failure {
     #[must_use]
     pub fn mark_failure_as_clock_skew(mut self) -> Self {
         self.facts.is_clock_skew = true;
+        self
+    }
+
+    /// Marks it as one of an answer that can't be read.
+    #[must_use]
+    pub fn mark_failure_as_unreadable_answer(mut self) -> Self {
+        self.facts.is_unreadable_answer = true;
+        self
+    }
+
+    /// Marks it as one of a host whose name has no address.
+    #[must_use]
+    pub fn mark_failure_as_unknown_host(mut self) -> Self {
+        self.facts.is_unknown_host = true;
         self
     }
 

@@ -1,15 +1,20 @@
 //! `--sandbox-fault`: makes the n-th request to a service or operation fail in a chosen way.
 //!
 //! The grammar is `SERVICE[:OPERATION]:WHICH:WHAT`. WHICH counts from 1 and is `3`, `3-5`, `3+` or `*`. WHAT is `throttle`,
-//! `deny`, `lost` (it is done, but the reply is a dropped connection), `drift` (somebody else's edit comes just before),
-//! `hang` (no answer until the client gives up), `panic` (this program itself breaks where it asks; of the service `wizard`
-//! each effect is a request, asked from within its loop), or `error:CODE` with `error:CODE=MESSAGE`.
+//! `deny`, `lost` (it is done, but the reply is a dropped connection), `cut` (it is done, and the first half of the reply
+//! comes), `page` (it isn't done: a proxy's page comes instead; `page:403` with that status), `drift` (somebody else's
+//! edit comes just before), `hang` (no answer until the client gives up), `panic` (this program itself breaks where it
+//! asks; of the service `wizard` each effect is a request, asked from within its loop), `refuse:NAME` (one of AWS's own
+//! refusals, by its name in `sandbox/refusals.rs`), or `error:CODE` with `error:CODE=MESSAGE`.
 
-use super::service::SandboxService;
+use super::{
+    refusals::{SANDBOX_REFUSALS, SandboxRefusal},
+    service::SandboxService,
+};
 use crate::model::failure::Failure;
 
 const FAULT_SYNTAX: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
-                     WHAT is throttle, deny, lost, drift, hang, panic or error:CODE";
+                     WHAT is throttle, deny, lost, cut, page, drift, hang, panic, refuse:NAME or error:CODE";
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +22,17 @@ pub enum SandboxFault {
     Throttle,
     Deny,
     Lost,
+    Cut,
+    /// With the status of the page.
+    Page(u16),
     Drift,
     Hang,
     Panic,
-    Error { code: String, message: String },
+    Refuse(SandboxRefusal),
+    Error {
+        code: String,
+        message: String,
+    },
 }
 
 /// What may be made to fail.
@@ -135,6 +147,8 @@ fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
             "throttle" => SandboxFault::Throttle,
             "deny" => SandboxFault::Deny,
             "lost" => SandboxFault::Lost,
+            "cut" => SandboxFault::Cut,
+            "page" => SandboxFault::Page(200),
             "drift" => SandboxFault::Drift,
             "hang" => SandboxFault::Hang,
             "panic" => SandboxFault::Panic,
@@ -143,6 +157,19 @@ fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
         Some(("error", said)) if !said.is_empty() => {
             let (code, message) = said.split_once('=').unwrap_or((said, "a fault of the sandbox"));
             SandboxFault::Error { code: code.to_owned(), message: message.to_owned() }
+        }
+        Some(("page", status)) => SandboxFault::Page(
+            status
+                .parse()
+                .ok()
+                .filter(|status| (200..600).contains(status))
+                .ok_or_else(|| wrong(format!("{status} is no status")))?,
+        ),
+        Some(("refuse", name)) => {
+            SandboxFault::Refuse(SandboxRefusal::find_refusal_by_name(name).ok_or_else(|| {
+                let names: Vec<&str> = SANDBOX_REFUSALS.iter().map(|one| one.name).collect();
+                wrong(format!("{name} is none of {}", names.join(", ")))
+            })?)
         }
         Some((other, _)) => return Err(wrong(format!("{other} is no fault that takes more"))),
     };
@@ -261,6 +288,8 @@ mod tests {
             "iam:1:explode",
             "iam:1:error:",
             "kms:CreateKey:1",
+            "iam:1:page:99",
+            "iam:1:refuse:nothing",
             "iam:1:deny:x",
         ] {
             let failure = parse_specs(&[spec]).unwrap_err();

@@ -15,6 +15,7 @@ mod options;
 pub mod packagecloud;
 mod private_files;
 mod process_state;
+pub mod refusals;
 pub mod router;
 pub mod seed;
 pub mod serve;

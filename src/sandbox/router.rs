@@ -36,6 +36,7 @@ use super::{
     faults::{SandboxFault, SandboxFaultTarget, SandboxForeignEditInjection},
     ledger::{self, SandboxApiCallRecord},
     packagecloud,
+    refusals::SandboxRefusal,
     service::SandboxService,
 };
 
@@ -137,15 +138,41 @@ impl Sandbox {
                 };
                 Ok(SandboxAwsError::new(status, code, message).render_aws_error_response(service))
             }
+            SandboxFault::Refuse(refusal) => {
+                Ok(self.build_played_refusal(refusal, service, operation).render_aws_error_response(service))
+            }
             SandboxFault::Lost => {
                 self.dispatch_request_to_service(service, request).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
             }
+            SandboxFault::Cut => cut_response_body(self.dispatch_request_to_service(service, request).await),
+            SandboxFault::Page(status) => Ok(build_proxy_page(status)),
             SandboxFault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
             SandboxFault::Hang => {
                 tokio::time::sleep(HANG_DURATION).await;
                 Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
             }
+        }
+    }
+
+    /// One of AWS's own refusals, as `service` gives it to the sandbox's user.
+    fn build_played_refusal(
+        &self,
+        refusal: SandboxRefusal,
+        service: SandboxService,
+        operation: &str,
+    ) -> SandboxAwsError {
+        let user = self.read_sandbox_state_from_disk(|state| iam::format_sandbox_user_arn(&state.iam));
+        let action = match service {
+            SandboxService::S3 => control_plane::s3::iam_action_for_s3_operation(operation, false),
+            _ => format!("{service}:{operation}"),
+        };
+        let message = refusal.render_refusal_message(&action, &user);
+        let (status, code) = refusal.status_and_code();
+        if refusal.is_denial() {
+            control_plane::build_access_denied_error(service, message)
+        } else {
+            SandboxAwsError::new(status, code, message)
         }
     }
 
@@ -193,6 +220,26 @@ impl Sandbox {
         }
         Ok(request)
     }
+}
+
+/// Leaves the first half of a success's body; where it has none, the connection breaks before its end.
+fn cut_response_body(response: Response<Bytes>) -> io::Result<Response<Bytes>> {
+    let (mut parts, body) = response.into_parts();
+    if body.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let half = body.slice(..body.len() / 2);
+    Ok(Response::from_parts(parts, half))
+}
+
+/// Makes the page with which a web filter answers in place of the server that was asked.
+fn build_proxy_page(status: u16) -> Response<Bytes> {
+    let page = "<!DOCTYPE html>\n<html><head><title>Web filter: access blocked</title></head><body>Ask your administrator.</body></html>\n";
+    let mut response = Response::new(Bytes::from_static(page.as_bytes()));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
 }
 
 /// Formats a moment as `Mon, 23 Nov 2026 20:00:00 GMT`.

@@ -198,6 +198,10 @@ fn enable_object_acls(world: &Sandbox) {
             "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into(),
         );
         bucket.settings.insert("publicAccessBlock".into(), "<PublicAccessBlockConfiguration/>".into());
+        bucket.settings.insert(
+            "object-lock".into(),
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>".into(),
+        );
     });
 }
 
@@ -256,7 +260,7 @@ fn assert_no_idle_needs(asked: &ActionsByStage, needs: &[RequiredPermission]) {
 async fn record_upgrade_actions(dir: &Path) -> ActionsByStage {
     let mut all = ActionsByStage::new();
     // A part that fails: what was begun is taken back.
-    let world = open_instant_sandbox(dir, &["s3:UploadPartCopy:1+:error:InvalidRequest=no".to_owned()]);
+    let world = open_instant_sandbox(dir, &["s3:UploadPartCopy:1+:refuse:kms-disabled".to_owned()]);
     put_all_object_kinds(&world);
     record_stage_actions(
         &world,

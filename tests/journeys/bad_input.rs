@@ -375,6 +375,28 @@ fn credentials_that_dont_do() {
     }
 }
 
+/// Nothing is asked of a network: such a name is no part of a host's.
+#[test]
+fn a_region_that_is_none_is_named_with_what_was_meant() {
+    let host = BadInputHost::new();
+    let mut command = Command::new(BINARY_PATH);
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", host.dir.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(AWS_KEYS_ENV)
+        .arg("--config")
+        .arg(host.config_path())
+        .args(["--ctl", "none", "--state-dir"])
+        .arg(host.file_path("state"))
+        .args(["--region", "eu central 1", "--bucket", SANDBOX_BUCKET, "check"])
+        .stdin(Stdio::null());
+    run_to_end(command)
+        .assert_exit(1, &["no region of AWS is named \"eu central 1\": give eu-central-1"])
+        .assert_one_error();
+}
+
 #[test]
 fn an_aws_that_doesnt_answer_stops_no_disable() {
     let mut host = BadInputHost::new();

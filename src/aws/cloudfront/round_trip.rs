@@ -95,7 +95,7 @@ impl AwsClients {
         Err(Failure::new_generic_failure(
             format!("distribution {id}"),
             format!("its configuration holds what this version would drop: {}", lost.join(", ")),
-            "use a newer packagecloud-cloudfront, or make this change in the CloudFront console",
+            "use a newer release of this tool, which knows these settings, or make this change in the CloudFront console",
         ))
     }
 }

@@ -184,7 +184,11 @@ fn build_permissions_unknown_check(why: &str) -> CheckResult {
 /// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
 fn explain_unknown_simulation(failure: Failure) -> Result<String, Failure> {
     match failure.kind {
-        FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Interrupted => Err(failure),
+        FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Interrupted
+            if !failure.facts.is_unreadable_answer =>
+        {
+            Err(failure)
+        }
         _ => Ok(format!("cannot be checked: {}", failure.why)),
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 
 use super::format_bucket_label;
-use crate::aws::{AwsClients, error};
+use crate::aws::{AwsClients, error, unreadable::distrust_answers};
 use crate::model::failure::Failure;
 
 /// A key that nothing in a URL escapes, to ask for an object's address with.
@@ -23,7 +23,7 @@ const ADDRESS_LIFETIME: Duration = Duration::from_mins(1);
 /// Builds the client of S3.
 pub(in crate::aws) fn build_s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     let own = aws_sdk_s3::config::Builder::from(config).endpoint_resolver(PathStyleAtOwnEndpoint::default());
-    aws_sdk_s3::Client::from_conf(own.build())
+    aws_sdk_s3::Client::from_conf(distrust_answers!(own).build())
 }
 
 /// At an endpoint of one's own a bucket is addressed by path, as the aws command does: no certificate need cover its name

@@ -99,7 +99,7 @@ impl AwsClients {
     }
 }
 
-/// Returns a part of the bucket, or why it can't be read.
+/// Returns a part of the bucket, or why it can't be read, such as of a store that answers it in another form than S3.
 ///
 /// # Errors
 /// Where what failed makes everything else fail too.
@@ -110,10 +110,11 @@ pub(super) fn tolerate_unreadable_bucket_setting<T>(
     match asked {
         Ok(found) => Ok(Ok(found)),
         Err(failure)
-            if matches!(
-                failure.kind,
-                FailureKind::Credentials | FailureKind::Interrupted | FailureKind::Unreachable
-            ) =>
+            if !failure.facts.is_unreadable_answer
+                && matches!(
+                    failure.kind,
+                    FailureKind::Credentials | FailureKind::Interrupted | FailureKind::Unreachable
+                ) =>
         {
             Err(failure)
         }

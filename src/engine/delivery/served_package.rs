@@ -220,6 +220,9 @@ fn explain_unreadable_object(failure: &Failure) -> Option<&'static str> {
         Some("InvalidRequest" | "400") => {
             Some("is encrypted under a customer's own key (SSE-C), which no link can give")
         }
+        Some(code) if code.starts_with("KMS.") => {
+            Some("is under a KMS key that is disabled or gone: nobody is served it until the key is back")
+        }
         _ if failure.kind == FailureKind::Missing => Some("is gone since it was listed"),
         _ => None,
     }

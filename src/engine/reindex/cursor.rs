@@ -51,6 +51,19 @@ pub struct ReindexCounts {
     pub unlinkable: UnlinkableKeys,
 }
 
+impl ReindexCounts {
+    /// Finds why a run that went through all objects made none of them right, where none was: the commonest reason, and
+    /// of how many objects it is one.
+    #[must_use]
+    pub fn find_reason_why_nothing_changed(&self) -> Option<(&str, u64)> {
+        let right = self.kept + self.changed + self.handed_over;
+        if right > 0 || self.skipped == 0 {
+            return None;
+        }
+        self.reasons.most_frequent_names(1).0.first().copied()
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReindexCursor {
     /// What the keys were classed by: another bucket or other options start over.
@@ -142,6 +155,25 @@ pub fn replace_file_atomically(path: &Path, text: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_in_vain_where_nothing_was_right_and_nothing_could_be_made_so() {
+        let counted = |kept, changed, handed_over, skipped: &[&str]| {
+            let mut counts = ReindexCounts { kept, changed, handed_over, ..ReindexCounts::default() };
+            for reason in skipped {
+                counts.skipped += 1;
+                counts.reasons.increment_name_count(reason);
+            }
+            counts.find_reason_why_nothing_changed().map(|(reason, count)| (reason.to_owned(), count))
+        };
+        let (often, once) = ("its key is disabled", "archived");
+        assert_eq!(counted(0, 0, 0, &[once, often, often]), Some((often.to_owned(), 2)));
+        assert_eq!(counted(0, 0, 0, &[]), None, "an empty bucket");
+        // A stray object among many never stands in the way.
+        for (kept, changed, handed_over) in [(9, 0, 0), (0, 1, 0), (0, 0, 1)] {
+            assert_eq!(counted(kept, changed, handed_over, &[often]), None);
+        }
+    }
 
     #[test]
     fn a_cursor_is_read_back_only_under_its_own_rules() {

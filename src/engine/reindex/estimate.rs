@@ -96,12 +96,8 @@ fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failur
     let what = format!("listing bucket {bucket}");
     match refusal {
         S3RequestError::Fatal(failure) => failure,
-        S3RequestError::Denied(why) => Failure::new(
-            FailureKind::Denied,
-            what,
-            why,
-            format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"),
-        ),
+        S3RequestError::Denied { why, next } => Failure::new(FailureKind::Denied, what, why, next),
+        S3RequestError::Refused { why, next, .. } => Failure::new_generic_failure(what, why, next),
         S3RequestError::Throttled => {
             Failure::new_generic_failure(what, "S3 said SlowDown", "look again in a moment")
         }
@@ -109,7 +105,7 @@ fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failur
             FailureKind::Unreachable,
             what,
             why,
-            "check the network and the endpoint, then look again",
+            "check the region, the network and the endpoint, then look again",
         ),
         S3RequestError::Unsupported(why) => {
             Failure::new_generic_failure(what, why, "check --endpoint-url: S3 lists buckets so")

@@ -211,6 +211,9 @@ async fn retry_s3_request_briefly<T, F: Future<Output = Result<T, S3RequestError
     }
 }
 
+/// What helps where it isn't known any more, since an earlier part of the run met the reason.
+const LOOK_AT_REASONS: &str = "mend that, then run the same command";
+
 struct ReindexRun<'a> {
     workers: &'a Arc<ReindexWorkers>,
     options: &'a ReindexOptions,
@@ -285,6 +288,19 @@ impl ReindexRun<'_> {
         }
     }
 
+    /// The failure of a run in which no object was right, and none could be made so.
+    fn build_nothing_changed_failure(&self, reason: &str, count: u64, skipped: u64) -> Failure {
+        let next = self.workers.find_skip_advice(reason).unwrap_or_else(|| LOOK_AT_REASONS.to_owned());
+        Failure::new_generic_failure(
+            format!("the objects of bucket {}", self.workers.s3.bucket_name()),
+            format!(
+                "none of {skipped} could be changed, {count} for this: {reason} (each key in {})",
+                self.options.skipped.display()
+            ),
+            next,
+        )
+    }
+
     /// A task that panicked ends the run; the cursor stays.
     fn halt_reindex_on_panic(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended {
@@ -350,6 +366,10 @@ impl ReindexRun<'_> {
         let failure = workers.extract_worker_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
             ReindexCursor::remove_reindex_cursor_file(&self.options.cursor)?;
+            if let Some((reason, count)) = counts.find_reason_why_nothing_changed() {
+                // Nothing was changed, so the next run loses nothing by beginning anew.
+                return Err(self.build_nothing_changed_failure(reason, count, counts.skipped));
+            }
             let at =
                 workers.s3.current_signing_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();

@@ -16,6 +16,8 @@ use crate::model::{failure::FailureKind, packagecloud::object::ObjectCacheClass}
 
 /// How often an object that changed meanwhile is looked at again.
 const OBJECT_ROUNDS_MAX: u32 = 6;
+/// What helps where the object itself is why it can't be changed.
+const SKIPPED_NEXT: &str = "mend that in the S3 console (each key is listed with its reason), then run the same command; or go on without with --skip-reindex: packages pass through CloudFront uncached then";
 /// Parts of one object that are copied side by side.
 const PARALLEL_PARTS: usize = 8;
 
@@ -34,7 +36,9 @@ impl ReindexWorkers {
             let head = self.retry_s3_request(|| self.s3.head_object(key)).await?;
             let (cache_control, in_parts) = match decide_object_reindex(class, &head) {
                 ReindexDecision::Keep => return Ok(ObjectReindexOutcome::Kept),
-                ReindexDecision::Skip(why) => return Err(ObjectNotDone::Unfit(why)),
+                ReindexDecision::Skip(why) => {
+                    return Err(ObjectNotDone::Unfit { why, next: SKIPPED_NEXT.to_owned() });
+                }
                 ReindexDecision::Copy(cache_control) => (cache_control, false),
                 ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
             };
@@ -74,7 +78,7 @@ impl ReindexWorkers {
                 Ok(()) => return Ok(ObjectReindexOutcome::Changed(size)),
                 Err(ObjectNotDone::Overtaken) => vanishes = false,
                 Err(ObjectNotDone::Gone) => vanishes = true,
-                Err(ObjectNotDone::GivenUp(FailureKind::Denied, why)) if public => {
+                Err(ObjectNotDone::Refused { kind: FailureKind::Denied, why, .. }) if public => {
                     return Err(ObjectNotDone::PublicAclRefused(why));
                 }
                 Err(left) => return Err(left),
@@ -82,7 +86,7 @@ impl ReindexWorkers {
         }
         Err(if vanishes {
             let why = "HEAD finds it, and S3 says that there is no such key to copy";
-            ObjectNotDone::GivenUp(FailureKind::Other, why.to_owned())
+            ObjectNotDone::GivenUp(why.to_owned())
         } else {
             ObjectNotDone::Overtaken
         })
@@ -109,7 +113,7 @@ impl ReindexWorkers {
     ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, ObjectNotDone> {
         match self.retry_s3_request(|| self.s3.read_object_acl_headers(key)).await {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
-            Err(ObjectNotDone::GivenUp(FailureKind::Denied, _) | ObjectNotDone::Unfit(_)) => {
+            Err(ObjectNotDone::Refused { .. } | ObjectNotDone::Unfit { .. }) => {
                 self.lock_reindex_checkpoint().count_unreadable_object_acl();
                 Ok(Vec::new())
             }

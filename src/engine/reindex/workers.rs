@@ -4,6 +4,7 @@
 //! without end, anything else a bounded number of times; nothing waits for a whole page.
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
@@ -37,10 +38,11 @@ const BROKEN_TRIES_MAX: u32 = 8;
 const LARGE_COPIES_MAX: usize = 8;
 /// Objects that can be given up before the run is.
 const GIVEN_UP_MAX: usize = 1000;
+/// Reasons to skip an object of which it is kept what helps: as many as are told apart when they are counted.
+const SKIP_ADVICE_MAX: usize = 64;
 
 /// The next move where objects were given up.
 const ONLY_THEY_REMAIN_ADVICE: &str = "run the same command again: only they remain";
-const PERMISSION_ADVICE: &str = "allow this identity what 'check --policy' lists, on these objects too, then run the same command: only they remain";
 const PUBLIC_ACL_ADVICE: &str = "where Block Public Access (BlockPublicAcls) is on, run the same command with --no-acl, which lets ACLs go: packages are read through CloudFront then; else allow this identity s3:PutObjectAcl";
 const UNSUPPORTED_COPY_ADVICE: &str = "look what the S3-compatible store answers: the copy must be conditional (If-Match), else what is written meanwhile could be lost; --skip-reindex goes on without, uncached";
 
@@ -60,6 +62,8 @@ pub struct ReindexWorkers {
     given_up: Mutex<Option<Failure>>,
     /// Whether access control lists are kept: until S3 says that it has none.
     pub keeps_acls: AtomicBool,
+    /// What helps against each reason to skip an object.
+    skip_advice: Mutex<BTreeMap<String, String>>,
     /// Who may copy in parts: each has several requests in flight.
     pub large_copy_permits: Semaphore,
     pub worker_count: AtomicUsize,
@@ -72,13 +76,23 @@ pub struct ReindexWorkers {
 pub enum ObjectNotDone {
     Gone,
     Overtaken,
-    Unfit(String),
+    /// S3 can't do it to this object as it is.
+    Unfit {
+        why: String,
+        next: String,
+    },
+    /// S3 refused for a reason that isn't the object's own.
+    Refused {
+        kind: FailureKind,
+        why: String,
+        next: String,
+    },
     /// This S3 lacks what it takes.
     Unsupported(String),
     /// Its list of access lets everybody read, and S3 refuses to write that; why.
     PublicAclRefused(String),
-    /// Not in this run.
-    GivenUp(FailureKind, String),
+    /// No reply, whatever was tried.
+    GivenUp(String),
     Halted,
 }
 
@@ -104,6 +118,7 @@ impl ReindexWorkers {
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
             keeps_acls: AtomicBool::new(acl),
+            skip_advice: Mutex::default(),
             large_copy_permits: Semaphore::new(LARGE_COPIES_MAX),
             worker_count: AtomicUsize::new(0),
             busy_workers: AtomicUsize::new(0),
@@ -220,7 +235,7 @@ impl ReindexWorkers {
                     ));
                     return Err(ObjectNotDone::Halted);
                 }
-                S3RequestError::Broken(why) => return Err(ObjectNotDone::GivenUp(FailureKind::Other, why)),
+                S3RequestError::Broken(why) => return Err(ObjectNotDone::GivenUp(why)),
                 S3RequestError::Fatal(failure) => {
                     self.halt_workers_with_failure(failure);
                     return Err(ObjectNotDone::Halted);
@@ -230,10 +245,15 @@ impl ReindexWorkers {
             return Err(match refusal {
                 S3RequestError::Gone => ObjectNotDone::Gone,
                 S3RequestError::ObjectChanged => ObjectNotDone::Overtaken,
-                S3RequestError::Denied(why) => ObjectNotDone::GivenUp(FailureKind::Denied, why),
-                S3RequestError::Unfit { message, .. } => ObjectNotDone::Unfit(message),
+                S3RequestError::Denied { why, next } => {
+                    ObjectNotDone::Refused { kind: FailureKind::Denied, why, next }
+                }
+                S3RequestError::Unfit { message, next, .. } => ObjectNotDone::Unfit { why: message, next },
+                S3RequestError::Refused { why, next, .. } => {
+                    ObjectNotDone::Refused { kind: FailureKind::Other, why, next }
+                }
                 S3RequestError::Unsupported(why) => ObjectNotDone::Unsupported(why),
-                _ => ObjectNotDone::GivenUp(FailureKind::Other, "S3 refused without a reason".to_owned()),
+                _ => ObjectNotDone::GivenUp("S3 refused without a reason".to_owned()),
             });
         }
     }
@@ -287,19 +307,14 @@ impl ReindexWorkers {
     fn build_range_listing_failure(&self, left: ObjectNotDone) -> Failure {
         let bucket = self.s3.bucket_name();
         let (kind, why, next) = match left {
-            ObjectNotDone::GivenUp(FailureKind::Denied, why) => (
-                FailureKind::Denied,
-                why,
-                format!(
-                    "allow s3:ListBucket on arn:aws:s3:::{bucket}, then run the same command: it goes on where it was"
-                ),
-            ),
-            ObjectNotDone::GivenUp(kind, why) => {
-                (kind, why, "run the same command again: it goes on where it was".to_owned())
+            ObjectNotDone::Refused { kind, why, next } => {
+                (kind, why, format!("{next}; it goes on where it was"))
             }
-            ObjectNotDone::Unfit(why)
-            | ObjectNotDone::Unsupported(why)
-            | ObjectNotDone::PublicAclRefused(why) => {
+            ObjectNotDone::GivenUp(why) => {
+                (FailureKind::Other, why, "run the same command again: it goes on where it was".to_owned())
+            }
+            ObjectNotDone::Unfit { why, next } => (FailureKind::Other, why, next),
+            ObjectNotDone::Unsupported(why) | ObjectNotDone::PublicAclRefused(why) => {
                 (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned())
             }
             ObjectNotDone::Gone | ObjectNotDone::Overtaken | ObjectNotDone::Halted => (
@@ -339,8 +354,11 @@ impl ReindexWorkers {
         let outcome = match processed {
             Ok(outcome) => outcome,
             Err(ObjectNotDone::Gone) => ObjectReindexOutcome::Gone,
-            Err(ObjectNotDone::Unfit(why)) => match self.append_skipped_object_key(&job.key, &why) {
-                Ok(()) => ObjectReindexOutcome::Skipped(why.into()),
+            Err(ObjectNotDone::Unfit { why, next }) => match self.append_skipped_object_key(&job.key, &why) {
+                Ok(()) => {
+                    self.record_skip_advice(&why, next);
+                    ObjectReindexOutcome::Skipped(why.into())
+                }
                 Err(failure) => {
                     self.halt_workers_with_failure(failure);
                     return false;
@@ -362,10 +380,12 @@ impl ReindexWorkers {
                 self.give_up_object(job, FailureKind::Denied, why, PUBLIC_ACL_ADVICE);
                 return true;
             }
-            Err(ObjectNotDone::GivenUp(kind, why)) => {
-                let next =
-                    if kind == FailureKind::Denied { PERMISSION_ADVICE } else { ONLY_THEY_REMAIN_ADVICE };
-                self.give_up_object(job, kind, why, next);
+            Err(ObjectNotDone::Refused { kind, why, next }) => {
+                self.give_up_object(job, kind, why, &format!("{next}; only what is left is done then"));
+                return true;
+            }
+            Err(ObjectNotDone::GivenUp(why)) => {
+                self.give_up_object(job, FailureKind::Other, why, ONLY_THEY_REMAIN_ADVICE);
                 return true;
             }
         };
@@ -384,6 +404,19 @@ impl ReindexWorkers {
             self.halt_workers_with_failure(failure.clone());
         }
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+
+    /// Keeps what helps against a reason to skip an object, for a run that changes nothing.
+    fn record_skip_advice(&self, why: &str, next: String) {
+        let mut advice = self.skip_advice.lock().unwrap_or_else(PoisonError::into_inner);
+        if advice.len() < SKIP_ADVICE_MAX && !advice.contains_key(why) {
+            advice.insert(why.to_owned(), next);
+        }
+    }
+
+    /// Finds what helps against a reason for which this run skipped an object.
+    pub fn find_skip_advice(&self, why: &str) -> Option<String> {
+        self.skip_advice.lock().unwrap_or_else(PoisonError::into_inner).get(why).cloned()
     }
 
     /// A line in the list of what could not be changed.

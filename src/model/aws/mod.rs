@@ -5,3 +5,4 @@ pub mod bucket;
 pub mod cloudfront;
 pub mod evidence;
 pub mod names;
+pub mod region;

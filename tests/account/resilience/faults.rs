@@ -19,8 +19,10 @@ use packagecloud_cloudfront::{
 use super::sandbox_host::{WHOLE_SET_UP, count_all_resources, find_open_access, read_config_values};
 use crate::{engine::apply_unasked_stage, session::open_session};
 
-const FAULT_KINDS: [&str; 7] = [
+const FAULT_KINDS: [&str; 9] = [
     "lost",
+    "cut",
+    "page",
     "throttle",
     "deny",
     "drift",
@@ -146,6 +148,16 @@ async fn inject_at_each_request(kind: &str, on: &str, step: usize, offset: usize
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_at_any_request() {
     inject_at_sampled_requests("lost", 43).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_reply_at_any_request() {
+    inject_at_sampled_requests("cut", 61).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxys_page_at_any_request() {
+    inject_at_sampled_requests("page", 61).await;
 }
 
 #[tokio::test(start_paused = true)]

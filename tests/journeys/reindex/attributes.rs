@@ -5,6 +5,7 @@ use packagecloud_cloudfront::{
     model::packagecloud::object::ObjectClassifier,
     sandbox::{
         Sandbox,
+        control_plane::kms::SandboxKmsKey,
         control_plane::s3::{
             SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption,
             SandboxObjectRetention,
@@ -262,6 +263,70 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
     assert_eq!(list.lines().count(), 3, "{list}");
     for (key, why) in [("archived.deb", "archived (DEEP_ARCHIVE)"), ("customer.deb", "customer")] {
         assert!(list.lines().any(|line| line.contains(key) && line.contains(why)), "{list}");
+    }
+}
+
+/// A key of the account's, in a state.
+fn set_objects_key_state(world: &Sandbox, state: &str) -> String {
+    world.update_sandbox_state_on_disk(|all| {
+        let key = all.kms.keys.entry("objects".to_owned()).or_insert_with(|| SandboxKmsKey {
+            id: "objects".to_owned(),
+            policy: "{}".to_owned(),
+            ..SandboxKmsKey::default()
+        });
+        state.clone_into(&mut key.state);
+        key.build_sandbox_kms_key_arn()
+    })
+}
+
+fn build_package_under_key(world: &Sandbox, number: u32, key: &str) -> SandboxObject {
+    let mut package = build_object(world, &format!("7/8/debian/package_files/{number}.deb"), b"x");
+    package.encryption =
+        SandboxObjectEncryption::Kms { dual: false, key: Some(key.to_owned()), bucket_key: false };
+    package
+}
+
+#[test]
+fn where_every_object_is_under_a_disabled_key_the_reindex_fails_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_empty_sandbox(dir.path());
+    for (state, reason) in [("Disabled", "is disabled"), ("PendingDeletion", "is pending deletion")] {
+        let key = set_objects_key_state(&world, state);
+        put_objects(&world, (1..=3).map(|number| build_package_under_key(&world, number, &key)));
+        // A second run fails as the first: nothing of it counts as done.
+        for _ in 0..2 {
+            let (code, said) = run_reindex(dir.path(), &[]);
+            assert_eq!(code, 1, "{said}");
+            let why = format!(
+                "none of 3 could be changed, 3 for this: under a KMS key that can't be used ({key} {reason})"
+            );
+            for told in [why.as_str(), "next: enable the KMS key, or cancel its deletion"] {
+                assert!(said.contains(told), "no {told:?} in {said}");
+            }
+        }
+    }
+    set_objects_key_state(&world, "Enabled");
+    let (code, said) = run_reindex(dir.path(), &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("3 objects: 3 changed"), "{said}");
+}
+
+#[test]
+fn one_stray_object_under_a_disabled_key_is_listed_and_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_empty_sandbox(dir.path());
+    let key = set_objects_key_state(&world, "Disabled");
+    // What is right already needs no key to be seen to be.
+    let mut right = build_package_under_key(&world, 1, &key);
+    right.attributes.insert("cache-control".to_owned(), PACKAGE_CACHE_CONTROL.to_owned());
+    right.checksum =
+        Some(SandboxObjectChecksum { algorithm: "CRC32".into(), value: Some("AAAAAA==".into()) });
+    let stray = build_package_under_key(&world, 2, &key);
+    put_objects(&world, [right, stray, build_object(&world, "7/8/debian/package_files/3.deb", b"x")]);
+    let (code, said) = run_reindex(dir.path(), &[]);
+    assert_eq!(code, 0, "{said}");
+    for told in ["3 objects: 1 changed, 1 right already", "1 skipped (1 under a KMS key that can't be used"] {
+        assert!(said.contains(told), "no {told:?} in {said}");
     }
 }
 

@@ -25,7 +25,13 @@ use super::{
     pool::{S3ConnectionStream, S3Reply},
     sign::{SignedRequestHeaderList, SigningKeyProvider},
 };
-use crate::model::failure::{Failure, FailureKind};
+use crate::{
+    aws::{
+        refusal::classify_aws_refusal,
+        unreadable::{is_cut_document, is_foreign_page_by_headers},
+    },
+    model::failure::{Failure, FailureKind},
+};
 
 /// Requests by what S3 charges for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,17 @@ pub enum S3RequestClass {
     Head,
     Copy,
     Other,
+}
+
+impl S3RequestClass {
+    /// Returns the action that S3 weighs for such requests.
+    fn iam_action(self) -> &'static str {
+        match self {
+            Self::List => "s3:ListBucket",
+            Self::Head | Self::Other => "s3:GetObject",
+            Self::Copy => "s3:PutObject",
+        }
+    }
 }
 
 /// How many requests were sent, of each kind.
@@ -79,6 +96,7 @@ pub struct S3HeadRequestTimings {
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// S3 answers a copy of 5 GB when it is done.
 const COPY_TIMEOUT: Duration = Duration::from_mins(15);
+const CUT_REPLY: &str = "a reply that ends in the middle";
 /// What stands unescaped in a path that is signed.
 const PATH_ENCODE_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -195,10 +213,20 @@ impl S3ObjectClient {
         inner.sent[charge as usize].fetch_add(1, Relaxed);
         let reply = inner.transport.send_request_on_stream(method, target, headers, body, limit).await;
         let reply = reply.map_err(|broken| S3RequestError::Broken(broken.0))?;
+        let header = |name: &str| reply.parts.headers.get(name).and_then(|value| value.to_str().ok());
+        if is_foreign_page_by_headers(reply.parts.status.is_success(), header) {
+            let status = reply.parts.status.as_u16();
+            return Err(S3RequestError::Broken(format!(
+                "a page (HTML, status {status}) came in place of S3's answer: a proxy or a web filter stands in between"
+            )));
+        }
+        if is_cut_document(&reply.body) {
+            return Err(S3RequestError::Broken(CUT_REPLY.to_owned()));
+        }
         if reply.parts.status.is_success() && !is_s3_error_body(&reply.body) {
             return Ok(reply);
         }
-        match S3RequestError::from_s3_reply(&inner.bucket, &reply.parts, &reply.body) {
+        match S3RequestError::from_s3_reply(&inner.bucket, charge.iam_action(), &reply.parts, &reply.body) {
             S3RequestError::Expired => match inner.signer.renew_refused_signing_keys(&keys).await {
                 Ok(()) => Err(S3RequestError::Broken("credentials expired, and were renewed".to_owned())),
                 Err(failure) => Err(S3RequestError::Fatal(failure)),
@@ -292,8 +320,9 @@ impl S3ObjectClient {
         path: &str,
         status: StatusCode,
     ) -> Result<ObjectAttributes, S3RequestError> {
-        // Reading the checksum of an object under KMS needs the key; the rest doesn't.
-        if status == StatusCode::FORBIDDEN
+        // Reading the checksum of an object under KMS needs the key, to which the caller may have no right (403), or
+        // which may be disabled (400); the rest doesn't.
+        if [StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST].contains(&status)
             && let Ok(found) = self.head_object_without_checksum(path).await
         {
             return Ok(found);
@@ -301,18 +330,11 @@ impl S3ObjectClient {
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
         match self.send_s3_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
             Ok(_) => Err(S3RequestError::Broken(format!("HEAD was answered {status}, GET wasn't"))),
-            Err(S3RequestError::Unfit { code, message })
-                if message.to_ascii_lowercase().contains("server side encryption") =>
-            {
-                Err(S3RequestError::Unfit {
-                    code,
-                    message: "encrypted with a customer-provided key (SSE-C)".to_owned(),
-                })
-            }
             Err(S3RequestError::Unexplained(StatusCode::NOT_FOUND)) => Err(S3RequestError::Gone),
-            Err(S3RequestError::Unexplained(_)) => {
-                Err(S3RequestError::Denied(format!("{status}, without a reason")))
-            }
+            Err(S3RequestError::Unexplained(_)) => Err(S3RequestError::Denied {
+                why: format!("{status}, without a reason"),
+                next: classify_aws_refusal("s3:GetObject", "AccessDenied", "", 403).next,
+            }),
             Err(refusal) => Err(refusal),
         }
     }
@@ -364,7 +386,7 @@ impl S3ObjectClient {
                     .as_deref()
                     != Some("BucketOwnerEnforced"))
             }
-            Err(S3RequestError::Unfit { code, .. }) if code == "OwnershipControlsNotFoundError" => Ok(true),
+            Err(S3RequestError::Refused { code, .. }) if code == "OwnershipControlsNotFoundError" => Ok(true),
             Err(refusal) => Err(refusal),
         }
     }
@@ -406,7 +428,7 @@ impl S3ObjectClient {
     pub(super) fn build_copy_source_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let source = format!("/{}/{}", self.0.bucket, utf8_percent_encode(key, PATH_ENCODE_SET));
         HeaderValue::from_str(&source)
-            .map_err(|error| S3RequestError::Unfit { code: "key".to_owned(), message: error.to_string() })
+            .map_err(|error| S3RequestError::build_unwritable_header_error("key", &error))
     }
 }
 
@@ -423,7 +445,7 @@ pub(super) fn check_s3_reply_root_element(reply: &S3Reply, result: &[u8]) -> Res
     if reply.body.windows(result.len()).any(|part| part == result) {
         Ok(())
     } else {
-        Err(S3RequestError::Broken("a reply that ends in the middle".to_owned()))
+        Err(S3RequestError::Broken(CUT_REPLY.to_owned()))
     }
 }
 

@@ -5,7 +5,10 @@
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
 
-use crate::model::failure::{Failure, FailureKind};
+use crate::{
+    aws::refusal::{AwsRefusal, AwsRefusalClass, classify_aws_refusal},
+    model::failure::{Failure, FailureKind},
+};
 
 /// Why a request did not do what it was sent for.
 #[derive(Debug, Clone)]
@@ -19,9 +22,11 @@ pub enum S3RequestError {
     /// The object changed since it was looked at.
     ObjectChanged,
     /// This identity may not do it to this object.
-    Denied(String),
-    /// S3 will not do it to this object, whoever asks.
-    Unfit { code: String, message: String },
+    Denied { why: String, next: String },
+    /// S3 can't do it to this object as it is, whoever asks: archived, or under a key that it may not use.
+    Unfit { code: String, message: String, next: String },
+    /// S3 refused for a reason that isn't the object's own.
+    Refused { code: String, why: String, next: String },
     /// This S3 can't do it to any object: an S3-compatible store lacks what was asked for.
     Unsupported(String),
     /// A HEAD was refused without saying why.
@@ -40,8 +45,17 @@ pub fn find_xml_element_text(body: &str, tag: &str) -> Option<String> {
 }
 
 impl S3RequestError {
-    /// Reads a reply that isn't a success, or a success that carries an error.
-    pub fn from_s3_reply(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
+    /// Makes the error of an object whose `part` no header of a request can hold.
+    pub fn build_unwritable_header_error(part: &str, error: &http::header::InvalidHeaderValue) -> Self {
+        Self::Unfit {
+            code: part.to_owned(),
+            message: format!("its {part} can't be sent: {error}"),
+            next: "change it in the S3 console, then try again".to_owned(),
+        }
+    }
+
+    /// Reads a reply to `action` that isn't a success, or a success that carries an error.
+    pub fn from_s3_reply(bucket: &str, action: &str, parts: &Parts, body: &Bytes) -> Self {
         let text = String::from_utf8_lossy(body);
         let said = |tag: &str| find_xml_element_text(&text, tag).unwrap_or_default();
         let header =
@@ -93,11 +107,35 @@ impl S3RequestError {
             (_, "InternalError" | "RequestTimeout" | "OperationTimedOut") | (500..=599, _) => {
                 Self::Broken(format!("{} {code} {}", parts.status.as_u16(), or("S3's own error")))
             }
-            (_, "AccessDenied" | "AllAccessDisabled" | "AccountProblem") => Self::Denied(or("access denied")),
             (_, "") => Self::Unexplained(parts.status),
             (200, _) => Self::Broken(format!("200 with {code}: {}", or("an error in the reply"))),
-            _ => Self::Unfit { message: or(&code), code },
+            (status, _) => {
+                let AwsRefusal { class, next } = classify_aws_refusal(action, &code, &message, status);
+                if class == AwsRefusalClass::BadCredentials {
+                    return failed(FailureKind::Credentials, "the credentials".to_owned(), &or(&code), next);
+                }
+                Self::from_refusal_class(class, code, lowercase_sentence(&message), next)
+            }
         }
+    }
+
+    /// Sorts a refusal by what it is about: the object as it is, this identity, or something that nobody foresaw.
+    fn from_refusal_class(class: AwsRefusalClass, code: String, said: String, next: String) -> Self {
+        let reason = if said.is_empty() { code.clone() } else { said.clone() };
+        let unfit = match class {
+            AwsRefusalClass::Denied | AwsRefusalClass::Barred => {
+                let why = if said.is_empty() { "access denied".to_owned() } else { said };
+                return Self::Denied { why, next };
+            }
+            AwsRefusalClass::UnusableKey => format!("under a KMS key that can't be used ({reason})"),
+            AwsRefusalClass::Archived => format!("archived ({reason})"),
+            AwsRefusalClass::CustomerKey => "encrypted with a customer-provided key (SSE-C)".to_owned(),
+            _ => {
+                let why = if said.is_empty() { reason } else { format!("{code}: {said}") };
+                return Self::Refused { code, why, next };
+            }
+        };
+        Self::Unfit { code, message: unfit, next }
     }
 }
 
@@ -114,7 +152,7 @@ mod tests {
 
     fn error_from_reply(status: u16, body: &str) -> S3RequestError {
         let (parts, ()) = http::Response::builder().status(status).body(()).unwrap().into_parts();
-        S3RequestError::from_s3_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
+        S3RequestError::from_s3_reply("b", "s3:PutObject", &parts, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     fn render_error_xml(code: &str) -> String {
@@ -151,7 +189,7 @@ mod tests {
         ));
         assert!(matches!(error_from_reply(400, &render_error_xml("ExpiredToken")), S3RequestError::Expired));
         assert!(
-            matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3RequestError::Denied(why) if why == "a <thing>")
+            matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3RequestError::Denied { why, next } if why == "a <thing>" && next.contains("s3:PutObject"))
         );
         assert!(matches!(error_from_reply(403, ""), S3RequestError::Unexplained(_)));
         for (status, body) in [
@@ -163,10 +201,20 @@ mod tests {
             let refusal = error_from_reply(status, &body);
             assert!(matches!(refusal, S3RequestError::Unsupported(_)), "{status} {body}: {refusal:?}");
         }
-        assert!(matches!(
-            error_from_reply(400, &render_error_xml("InvalidRequest")),
-            S3RequestError::Unfit { .. }
-        ));
+        for code in ["KMS.DisabledException", "KMS.NotFoundException", "InvalidObjectState"] {
+            let said = error_from_reply(400, &render_error_xml(code));
+            assert!(
+                matches!(&said, S3RequestError::Unfit { next, .. } if next.contains("then try again")),
+                "{said:?}"
+            );
+        }
+        for code in ["InvalidRequest", "InvalidArgument", "MalformedXML", "SomethingNew"] {
+            let said = error_from_reply(400, &render_error_xml(code));
+            assert!(
+                matches!(&said, S3RequestError::Refused { why, .. } if why.starts_with(code)),
+                "{said:?}"
+            );
+        }
         for code in ["NoSuchBucket", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "PermanentRedirect"] {
             let S3RequestError::Fatal(failure) = error_from_reply(403, &render_error_xml(code)) else {
                 panic!("{code}")

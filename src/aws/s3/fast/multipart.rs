@@ -105,7 +105,7 @@ impl S3ObjectClient {
             );
         }
         HeaderValue::from_str(&said)
-            .map_err(|error| S3RequestError::Unfit { code: "tags".to_owned(), message: error.to_string() })
+            .map_err(|error| S3RequestError::build_unwritable_header_error("tags", &error))
     }
 
     /// Completes a copy of which every part is done. What fails leaves the upload for

@@ -259,6 +259,37 @@ async fn a_denied_prefix_stops_nothing_else_and_is_all_that_remains() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_foresaw_is_a_failure_and_what_no_key_opens_is_one_where_nothing_else_changed() {
+    for (code, says, next, left) in [
+        ("SomethingNew", "SomethingNew: somethingNew", "request id", 40),
+        ("InvalidRequest", "InvalidRequest: invalidRequest", "request id", 40),
+        (
+            "KMS.DisabledException",
+            "none of 40 could be changed, 40 for this: under a KMS key",
+            "enable the KMS key",
+            40,
+        ),
+        ("InvalidObjectState", "none of 40 could be changed, 40 for this: archived", "restore it", 40),
+    ] {
+        let mended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let now = mended.clone();
+        let fake = FakeS3::with_script(move |call, _| {
+            let refused = operation_from_request(call) == "copy" && !now.load(Relaxed);
+            refused.then(|| (400, error_xml(code)))
+        });
+        fake.put_packages(40);
+        let folder = TempDir::new().unwrap();
+        let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
+        assert!(failure.why.contains(says) && failure.next.contains(next), "{code}: {failure:?}");
+        let standing = read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor);
+        assert!(!standing.finished, "{code}: nothing goes live on it");
+        mended.store(true, Relaxed);
+        let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
+        assert_eq!((summary.counts.changed, summary.counts.skipped), (left, 0), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
     for (status, code, expected) in [
         (404, "NoSuchBucket", FailureKind::Missing),

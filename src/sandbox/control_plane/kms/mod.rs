@@ -241,6 +241,12 @@ pub fn is_allowed_by_sandbox_key_policy(
     })
 }
 
+/// Finds with what KMS refuses to use a key of this account's for another service: disabled, or to be deleted. Nothing is
+/// known of keys that aren't kept here.
+pub fn find_unusable_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
+    find_stored_kms_key(state, name).ok().and_then(|key| check_sandbox_kms_key_usable(key).err())
+}
+
 /// A key by its id, ARN, alias or alias ARN.
 fn find_stored_kms_key<'a>(
     state: &'a SandboxKmsState,

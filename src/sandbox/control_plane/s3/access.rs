@@ -21,7 +21,7 @@ use crate::sandbox::{
     },
 };
 
-use super::{SandboxBucket, find_stored_bucket};
+use super::{SandboxBucket, SandboxObjectEncryption, find_stored_bucket};
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
 pub fn format_origin_access_identity_arn(id: &str) -> String {
@@ -178,6 +178,30 @@ pub fn can_sandbox_cloudfront_decrypt(world: &Sandbox, caller: &SandboxS3Caller,
             )
         })
     })
+}
+
+/// Checks that the KMS key of `encryption` can be used: S3 gives KMS's refusal as its own, with `KMS.` before its code
+/// (recorded).
+///
+/// # Errors
+/// Refuses a key that is disabled or to be deleted.
+pub fn check_sandbox_object_key_usable(
+    world: &Sandbox,
+    encryption: &SandboxObjectEncryption,
+) -> S3Result<()> {
+    let SandboxObjectEncryption::Kms { key: Some(key), .. } = encryption else { return Ok(()) };
+    let unusable = world.read_sandbox_state_from_disk(|state| {
+        control_plane::kms::find_unusable_sandbox_key_error(&state.kms, key)
+    });
+    match unusable {
+        None => Ok(()),
+        Some(refusal) => {
+            let code = S3ErrorCode::Custom(format!("KMS.{}", refusal.code).into());
+            let mut error = S3Error::with_message(code, refusal.message);
+            error.set_status_code(http::StatusCode::BAD_REQUEST);
+            Err(error)
+        }
+    }
 }
 
 /// Refuses `action`, in the words that S3 has for this caller.

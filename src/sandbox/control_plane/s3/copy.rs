@@ -74,6 +74,7 @@ impl ObjectCopySource {
             "x-amz-copy-source-server-side-encryption-customer-key-md5",
             &object,
         )?;
+        access::check_sandbox_object_key_usable(world, &object.encryption)?;
         match object.storage_class.as_deref() {
             Some("DEEP_ARCHIVE") if object.is_sandbox_object_archived() => Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
@@ -180,6 +181,7 @@ pub fn copy_stored_object(
     let settings = find_stored_bucket(world, bucket)?;
     let mut object = write::parse_object_from_headers(key, headers, &settings)?;
     write::refuse_blocked_public_grants(world, caller, "s3:CopyObject", bucket, (key, &object.grants))?;
+    access::check_sandbox_object_key_usable(world, &object.encryption)?;
     if !is_replace_directive(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }

@@ -38,7 +38,9 @@ use crate::sandbox::{
     control_plane::{self, ACCOUNT_ID, PropagationClock, iam},
 };
 
-pub use access::{SandboxS3Caller, format_origin_access_identity_arn, is_s3_action_authorized};
+pub use access::{
+    SandboxS3Caller, format_origin_access_identity_arn, iam_action_for_s3_operation, is_s3_action_authorized,
+};
 pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
 pub use multipart::SandboxMultipartUpload;
 pub use object::{

@@ -99,6 +99,10 @@ pub fn resolve_object_read<T: ObjectVersionRequest>(
         return Err(access::build_s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
     }
     let checksum = get_header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
+    // A HEAD needs the key for the checksum alone.
+    if request.method != http::Method::HEAD || checksum {
+        access::check_sandbox_object_key_usable(world, &object.encryption)?;
+    }
     let versioned = find_stored_bucket(world, bucket)?.is_bucket_versioned();
     let mut out = object.build_object_response_headers(versioned, checksum);
     check_object_read_conditions(headers, &object, &out)?;
