@@ -130,6 +130,19 @@ fn aws_error_code_or_status(code: Option<&str>, status: u16) -> String {
     }
 }
 
+/// Returns the failure of a refusal that no SDK client read: code, message and status as they came.
+pub fn failure_from_plain_refusal(
+    action: &str,
+    what: &str,
+    code: &str,
+    message: &str,
+    status: u16,
+) -> Failure {
+    let code = Some(code).filter(|code| !code.is_empty());
+    failure_from_error_response(action, what.to_owned(), code, Some(message), status)
+        .add_aws_error_code(Some(aws_error_code_or_status(code, status)), None)
+}
+
 /// What came isn't AWS's answer, or only a part of it: whether the request was done isn't known, as after a lost reply.
 fn failure_from_unreadable_answer(action: &str, what: String, answer: &HttpResponse) -> Failure {
     if is_foreign_page(answer) {

@@ -13,6 +13,7 @@ mod iam;
 mod kms;
 mod lambda;
 pub mod network;
+mod pricing_plan;
 pub mod refusal;
 pub mod retry;
 pub(crate) mod s3;

@@ -26,7 +26,7 @@ use crate::host::{ConfigRestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
-    iam::least_privilege::render_least_privilege_policy,
+    iam::{access::flat_rate_plan_permission, least_privilege::render_least_privilege_policy},
     packagecloud::ctl_command::CtlCommand,
     run::{
         answers::OperatorAnswers,
@@ -280,7 +280,9 @@ pub async fn render_required_iam_policy(
     let target = session.get_or_discover_aws_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
-    Ok(render_least_privilege_policy(&stages::access::collect_required_permissions(goal, &target, answers)))
+    let mut needs = stages::access::collect_required_permissions(goal, &target, answers);
+    needs.push(flat_rate_plan_permission());
+    Ok(render_least_privilege_policy(&needs))
 }
 
 /// Returns what the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.

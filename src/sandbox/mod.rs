@@ -59,6 +59,7 @@ pub struct SandboxState {
     /// Buckets and their settings; objects lie beside, in files of their own.
     pub s3: control_plane::s3::SandboxS3State,
     pub s3control: control_plane::s3control::SandboxS3ControlState,
+    pub pricing_plans: control_plane::pricing_plans::SandboxPricingPlanState,
     pub packagecloud: packagecloud::SandboxPackagecloudState,
 }
 

@@ -196,6 +196,9 @@ impl Sandbox {
                 SandboxService::S3Control => {
                     control_plane::s3control::handle_s3control_api_call(self, &request)
                 }
+                SandboxService::PricingPlans => {
+                    control_plane::pricing_plans::handle_pricing_plan_api_call(self, request).await
+                }
                 SandboxService::Edge => edge_location::serve_viewer_request(self, request).await,
                 SandboxService::Packagecloud => packagecloud::serve_packagecloud_request(self, request).await,
             },
@@ -254,7 +257,7 @@ pub fn format_http_date(at: Duration) -> String {
 /// Finds whom a request is for: by the scope of its signature, else by its host.
 fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option<SandboxService> {
     /// Those that a signature's scope, or a host of AWS, may name.
-    const SIGNED_SERVICES: [SandboxService; 7] = [
+    const SIGNED_SERVICES: [SandboxService; 8] = [
         SandboxService::Sts,
         SandboxService::Iam,
         SandboxService::Kms,
@@ -262,6 +265,7 @@ fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option
         SandboxService::Lambda,
         SandboxService::CloudFront,
         SandboxService::S3,
+        SandboxService::PricingPlans,
     ];
     if let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) {
         let service = SIGNED_SERVICES
@@ -317,6 +321,7 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
             &requested_host_name(request).unwrap_or_default(),
         ),
         SandboxService::S3Control => control_plane::s3control::parse_s3control_operation_name(method, uri),
+        SandboxService::PricingPlans => control_plane::pricing_plans::parse_pricing_plan_operation_name(uri),
         SandboxService::Edge | SandboxService::Packagecloud if method == http::Method::HEAD => "Head",
         SandboxService::Edge | SandboxService::Packagecloud => "Get",
     }

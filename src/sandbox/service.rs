@@ -14,6 +14,8 @@ pub enum SandboxService {
     S3,
     /// The account's side of S3, which signs as S3 does.
     S3Control,
+    /// Which distributions are on a flat-rate plan.
+    PricingPlans,
     /// packagecloud's front.
     Packagecloud,
     /// The edge locations of CloudFront.
@@ -37,7 +39,7 @@ pub enum SandboxServiceProtocol {
 
 impl SandboxService {
     /// Every service, in the order in which a wrong name is answered with them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Sts,
         Self::Iam,
         Self::Kms,
@@ -46,6 +48,7 @@ impl SandboxService {
         Self::CloudFront,
         Self::S3,
         Self::S3Control,
+        Self::PricingPlans,
         Self::Packagecloud,
         Self::Edge,
     ];
@@ -62,6 +65,7 @@ impl SandboxService {
             Self::CloudFront => "cloudfront",
             Self::S3 => "s3",
             Self::S3Control => "s3control",
+            Self::PricingPlans => "pricingplanmanager",
             Self::Packagecloud => "packagecloud",
             Self::Edge => "edge",
         }
@@ -79,7 +83,7 @@ impl SandboxService {
         match self {
             Self::Sts | Self::Iam => SandboxServiceProtocol::Query,
             Self::Kms | Self::Acm => SandboxServiceProtocol::Json11,
-            Self::Lambda => SandboxServiceProtocol::RestJson,
+            Self::Lambda | Self::PricingPlans => SandboxServiceProtocol::RestJson,
             Self::CloudFront | Self::S3Control => SandboxServiceProtocol::RestXml,
             Self::S3 | Self::Packagecloud | Self::Edge => SandboxServiceProtocol::S3Xml,
         }
@@ -97,6 +101,7 @@ impl SandboxService {
             | Self::Lambda
             | Self::S3
             | Self::S3Control
+            | Self::PricingPlans
             | Self::Packagecloud
             | Self::Edge => "",
         }
@@ -107,7 +112,13 @@ impl SandboxService {
     pub fn is_signature_verified_by_service(self) -> bool {
         match self {
             Self::S3 | Self::S3Control | Self::Packagecloud | Self::Edge => true,
-            Self::Sts | Self::Iam | Self::Kms | Self::Acm | Self::Lambda | Self::CloudFront => false,
+            Self::Sts
+            | Self::Iam
+            | Self::Kms
+            | Self::Acm
+            | Self::Lambda
+            | Self::CloudFront
+            | Self::PricingPlans => false,
         }
     }
 }

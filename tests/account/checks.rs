@@ -42,11 +42,20 @@ impl ChecksFixture {
     }
 
     fn run_binary(&self, words: &[&str]) -> (i32, String) {
+        self.run_binary_with_output("json", words)
+    }
+
+    /// What `plan` shows, with `words` behind it.
+    fn run_plan(&self, words: &[&str]) -> String {
+        self.run_binary_with_output("human", &[&["plan"], words].concat()).1
+    }
+
+    fn run_binary_with_output(&self, format: &str, words: &[&str]) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
             .env_clear()
             .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
             .arg(format!("--sandbox={}", self.0.path().display()))
-            .args(["--output", "json", "--sandbox-empty"])
+            .args(["--output", format, "--sandbox-empty"])
             .args(words)
             .stdin(Stdio::null())
             .output()
@@ -334,8 +343,27 @@ fn of_the_account() {
     shop.assert_check(
         "lambda-concurrency",
         "unknown",
-        &["10 of 10", "100 requests a second", "Service Quotas"],
+        &[
+            "\"Concurrent executions\" (L-B99A9384) leaves 10 executions at once in us-east-1",
+            "100 requests a second",
+            "Service Quotas",
+        ],
     );
+}
+
+#[test]
+fn a_new_accounts_concurrency_is_in_the_plan_and_asked_once() {
+    let shop = ChecksFixture::new();
+    let planned = shop.run_plan(&[]);
+    assert!(!planned.contains("L-B99A9384"), "{planned}");
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| state.lambda.concurrency = Some(10));
+    for goal in ["install", "upgrade"] {
+        let planned = shop.run_plan(&["--goal", goal]);
+        assert_eq!(planned.matches("quota \"Concurrent executions\" (L-B99A9384)").count(), 1, "{planned}");
+        assert!(planned.contains("in each region near your clients"), "{planned}");
+    }
+    let planned = shop.run_plan(&["--goal", "disable"]);
+    assert!(!planned.contains("L-B99A9384"), "{planned}");
 }
 
 #[test]
@@ -418,8 +446,24 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
     shop.assert_check(
         "flat-rate-plan",
         "unknown",
-        &[&format!("distribution {id} has a web ACL"), "Business or Premium", "refuse package managers"],
+        &[
+            &format!("distribution {id} has a web ACL, and is on no flat-rate plan"),
+            "refuse package managers",
+        ],
     );
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
+        let ours = state.cloudfront.distributions[&id].format_distribution_arn();
+        state.pricing_plans.tiers = [(ours, "PRO".to_owned())].into();
+    });
+    let on_plan = format!("distribution {id} is on CloudFront's flat-rate plan PRO (ACTIVE)");
+    let refuses = ["refuse Lambda@Edge functions", "Business and Premium", "--name-suffix"];
+    shop.assert_check("flat-rate-plan", "unknown", &[&[on_plan.as_str()], &refuses[..]].concat());
+    let planned = shop.run_plan(&[]);
+    assert!(planned.contains(&on_plan[1..]), "{planned}");
+    // Who may not ask is told that, and what it may be.
+    let planned = shop.run_plan(&["--sandbox-fault", "pricingplanmanager:*:deny"]);
+    assert!(planned.contains("as one on a flat-rate plan has, which can't be asked"), "{planned}");
+    assert!(planned.contains("pricingplanmanager:ListSubscriptions is denied"), "{planned}");
     shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let ours = state.cloudfront.distributions.values().next().unwrap().clone();
         for number in 1..500 {

@@ -125,7 +125,8 @@ const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
 )];
 
 /// The services of AWS: calls to the sandbox's packagecloud and to its edge aren't counted.
-pub const AWS_SERVICES: [&str; 8] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3", "s3control"];
+pub const AWS_SERVICES: [&str; 9] =
+    ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3", "s3control", "pricingplanmanager"];
 
 fn call_actions(call: &SandboxApiCallRecord) -> Vec<String> {
     let name = format!("{}:{}", call.service, call.operation);

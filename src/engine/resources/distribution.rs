@@ -56,6 +56,7 @@ pub(crate) async fn observe_distribution(
         has_next_reader: policy::has_pending_origin_access_statements(bucket_policy.as_deref(), names),
         packages_domain: None,
         keys: Vec::new(),
+        flat_rate_plan: None,
         bucket: ObservedBucket { policy: bucket_policy, ..target.bucket.clone() },
     })
 }

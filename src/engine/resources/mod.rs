@@ -4,6 +4,7 @@ pub mod adoption;
 pub mod authenticator;
 pub mod bucket_key;
 mod distribution;
+pub mod edge_limits;
 pub mod guard;
 pub mod install;
 pub mod origin_access;

@@ -12,7 +12,10 @@ use crate::model::{
     },
 };
 
-use crate::engine::{Session, look_at_single_stage, resources::serving_obstacles};
+use crate::engine::{
+    Session, look_at_single_stage,
+    resources::{edge_limits, serving_obstacles},
+};
 
 /// Returns the plans of all stages of `goal` that change something, in order.
 ///
@@ -28,6 +31,11 @@ pub async fn look_and_plan_goal_stages(
         if !matches!(stage, RunStage::Overview | RunStage::Verify) {
             plans.push(look_at_single_stage(session, stage, answers).await?);
         }
+    }
+    if let Some(plan) = plans.iter_mut().find(|plan| plan.run_stage_of_plan() == RunStage::Distribution) {
+        let target = session.get_or_discover_aws_target(answers).await?;
+        let low = edge_limits::find_low_lambda_concurrency(&target).await;
+        plan.notes.extend(low.map(|low| format!("{low}.")));
     }
     Ok(plans)
 }
@@ -82,6 +90,10 @@ pub async fn look_and_plan_overview(
         .find(|stage| stage.run_stage_of_plan() == RunStage::Reindex && !stage.is_plan_without_changes());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
         plan.facts.push(PlanFact { topic: "What is reindexed", text: reindex.notes.join(" ") });
+    }
+    let distribution = plans.iter().find(|stage| stage.run_stage_of_plan() == RunStage::Distribution);
+    if let Some(distribution) = distribution.filter(|distribution| !distribution.notes.is_empty()) {
+        plan.facts.push(PlanFact { topic: "What limits the edge", text: distribution.notes.join(" ") });
     }
     Ok(plan)
 }

@@ -52,6 +52,46 @@ pub struct CloudFrontDistribution {
     pub differs: Vec<String>,
 }
 
+/// A flat-rate pricing plan that a distribution is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlatRatePlan {
+    /// `FREE`, `PRO`, `BUSINESS`, `PREMIUM`.
+    pub tier: String,
+    /// `ACTIVE`, `PENDING_APPROVAL`, …
+    pub status: String,
+}
+
+/// What is known of the plan of a distribution with a web ACL: one on a plan always has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlatRatePlanFinding {
+    Subscribed(FlatRatePlan),
+    PayAsYouGo,
+    /// It couldn't be asked; why.
+    Unknown(String),
+}
+
+impl FlatRatePlanFinding {
+    /// Describes what it means for this set-up, and what helps; `distribution` is what it is called: `distribution E…`.
+    #[must_use]
+    pub fn describe_flat_rate_plan(&self, distribution: &str) -> String {
+        const ACL_RULES: &str = "rules against clients without a browser's headers refuse package managers";
+        // Third parties report it; AWS documents no list (aws-facts section 10).
+        const REFUSES: &str = "such plans are reported to refuse Lambda@Edge functions and origin access identities (--origin-access oac takes a control), and only Business and Premium allow cache policies of one's own. Where CloudFront refuses, cancel the plan in the CloudFront console (a paid one ends with its month), or set up a distribution beside it with --name-suffix";
+        match self {
+            Self::Subscribed(plan) => format!(
+                "{distribution} is on CloudFront's flat-rate plan {} ({}): {REFUSES}; its web ACL's {ACL_RULES}",
+                plan.tier, plan.status
+            ),
+            Self::PayAsYouGo => {
+                format!("{distribution} has a web ACL, and is on no flat-rate plan: {ACL_RULES}")
+            }
+            Self::Unknown(why) => format!(
+                "{distribution} has a web ACL, as one on a flat-rate plan has, which can't be asked ({why}): {REFUSES}; {ACL_RULES}"
+            ),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistributionOrigin {
     pub id: String,

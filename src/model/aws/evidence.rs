@@ -5,7 +5,7 @@ use super::{
     bucket::{ObjectEncryptionKey, ObservedBucket},
     cloudfront::{
         CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, CustomPackagesDomain,
-        OriginAccessControl,
+        FlatRatePlanFinding, OriginAccessControl,
     },
 };
 use crate::model::packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues};
@@ -151,6 +151,8 @@ pub struct DistributionEvidence {
     pub packages_domain: Option<CustomPackagesDomain>,
     /// What objects are encrypted under, where an origin access control reads them.
     pub keys: Vec<ObjectEncryptionKey>,
+    /// What is known of the distribution's flat-rate plan, where it has a web ACL.
+    pub flat_rate_plan: Option<FlatRatePlanFinding>,
 }
 
 /// What the configuration and the go-live stage saw.

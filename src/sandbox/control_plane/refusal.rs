@@ -103,6 +103,7 @@ pub fn build_throttling_error(service: SandboxService) -> SandboxAwsError {
         | SandboxService::Iam
         | SandboxService::CloudFront
         | SandboxService::S3Control
+        | SandboxService::PricingPlans
         | SandboxService::Packagecloud
         | SandboxService::Edge => SandboxAwsError::new(400, "Throttling", "Rate exceeded"),
     }

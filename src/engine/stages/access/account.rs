@@ -4,15 +4,13 @@
 
 use tokio::join;
 
-use crate::engine::session::AwsTarget;
+use crate::engine::{resources::edge_limits, session::AwsTarget};
 use crate::model::{aws::account::ResourceOwnership, failure::Failure, run::check::CheckResult};
 
 /// CloudFront's quotas where AWS hasn't raised them (aws-facts section 2).
 const DISTRIBUTIONS_QUOTA: usize = 500;
 const CACHE_POLICIES_QUOTA: usize = 20;
 const ORIGIN_ACCESS_IDENTITIES_QUOTA: usize = 100;
-/// What an account has once AWS knows it; a new one may have ten.
-const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 
 /// Checks what the account could refuse later.
 pub async fn check_aws_account_limits(target: &AwsTarget) -> Vec<CheckResult> {
@@ -49,17 +47,15 @@ async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "lambda-concurrency";
     match target.cloud.read_lambda_concurrency_limit().await {
         Err(failure) => build_unreadable_resource_check(CHECK_NAME, &failure),
-        Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => CheckResult::new_passed_check(
-            CHECK_NAME,
-            format!("{free} executions at once: {} requests a second and region", free * 10),
-        ),
-        Ok((all, free)) => CheckResult::new_unknown_check(
-            CHECK_NAME,
-            format!(
-                "{free} of {all} executions at once are free: over {} requests a second in a region the edge answers 503; raise \"Concurrent executions\" in Service Quotas where that is too few",
-                free * 10
-            ),
-        ),
+        Ok((all, free)) => {
+            match edge_limits::describe_low_lambda_concurrency(all, free, &target.bucket.region) {
+                Some(low) => CheckResult::new_unknown_check(CHECK_NAME, low),
+                None => CheckResult::new_passed_check(
+                    CHECK_NAME,
+                    format!("{free} executions at once: {} requests a second and region", free * 10),
+                ),
+            }
+        }
     }
 }
 
@@ -89,7 +85,7 @@ async fn check_cloudfront_quotas(target: &AwsTarget) -> CheckResult {
     }
 }
 
-/// The API tells no plan; a web ACL is what a distribution on one always has.
+/// A web ACL is what a distribution on a plan always has; no other is asked about.
 async fn check_flat_rate_plan(target: &AwsTarget) -> Option<CheckResult> {
     let all = target.cloud.list_distributions(&target.names).await.ok()?;
     let ours = all.into_iter().find(|one| {
@@ -97,11 +93,9 @@ async fn check_flat_rate_plan(target: &AwsTarget) -> Option<CheckResult> {
             && (one.ownership == ResourceOwnership::Ours
                 || one.comment == target.names.distribution_and_identity_comment())
     })?;
+    let finding = edge_limits::find_flat_rate_plan(target, &ours).await?;
     Some(CheckResult::new_unknown_check(
         "flat-rate-plan",
-        format!(
-            "distribution {} has a web ACL, as one on a flat-rate plan has: own cache policies need its Business or Premium plan, and rules against clients without a browser's headers refuse package managers",
-            ours.id
-        ),
+        finding.describe_flat_rate_plan(&format!("distribution {}", ours.id)),
     ))
 }

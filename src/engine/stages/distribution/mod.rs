@@ -18,7 +18,7 @@ use crate::model::{
 
 use crate::engine::{
     resources::{
-        bucket_key,
+        bucket_key, edge_limits,
         install::{ObservedAwsInstall, observe_aws_install},
     },
     session::Session,
@@ -34,5 +34,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     seen.packages_domain =
         domain::check_packages_domain_usable(&target, answers, seen.distribution.as_ref()).boxed().await?;
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
+    if let Some(distribution) = &seen.distribution {
+        seen.flat_rate_plan = edge_limits::find_flat_rate_plan(&target, distribution).boxed().await;
+    }
     plan::plan_distribution_stage(&seen, &target, answers)
 }

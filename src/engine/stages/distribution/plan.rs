@@ -56,6 +56,10 @@ pub fn plan_distribution_stage(
             );
             refuse_taken_viewer_request(distribution, names)?;
             plan_distribution_update(&mut plan, seen, distribution, names);
+            let finding = seen.flat_rate_plan.as_ref();
+            plan.notes.extend(finding.map(|finding| {
+                format!("{}.", finding.describe_flat_rate_plan(&format!("Distribution {}", distribution.id)))
+            }));
         }
     }
     bucket_key::plan_bucket_kms_keys(&mut plan, seen, names, answers);

@@ -101,6 +101,20 @@ pub fn bucket_kms_key_permission(key_arn: Option<&str>, account: &str) -> Requir
     }
 }
 
+/// Returns what is asked of a distribution with a web ACL: whether it is on a flat-rate plan. It isn't simulated: what
+/// can't be asked is said where it would be shown.
+#[must_use]
+pub fn flat_rate_plan_permission() -> RequiredPermission {
+    RequiredPermission {
+        stage: RunStage::Distribution,
+        step: StageStep::Distribution,
+        action: "pricingplanmanager:ListSubscriptions",
+        resource: "*".to_owned(),
+        context: Vec::new(),
+        optional: true,
+    }
+}
+
 /// Returns the same needs where CloudFront gets at the bucket by a control: that one must be found or made, and no
 /// identity.
 #[must_use]
