@@ -5,6 +5,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::errln;
 
+/// What a command does when its terminal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HangupResponse {
+    /// It stops as at a Ctrl-C.
+    Stop,
+    /// It goes on: who switches off wants that done, whatever the line does.
+    GoOn,
+}
+
 /// Cancels `stop` on the first Ctrl-C, dropped line or request to end, or where another run takes over; ends on the
 /// second.
 ///
@@ -12,10 +21,15 @@ use crate::errln;
 pub(super) async fn cancel_then_await_second_interrupt(
     stop: CancellationToken,
     taken_over: impl Future<Output = String>,
+    at_hangup: HangupResponse,
 ) {
-    let signals =
-        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
+    // Heard even where it changes nothing: unheard it would end this process.
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal).into_iter();
     let mut signals: Vec<_> = signals.flatten().collect();
+    if at_hangup == HangupResponse::Stop {
+        signals.extend(hangup.take());
+    }
     tokio::select! {
         heard = wait_for_any_os_signal(&mut signals) => {
             if !heard {

@@ -120,11 +120,15 @@ async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, comm
         stop: stop.clone(),
         global,
     };
+    let at_hangup = match command {
+        CliCommand::Disable => interrupt::HangupResponse::GoOn,
+        _ => interrupt::HangupResponse::Stop,
+    };
     // Boxed: the whole of the engine lies in this future.
     let work = Box::pin(cli::run_cli_command(&mut invocation, command));
     tokio::select! {
         code = work => code,
-        () = interrupt::cancel_then_await_second_interrupt(stop, taken_over) => {
+        () = interrupt::cancel_then_await_second_interrupt(stop, taken_over, at_hangup) => {
             errln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
             cli::EXIT_INTERRUPTED
         }

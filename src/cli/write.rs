@@ -345,10 +345,9 @@ pub async fn run_disable_cloudfront_command(invocation: &mut CommandInvocation) 
     if !plan.is_plan_without_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
         if !invocation.is_json_output() {
-            errln!(
-                "  {}",
-                engine::stages::disable::check_packagecloud_presigned_links(&invocation.session).await.detail
-            );
+            let (session, answers) = (&invocation.session, &invocation.answers);
+            let check = engine::stages::disable::check_packagecloud_presigned_links(session, answers).await;
+            errln!("  {}", check.detail);
         }
         if !invocation.ask_operator_consent("Switch CloudFront off?")? {
             return Err(Failure::new_missing_consent_failure(

@@ -326,7 +326,14 @@ pub async fn list_config_backups(session: &Session) -> Result<Vec<FoundBackup>, 
     let mut found = Vec::new();
     for backup in session.host.list_config_backups().await? {
         let what = ConfigRestoreScope::Values { keep_secret: true };
-        let changes = session.host.preview_config_restore(&backup, what).await.unwrap_or_default();
+        let changes = match session.host.preview_config_restore(&backup, what).await {
+            Ok(changes) => changes,
+            Err(failure) if failure.kind == FailureKind::Missing => {
+                let missing = session.host.explain_missing_config(failure).await;
+                vec![missing.to_string(), missing.next]
+            }
+            Err(failure) => vec![format!("what restoring it would change can't be told: {failure}")],
+        };
         found.push(FoundBackup { path: backup.path.display().to_string(), when: backup.made, changes });
     }
     Ok(found)

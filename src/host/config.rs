@@ -2,6 +2,7 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
+mod loss;
 mod parsed;
 mod running;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use crate::model::{
     packagecloud::{
         config_file::{
             CONFIG_BYTES_MAX, ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode,
-            render_redacted_diff,
+            render_hand_edit_script, render_redacted_diff,
         },
         settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     },
@@ -82,6 +83,15 @@ const MANUAL_LINES_FILE: &str = "lines-to-type";
 const MANUAL_INSTEAD: &str = "or";
 const MANUAL_AFTERWARDS: &str = "or, after that,";
 
+/// Quotes a word for the shell: by double quotes, which are read more easily, where nothing in it means something there.
+fn quote_for_shell(word: &str) -> String {
+    if word.contains('\'') && !word.contains(['"', '$', '`', '!']) && !word.contains(r"\\") {
+        // A single backslash before a letter stays one within double quotes.
+        return format!("\"{word}\"");
+    }
+    shell_words::quote(word).into_owned()
+}
+
 fn quote_shell_path(path: &Path) -> String {
     shell_words::quote(&path.to_string_lossy()).into_owned()
 }
@@ -114,6 +124,9 @@ impl Host {
         let file = self.parse_config(&bytes).await;
         self.redactor.learn_config_file_secrets(&file);
         if let Some(problem) = file.read_problem() {
+            if !file.has_statements() {
+                self.refuse_config_that_lost_settings(&file).await?;
+            }
             return Err(self.build_edit_refusal_failure(&file, &ConfigEditRefusal::Unreadable(problem), &[]));
         }
         let managed = managed::find_managed_file_header(&bytes)
@@ -209,11 +222,15 @@ impl Host {
             return Err(self.build_config_drifted_failure());
         }
         let file = self.parse_config(&bytes).await;
+        self.refuse_config_that_lost_settings(&file).await?;
         let edited = self.edit_config(&file, wanted, expressions).await?;
         self.redactor.learn_config_file_secrets(&edited);
-        self.write_config_keeping_backup(&file, &edited)
-            .await
-            .map_err(|failure| self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted))
+        self.write_config_keeping_backup(&file, &edited).await.map_err(
+            |failure| match render_hand_edit_script(&file, &edited) {
+                Some(script) => self.append_hand_edit_to_failure(failure, &script, wanted),
+                None => self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted),
+            },
+        )
     }
 
     /// Lists the backups beside packagecloud.rb, the newest first.
@@ -434,7 +451,7 @@ impl Host {
         let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
         let ctl = self.ctl.render_ctl_command_line();
         format!(
-            "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
+            "{verb}, make this the last line that Ruby reads in {} (before __END__, and before a return that ends it earlier): {} ; then run{}: {ctl} reconfigure && {ctl} restart",
             self.render_config_location(),
             lines.join(" ; "),
             self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default(),
@@ -452,6 +469,31 @@ impl Host {
             failure.next = format!("{}; {then} {}", failure.next, self.render_manual_edit_steps(wanted));
             failure.facts.tells_manual_steps = true;
         }
+        failure
+    }
+
+    /// A failure to write whose next move is followed by the edit as one command, which writes a new file beside the old one.
+    fn append_hand_edit_to_failure(
+        &self,
+        mut failure: Failure,
+        script: &[String],
+        wanted: &[(CloudFrontSettingKey, String)],
+    ) -> Failure {
+        if failure.kind == FailureKind::Drifted {
+            return failure;
+        }
+        let off = matches!(wanted, [(CloudFrontSettingKey::Enabled, value)] if value == "false");
+        let verb = if off { "to switch CloudFront off by hand" } else { "to do it by hand" };
+        let ctl = self.ctl.render_ctl_command_line();
+        let edits: Vec<String> = script.iter().map(|one| format!("-e {}", quote_for_shell(one))).collect();
+        let on = self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default();
+        failure.next = format!(
+            "{}; or, after that, {verb}{on}: sed -i {} {} && {ctl} reconfigure && {ctl} restart",
+            failure.next,
+            edits.join(" "),
+            quote_shell_path(&self.config),
+        );
+        failure.facts.tells_manual_steps = true;
         failure
     }
 

@@ -227,7 +227,9 @@ where
             }
         }
         let not_urgent = |input| NextWizardInput { input: Some(input), urgent: false };
-        let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
+        // Switching off takes the time that it takes.
+        let gone = self.terminal_gone_at.filter(|_| !self.wizard.is_switching_off());
+        let last_grace = gone.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
             key = self.keys.next(), if self.terminal_gone_at.is_none() => NextWizardInput { input: self.convert_terminal_event(key), urgent: true },

@@ -114,7 +114,7 @@ async fn plan_stage_and_send_plan(
     let disabling = stage == RunStage::Disable && plan.is_ok();
     let _ = context.inputs.send(WizardInput::Looked(stage, plan.map(Box::new)));
     if disabling {
-        engine::stages::disable::emit_s3_links_check(session, run).await;
+        engine::stages::disable::emit_s3_links_check(session, answers, run).await;
     }
 }
 

@@ -202,6 +202,12 @@ impl Wizard {
         }
     }
 
+    /// Whether CloudFront is being switched off right now.
+    #[must_use]
+    pub fn is_switching_off(&self) -> bool {
+        self.stage_applied_in_foreground() == Some(RunStage::Disable)
+    }
+
     /// Returns the stage that is being applied, on the screen or in the background.
     #[must_use]
     pub fn stage_being_applied(&self) -> Option<RunStage> {

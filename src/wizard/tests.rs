@@ -756,6 +756,28 @@ fn leaving_waits_for_what_runs_beside_too() {
 }
 
 #[test]
+fn a_terminal_that_goes_does_not_stop_what_switches_off() {
+    let start = || {
+        let mut it = start_background_reindex();
+        it.press_key(UserIntent::Disable);
+        let plan = Box::new(sample_plan(RunStage::Disable, ResourceChangeKind::Update));
+        it.send_input(WizardInput::Looked(RunStage::Disable, Ok(plan)));
+        assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
+        assert!(it.wizard.is_switching_off());
+        it
+    };
+    let mut it = start();
+    assert!(it.send_input(WizardInput::Hangup).is_none(), "it goes on");
+    let stop = it.end_stage(RunStage::Disable, StageEnd::Applied);
+    assert!(matches!(stop, Some(WizardEffect::Stop)), "then the reindex stops");
+    assert_eq!(leave_exit_code(it.end_stage(RunStage::Reindex, StageEnd::Stopped)), Some(130));
+
+    let mut it = start();
+    it.send_input(WizardInput::Hangup);
+    assert!(matches!(it.send_input(WizardInput::Hangup), Some(WizardEffect::Stop)), "asked twice it stops");
+}
+
+#[test]
 fn switching_off_is_possible_while_a_reindex_runs_on() {
     let mut it = start_background_reindex();
     assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(RunStage::Disable, _))));

@@ -41,7 +41,7 @@ impl Wizard {
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
                 None
             }
-            WizardInput::Hangup => Some(self.handle_terminal_hangup()),
+            WizardInput::Hangup => self.handle_terminal_hangup(),
             WizardInput::TakenOver(by) => self.handle_taken_over_by_other(by),
             WizardInput::Watched(Ok(event)) => self.apply_watched_run_event(event),
             WizardInput::Watched(Err(failure)) => {
@@ -155,7 +155,11 @@ impl Wizard {
             self.overlay = None;
         }
         if let Some(code) = self.pending_exit_code {
-            return self.background.is_none().then(|| self.leave_wizard_with_code(code));
+            // Beside what switched off after the terminal had gone the reindex ran on.
+            return match self.background {
+                None => Some(self.leave_wizard_with_code(code)),
+                Some(_) => self.request_wizard_jobs_stop().then_some(WizardEffect::Stop),
+            };
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
@@ -198,11 +202,15 @@ impl Wizard {
         effect
     }
 
-    fn handle_terminal_hangup(&mut self) -> WizardEffect {
-        if self.request_wizard_jobs_stop() {
-            self.pending_exit_code = Some(130);
-            return WizardEffect::Stop;
+    /// A terminal that goes doesn't stop what switches off, which then ends the wizard; asked a second time, it stops.
+    fn handle_terminal_hangup(&mut self) -> Option<WizardEffect> {
+        let asked_before = self.pending_exit_code.replace(130).is_some();
+        if self.is_switching_off() && !asked_before {
+            return None;
         }
-        self.leave_wizard_with_code(130)
+        if self.request_wizard_jobs_stop() {
+            return Some(WizardEffect::Stop);
+        }
+        Some(self.leave_wizard_with_code(130))
     }
 }

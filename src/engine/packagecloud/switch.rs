@@ -208,33 +208,53 @@ pub(crate) async fn run_ctl_command_or_fail(
             ),
         )),
         CtlOutcome::LeftToOperator => Ok(format!("left to you: {what}")),
-        CtlOutcome::Failed { status, last } => Err(build_ctl_failure(command, (what, &on), status, &last)),
+        CtlOutcome::Failed { status, last } => {
+            let ctl = session.host.ctl.render_ctl_command_line();
+            Err(build_ctl_failure(command, &ctl, (what, &on), status, &last))
+        }
     }
 }
 
-/// Says how a command failed: by its last line, and where services didn't stop or start in time by their names.
+/// What a line holds that names the cause of a failed run: an exception, or chef's own word for the end.
+const CAUSE_MARKS: [&str; 5] = ["Error:", "Exception:", "FATAL:", "(LoadError)", "(NameError)"];
+
+/// What chef says in the end of any failed run.
+const SUMMARY_MARKS: [&str; 3] = ["Client failed", "Phase failed", "Stacktrace dumped"];
+
+/// The line that says why a command failed: the last that names a cause, else the last.
+fn find_failure_cause_line(last: &[String]) -> &str {
+    let names_cause = |line: &&String| {
+        CAUSE_MARKS.iter().any(|mark| line.contains(mark))
+            && !SUMMARY_MARKS.iter().any(|mark| line.contains(mark))
+    };
+    last.iter().rev().find(names_cause).or(last.last()).map_or("it said nothing", String::as_str)
+}
+
+/// Says how a command failed: by the line that names the cause, and where services didn't stop or start in time by their
+/// names. `ctl` is packagecloud-ctl as it was run.
 fn build_ctl_failure(
     command: CtlCommand,
+    ctl: &str,
     (what, on): (String, &str),
     status: i32,
     last: &[String],
 ) -> Failure {
-    let line = last.last().map_or("it said nothing", String::as_str);
+    let line = find_failure_cause_line(last);
     let late = services::list_timed_out_services(last);
     if command != CtlCommand::Restart || late.is_empty() {
         return Failure::new_generic_failure(
             what,
             format!("it ended with exit code {status}: {line}"),
             format!(
-                "run packagecloud-ctl {command} by hand{on} to see all of it; the log holds its lines too (l)"
+                "correct that; {ctl} {command}{on} shows all that it says, and so does this program's log"
             ),
         );
     }
-    let again: Vec<String> = late.iter().map(|name| format!("packagecloud-ctl restart {name}")).collect();
+    let again: Vec<String> = late.iter().map(|name| format!("{ctl} restart {name}")).collect();
     Failure::new_generic_failure(
         what,
         format!("it ended with exit code {status}, since {} took too long: {line}", late.join(", ")),
-        format!("once more{on}: {} ; then see packagecloud-ctl status", again.join(" && ")),
+        format!("once more{on}: {} ; then see {ctl} status", again.join(" && ")),
     )
 }
 
@@ -310,6 +330,24 @@ pub(crate) async fn describe_packagecloud_redirects(session: &Session, answers: 
     }
 }
 
+/// Says where the redirects go after a reconfigure that failed, asked once: nothing more will follow.
+///
+/// # Errors
+/// Where any still goes to CloudFront.
+pub(crate) async fn require_redirects_off_after_failed_reconfigure(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<String, Failure> {
+    match probe_packagecloud_redirects_repeatedly(session, answers).await {
+        Ok(Some((words, true))) => Err(Failure::new_generic_failure(
+            "packagecloud's redirects",
+            format!("the file says off, and packagecloud still answers {words}"),
+            "see why the reconfigure failed",
+        )),
+        _ => Ok(describe_packagecloud_redirects(session, answers).await),
+    }
+}
+
 /// Waits until the redirects go to S3, for a minute: what was seen, in words.
 ///
 /// # Errors
@@ -353,14 +391,42 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec();
         let what = || "packagecloud-ctl restart".to_owned();
-        let failure = build_ctl_failure(CtlCommand::Restart, (what(), " on web1"), 1, &lines);
+        let failure =
+            build_ctl_failure(CtlCommand::Restart, "packagecloud-ctl", (what(), " on web1"), 1, &lines);
         assert!(failure.why.contains("exit code 1, since unicorn took too long: timeout: run"), "{failure}");
         assert_eq!(
             failure.next,
             "once more on web1: packagecloud-ctl restart unicorn ; then see packagecloud-ctl status"
         );
-        let failure = build_ctl_failure(CtlCommand::Restart, (what(), ""), 3, &lines[..1]);
+        let failure = build_ctl_failure(CtlCommand::Restart, "/opt/ctl", (what(), ""), 3, &lines[..1]);
         assert!(failure.why.ends_with("exit code 3: ok: run: nginx: (pid 9) 0s"), "{failure}");
-        assert!(failure.next.contains("run packagecloud-ctl restart by hand"), "{}", failure.next);
+        assert!(failure.next.contains("/opt/ctl restart shows all"), "{}", failure.next);
+    }
+
+    #[test]
+    fn the_cause_is_told_and_not_the_summary() {
+        for (lines, cause) in [
+            (
+                vec![
+                    "LoadError: /etc/packagecloud/packagecloud.rb:39: cannot load such file -- /x.rb",
+                    "Running handlers complete",
+                    "Chef Client failed. 0 resources updated in 1.2 seconds",
+                ],
+                0,
+            ),
+            (
+                vec![
+                    "FATAL: Stacktrace dumped to /var/chef-stacktrace.out",
+                    "FATAL: NameError: undefined local variable",
+                    "Infra Phase failed. 3 resources updated",
+                ],
+                1,
+            ),
+            (vec!["half", "disk is full"], 1),
+        ] {
+            let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+            assert_eq!(find_failure_cause_line(&lines), lines[cause]);
+        }
+        assert_eq!(find_failure_cause_line(&[]), "it said nothing");
     }
 }

@@ -4,33 +4,27 @@
 
 mod all;
 mod insist;
+mod s3_links;
 
 pub(crate) use all::apply;
-
-use std::time::Duration;
+pub use s3_links::{check_packagecloud_presigned_links, emit_s3_links_check};
 
 use futures::future::join_all;
 
 use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, StageEvidence},
-    failure::Failure,
-    packagecloud::{
-        object::ABSENT_KEY,
-        settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
-    },
+    failure::{Failure, FailureKind},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
     run::{
         answers::OperatorAnswers,
-        check::CheckResult,
-        goal::{RunStage, StageStep},
+        goal::StageStep,
         plan::{ResourceChangeKind, StagePlan},
     },
 };
 
 use crate::engine::{
-    delivery::probe,
     packagecloud::{config_write, managed, switch},
-    run::RunContext,
     session::Session,
 };
 
@@ -39,22 +33,26 @@ fn render_cloudfront_off_ruby_line() -> String {
     format!("{RAILS_HASH}['cloudfront_enabled'] = false")
 }
 
-/// Says what to type where the file can't be written.
+/// Says what to type where the file can't be read.
 #[must_use]
 pub fn render_manual_disable_steps(path: &str) -> String {
     format!(
-        "add this line at the end of {path}: {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
+        "make this the last line that Ruby reads in {path} (before __END__, and before a return that ends it earlier): {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
         render_cloudfront_off_ruby_line()
     )
 }
 
-/// Ends a failure with what to type, after its own next move.
-fn append_manual_disable_steps(mut failure: Failure, path: &str) -> Failure {
-    if !failure.facts.tells_manual_steps {
-        failure.next =
-            format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable_steps(path));
-        failure.facts.tells_manual_steps = true;
+/// Ends a failure to read or write a node's file with what to type, after its own next move.
+async fn append_manual_disable_steps(mut failure: Failure, node: &Session) -> Failure {
+    if failure.facts.tells_manual_steps {
+        return failure;
     }
+    if failure.kind == FailureKind::Missing {
+        return node.host.explain_missing_config(failure).await;
+    }
+    let steps = render_manual_disable_steps(&node.host.render_config_location());
+    failure.next = format!("{}; or, after that, {steps}", failure.next.trim_end_matches('.'));
+    failure.facts.tells_manual_steps = true;
     failure
 }
 
@@ -69,6 +67,14 @@ fn render_manual_node_commands(node: &Session) -> String {
     )
 }
 
+/// What to do on a node that this program could not switch: its failure's own commands, where that has some.
+fn render_node_next_move(node: &Session, failure: &Failure) -> String {
+    if failure.facts.tells_manual_steps {
+        return failure.next.clone();
+    }
+    format!("type {}", render_manual_node_commands(node))
+}
+
 /// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
 ///
 /// # Errors
@@ -76,14 +82,9 @@ fn render_manual_node_commands(node: &Session) -> String {
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let nodes = session.list_all_node_sessions();
     let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
-    let hand = |node: &Session, failure: Failure| {
-        append_manual_disable_steps(failure, &node.host.render_config_location())
-    };
     if read.iter().all(Result::is_err) {
-        let first = read.into_iter().zip(&nodes).next();
-        return Err(first
-            .and_then(|(read, node)| Some(hand(node, read.err()?)))
-            .expect("a session has a node"));
+        let (first, node) = read.into_iter().zip(&nodes).next().expect("a session has a node");
+        return Err(append_manual_disable_steps(first.expect_err("all are"), node).await);
     }
     let other = session.acquire_lock_or_find_holder().await;
     let mut plan = StagePlan::new(StageEvidence::Disable);
@@ -106,7 +107,14 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     };
     for ((node, config), on) in nodes.iter().zip(read).zip(applied_on) {
         let lags = if on { Some("by its last reconfigure, with CloudFront on") } else { lags.as_deref() };
+        let config = match config {
+            Ok(config) => {
+                refuse_reconfigure_that_deletes(node, &config, lags.is_some()).await.map(|()| config)
+            }
+            failed => failed,
+        };
         match config {
+            Err(failure) if nodes.len() == 1 => return Err(failure),
             Ok(config) => {
                 plan_node_disable(&mut plan, node, &config, lags).await;
                 seen.push(config.seen);
@@ -118,7 +126,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
                     node.host.render_config_location(),
                     "left to you: it can't be read from here",
                 );
-                plan.notes.push(format!("{failure}. Type there, {}.", render_manual_node_commands(node)));
+                plan.notes.push(format!("{failure}. Next: {}.", render_node_next_move(node, &failure)));
             }
         }
     }
@@ -138,6 +146,24 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     }
     plan.notes.extend(seen.iter().filter_map(render_reenable_warning));
     Ok(plan)
+}
+
+/// Refuses to make packagecloud follow a file that has lost its settings; `lags` where CloudFront is on all the same.
+///
+/// # Errors
+/// Where that is so, and anything is to be done on the node.
+async fn refuse_reconfigure_that_deletes(
+    node: &Session,
+    config: &LoadedConfig,
+    lags: bool,
+) -> Result<(), Failure> {
+    if lags {
+        node.host.refuse_config_without_statements(config).await
+    } else if config.seen.may_cloudfront_be_on() || switch::is_cloudfront_switch_unfinished(node) {
+        node.host.refuse_config_that_lost_settings(&config.file).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Adds what shows that CloudFront is off: the redirects, or that another run is kept from switching it on.
@@ -210,55 +236,4 @@ fn render_reenable_warning(config: &ObservedPackagecloudConfig) -> Option<String
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
         managed::render_config_tool_pause_instruction(tool)
     ))
-}
-
-/// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
-/// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
-pub async fn check_packagecloud_presigned_links(session: &Session) -> CheckResult {
-    const CHECK_NAME: &str = "s3-links";
-    let asking = async {
-        let nodes = session.list_all_node_sessions();
-        let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
-        let config = read.into_iter().find_map(Result::ok)?;
-        let (access, secret) = config.file.find_config_aws_keys()?;
-        let (_, bucket) = config.file.find_configured_bucket()?;
-        let region = config.file.find_configured_region().unwrap_or("us-east-1");
-        let expires = session.host.clock.read_host_clock().as_secs() + probe::LINK_LIFETIME_SECONDS;
-        let url = crate::model::url::presign::presign_url_sigv2(
-            bucket, region, ABSENT_KEY, &access, &secret, expires,
-        );
-        Some(session.web.send_http_get(&url, &[]).await)
-    };
-    match tokio::time::timeout(Duration::from_secs(3), asking).await {
-        Ok(Some(Ok(reply))) => {
-            let body = String::from_utf8_lossy(&reply.body).into_owned();
-            if body.contains("InvalidAccessKeyId") {
-                CheckResult::new_unknown_check(
-                    CHECK_NAME,
-                    "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too",
-                )
-            } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
-                CheckResult::new_passed_check(
-                    CHECK_NAME,
-                    "S3 accepts links signed as packagecloud signs them: switching off helps",
-                )
-            } else {
-                let answered = format!(
-                    "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
-                    reply.status
-                );
-                CheckResult::new_unknown_check(CHECK_NAME, answered)
-            }
-        }
-        _ => CheckResult::new_unknown_check(
-            CHECK_NAME,
-            "whether S3 accepts packagecloud's own links could not be tried",
-        ),
-    }
-}
-
-/// Says [`check_packagecloud_presigned_links`] as an event of this stage.
-pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
-    let check = check_packagecloud_presigned_links(session).await;
-    run.create_stage_run(RunStage::Disable).emit_check_result(check);
 }

@@ -247,7 +247,14 @@ pub async fn apply(
             Ok((StageEnd::Applied, format!("{name}{text}; {rest}")))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(Failure {
+            why: format!(
+                "{}: packagecloud.rb says on, and packagecloud follows it at its next reconfigure and restart, unproven",
+                failure.why
+            ),
+            next: "start enable again: it finishes going live behind the proof; disable switches off".into(),
+            ..failure
+        }),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
         Err(failure) if is_node_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {

@@ -308,6 +308,24 @@ fn one_that_writes_without_end_is_shown_and_left_by_two_interrupts() {
 }
 
 #[test]
+fn a_terminal_that_goes_does_not_stop_what_switches_off() {
+    let wait =
+        "echo \"$1 begun\"; until [ -e \"$HOME/go-on\" ]; do sleep 0.05; done; echo $1 >>\"$HOME/ran\"";
+    let host = PlainHost::new(wait);
+    let mut child = host.build_command(&[], &["disable", "--yes"]).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("reconfigure begun")), "it was run");
+    // The line is gone: nobody reads any more, and the session's processes are told.
+    drop(lines);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    fs::write(host.path("go-on"), "").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(host.config_text(), OFF_TEXT);
+    assert_eq!(fs::read_to_string(host.path("ran")).unwrap(), "reconfigure\nrestart\n");
+}
+
+#[test]
 fn a_restart_that_gives_up_while_links_go_to_s3_already_is_off_and_says_what_failed() {
     let host = JourneyHost::new();
     host.run_successfully("enable --yes");

@@ -57,7 +57,7 @@ impl JourneyHost {
         let mut backups: Vec<String> = names.filter(|name| name.ends_with(".bak")).collect();
         backups.sort_by_key(|name| {
             let stamp = name.strip_suffix(".bak").unwrap();
-            let (second, nth) = stamp.rsplit_once("Z-").unwrap_or((stamp.strip_suffix('Z').unwrap(), "1"));
+            let (second, nth) = stamp.rsplit_once("Z-").unwrap_or((stamp.trim_end_matches('Z'), "1"));
             (second.to_owned(), nth.parse::<u32>().unwrap())
         });
         backups

@@ -7,6 +7,7 @@ mod consent;
 mod hostile_host;
 mod journey_host;
 mod json;
+mod lost_settings;
 mod outside_text;
 mod real_input;
 mod ruby_judge;

@@ -76,7 +76,8 @@ fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
     host.run_successfully("enable --yes");
     let off = host.run_line("--ctl false disable --yes");
     assert_eq!(off.code, 1, "{off:#?}");
-    off.assert_contains("the file says off; packagecloud answers 302 to CloudFront");
+    off.assert_contains("the file says off, and packagecloud still answers 302 to CloudFront")
+        .assert_contains("then run this again, or by hand: false reconfigure && false restart");
     assert!(!off.err.contains("another web node"), "{off:#?}");
 }
 

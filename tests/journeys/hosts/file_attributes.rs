@@ -100,7 +100,8 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
         &[
             "Read-only file system",
             "on web1: the file is as it was; make its file system writable (findmnt -T /etc/packagecloud)",
-            "make this the end of web1:/etc/packagecloud/packagecloud.rb: packagecloud_rails['cloudfront_enabled'] = false ; then run on web1: packagecloud-ctl reconfigure && packagecloud-ctl restart",
+            "to switch CloudFront off by hand on web1: sed -i -e ",
+            "c\\packagecloud_rails['cloudfront_enabled'] = false\" /etc/packagecloud/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart",
         ],
     );
     let etc = |files: Vec<(std::path::PathBuf, Vec<u8>)>| {

@@ -17,7 +17,8 @@ use crate::model::{
 
 use super::{
     append_manual_disable_steps, build_disabled_setting_values, explain_unverified_disable,
-    render_manual_node_commands, render_reenable_warning,
+    refuse_reconfigure_that_deletes, render_node_next_move, render_reenable_warning,
+    s3_links::explain_failing_s3_downloads,
 };
 use crate::engine::{
     packagecloud::{
@@ -97,6 +98,7 @@ pub(crate) async fn apply(
             });
         }
         all.forget_node_failures();
+        all.drop_nodes_without_settings().await?;
         all.write_disabled_configs(run).await?;
         if session.is_packagecloud_ctl_disabled() {
             all.finish_switch_on_disabled_nodes().await;
@@ -137,7 +139,7 @@ impl DisableProgress {
             // A restart that failed may have restarted enough; without a reconfigure nothing can follow.
             let stale = self.nodes.iter().any(|node| node.reconfigure_failed);
             let observed = if stale {
-                switch::describe_packagecloud_redirects(session, answers).await
+                switch::require_redirects_off_after_failed_reconfigure(session, answers).await?
             } else {
                 switch::wait_until_redirects_to_s3(session, answers).await?
             };
@@ -184,22 +186,36 @@ impl DisableProgress {
                 Err(failure) => node.lost = Some(failure),
             }
         }
-        self.drop_unreachable_nodes()
+        self.drop_unreachable_nodes().await
+    }
+
+    /// Takes out the nodes whose file has lost its settings: a reconfigure would delete them from packagecloud.
+    ///
+    /// # Errors
+    /// Where that is the only node.
+    async fn drop_nodes_without_settings(&mut self) -> Result<(), Failure> {
+        for node in self.nodes.iter_mut().filter(|node| node.due) {
+            let lags = !node.seen.may_cloudfront_be_on();
+            let refused = match node.session.host.read_packagecloud_config().await {
+                Ok(config) => refuse_reconfigure_that_deletes(&node.session, &config, lags).await.err(),
+                // It was read a moment ago; what can't be read now is told by whatever writes it.
+                Err(_) => None,
+            };
+            node.lost = refused;
+        }
+        self.drop_unreachable_nodes().await
     }
 
     /// Takes out the nodes that are lost.
     ///
     /// # Errors
     /// Where that is the only one: then there is nobody to go on with.
-    fn drop_unreachable_nodes(&mut self) -> Result<(), Failure> {
+    async fn drop_unreachable_nodes(&mut self) -> Result<(), Failure> {
         for mut node in std::mem::take(&mut self.nodes) {
             match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
-                    return Err(append_manual_disable_steps(
-                        failure,
-                        &node.session.host.render_config_location(),
-                    ));
+                    return Err(append_manual_disable_steps(failure, &node.session).await);
                 }
                 Some(failure) => self.lost.push((node.session, failure)),
             }
@@ -240,8 +256,7 @@ impl DisableProgress {
                 }
                 match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
-                        let path = &self.nodes[0].seen.path;
-                        Err(append_manual_disable_steps(failure.clone(), path))
+                        Err(append_manual_disable_steps(failure.clone(), &self.nodes[0].session).await)
                     }
                     Some(failure) => Err(failure.clone()),
                     None => Ok(((), format!("cloudfront_enabled is false{names}{backups}"))),
@@ -251,7 +266,7 @@ impl DisableProgress {
         if !began {
             return result;
         }
-        self.drop_unreachable_nodes()
+        self.drop_unreachable_nodes().await
     }
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
@@ -269,6 +284,11 @@ impl DisableProgress {
                         None => say(line),
                     };
                     let ran = switch::run_ctl_command_or_fail(&node.session, command, &mut line).await;
+                    let unread = node.reconfigure_failed || command == CtlCommand::Reconfigure;
+                    let ran = ran.map_err(|failure| match unread {
+                        true => append_both_ctl_commands(failure, &node.session),
+                        false => failure,
+                    });
                     node.failures.extend(ran.as_ref().err().cloned());
                     node.reconfigure_failed |= ran.is_err() && command == CtlCommand::Reconfigure;
                     ran
@@ -316,10 +336,14 @@ impl DisableProgress {
                     .filter_map(|node| render_reenable_warning(&node.seen))
                     .map(|text| format!(". {}", text.trim_end_matches('.')))
                     .collect();
+                let customers = match explain_failing_s3_downloads(session, answers).await {
+                    None => "Customers do nothing; whoever closed S3 in a firewall opens it".to_owned(),
+                    Some(why) => format!("Downloads fail all the same: {why}"),
+                };
                 Ok((
                     StageEnd::Applied,
                     format!(
-                        "off since {since}{on}; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it{backups}. Switch on again with: packagecloud-cloudfront enable{warnings}"
+                        "off since {since}{on}; {observed}. {customers}{backups}. Switch on again with: packagecloud-cloudfront enable{warnings}"
                     ),
                 ))
             }
@@ -368,11 +392,25 @@ impl DisableProgress {
         if !observed.is_empty() {
             why.push(observed.to_owned());
         }
-        let next: Vec<String> = self.lost.iter().map(|(node, _)| render_manual_node_commands(node)).collect();
+        let next: Vec<String> =
+            self.lost.iter().map(|(node, failure)| render_node_next_move(node, failure)).collect();
         let kind = if failure.kind == FailureKind::Drifted { FailureKind::Other } else { failure.kind };
         let what = first.host.transport.remote_host_name().unwrap_or_default();
-        Failure::new(kind, what, why.join("; "), format!("type {}", next.join("; and ")))
+        Failure::new(kind, what, why.join("; "), next.join("; and "))
     }
+}
+
+/// A failure of one of packagecloud-ctl's commands whose next move ends with both: off is only what packagecloud has read.
+fn append_both_ctl_commands(mut failure: Failure, node: &Session) -> Failure {
+    if failure.kind != FailureKind::Interrupted {
+        let ctl = node.host.ctl.render_ctl_command_line();
+        failure.next = format!(
+            "{}; then run this again, or by hand{}: {ctl} reconfigure && {ctl} restart",
+            failure.next.trim_end_matches('.'),
+            node.host.render_host_suffix()
+        );
+    }
+    failure
 }
 
 /// ` on web1, web2`, where they are other hosts.

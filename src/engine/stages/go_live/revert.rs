@@ -34,7 +34,7 @@ pub(super) async fn revert_go_live_on_node(
     let back = async {
         run.run_stage_step(
             StageStep::TakeBack,
-            format!("CloudFront is switched off again{}", session.host.render_host_suffix()),
+            format!("switching CloudFront off again{}", session.host.render_host_suffix()),
             async {
                 config_write::write_config_edits_with_retries(
                     session,
@@ -68,7 +68,10 @@ pub(super) async fn revert_go_live_on_node(
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {
-            why: format!("{}; and switching off again failed: {second}", failure.why),
+            why: format!(
+                "{}; and switching off again failed, so CloudFront may still be on: {second}",
+                failure.why
+            ),
             next: format!("switch off now: press D, or run disable; {}", second.next),
             ..failure
         },

@@ -4,8 +4,10 @@
 //! it, or what follows may change it: that is shown to the operator instead of guessed at.
 
 mod edit;
+mod hand_edit;
 mod harmless;
 mod literals;
+mod loss;
 mod parse;
 mod state;
 mod statements;
@@ -19,6 +21,8 @@ use super::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH}
 use crate::model::{redact, secret::Secret};
 
 pub use edit::{ConfigEditRefusal, RubyExpressionEditMode, render_redacted_diff};
+pub use hand_edit::render_hand_edit_script;
+pub use loss::ConfigLoss;
 pub use parse::CONFIG_BYTES_MAX;
 
 /// packagecloud.rb, read.

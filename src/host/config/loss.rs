@@ -1,0 +1,94 @@
+//! Whether packagecloud.rb has lost its settings since its newest backup: then no reconfigure may follow it.
+
+use crate::host::Host;
+use crate::model::{
+    failure::Failure,
+    packagecloud::config_file::{ConfigFile, ConfigLoss},
+};
+
+use super::{ConfigBackup, LoadedConfig, quote_shell_path};
+
+/// How many backups are read for one that says something; one made of a file that was empty already says nothing.
+const BACKUPS_READ_MAX: usize = 4;
+
+impl Host {
+    /// Refuses a packagecloud.rb that is empty or cut off where a backup has more: a reconfigure would delete from
+    /// packagecloud what is gone from it.
+    ///
+    /// # Errors
+    /// Where that is so: with the command that puts the backup back.
+    pub async fn refuse_config_that_lost_settings(&self, file: &ConfigFile) -> Result<(), Failure> {
+        for backup in self.list_config_backups().await.unwrap_or_default().iter().take(BACKUPS_READ_MAX) {
+            let Ok(earlier) = self.transport.read_file(&backup.path).await else { continue };
+            match file.find_loss_since(&earlier) {
+                Some(loss) => return Err(self.build_config_loss_failure(loss, Some(backup))),
+                None if file.has_statements() => return Ok(()),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a packagecloud.rb that says nothing, although packagecloud was configured by one.
+    ///
+    /// # Errors
+    /// Where that is so.
+    pub async fn refuse_config_without_statements(&self, config: &LoadedConfig) -> Result<(), Failure> {
+        self.refuse_config_that_lost_settings(&config.file).await?;
+        if config.file.has_statements() {
+            return Ok(());
+        }
+        Err(self.build_config_loss_failure(ConfigLoss::Empty, None))
+    }
+
+    fn build_config_loss_failure(&self, loss: ConfigLoss, backup: Option<&ConfigBackup>) -> Failure {
+        let lost = match (loss, backup) {
+            (ConfigLoss::Empty, _) => "no line of it says anything".to_owned(),
+            (ConfigLoss::CutOff(line), Some(backup)) => format!(
+                "it ends after line {line}, where {} has more",
+                self.prefix_path_with_host(&backup.path.display().to_string())
+            ),
+            (ConfigLoss::CutOff(line), None) => format!("it ends after line {line}"),
+        };
+        let mut failure = Failure::new_generic_failure(
+            self.render_config_location(),
+            format!(
+                "{lost}: a reconfigure would delete packagecloud's settings, where its packages lie among them; nothing was written or run"
+            ),
+            match backup {
+                Some(backup) => format!(
+                    "{}, then run this again",
+                    self.render_put_backup_back(backup)
+                ),
+                None => "put its settings back, from a copy of the file, then run this again; run no packagecloud-ctl reconfigure before".to_owned(),
+            },
+        );
+        failure.facts.tells_manual_steps = true;
+        failure
+    }
+
+    /// `put the backup back: cp -p … …`, on the host where that is typed.
+    pub(super) fn render_put_backup_back(&self, backup: &ConfigBackup) -> String {
+        let on = self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default();
+        format!(
+            "put the backup back{on}: cp -p {} {}",
+            quote_shell_path(&backup.path),
+            quote_shell_path(&self.config)
+        )
+    }
+
+    /// Says of a packagecloud.rb that isn't there what must not be run, and how it comes back.
+    pub async fn explain_missing_config(&self, mut failure: Failure) -> Failure {
+        let newest = self.list_config_backups().await.unwrap_or_default().into_iter().next();
+        let back = match newest {
+            Some(backup) => format!("if it is lost, {}", self.render_put_backup_back(&backup)),
+            None => "if it is lost, put a copy of it back".to_owned(),
+        };
+        failure.next = format!(
+            "{back}, then run this again. Run no packagecloud-ctl reconfigure before: without the file it would delete packagecloud's settings. Or {}",
+            failure.next
+        );
+        failure.facts.tells_manual_steps = true;
+        failure
+    }
+}
