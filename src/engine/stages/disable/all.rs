@@ -285,9 +285,8 @@ impl DisableProgress {
                     };
                     let ran = switch::run_ctl_command_or_fail(&node.session, command, &mut line).await;
                     let unread = node.reconfigure_failed || command == CtlCommand::Reconfigure;
-                    let ran = ran.map_err(|failure| match unread {
-                        true => append_both_ctl_commands(failure, &node.session),
-                        false => failure,
+                    let ran = ran.map_err(|failure| {
+                        if unread { append_both_ctl_commands(failure, &node.session) } else { failure }
                     });
                     node.failures.extend(ran.as_ref().err().cloned());
                     node.reconfigure_failed |= ran.is_err() && command == CtlCommand::Reconfigure;
