@@ -1,16 +1,31 @@
 // The keys of this instance: keys.json's ciphertexts, decrypted by KMS once and then remembered.
 //
-// It upholds: a failure is never remembered, nothing of a secret is ever logged, and KMS is asked in the region of the
-// key's ARN, since the function runs in every region and the key lives in one.
+// It upholds: a failure is never remembered and a good answer always, however late it comes; nothing of a secret and
+// nothing that KMS answered is ever logged; and KMS is asked in the region of the key's ARN, since the function runs in
+// every region and the key lives in one.
 
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+// Loading TLS is most of the work, so it is done with the module: Lambda has a whole processor for that, and a fourteenth of one
+// for a request.
+import { request as requestOverTls } from 'node:https';
 
-/** A viewer waits, and Lambda gives five seconds in all: two attempts must fit, with room for the answer. */
+/** How long a request waits: Lambda ends it after five seconds, and the answer takes time at a fourteenth of a processor. */
+const PATIENCE_MS = 4300;
+/** A region far from the key's takes 1 to 2 s at first: after this KMS is asked beside it once more, and who answers first counts. */
+const LATE_MS = 2200;
+/** How often one request has KMS asked. */
 const ATTEMPTS = 2;
-const ATTEMPT_MS = 1500;
+/** An instance stands still between requests, and what it waited for may be lost by then: so long may an attempt last. */
+const ATTEMPT_MS = 15_000;
+/** Characters; a plaintext has 44 and an ARN some 80. */
+const ANSWER_MAX = 65_536;
 
 let remembered;
+/** Plaintexts by ciphertext: one that was opened is not asked for again, even where another one wasn't. */
+const opened = new Map();
+/** What is under way: KMS asked for all that isn't opened. */
+const attempts = new Set();
 
 /**
  * The construction and its keys, of keys.json beside this file:
@@ -19,12 +34,59 @@ let remembered;
  *
  * @returns {Promise<{ construction: string, keys: Uint8Array[] }>}
  */
-export function secrets() {
-  remembered ??= unlocked().catch((failure) => {
-    remembered = undefined;
-    throw failure;
+export async function secrets() {
+  return remembered ?? firstAnswer();
+}
+
+/** The first good answer of an attempt that is under way or is begun here; fails where there is none in time. */
+function firstAnswer() {
+  return new Promise((resolve, reject) => {
+    const heard = new Set();
+    let left = ATTEMPTS;
+    let late;
+    const overdue = setTimeout(() => settle(reject, new Error('KMS Decrypt: no answer in time')), PATIENCE_MS);
+    const settle = (end, value) => {
+      left = 0;
+      clearTimeout(late);
+      clearTimeout(overdue);
+      end(value);
+    };
+    const hear = (attempt) => {
+      heard.add(attempt);
+      attempt.end.then(
+        (found) => settle(resolve, found),
+        (failure) => {
+          heard.delete(attempt);
+          if (failure.passing && left > 0) another();
+          else if (!failure.passing || heard.size === 0) settle(reject, failure);
+        },
+      );
+    };
+    const another = () => {
+      left -= 1;
+      const fresh = [...attempts].find((attempt) => !heard.has(attempt) && Date.now() - attempt.since < LATE_MS);
+      const next = fresh ?? begin();
+      hear(next);
+      clearTimeout(late);
+      if (left > 0) late = setTimeout(another, next.since + LATE_MS - Date.now());
+    };
+    // What began before may have been lost while the instance stood still, and may be good all the same.
+    for (const attempt of attempts) {
+      if (Date.now() - attempt.since >= LATE_MS) hear(attempt);
+    }
+    another();
   });
-  return remembered;
+}
+
+function begin() {
+  const attempt = { since: Date.now() };
+  attempts.add(attempt);
+  attempt.end = unlocked()
+    .then((found) => (remembered ??= found))
+    .finally(() => attempts.delete(attempt));
+  // Whoever waits for it hears of its failure; at first nobody does.
+  attempt.end.catch(() => {});
+  return attempt;
 }
 
 async function unlocked() {
@@ -35,36 +97,59 @@ async function unlocked() {
 }
 
 async function decrypted({ arn, ciphertext, context }) {
-  const body = JSON.stringify({ CiphertextBlob: ciphertext, EncryptionContext: context, KeyId: arn });
-  const call = signed(arn, body);
-  let failure;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  if (!opened.has(ciphertext)) {
+    const body = JSON.stringify({ CiphertextBlob: ciphertext, EncryptionContext: context, KeyId: arn });
+    opened.set(ciphertext, plaintextOf(await answer(signed(arn, body), body)));
+  }
+  return opened.get(ciphertext);
+}
+
+function plaintextOf({ status, text }) {
+  if (status === 200) {
     try {
-      const { status, text } = await answer(call, body);
-      if (status === 200) return base64ToBytes(plaintextOf(text));
-      failure = new Error(`KMS Decrypt: ${status} ${errorName(text)}`);
-      // What KMS refuses it refuses again; what it can't do now it may do in a moment.
-      if (status < 500 && !/Throttling|LimitExceeded/.test(failure.message)) break;
-    } catch (error) {
-      failure = new Error(`KMS Decrypt: ${error.code ?? error.message}`);
+      return base64ToBytes(JSON.parse(text).Plaintext);
+    } catch {
+      // The parser's own message quotes what it read, and this holds the secret.
+      throw passing('an answer without a plaintext');
     }
   }
-  throw failure;
+  // What KMS refuses it refuses again; what it can't do now it may do in a moment.
+  const why = `${status} ${refusalName(text)}`;
+  throw status >= 500 || /Throttling|LimitExceeded/.test(why) ? passing(why) : new Error(`KMS Decrypt: ${why}`);
 }
 
-/** The parser's own message quotes what it read, and this holds the secret. */
-function plaintextOf(text) {
-  try {
-    return JSON.parse(text).Plaintext;
-  } catch {
-    throw new Error('an answer that is not JSON');
-  }
+function passing(why) {
+  return Object.assign(new Error(`KMS Decrypt: ${why}`), { passing: true });
 }
 
-/** Only the error's name: its message may quote what was sent. */
-function errorName(text) {
-  const [, name] = /"__type"\s*:\s*"(?:[^"#]*#)?(\w+)"/.exec(text) ?? [];
-  return name ?? 'without a reason';
+/** With what KMS refuses a Decrypt, by its API reference and the errors that are common to AWS's services. */
+const REFUSALS = [
+  'AccessDeniedException',
+  'DependencyTimeoutException',
+  'DisabledException',
+  'ExpiredTokenException',
+  'IncompleteSignature',
+  'IncorrectKeyException',
+  'InternalFailure',
+  'InvalidCiphertextException',
+  'InvalidGrantTokenException',
+  'InvalidKeyUsageException',
+  'InvalidSignatureException',
+  'KMSInternalException',
+  'KMSInvalidStateException',
+  'KeyUnavailableException',
+  'LimitExceededException',
+  'NotFoundException',
+  'ServiceUnavailable',
+  'ThrottlingException',
+  'UnrecognizedClientException',
+  'ValidationException',
+];
+
+/** The name of the error, where it is one of these: whatever else was answered may quote anything. */
+function refusalName(text) {
+  const [, named] = /"__type"\s*:\s*"(?:[^"#]*#)?(\w+)"/.exec(text) ?? [];
+  return REFUSALS.find((name) => name === named) ?? 'for a reason that it does not name';
 }
 
 /** One signed request (Signature Version 4), as options of `request`. */
@@ -107,23 +192,34 @@ function endpoint(partition, region) {
   return { protocol, hostname, port };
 }
 
+/** What KMS answered; a connection that failed is one that may do better the next time. */
 async function answer(call, body) {
-  // Loaded where it is first needed: TLS is most of what this function would load.
-  const { request } = await import(call.protocol === 'https:' ? 'node:https' : 'node:http');
+  try {
+    return await exchanged(call, body);
+  } catch (error) {
+    // A code of Node's own, or a text of this file: any other message may quote what came.
+    throw passing(/^[A-Z\d_]+$/.test(error.code) ? error.code : (error.own ?? 'the connection failed'));
+  }
+}
+
+async function exchanged(call, body) {
+  // An emulator's address may need no TLS.
+  const request = call.protocol === 'https:' ? requestOverTls : (await import('node:http')).request;
   const until = Date.now() + ATTEMPT_MS;
   return new Promise((resolve, reject) => {
+    const end = (own) => asked.destroy(Object.assign(new Error(own), { own }));
     const asked = request(call, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (piece) => {
         text += piece;
         // `timeout` is about silence: an answer that drips must end, too.
-        if (Date.now() > until) asked.destroy(new Error('too slow'));
+        if (Date.now() > until || text.length > ANSWER_MAX) end('too long an answer');
       });
       response.on('end', () => resolve({ status: response.statusCode, text }));
       response.on('error', reject);
     });
-    asked.on('timeout', () => asked.destroy(new Error('no answer')));
+    asked.on('timeout', () => end('no answer'));
     asked.on('error', reject);
     asked.end(body);
   });
@@ -157,3 +253,6 @@ function base64ToBytes(text) {
   }
   return bytes;
 }
+
+// While the module loads, so that the first request finds the way to KMS half gone.
+begin();

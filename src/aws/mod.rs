@@ -30,7 +30,7 @@ pub use cloudfront::{
 };
 use credentials::shared::SharedCredentials;
 pub use iam::EnsuredIamRole;
-pub use lambda::LambdaFunctionSettings;
+pub use lambda::{FunctionInvocation, LambdaFunctionSettings};
 use s3::fast::S3ObjectClient;
 use web::WebClient;
 

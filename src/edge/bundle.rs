@@ -93,25 +93,24 @@ impl EdgeBundle {
         hex::encode(hash.finalize())
     }
 
-    /// Renders the function version's description, with the current secret first.
+    /// Renders the function version's description: of the secrets that it holds, the current one first, their `fingerprints`.
     ///
     /// Where it equals that of the version that stands, no new one is made; it can be told before anything is
     /// encrypted.
     ///
     /// # Errors
-    /// Where a secret is none, or there are more than fit.
-    pub fn render_version_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
-        if secrets.is_empty() || secrets.len() > SECRETS_MAX {
+    /// Where there are none, or more than fit.
+    pub fn render_version_description(&self, fingerprints: Vec<String>) -> Result<String, Failure> {
+        if fingerprints.is_empty() || fingerprints.len() > SECRETS_MAX {
             return Err(Failure::new_generic_failure(
                 "the function's secrets",
-                format!("there are {}, and one to {SECRETS_MAX} fit", secrets.len()),
-                "keep the current one and the previous one",
+                format!(
+                    "the edge would have to accept {}: the one in packagecloud.rb and all that it accepts now; one to {SECRETS_MAX} fit",
+                    fingerprints.len()
+                ),
+                "put one of those that it accepts back into packagecloud.rb (roll-back lists the backups), then try again",
             ));
         }
-        let fingerprints: Vec<String> = secrets
-            .iter()
-            .map(|secret| Ok(compute_secret_fingerprint(&secret.decode_base64_secret_key()?)))
-            .collect::<Result<_, Failure>>()?;
         let described = FunctionVersionDescription {
             construction: self.construction,
             digest: self.compute_bundle_digest(),
@@ -122,9 +121,14 @@ impl EdgeBundle {
         Ok(described)
     }
 
-    /// Builds the zip to upload, with KMS's ciphertexts of the secrets in the description's order.
+    /// Builds the zip to upload, with KMS's `ciphertexts` and then what is `carried` from another version, as it is there, in
+    /// the order of the description.
     #[must_use]
-    pub fn build_edge_function_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
+    pub fn build_edge_function_zip(
+        &self,
+        ciphertexts: &[Vec<u8>],
+        carried: &[EncryptedSigningKey],
+    ) -> Vec<u8> {
         let seal = |ciphertext: &Vec<u8>| EncryptedSigningKey {
             arn: self.key_arn.clone(),
             ciphertext: STANDARD.encode(ciphertext),
@@ -132,7 +136,7 @@ impl EdgeBundle {
         };
         let keys = EncryptedKeysFile {
             construction: self.construction,
-            keys: ciphertexts.iter().map(seal).collect(),
+            keys: ciphertexts.iter().map(seal).chain(carried.iter().cloned()).collect(),
         };
         let keys = serde_json::to_string_pretty(&keys).expect("texts make JSON") + "\n";
 
@@ -168,6 +172,17 @@ pub fn unzip_text_files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> 
     Ok(files)
 }
 
+/// Reads the encrypted secrets of a version's zip, in the order of its description.
+///
+/// # Errors
+/// Where it is no zip of ours, in a few words.
+pub fn read_zip_signing_keys(zip: &[u8]) -> Result<Vec<EncryptedSigningKey>, String> {
+    let text = unzip_text_files(zip)?.remove(KEYS_FILE).ok_or_else(|| format!("it has no {KEYS_FILE}"))?;
+    let file: EncryptedKeysFile =
+        serde_json::from_str(&text).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
+    Ok(file.keys)
+}
+
 /// What a function version's description tells, where it is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionVersionDescription {
@@ -183,7 +198,7 @@ impl FunctionVersionDescription {
     /// # Errors
     /// Where the secret doesn't decode.
     pub fn is_signing_secret_deployed(&self, secret: &Secret) -> Result<bool, Failure> {
-        Ok(self.fingerprints.contains(&compute_secret_fingerprint(&secret.decode_base64_secret_key()?)))
+        Ok(self.fingerprints.contains(&compute_secret_fingerprint(secret)?))
     }
 }
 
@@ -226,8 +241,8 @@ mod tests {
 
     #[test]
     fn the_same_inputs_make_the_same_bytes_and_only_the_functions_own_files() {
-        let zip = sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]]);
-        assert_eq!(zip, sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]]));
+        let zip = sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]], &[]);
+        assert_eq!(zip, sample_bundle().build_edge_function_zip(&[vec![1, 2, 3]], &[]));
         assert!(zip.len() < 1_048_576, "a viewer request's limit");
         let mut archive = ZipArchive::new(Cursor::new(&zip)).unwrap();
         let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -238,10 +253,20 @@ mod tests {
             assert_eq!(file.last_modified(), Some(DateTime::DEFAULT));
             assert_eq!(file.compression(), CompressionMethod::Stored);
         }
-        let keys: EncryptedKeysFile =
-            serde_json::from_str(&unzip_text_files(&zip).unwrap()[KEYS_FILE]).unwrap();
-        assert_eq!(keys.keys[0].ciphertext, "AQID");
-        assert_eq!(keys.keys[0].context["packagecloud:enterprise"], "packages");
+        let keys = read_zip_signing_keys(&zip).unwrap();
+        assert_eq!(keys[0].ciphertext, "AQID");
+        assert_eq!(keys[0].context["packagecloud:enterprise"], "packages");
+    }
+
+    #[test]
+    fn what_is_carried_is_as_it_was_and_comes_after_the_current_one() {
+        let before =
+            EdgeBundle { key_arn: "arn:aws:kms:us-east-1:111122223333:key/old".into(), ..sample_bundle() };
+        let held = read_zip_signing_keys(&before.build_edge_function_zip(&[vec![1], vec![2]], &[])).unwrap();
+        let zip = sample_bundle().build_edge_function_zip(&[vec![9]], &held);
+        let keys = read_zip_signing_keys(&zip).unwrap();
+        assert_eq!((keys[0].ciphertext.as_str(), &keys[1..]), ("CQ==", &held[..]));
+        assert!(read_zip_signing_keys(b"no zip").is_err());
     }
 
     #[test]
@@ -267,7 +292,10 @@ mod tests {
             (0..4).map(|byte| Secret::generate_cloudfront_secret(&[byte; 16])).collect();
         let longest =
             EdgeBundle { construction: "decoded:host+path+expires".parse().unwrap(), ..sample_bundle() };
-        let text = longest.render_version_description(&secrets[..3]).unwrap();
+        let fingerprints = |secrets: &[Secret]| -> Vec<String> {
+            secrets.iter().map(|secret| compute_secret_fingerprint(secret).unwrap()).collect()
+        };
+        let text = longest.render_version_description(fingerprints(&secrets[..3])).unwrap();
         assert!(text.chars().count() <= DESCRIPTION_MAX_CHARS, "{}", text.len());
         let described = parse_function_version_description(&text).unwrap();
         assert_eq!(described.to_string(), text);
@@ -280,15 +308,14 @@ mod tests {
                 && !described.is_signing_secret_deployed(&secrets[3]).unwrap()
         );
 
-        assert!(longest.render_version_description(&secrets).unwrap_err().why.contains("there are 4"));
-        assert!(longest.render_version_description(&[]).is_err());
+        let failure = longest.render_version_description(fingerprints(&secrets)).unwrap_err();
+        assert!(failure.why.contains("accept 4"), "{failure:?}");
+        assert!(longest.render_version_description(Vec::new()).is_err());
     }
 
     #[test]
     fn a_description_of_somebody_elses_is_not_read() {
-        let ours = sample_bundle()
-            .render_version_description(&[Secret::generate_cloudfront_secret(&[1; 16])])
-            .unwrap();
+        let ours = sample_bundle().render_version_description(vec!["0".repeat(32)]).unwrap();
         for text in [
             "",
             "CloudFront auth",

@@ -1,8 +1,15 @@
 //! The embedded JavaScript engine on a thread of its own: runs a bundle's modules, and has of Node what they import.
 //!
-//! It does no I/O: a request that the function wants to send is handed to the caller, and the caller's answer back to it.
+//! It does no I/O and has no clock: a request that the function wants to send and a timer are handed to the host, and the
+//! host's answer back to it.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::mpsc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::mpsc,
+    time::Duration,
+};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rquickjs::{
@@ -16,7 +23,7 @@ use rquickjs::{
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use tokio::sync::{mpsc as steps, oneshot};
+use tokio::sync::{mpsc as messages, oneshot};
 
 /// Where Lambda unpacks a bundle.
 const LAMBDA_TASK_ROOT: &str = "/var/task/";
@@ -37,14 +44,19 @@ const NODE_SHIMS: [(&str, &str); 5] = [
 pub(super) struct JsExportedFunctionCall {
     pub entry: &'static str,
     pub input: String,
-    pub steps: steps::UnboundedSender<JsJobMessage>,
 }
 
-/// What a job tells its caller.
-pub(super) enum JsJobMessage {
+/// What the engine tells its host; what it asks for while the bundle loads waits for the first job.
+pub(super) enum JsEngineMessage {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
     Send(Box<EdgeFunctionHttpsRequest>, oneshot::Sender<EdgeFunctionHttpsReply>),
-    /// The last step.
+    /// A timer: told when so much time is over.
+    Sleep(Duration, oneshot::Sender<()>),
+    /// A line that the function logged.
+    Log(String),
+    /// The job goes on only with an answer; so many were taken so far.
+    Idle(u64),
+    /// The job's end.
     Done(Result<String, String>),
 }
 
@@ -72,20 +84,59 @@ pub(super) enum EdgeFunctionHttpsReply {
     Failed { failed: String },
 }
 
-/// Whom the running job tells.
-type JsJobMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsJobMessage>>>>;
+/// The engine's line to its host, and how many answers it has taken.
+#[derive(Clone)]
+struct JsEngineHostLine {
+    host: messages::UnboundedSender<JsEngineMessage>,
+    answers_taken: Rc<Cell<u64>>,
+}
+
+impl JsEngineHostLine {
+    fn send_to_host(&self, message: JsEngineMessage) {
+        // Where the host is gone, so is what would be answered, and its wait ends at once.
+        let _ = self.host.send(message);
+    }
+
+    async fn wait_for_host_answer<T>(&self, answer: oneshot::Receiver<T>) -> Option<T> {
+        let answer = answer.await.ok();
+        self.answers_taken.set(self.answers_taken.get() + 1);
+        answer
+    }
+
+    /// Runs a job, and says so each time that it can't go on by itself.
+    async fn run_and_report_idle<F: Future>(&self, job: F) -> F::Output {
+        let mut job = std::pin::pin!(job);
+        std::future::poll_fn(|context| {
+            let polled = job.as_mut().poll(context);
+            if polled.is_pending() {
+                self.send_to_host(JsEngineMessage::Idle(self.answers_taken.get()));
+            }
+            polled
+        })
+        .await
+    }
+}
+
+/// What an instance starts with.
+pub(super) struct JsEngineStart {
+    pub files: BTreeMap<String, String>,
+    /// Its `process.env`.
+    pub environment: BTreeMap<String, String>,
+    /// Since the Unix epoch.
+    pub now: Duration,
+}
 
 /// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
 pub(super) fn run_js_engine(
-    files: BTreeMap<String, String>,
-    environment: &BTreeMap<String, String>,
+    start: JsEngineStart,
+    host: messages::UnboundedSender<JsEngineMessage>,
     jobs: &mpsc::Receiver<JsExportedFunctionCall>,
     ready: &mpsc::Sender<Result<(), String>>,
 ) {
     futures::executor::block_on(async {
-        let caller = JsJobMessageSender::default();
+        let line = JsEngineHostLine { host, answers_taken: Rc::default() };
         let until = Rc::new(RefCell::new(read_thread_cpu_time() + CPU_TIME_LIMIT));
-        let context = match load_js_bundle(files, environment, &caller, &until).await {
+        let context = match load_js_bundle(start, &line, &until).await {
             Ok(context) => context,
             Err(why) => {
                 let _ = ready.send(Err(why));
@@ -95,17 +146,11 @@ pub(super) fn run_js_engine(
         let _ = ready.send(Ok(()));
         while let Ok(job) = jobs.recv() {
             *until.borrow_mut() = read_thread_cpu_time() + CPU_TIME_LIMIT;
-            *caller.borrow_mut() = Some(job.steps.clone());
-            let result = context
-                .async_with(async |ctx| {
-                    call_js_entry(&ctx, job.entry, job.input)
-                        .await
-                        .catch(&ctx)
-                        .map_err(|e| js_error_message(&e))
-                })
-                .await;
-            *caller.borrow_mut() = None;
-            let _ = job.steps.send(JsJobMessage::Done(result));
+            let running = context.async_with(async |ctx| {
+                call_js_entry(&ctx, job.entry, job.input).await.catch(&ctx).map_err(|e| js_error_message(&e))
+            });
+            let result = line.run_and_report_idle(running).await;
+            line.send_to_host(JsEngineMessage::Done(result));
         }
     });
 }
@@ -123,22 +168,21 @@ async fn call_js_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::R
 }
 
 async fn load_js_bundle(
-    files: BTreeMap<String, String>,
-    environment: &BTreeMap<String, String>,
-    caller: &JsJobMessageSender,
+    start: JsEngineStart,
+    line: &JsEngineHostLine,
     until: &Rc<RefCell<Duration>>,
 ) -> Result<AsyncContext, String> {
     let runtime = AsyncRuntime::new().map_err(|error| error.to_string())?;
     runtime.set_memory_limit(MEMORY_LIMIT_BYTES).await;
     let until = Rc::clone(until);
     runtime.set_interrupt_handler(Some(Box::new(move || read_thread_cpu_time() > *until.borrow()))).await;
-    let files = Rc::new(files);
+    let files = Rc::new(start.files);
     runtime.set_loader(JsModuleResolver, JsModuleLoader(Rc::clone(&files))).await;
     let context = AsyncContext::full(&runtime).await.map_err(|error| error.to_string())?;
-    let environment = serde_json::to_string(environment).map_err(|error| error.to_string())?;
+    let environment = serde_json::to_string(&start.environment).map_err(|error| error.to_string())?;
     context
         .async_with(async |ctx| {
-            evaluate_js_entry_module(&ctx, &files, environment, caller)
+            evaluate_js_entry_module(&ctx, &files, environment, start.now, line)
                 .await
                 .catch(&ctx)
                 .map_err(|error| js_error_message(&error))
@@ -151,42 +195,57 @@ async fn evaluate_js_entry_module(
     ctx: &Ctx<'_>,
     files: &Rc<BTreeMap<String, String>>,
     environment: String,
-    caller: &JsJobMessageSender,
+    now: Duration,
+    line: &JsEngineHostLine,
 ) -> rquickjs::Result<()> {
     let edge = Object::new(ctx.clone())?;
     edge.set("environment", environment)?;
+    edge.set("milliseconds", now.as_secs_f64() * 1000.0)?;
     edge.set("digest", Function::new(ctx.clone(), compute_hash_or_hmac)?)?;
     let files = Rc::clone(files);
     let file = move |path: String| files.get(path.strip_prefix(LAMBDA_TASK_ROOT).unwrap_or(&path)).cloned();
     edge.set("file", Function::new(ctx.clone(), file)?)?;
-    let caller = Rc::clone(caller);
+    let to_host = line.clone();
     let send = move |call: String| {
-        let steps = caller.borrow().clone();
-        async move { forward_edge_function_https_request(steps, &call).await }
+        let to_host = to_host.clone();
+        async move { forward_edge_function_https_request(&to_host, &call).await }
     };
     edge.set("send", Function::new(ctx.clone(), Async(send))?)?;
+    let to_host = line.clone();
+    let sleep = move |milliseconds: f64| {
+        let to_host = to_host.clone();
+        async move { sleep_on_host_clock(&to_host, milliseconds).await }
+    };
+    edge.set("sleep", Function::new(ctx.clone(), Async(sleep))?)?;
+    let to_host = line.clone();
+    let log = move |text: String| to_host.send_to_host(JsEngineMessage::Log(text));
+    edge.set("log", Function::new(ctx.clone(), log)?)?;
     ctx.globals().set("edge", edge)?;
     let (_, loaded) = Module::declare(ctx.clone(), "edge:entry", NODE_SHIMS[4].1)?.eval()?;
     loaded.into_future::<()>().await
 }
 
-/// Hands a request to the job's caller, and waits for the answer.
-async fn forward_edge_function_https_request(
-    steps: Option<steps::UnboundedSender<JsJobMessage>>,
-    call: &str,
-) -> String {
-    let broken = |why: &str| EdgeFunctionHttpsReply::Failed { failed: why.to_owned() };
-    let reply = match (steps, serde_json::from_str(call)) {
-        (Some(steps), Ok(outgoing)) => {
+/// Hands a request to the host, and waits for the answer.
+async fn forward_edge_function_https_request(line: &JsEngineHostLine, call: &str) -> String {
+    let failed = |why: String| EdgeFunctionHttpsReply::Failed { failed: why };
+    let reply = match serde_json::from_str(call) {
+        Ok(outgoing) => {
             let (answer, answered) = oneshot::channel();
-            // Where the caller is gone, so is `answer`, and the wait ends at once.
-            let _ = steps.send(JsJobMessage::Send(outgoing, answer));
-            answered.await.unwrap_or_else(|_| broken("socket hang up"))
+            line.send_to_host(JsEngineMessage::Send(outgoing, answer));
+            let answer = line.wait_for_host_answer(answered).await;
+            answer.unwrap_or_else(|| failed("socket hang up".to_owned()))
         }
-        (None, _) => broken("nothing is sent outside of a request"),
-        (_, Err(error)) => broken(&error.to_string()),
+        Err(error) => failed(error.to_string()),
     };
     serde_json::to_string(&reply).unwrap_or_default()
+}
+
+/// Waits so long by the host's clock, which may be paused or run ahead.
+async fn sleep_on_host_clock(line: &JsEngineHostLine, milliseconds: f64) {
+    let (over, told) = oneshot::channel();
+    let duration = Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default();
+    line.send_to_host(JsEngineMessage::Sleep(duration, over));
+    line.wait_for_host_answer(told).await;
 }
 
 /// `digest(algorithm, key or undefined, pieces)`: a hash, or an HMAC.

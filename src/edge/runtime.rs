@@ -10,30 +10,52 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    js::{self, EdgeFunctionHttpsReply, EdgeFunctionHttpsRequest, JsExportedFunctionCall, JsJobMessage},
+    js::{
+        self, EdgeFunctionHttpsReply, EdgeFunctionHttpsRequest, JsEngineMessage, JsEngineStart,
+        JsExportedFunctionCall,
+    },
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
 pub type EdgeKmsResponder =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, String>> + Send + Sync>;
 
-/// One instance of a function. Dropping it ends its thread.
-pub struct EdgeFunctionInstance {
+/// One instance of a function. Dropping it ends its thread, once what runs is over.
+pub struct EdgeFunctionInstance(Arc<EdgeFunctionHost>);
+
+/// What an instance runs on.
+struct EdgeFunctionHost {
     jobs: jobs::Sender<JsExportedFunctionCall>,
     decrypt: EdgeKmsResponder,
     /// Lambda gives an instance one request at a time.
-    busy: Mutex<()>,
+    busy: Mutex<EdgeFunctionWaits>,
+}
+
+/// What the function waits for. It stands still between two requests, as an instance does.
+struct EdgeFunctionWaits {
+    /// Away only while it is listened to.
+    messages: Option<mpsc::UnboundedReceiver<JsEngineMessage>>,
+    outstanding: FuturesUnordered<BoxFuture<'static, ()>>,
+    answers_given: u64,
+}
+
+/// What came of one request, and what was logged meanwhile.
+#[derive(Debug)]
+pub struct EdgeFunctionInvocation {
+    /// What the handler gave, or threw.
+    pub result: Result<Value, String>,
+    pub log: Vec<String>,
 }
 
 impl EdgeFunctionInstance {
-    /// Loads a bundle, as Lambda's init phase does. `environment` is its `process.env`: the role's credentials, as
+    /// Loads a bundle at `now`, as Lambda's init phase does. `environment` is its `process.env`: the role's credentials, as
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
     ///
     /// # Errors
@@ -41,17 +63,24 @@ impl EdgeFunctionInstance {
     pub fn start_edge_function_instance(
         zip: &[u8],
         environment: BTreeMap<String, String>,
+        now: Duration,
         decrypt: EdgeKmsResponder,
     ) -> Result<Self, String> {
-        let files = bundle::unzip_text_files(zip)?;
+        let start = JsEngineStart { files: bundle::unzip_text_files(zip)?, environment, now };
         let (jobs, taken) = jobs::channel();
         let (ready, loaded) = jobs::channel();
+        let (host, messages) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("edge function".to_owned())
-            .spawn(move || js::run_js_engine(files, &environment, &taken, &ready))
+            .spawn(move || js::run_js_engine(start, host, &taken, &ready))
             .map_err(|error| error.to_string())?;
         loaded.recv().map_err(|_| "the engine ended while it loaded the bundle".to_owned())??;
-        Ok(Self { jobs, decrypt, busy: Mutex::new(()) })
+        let waits = EdgeFunctionWaits {
+            messages: Some(messages),
+            outstanding: FuturesUnordered::new(),
+            answers_given: 0,
+        };
+        Ok(Self(Arc::new(EdgeFunctionHost { jobs, decrypt, busy: Mutex::new(waits) })))
     }
 
     /// Gives a Lambda@Edge event to the handler; its result is a request that goes on, or a response. `now` is the time
@@ -60,8 +89,22 @@ impl EdgeFunctionInstance {
     /// # Errors
     /// What the handler threw: CloudFront answers 502 then.
     pub async fn invoke_function_handler(&self, event: Value, now: Duration) -> Result<Value, String> {
-        let mut results = self.invoke_function_handler_many(vec![(event, now)]).await?;
-        results.pop().ok_or_else(|| "the handler gave no result".to_owned())
+        self.invoke_function_handler_with_log(event, now).await.result
+    }
+
+    /// Gives an event to the handler as [`Self::invoke_function_handler`] does, and tells what was logged too.
+    pub async fn invoke_function_handler_with_log(
+        &self,
+        event: Value,
+        now: Duration,
+    ) -> EdgeFunctionInvocation {
+        let given = build_handler_calls(vec![(event, now)]);
+        let EdgeFunctionInvocation { result, log } = self.call_js_engine("viewerRequests", given).await;
+        let one = |results: Value| match results {
+            Value::Array(mut results) => results.pop().ok_or_else(|| "the handler gave no result".to_owned()),
+            other => Err(format!("the handler answered {other}")),
+        };
+        EdgeFunctionInvocation { result: result.and_then(one), log }
     }
 
     /// Many of them, one after another, by the same instance.
@@ -72,11 +115,7 @@ impl EdgeFunctionInstance {
         &self,
         events: Vec<(Value, Duration)>,
     ) -> Result<Vec<Value>, String> {
-        let given: Value = events
-            .into_iter()
-            .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }))
-            .collect();
-        match self.call_js_engine("viewerRequests", given.to_string()).await? {
+        match self.call_js_engine("viewerRequests", build_handler_calls(events)).await.result? {
             Value::Array(results) => Ok(results),
             other => Err(format!("the handler answered {other}")),
         }
@@ -88,49 +127,100 @@ impl EdgeFunctionInstance {
     /// # Errors
     /// What it threw.
     pub async fn run_token_check_cases(&self, cases: &[Value]) -> Result<Vec<Value>, String> {
-        match self.call_js_engine("checks", Value::from(cases).to_string()).await? {
+        match self.call_js_engine("checks", Value::from(cases).to_string()).await.result? {
             Value::Array(verdicts) => Ok(verdicts),
             other => Err(format!("check answered {other}")),
         }
     }
 
-    async fn call_js_engine(&self, entry: &'static str, input: String) -> Result<Value, String> {
+    /// A caller that leaves ends nothing: what an instance has begun it brings to its end, and only then takes the next request.
+    async fn call_js_engine(&self, entry: &'static str, input: String) -> EdgeFunctionInvocation {
+        let host = Arc::clone(&self.0);
+        let running = tokio::spawn(async move {
+            let mut log = Vec::new();
+            let result = host.run_js_job(JsExportedFunctionCall { entry, input }, &mut log).await;
+            EdgeFunctionInvocation { result, log }
+        });
+        running.await.unwrap_or_else(|error| EdgeFunctionInvocation {
+            result: Err(error.to_string()),
+            log: Vec::new(),
+        })
+    }
+}
+
+/// Events with their times, as `entry.mjs` takes them.
+fn build_handler_calls(events: Vec<(Value, Duration)>) -> String {
+    let given: Value = events
+        .into_iter()
+        .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }))
+        .collect();
+    given.to_string()
+}
+
+impl EdgeFunctionHost {
+    async fn run_js_job(&self, job: JsExportedFunctionCall, log: &mut Vec<String>) -> Result<Value, String> {
         let gone = || "the engine has ended".to_owned();
-        let _one = self.busy.lock().await;
-        let (steps, mut taken) = mpsc::unbounded_channel();
-        self.jobs.send(JsExportedFunctionCall { entry, input, steps }).map_err(|_| gone())?;
+        let mut waits = self.busy.lock().await;
+        self.jobs.send(job).map_err(|_| gone())?;
         loop {
-            // On a blocking thread, so that a paused clock stands still while the engine works; but it runs while
-            // KMS is asked, whose delays are on that clock.
-            let waited = tokio::task::spawn_blocking(move || (taken.blocking_recv(), taken)).await;
-            let (step, rest) = waited.map_err(|_| gone())?;
-            taken = rest;
-            match step.ok_or_else(gone)? {
-                JsJobMessage::Done(result) => {
+            match waits.receive_engine_message().await.ok_or_else(gone)? {
+                JsEngineMessage::Done(result) => {
                     return serde_json::from_str(&result?).map_err(|error| error.to_string());
                 }
-                JsJobMessage::Send(outgoing, answer) => {
+                JsEngineMessage::Log(line) => log.push(line),
+                JsEngineMessage::Send(outgoing, answer) => {
+                    let sending = send_to_kms_responder(Arc::clone(&self.decrypt), *outgoing);
                     // Where the engine is gone, the next turn says so.
-                    let _ = answer.send(self.send_to_kms_responder(*outgoing).await);
+                    waits.outstanding.push(Box::pin(async move {
+                        let _ = answer.send(sending.await);
+                    }));
+                }
+                JsEngineMessage::Sleep(duration, over) => waits.outstanding.push(Box::pin(async move {
+                    tokio::time::sleep(duration).await;
+                    let _ = over.send(());
+                })),
+                // It has yet to take what it was given.
+                JsEngineMessage::Idle(taken) if taken < waits.answers_given => {}
+                JsEngineMessage::Idle(_) if waits.outstanding.is_empty() => {
+                    return Err("the function waits for what never comes".to_owned());
+                }
+                JsEngineMessage::Idle(_) => {
+                    waits.outstanding.next().await;
+                    waits.answers_given += 1;
                 }
             }
         }
     }
+}
 
-    async fn send_to_kms_responder(&self, outgoing: EdgeFunctionHttpsRequest) -> EdgeFunctionHttpsReply {
-        let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
-        let request = match build_outgoing_https_request(outgoing) {
-            Ok(request) => request,
-            Err(error) => return EdgeFunctionHttpsReply::Failed { failed: error.to_string() },
-        };
-        match tokio::time::timeout(patience, (self.decrypt)(request)).await {
-            Err(_) => EdgeFunctionHttpsReply::Silent { silent: true },
-            Ok(Err(failed)) => EdgeFunctionHttpsReply::Failed { failed },
-            Ok(Ok(response)) => EdgeFunctionHttpsReply::Answered {
-                status: response.status().as_u16(),
-                text: String::from_utf8_lossy(response.body()).into_owned(),
-            },
-        }
+impl EdgeFunctionWaits {
+    /// On a blocking thread, so that a paused clock stands still while the engine works; while the function waits for KMS or
+    /// a timer, which are on that clock, nobody listens here.
+    async fn receive_engine_message(&mut self) -> Option<JsEngineMessage> {
+        let mut messages = self.messages.take()?;
+        let listening = tokio::task::spawn_blocking(move || (messages.blocking_recv(), messages));
+        let (message, messages) = listening.await.ok()?;
+        self.messages = Some(messages);
+        message
+    }
+}
+
+async fn send_to_kms_responder(
+    decrypt: EdgeKmsResponder,
+    outgoing: EdgeFunctionHttpsRequest,
+) -> EdgeFunctionHttpsReply {
+    let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
+    let request = match build_outgoing_https_request(outgoing) {
+        Ok(request) => request,
+        Err(error) => return EdgeFunctionHttpsReply::Failed { failed: error.to_string() },
+    };
+    match tokio::time::timeout(patience, decrypt(request)).await {
+        Err(_) => EdgeFunctionHttpsReply::Silent { silent: true },
+        Ok(Err(failed)) => EdgeFunctionHttpsReply::Failed { failed },
+        Ok(Ok(response)) => EdgeFunctionHttpsReply::Answered {
+            status: response.status().as_u16(),
+            text: String::from_utf8_lossy(response.body()).into_owned(),
+        },
     }
 }
 

@@ -32,6 +32,7 @@ pub async fn run_bundle_self_test(zip: &[u8], vectors: &str) -> Result<(usize, u
     let function = EdgeFunctionInstance::start_edge_function_instance(
         zip,
         BTreeMap::new(),
+        Duration::ZERO,
         new_simulated_kms_responder(),
     )?;
 
@@ -110,7 +111,7 @@ mod tests {
         use std::io::Write as _;
         use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
         let mut files = bundle::unzip_text_files(
-            &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[vec![1]]),
+            &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[vec![1]], &[]),
         )
         .unwrap();
         let text = files.get_mut(file).unwrap();
@@ -129,7 +130,7 @@ mod tests {
     async fn every_bundle_of_ours_passes_whole() {
         for construction in UrlTokenConstruction::list_url_token_constructions() {
             let (passed, total) = run_bundle_self_test(
-                &sample_bundle(construction).build_edge_function_zip(&[vec![1], vec![2]]),
+                &sample_bundle(construction).build_edge_function_zip(&[vec![1], vec![2]], &[]),
                 SIGNED_URL_VECTORS,
             )
             .await
@@ -181,7 +182,7 @@ mod tests {
         assert!(run_bundle_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
         assert!(
             run_bundle_self_test(
-                &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[]),
+                &sample_bundle(UrlTokenConstruction::default()).build_edge_function_zip(&[], &[]),
                 SIGNED_URL_VECTORS
             )
             .await

@@ -5,8 +5,8 @@
 use std::{path::Path, sync::Mutex};
 
 use super::{
-    control_plane::s3::SandboxObjectStore,
-    edge_location::{EdgeFunctionInstances, SandboxEdgeResponseCache},
+    control_plane::{lambda::SandboxFunctionInstances, s3::SandboxObjectStore},
+    edge_location::SandboxEdgeResponseCache,
 };
 
 /// What this process remembers.
@@ -14,7 +14,7 @@ pub struct SandboxInMemoryState {
     /// The index of the objects, over their journals.
     pub objects: SandboxObjectStore,
     pub cache: Mutex<SandboxEdgeResponseCache>,
-    pub functions: EdgeFunctionInstances,
+    pub functions: SandboxFunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
 }

@@ -182,6 +182,12 @@ impl Sandbox {
         request: Request<Bytes>,
     ) -> Response<Bytes> {
         let mut response = match self.attach_caller_from_signature(service, request) {
+            Ok(request)
+                if service == SandboxService::S3
+                    && control_plane::lambda::is_function_code_request(&request) =>
+            {
+                control_plane::lambda::serve_function_code(self, &request)
+            }
             Err(refusal) => refusal.render_aws_error_response(service),
             Ok(request) => match service {
                 SandboxService::Sts => control_plane::sts::handle_sts_api_call(self, request).await,

@@ -18,9 +18,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{permissions::AWS_SERVICES, session::open_session};
 
 /// The contract of both is 60 and 25.
-const FRESH_CALLS_MAX: usize = 58;
+const FRESH_CALLS_MAX: usize = 60;
 const REPEAT_CALLS_MAX: usize = 22;
 const CALL_LATENCY: Duration = Duration::from_millis(100);
+
+/// What the function asks in its turn, before an Invoke of it ends.
+const FUNCTION_OWN_CALL: &str = "kms:Decrypt";
 
 /// What a call can only come after, since it needs its answer or what it made. Whatever isn't named here needs no other.
 const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
@@ -69,16 +72,24 @@ const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("lambda:CreateFunction", &["kms:Encrypt", "iam:PutRolePolicy", "iam:CreateServiceLinkedRole"]),
     ("lambda:GetFunctionConfiguration", &["lambda:CreateFunction", "lambda:PublishVersion"]),
     ("lambda:PublishVersion", &["lambda:GetFunctionConfiguration"]),
+    // The right link first: only then the function is awake.
+    ("lambda:Invoke", &["lambda:GetFunctionConfiguration", "lambda:Invoke", FUNCTION_OWN_CALL]),
+    (FUNCTION_OWN_CALL, &["lambda:GetFunctionConfiguration"]),
     // The stages follow each other: what the distribution needs is made once the bootstrap is through.
     ("cloudfront:CreateCachePolicy", &["lambda:GetFunctionConfiguration"]),
     // Once more before it is made, before it is opened to.
     (
         "cloudfront:ListDistributions",
-        &["s3:HeadBucket", "cloudfront:CreateCachePolicy", "cloudfront:CreateDistributionWithTags"],
+        &[
+            "s3:HeadBucket",
+            "cloudfront:CreateCachePolicy",
+            "cloudfront:CreateDistributionWithTags",
+            "lambda:Invoke",
+        ],
     ),
     (
         "cloudfront:CreateDistributionWithTags",
-        &["cloudfront:ListDistributions", "cloudfront:CreateCachePolicy"],
+        &["cloudfront:ListDistributions", "cloudfront:CreateCachePolicy", "lambda:Invoke"],
     ),
     (
         "cloudfront:GetDistribution",
@@ -94,14 +105,17 @@ fn longest_dependent_chain(calls: &[SandboxApiCallRecord]) -> usize {
     let name = |call: &SandboxApiCallRecord| format!("{}:{}", call.service, call.operation);
     let mut depths: Vec<usize> = Vec::new();
     let mut in_order: Vec<&SandboxApiCallRecord> = calls.iter().collect();
-    in_order.sort_by_key(|call| (call.start, call.end));
+    in_order.sort_by_key(|call| (call.end, std::cmp::Reverse(call.start)));
     for (at, call) in in_order.iter().enumerate() {
         let needed =
             CALL_DEPENDENCIES.iter().find(|(of, _)| *of == name(call)).map_or(&[][..], |(_, needed)| *needed);
+        let is_over = |earlier: &SandboxApiCallRecord| {
+            earlier.end <= call.start || (name(earlier) == FUNCTION_OWN_CALL && earlier.end <= call.end)
+        };
         let before = in_order[..at]
             .iter()
             .zip(&depths)
-            .filter(|(earlier, _)| earlier.end <= call.start && needed.contains(&name(earlier).as_str()));
+            .filter(|(earlier, _)| is_over(earlier) && needed.contains(&name(earlier).as_str()));
         depths.push(1 + before.map(|(_, depth)| *depth).max().unwrap_or_default());
     }
     depths.into_iter().max().unwrap_or_default()
@@ -169,8 +183,11 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
             let took = time_enable(&world, &[]).await;
             let all = world.sandbox_recorded_aws_calls();
             let chain = ledger::count_longest_sequential_calls(&all);
-            let calls: Vec<SandboxApiCallRecord> =
-                all.into_iter().filter(|call| AWS_SERVICES.contains(&call.service.as_str())).collect();
+            // Decrypt is the function's own call, as its own role.
+            let calls: Vec<SandboxApiCallRecord> = all
+                .into_iter()
+                .filter(|call| AWS_SERVICES.contains(&call.service.as_str()) && call.operation != "Decrypt")
+                .collect();
             println!("{what}: {} calls, the longest chain {chain}, {took:?}", calls.len());
             assert!(calls.len() <= most, "{what}: {} calls:\n{}", calls.len(), render_call_counts(&calls));
             let chain = CALL_LATENCY * u32::try_from(chain).unwrap();

@@ -24,3 +24,4 @@ mod session;
 mod unknown_account;
 mod vendor;
 mod verify;
+mod version_proof;

@@ -60,6 +60,7 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
     ("lambda:CreateFunction", &["iam:PassRole", "lambda:CreateFunction", "lambda:TagResource"]),
     // Without lambda:ListTags its answer leaves the tags out.
     ("lambda:GetFunction", &["lambda:GetFunction", "lambda:ListTags"]),
+    ("lambda:Invoke", &["lambda:InvokeFunction"]),
     ("lambda:UpdateFunctionConfiguration", &["iam:PassRole", "lambda:UpdateFunctionConfiguration"]),
     // A copy takes along what the object has, as far as that may be read and written; a lock is read with the object's
     // head, which leaves it out for whoever may not.

@@ -208,8 +208,9 @@ async fn rust_the_embedded_engine_and_node_agree() {
     };
     let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
     let function = EdgeFunctionInstance::start_edge_function_instance(
-        &bundle.build_edge_function_zip(&[]),
+        &bundle.build_edge_function_zip(&[], &[]),
         BTreeMap::new(),
+        std::time::Duration::ZERO,
         nobody,
     )
     .unwrap();

@@ -3,8 +3,11 @@
 //! A version is published only from what was just uploaded: by its SHA-256 and revision.
 
 mod account;
+mod invoke;
 mod publish;
 mod read;
+
+pub use invoke::FunctionInvocation;
 
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use super::{FUNCTION_READY_WAIT, format_lambda_function_label};
 use crate::aws::{AwsClients, WaitProgressReporter, error, resource_ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        account::{FunctionVersion, LambdaFunction},
+        account::{FunctionVersion, LambdaFunction, ResourceOwnership},
         names::ResourceNames,
     },
     failure::Failure,
@@ -73,6 +73,24 @@ impl AwsClients {
             forbidden: find_lambda_edge_violations(&configuration),
             versions: Vec::new(),
         }))
+    }
+
+    /// Reads whose the function of a version is, by the version's ARN.
+    ///
+    /// # Errors
+    /// Where it isn't there, or Lambda refuses or doesn't answer.
+    pub async fn read_function_ownership(
+        &self,
+        arn: &str,
+        names: &ResourceNames,
+    ) -> Result<ResourceOwnership, Failure> {
+        let asked = self.lambda.get_function().function_name(arn).send().await;
+        let found = asked.map_err(error::build_aws_action_failure("lambda:GetFunction", arn))?;
+        let tags = found.tags.unwrap_or_default();
+        Ok(resource_ownership_from_tags(
+            tags.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+            names,
+        ))
     }
 
     /// Lists its versions, the oldest first.

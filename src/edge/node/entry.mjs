@@ -1,7 +1,7 @@
 // What Lambda's runtime does around the function: finds the handler, gives it an event, takes its result.
 const { edge } = globalThis;
 const Wall = Date;
-let now = 0;
+let now = edge.milliseconds;
 
 // The caller's clock, which may be paused or run ahead.
 globalThis.Date = class extends Wall {
@@ -14,7 +14,18 @@ globalThis.Date = class extends Wall {
   }
 };
 globalThis.process = { env: JSON.parse(edge.environment) };
-globalThis.console = { log() {}, info() {}, warn() {}, error() {} };
+const log = (...words) => edge.log(words.join(' '));
+globalThis.console = { log, info: log, warn: log, error: log };
+
+let lastTimer = 0;
+const timers = new Set();
+globalThis.setTimeout = (run, milliseconds = 0) => {
+  const timer = (lastTimer += 1);
+  timers.add(timer);
+  edge.sleep(milliseconds).then(() => timers.delete(timer) && run());
+  return timer;
+};
+globalThis.clearTimeout = (timer) => timers.delete(timer);
 
 const { handler } = await import('/var/task/index.mjs');
 if (typeof handler !== 'function') throw new Error('Runtime.HandlerNotFound: index.handler is undefined or not exported');

@@ -26,6 +26,7 @@ struct FakeKms {
 #[derive(Clone, Copy, Debug)]
 enum KmsBehavior {
     Answers,
+    AnswersAfterSeconds(u64),
     Denies,
     Throttles,
     Hangs,
@@ -56,8 +57,11 @@ impl FakeKms {
         let reply = |status: u16, body: Value| {
             Ok(Response::builder().status(status).body(body.to_string().into()).unwrap())
         };
+        if let KmsBehavior::AnswersAfterSeconds(seconds) = behaviour {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
         match behaviour {
-            KmsBehavior::Answers => {
+            KmsBehavior::Answers | KmsBehavior::AnswersAfterSeconds(_) => {
                 // The ciphertext is the secret's number.
                 let number =
                     usize::from(STANDARD.decode(body["CiphertextBlob"].as_str().unwrap()).unwrap()[0]);
@@ -85,14 +89,14 @@ fn sample_secrets() -> [Secret; 2] {
 }
 
 fn start_function(construction: &str, kms: &Arc<FakeKms>) -> EdgeFunctionInstance {
-    let zip = sample_bundle(construction).build_edge_function_zip(&[vec![0], vec![1]]);
+    let zip = sample_bundle(construction).build_edge_function_zip(&[vec![0], vec![1]], &[]);
     let environment = [
         ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         ("AWS_SESSION_TOKEN", "session"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    EdgeFunctionInstance::start_edge_function_instance(&zip, environment.into(), kms.to_kms_responder())
+    EdgeFunctionInstance::start_edge_function_instance(&zip, environment.into(), NOW, kms.to_kms_responder())
         .unwrap()
 }
 
@@ -208,7 +212,8 @@ async fn without_kms_it_fails_closed_and_the_next_request_asks_again() {
         let refused = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
         assert_eq!(refused["status"], "503", "{behaviour:?}");
         assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
-        let accepted = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
+        let later = NOW + Duration::from_secs(5);
+        let accepted = function.invoke_function_handler(good.clone(), later).await.unwrap();
         assert_eq!(accepted["uri"], format!("/{OBJECT_KEY}"), "{behaviour:?}");
         assert_eq!(kms.asked.lock().unwrap().len(), attempts + 2, "{behaviour:?}");
     }
@@ -224,17 +229,30 @@ async fn a_caller_that_leaves_in_the_middle_breaks_nothing() {
         tokio::time::timeout(Duration::from_millis(100), function.invoke_function_handler(good.clone(), NOW))
             .await;
     assert!(left.is_err());
-    for _ in 0..2 {
-        let _ = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
-    }
-    assert_eq!(function.invoke_function_handler(good, NOW).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
+    let later = NOW + Duration::from_secs(5);
+    assert_eq!(function.invoke_function_handler(good, later).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn kms_is_asked_at_the_start_and_a_late_answer_is_kept() {
+    let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::AnswersAfterSeconds(6)]);
+    let function = start_function("decoded:path+expires", &kms);
+    let good = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
+    let EdgeFunctionInvocation { result, log } =
+        function.invoke_function_handler_with_log(good.clone(), NOW).await;
+    assert_eq!(result.unwrap()["status"], "503");
+    assert_eq!(log, ["refused, as nothing can be checked: KMS Decrypt: no answer in time"]);
+    let asked = kms.asked.lock().unwrap().len();
+    let later = NOW + Duration::from_secs(5);
+    assert_eq!(function.invoke_function_handler(good, later).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
+    assert!(asked == 4 && kms.asked.lock().unwrap().len() <= 6, "{asked}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bundle_that_does_not_load_says_why() {
     let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
     let start = |zip: &[u8]| {
-        EdgeFunctionInstance::start_edge_function_instance(zip, BTreeMap::new(), Arc::clone(&nobody))
+        EdgeFunctionInstance::start_edge_function_instance(zip, BTreeMap::new(), NOW, Arc::clone(&nobody))
             .err()
             .unwrap()
     };

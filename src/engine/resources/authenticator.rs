@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use futures::FutureExt as _;
 use tokio::try_join;
 
-use super::origin_access::{OriginAccessChoice, choose_origin_access};
+use super::{
+    accepted_secrets::{
+        find_version_with_secrets, holds_another_secret, list_accepted_secrets, list_associated_version_arns,
+    },
+    origin_access::{OriginAccessChoice, choose_origin_access},
+};
 use crate::edge::bundle::{EdgeBundle, parse_function_version_description};
 use crate::engine::session::{AwsTarget, Session, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction, ResourceOwnership},
-        evidence::BootstrapStageEvidence,
+        evidence::{AcceptedSecret, BootstrapStageEvidence},
         names::{COST_TAG, ResourceNames},
     },
     failure::Failure,
     run::answers::OperatorAnswers,
-    url::token::UrlTokenConstruction,
+    url::token::{UrlTokenConstruction, compute_secret_fingerprint},
 };
 
 /// The state directory's file with the construction that the edge was seen to hold.
@@ -52,19 +57,18 @@ pub(crate) async fn observe_authenticator_resources(
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
-    let version = match (&secret, &key, &function) {
-        (Some(secret), Some(key), Some(function)) => {
-            let wanted = build_edge_function_bundle(construction, &key.arn, names)
-                .render_version_description(std::slice::from_ref(secret))?;
-            function
-                .versions
-                .iter()
-                .rev()
-                .find(|version| version.description == wanted)
-                .map(|v| v.arn.clone())
+    let (mut carried, mut version) = (Vec::new(), None);
+    if let (Some(secret), Some(function)) = (&secret, &function) {
+        let current = compute_secret_fingerprint(secret)?;
+        let accepted = read_accepted_secrets(target, function, &current).boxed().await?;
+        carried = accepted.iter().filter(|one| one.fingerprint != current).cloned().collect();
+        if let Some(key) = &key {
+            let wanted = list_version_fingerprints(current, &carried);
+            let digest = build_edge_function_bundle(construction, &key.arn, names).compute_bundle_digest();
+            version = find_version_with_secrets(function, &digest, &wanted, &accepted)
+                .map(|version| version.arn.clone());
         }
-        _ => None,
-    };
+    }
     Ok(BootstrapStageEvidence {
         role,
         key,
@@ -75,8 +79,28 @@ pub(crate) async fn observe_authenticator_resources(
         why_control,
         secret,
         version,
+        carried,
         construction,
     })
+}
+
+/// What the edge accepts by now; it is asked which versions it carries only where one of them holds another secret than the
+/// one with this fingerprint.
+async fn read_accepted_secrets(
+    target: &AwsTarget,
+    function: &LambdaFunction,
+    fingerprint: &str,
+) -> Result<Vec<AcceptedSecret>, Failure> {
+    if !holds_another_secret(function, fingerprint) {
+        return Ok(Vec::new());
+    }
+    let distributions = target.read_distributions_and_policies().await?.distributions;
+    Ok(list_accepted_secrets(function, &list_associated_version_arns(&distributions)))
+}
+
+/// Returns the fingerprints of a version that holds the `current` secret and all that is carried over, in its order.
+pub(crate) fn list_version_fingerprints(current: String, carried: &[AcceptedSecret]) -> Vec<String> {
+    std::iter::once(current).chain(carried.iter().map(|secret| secret.fingerprint.clone())).collect()
 }
 
 /// Keeps what the edge accepts for `sign` and `inspect`, which don't wait for AWS; lost, they take the default.

@@ -1,5 +1,6 @@
 //! What several stages need to know of AWS resources: whose they are, what stands of them, and how CloudFront reaches the bucket.
 
+pub mod accepted_secrets;
 pub mod adoption;
 pub mod authenticator;
 pub mod bucket_key;
@@ -10,3 +11,4 @@ pub mod install;
 pub mod origin_access;
 pub mod packages_domain;
 pub mod serving_obstacles;
+pub mod version_proof;

@@ -7,10 +7,7 @@ use std::path::Path;
 use crate::aws::IntendedDistributionUpdate;
 use crate::host::{ConfigBackup, ConfigRestoreScope};
 use crate::model::{
-    aws::{
-        evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
-        names::ResourceNames,
-    },
+    aws::evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
     failure::Failure,
     run::{
         answers::OperatorAnswers,
@@ -18,13 +15,22 @@ use crate::model::{
         goal::StageStep,
         plan::{PlanAttachment, ResourceChangeKind, StagePlan},
     },
+    url::redirect::RedirectTarget,
 };
 
 use crate::engine::{
+    delivery::samples,
     packagecloud::{config_write::render_config_backup_note, switch},
-    resources::install::find_our_distribution,
+    resources::{
+        accepted_secrets::{read_node_secrets, refuse_version_without_node_secrets},
+        install::find_our_distribution,
+        version_proof::{
+            FunctionVersionProof, collect_secrets_at_hand, prove_function_version, read_version_to_associate,
+            render_list_versions_command,
+        },
+    },
     run::StageRun,
-    session::{Session, retry_on_expiry::retry_on_expired_credentials},
+    session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
 fn choose_backup_restore_scope(whole_file: bool) -> ConfigRestoreScope {
@@ -196,10 +202,11 @@ pub async fn apply(
     Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
 }
 
-/// Associates an earlier function version again, and waits until every edge has it.
+/// Associates an earlier function version again, once it is proven, and waits until every edge has it.
 ///
 /// # Errors
-/// Fails where there is no such version or no distribution, or AWS refuses the change.
+/// Fails where there is no such version or no distribution, the version lacks a secret that a node signs with or can't be
+/// proven, or AWS refuses the change.
 pub async fn associate_earlier_function_version(
     session: &Session,
     answers: &OperatorAnswers,
@@ -210,14 +217,11 @@ pub async fn associate_earlier_function_version(
     let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
         Failure::new_generic_failure("the distribution", "there is none of this install", "run enable first")
     })?;
+    let host = distribution.aliases.first().unwrap_or(&distribution.domain);
+    Box::pin(prove_earlier_function_version(session, &target, answers, (arn, host), run)).await?;
     let say = run.build_step_progress_reporter(StageStep::Authenticator);
     let made = run
         .run_stage_step(StageStep::Authenticator, format!("associating {arn}"), async {
-            target
-                .cloud
-                .read_function_version(arn)
-                .await?
-                .ok_or_else(|| build_missing_lambda_version_failure(arn, &target.names))?;
             let intent = IntendedDistributionUpdate::Version(arn);
             let made = target
                 .cloud
@@ -245,15 +249,69 @@ pub async fn associate_earlier_function_version(
     Ok((StageEnd::Applied, String::new()))
 }
 
-/// Returns the failure of a function version that isn't there.
-fn build_missing_lambda_version_failure(arn: &str, names: &ResourceNames) -> Failure {
-    Failure::new_generic_failure(
+/// Proves an earlier version: by its fingerprints where it has them, else by a link that packagecloud makes now.
+async fn prove_earlier_function_version(
+    session: &Session,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+    (arn, host): (&str, &str),
+    run: &StageRun,
+) -> Result<(), Failure> {
+    let say = run.build_step_progress_reporter(StageStep::Proof);
+    run.run_stage_step(StageStep::Proof, format!("invoking {arn}, before any edge has it"), async {
+        let version = read_version_to_associate(target, arn).await?;
+        let node_secrets = read_node_secrets(session).await?;
+        let mut packagecloud_link = None;
+        if let Some(described) = &version.described {
+            let next = format!(
+                "put a secret that it accepts back first (roll-back lists the backups), or name another version: {}",
+                render_list_versions_command(&target.names)
+            );
+            refuse_version_without_node_secrets(arn, described, &node_secrets, &next)?;
+        } else {
+            packagecloud_link = fetch_packagecloud_link(session, target, answers).await?;
+            if packagecloud_link.is_none() && !answers.consents.unproven {
+                return Err(build_unproven_version_failure(arn));
+            }
+            if packagecloud_link.is_none() {
+                return Ok(((), "unproven, as you said: its description tells no fingerprints".to_owned()));
+            }
+        }
+        let proof = FunctionVersionProof {
+            secrets: collect_secrets_at_hand(session, &version, &node_secrets).await,
+            version: &version,
+            construction: answers.construction.unwrap_or_default(),
+            host,
+            packagecloud_link: packagecloud_link.as_deref(),
+            now: session.host.clock.read_host_clock().as_secs(),
+        };
+        let adopt = answers.consents.adopt;
+        let shown = prove_function_version(&target.cloud, &target.names, &proof, adopt, &say).await?;
+        Ok(((), shown))
+    })
+    .await
+}
+
+/// A link to CloudFront as packagecloud makes it now; `None` where packagecloud can't be asked, or sends clients elsewhere.
+async fn fetch_packagecloud_link(
+    session: &Session,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+) -> Result<Option<String>, Failure> {
+    if !session.can_probe_packagecloud_redirect(answers) {
+        return Ok(None);
+    }
+    let samples = samples::find_sample_object_keys(target).await?;
+    let redirect = session.probe_packagecloud_redirect(answers, samples.first_sample_package()).await?;
+    let link = redirect.filter(|reply| reply.classify_redirect_target() == RedirectTarget::Edge);
+    Ok(link.and_then(|reply| reply.location))
+}
+
+fn build_unproven_version_failure(arn: &str) -> Failure {
+    Failure::new_missing_consent_failure(
         arn,
-        "there is no such function version",
-        format!(
-            "list them with: aws lambda list-versions-by-function --function-name {} --region us-east-1",
-            names.lambda_function_name()
-        ),
+        "its description tells no fingerprints, and no link of packagecloud's to CloudFront can be had, so whether it accepts them isn't known",
+        "give a download URL of packagecloud with --probe-url while CloudFront is on, or associate it unproven with --unproven",
     )
 }
 
@@ -274,15 +332,5 @@ mod tests {
             seen.desired.enabled = enabled;
             assert_eq!(judge_backup_switch(&seen), judged, "{enabled:?} {may_be_on}");
         }
-    }
-
-    #[test]
-    fn the_versions_are_listed_of_the_function_with_its_suffix() {
-        let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
-        let failure = build_missing_lambda_version_failure("arn", &names);
-        assert!(
-            failure.next.contains(&format!("--function-name {} ", names.lambda_function_name())),
-            "{failure:?}"
-        );
     }
 }

@@ -126,8 +126,21 @@ pub struct BootstrapStageEvidence {
     pub secret: Option<crate::model::secret::Secret>,
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
+    /// What the edge accepts beside that secret: a new version keeps it.
+    pub carried: Vec<AcceptedSecret>,
     /// What the edge shall accept.
     pub construction: crate::model::url::token::UrlTokenConstruction,
+}
+
+/// A secret that the edge accepts, known by its fingerprint alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedSecret {
+    pub fingerprint: String,
+    /// The version that holds it.
+    pub version_arn: String,
+    /// Its place among that version's secrets, and how many those are.
+    pub position: usize,
+    pub of: usize,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -33,11 +33,11 @@ impl SandboxAwsError {
                 &json!({"__type": self.code, "message": self.message}),
             ),
             SandboxServiceProtocol::RestJson => {
-                let mut response = build_json_response(
-                    self.status,
-                    "application/json",
-                    &json!({"Type": "User", "Message": self.message}),
-                );
+                let mut body = json!({"Type": "User", "Message": self.message});
+                if self.code == "TooManyRequestsException" {
+                    body["Reason"] = json!("CallerRateLimitExceeded");
+                }
+                let mut response = build_json_response(self.status, "application/json", &body);
                 if let Ok(code) = HeaderValue::from_str(&self.code) {
                     response.headers_mut().insert("x-amzn-errortype", code);
                 }

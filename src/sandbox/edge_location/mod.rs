@@ -4,11 +4,9 @@
 
 mod cache;
 mod event;
-mod functions;
 mod origin;
 
 pub use cache::SandboxEdgeResponseCache;
-pub use functions::EdgeFunctionInstances;
 
 use std::{
     sync::{MutexGuard, PoisonError},
@@ -21,12 +19,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use self::{
     cache::{BehaviorCacheTtls, CachedOriginResponse, compute_cache_lifetime_secs},
     event::SandboxEdgeFunctionDecision,
-    functions::SandboxEdgeFunctionError,
 };
 use super::{
     Sandbox,
-    control_plane::cloudfront::{
-        SandboxCacheBehavior, SandboxDeployedDistribution, find_sandbox_distribution_by_host,
+    control_plane::{
+        cloudfront::{SandboxCacheBehavior, SandboxDeployedDistribution, find_sandbox_distribution_by_host},
+        lambda::{SandboxFunctionError, SandboxFunctionPlace, run_sandbox_function_version},
     },
 };
 
@@ -199,15 +197,26 @@ async fn run_viewer_request_function(
 ) -> Result<SandboxEdgeFunctionDecision, Response<Bytes>> {
     let id = format!("{:032x}", fastrand::u128(..));
     let asked = event::build_sandbox_viewer_event(request, &distribution.id, &distribution.domain, &id);
-    let reply = functions::invoke_edge_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
-        SandboxEdgeFunctionError::Invalid(why) => render_cloudfront_error_page(
+    let failed = |why: &str| {
+        render_cloudfront_error_page(
             StatusCode::SERVICE_UNAVAILABLE,
-            &format!("The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."),
-        ),
-        SandboxEdgeFunctionError::Failed(why) => {
-            render_cloudfront_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
+            &format!("The Lambda function returned an error: {why}."),
+        )
+    };
+    let ran = run_sandbox_function_version(world, SandboxFunctionPlace::Edge, version, asked.clone()).await;
+    let reply = match ran {
+        Ok(invocation) => invocation.result.map_err(|thrown| failed(&thrown))?,
+        Err(SandboxFunctionError::Unloadable(why)) => return Err(failed(&why)),
+        Err(SandboxFunctionError::TimedOut) => return Err(failed("it took longer than 5 seconds")),
+        Err(SandboxFunctionError::Invalid(why)) => {
+            return Err(render_cloudfront_error_page(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!(
+                    "The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."
+                ),
+            ));
         }
-    })?;
+    };
     event::parse_edge_function_reply(&asked, &reply).map_err(|why| {
         render_cloudfront_error_page(
             StatusCode::BAD_GATEWAY,

@@ -156,7 +156,7 @@ async fn publish_function(world: &Sandbox) -> String {
         key_arn: key,
         context: BTreeMap::from([(context.0.to_owned(), context.1.to_owned())]),
     };
-    let zip = bundle.build_edge_function_zip(&[sealed.ciphertext_blob.unwrap().into_inner()]);
+    let zip = bundle.build_edge_function_zip(&[sealed.ciphertext_blob.unwrap().into_inner()], &[]);
     let lambda = aws_sdk_lambda::Client::new(&config);
     lambda
         .create_function()

@@ -4,6 +4,7 @@
 
 mod batch;
 mod consent;
+mod function_versions;
 mod hostile_host;
 mod journey_host;
 mod json;

@@ -1,5 +1,7 @@
 //! The function and its version: the bundle is made and tried, uploaded, and published once, however many runs do so at once.
 
+use tokio::try_join;
+
 use super::make::BootstrapResourceMaker;
 use crate::aws::LambdaFunctionSettings;
 use crate::edge::{
@@ -8,12 +10,19 @@ use crate::edge::{
     },
     self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
 };
-use crate::engine::{resources::authenticator::build_edge_function_bundle, session::AwsTarget};
+use crate::engine::{
+    resources::{
+        accepted_secrets::read_carried_signing_keys,
+        authenticator::{build_edge_function_bundle, list_version_fingerprints},
+    },
+    session::AwsTarget,
+};
 use crate::model::{
     aws::account::{FunctionVersion, IamRole, KmsKey, LambdaFunction},
     failure::{Failure, FailureKind},
     run::goal::StageStep,
     secret::Secret,
+    url::token::compute_secret_fingerprint,
 };
 
 const FUNCTION_SETTINGS: LambdaFunctionSettings<'_> = LambdaFunctionSettings {
@@ -43,7 +52,7 @@ impl BootstrapResourceMaker<'_> {
             .await
     }
 
-    /// Publishes a version that holds `secret`; returns the function with it, and its ARN.
+    /// Publishes a version that holds `secret` and all that the edge accepts now; returns the function with it, and its ARN.
     ///
     /// # Errors
     /// Where KMS or Lambda refuses, the bundle fails its self-test, or another run has published another secret.
@@ -56,13 +65,20 @@ impl BootstrapResourceMaker<'_> {
         let AwsTarget { cloud, names, .. } = self.target;
         let run = self.run;
         let bundle = build_edge_function_bundle(self.seen.construction, &key.arn, names);
-        let description = bundle.render_version_description(std::slice::from_ref(secret))?;
+        let carried = &self.seen.carried;
+        let fingerprints = list_version_fingerprints(compute_secret_fingerprint(secret)?, carried);
+        let description = bundle.render_version_description(fingerprints)?;
         let zip = run
             .run_stage_step(StageStep::SelfTest, "the bundle is made, and tried", async {
-                let ciphertext = cloud
-                    .encrypt_secret_with_kms(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
-                    .await?;
-                let zip = bundle.build_edge_function_zip(&[ciphertext]);
+                let (ciphertext, kept) = try_join!(
+                    cloud.encrypt_secret_with_kms(
+                        &key.arn,
+                        secret.expose_secret().as_bytes(),
+                        names.bucket_name()
+                    ),
+                    read_carried_signing_keys(self.session, cloud, carried, &key.arn)
+                )?;
+                let zip = bundle.build_edge_function_zip(&[ciphertext], &kept);
                 self_test_function_bundle(zip).await
             })
             .await?;
@@ -187,12 +203,12 @@ mod tests {
             key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
             context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
         };
-        let zip = bundle.build_edge_function_zip(&[vec![1]]);
+        let zip = bundle.build_edge_function_zip(&[vec![1]], &[]);
         let (given, said) = self_test_function_bundle(zip.clone()).await.unwrap();
         assert!(given == zip && said.starts_with("self-test: "), "{said}");
 
         // Without a secret in it, it refuses what is signed rightly.
-        let failure = self_test_function_bundle(bundle.build_edge_function_zip(&[])).await.unwrap_err();
+        let failure = self_test_function_bundle(bundle.build_edge_function_zip(&[], &[])).await.unwrap_err();
         assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
         let failure = self_test_function_bundle(b"no zip".to_vec()).await.unwrap_err();
         assert!(failure.next.contains("nothing was published"), "{failure:?}");

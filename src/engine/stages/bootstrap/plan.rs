@@ -261,10 +261,19 @@ fn plan_authenticator_function(
             StageStep::FunctionVersion,
             ResourceChangeKind::Create,
             "a new version",
-            format!("tokens are made as {}", seen.construction),
+            format!("tokens are made as {}{}", seen.construction, describe_kept_secrets(seen.carried.len())),
         )
         .calls
         .push("lambda:PublishVersion".into());
+    }
+}
+
+/// Says that what the edge accepts beside packagecloud.rb's secret stays accepted.
+fn describe_kept_secrets(carried: usize) -> String {
+    match carried {
+        0 => String::new(),
+        1 => "; the other secret that the edge accepts now stays accepted".to_owned(),
+        more => format!("; the {more} other secrets that the edge accepts now stay accepted"),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
     plan::needs_origin_access_change,
+    proof::prove_version_before_association,
 };
 use crate::aws::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
 use crate::engine::{
@@ -28,7 +29,8 @@ use crate::model::{
 /// Makes what the plan says.
 ///
 /// # Errors
-/// Fails where a stage before this one is missing, AWS refuses a step, or the bucket would be open to anybody.
+/// Fails where a stage before this one is missing, the version can't be proven, AWS refuses a step, or the bucket would be
+/// open to anybody.
 pub(crate) async fn apply(
     session: &Session,
     seen: &DistributionEvidence,
@@ -59,8 +61,11 @@ pub(crate) async fn apply(
             Ok((cache, text))
         },
     );
-    let (cache, certificate) =
-        tokio::try_join!(making_cache, Box::pin(wait_until_certificate_issued(session, &target, seen, run)))?;
+    let (cache, certificate, ()) = tokio::try_join!(
+        making_cache,
+        Box::pin(wait_until_certificate_issued(session, &target, seen, run)),
+        Box::pin(prove_version_before_association(session, &target, seen, answers, run))
+    )?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
     let settings = DistributionSettings {
         region: &seen.bucket.region,

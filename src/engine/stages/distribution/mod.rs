@@ -6,6 +6,7 @@ mod domain;
 mod grant;
 mod make;
 mod plan;
+mod proof;
 
 pub(crate) use make::apply;
 

@@ -1,12 +1,12 @@
 //! What the distribution stage would make or change, decided from what stands; touches nothing.
 
-use super::domain;
+use super::{domain, proof::is_version_associated};
 use crate::aws::cloudfront::is_bucket_domain;
 use crate::engine::{
     resources::{
         adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
         bucket_key,
-        guard::{has_version_on_bucket_behaviors, refuse_taken_viewer_request},
+        guard::refuse_taken_viewer_request,
     },
     session::AwsTarget,
 };
@@ -42,6 +42,7 @@ pub fn plan_distribution_stage(
     let mut plan = StagePlan::new(StageEvidence::Distribution(Box::new(seen.clone())));
     plan_cache_policy(&mut plan, seen, names, &mut adopted)?;
     plan_domain_certificate(&mut plan, seen);
+    plan_version_proof(&mut plan, seen, names);
     match &seen.distribution {
         None => plan_distribution_creation(&mut plan, seen, names),
         Some(distribution) => {
@@ -150,6 +151,21 @@ fn render_function_version_label(seen: &DistributionEvidence) -> &str {
     seen.version_arn.as_deref().unwrap_or("the version from the bootstrap")
 }
 
+/// Plans the proof of a version that the distribution hasn't yet.
+fn plan_version_proof(plan: &mut StagePlan, seen: &DistributionEvidence, names: &ResourceNames) {
+    if is_version_associated(seen, names) {
+        return;
+    }
+    plan.add_planned_change(
+        StageStep::Proof,
+        ResourceChangeKind::Run,
+        render_function_version_label(seen),
+        "invoked in us-east-1 before any edge has it: with right links, a forged and an expired one",
+    )
+    .calls
+    .push("lambda:InvokeFunction".into());
+}
+
 fn plan_distribution_creation(plan: &mut StagePlan, seen: &DistributionEvidence, names: &ResourceNames) {
     plan.add_planned_change(
         StageStep::Distribution,
@@ -231,10 +247,7 @@ fn plan_authenticator_association(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
 ) -> bool {
-    let carried = seen
-        .version_arn
-        .as_ref()
-        .is_some_and(|arn| has_version_on_bucket_behaviors(distribution, names, arn));
+    let carried = is_version_associated(seen, names);
     if carried {
         plan.add_planned_change(
             StageStep::Authenticator,

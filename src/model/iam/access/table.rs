@@ -222,10 +222,14 @@ fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, 
     let publish = (RunStage::Bootstrap, StageStep::FunctionVersion);
     table.add_required_actions(publish, &function, &["lambda:PublishVersion"]);
     table.add_required_actions(publish, &versions, &["lambda:GetFunctionConfiguration"]);
+    // A version is invoked before it is associated; whoever may not goes on without that proof.
+    let associate = (RunStage::Distribution, StageStep::Distribution);
+    table.add_optional_permissions(associate, &function, &["lambda:InvokeFunction"]);
+    table.add_optional_permissions(associate, &versions, &["lambda:InvokeFunction"]);
     // CloudFront asks these in the caller's name, of the version's ARN, never the function's; the asterisk belongs to
     // the action's name.
     table.add_required_actions(
-        (RunStage::Distribution, StageStep::Distribution),
+        associate,
         &versions,
         &["lambda:DisableReplication*", "lambda:EnableReplication*", "lambda:GetFunction"],
     );

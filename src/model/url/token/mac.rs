@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use crate::model::{failure::Failure, secret::Secret};
+
 /// Which hash; the digits of a token say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,12 +49,15 @@ fn new_hmac_from_key<M: KeyInit>(key: &[u8]) -> M {
 }
 
 /// Returns by what a secret is known without being shown: the first 32 hex digits of an HMAC under its decoded bytes.
-#[must_use]
-pub fn compute_secret_fingerprint(decoded: &[u8]) -> String {
+///
+/// # Errors
+/// Where the secret doesn't decode.
+pub fn compute_secret_fingerprint(secret: &Secret) -> Result<String, Failure> {
+    let key = secret.decode_base64_secret_key()?;
     let mut digits =
-        hex::encode(TokenMacAlgorithm::Sha256.compute_mac(decoded, b"packagecloud-cloudfront fingerprint"));
+        hex::encode(TokenMacAlgorithm::Sha256.compute_mac(&key, b"packagecloud-cloudfront fingerprint"));
     digits.truncate(32);
-    digits
+    Ok(digits)
 }
 
 #[cfg(test)]
@@ -62,10 +67,8 @@ mod tests {
     #[test]
     fn a_fingerprint_is_what_openssl_says() {
         // printf 'packagecloud-cloudfront fingerprint' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
-        assert_eq!(
-            compute_secret_fingerprint(b"0123456789abcdef0123456789abcdef"),
-            "582298402f35582c2613912261fc6e2e"
-        );
+        let secret = Secret::new("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+        assert_eq!(compute_secret_fingerprint(&secret).unwrap(), "582298402f35582c2613912261fc6e2e");
     }
 
     #[test]

@@ -178,6 +178,20 @@ pub fn can_principal_assume_sandbox_role(
         == PolicyDecision::Allow
 }
 
+/// Whether the other services know by now what a caller may: a role's policy that was just written they don't.
+pub fn are_caller_policies_propagated(
+    state: &SandboxIamState,
+    clock: PropagationClock,
+    caller: &SignedCaller,
+) -> bool {
+    match &caller.identity {
+        SandboxIamIdentity::User(_) => true,
+        SandboxIamIdentity::Role(name) => {
+            state.roles.get(name).is_none_or(|role| role.are_role_policies_propagated(clock))
+        }
+    }
+}
+
 /// Whether an ARN of a principal is one that resource policies may name now.
 pub fn is_known_iam_principal_arn(state: &SandboxIamState, clock: PropagationClock, arn: &str) -> bool {
     arn == format!("arn:aws:iam::{ACCOUNT_ID}:root")

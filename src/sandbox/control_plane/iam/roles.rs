@@ -33,6 +33,8 @@ pub struct SandboxRole {
     pub trust_since: Duration,
     pub description: String,
     pub policies: BTreeMap<String, String>,
+    /// When they were last changed.
+    pub policies_since: Duration,
     /// ARNs of managed policies.
     pub attached: Vec<String>,
     pub boundary: Option<String>,
@@ -49,6 +51,12 @@ impl SandboxRole {
         } else {
             Some(self.trust_before.as_deref().unwrap_or(&self.trust))
         }
+    }
+
+    /// Returns whether the other services know its inline policies as they are: "IAM … changes take time to become visible"
+    /// (IAM's guide, eventual consistency).
+    pub fn are_role_policies_propagated(&self, clock: PropagationClock) -> bool {
+        clock.has_delay_passed(self.policies_since, clock.delays.role)
     }
 
     fn render_role_xml(&self) -> String {
@@ -355,7 +363,10 @@ pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamApiCall<
             format!("Maximum policy size of 10240 bytes exceeded for role {}", role.name),
         ));
     }
-    role.policies.insert(name, document);
+    let before = role.policies.insert(name.clone(), document);
+    if before.as_ref() != role.policies.get(&name) {
+        role.policies_since = ask.clock.now;
+    }
     Ok(None)
 }
 

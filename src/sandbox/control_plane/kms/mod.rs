@@ -20,7 +20,7 @@ use super::{
     access::{self, PolicyConditionContext, PolicyDecision},
     add_request_tag_condition_keys, build_access_denied_error, build_json_response,
     build_missing_field_error, build_unknown_json_operation_error, does_policy_principal_exist,
-    get_request_signed_caller, has_sandbox_drift_injection, parse_json_request_body,
+    get_request_signed_caller, has_sandbox_drift_injection, iam, parse_json_request_body,
     parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -198,7 +198,11 @@ impl SandboxKmsApiCall<'_> {
             &arn,
             context,
         );
-        let own = self.caller.decide_identity_access(state, &action, &arn, context);
+        let own = if iam::are_caller_policies_propagated(&state.iam, self.clock, self.caller) {
+            self.caller.decide_identity_access(state, &action, &arn, context)
+        } else {
+            PolicyDecision::ImplicitDeny
+        };
         let denied = |why: &str| {
             Err(build_access_denied_error(
                 SandboxService::Kms,

@@ -221,6 +221,9 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
         .send()
         .await
         .unwrap();
+    let early = open_as(edge.clone()).await.unwrap_err();
+    assert_eq!(error_code_and_message(&early).0, "AccessDeniedException", "KMS doesn't know of it yet");
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(open_as(edge).await.unwrap().plaintext.unwrap().as_ref(), b"s");
 }
 

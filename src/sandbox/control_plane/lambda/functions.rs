@@ -11,13 +11,17 @@ use super::{
     PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
     SandboxFunctionUpdateProgress, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult,
     SandboxService, SandboxState, Value, add_request_tag_condition_keys,
-    build_sandbox_function_missing_error, generate_random_uuid, json, unix_time_to_utc_datetime,
+    build_sandbox_function_missing_error, code, generate_random_uuid, json, unix_time_to_utc_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
 pub fn build_sandbox_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
-    let hash = STANDARD.decode(sha256).ok()?;
-    Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
+    Some(dir.join("lambda").join(format!("{}.zip", convert_code_hash_to_hex(sha256)?)))
+}
+
+/// Converts a code's hash from base64, as Lambda says it.
+pub fn convert_code_hash_to_hex(sha256: &str) -> Option<String> {
+    STANDARD.decode(sha256).ok().map(hex::encode)
 }
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
@@ -169,8 +173,8 @@ pub fn find_updatable_sandbox_function<'a>(
 pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
     let configuration = render_qualified_function_configuration(function, ask)?;
-    let place =
-        format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
+    let hash = configuration["CodeSha256"].as_str().unwrap_or_default();
+    let place = code::build_function_code_url(&ask.host, &function.name, hash, ask.clock.now);
     let mut shown =
         json!({"Configuration": configuration, "Code": {"RepositoryType": "S3", "Location": place}});
     if !function.tags.is_empty() {

@@ -1,17 +1,25 @@
-//! Lambda: functions and their published versions, whose states take time; nothing runs here, CloudFront's edge does that.
+//! Lambda: functions and their published versions, whose states take time, and their instances, which the edge runs too.
 //!
 //! While one change is in progress every other one is refused, and a version is what it was when it was published.
 
 mod changes;
+mod code;
 mod functions;
+mod instances;
+mod invoke;
 #[cfg(test)]
 mod tests;
 mod versions;
 
+pub use code::{is_function_code_request, serve_function_code};
+pub use instances::{
+    SandboxFunctionError, SandboxFunctionInstances, SandboxFunctionPlace, run_sandbox_function_version,
+};
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response, Uri, header};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -163,6 +171,7 @@ pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
         ("GET", [_, "functions", _, "configuration"]) => "GetFunctionConfiguration",
         ("PUT", [_, "functions", _, "configuration"]) => "UpdateFunctionConfiguration",
         ("PUT", [_, "functions", _, "code"]) => "UpdateFunctionCode",
+        ("POST", [_, "functions", _, "invocations"]) => "Invoke",
         ("POST", [_, "functions", _, "versions"]) => "PublishVersion",
         ("GET", [_, "functions", _, "versions"]) => "ListVersionsByFunction",
         ("GET", [_, "functions", _, "concurrency"]) => "GetFunctionConcurrency",
@@ -173,20 +182,33 @@ pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
     }
 }
 
+/// The action that is weighed, where it isn't called as the operation is.
+fn lambda_iam_action(operation: &str) -> String {
+    format!("lambda:{}", if operation == "Invoke" { "InvokeFunction" } else { operation })
+}
+
 /// Answers one request to Lambda.
-#[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let result = get_request_signed_caller(&request).and_then(|caller| {
-        let ask = SandboxLambdaApiCall::new(world, &caller, &request)?;
-        if has_sandbox_drift_injection(&request) {
-            world.update_sandbox_state_on_disk(|state| functions::inject_function_drift(state, &ask));
-        }
-        dispatch_lambda_call(world, &ask)
-    });
-    match result {
+    let refused = |refusal: SandboxAwsError| refusal.render_aws_error_response(SandboxService::Lambda);
+    let caller = match get_request_signed_caller(&request) {
+        Ok(caller) => caller,
+        Err(refusal) => return refused(refusal),
+    };
+    let ask = match SandboxLambdaApiCall::new(world, &caller, &request) {
+        Ok(ask) => ask,
+        Err(refusal) => return refused(refusal),
+    };
+    if has_sandbox_drift_injection(&request) {
+        world.update_sandbox_state_on_disk(|state| functions::inject_function_drift(state, &ask));
+    }
+    if ask.operation == "Invoke" {
+        let is_log_wanted = request.headers().get("x-amz-log-type").is_some_and(|kind| kind == "Tail");
+        return invoke::handle_invoke(world, &ask, is_log_wanted).await.unwrap_or_else(refused);
+    }
+    match dispatch_lambda_call(world, &ask) {
         Ok((204, _)) => build_http_response(204, "application/json", Bytes::new()),
         Ok((status, output)) => build_json_response(status, "application/json", &output),
-        Err(refusal) => refusal.render_aws_error_response(SandboxService::Lambda),
+        Err(refusal) => refused(refusal),
     }
 }
 
@@ -247,6 +269,8 @@ struct SandboxLambdaApiCall<'a> {
     name: String,
     qualifier: Option<String>,
     query: BTreeMap<String, String>,
+    /// Where it was asked.
+    host: String,
 }
 
 impl<'a> SandboxLambdaApiCall<'a> {
@@ -281,6 +305,12 @@ impl<'a> SandboxLambdaApiCall<'a> {
             name: name.to_owned(),
             qualifier,
             query,
+            host: request
+                .headers()
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 
@@ -296,7 +326,7 @@ impl<'a> SandboxLambdaApiCall<'a> {
         self.caller.authorize_caller(
             state,
             SandboxService::Lambda,
-            &format!("lambda:{}", self.operation),
+            &lambda_iam_action(self.operation),
             &arn,
             &self.caller.build_caller_condition_context(),
         )?;
