@@ -134,14 +134,14 @@ async fn what_can_never_run_is_named_before_any_distribution_has_it() {
         ),
         (
             |world: &Sandbox| {
-                replace_code(world, "export const handler = async ({ Records }) => Records[0].cf.request;")
+                replace_code(world, "export const handler = async ({ Records }) => Records[0].cf.request;");
             },
             "goes on with its token",
             "bootstrap-cloudfront",
         ),
         (
             |world: &Sandbox| {
-                replace_code(world, "export const handler = async () => ({ uri: '/', querystring: '' });")
+                replace_code(world, "export const handler = async () => ({ uri: '/', querystring: '' });");
             },
             "is let through",
             "bootstrap-cloudfront",

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::{
     Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
     SandboxLambdaResult, SandboxService, SandboxState, Value, add_request_tag_condition_keys,
-    build_lambda_invalid_parameter_error, format_lambda_function_arn, functions, generate_random_uuid, iam,
-    versions,
+    build_lambda_invalid_parameter_error, code, format_lambda_function_arn, functions, generate_random_uuid,
+    iam, versions,
 };
 
 use crate::sandbox::private_files;
@@ -55,8 +55,8 @@ pub fn store_uploaded_function_code(
     }
     let code =
         StoredFunctionCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
-    let kept = functions::build_sandbox_function_code_path(world.sandbox_dir(), &code.sha256)
-        .ok_or_else(unreadable)?;
+    let kept =
+        code::build_sandbox_function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
         private_files::create_private_dir(&world.sandbox_dir().join("lambda"))?;

@@ -1,14 +1,19 @@
-//! The code of a function as GetFunction gives it away: an address of S3's that is signed, and good for ten minutes.
+//! The code of a function: where it lies, and as GetFunction gives it away, an address of S3's that is signed and good for ten
+//! minutes.
 //!
 //! Ten minutes by Lambda's API reference (FunctionCodeLocation); the address's form by the answers recorded of it.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use sha2::{Digest as _, Sha256};
 
-use super::{functions, iam};
+use super::iam;
 use crate::sandbox::{
     Sandbox,
     control_plane::{ACCOUNT_ID, SandboxAwsError, build_http_response, parse_uri_query_parameters},
@@ -19,6 +24,16 @@ const CODE_BUCKET: &str = "awslambda-us-east-1-tasks";
 const CODE_HOST: &str = "awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com";
 const CODE_URL_LIFETIME: Duration = Duration::from_mins(10);
 
+/// Returns where the code with this hash (base64, as Lambda says it) lies.
+pub fn build_sandbox_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
+    Some(dir.join("lambda").join(format!("{}.zip", convert_code_hash_to_hex(sha256)?)))
+}
+
+/// Converts a code's hash from base64, as Lambda says it.
+fn convert_code_hash_to_hex(sha256: &str) -> Option<String> {
+    STANDARD.decode(sha256).ok().map(hex::encode)
+}
+
 /// Makes the address of the code with this hash (base64); `host` is where Lambda was asked.
 pub fn build_function_code_url(host: &str, name: &str, sha256: &str, now: Duration) -> String {
     let place = if host.is_empty() || host.ends_with(".amazonaws.com") {
@@ -26,7 +41,7 @@ pub fn build_function_code_url(host: &str, name: &str, sha256: &str, now: Durati
     } else {
         format!("http://{host}/{CODE_BUCKET}")
     };
-    let hash = functions::convert_code_hash_to_hex(sha256).unwrap_or_default();
+    let hash = convert_code_hash_to_hex(sha256).unwrap_or_default();
     let path = format!("/snapshots/{ACCOUNT_ID}/{name}-{hash}");
     let expires = (now + CODE_URL_LIFETIME).as_secs();
     format!("{place}{path}?X-Amz-Expires={expires}&X-Amz-Signature={}", sign_code_path(&path, expires))

@@ -2,9 +2,6 @@
 //!
 //! What is shown is worked out from when it last changed; nothing ticks.
 
-use std::path::{Path, PathBuf};
-
-use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::format_description;
 
 use super::{
@@ -13,16 +10,6 @@ use super::{
     SandboxService, SandboxState, Value, add_request_tag_condition_keys,
     build_sandbox_function_missing_error, code, generate_random_uuid, json, unix_time_to_utc_datetime,
 };
-
-/// Returns where the code with this hash (base64, as Lambda says it) lies.
-pub fn build_sandbox_function_code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
-    Some(dir.join("lambda").join(format!("{}.zip", convert_code_hash_to_hex(sha256)?)))
-}
-
-/// Converts a code's hash from base64, as Lambda says it.
-pub fn convert_code_hash_to_hex(sha256: &str) -> Option<String> {
-    STANDARD.decode(sha256).ok().map(hex::encode)
-}
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
 pub fn render_sandbox_latest_function_json(

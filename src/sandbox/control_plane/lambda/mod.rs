@@ -154,10 +154,7 @@ pub fn read_sandbox_edge_code(world: &Sandbox, version_arn: &str) -> Option<(Vec
         let version = find_function_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
-    Some((
-        std::fs::read(functions::build_sandbox_function_code_path(world.sandbox_dir(), &sha256)?).ok()?,
-        role,
-    ))
+    Some((std::fs::read(code::build_sandbox_function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
 }
 
 /// Returns the operation's name, by method and path.
