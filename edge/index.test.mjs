@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request as ask } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -29,8 +29,14 @@ async function until(met) {
 }
 
 /** Whatever was answered before is heard once a later answer is: there is one loop. */
-async function heard() {
-  await fetch(process.env.AWS_ENDPOINT_URL_KMS, { method: 'POST', body: JSON.stringify({ CiphertextBlob: '' }) });
+function heard() {
+  return new Promise((resolve, reject) => {
+    const asked = ask(process.env.AWS_ENDPOINT_URL_KMS, { method: 'POST', agent: false }, (response) => {
+      response.resume().on('end', resolve);
+    });
+    asked.on('error', reject);
+    asked.end(JSON.stringify({ CiphertextBlob: '' }));
+  });
 }
 
 /** A KMS that knows one key: a ciphertext is `sealed:` and its plaintext. Each failure is for one request. */
@@ -308,6 +314,28 @@ test('a good answer that comes too late for its request is the next one’s', as
   assertRefused(await answer, '503', 'unavailable');
   held[0].answer();
   assert.equal((await handler(event({ querystring }))).uri, PATH);
+});
+
+test('a refusal of an attempt from before is not this request’s', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+  const held = [late(), late(), late()];
+  const asked = await kms(t, [...held]);
+  const handler = await instance(t, { secrets: [CURRENT] });
+  t.mock.method(console, 'error', () => {});
+  const querystring = token();
+  const first = handler(event({ querystring }));
+  await until(() => asked.length === 1);
+  t.mock.timers.tick(2500);
+  await until(() => asked.length === 2);
+  t.mock.timers.tick(2000);
+  assertRefused(await first, '503', 'unavailable');
+  t.mock.timers.tick(2500);
+  const second = handler(event({ querystring }));
+  await until(() => asked.length === 3);
+  refuse('AccessDeniedException')(held[0].response);
+  await heard();
+  held[2].answer();
+  assert.equal((await second).uri, PATH);
 });
 
 test('of two ciphertexts the one that was opened is not asked for again', async (t) => {

@@ -70,9 +70,9 @@ function firstAnswer() {
       clearTimeout(late);
       if (left > 0) late = setTimeout(another, next.since + LATE_MS - Date.now());
     };
-    // What began before may have been lost while the instance stood still, and may be good all the same.
+    // What began long before may have been lost while the instance stood still, and may be good all the same: only then it counts.
     for (const attempt of attempts) {
-      if (Date.now() - attempt.since >= LATE_MS) hear(attempt);
+      if (Date.now() - attempt.since >= LATE_MS) attempt.end.then((found) => settle(resolve, found), () => {});
     }
     another();
   });

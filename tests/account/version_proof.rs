@@ -231,6 +231,27 @@ async fn a_new_version_keeps_every_secret_that_the_edge_accepts_and_never_a_four
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_makes_another_version_of_an_adopted_function_keeps_them_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_instant_sandbox(dir.path(), &[]);
+    assert_eq!(Box::pin(run_stages(&world, &OperatorAnswers::default(), &LIVE_STAGES)).await.1, Ok(()));
+    switch_off(&world);
+    assert_eq!(Box::pin(set_up_new_secret(&world)).await, Ok(()));
+    world.update_sandbox_state_on_disk(|state| {
+        state.lambda.functions.get_mut(FUNCTION).unwrap().tags.clear();
+    });
+    let consents = OperatorConsents { adopt: true, ..OperatorConsents::default() };
+    let construction = Some("raw:path+expires".parse().unwrap());
+    let answers = OperatorAnswers { consents, construction, ..OperatorAnswers::default() };
+    assert_eq!(Box::pin(run_stages(&world, &answers, &SET_UP_STAGES)).await.1, Ok(()));
+    assert_eq!(count_version_secrets(&world, 3), (2, 2));
+    let carried = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().all(|one| one.config.contains(&version_arn(3)))
+    });
+    assert!(carried, "the distribution has the new version");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_earlier_version_that_tells_no_fingerprints_needs_a_link_of_packageclouds() {
     let (_dir, world, _, result) = Box::pin(set_up_with_faults(&[])).await;
     assert_eq!(result, Ok(()));

@@ -105,7 +105,10 @@ fn build_missing_lambda_version_failure(arn: &str, names: &ResourceNames) -> Fai
     Failure::new_generic_failure(
         arn,
         "there is no such function version",
-        format!("list them with: {}", render_list_versions_command(names)),
+        format!(
+            "list them with: {}; or run bootstrap-cloudfront, which prints the one that fits",
+            render_list_versions_command(names)
+        ),
     )
 }
 
