@@ -48,7 +48,7 @@ async fn roll_back_edge(world: &Sandbox, answers: &OperatorAnswers, number: u64)
 fn proof_text(said: &[StageEvent]) -> String {
     said.iter()
         .find_map(|event| match event {
-            StageEvent::Finished { step: StageStep::Proof, text, .. } => Some(text.clone()),
+            StageEvent::Finished { step: StageStep::VersionProof, text, .. } => Some(text.clone()),
             _ => None,
         })
         .unwrap_or_default()

@@ -257,8 +257,8 @@ async fn prove_earlier_function_version(
     (arn, host): (&str, &str),
     run: &StageRun,
 ) -> Result<(), Failure> {
-    let say = run.build_step_progress_reporter(StageStep::Proof);
-    run.run_stage_step(StageStep::Proof, format!("invoking {arn}, before any edge has it"), async {
+    let say = run.build_step_progress_reporter(StageStep::VersionProof);
+    run.run_stage_step(StageStep::VersionProof, format!("invoking {arn}, before any edge has it"), async {
         let version = read_version_to_associate(target, arn).await?;
         let node_secrets = read_node_secrets(session).await?;
         let mut packagecloud_link = None;

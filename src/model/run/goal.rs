@@ -61,6 +61,7 @@ pub enum StageStep {
     OriginAccess,
     // distribution
     CachePolicy,
+    VersionProof,
     Distribution,
     Authenticator,
     Deployed,
@@ -173,6 +174,7 @@ impl StageStep {
             Self::FunctionVersion => "function version",
             Self::OriginAccess => "origin access",
             Self::CachePolicy => "cache policy",
+            Self::VersionProof => "version proof",
             Self::Distribution => "distribution",
             Self::Authenticator => "authenticator",
             Self::Deployed => "deployed",

@@ -157,7 +157,7 @@ fn plan_version_proof(plan: &mut StagePlan, seen: &DistributionEvidence, names: 
         return;
     }
     plan.add_planned_change(
-        StageStep::Proof,
+        StageStep::VersionProof,
         ResourceChangeKind::Run,
         render_function_version_label(seen),
         "invoked in us-east-1 before any edge has it: with right links, a forged and an expired one",

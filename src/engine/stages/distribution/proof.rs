@@ -44,8 +44,8 @@ pub(super) async fn prove_version_before_association(
     let Some(arn) = seen.version_arn.as_deref().filter(|_| !is_version_associated(seen, names)) else {
         return Ok(());
     };
-    let say = run.build_step_progress_reporter(StageStep::Proof);
-    run.run_stage_step(StageStep::Proof, format!("invoking {arn}, before any edge has it"), async {
+    let say = run.build_step_progress_reporter(StageStep::VersionProof);
+    run.run_stage_step(StageStep::VersionProof, format!("invoking {arn}, before any edge has it"), async {
         let version = find_version_to_associate(target, arn).await?;
         let function = target.read_authenticator_function().await?;
         if let Some((function, distribution)) = function.as_ref().zip(seen.distribution.as_ref()) {
