@@ -188,8 +188,9 @@ fn a_file_that_is_missing_or_no_ruby() {
     host.run_binary(&ENABLE_ARGS)
         .assert_exit(1, &["packagecloud.rb", "No such file", "--config FILE"])
         .assert_one_error();
+    // A reconfigure without the file would delete packagecloud's settings: no line to type makes one.
     host.run_binary(&["disable", "--yes"])
-        .assert_exit(1, &["No such file", DISABLED_LINE, "packagecloud-ctl reconfigure"])
+        .assert_exit(1, &["No such file", "if it is lost", "Run no packagecloud-ctl reconfigure before"])
         .assert_one_error();
     assert!(!host.config_path().exists());
 
