@@ -261,6 +261,7 @@ fn of_the_buckets_settings() {
     shop.assert_check("bucket-ownership", "pass", &["BucketOwnerEnforced"]);
     shop.assert_check("bucket-versioning", "pass", &["off"]);
     shop.assert_check("bucket-encryption", "pass", &["AES256"]);
+    shop.assert_check("origin-access", "pass", &["as an identity"]);
     shop.open_sandbox().update_sandbox_state_on_disk(|state| {
         let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
         settings.insert("versioning".into(), "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".into());
@@ -283,6 +284,7 @@ fn of_the_buckets_settings() {
     });
     shop.assert_check("bucket-versioning", "pass", &["suspended"]);
     shop.assert_check("bucket-ownership", "pass", &["ObjectWriter", "--no-acl"]);
+    shop.assert_check("origin-access", "pass", &["by a control: the bucket encrypts with aws:kms"]);
     shop.assert_check(
         "bucket-encryption",
         "pass",

@@ -12,20 +12,37 @@ use crate::model::{
     failure::Failure,
     iam::policy::{self, BucketDenyFinding, CloudFrontPrincipal},
     packagecloud::object::is_packagecloud_object_key,
-    run::answers::{OperatorAnswers, OriginAccess},
+    run::{
+        answers::{OperatorAnswers, OriginAccess},
+        check::CheckResult,
+    },
 };
 
 /// What was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OriginAccessChoice {
     pub control: bool,
-    /// Why it is a control: a lower-case fragment.
+    /// Why it is a control, or why an identity that was asked for can't serve: a lower-case fragment; empty for an identity
+    /// that can, as far as the settings tell.
     pub why: String,
 }
 
 impl OriginAccessChoice {
     fn new_origin_access_control_choice(why: impl Into<String>) -> Self {
         Self { control: true, why: why.into() }
+    }
+
+    /// Returns who reads the bucket, and why, as a check: an identity that was asked for and can't serve is tried by the probe.
+    pub(crate) fn build_origin_access_check(&self) -> CheckResult {
+        const CHECK_NAME: &str = "origin-access";
+        match (self.control, self.why.as_str()) {
+            (true, why) => CheckResult::new_passed_check(CHECK_NAME, format!("by a control: {why}")),
+            (false, "") => CheckResult::new_passed_check(CHECK_NAME, "as an identity"),
+            (false, why) => CheckResult::new_unknown_check(
+                CHECK_NAME,
+                format!("as an identity, as you chose, but {why}: --origin-access auto uses a control"),
+            ),
+        }
     }
 }
 
@@ -126,7 +143,9 @@ fn choose_origin_access_type(
     heads: &[(String, ObjectHead)],
 ) -> OriginAccessChoice {
     match (wanted, explain_unreadable_by_origin_identity(bucket)) {
-        (OriginAccess::Oai, _) => return OriginAccessChoice::default(),
+        (OriginAccess::Oai, why) => {
+            return OriginAccessChoice { control: false, why: why.unwrap_or_default() };
+        }
         (_, Some(why)) => return OriginAccessChoice::new_origin_access_control_choice(why),
         (OriginAccess::Oac, None) => {
             return OriginAccessChoice::new_origin_access_control_choice("as you chose with --origin-access");
@@ -202,7 +221,7 @@ fn can_origin_identity_reach_region(region: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::aws::bucket::PublicAccessBlock;
+    use crate::model::{aws::bucket::PublicAccessBlock, run::check::CheckVerdict};
 
     fn sample_bucket(region: &str, encryption: &str) -> ObservedBucket {
         ObservedBucket {
@@ -272,7 +291,16 @@ mod tests {
             };
             let choice = choose_origin_access_type(wanted, &bucket, None, &[]);
             assert_eq!(choice.control, control, "{wanted:?} {policy} {restricts}");
-            assert_eq!(choice.why.contains("\"Old\" is public"), control, "{}", choice.why);
+            assert_eq!(
+                choice.why.contains("\"Old\" is public"),
+                restricts && policy == open,
+                "{}",
+                choice.why
+            );
+            let check = choice.build_origin_access_check();
+            let unservable = wanted == Oai;
+            assert_eq!(check.result == CheckVerdict::Unknown, unservable, "{check:?}");
+            assert_eq!(check.detail.contains("--origin-access auto"), unservable, "{check:?}");
         }
     }
 

@@ -120,7 +120,7 @@ pub struct BootstrapStageEvidence {
     pub control: Option<OriginAccessControl>,
     /// Whether the origin access is a control rather than an identity.
     pub by_control: bool,
-    /// Why it is a control: a lower-case fragment.
+    /// Why it is a control, or why the identity that was asked for can't serve: a lower-case fragment.
     pub why_control: String,
     /// packagecloud.rb's, once it holds one.
     pub secret: Option<crate::model::secret::Secret>,

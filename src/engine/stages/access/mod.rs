@@ -51,7 +51,8 @@ pub async fn look_and_plan_needed_access(
     if let Some(stages) = stages {
         needs.retain(|need| stages.contains(&need.stage));
     }
-    if Box::pin(origin_access::choose_origin_access(&target, answers)).await?.control {
+    let access = Box::pin(origin_access::choose_origin_access(&target, answers)).await?;
+    if access.control {
         needs = access::add_origin_access_control_permissions(needs);
     }
     let (permissions, version) = join!(
@@ -66,6 +67,7 @@ pub async fn look_and_plan_needed_access(
         plan.checks.push(CheckResult::new_unknown_check("sudo", dropped.render_sudo_advice()));
     }
     plan.checks.extend(bucket::check_bucket(&target, answers).await);
+    plan.checks.push(access.build_origin_access_check());
     plan.checks.push(check_local_clock(&target));
     plan.checks.push(match &config {
         Ok(config) => CheckResult::new_passed_check("packagecloud.rb", config.seen.path.clone()),

@@ -321,6 +321,12 @@ fn render_origin_access_choice(seen: &BootstrapStageEvidence) -> String {
     if seen.by_control {
         return format!("CloudFront by an origin access control: {}.", seen.why_control);
     }
+    if !seen.why_control.is_empty() {
+        return format!(
+            "CloudFront as an origin access identity, as you chose, but {}: --origin-access auto uses a control.",
+            seen.why_control
+        );
+    }
     "CloudFront as an origin access identity. Security Hub (CloudFront.13), AWS Config and Control Tower (CT.CLOUDFRONT.PR.10) require a control: where they count, --origin-access oac, now or later; no link fails while it changes."
         .to_owned()
 }
