@@ -148,6 +148,9 @@ pub struct GlobalOptions {
     /// Don't ask before changing what was shown
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
+    /// Go on past permissions that IAM's simulation alone denies: what AWS answers to each request decides
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_ANYWAY", value_parser = FalseyValueParser::new())]
+    pub anyway: bool,
     /// Show the secret where it would stand as (hidden)
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_SHOW_SECRET", value_parser = FalseyValueParser::new())]
     pub show_secret: bool,
@@ -304,7 +307,7 @@ pub enum CliCommand {
     },
     /// Check permissions, bucket and host; changes nothing
     Check {
-        /// Print the IAM policy that suffices, and nothing else
+        /// Print the IAM policy that suffices, to be attached as a managed policy, and nothing else
         #[arg(long)]
         policy: bool,
         #[command(flatten)]

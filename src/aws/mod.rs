@@ -18,6 +18,7 @@ pub mod refusal;
 pub mod retry;
 pub(crate) mod s3;
 mod sts;
+mod succeeded_actions;
 mod unreadable;
 pub mod web;
 
@@ -32,6 +33,7 @@ use credentials::shared::SharedCredentials;
 pub use iam::EnsuredIamRole;
 pub use lambda::{FunctionInvocation, LambdaFunctionSettings};
 use s3::fast::S3ObjectClient;
+use succeeded_actions::SucceededActions;
 use web::WebClient;
 
 use crate::model::{
@@ -50,6 +52,7 @@ pub type WaitProgressReporter<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub struct AwsClients {
     config: SdkConfig,
     shared_credentials: Option<SharedCredentials>,
+    succeeded: SucceededActions,
     /// Whether a sandbox answers, over the configuration's own HTTP client.
     is_simulated: bool,
     sts: LazySdkClient<aws_sdk_sts::Client>,
@@ -68,11 +71,23 @@ type LazySdkClient<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + S
 
 fn lazy_sdk_client<Client: 'static>(
     config: &SdkConfig,
-    make: fn(&SdkConfig) -> Client,
+    make: impl FnOnce(&SdkConfig) -> Client + Send + 'static,
 ) -> LazySdkClient<Client> {
     let config = config.clone();
     Arc::new(LazyLock::new(Box::new(move || make(&config))))
 }
+
+/// A client of the crate `$sdk`, which notes each call that succeeds and takes nobody else's answers for AWS's.
+macro_rules! lazy_recording_client {
+    ($sdk:ident, $config:expr, $succeeded:expr) => {{
+        let succeeded = $succeeded.clone();
+        $crate::aws::lazy_sdk_client($config, move |config| {
+            let config = $sdk::config::Builder::from(config).interceptor(succeeded);
+            $sdk::Client::from_conf($crate::aws::unreadable::distrust_answers!(config).build())
+        })
+    }};
+}
+pub(in crate::aws) use lazy_recording_client;
 
 impl AwsClients {
     /// Returns the clients of a configuration.
@@ -81,20 +96,35 @@ impl AwsClients {
     /// isn't known, to the configuration's.
     #[must_use]
     pub fn new(config: &SdkConfig, bucket_region: Option<&str>) -> Self {
+        Self::new_recording_clients(config, bucket_region, SucceededActions::default())
+    }
+
+    fn new_recording_clients(
+        config: &SdkConfig,
+        bucket_region: Option<&str>,
+        succeeded: SucceededActions,
+    ) -> Self {
         let edge = config.to_builder().region(Region::new(EDGE_REGION)).build();
         let region =
             bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
         let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
         Self {
-            sts: lazy_sdk_client(&bucket, unreadable::build_wary_client!(aws_sdk_sts)),
-            acm: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_acm)),
-            iam: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_iam)),
-            kms: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_kms)),
-            lambda: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_lambda)),
-            cloudfront: lazy_sdk_client(&edge, unreadable::build_wary_client!(aws_sdk_cloudfront)),
-            s3: lazy_sdk_client(&bucket, s3::endpoint::build_s3_client),
-            s3control: lazy_sdk_client(&bucket, batch::build_s3control_client),
+            sts: lazy_recording_client!(aws_sdk_sts, &bucket, succeeded),
+            acm: lazy_recording_client!(aws_sdk_acm, &edge, succeeded),
+            iam: lazy_recording_client!(aws_sdk_iam, &edge, succeeded),
+            kms: lazy_recording_client!(aws_sdk_kms, &edge, succeeded),
+            lambda: lazy_recording_client!(aws_sdk_lambda, &edge, succeeded),
+            cloudfront: lazy_recording_client!(aws_sdk_cloudfront, &edge, succeeded),
+            s3: lazy_sdk_client(&bucket, {
+                let succeeded = succeeded.clone();
+                move |config| s3::endpoint::build_s3_client(config, succeeded)
+            }),
+            s3control: lazy_sdk_client(&bucket, {
+                let succeeded = succeeded.clone();
+                move |config| batch::build_s3control_client(config, succeeded)
+            }),
             config: bucket,
+            succeeded,
             shared_credentials: None,
             is_simulated: false,
         }
@@ -124,7 +154,14 @@ impl AwsClients {
         Self {
             shared_credentials: self.shared_credentials.clone(),
             is_simulated: self.is_simulated,
-            ..Self::new(&self.config, Some(region))
+            ..Self::new_recording_clients(&self.config, Some(region), self.succeeded.clone())
+        }
+    }
+
+    /// Notes what AWS has let `objects` do: a simulation that denies it errs.
+    pub fn record_object_copies(&self, objects: &S3ObjectClient) {
+        if objects.has_copied_an_object() {
+            self.succeeded.record_succeeded_call("s3:CopyObject");
         }
     }
 

@@ -80,7 +80,8 @@ const DENIED_CODES: &[&str] = &[
     "InvalidLambdaFunctionAssociation",
 ];
 /// Of a denial: what `check --policy` prints helps only where this identity's own policies are what lacks.
-const ATTACH_POLICY: &str = "allow {action}: attach the policy that `check --policy` prints, then try again";
+const ATTACH_POLICY: &str =
+    "allow {action}: attach the policy that `check --policy` prints, as a managed policy, then try again";
 /// Of a request that AWS's newer rules, or its older ones, don't take.
 const USE_NEWER_RELEASE: &str = "look at the reason; where it is none of yours, use a newer release of this tool, or report it with the request id: what is done already is kept";
 const RETRY_LATER: &str = "look at health.aws.amazon.com, then try again: what is done already is kept";
@@ -153,7 +154,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "enablereplication",
         AwsRefusalClass::Denied,
-        "attach the policy that `check --policy` prints: it allows lambda:EnableReplication* on the version, then try again",
+        "attach the policy that `check --policy` prints, as a managed policy: it allows lambda:EnableReplication* on the version, then try again",
     ),
     row(
         &["InvalidLambdaFunctionAssociation"],

@@ -43,17 +43,6 @@ macro_rules! distrust_answers {
 }
 pub(super) use distrust_answers;
 
-/// Makes a service's client, of its crate, that takes nobody else's answers for AWS's.
-macro_rules! build_wary_client {
-    ($sdk:ident) => {
-        |config| {
-            let config = $sdk::config::Builder::from(config);
-            $sdk::Client::from_conf($crate::aws::unreadable::distrust_answers!(config).build())
-        }
-    };
-}
-pub(super) use build_wary_client;
-
 /// Returns whether an answer is a page that something between this host and AWS made.
 #[must_use]
 pub fn is_foreign_page(answer: &HttpResponse) -> bool {

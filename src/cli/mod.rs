@@ -230,6 +230,16 @@ impl CommandInvocation {
         .await
     }
 
+    /// Returns the command as it was given, with `flag`, and with `--yes` where nobody could be asked.
+    fn render_command_with_flag(&self, flag: &str) -> String {
+        let mut line = self.command_line.clone();
+        line.push(flag.to_owned());
+        if !self.global.yes && (self.is_json_output() || !std::io::stdin().is_terminal()) {
+            line.push("--yes".into());
+        }
+        shell_words::join(&line)
+    }
+
     /// Whether to go on: `--yes`, or a yes at the terminal.
     ///
     /// # Errors

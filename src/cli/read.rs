@@ -27,6 +27,7 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
     match engine::render_required_iam_policy(&invocation.session, &invocation.answers).await {
         Ok(document) => {
             outln!("{document}");
+            errln!("Attach it as a managed policy (up to 6144 characters): inline a user has room for 2048.");
             EXIT_DONE
         }
         Err(failure) => {

@@ -8,6 +8,7 @@ use crate::model::{
     packagecloud::ctl_command::CtlCommand,
     run::{
         answers::RollBackAnswers,
+        check::CheckResult,
         event::StageEnd,
         goal::{OperatorGoal, RunStage},
         plan::StagePlan,
@@ -102,13 +103,7 @@ async fn plan_setup_stages(
         .collect();
     let access = engine::look_at_access_stage(&invocation.session, &invocation.answers, &pending).await?;
     show_failed_access_checks(invocation, &access);
-    if let Some(failed) = access.checks.iter().find(|check| check.has_failed()) {
-        return Err(Failure::new_generic_failure(
-            failed.name.clone(),
-            failed.detail.clone(),
-            failed.next.clone(),
-        ));
-    }
+    refuse_failed_access_checks(invocation, &access)?;
     if let Some(failure) = stopped {
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&access))?;
         return Err(failure);
@@ -116,6 +111,26 @@ async fn plan_setup_stages(
     plans.insert(0, access);
     invocation.refuse_unconfirmed_plans(&plans)?;
     Ok(plans)
+}
+
+/// Refuses where a check failed; past what IAM's simulation alone denies, and nothing else, `--anyway` goes on.
+fn refuse_failed_access_checks(invocation: &CommandInvocation, access: &StagePlan) -> Result<(), Failure> {
+    let failed: Vec<&CheckResult> = access.checks.iter().filter(|check| check.has_failed()).collect();
+    // What was looked at itself stands in the way for sure.
+    let Some(first) = failed.iter().find(|check| !check.is_simulated_denial()).or(failed.first()) else {
+        return Ok(());
+    };
+    let mut next = first.next.clone();
+    if first.is_simulated_denial() {
+        if invocation.global.anyway {
+            return Ok(());
+        }
+        next = format!(
+            "{next}; IAM's simulation may err, and AWS's answer to the request itself decides: to go on all the same, run: {}",
+            invocation.render_command_with_flag("--anyway")
+        );
+    }
+    Err(Failure::new_generic_failure(first.name.clone(), first.detail.clone(), next))
 }
 
 /// Shows all plans and what they come to, and asks whether they shall be applied.
@@ -232,8 +247,16 @@ fn show_failed_access_checks(invocation: &CommandInvocation, plan: &StagePlan) {
     let all = plan.checks.len();
     match plan.checks.iter().filter(|check| check.has_failed()).count() {
         0 => errln!("Access: nothing stands in the way ({all} checks)"),
+        failed if invocation.global.anyway && !has_other_failure(plan) => errln!(
+            "Access: IAM's simulation denies {failed} of {all}; --anyway goes on, and AWS's answer to each request decides"
+        ),
         failed => errln!("Access: {failed} of {all} checks failed"),
     }
+}
+
+/// Whether a check failed that isn't IAM's simulation alone.
+fn has_other_failure(plan: &StagePlan) -> bool {
+    plan.checks.iter().any(|check| check.has_failed() && !check.is_simulated_denial())
 }
 
 fn show_plans_overview(invocation: &CommandInvocation, plans: &[StagePlan]) {

@@ -280,7 +280,7 @@ pub async fn render_required_iam_policy(
     let target = session.get_or_discover_aws_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
-    let mut needs = stages::access::collect_required_permissions(goal, &target, answers);
+    let mut needs = stages::access::collect_required_permissions(goal, &target, answers, None).await;
     needs.push(flat_rate_plan_permission());
     Ok(render_least_privilege_policy(&needs))
 }

@@ -242,6 +242,8 @@ impl Wizard {
             Some(StageEnd::Stopped) => self.find_stage_after(stage).is_some(),
             Some(StageEnd::Failed) => stage == RunStage::Verify && self.return_screen.is_none(),
             Some(StageEnd::Applied | StageEnd::Unchanged) => progress.has_failed_check(),
+            // what the simulation alone denies may be allowed all the same; what was looked at itself stands in the way
+            None if stage == RunStage::Access => progress.has_simulated_denials_alone(),
             None => progress.plan.is_some() && progress.has_failed_check(),
         }
     }

@@ -93,6 +93,13 @@ impl StageProgress {
         self.latest_checks().iter().any(|check| check.has_failed())
     }
 
+    /// Whether checks failed, and IAM's simulation alone says so of each.
+    #[must_use]
+    pub fn has_simulated_denials_alone(&self) -> bool {
+        let mut failed = self.latest_checks().into_iter().filter(|check| check.has_failed()).peekable();
+        failed.peek().is_some() && failed.all(CheckResult::is_simulated_denial)
+    }
+
     /// Finds a step that has begun.
     #[must_use]
     pub fn find_started_step(&self, step: StageStep) -> Option<&StepProgress> {

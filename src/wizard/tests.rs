@@ -273,6 +273,25 @@ fn a_failed_check_is_passed_only_on_purpose() {
     let mut it = WizardHarness::at_stage(RunStage::Bootstrap, denied);
     assert!(matches!(it.press_key(UserIntent::Anyway), Some(WizardEffect::Apply(..))));
 
+    // what the simulation alone denies may be allowed; a check of the thing itself is no advice
+    let denial = || CheckResult::new_failed_check("kms:CreateKey", "denied", "ask for it");
+    let policy = || CheckResult::new_failed_check("bucket-policy", "shuts CloudFront out", "except it");
+    for (checks, passed) in
+        [(vec![denial()], true), (vec![policy()], false), (vec![denial(), policy()], false)]
+    {
+        let mut plan = sample_plan(RunStage::Access, ResourceChangeKind::Keep);
+        plan.checks.clone_from(&checks);
+        let mut it = WizardHarness::at_stage(RunStage::Access, plan);
+        assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Look(RunStage::Access, _))));
+        it.send_input(WizardInput::Looked(RunStage::Access, {
+            let mut plan = sample_plan(RunStage::Access, ResourceChangeKind::Keep);
+            plan.checks = checks;
+            Ok(Box::new(plan))
+        }));
+        let onward = it.press_key(UserIntent::Anyway);
+        assert_eq!(matches!(onward, Some(WizardEffect::Look(RunStage::Overview, _))), passed, "{onward:?}");
+    }
+
     let mut gate = sample_plan(RunStage::GoLive, ResourceChangeKind::Update);
     gate.checks.push(CheckResult::new_failed_check("gate", "403", "look again"));
     let mut it = WizardHarness::at_stage(RunStage::GoLive, gate);

@@ -17,6 +17,7 @@ mod expired;
 mod inventory;
 mod origin_access;
 mod permissions;
+mod printed_policy;
 mod refusals;
 mod removed;
 mod resilience;

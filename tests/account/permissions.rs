@@ -56,7 +56,7 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("iam:CreateRole", &["iam:CreateRole", "iam:TagRole"]),
-    ("kms:CreateKey", &["kms:CreateKey", "kms:TagResource"]),
+    ("kms:CreateKey", &["kms:CreateKey", "kms:PutKeyPolicy", "kms:TagResource"]),
     ("lambda:CreateFunction", &["iam:PassRole", "lambda:CreateFunction", "lambda:TagResource"]),
     // Without lambda:ListTags its answer leaves the tags out.
     ("lambda:GetFunction", &["lambda:GetFunction", "lambda:ListTags"]),
@@ -120,10 +120,13 @@ const OPTIONAL_ACTIONS: &[(RunStage, &[&str], &str)] = &[
 ];
 
 /// Rows that nothing in the sandbox calls for.
-const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
-    "s3:GetBucketLocation",
-    "asked only of an S3 whose HeadBucket names no region: AWS's always does, and so does the sandbox's",
-)];
+const UNCALLED_ACTIONS: &[(&str, &str)] = &[
+    (
+        "s3:GetBucketLocation",
+        "asked only of an S3 whose HeadBucket names no region: AWS's always does, and so does the sandbox's",
+    ),
+    ("lambda:InvokeFunction", "the version is not invoked yet before it is associated"),
+];
 
 /// The services of AWS: calls to the sandbox's packagecloud and to its edge aren't counted.
 pub const AWS_SERVICES: [&str; 9] =

@@ -19,7 +19,7 @@ use aws_sdk_s3control::{
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{AwsClients, error};
+use super::{AwsClients, error, succeeded_actions::SucceededActions};
 use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 pub use attributes::BatchCopyAttributes;
@@ -104,9 +104,13 @@ pub struct FailedBatchTask {
 }
 
 /// Builds the client of the account's side of S3.
-pub(super) fn build_s3control_client(config: &SdkConfig) -> aws_sdk_s3control::Client {
-    let own =
-        aws_sdk_s3control::config::Builder::from(config).endpoint_resolver(OneHostAtOwnEndpoint::default());
+pub(super) fn build_s3control_client(
+    config: &SdkConfig,
+    succeeded: SucceededActions,
+) -> aws_sdk_s3control::Client {
+    let own = aws_sdk_s3control::config::Builder::from(config)
+        .endpoint_resolver(OneHostAtOwnEndpoint::default())
+        .interceptor(succeeded);
     aws_sdk_s3control::Client::from_conf(own.build())
 }
 

@@ -18,7 +18,7 @@ impl AwsClients {
         self.read_iam_role(names, &names.batch_role_name()).await
     }
 
-    /// Makes the role where `seen` is none; trusted by jobs of this account and region alone; tagged.
+    /// Makes the role where `seen` is none; trusted by S3 Batch Operations alone; tagged.
     ///
     /// # Errors
     /// Where it is another's, or IAM refuses.
@@ -26,13 +26,11 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         seen: Option<&IamRole>,
-        place: (&str, &str),
         boundary: Option<&str>,
         adopt: bool,
         say: WaitProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
-        let (account, region) = place;
-        let ours = policy::build_batch_trust_policy(account, region);
+        let ours = policy::build_batch_trust_policy();
         let wanted = DesiredIamRole {
             name: names.batch_role_name(),
             description: "packagecloud-cloudfront: copies packages by S3 Batch Operations",
@@ -45,7 +43,7 @@ impl AwsClients {
         Ok(self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await?.role)
     }
 
-    /// Writes its inline policy, which lets it copy this bucket's objects.
+    /// Writes its inline policy, which lets it copy this bucket's objects, and use `key_arn`, the bucket's default key.
     ///
     /// # Errors
     /// Where IAM refuses it.
@@ -53,8 +51,9 @@ impl AwsClients {
         &self,
         names: &ResourceNames,
         role: &IamRole,
+        key_arn: Option<&str>,
         say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline_role_policy(role, policy::build_batch_role_policy(names), say).await
+        self.ensure_inline_role_policy(role, policy::build_batch_role_policy(names, key_arn), say).await
     }
 }

@@ -1,6 +1,6 @@
 //! What IAM's simulation says of a principal: a named check for each action, with the step that would end without it.
 //!
-//! It is advice: what can't be simulated is unknown, never denied.
+//! It is advice: what it can't weigh, and what this run has just done all the same, is unknown, never denied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,13 @@ use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, ResourceSpecificResult,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
 
-use crate::aws::{AwsClients, error};
+use crate::aws::{AwsClients, error, succeeded_actions::SucceededActions};
 use crate::model::{
     aws::names::EDGE_REGION,
     failure::{Failure, FailureKind},
-    iam::access::RequiredPermission,
+    iam::{access::RequiredPermission, policy},
     run::check::CheckResult,
 };
 
@@ -22,7 +23,8 @@ const SIMULATION_CONCURRENCY_MAX: usize = 5;
 
 impl AwsClients {
     /// Returns one check for each need, named by its action, in the order given; a single one, `permissions`, where
-    /// none of them can be asked. `principal` is the caller's ARN.
+    /// none of them can be asked. `principal` is the caller's ARN; `bucket_policy` the document, which the simulation
+    /// doesn't see.
     ///
     /// # Errors
     /// Where AWS doesn't answer; a refusal to simulate is a check.
@@ -30,6 +32,7 @@ impl AwsClients {
         &self,
         principal: &str,
         needs: &[RequiredPermission],
+        bucket_policy: Option<&str>,
     ) -> Result<Vec<CheckResult>, Failure> {
         if needs.is_empty() {
             return Ok(Vec::new());
@@ -38,13 +41,23 @@ impl AwsClients {
             Ok(source) => source,
             Err(why) => return Ok(vec![build_permissions_unknown_check(&why)]),
         };
-        let asked: Vec<_> = group_permissions_into_batches(needs)
+        let known = KnownAccess {
+            succeeded: &self.succeeded,
+            bucket_policy: bucket_policy.and_then(|text| serde_json::from_str(text).ok()),
+            principals: [principal, source.as_str()],
+        };
+        let asked: Vec<_> = group_permissions_into_batches(needs, self.bucket_region())
             .into_iter()
-            .map(|batch| self.simulate_permission_batch(&source, batch))
+            .map(|batch| self.simulate_permission_batch(&source, batch, &known))
             .collect();
         let answered: Vec<Result<Vec<(usize, CheckResult)>, SimulationUnanswered>> =
             stream::iter(asked).buffered(SIMULATION_CONCURRENCY_MAX).try_collect().await?;
-        let mut checks = Vec::new();
+        let mut checks: Vec<_> = needs
+            .iter()
+            .enumerate()
+            .filter(|(_, need)| has_unsimulated_wildcard(need))
+            .map(|(place, need)| (place, build_unsimulated_wildcard_check(need)))
+            .collect();
         for batch in answered {
             match batch {
                 Ok(batch) | Err(SimulationUnanswered::Batch(batch)) => checks.extend(batch),
@@ -56,6 +69,11 @@ impl AwsClients {
         }
         checks.sort_by_key(|(place, _)| *place);
         Ok(checks.into_iter().map(|(_, check)| check).collect())
+    }
+
+    /// Returns the region that S3's requests go to.
+    fn bucket_region(&self) -> &str {
+        self.config.region().map_or(EDGE_REGION, AsRef::as_ref)
     }
 
     /// The ARN to simulate, or why there is none: only users and roles of IAM can be.
@@ -85,16 +103,37 @@ impl AwsClients {
         }
     }
 
+    /// Returns whether the caller's policies weigh a tag of `resource` for `action`; `None` where that can't be asked.
+    pub(in crate::aws) async fn does_action_hang_on_resource_tag(
+        &self,
+        action: &str,
+        resource: &str,
+    ) -> Option<bool> {
+        let caller = self.read_caller_identity().await.ok()?;
+        let source = self.find_simulation_principal_arn(&caller.arn).await.ok()?.ok()?;
+        let asked = self.iam.simulate_principal_policy().policy_source_arn(source);
+        let answer = asked.action_names(action).resource_arns(resource).send().await.ok()?;
+        let mut missing = answer.evaluation_results().iter().flat_map(|one| {
+            let inner = one.resource_specific_results().iter();
+            one.missing_context_values()
+                .iter()
+                .chain(inner.flat_map(ResourceSpecificResult::missing_context_values))
+        });
+        Some(missing.any(|key| key.to_lowercase().starts_with("aws:resourcetag/")))
+    }
+
     async fn simulate_permission_batch(
         &self,
         source: &str,
         batch: PermissionBatch<'_>,
+        known: &KnownAccess<'_>,
     ) -> Result<Result<Vec<(usize, CheckResult)>, SimulationUnanswered>, Failure> {
         let first = batch[0].1;
+        let bucket_region = self.bucket_region();
         let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
         let resources: Vec<String> =
-            distinct(batch.iter().map(|(_, need)| need.simulation_resource_arn()).collect());
+            distinct(batch.iter().map(|(_, need)| need.simulation_resource_arn(bucket_region)).collect());
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -104,7 +143,7 @@ impl AwsClients {
                 .policy_source_arn(source)
                 .set_action_names(Some(actions.clone()))
                 .set_resource_arns(Some(resources.clone()))
-                .set_context_entries(Some(build_simulation_context(first)))
+                .set_context_entries(Some(build_simulation_context(first, bucket_region)))
                 .set_marker(marker.take())
                 .send()
                 .await
@@ -134,15 +173,16 @@ impl AwsClients {
         let mut checks = Vec::new();
         let mut again: BTreeMap<String, PermissionBatch<'_>> = BTreeMap::new();
         for (place, need) in batch {
-            if resources.len() == 1 || has_simulation_for_resource(need, &results) {
-                checks.push((place, check_from_simulation(need, &results)));
+            let sample = need.simulation_resource_arn(bucket_region);
+            if resources.len() == 1 || has_simulation_for_resource(need, &sample, &results) {
+                checks.push((place, check_from_simulation(need, &sample, &results, known)));
             } else {
-                again.entry(need.simulation_resource_arn()).or_default().push((place, need));
+                again.entry(sample).or_default().push((place, need));
             }
         }
         // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
         for batch in again.into_values() {
-            match Box::pin(self.simulate_permission_batch(source, batch)).await? {
+            match Box::pin(self.simulate_permission_batch(source, batch, known)).await? {
                 Ok(more) | Err(SimulationUnanswered::Batch(more)) => checks.extend(more),
                 denied @ Err(SimulationUnanswered::Denied(_)) => return Ok(denied),
             }
@@ -151,16 +191,58 @@ impl AwsClients {
     }
 }
 
-/// Whether the results name the need's own resource, in either form.
-fn has_simulation_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
-    let sample = need.simulation_resource_arn();
+/// What counts more than the simulation, which sees no resource's policy.
+struct KnownAccess<'a> {
+    succeeded: &'a SucceededActions,
+    bucket_policy: Option<Value>,
+    /// The caller, by the names that a bucket policy may give him.
+    principals: [&'a str; 2],
+}
+
+impl KnownAccess<'_> {
+    /// Says what contradicts a denial; `sample` is the ARN that was asked of, and no statement outweighs one that
+    /// `explicit`ly denies.
+    fn find_contradiction(&self, need: &RequiredPermission, sample: &str, explicit: bool) -> Option<String> {
+        if self.succeeded.has_action_succeeded(need.action) {
+            return Some("yet AWS has just let this run do it".to_owned());
+        }
+        let document =
+            self.bucket_policy.as_ref().filter(|_| !explicit && need.service_of_action() == "s3")?;
+        let statement =
+            policy::find_statement_allowing_principal(document, &self.principals, need.action, sample)?;
+        Some(format!("yet the bucket policy, which it doesn't see, allows it by statement {statement}"))
+    }
+}
+
+/// IAM simulates no action whose name has an asterisk, which belongs to some names.
+fn has_unsimulated_wildcard(need: &RequiredPermission) -> bool {
+    need.action.ends_with('*')
+}
+
+fn build_unsimulated_wildcard_check(need: &RequiredPermission) -> CheckResult {
+    CheckResult::new_unknown_check(
+        need.action,
+        format!(
+            "IAM simulates no action with an asterisk in its name, on {}; needed for {}",
+            need.resource,
+            need.describe_stage_and_step()
+        ),
+    )
+}
+
+/// Whether the results name the need's own resource, by the ARN that was asked of, in either form.
+fn has_simulation_for_resource(
+    need: &RequiredPermission,
+    sample: &str,
+    results: &[EvaluationResult],
+) -> bool {
     let inside = |one: &EvaluationResult| {
         one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
     };
     results
         .iter()
         .filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action))
-        .any(|one| one.eval_resource_name() == Some(sample.as_str()) || inside(one))
+        .any(|one| one.eval_resource_name() == Some(sample) || inside(one))
 }
 
 /// Why a batch wasn't answered.
@@ -193,20 +275,21 @@ fn explain_unknown_simulation(failure: Failure) -> Result<String, Failure> {
     }
 }
 
-/// Needs with their places, all of one service under one context: every action is asked of every resource in one
-/// request, and each need reads its own.
+/// Needs with their places, all of one service in one region under one context: every action is asked of every resource
+/// in one request, and each need reads its own.
 type PermissionBatch<'a> = Vec<(usize, &'a RequiredPermission)>;
 
-fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<PermissionBatch<'_>> {
+fn group_permissions_into_batches<'a>(
+    needs: &'a [RequiredPermission],
+    bucket_region: &str,
+) -> Vec<PermissionBatch<'a>> {
     let mut all: Vec<PermissionBatch<'_>> = Vec::new();
-    for one in needs.iter().enumerate() {
-        // An action with a `*` may be refused as a name; it shall not take others along.
-        let alone = one.1.action.ends_with('*');
+    for one in needs.iter().enumerate().filter(|(_, need)| !has_unsimulated_wildcard(need)) {
         let fits = |batch: &&mut PermissionBatch<'_>| {
             let first = batch[0].1;
-            aws_service_of_permission(first) == aws_service_of_permission(one.1)
+            first.service_of_action() == one.1.service_of_action()
+                && first.region_of_request(bucket_region) == one.1.region_of_request(bucket_region)
                 && first.context == one.1.context
-                && first.action.ends_with('*') == alone
         };
         match all.iter_mut().find(fits) {
             Some(batch) => batch.push(one),
@@ -216,12 +299,8 @@ fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<Permissio
     all
 }
 
-fn aws_service_of_permission(need: &RequiredPermission) -> &str {
-    need.action.split(':').next().unwrap_or_default()
-}
-
 /// The values that the real request carries, so that conditions on them aren't missing.
-fn build_simulation_context(need: &RequiredPermission) -> Vec<ContextEntry> {
+fn build_simulation_context(need: &RequiredPermission, bucket_region: &str) -> Vec<ContextEntry> {
     let entry = |key: &str, kind: ContextKeyTypeEnum, values: Vec<String>| {
         ContextEntry::builder()
             .context_key_name(key)
@@ -231,7 +310,11 @@ fn build_simulation_context(need: &RequiredPermission) -> Vec<ContextEntry> {
     };
     let mut all = vec![
         entry("aws:SecureTransport", ContextKeyTypeEnum::Boolean, vec!["true".into()]),
-        entry("aws:RequestedRegion", ContextKeyTypeEnum::String, vec![EDGE_REGION.into()]),
+        entry(
+            "aws:RequestedRegion",
+            ContextKeyTypeEnum::String,
+            vec![need.region_of_request(bucket_region).to_owned()],
+        ),
     ];
     let tagged: Vec<String> = need
         .context
@@ -248,9 +331,14 @@ fn build_simulation_context(need: &RequiredPermission) -> Vec<ContextEntry> {
     all
 }
 
-/// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
-fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]) -> CheckResult {
-    let sample = need.simulation_resource_arn();
+/// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair. `sample` is the
+/// ARN that was asked of.
+fn check_from_simulation(
+    need: &RequiredPermission,
+    sample: &str,
+    results: &[EvaluationResult],
+    known: &KnownAccess<'_>,
+) -> CheckResult {
     let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
     let inner: Vec<&ResourceSpecificResult> = of_action()
         .flat_map(EvaluationResult::resource_specific_results)
@@ -258,7 +346,7 @@ fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]
         .collect();
     // In the older form each resource has a result of its own. Where neither names it, the whole speaks for it.
     let named: Vec<&EvaluationResult> =
-        of_action().filter(|one| one.eval_resource_name() == Some(sample.as_str())).collect();
+        of_action().filter(|one| one.eval_resource_name() == Some(sample)).collect();
     let of_it: Vec<&EvaluationResult> = match (inner.is_empty(), named.is_empty()) {
         (false, _) => Vec::new(),
         (true, false) => named,
@@ -296,38 +384,69 @@ fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]
             ),
         );
     }
-    let explicit = decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny);
-    let organization = of_action()
-        .filter_map(|one| one.organizations_decision_detail())
-        .any(|one| !one.allowed_by_organizations());
-    let boundary = of_it
-        .iter()
-        .filter_map(|one| one.permissions_boundary_decision_detail())
-        .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
-        .any(|one| !one.allowed_by_permissions_boundary());
-    let (why, next) = explain_simulated_refusal(organization, boundary, explicit);
+    let denial = SimulatedDenial {
+        organization: of_action()
+            .filter_map(|one| one.organizations_decision_detail())
+            .any(|one| !one.allowed_by_organizations()),
+        boundary: of_it
+            .iter()
+            .filter_map(|one| one.permissions_boundary_decision_detail())
+            .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
+            .any(|one| !one.allowed_by_permissions_boundary()),
+        explicit: decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny),
+    };
+    check_from_simulated_denial(need, sample, denial, known)
+}
+
+/// Which policies deny, by the simulation.
+#[derive(Clone, Copy)]
+struct SimulatedDenial {
+    organization: bool,
+    boundary: bool,
+    /// By a statement's own word.
+    explicit: bool,
+}
+
+fn check_from_simulated_denial(
+    need: &RequiredPermission,
+    sample: &str,
+    denial: SimulatedDenial,
+    known: &KnownAccess<'_>,
+) -> CheckResult {
+    let place = need.describe_stage_and_step();
+    // Conditions in an organization's policies are weighed against a context that lacks what the request has, and no
+    // missing value is named then (aws-facts section 10).
+    if denial.organization {
+        return CheckResult::new_unknown_check(
+            need.action,
+            format!(
+                "IAM's simulation says that the organization doesn't allow it, on {}, which it can't weigh for sure; needed for {place}",
+                need.resource
+            ),
+        );
+    }
+    let (why, next) = explain_simulated_refusal(denial);
+    if let Some(contradiction) = known.find_contradiction(need, sample, denial.explicit) {
+        return CheckResult::new_unknown_check(
+            need.action,
+            format!("IAM's simulation says that {why}, on {}; {contradiction}", need.resource),
+        );
+    }
     CheckResult::new_failed_check(
         need.action,
-        format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
+        format!("{why}, on {}; needed for {place}", need.resource),
         next,
     )
 }
 
 /// Tells what refuses, the outermost first, and what to do about it.
-fn explain_simulated_refusal(
-    organization: bool,
-    boundary: bool,
-    explicit: bool,
-) -> (&'static str, &'static str) {
-    match (organization, boundary, explicit) {
-        (true, ..) => {
-            ("the organization doesn't allow it", "ask who keeps the organization's service control policies")
-        }
-        (_, true, _) => {
+fn explain_simulated_refusal(denial: SimulatedDenial) -> (&'static str, &'static str) {
+    match (denial.boundary, denial.explicit) {
+        (true, _) => {
             ("the permissions boundary doesn't allow it", "widen the boundary, or use another identity")
         }
-        (.., true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
-        _ => ("no policy allows it", "attach the policy that `check --policy` prints"),
+        (_, true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
+        _ => ("no policy allows it", "attach the policy that `check --policy` prints, as a managed policy"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! KMS has no condition for making one. Of two runs at once the one that IAM lets make the role makes the key, and the
 //! other waits for it; where both made one all the same, the alias is the first one's, and both go on with its key.
 
+mod fresh_tags;
 mod policy;
 
 use std::{ops::Range, time::Duration};
@@ -41,6 +42,10 @@ const ORPHAN_SEARCH_DELAY: Duration = Duration::from_secs(5);
 
 fn format_kms_key_label(names: &ResourceNames) -> String {
     format!("KMS key {}", names.kms_alias_name())
+}
+
+fn is_missing_failure(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Missing
 }
 
 fn build_kms_key_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
@@ -110,6 +115,7 @@ impl AwsClients {
             ownership,
             policy,
             alias,
+            has_fresh_tags: fresh_tags::has_key_fresh_tags(found.creation_date()),
         })
     }
 
@@ -211,7 +217,7 @@ impl AwsClients {
         let asked =
             self.kms.tag_resource().key_id(&seen.id).set_tags(Some(build_kms_key_tags(names)?)).send().await;
         asked.map_err(error::build_aws_action_failure("kms:TagResource", format_kms_key_label(names)))?;
-        Ok(KmsKey { ownership: ResourceOwnership::Ours, ..seen.clone() })
+        Ok(KmsKey { ownership: ResourceOwnership::Ours, has_fresh_tags: true, ..seen.clone() })
     }
 
     /// The SDK would send CreateKey again after a lost reply, and make a second key: so it is told not to, and
@@ -264,6 +270,7 @@ impl AwsClients {
                         ownership: ResourceOwnership::Ours,
                         policy,
                         alias: false,
+                        has_fresh_tags: true,
                     });
                 }
                 Err(failure) => failure,
@@ -311,13 +318,8 @@ impl AwsClients {
                 .await;
             asked.map_err(error::build_aws_action_failure("kms:CreateAlias", names.kms_alias_name()))
         };
-        let done = retry::retry_while_transient(
-            KEY_VISIBLE_WAIT,
-            say,
-            |failure| failure.kind == FailureKind::Missing,
-            create,
-        )
-        .await;
+        let known = || retry::retry_while_transient(KEY_VISIBLE_WAIT, say, is_missing_failure, &create);
+        let done = self.retry_until_key_tags_count(Some(key), "kms:CreateAlias", say, known).await;
         match done {
             Err(failure) if error::has_aws_error_code(&failure, "AlreadyExistsException") => {
                 // The alias of a lost reply is ours, and may not be known everywhere yet.
@@ -345,28 +347,24 @@ impl AwsClients {
     /// Where KMS refuses or doesn't answer.
     pub async fn encrypt_secret_with_kms(
         &self,
-        key_arn: &str,
+        key: &KmsKey,
         plaintext: &[u8],
         bucket: &str,
+        say: WaitProgressReporter<'_>,
     ) -> Result<Vec<u8>, Failure> {
-        let what = format!("KMS key {key_arn}");
+        let what = format!("KMS key {}", key.arn);
         let encrypt = || async {
             self.kms
                 .encrypt()
-                .key_id(key_arn)
+                .key_id(&key.arn)
                 .plaintext(Blob::new(plaintext))
                 .encryption_context(COST_TAG, bucket)
                 .send()
                 .await
                 .map_err(error::build_aws_action_failure("kms:Encrypt", &what))
         };
-        let done = retry::retry_while_transient(
-            KEY_VISIBLE_WAIT,
-            &|_| {},
-            |failure| failure.kind == FailureKind::Missing,
-            encrypt,
-        );
-        let answer = done.await?;
+        let known = || retry::retry_while_transient(KEY_VISIBLE_WAIT, say, is_missing_failure, &encrypt);
+        let answer = self.retry_until_key_tags_count(Some(key), "kms:Encrypt", say, known).await?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| {
             error::build_missing_response_part_failure("kms:Encrypt", what, "the ciphertext")
         })?;

@@ -7,7 +7,7 @@ use aws_sdk_kms::types::KeyManagerType;
 use serde_json::Value;
 
 use super::format_kms_key_label;
-use crate::aws::{AwsClients, WaitProgressReporter, error, lazy_sdk_client, retry};
+use crate::aws::{AwsClients, WaitProgressReporter, error, lazy_recording_client, retry};
 use crate::model::{
     aws::{account::KmsKey, bucket::ObjectEncryptionKey, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -67,14 +67,8 @@ impl AwsClients {
         say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let ours = policy::build_kms_key_policy(names, role_arn, account);
-        self.ensure_kms_policy_statements(
-            &format_kms_key_label(names),
-            &key.id,
-            Some(&key.policy),
-            &ours,
-            say,
-        )
-        .await
+        let what = format_kms_key_label(names);
+        self.ensure_kms_policy_statements(&what, &key.id, Some(key), &ours, say).await
     }
 
     /// Lets CloudFront decrypt for this distribution by a key that objects lie under, in its region. Only on a
@@ -148,25 +142,26 @@ impl AwsClients {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
-        Self { kms: lazy_sdk_client(&config, aws_sdk_kms::Client::new), ..self.clone() }
+        Self { kms: lazy_recording_client!(aws_sdk_kms, &config, self.succeeded), ..self.clone() }
     }
 
     async fn ensure_kms_policy_statements(
         &self,
         what: &str,
         id: &str,
-        seen: Option<&Value>,
+        seen: Option<&KmsKey>,
         ours: &Value,
         say: WaitProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        if let Some(seen) = seen.filter(|seen| policy::has_all_policy_statements(seen, ours)) {
-            return Ok(seen.clone());
+        if let Some(seen) = seen.filter(|seen| policy::has_all_policy_statements(&seen.policy, ours)) {
+            return Ok(seen.policy.clone());
         }
-        let now = self.read_kms_key_policy(what, id).await?;
+        let read = || self.read_kms_key_policy(what, id);
+        let now = self.retry_until_key_tags_count(seen, "kms:GetKeyPolicy", say, read).await?;
         if policy::has_all_policy_statements(&now, ours) {
             return Ok(now);
         }
-        if seen.is_some_and(|seen| !policy::is_same_policy(seen, &now)) {
+        if seen.is_some_and(|seen| !policy::is_same_policy(&seen.policy, &now)) {
             return Err(Failure::new_plan_drift_failure(
                 format!("the policy of {what}"),
                 "it was changed since it was shown",
@@ -181,7 +176,8 @@ impl AwsClients {
         };
         let late =
             |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal_failure(failure);
-        retry::retry_while_transient(PRINCIPALS_KNOWN_WAIT, say, late, put).await?;
+        let known = || retry::retry_while_transient(PRINCIPALS_KNOWN_WAIT, say, late, &put);
+        self.retry_until_key_tags_count(seen, "kms:PutKeyPolicy", say, known).await?;
         retry::poll_until_stable(KEY_POLICY_EFFECTIVE_WAIT, STABLE_READS_IN_A_ROW, say, || async {
             let now = self.read_kms_key_policy(what, id).await?;
             Ok(policy::has_all_policy_statements(&now, ours).then_some(now))

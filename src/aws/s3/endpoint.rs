@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 
 use super::format_bucket_label;
-use crate::aws::{AwsClients, error, unreadable::distrust_answers};
+use crate::aws::{AwsClients, error, succeeded_actions::SucceededActions, unreadable::distrust_answers};
 use crate::model::failure::Failure;
 
 /// A key that nothing in a URL escapes, to ask for an object's address with.
@@ -20,9 +20,11 @@ const ADDRESS_KEY: &str = "address";
 /// The address is asked for and never sent.
 const ADDRESS_LIFETIME: Duration = Duration::from_mins(1);
 
-/// Builds the client of S3.
-pub(in crate::aws) fn build_s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let own = aws_sdk_s3::config::Builder::from(config).endpoint_resolver(PathStyleAtOwnEndpoint::default());
+/// Builds the client of S3, which notes in `succeeded` each call that succeeds.
+pub(in crate::aws) fn build_s3_client(config: &SdkConfig, succeeded: SucceededActions) -> aws_sdk_s3::Client {
+    let own = aws_sdk_s3::config::Builder::from(config)
+        .endpoint_resolver(PathStyleAtOwnEndpoint::default())
+        .interceptor(succeeded);
     aws_sdk_s3::Client::from_conf(distrust_answers!(own).build())
 }
 

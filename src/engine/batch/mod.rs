@@ -150,7 +150,6 @@ impl BatchReindex<'_> {
                     .ensure_batch_role(
                         names,
                         self.seen.batch_role.as_ref(),
-                        (&target.account, &target.bucket.region),
                         self.answers.permissions_boundary.as_deref(),
                         self.answers.consents.adopt,
                         &say,
@@ -162,7 +161,8 @@ impl BatchReindex<'_> {
         let say = self.run.build_step_progress_reporter(StageStep::RolePolicy);
         self.run
             .run_stage_step(StageStep::RolePolicy, format!("the policy of role {name}"), async {
-                let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
+                let key = target.bucket.default_kms_key_arn(&target.account);
+                let policy = cloud.ensure_batch_policy(names, &role, key.as_deref(), &say).await?;
                 let role = IamRole { policy: Some(policy), ..role };
                 Ok((role, format!("role {name} may copy the objects of {}", names.bucket_name())))
             })

@@ -4,10 +4,10 @@ use super::{BatchStatePaths, price, record::BatchRecord, render_batch_job_count}
 use crate::engine::{
     reindex,
     resources::adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
-    session::Session,
+    session::{AwsTarget, Session},
 };
 use crate::model::{
-    aws::evidence::ReindexEvidence,
+    aws::{account::IamRole, evidence::ReindexEvidence},
     failure::Failure,
     iam::policy,
     run::{
@@ -28,10 +28,10 @@ pub async fn add_batch_changes_to_plan(
     seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
-    let (names, bucket) = (&target.names, &target.bucket);
+    let names = &target.names;
     let role = target.cloud.read_batch_role(names).await?;
     let name = names.batch_role_name();
-    let trusted = policy::build_batch_trust_policy(&target.account, &bucket.region);
+    let trusted = policy::build_batch_trust_policy();
     let mut adopted = ResourceAdoptionList::default();
     match &role {
         None => plan.add_planned_change(
@@ -45,7 +45,7 @@ pub async fn add_batch_changes_to_plan(
             let right = unmarked.is_none() && policy::has_all_policy_statements(&role.trust, &trusted);
             adopted.add_unmarked_resource(unmarked, "its trust and its tags");
             let (verb, why) = if right {
-                (ResourceChangeKind::Keep, "it is there, and trusted by jobs of this account")
+                (ResourceChangeKind::Keep, "it is there, and trusted by S3 Batch Operations")
             } else {
                 (ResourceChangeKind::Update, "S3 Batch Operations copies packages as this role")
             };
@@ -54,17 +54,7 @@ pub async fn add_batch_changes_to_plan(
     }
     .calls
     .extend(["iam:GetRole".into(), "iam:CreateRole".into(), "iam:UpdateAssumeRolePolicy".into()]);
-    let right = role.as_ref().and_then(|role| role.policy.as_ref()).is_some_and(|stands| {
-        policy::has_all_policy_statements(stands, &policy::build_batch_role_policy(names))
-    });
-    plan.add_planned_change(
-        StageStep::RolePolicy,
-        if right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
-        &name,
-        "may read and write this bucket's objects and their tags; nothing else",
-    )
-    .calls
-    .push("iam:PutRolePolicy".into());
+    plan_batch_role_policy(plan, &target, role.as_ref());
     let rules = reindex::render_reindex_cursor_scope(names.bucket_name(), &answers.reindex);
     let why = match BatchRecord::load_batch_record(
         &BatchStatePaths::build_batch_state_paths(session).record,
@@ -90,4 +80,27 @@ pub async fn add_batch_changes_to_plan(
     plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
     seen.batch_role = role;
     Ok(())
+}
+
+/// Adds what the role may do: as it is to be, else as it stands.
+fn plan_batch_role_policy(plan: &mut StagePlan, target: &AwsTarget, role: Option<&IamRole>) {
+    let name = target.names.batch_role_name();
+    let key = target.bucket.default_kms_key_arn(&target.account);
+    let wanted = policy::build_batch_role_policy(&target.names, key.as_deref());
+    let right = role
+        .and_then(|role| role.policy.as_ref())
+        .is_some_and(|stands| policy::has_all_policy_statements(stands, &wanted));
+    plan.add_planned_change(
+        StageStep::RolePolicy,
+        if right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
+        &name,
+        match &key {
+            Some(key) => format!(
+                "may copy this bucket's objects with tags and ACLs, and use its key {key}; nothing else"
+            ),
+            None => "may copy this bucket's objects with tags and ACLs; nothing else".to_owned(),
+        },
+    )
+    .calls
+    .push("iam:PutRolePolicy".into());
 }

@@ -254,6 +254,7 @@ mod tests {
     fn the_logs_are_those_of_the_install_with_its_suffix() {
         let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
         let key = KmsKey {
+            has_fresh_tags: false,
             id: "key".into(),
             arn: "arn:aws:kms:us-east-1:1:key/key".into(),
             state: "Enabled".into(),

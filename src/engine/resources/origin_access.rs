@@ -181,7 +181,7 @@ pub(super) fn explain_unreadable_by_origin_identity(bucket: &ObservedBucket) -> 
 
 /// Collects the KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
 /// no key it is its own, `aws/s3`.
-pub(super) fn collect_object_kms_keys(
+pub(crate) fn collect_object_kms_keys(
     bucket: &ObservedBucket,
     heads: &[(String, ObjectHead)],
 ) -> Vec<String> {

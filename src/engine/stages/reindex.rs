@@ -165,7 +165,9 @@ pub async fn apply(
         }
         vendor_reindex::run_vendor_reindex(session, &found, &classes, chosen.rescan, run).await
     };
-    let ((), settled) = tokio::try_join!(ours, vendors)?;
+    let done = tokio::try_join!(ours, vendors);
+    found.cloud.record_object_copies(&s3);
+    let ((), settled) = done?;
     if settled {
         fix_objects_after_vendor_reindex(session, &found, &classes, &pass, &options).await?;
     }

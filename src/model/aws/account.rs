@@ -44,6 +44,8 @@ pub struct KmsKey {
     pub policy: Value,
     /// Whether our alias points at it; an orphan that carries our tag has none.
     pub alias: bool,
+    /// Whether its tags were set a moment ago: a policy may not see them yet.
+    pub has_fresh_tags: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What is there of a bucket and its objects, as `look` found it.
 
+use std::collections::BTreeSet;
+
 /// A KMS key that objects of the bucket are encrypted under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectEncryptionKey {
@@ -41,6 +43,43 @@ pub struct ObservedBucket {
     pub public_access: PublicAccessBlock,
     /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
     pub unread: Vec<String>,
+}
+
+impl ObservedBucket {
+    /// Returns the ARN of the KMS key that S3 seals new objects with, as a policy may name it: none where that is
+    /// AWS's own `aws/s3`, which needs no permission, and any key of the account's where only an alias is known.
+    #[must_use]
+    pub fn default_kms_key_arn(&self, account: &str) -> Option<String> {
+        let key = self.kms_key.as_ref().filter(|_| self.encryption.starts_with("aws:kms"))?;
+        list_policy_kms_key_arns([key], &self.region, account).pop()
+    }
+}
+
+/// Of so many keys each is named in a policy, which has room for 6,144 characters.
+const NAMED_KMS_KEYS_MAX: usize = 2;
+
+/// Returns the ARNs by which a policy names the KMS keys that S3 names by ARN, id or alias, in the bucket's region. An
+/// alias is no resource of an encryption: it stands for any key of the account's, as do more keys than a policy has room
+/// for. AWS's own `aws/s3` is left out: it serves whoever may read the object.
+pub fn list_policy_kms_key_arns<'a>(
+    keys: impl IntoIterator<Item = &'a String>,
+    region: &str,
+    account: &str,
+) -> Vec<String> {
+    let named = keys.into_iter().filter(|key| !key.ends_with("aws/s3"));
+    let arns: BTreeSet<String> = named
+        .map(|key| match key.strip_prefix("arn:") {
+            Some(_) if key.contains(":key/") => key.clone(),
+            None if !key.starts_with("alias/") => format!("arn:aws:kms:{region}:{account}:key/{key}"),
+            _ => format!("arn:aws:kms:{region}:{account}:key/*"),
+        })
+        .collect();
+    let any = format!("arn:aws:kms:{region}:{account}:key/*");
+    if arns.len() > NAMED_KMS_KEYS_MAX || arns.contains(&any) {
+        vec![any]
+    } else {
+        arns.into_iter().collect()
+    }
 }
 
 /// One line of a bucket's listing.

@@ -24,11 +24,10 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
             None => groups.push((&need.resource, &need.context, vec![need.action])),
         }
     }
-    let statements: Vec<Value> = groups
+    let statements: Vec<Value> = join_resources_of_same_actions(groups)
         .into_iter()
-        .map(|(resource, context, mut actions)| {
-            actions.sort_unstable();
-            actions.dedup();
+        .map(|(resources, context, actions)| {
+            let resource = if let [one] = resources.as_slice() { json!(one) } else { json!(resources) };
             let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
             if !context.is_empty() {
                 let keys: Map<String, Value> =
@@ -43,24 +42,57 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
     if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
 }
 
+/// Resources on which the same actions are allowed under the same conditions, as one statement says them.
+type SharedStatement<'a> = (Vec<&'a str>, &'a [(String, String)], Vec<&'a str>);
+
+fn join_resources_of_same_actions(groups: Vec<ActionsOnSameResource<'_>>) -> Vec<SharedStatement<'_>> {
+    let mut joined: Vec<SharedStatement<'_>> = Vec::new();
+    for (resource, context, mut actions) in groups {
+        actions.sort_unstable();
+        actions.dedup();
+        match joined.iter_mut().find(|one| one.1 == context && one.2 == actions) {
+            Some(one) => one.0.push(resource),
+            None => joined.push((vec![resource], context, actions)),
+        }
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{
-        aws::names::ResourceNames, iam::access::list_required_permissions, run::goal::OperatorGoal,
+        aws::{bucket::list_policy_kms_key_arns, names::ResourceNames},
+        iam::access::{
+            bucket_kms_key_permission, list_batch_permissions, list_object_kms_permissions,
+            list_required_permissions,
+        },
+        run::goal::OperatorGoal,
     };
 
     #[test]
     fn the_policy_that_suffices_fits_and_names_every_need_once() {
         let names = ResourceNames::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
+        let (region, account) = ("ap-southeast-2", "123456789012");
+        let keys: Vec<String> =
+            (0..2).map(|number| format!("arn:aws:kms:{region}:{account}:key/mrk-{number:032}")).collect();
         for goal in [OperatorGoal::Install, OperatorGoal::Upgrade, OperatorGoal::RollBack] {
-            let needs = list_required_permissions(goal, &names, "123456789012");
+            let mut needs = list_required_permissions(goal, &names, account);
+            // With all that may come beside it.
+            needs.extend(list_object_kms_permissions(goal, keys.first(), &keys, region, account));
+            if goal == OperatorGoal::Upgrade {
+                needs.extend(list_batch_permissions(&names, account));
+                let named = list_policy_kms_key_arns(&keys, region, account);
+                needs.extend(named.iter().map(|key| bucket_kms_key_permission(Some(key.as_str()), account)));
+            }
             let text = render_least_privilege_policy(&needs);
             assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
             let document: Value = serde_json::from_str(&text).unwrap();
             for need in &needs {
                 let covers = |one: &Value| {
-                    one["Resource"] == need.resource.as_str()
+                    let listed = || one["Resource"].as_array().into_iter().flatten();
+                    (one["Resource"] == need.resource.as_str()
+                        || listed().any(|resource| resource == need.resource.as_str()))
                         && one["Action"].as_array().unwrap().iter().any(|action| action == need.action)
                 };
                 assert!(document["Statement"].as_array().unwrap().iter().any(covers), "{}", need.action);

@@ -2,6 +2,7 @@
 //!
 //! A document that stands is merged into by Sid: every other statement stays as it was, in its place.
 
+mod allow;
 mod bucket;
 mod deny;
 mod deny_condition;
@@ -10,6 +11,7 @@ mod public;
 
 use serde_json::{Value, json};
 
+pub use allow::find_statement_allowing_principal;
 pub use bucket::{
     CloudFrontBucketReader, add_new_bucket_reader_statements, build_bucket_policy_statements,
     find_our_canonical_users, grants_cloudfront_read_access, has_pending_origin_access_statements,
@@ -170,31 +172,52 @@ pub fn build_function_role_policy(names: &ResourceNames, key_arn: &str, account:
     ])
 }
 
-/// Returns what the trust of the role of S3 Batch Operations says: that service, for jobs of this account in `region`.
+/// Returns what the trust of the role of S3 Batch Operations says: that service, as S3's guide to the role has it.
+///
+/// It has no condition: the guide shows none, and whether S3 fills `aws:SourceAccount` there isn't established. A role is
+/// passed to a job within its own account alone.
 #[must_use]
-pub fn build_batch_trust_policy(account: &str, region: &str) -> Value {
+pub fn build_batch_trust_policy() -> Value {
     build_policy_document(&[json!({
         "Sid": "PackagecloudCloudFrontBatch",
         "Effect": "Allow",
         "Principal": { "Service": "batchoperations.s3.amazonaws.com" },
         "Action": "sts:AssumeRole",
-        "Condition": {
-            "StringEquals": { "aws:SourceAccount": account },
-            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:{region}:{account}:job/*") },
-        },
     })])
 }
 
-/// Returns what that role may: copy this bucket's objects onto themselves with their tags, read the manifests and write
-/// the reports.
+/// Returns what that role may, by S3's guide to the role of a copy: copy this bucket's objects onto themselves with their
+/// tags and ACLs, read the manifests and write the reports; and use `key_arn`, the bucket's default, with which S3 seals
+/// whatever is written without a word on encryption.
 #[must_use]
-pub fn build_batch_role_policy(names: &ResourceNames) -> Value {
-    build_policy_document(&[json!({
-        "Sid": "PackagecloudCloudFrontBatch",
-        "Effect": "Allow",
-        "Action": ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],
-        "Resource": format!("arn:aws:s3:::{}/*", names.bucket_name()),
-    })])
+pub fn build_batch_role_policy(names: &ResourceNames, key_arn: Option<&str>) -> Value {
+    let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
+    let mut statements = vec![
+        json!({
+            "Sid": "PackagecloudCloudFrontBatch",
+            "Effect": "Allow",
+            "Action": [
+                "s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "s3:GetObjectVersion",
+                "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging",
+            ],
+            "Resource": format!("{bucket}/*"),
+        }),
+        json!({
+            "Sid": "PackagecloudCloudFrontBatchList",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": bucket,
+        }),
+    ];
+    if let Some(key) = key_arn {
+        statements.push(json!({
+            "Sid": "PackagecloudCloudFrontBatchKey",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": key,
+        }));
+    }
+    build_policy_document(&statements)
 }
 
 /// Returns the key of the encryption context, as a condition key.

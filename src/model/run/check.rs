@@ -80,12 +80,45 @@ impl CheckResult {
     /// Returns whether it is of a permission: its name is the action, `kms:CreateKey`.
     #[must_use]
     pub fn is_permission_check(&self) -> bool {
-        self.name.contains(':')
+        self.name.split_once(':').is_some_and(|(service, action)| {
+            service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                && action.starts_with(|first: char| first.is_ascii_uppercase())
+        })
+    }
+
+    /// Returns whether it failed by IAM's simulation alone, which may err: what AWS answers to the request decides.
+    #[must_use]
+    pub fn is_simulated_denial(&self) -> bool {
+        self.has_failed() && self.is_permission_check()
     }
 
     /// Returns whether what was asked is not as it must be.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.result == CheckVerdict::Fail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_failed_permission_is_a_simulated_denial() {
+        for (name, is_permission) in [
+            ("kms:CreateKey", true),
+            ("s3:ListBucket", true),
+            ("lambda:EnableReplication*", true),
+            ("permissions", false),
+            ("clock on fe80::1", false),
+            ("packagecloud-ctl on root@host:22", false),
+        ] {
+            assert_eq!(
+                CheckResult::new_failed_check(name, "", "").is_simulated_denial(),
+                is_permission,
+                "{name}"
+            );
+            assert!(!CheckResult::new_unknown_check(name, "").is_simulated_denial(), "{name}");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub struct TestAccount {
 
 pub struct AccountRun {
     pub code: i32,
+    /// What it printed on stdout.
+    pub out: String,
+    /// The words, stdout and stderr.
     pub text: String,
     pub lines: Vec<Value>,
 }
@@ -101,6 +104,34 @@ impl TestAccount {
         account
     }
 
+    /// From here on the bucket's default is a KMS key of the account's own, and its objects lie under it: its ARN.
+    pub async fn encrypt_bucket(&self) -> String {
+        use aws_sdk_s3::types::{
+            ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+            ServerSideEncryptionRule,
+        };
+        let kms = aws_sdk_kms::Client::new(&self.root);
+        let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+        let default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::AwsKms)
+            .kms_master_key_id(&key)
+            .build()
+            .unwrap();
+        let rule =
+            ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
+        let s3 = self.s3_client();
+        let put = s3.put_bucket_encryption().bucket(&self.bucket).server_side_encryption_configuration(rules);
+        put.send().await.unwrap();
+        for object in OBJECT_KEYS {
+            let body = aws_sdk_s3::primitives::ByteStream::from_static(b"a package, under a key");
+            let put = s3.put_object().bucket(&self.bucket).key(object).body(body);
+            let under = put.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(&key);
+            under.send().await.unwrap();
+        }
+        key
+    }
+
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.root).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
@@ -160,6 +191,6 @@ impl TestAccount {
         let text = format!("{words:?}\n{stdout}{}", String::from_utf8(output.stderr).unwrap());
         assert!(!text.contains("panicked"), "{text}");
         let lines = stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        AccountRun { code: output.status.code().expect("it ended by itself"), text, lines }
+        AccountRun { code: output.status.code().expect("it ended by itself"), out: stdout, text, lines }
     }
 }

@@ -27,8 +27,10 @@ pub const SIMULATED_WITHOUT_CONTEXT: &[&str] = &[
     "iam:PassRole",
     "kms:CreateKey",
     "kms:Encrypt",
-    "kms:PutKeyPolicy",
     "kms:TagResource",
+    // IAM simulates none, whose name has an asterisk: `check` asks for none.
+    "lambda:DisableReplication*",
+    "lambda:EnableReplication*",
 ];
 
 /// Actions that ministack never asks for where AWS does.
@@ -38,6 +40,7 @@ pub const ACTIONS_NEVER_EVALUATED: &[(&str, &str)] = &[
     ("lambda:DisableReplication*", "it has no replicas"),
     ("s3:GetBucketLocation", "HeadBucket names the region"),
     ("lambda:ListTags", "GetFunction gives the tags to whoever may ask it"),
+    ("lambda:InvokeFunction", "the version is not invoked yet before it is associated"),
 ];
 
 /// The policy as ministack has to be given it for the same rights: the statements of ours, and for what it asks

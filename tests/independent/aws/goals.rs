@@ -4,14 +4,13 @@ use packagecloud_cloudfront::model::{
     iam::least_privilege::render_least_privilege_policy, run::goal::OperatorGoal,
 };
 
-use super::{account::TestAccount, faults, server::MinistackServer};
+use super::{account::TestAccount, faults, server::MinistackServer, world};
 
 #[tokio::test]
 async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     let server = MinistackServer::start_ministack();
     let mut account = TestAccount::create_fresh(&server.url, "111111111111").await;
-    let policy = account.run_with_options(&[], &["check", "--policy"]).assert_code(0).text;
-    let policy = policy.split_once('\n').unwrap().1.to_owned();
+    let policy = account.run_with_options(&[], &["check", "--policy"]).assert_code(0).out;
     assert!(policy.chars().count() <= 6144);
     assert_eq!(
         policy.trim_end(),
@@ -57,4 +56,25 @@ async fn an_install_with_its_own_policy_and_the_edge_rolled_back_with_that() {
         .run_json(&["--construction", "raw:key+expires", "bootstrap-cloudfront", "--yes"])
         .assert_code(1);
     assert!(denied.text.contains("is denied"), "{}", denied.text);
+}
+
+#[tokio::test]
+async fn a_bucket_under_a_key_and_what_lost_its_marker_with_the_policy_alone() {
+    let server = MinistackServer::start_ministack();
+    let mut account = TestAccount::create_fresh(&server.url, "333333333333").await;
+    let key = account.encrypt_bucket().await;
+    let policy = account.run_with_options(&["--adopt-bucket-key"], &["check", "--policy"]).assert_code(0).out;
+    assert!(policy.chars().count() <= 6144, "{policy}");
+    for part in [key.as_str(), "kms:Decrypt", "kms:GenerateDataKey", "kms:ViaService"] {
+        assert!(policy.contains(part), "no {part} in {policy}");
+    }
+    account.use_user_with_policy(&faults::translate_policy(&policy)).await;
+    let consents = ["--adopt-bucket-key", "--adopt"];
+    let line = |words: &[&'static str]| [words, &consents, &["--yes", "--unproven"]].concat();
+    account.run_json(&line(&["enable", "--upgrade"])).assert_code(0);
+    assert!(account.read_config().contains("['cloudfront_enabled'] = true"), "{}", account.read_config());
+    account.run_json(&["disable", "--yes"]).assert_code(0);
+    world::disturb_account(&account).await;
+    account.run_json(&line(&["enable", "--upgrade"])).assert_code(0);
+    assert!(account.read_config().contains("['cloudfront_enabled'] = true"), "{}", account.read_config());
 }

@@ -416,5 +416,5 @@ fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
     host.run_successfully("reindex-everything --engine batch --yes --adopt");
     assert_attributes_right(&world, &before);
     let trust = world.read_sandbox_state_from_disk(|state| state.iam.roles[name].trust.clone());
-    assert!(trust.contains("Theirs") && trust.contains("aws:SourceAccount"), "{trust}");
+    assert!(trust.contains("Theirs") && trust.contains("batchoperations.s3.amazonaws.com"), "{trust}");
 }

@@ -230,3 +230,61 @@ fn a_new_secret_is_made_only_when_told_and_never_while_on() {
     assert_ne!(host.read_values()["cloudfront_secret"], first);
     host.run_successfully("verify");
 }
+
+#[test]
+fn what_the_simulation_alone_denies_is_passed_with_anyway_and_nothing_else_is() {
+    let host = JourneyHost::new();
+    host.run_line("plan");
+    let world = host.open_sandbox();
+    // No fresh set-up calls it: as where the simulation errs, all goes well without.
+    world.update_sandbox_state_on_disk(|state| {
+        state.iam.user.policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "NotAction": "cloudfront:UpdateCachePolicy", "Resource": "*"}]});
+    });
+    host.run_line("check").assert_contains("cloudfront:UpdateCachePolicy").assert_contains("managed policy");
+    let before = snapshot_everything(&host);
+    let refused = host.run_line("enable --prepare --yes");
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    refused.assert_contains("cloudfront:UpdateCachePolicy").assert_contains("IAM's simulation may err");
+    assert!(snapshot_everything(&host) == before, "nothing was changed");
+    let command = refused.err.lines().last().unwrap().split_once("run: ").unwrap().1;
+    assert!(command.contains("--yes") && command.ends_with("--anyway"), "{command}");
+
+    // What was looked at itself is no simulation's word.
+    let policy = |shut: bool| {
+        world.update_sandbox_state_on_disk(|state| {
+            let bucket = state.s3.buckets.get_mut(packagecloud_cloudfront::sandbox::seed::SANDBOX_BUCKET);
+            bucket.unwrap().policy = shut.then(|| {
+                format!(
+                    r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Shut","Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{}/*","Condition":{{"StringNotEquals":{{"aws:SourceVpce":"vpce-1"}}}}}}]}}"#,
+                    packagecloud_cloudfront::sandbox::seed::SANDBOX_BUCKET
+                )
+            });
+        });
+    };
+    policy(true);
+    let ran = host.run_line("enable --prepare --yes --anyway");
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    let said = ran.err.lines().last().unwrap();
+    assert!(!said.contains("--anyway"), "it would not help: {said}");
+    policy(false);
+    run_in_shell(&host, command).assert_contains("--anyway goes on");
+    host.run_successfully("enable --prepare --yes --anyway");
+}
+
+#[test]
+fn the_environment_may_say_anyway() {
+    let host = JourneyHost::new();
+    host.run_line("plan");
+    host.open_sandbox().update_sandbox_state_on_disk(|state| {
+        state.iam.user.policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "NotAction": "cloudfront:UpdateCachePolicy", "Resource": "*"}]});
+    });
+    let mut command = host.build_command();
+    command
+        .env("PACKAGECLOUD_CLOUDFRONT_ANYWAY", "1")
+        .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX", host.sandbox_path());
+    command.args(["enable", "--prepare", "--yes"]);
+    let ran = run_to_end(&mut command);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+}

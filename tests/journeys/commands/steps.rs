@@ -113,6 +113,7 @@ fn the_policy_is_json_that_fits_one_managed_policy() {
     assert_eq!(document["Version"], "2012-10-17");
     let characters = policy.out.chars().filter(|letter| !letter.is_whitespace()).count();
     assert!(characters <= 6144 && policy.out.trim_end().len() <= 6144, "{characters}");
+    assert!(policy.err.contains("as a managed policy"), "{}", policy.err);
     let before =
         host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_string(&state.iam).unwrap());
     host.run_successfully("check");

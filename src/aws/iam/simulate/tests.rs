@@ -133,7 +133,19 @@ fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
             CheckVerdict::Fail,
             "a policy denies it explicitly",
         ),
-        (vec![denied.clone()], Some(false), CheckVerdict::Fail, "the organization doesn't allow it"),
+        // Its conditions are weighed without what the request carries, so it may err, explicitly too.
+        (
+            vec![denied.clone()],
+            Some(false),
+            CheckVerdict::Unknown,
+            "IAM's simulation says that the organization doesn't allow it",
+        ),
+        (
+            vec![resource_decision(OWN_RESOURCE_ARN, EvaluationDecision::ExplicitDeny)],
+            Some(false),
+            CheckVerdict::Unknown,
+            "the organization doesn't allow it",
+        ),
         (vec![denied.clone()], Some(true), CheckVerdict::Fail, "no policy allows it"),
         (
             vec![ResourceDecision { by_boundary: Some(false), ..denied.clone() }],
@@ -153,15 +165,60 @@ fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
             ("present", current_form_results(&all, organization)),
             ("older", older_form_results(&all, organization)),
         ] {
-            let check = check_from_simulation(&put_object_need(), &results);
+            let check = weigh_put_object(&results, &SucceededActions::default(), None);
             assert_eq!(check.result, result, "{form}: {check:?}");
             assert!(check.detail.contains(words), "{form}: {check:?}");
             assert_eq!(check.has_failed(), !check.next.is_empty(), "{form}: {check:?}");
-            assert!(has_simulation_for_resource(&put_object_need(), &results), "{form}");
+            assert!(has_simulation_for_resource(&put_object_need(), OWN_RESOURCE_ARN, &results), "{form}");
         }
     }
     // Of an action that isn't in the answer nothing is known.
-    assert_eq!(check_from_simulation(&put_object_need(), &[]).result, CheckVerdict::Unknown);
+    assert_eq!(weigh_put_object(&[], &SucceededActions::default(), None).result, CheckVerdict::Unknown);
+}
+
+/// The check of `s3:PutObject` by what is known beside the results.
+fn weigh_put_object(
+    results: &[EvaluationResult],
+    succeeded: &SucceededActions,
+    bucket_policy: Option<Value>,
+) -> CheckResult {
+    let known = KnownAccess {
+        succeeded,
+        bucket_policy,
+        principals: ["arn:aws:iam::1:user/jo", "arn:aws:iam::1:user/jo"],
+    };
+    check_from_simulation(&put_object_need(), OWN_RESOURCE_ARN, results, &known)
+}
+
+#[test]
+fn what_was_just_done_or_the_bucket_policy_allows_is_no_failed_check() {
+    let results = |decision| current_form_results(&[resource_decision(OWN_RESOURCE_ARN, decision)], None);
+    let allowing = || {
+        serde_json::json!({"Statement": [{"Sid": "Jo", "Effect": "Allow", "Action": "s3:*",
+            "Principal": {"AWS": "arn:aws:iam::1:user/jo"}, "Resource": "arn:aws:s3:::packages/*"}]})
+    };
+    let (implicit, explicit) = (EvaluationDecision::ImplicitDeny, EvaluationDecision::ExplicitDeny);
+    let none = SucceededActions::default();
+    let done = SucceededActions::default();
+    done.record_succeeded_call("s3:CopyObject");
+    for (decision, succeeded, policy, result, words) in [
+        (&implicit, &none, None, CheckVerdict::Fail, "no policy allows it"),
+        (
+            &implicit,
+            &done,
+            None,
+            CheckVerdict::Unknown,
+            "no policy allows it, on arn:aws:s3:::packages/*; yet AWS has just let this run do it",
+        ),
+        (&explicit, &done, None, CheckVerdict::Unknown, "yet AWS has just let this run do it"),
+        (&implicit, &none, Some(allowing()), CheckVerdict::Unknown, "allows it by statement \"Jo\""),
+        // No other policy outweighs a denial.
+        (&explicit, &none, Some(allowing()), CheckVerdict::Fail, "denies it explicitly"),
+    ] {
+        let check = weigh_put_object(&results(decision.clone()), succeeded, policy);
+        assert_eq!(check.result, result, "{check:?}");
+        assert!(check.detail.contains(words), "{check:?}");
+    }
 }
 
 /// IAM that answers with one action a page, in the older form; which pages were asked for.
@@ -209,9 +266,77 @@ async fn every_page_is_turned() {
         .http_client(pages.clone())
         .build();
     let needs = PAGED_ACTIONS.map(|action| RequiredPermission { action, ..put_object_need() });
-    let checks =
-        AwsClients::new(&config, None).simulate_permissions("arn:aws:iam::1:user/jo", &needs).await.unwrap();
+    let checks = AwsClients::new(&config, None)
+        .simulate_permissions("arn:aws:iam::1:user/jo", &needs, None)
+        .await
+        .unwrap();
     assert_eq!(*pages.0.lock().unwrap(), [0, 1, 2]);
     let found: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.result)).collect();
     assert_eq!(found, PAGED_ACTIONS.map(|action| (action, CheckVerdict::Pass)));
+}
+
+/// IAM that allows S3 in `eu-west-1`, KMS where the key lies, and all else in `us-east-1`, by the region that it is asked
+/// with.
+#[derive(Debug, Clone, Default)]
+struct RegionBoundIamClient;
+
+impl HttpClient for RegionBoundIamClient {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for RegionBoundIamClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).replace("%3A", ":");
+        let values = |part: &'static str| {
+            let fields = form.split('&').filter_map(|field| field.split_once('='));
+            fields.filter(move |(name, _)| name.contains(part)).map(|(_, value)| value)
+        };
+        let asked_with = |region: &str| values("ContextKeyValues").any(|value| value == region);
+        let is_allowed = |action: &str| match action.split(':').next() {
+            Some("s3") => asked_with("eu-west-1"),
+            Some("kms") => values("ResourceArns.member").all(|arn| {
+                asked_with(arn.split(':').nth(3).filter(|region| !region.is_empty()).unwrap_or("us-east-1"))
+            }),
+            _ => asked_with("us-east-1"),
+        };
+        let results: String = values("ActionNames.member")
+            .map(|action| {
+                assert!(!action.ends_with('*'), "IAM takes no asterisk: {action}");
+                let decision = if is_allowed(action) { "allowed" } else { "explicitDeny" };
+                format!(
+                    "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>{decision}</EvalDecision></member>"
+                )
+            })
+            .collect();
+        let answer = format!(
+            "<SimulatePrincipalPolicyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><SimulatePrincipalPolicyResult>\
+             <EvaluationResults>{results}</EvaluationResults><IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>\
+             </SimulatePrincipalPolicyResponse>"
+        );
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), answer.into())))
+    }
+}
+
+#[tokio::test]
+async fn each_action_is_asked_with_the_region_that_its_request_goes_to() {
+    let keys = Credentials::new("AKIA", "s", None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .http_client(RegionBoundIamClient)
+        .build();
+    let names = crate::model::aws::names::ResourceNames::new("packages", &"".parse().unwrap_or_default());
+    let goal = crate::model::run::goal::OperatorGoal::Upgrade;
+    let needs = crate::model::iam::access::list_required_permissions(goal, &names, "123456789012");
+    let clients = AwsClients::new(&config, Some("eu-west-1"));
+    let checks = clients.simulate_permissions("arn:aws:iam::1:user/jo", &needs, None).await.unwrap();
+    assert_eq!(checks.len(), needs.len());
+    for (check, need) in checks.iter().zip(&needs) {
+        let simulated = !need.action.ends_with('*');
+        let result = if simulated { CheckVerdict::Pass } else { CheckVerdict::Unknown };
+        assert_eq!((check.name.as_str(), check.result), (need.action, result), "{}", check.detail);
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -83,6 +83,7 @@ struct S3ObjectClientInner {
     sent: [AtomicU64; 4],
     heads: AtomicU64,
     micros: AtomicU64,
+    copied: AtomicBool,
 }
 
 /// What S3 took for some HEADs: from when each was asked for on a connection that stands to its reply.
@@ -145,6 +146,7 @@ impl S3ObjectClient {
             sent: Default::default(),
             heads: AtomicU64::new(0),
             micros: AtomicU64::new(0),
+            copied: AtomicBool::new(false),
         })))
     }
 
@@ -152,6 +154,12 @@ impl S3ObjectClient {
     #[must_use]
     pub fn bucket_name(&self) -> &str {
         &self.0.bucket
+    }
+
+    /// Returns whether S3 has let it copy an object.
+    #[must_use]
+    pub fn has_copied_an_object(&self) -> bool {
+        self.0.copied.load(Relaxed)
     }
 
     /// Returns how many requests were sent until now.
@@ -418,7 +426,9 @@ impl S3ObjectClient {
         ));
         let reply =
             self.send_s3_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
-        check_s3_reply_root_element(&reply, b"CopyObjectResult")
+        check_s3_reply_root_element(&reply, b"CopyObjectResult")?;
+        self.0.copied.store(true, Relaxed);
+        Ok(())
     }
 
     /// Returns the header's value that names an object of this bucket as a copy's source.

@@ -7,7 +7,7 @@ use tokio::join;
 
 use crate::host::{LoadedConfig, version};
 use crate::model::{
-    aws::evidence::StageEvidence,
+    aws::{bucket::list_policy_kms_key_arns, evidence::StageEvidence},
     failure::Failure,
     iam::access::{self, RequiredPermission},
     run::{
@@ -46,17 +46,14 @@ pub async fn look_and_plan_needed_access(
     let target = session.get_or_discover_aws_target(answers).await?;
     let config = session.host.read_packagecloud_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
-    let mut needs =
-        collect_required_permissions(answers.goal.unwrap_or(OperatorGoal::Upgrade), &target, answers);
-    if let Some(stages) = stages {
-        needs.retain(|need| stages.contains(&need.stage));
-    }
+    let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
+    let mut needs = collect_required_permissions(goal, &target, answers, stages).await;
     let access = Box::pin(origin_access::choose_origin_access(&target, answers)).await?;
     if access.control {
         needs = access::add_origin_access_control_permissions(needs);
     }
     let (permissions, version) = join!(
-        target.cloud.simulate_permissions(&target.caller.arn, &needs),
+        target.cloud.simulate_permissions(&target.caller.arn, &needs, target.bucket.policy.as_deref()),
         session.host.read_packagecloud_version()
     );
 
@@ -116,19 +113,46 @@ async fn check_node_clocks_and_versions(
     checks
 }
 
-/// Collects what the goal needs, by the engine that was chosen and what was said yes to.
-pub(crate) fn collect_required_permissions(
+/// Collects what the goal needs in `stages`, else in all, by the engine that was chosen and what was said yes to.
+pub(crate) async fn collect_required_permissions(
     goal: OperatorGoal,
     target: &AwsTarget,
     answers: &OperatorAnswers,
+    stages: Option<&[RunStage]>,
 ) -> Vec<RequiredPermission> {
+    let is_due = |stage: RunStage| stages.is_none_or(|stages| stages.contains(&stage));
     let mut needs = access::list_required_permissions(goal, &target.names, &target.account);
     if goal == OperatorGoal::Upgrade && answers.reindex.engine == ReindexEngine::Batch {
         needs.extend(access::list_batch_permissions(&target.names, &target.account));
     }
-    if answers.consents.adopt_bucket_key && matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade) {
-        let key = target.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
-        needs.push(access::bucket_kms_key_permission(key, &target.account));
+    // What objects lie under is looked at where a stage that reads or opens them has something to do.
+    let opens_objects = [RunStage::Reindex, RunStage::Distribution, RunStage::GoLive].into_iter().any(is_due);
+    if opens_objects && matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade) {
+        needs.extend(collect_object_key_permissions(goal, target, answers).await);
+    }
+    needs.retain(|need| is_due(need.stage));
+    needs
+}
+
+/// Collects what is needed of the KMS keys that objects lie under: to copy and read them, and, where that was said yes
+/// to, to change their policies.
+async fn collect_object_key_permissions(
+    goal: OperatorGoal,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+) -> Vec<RequiredPermission> {
+    let (bucket, account) = (&target.bucket, &target.account);
+    // Where none can be looked at, the bucket's default tells alone.
+    let heads = target.read_sampled_object_heads().await.unwrap_or_default();
+    let sampled = origin_access::collect_object_kms_keys(bucket, &heads);
+    let default = bucket.kms_key.as_ref().filter(|_| bucket.encryption.starts_with("aws:kms"));
+    let mut needs = access::list_object_kms_permissions(goal, default, &sampled, &bucket.region, account);
+    if answers.consents.adopt_bucket_key {
+        let keys = list_policy_kms_key_arns(&sampled, &bucket.region, account);
+        needs.extend(keys.iter().map(|key| access::bucket_kms_key_permission(Some(key.as_str()), account)));
+        if keys.is_empty() {
+            needs.push(access::bucket_kms_key_permission(None, account));
+        }
     }
     needs
 }

@@ -68,13 +68,15 @@ impl BootstrapResourceMaker<'_> {
         let carried = &self.seen.carried;
         let fingerprints = list_version_fingerprints(compute_secret_fingerprint(secret)?, carried);
         let description = bundle.render_version_description(fingerprints)?;
+        let say = run.build_step_progress_reporter(StageStep::SelfTest);
         let zip = run
             .run_stage_step(StageStep::SelfTest, "the bundle is made, and tried", async {
                 let (ciphertext, kept) = try_join!(
                     cloud.encrypt_secret_with_kms(
-                        &key.arn,
+                        key,
                         secret.expose_secret().as_bytes(),
-                        names.bucket_name()
+                        names.bucket_name(),
+                        &say,
                     ),
                     read_carried_signing_keys(self.session, cloud, carried, &key.arn)
                 )?;

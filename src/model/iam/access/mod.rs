@@ -3,12 +3,16 @@
 //! An action that a step calls stands here; one that none calls doesn't.
 
 mod batch;
+mod calls;
+mod object_keys;
 mod table;
 
 pub use batch::list_batch_permissions;
+pub use calls::list_actions_proven_by_call;
+pub use object_keys::list_object_kms_permissions;
 
 use crate::model::{
-    aws::names::ResourceNames,
+    aws::names::{EDGE_REGION, ResourceNames},
     run::goal::{OperatorGoal, RunStage, StageStep},
 };
 
@@ -29,10 +33,37 @@ pub struct RequiredPermission {
 }
 
 impl RequiredPermission {
+    /// Returns the service of its action: `iam`.
+    #[must_use]
+    pub fn service_of_action(&self) -> &str {
+        self.action.split(':').next().unwrap_or_default()
+    }
+
+    /// Returns the region that the request goes to, which a condition on `aws:RequestedRegion` sees: the bucket's for
+    /// S3 and for the keys that its objects lie under, us-east-1 for all else, the global services too.
+    #[must_use]
+    pub fn region_of_request<'a>(&'a self, bucket_region: &'a str) -> &'a str {
+        let region_of_resource = self.resource.split(':').nth(3);
+        match (self.service_of_action(), region_of_resource) {
+            ("s3", _) | ("kms", Some("*")) => bucket_region,
+            ("kms", Some(region)) if !region.is_empty() => region,
+            _ => EDGE_REGION,
+        }
+    }
+
     /// Returns an ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
     #[must_use]
-    pub fn simulation_resource_arn(&self) -> String {
-        if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
+    pub fn simulation_resource_arn(&self, bucket_region: &str) -> String {
+        if self.resource == "*" {
+            return self.resource.clone();
+        }
+        let parts: Vec<&str> = self.resource.splitn(6, ':').collect();
+        match parts.as_slice() {
+            [arn, partition, service, "*", rest @ ..] => {
+                format!("{arn}:{partition}:{service}:{bucket_region}:{}", rest.join(":")).replace('*', "1")
+            }
+            _ => self.resource.replace('*', "1"),
+        }
     }
 
     /// Says where it is needed, in words: `bootstrap, KMS key`.
@@ -159,11 +190,50 @@ mod tests {
     }
 
     #[test]
+    fn each_request_goes_to_the_region_of_its_service_bucket_or_key() {
+        let mut all = list_permissions_of_goal(OperatorGoal::Upgrade);
+        all.push(bucket_kms_key_permission(None, "123456789012"));
+        all.push(bucket_kms_key_permission(Some("arn:aws:kms:eu-west-1:123456789012:key/k"), "123456789012"));
+        all.extend(list_batch_permissions(
+            &ResourceNames::new("pkgs", &"".parse().unwrap_or_default()),
+            "123456789012",
+        ));
+        for need in &all {
+            let of_bucket = need.action.starts_with("s3:")
+                || need.resource.starts_with("arn:aws:kms:*:")
+                || need.resource.starts_with("arn:aws:kms:eu-west-1:");
+            let region = if of_bucket { "eu-west-1" } else { "us-east-1" };
+            assert_eq!(need.region_of_request("eu-west-1"), region, "{need:?}");
+            let sample = need.simulation_resource_arn("eu-west-1");
+            assert!(sample == "*" || !sample.contains('*'), "{sample}");
+            assert!(!sample.contains(":1:123456789012"), "a region, no sample of one: {sample}");
+        }
+        assert!(all.iter().any(
+            |need| need.simulation_resource_arn("eu-west-1") == "arn:aws:s3:eu-west-1:123456789012:job/1"
+        ));
+    }
+
+    /// KMS weighs at CreateKey whether its caller may put the key's policy later, when no tag of the key counts yet.
+    #[test]
+    fn putting_a_keys_policy_hangs_on_no_tag() {
+        let all = list_permissions_of_goal(OperatorGoal::Install);
+        let put: Vec<_> = all.iter().filter(|need| need.action == "kms:PutKeyPolicy").collect();
+        assert!(put.iter().any(|need| need.step == StageStep::Key), "it is weighed where the key is made");
+        assert!(put.iter().any(|need| need.step == StageStep::KeyPolicy));
+        for need in &all {
+            let by_tag = need.context.iter().find(|(key, _)| key.contains("ResourceTag"));
+            assert_eq!(by_tag, None, "{}", need.action);
+        }
+    }
+
+    #[test]
     fn replication_is_asked_of_the_version_by_its_whole_name() {
         let all = list_permissions_of_goal(OperatorGoal::Install);
         let need = all.iter().find(|need| need.action.starts_with("lambda:EnableReplication")).unwrap();
         assert_eq!(need.action, "lambda:EnableReplication*");
-        assert!(need.simulation_resource_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
+        assert!(
+            need.simulation_resource_arn("eu-west-1").ends_with(":function:packagecloud_cloudfront_auth:1")
+        );
         assert!(!all.iter().any(|need| need.action.contains("Delete")), "nothing is ever deleted");
     }
 }

@@ -171,6 +171,8 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     let make = (RunStage::Bootstrap, StageStep::Key);
     table.add_permissions(make, "*", &tagged, false, &["kms:CreateKey"]);
     table.add_permissions(make, &key, &tagged, false, &["kms:TagResource"]);
+    // KMS makes no key whose policy its maker couldn't put later; none of its tags counts then (aws-facts section 10).
+    table.add_required_actions(make, &key, &["kms:PutKeyPolicy"]);
     table.add_required_actions(make, "*", &["kms:ListKeys"]);
     // Only where a key carries our tags and our alias isn't there: whether another install's is.
     table.add_optional_permissions(make, "*", &["kms:ListAliases"]);
@@ -180,16 +182,8 @@ fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, a
     // An alias is asked for on both ends.
     table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &key, &["kms:CreateAlias"]);
     table.add_required_actions((RunStage::Bootstrap, StageStep::KeyAlias), &alias, &["kms:CreateAlias"]);
-    table.add_required_actions((RunStage::Bootstrap, StageStep::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
-    let marker = format!("aws:ResourceTag/{MARKER_TAG}");
-    let ours = [(marker.as_str(), names.bucket_name())];
-    table.add_permissions(
-        (RunStage::Bootstrap, StageStep::KeyPolicy),
-        &key,
-        &ours,
-        false,
-        &["kms:PutKeyPolicy"],
-    );
+    let policy = ["kms:GetKeyPolicy", "kms:PutKeyPolicy"];
+    table.add_required_actions((RunStage::Bootstrap, StageStep::KeyPolicy), &key, &policy);
     // A fresh key's tags count minutes later; the context is in the request.
     let context = encryption_context_condition_key();
     let bound = [(context.as_str(), names.bucket_name())];

@@ -179,3 +179,50 @@ fn documents_are_the_same_by_meaning() {
     denied["Statement"][0]["Effect"] = "Deny".into();
     assert!(!is_same_policy(&one, &denied));
 }
+
+#[test]
+fn the_role_of_s3_batch_operations_is_as_s3s_guide_has_it() {
+    let trust = build_batch_trust_policy();
+    assert_eq!(
+        trust["Statement"],
+        json!([{ "Sid": "PackagecloudCloudFrontBatch", "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": { "Service": "batchoperations.s3.amazonaws.com" } }])
+    );
+    // One that carries a condition of an earlier release is put right, and what is somebody else's stays.
+    let earlier = json!({ "Version": "2012-10-17", "Statement": [
+        { "Sid": "PackagecloudCloudFrontBatch", "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": { "Service": "batchoperations.s3.amazonaws.com" },
+            "Condition": { "StringEquals": { "aws:SourceAccount": "123456789012" } } },
+        { "Sid": "Theirs", "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" },
+            "Action": "sts:AssumeRole" }] });
+    assert!(!has_all_policy_statements(&earlier, &trust));
+    let mended = merge_policy_by_sid(&earlier, &trust);
+    assert!(has_all_policy_statements(&mended, &trust));
+    assert_eq!(mended["Statement"][1], earlier["Statement"][1]);
+
+    let key = "arn:aws:kms:us-east-1:123456789012:key/k";
+    for (key, statements) in [(None, 2), (Some(key), 3)] {
+        let policy = build_batch_role_policy(&sample_names(), key);
+        let all = policy["Statement"].as_array().unwrap();
+        assert_eq!(all.len(), statements);
+        for action in [
+            "s3:GetObject",
+            "s3:GetObjectAcl",
+            "s3:GetObjectTagging",
+            "s3:GetObjectVersion",
+            "s3:PutObject",
+            "s3:PutObjectAcl",
+            "s3:PutObjectTagging",
+        ] {
+            assert!(all[0]["Action"].as_array().unwrap().iter().any(|one| one == action), "{action}");
+        }
+        assert_eq!(
+            (&all[0]["Resource"], &all[1]["Resource"]),
+            (&json!("arn:aws:s3:::pkgs/*"), &json!("arn:aws:s3:::pkgs"))
+        );
+        if let Some(key) = key {
+            assert_eq!(all[2]["Action"], json!(["kms:Decrypt", "kms:GenerateDataKey"]));
+            assert_eq!(all[2]["Resource"], key);
+        }
+    }
+}

@@ -43,7 +43,9 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
         ));
     }
     let policy = ask.read_request_text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
-    policies::validate_sandbox_key_policy(state, ask, &policy)?;
+    // None of its tags counts yet.
+    let arn = super::format_sandbox_kms_key_arn(&id);
+    policies::validate_sandbox_key_policy(state, ask, &policy, &arn, &ask.build_kms_condition_context())?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
     let key = SandboxKmsKey {

@@ -174,6 +174,18 @@ impl SandboxKmsApiCall<'_> {
         self.caller.authorize_caller(state, SandboxService::Kms, &action, resource, context)
     }
 
+    /// Adds the key's tags, once they count: minutes after they were set (KMS's guide on ABAC; aws-facts section 10).
+    fn add_counting_key_tags(
+        &self,
+        context: PolicyConditionContext,
+        key: &SandboxKmsKey,
+    ) -> PolicyConditionContext {
+        let known = self.clock.has_delay_passed(key.tagged, self.clock.delays.tags);
+        key.tags.iter().filter(|_| known).fold(context, |context, (name, value)| {
+            context.add_condition_key_value(&format!("aws:ResourceTag/{name}"), value)
+        })
+    }
+
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
     fn authorize_call_on_kms_key(
         &self,
@@ -185,11 +197,7 @@ impl SandboxKmsApiCall<'_> {
         let action = format!("kms:{action}");
         let arn = key.build_sandbox_kms_key_arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
-        let tagged = |context: PolicyConditionContext, (name, value): (&String, &String)| {
-            context.add_condition_key_value(&format!("aws:ResourceTag/{name}"), value)
-        };
-        let known = self.clock.has_delay_passed(key.tagged, self.clock.delays.tags);
-        let context = &key.tags.iter().filter(|_| known).fold(context.clone(), tagged);
+        let context = &self.add_counting_key_tags(context.clone(), key);
         // In a key policy the resource is the key itself, mostly spelt `*`.
         let of_key = access::evaluate_policy_document(
             &policy,
@@ -249,6 +257,39 @@ pub fn is_allowed_by_sandbox_key_policy(
 /// known of keys that aren't kept here.
 pub fn find_unusable_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
     find_stored_kms_key(state, name).ok().and_then(|key| check_sandbox_kms_key_usable(key).err())
+}
+
+/// Whether a key lets `caller`, in whose name S3 asks, do `action` with it: by its own policy, and by his where that
+/// leaves it to them. A key that isn't here, such as AWS's own `aws/s3`, serves whoever may read the object.
+///
+/// # Errors
+/// Names the key's ARN that it is denied on.
+pub fn authorize_s3_on_sandbox_key(
+    state: &SandboxState,
+    caller: &SignedCaller,
+    name: &str,
+    action: &str,
+) -> Result<(), String> {
+    let Ok(key) = find_stored_kms_key(&state.kms, name) else { return Ok(()) };
+    let arn = key.build_sandbox_kms_key_arn();
+    let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
+    let context = caller
+        .build_caller_condition_context()
+        .add_condition_key_value("kms:CallerAccount", ACCOUNT_ID)
+        .add_condition_key_value("kms:ViaService", format!("s3.{REGION}.amazonaws.com"));
+    let principal = caller.caller_to_policy_principal();
+    let of_key = access::evaluate_policy_document(&policy, Some(&principal), action, &arn, &context);
+    let own = caller.decide_identity_access(state, action, &arn, &context);
+    if is_allowed_by_key_and_identity(of_key, own) { Ok(()) } else { Err(arn) }
+}
+
+/// What a key's policy and the caller's own come to.
+fn is_allowed_by_key_and_identity(of_key: PolicyDecision, own: PolicyDecision) -> bool {
+    match of_key {
+        PolicyDecision::ExplicitDeny | PolicyDecision::ImplicitDeny => false,
+        PolicyDecision::Allow => own != PolicyDecision::ExplicitDeny,
+        PolicyDecision::Delegated => own == PolicyDecision::Allow,
+    }
 }
 
 /// A key by its id, ARN, alias or alias ARN.

@@ -6,15 +6,18 @@ use serde_json::Value;
 
 use super::{
     SandboxAwsError, SandboxKmsApiCall, SandboxKmsResult, SandboxState,
-    access::{self, PolicyDecision},
-    does_policy_principal_exist, find_propagated_kms_key, json,
+    access::{self, PolicyConditionContext},
+    does_policy_principal_exist, find_propagated_kms_key, is_allowed_by_key_and_identity, json,
 };
 
 fn build_kms_malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
     SandboxAwsError::new(400, "MalformedPolicyDocumentException", message)
 }
 
-/// Checks a document that is to be a key policy.
+/// Checks a document that is to be the policy of the key `arn`, whose tags that count are in `context`.
+///
+/// Whether its caller could put the next one hangs on his own policy too, where the document leaves it to the account
+/// (aws-facts section 10: re:Post update-key-policy-future, and scars of others).
 ///
 /// # Errors
 /// Refuses what is none, an unknown principal, and what would lock its caller out.
@@ -22,6 +25,8 @@ pub fn validate_sandbox_key_policy(
     state: &SandboxState,
     ask: &SandboxKmsApiCall<'_>,
     document: &str,
+    arn: &str,
+    context: &PolicyConditionContext,
 ) -> Result<(), SandboxAwsError> {
     let policy: Value = serde_json::from_str(document)
         .map_err(|_| build_kms_malformed_policy_error("Policy contains invalid JSON."))?;
@@ -55,15 +60,12 @@ pub fn validate_sandbox_key_policy(
             "Policy contains a statement with one or more invalid principals.",
         ));
     }
-    let again = access::evaluate_policy_document(
-        &policy,
-        Some(&ask.caller.caller_to_policy_principal()),
-        "kms:PutKeyPolicy",
-        "*",
-        &ask.build_kms_condition_context(),
-    );
+    const ACTION: &str = "kms:PutKeyPolicy";
+    let principal = ask.caller.caller_to_policy_principal();
+    let again = access::evaluate_policy_document(&policy, Some(&principal), ACTION, arn, context);
+    let own = ask.caller.decide_identity_access(state, ACTION, arn, context);
     let bypassed = ask.input["BypassPolicyLockoutSafetyCheck"] == true;
-    if !bypassed && matches!(again, PolicyDecision::ExplicitDeny | PolicyDecision::ImplicitDeny) {
+    if !bypassed && !is_allowed_by_key_and_identity(again, own) {
         return Err(build_kms_malformed_policy_error(
             "The new key policy will not allow you to update the key policy in the future.",
         ));
@@ -91,7 +93,8 @@ pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
     ask.authorize_call_on_kms_key(state, "PutKeyPolicy", key, &ask.build_kms_condition_context())?;
     check_key_policy_name(ask)?;
     let document = ask.require_request_text_field("Policy")?;
-    validate_sandbox_key_policy(state, ask, document)?;
+    let context = ask.add_counting_key_tags(ask.build_kms_condition_context(), key);
+    validate_sandbox_key_policy(state, ask, document, &key.build_sandbox_kms_key_arn(), &context)?;
     let (id, document) = (key.id.clone(), document.to_owned());
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.policy = document;

@@ -127,6 +127,42 @@ async fn a_policy_that_locks_its_author_out_is_refused() {
     );
 }
 
+/// As AWS's users met it: at CreateKey no tag counts, whatever the request carries, and later minutes after it was set.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_leaves_it_to_the_account_hangs_on_its_authors_own_rights() {
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
+    let allow_put_by_tag = || {
+        world.update_sandbox_state_on_disk(|state| {
+            state.iam.user.policy = json!({"Statement": [
+                {"Effect": "Allow", "NotAction": "kms:PutKeyPolicy", "Resource": "*"},
+                {"Effect": "Allow", "Action": "kms:PutKeyPolicy", "Resource": "*",
+                    "Condition": {"StringEquals": {"aws:ResourceTag/packagecloud-cloudfront": "b"}}}]});
+        });
+    };
+    let tag = || Tag::builder().tag_key("packagecloud-cloudfront").tag_value("b").build().unwrap();
+    let everything = world.read_sandbox_state_from_disk(|state| state.iam.user.policy.clone());
+    allow_put_by_tag();
+    let locked = kms.create_key().tags(tag()).send().await.unwrap_err();
+    assert_eq!(
+        error_code_and_message(&locked),
+        (
+            "MalformedPolicyDocumentException".into(),
+            "The new key policy will not allow you to update the key policy in the future.".into()
+        )
+    );
+    assert!(world.read_sandbox_state_from_disk(|state| state.kms.keys.is_empty()));
+    world.update_sandbox_state_on_disk(|state| state.iam.user.policy = everything);
+    let made = kms.create_key().tags(tag()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    wait_for_propagation().await;
+    allow_put_by_tag();
+    let policy =
+        world.read_sandbox_state_from_disk(|state| state.kms.keys.values().next().unwrap().policy.clone());
+    let put = || kms.put_key_policy().key_id(&made).policy(&policy).send();
+    assert_eq!(put().await.unwrap_err().code(), Some("AccessDeniedException"));
+    tokio::time::sleep(world.sandbox_delays().tags).await;
+    put().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_one_for_ever() {
     let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);

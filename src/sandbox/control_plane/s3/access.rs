@@ -204,6 +204,31 @@ pub fn check_sandbox_object_key_usable(
     }
 }
 
+/// Holds somebody of the account to the key that an object lies or will lie under: S3 asks KMS in his name, kms:Decrypt
+/// for a reading and kms:GenerateDataKey for a writing (aws-facts section 10).
+///
+/// # Errors
+/// Refuses who may not, as S3 does: with the key's ARN.
+pub fn authorize_caller_on_object_key(
+    world: &Sandbox,
+    caller: &SandboxS3Caller,
+    action: &str,
+    encryption: &SandboxObjectEncryption,
+) -> S3Result<()> {
+    let (Some(signer), SandboxObjectEncryption::Kms { key: Some(key), .. }) = (&caller.signer, encryption)
+    else {
+        return Ok(());
+    };
+    let allowed = world.read_sandbox_state_from_disk(|state| {
+        control_plane::kms::authorize_s3_on_sandbox_key(state, signer, key, action)
+    });
+    allowed.map_err(|arn| {
+        let why = format!("because no identity-based policy allows the {action} action");
+        let message = signer.format_access_denial_message(action, &arn, &why);
+        S3Error::with_message(S3ErrorCode::AccessDenied, message)
+    })
+}
+
 /// Refuses `action`, in the words that S3 has for this caller.
 pub fn build_s3_access_denied_error(
     caller: &SandboxS3Caller,

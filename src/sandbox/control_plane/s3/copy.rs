@@ -85,7 +85,10 @@ impl ObjectCopySource {
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
             )),
-            _ => Ok(object),
+            _ => {
+                access::authorize_caller_on_object_key(world, caller, "kms:Decrypt", &object.encryption)?;
+                Ok(object)
+            }
         }
     }
 }
@@ -189,6 +192,7 @@ pub fn copy_stored_object(
         object.tags.clone_from(&original.tags);
     }
     authorize_sandbox_tag_copy(world, caller, source, &original, bucket, &object)?;
+    access::authorize_caller_on_object_key(world, caller, "kms:GenerateDataKey", &object.encryption)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
     set_copied_object_checksum(world, headers, &original, &mut object)?;

@@ -10,6 +10,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
+    access::authorize_caller_on_object_key,
     copy::{self, ObjectCopySource},
     find_stored_bucket, insert_sandbox_response_header, list,
     multipart::{self, SandboxUploadedPart},
@@ -234,6 +235,8 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let range = request.input.range;
         let (object, headers, bytes) = resolve_object_read(&self.0, &request, range)?;
+        let caller = get_request_s3_caller(&request);
+        authorize_caller_on_object_key(&self.0, &caller, "kms:Decrypt", &object.encryption)?;
         if object.is_sandbox_object_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
@@ -270,6 +273,8 @@ impl S3 for SandboxS3Operations {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
+        let caller = get_request_s3_caller(&request);
+        authorize_caller_on_object_key(&self.0, &caller, "kms:GenerateDataKey", &object.encryption)?;
         object.checksum =
             Some(write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?);
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
@@ -344,6 +349,8 @@ impl S3 for SandboxS3Operations {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
+        let caller = get_request_s3_caller(&request);
+        authorize_caller_on_object_key(&self.0, &caller, "kms:GenerateDataKey", &object.encryption)?;
         object.checksum = write::parse_requested_checksum_algorithm(&request.headers, &HeaderMap::new())
             .map(|algorithm| object::SandboxObjectChecksum { algorithm, value: None });
         let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);

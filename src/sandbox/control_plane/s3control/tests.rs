@@ -27,21 +27,21 @@ struct BatchJobsFixture {
     role: String,
 }
 
-fn trust_policy(account: &str) -> Value {
+fn trust_policy(service: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "batchoperations.s3.amazonaws.com"}, "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": format!("arn:aws:s3:us-east-1:{account}:job/*")}},
+        "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole",
     }]})
 }
 
-async fn open_fixture(account: &str) -> BatchJobsFixture {
+/// With a role that `service` may assume.
+async fn open_fixture(service: &str) -> BatchJobsFixture {
     let (dir, world) = open_temporary_sandbox();
     world.update_sandbox_state_on_disk(|state| {
         state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0))
     });
     let iam = aws_sdk_iam::Client::new(&world.build_sandbox_sdk_config());
     let made =
-        iam.create_role().role_name("batch").assume_role_policy_document(trust_policy(account).to_string());
+        iam.create_role().role_name("batch").assume_role_policy_document(trust_policy(service).to_string());
     let role = made.send().await.unwrap().role.unwrap().arn;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "arn:aws:s3:::pkgs/*",
         "Action": ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]}]});
@@ -132,7 +132,7 @@ fn failure_reason(job: &JobDescriptor) -> &str {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
-    let scene = open_fixture(ACCOUNT_ID).await;
+    let scene = open_fixture(tasks::BATCH_SERVICE_PRINCIPAL).await;
     scene.place_object(
         "1/2/a+b c.deb",
         &[("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-tagging", "t=1")],
@@ -202,7 +202,7 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_token_is_the_same_job_and_never_another() {
-    let scene = open_fixture(ACCOUNT_ID).await;
+    let scene = open_fixture(tasks::BATCH_SERVICE_PRINCIPAL).await;
     scene.place_object("1/2/a.deb", &[]);
     let first =
         scene.build_create_job("pkgs,1/2/a.deb\n", "t").description("one").send().await.unwrap().job_id;
@@ -224,7 +224,7 @@ async fn the_same_token_is_the_same_job_and_never_another() {
 
 #[tokio::test(start_paused = true)]
 async fn what_s3_would_refuse_is_refused() {
-    let scene = open_fixture(ACCOUNT_ID).await;
+    let scene = open_fixture(tasks::BATCH_SERVICE_PRINCIPAL).await;
     scene.place_object("1/2/a.deb", &[]);
     let good = || scene.build_create_job("pkgs,1/2/a.deb\n", "t");
     let code = |error: &dyn ProvideErrorMetadata| error.code().unwrap_or("none").to_owned();
@@ -249,7 +249,7 @@ async fn what_s3_would_refuse_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_fails_where_its_role_or_its_manifest_is_wrong() {
-    let scene = open_fixture(ACCOUNT_ID).await;
+    let scene = open_fixture(tasks::BATCH_SERVICE_PRINCIPAL).await;
     scene.place_object("1/2/a.deb", &[]);
     for (number, (manifest, why)) in [
         ("Bucket,Key\npkgs,1/2/a.deb\n", "line 1"),
@@ -284,18 +284,18 @@ async fn a_job_fails_where_its_role_or_its_manifest_is_wrong() {
         .unwrap();
     assert!(failure_reason(&scene.wait_until_ended(&id).await).contains("SSE-KMS"));
 
-    let stranger = self::open_fixture("111111111111").await;
+    let stranger = self::open_fixture("lambda.amazonaws.com").await;
     stranger.place_object("1/2/a.deb", &[]);
     let id = stranger.build_create_job("pkgs,1/2/a.deb\n", "t").send().await.unwrap().job_id.unwrap();
     assert!(
         failure_reason(&stranger.wait_until_ended(&id).await).contains("forbidden"),
-        "its trust names another account"
+        "its trust names another service"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
-    let scene = open_fixture(ACCOUNT_ID).await;
+    let scene = open_fixture(tasks::BATCH_SERVICE_PRINCIPAL).await;
     let keys: Vec<String> = (0..50).map(|number| format!("1/2/{number}.deb")).collect();
     keys.iter().for_each(|key| scene.place_object(key, &[]));
     tokio::time::sleep(2 * ONE_SECOND).await;
