@@ -120,12 +120,10 @@ const OPTIONAL_ACTIONS: &[(RunStage, &[&str], &str)] = &[
 ];
 
 /// Rows that nothing in the sandbox calls for.
-const UNCALLED_ACTIONS: &[(&str, &str)] = &[
-    (
-        "s3:GetBucketLocation",
-        "asked only of an S3 whose HeadBucket names no region: AWS's always does, and so does the sandbox's",
-    ),
-];
+const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
+    "s3:GetBucketLocation",
+    "asked only of an S3 whose HeadBucket names no region: AWS's always does, and so does the sandbox's",
+)];
 
 /// The services of AWS: calls to the sandbox's packagecloud and to its edge aren't counted.
 pub const AWS_SERVICES: [&str; 9] =
