@@ -86,6 +86,8 @@ pub struct Session {
     /// The bucket and S3 by itself, where nothing else could be asked.
     objects_bucket: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, ReindexBucket)>>>,
     pub(super) run_lock: RunLock,
+    /// Why S3 refused a link as packagecloud makes them, where it was asked before switching off.
+    s3_link_refusal: Arc<Mutex<Option<String>>>,
 }
 
 impl Session {
@@ -103,7 +105,18 @@ impl Session {
             target: Arc::default(),
             objects_bucket: Arc::default(),
             run_lock: RunLock::default(),
+            s3_link_refusal: Arc::default(),
         }
+    }
+
+    /// Keeps what S3 said to a link as packagecloud makes them: why it refused it, or nothing.
+    pub(super) fn remember_s3_link_refusal(&self, refusal: Option<String>) {
+        *self.s3_link_refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
+
+    /// Returns why S3 refused such a link when it was last asked.
+    pub(super) fn s3_link_refusal(&self) -> Option<String> {
+        self.s3_link_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds other web nodes behind the same name.

@@ -18,7 +18,6 @@ use crate::model::{
 use super::{
     append_manual_disable_steps, build_disabled_setting_values, explain_unverified_disable,
     refuse_reconfigure_that_deletes, render_node_next_move, render_reenable_warning,
-    s3_links::explain_failing_s3_downloads,
 };
 use crate::engine::{
     packagecloud::{
@@ -335,7 +334,7 @@ impl DisableProgress {
                     .filter_map(|node| render_reenable_warning(&node.seen))
                     .map(|text| format!(". {}", text.trim_end_matches('.')))
                     .collect();
-                let customers = match explain_failing_s3_downloads(session, answers).await {
+                let customers = match session.s3_link_refusal() {
                     None => "Customers do nothing; whoever closed S3 in a firewall opens it".to_owned(),
                     Some(why) => format!("Downloads fail all the same: {why}"),
                 };

@@ -1,4 +1,4 @@
-//! Whether S3 serves what packagecloud redirects to without CloudFront: asked before switching off, and after it.
+//! Whether S3 serves what packagecloud redirects to without CloudFront: asked before switching off.
 
 use std::time::Duration;
 
@@ -96,7 +96,12 @@ async fn ask_s3_for_packagecloud_link(session: &Session, answers: &OperatorAnswe
 pub async fn check_packagecloud_presigned_links(session: &Session, answers: &OperatorAnswers) -> CheckResult {
     const CHECK_NAME: &str = "s3-links";
     let unknown = |detail: String| CheckResult::new_unknown_check(CHECK_NAME, detail);
-    match ask_s3_for_packagecloud_link(session, answers).await {
+    let reply = ask_s3_for_packagecloud_link(session, answers).await;
+    session.remember_s3_link_refusal(match &reply {
+        S3LinkReply::Refused(why) => Some(why.clone()),
+        _ => None,
+    });
+    match reply {
         S3LinkReply::Served => CheckResult::new_passed_check(
             CHECK_NAME,
             "S3 accepts links signed as packagecloud signs them: switching off helps",
@@ -112,17 +117,6 @@ pub async fn check_packagecloud_presigned_links(session: &Session, answers: &Ope
         S3LinkReply::Untried => {
             unknown("whether S3 accepts packagecloud's own links could not be tried".to_owned())
         }
-    }
-}
-
-/// Says what is wrong with what packagecloud redirects to now that CloudFront is off; `None` where nothing is known to be.
-pub(super) async fn explain_failing_s3_downloads(
-    session: &Session,
-    answers: &OperatorAnswers,
-) -> Option<String> {
-    match ask_s3_for_packagecloud_link(session, answers).await {
-        S3LinkReply::Refused(why) => Some(why),
-        _ => None,
     }
 }
 
