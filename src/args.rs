@@ -6,15 +6,20 @@
     reason = "a doc comment is the command line's help as well, which writes values as <NAME> and [:OPERATION]"
 )]
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap::{
+    ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::{FalseyValueParser, NonEmptyStringValueParser},
+    parser::ValueSource,
+};
 
 use crate::model::{
     aws::names::{self, ResourceNameSuffix},
     run::{
         answers::{ManagedConfigWriteChoice, OriginAccess, ReindexEngine},
         goal::OperatorGoal,
+        proposed_command::StartedCommandLine,
     },
     url::token::UrlTokenConstruction,
 };
@@ -31,6 +36,103 @@ pub struct CliArguments {
     pub command: Option<CliCommand>,
 }
 
+/// Options that no other command than this one is proposed with: what it says, its consents, and the fault that it was to meet.
+const OPTIONS_OF_ONE_RUN: [&str; 12] = [
+    "output",
+    "yes",
+    "show_secret",
+    "sandbox_fault",
+    "adopt",
+    "adopt_bucket_key",
+    "new_secret",
+    "unproven",
+    "managed",
+    "override_expression",
+    "other_bucket",
+    "confirm_bucket",
+];
+
+impl CliArguments {
+    /// Parses `words`, the program first; ends the process with what clap says where they are wrong.
+    #[must_use]
+    pub fn parse_started_command_line(words: &[OsString]) -> (Self, StartedCommandLine) {
+        let command = Self::command();
+        let matches = command.clone().get_matches_from(words);
+        let started = describe_started_command_line(&command, &matches, words);
+        let parsed = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        (parsed, started)
+    }
+}
+
+/// Tells how this process was started, for the commands that it proposes.
+fn describe_started_command_line(
+    command: &Command,
+    matches: &ArgMatches,
+    words: &[OsString],
+) -> StartedCommandLine {
+    let mut typed = words.iter().map(|word| word.to_string_lossy().into_owned());
+    let program = typed.next().unwrap_or_else(|| command.get_name().to_owned());
+    let from_environment = |_: &str, source| source == ValueSource::EnvVariable;
+    let mut all = vec![program.clone()];
+    // Before the rest, which may end in what is no option.
+    all.extend(list_given_options(command, matches, from_environment).concat());
+    all.extend(typed);
+    if let Some((name, of_it)) = matches.subcommand()
+        && let Some(subcommand) = command.find_subcommand(name)
+    {
+        let of_it = list_given_options(subcommand, of_it, |id, source| {
+            command.get_arguments().all(|option| option.get_id() != id) && from_environment(id, source)
+        });
+        all.extend(of_it.concat());
+    }
+    StartedCommandLine {
+        options: list_given_options(command, matches, |id, source| {
+            source != ValueSource::DefaultValue && !OPTIONS_OF_ONE_RUN.contains(&id)
+        }),
+        is_consent_given: matches.get_flag("yes"),
+        words: all,
+        program,
+    }
+}
+
+/// Lists the options of `command` itself that were given in a way that `wanted` takes, each as its words.
+fn list_given_options(
+    command: &Command,
+    matches: &ArgMatches,
+    wanted: impl Fn(&str, ValueSource) -> bool,
+) -> Vec<Vec<String>> {
+    let mut words = Vec::new();
+    for option in command.get_arguments() {
+        let id = option.get_id().as_str();
+        let (Some(name), Ok(true)) = (option.get_long(), matches.try_contains_id(id)) else { continue };
+        if !matches.value_source(id).is_some_and(|source| wanted(id, source)) {
+            continue;
+        }
+        let name = format!("--{name}");
+        if !option.get_action().takes_values() {
+            words.extend(matches.get_flag(id).then(|| vec![name]));
+            continue;
+        }
+        let values: Vec<String> = matches
+            .get_raw(id)
+            .into_iter()
+            .flatten()
+            .map(|value| value.to_string_lossy().into_owned())
+            .collect();
+        if values.is_empty() {
+            words.push(vec![name.clone()]);
+        }
+        for value in values {
+            if option.is_require_equals_set() || value.starts_with('-') {
+                words.push(vec![format!("{name}={value}")]);
+            } else {
+                words.push(vec![name.clone(), value]);
+            }
+        }
+    }
+    words
+}
+
 /// Options that stand before or after the command; each has an environment variable PACKAGECLOUD_CLOUDFRONT_<NAME>.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -39,7 +141,7 @@ pub struct GlobalOptions {
     #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_CONFIG")]
     pub config: Option<PathBuf>,
     /// How packagecloud-ctl is started; `none` where there is none
-    #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL")]
+    #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL", value_parser = NonEmptyStringValueParser::new())]
     pub ctl: Option<String>,
     /// packagecloud's host, where that is another machine, reached with ssh; once for each web node, the first goes live first
     #[arg(
@@ -47,8 +149,7 @@ pub struct GlobalOptions {
         global = true,
         value_name = "[USER@]HOST",
         value_delimiter = ',',
-        env = "PACKAGECLOUD_CLOUDFRONT_HOST"
-    )]
+        env = "PACKAGECLOUD_CLOUDFRONT_HOST", value_parser = NonEmptyStringValueParser::new())]
     pub host: Vec<String>,
     /// How ssh is started
     #[arg(
@@ -56,23 +157,22 @@ pub struct GlobalOptions {
         global = true,
         value_name = "COMMAND",
         default_value = "ssh",
-        env = "PACKAGECLOUD_CLOUDFRONT_SSH"
-    )]
+        env = "PACKAGECLOUD_CLOUDFRONT_SSH", value_parser = NonEmptyStringValueParser::new())]
     pub ssh: String,
     /// The S3 bucket that holds the packages
-    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_BUCKET")]
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_BUCKET", value_parser = NonEmptyStringValueParser::new())]
     pub bucket: Option<String>,
     /// The bucket's region, where it can't be asked
-    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_REGION")]
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_REGION", value_parser = NonEmptyStringValueParser::new())]
     pub region: Option<String>,
     /// The AWS profile to use
-    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_PROFILE")]
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_PROFILE", value_parser = NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
     /// Send every AWS call to this address
-    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_ENDPOINT_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_ENDPOINT_URL", value_parser = NonEmptyStringValueParser::new())]
     pub endpoint_url: Option<String>,
     /// Reach the distribution at this address
-    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_EDGE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_EDGE_URL", value_parser = NonEmptyStringValueParser::new())]
     pub edge_url: Option<String>,
     /// Tell several installs in one account apart: 1 to 16 of a-z and 0-9
     #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
@@ -90,13 +190,13 @@ pub struct GlobalOptions {
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN", value_parser = names::parse_domain_name)]
     pub packages_domain: Option<String>,
     /// The ACM certificate in us-east-1 for that domain; without it one is looked for
-    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_CERTIFICATE")]
+    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_CERTIFICATE", value_parser = NonEmptyStringValueParser::new())]
     pub certificate: Option<String>,
     /// A permissions boundary for the role that is made
-    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY")]
+    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY", value_parser = NonEmptyStringValueParser::new())]
     pub permissions_boundary: Option<String>,
     /// A download URL of packagecloud, by whose redirect going live is proven
-    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_PROBE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_PROBE_URL", value_parser = NonEmptyStringValueParser::new())]
     pub probe_url: Option<String>,
     /// How the tokens that the edge accepts are made
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONSTRUCTION")]
@@ -123,8 +223,7 @@ pub struct GlobalOptions {
         global = true,
         value_name = "SPEC",
         value_delimiter = ',',
-        env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_FAULT"
-    )]
+        env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_FAULT", value_parser = NonEmptyStringValueParser::new())]
     pub sandbox_fault: Vec<String>,
     /// How long the sandbox's states and restarts take, as a factor: 0 is at once
     #[arg(
@@ -190,7 +289,7 @@ pub struct ConsentFlags {
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_OTHER_BUCKET", value_parser = FalseyValueParser::new())]
     pub other_bucket: bool,
     /// This bucket it is, though no key in it looks like packagecloud's
-    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONFIRM_BUCKET")]
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONFIRM_BUCKET", value_parser = NonEmptyStringValueParser::new())]
     pub confirm_bucket: Option<String>,
 }
 
@@ -389,8 +488,6 @@ pub enum SandboxCommand {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -407,5 +504,42 @@ mod tests {
         assert!(matches!(bare.command, Some(CliCommand::Disable)));
         let here = CliArguments::try_parse_from(["x", "disable", "--sandbox=d"]).unwrap();
         assert_eq!(here.global.sandbox, Some(Some("d".into())));
+    }
+
+    #[test]
+    fn every_option_of_one_run_is_one_that_there_is() {
+        let command = CliArguments::command();
+        for id in OPTIONS_OF_ONE_RUN {
+            assert!(command.get_arguments().any(|option| option.get_id() == id), "{id}");
+        }
+    }
+
+    #[test]
+    fn another_command_is_proposed_with_the_options_that_say_on_what_this_one_works() {
+        for (line, options) in [
+            (&["x", "enable", "--sandbox=d", "--adopt", "--yes"][..], &["--sandbox=d"][..]),
+            (&["x", "--sandbox", "plan", "--output", "json"], &["--sandbox"]),
+            (&["x", "check", "--host=a,b", "--ctl=-x"], &["--ctl=-x", "--host", "a", "--host", "b"]),
+            (&["x", "disable", "--sandbox=d", "--sandbox-fault=s3:1:deny"], &["--sandbox=d"]),
+        ] {
+            let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+            let started = CliArguments::parse_started_command_line(&words).1;
+            assert_eq!(started.options.concat(), options, "{line:?}");
+            assert_eq!(started.words, line, "{line:?}");
+            assert_eq!(started.is_consent_given, line.contains(&"--yes"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_refused() {
+        let command = CliArguments::command();
+        for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+            let Some(name) = option.get_long().filter(|name| !["help", "version"].contains(name)) else {
+                continue;
+            };
+            let given =
+                CliArguments::try_parse_from(["x".to_owned(), format!("--{name}="), "plan".to_owned()]);
+            assert!(given.is_err(), "--{name}= is taken");
+        }
     }
 }

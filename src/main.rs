@@ -1,15 +1,17 @@
 //! Parse, build the runtime, run, end with the exit code: the only place where the process ends.
 
-use clap::Parser;
 use packagecloud_cloudfront::{
     app::{dispatch_cli_arguments, environment::restart_in_clean_environment},
     args::CliArguments,
     cli, errln,
+    model::run::proposed_command::remember_started_command_line,
 };
 
 fn main() {
     restart_in_clean_environment();
-    let arguments = CliArguments::parse();
+    let words: Vec<_> = std::env::args_os().collect();
+    let (arguments, started) = CliArguments::parse_started_command_line(&words);
+    remember_started_command_line(started);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // What runs beside the wizard's loop has the depth that a command has on the main thread.

@@ -6,8 +6,9 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     errln,
     host::{
-        self, Host, HostClock, HostStateDir, SshClient, ctl::SimulatedPackagecloudCtl,
-        run::state::open_named_log_file,
+        self, Host, HostClock, HostStateDir, SshClient,
+        ctl::SimulatedPackagecloudCtl,
+        run::state::{find_log_file_fault, open_named_log_file},
     },
     model::failure::Failure,
     sandbox::{self, Sandbox},
@@ -36,7 +37,7 @@ pub(super) async fn connect_packagecloud_hosts(
         return Err(Failure::new_usage_failure(
             "--host",
             "a sandbox has a host of its own, and never touches another",
-            "leave one of --host and --sandbox away",
+            "leave out --host or --sandbox",
         ));
     }
     if let Some(twice) = global.host.iter().enumerate().find(|(at, name)| global.host[..*at].contains(name)) {
@@ -104,9 +105,18 @@ fn open_first_usable_state_dir(
     let named = global.state_dir.clone().or(sandboxed);
     let dirs = named.map_or_else(host::run::state::list_default_state_dirs, |dir| vec![dir]);
     // Looked at once and first: no other directory mends it.
-    let log_file = match global.log_file.as_deref().map(|path| open_named_log_file(path).map(|_| path)) {
-        Some(Err(failure)) if may_command_disable_cloudfront(command) => {
+    let named_log = global.log_file.as_deref();
+    let mut faults = Vec::new();
+    let log_file = match named_log.map(|path| open_named_log_file(path).map(|_| path)) {
+        Some(Err(failure))
+            if may_command_disable_cloudfront(command)
+                || named_log.is_some_and(|path| find_log_file_fault(path).is_some()) =>
+        {
             errln!("packagecloud-cloudfront: the usual log is written instead: {failure}");
+            faults.push(Failure {
+                why: format!("{}; the usual log is written instead", failure.why),
+                ..failure
+            });
             None
         }
         named => named.transpose()?,
@@ -118,17 +128,19 @@ fn open_first_usable_state_dir(
                 for failure in refused {
                     errln!("packagecloud-cloudfront: {} is used instead: {failure}", dir.display());
                 }
-                return Ok(state);
+                return Ok(state.with_state_faults(faults));
             }
             Err(failure) => refused.push(failure),
         }
     }
     // Switching off needs packagecloud.rb alone: no full disk stops it.
     if may_command_disable_cloudfront(command) {
-        for failure in refused {
+        for failure in &mut refused {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
+            failure.why = format!("{}; nothing is kept or logged", failure.why);
         }
-        return Ok(HostStateDir::open_fallback_state_dir());
+        faults.append(&mut refused);
+        return Ok(HostStateDir::open_fallback_state_dir().with_state_faults(faults));
     }
     Err(refused.swap_remove(0))
 }

@@ -1,9 +1,25 @@
 //! What ends a command early: Ctrl-C, a dropped line, a request to end, another run that takes over.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::errln;
+use crate::{aws::awaited, errln};
+
+/// A stop is heard at once wherever it is looked for; whoever only waits for an answer of AWS then doesn't hear it.
+const STOP_HEARD_WITHIN: Duration = Duration::from_secs(2);
+
+/// How an interrupted command was left.
+pub(super) enum InterruptedEnd {
+    /// Nothing was being changed, only looked at.
+    NothingApplied,
+    /// In the middle of a change.
+    LeftAtOnce,
+}
 
 /// What a command does when its terminal goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +31,16 @@ pub(super) enum HangupResponse {
 }
 
 /// Cancels `stop` on the first Ctrl-C, dropped line or request to end, or where another run takes over; ends on the
-/// second.
+/// second, or on the first as soon as nothing is being changed.
 ///
-/// What was cancelled stops after the request in flight.
-pub(super) async fn cancel_then_await_second_interrupt(
+/// What was cancelled stops after the request in flight; `describe_wait` says what that waits for.
+pub(super) async fn cancel_then_await_end(
     stop: CancellationToken,
     taken_over: impl Future<Output = String>,
     at_hangup: HangupResponse,
-) {
+    applying: &AtomicBool,
+    describe_wait: impl Fn() -> String,
+) -> InterruptedEnd {
     // Heard even where it changes nothing: unheard it would end this process.
     let mut hangup = signal(SignalKind::hangup()).ok();
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal).into_iter();
@@ -30,20 +48,46 @@ pub(super) async fn cancel_then_await_second_interrupt(
     if at_hangup == HangupResponse::Stop {
         signals.extend(hangup.take());
     }
+    let by = tokio::select! {
+        heard = wait_for_any_os_signal(&mut signals) => {
+            if !heard {
+                std::future::pending::<()>().await;
+            }
+            None
+        }
+        by = taken_over => Some(by),
+    };
+    stop.cancel();
+    let is_applying = applying.load(Ordering::Relaxed);
+    let wait = if is_applying { describe_wait() } else { "stopping".to_owned() };
+    match by {
+        None if is_applying => errln!("packagecloud-cloudfront: {wait} (Ctrl-C again leaves at once)"),
+        None => {}
+        Some(by) => errln!("packagecloud-cloudfront: {by} takes over: {wait} (Ctrl-C leaves at once)"),
+    }
+    if !is_applying {
+        return InterruptedEnd::NothingApplied;
+    }
     tokio::select! {
         heard = wait_for_any_os_signal(&mut signals) => {
             if !heard {
                 std::future::pending::<()>().await;
             }
-            errln!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+            InterruptedEnd::LeftAtOnce
         }
-        by = taken_over => {
-            errln!("packagecloud-cloudfront: {by} takes over: stopping after the request in flight (Ctrl-C leaves at once)");
-        }
+        () = wait_until_only_reads_are_awaited() => InterruptedEnd::NothingApplied,
     }
-    stop.cancel();
-    if !wait_for_any_os_signal(&mut signals).await {
-        std::future::pending::<()>().await;
+}
+
+/// Waits until all that this waits for are answers of AWS that change nothing, which were asked for before the stop.
+async fn wait_until_only_reads_are_awaited() {
+    let began = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let time = began.elapsed();
+        if time >= STOP_HEARD_WITHIN && awaited::are_only_reads_awaited(time) {
+            return;
+        }
     }
 }
 

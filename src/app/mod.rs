@@ -10,15 +10,25 @@ mod interrupt;
 mod panic_report;
 mod sandbox_command;
 
-use std::{io::IsTerminal, panic::AssertUnwindSafe, pin::Pin};
+use std::{
+    convert::Infallible,
+    io::IsTerminal,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use clap::CommandFactory;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::{
     args::{CliArguments, CliCommand, GlobalOptions, ReindexFlags},
+    aws::awaited,
     cli::{self, CommandInvocation},
+    engine::Session,
     errln,
     host::environment::owner::OwnershipRestorer,
     model::{failure::Failure, run::goal::OperatorGoal},
@@ -27,10 +37,16 @@ use crate::{
 };
 
 use compose::AppContext;
+use interrupt::InterruptedEnd;
 
 /// What to do after a fault of this program.
-const AFTER_FAULT_ADVICE: &str = "what is done stands: start it again, it looks at what is there and goes on; \
-    to switch CloudFront off without the wizard: packagecloud-cloudfront disable; please report this with the log";
+fn advise_after_program_fault() -> String {
+    format!(
+        "what was done is kept. To go on from there: {} ; to switch CloudFront off without the wizard: {} ; please report this with the log",
+        render_same_command_again(&[]),
+        render_proposed_command("disable", &[])
+    )
+}
 
 /// Runs a command line, and returns its exit code.
 ///
@@ -44,7 +60,7 @@ pub fn dispatch_cli_arguments(arguments: CliArguments) -> Pin<Box<dyn Future<Out
             print_failure_return_exit_code(Err(Failure::new_program_fault(
                 "this program",
                 &*panic,
-                AFTER_FAULT_ADVICE,
+                advise_after_program_fault(),
             )))
         })
     })
@@ -73,11 +89,22 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
                 sandbox_command::run_sandbox_command(&global, sandbox).await,
             );
         }
+        _ if find_option_without_sandbox(&global).is_some() => {
+            let option = find_option_without_sandbox(&global).unwrap_or_default();
+            return print_failure_return_exit_code(Err(Failure::new_usage_failure(
+                option,
+                "it works only on a sandbox",
+                "leave it out, or give --sandbox[=DIR] too",
+            )));
+        }
         CliCommand::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
             return print_failure_return_exit_code(Err(Failure::new_usage_failure(
                 "the wizard",
                 "it needs a terminal, and there is none here",
-                "use the commands instead: check, plan, enable, disable, verify, roll-back (see --help)",
+                format!(
+                    "use the commands instead: check, plan, enable, disable, verify, roll-back; this lists them: {}",
+                    render_proposed_command("--help", &[])
+                ),
             )));
         }
         _ => {}
@@ -91,6 +118,16 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
     }
 }
 
+/// Finds an option that only a sandbox heeds, where there is none: on a real account it would be silently without effect.
+fn find_option_without_sandbox(global: &GlobalOptions) -> Option<&'static str> {
+    let given = [
+        (!global.sandbox_fault.is_empty(), "--sandbox-fault"),
+        (global.sandbox_construction.is_some(), "--sandbox-construction"),
+        (global.sandbox_empty, "--sandbox-empty"),
+    ];
+    given.into_iter().find(|(given, _)| *given && global.sandbox.is_none()).map(|(_, name)| name)
+}
+
 async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
     let performer = app.build_wizard_effect_performer();
     let beginning = WizardStartOptions {
@@ -100,9 +137,13 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
         sandbox: app.sandbox,
     };
     let taken_over = app.session.wait_until_takeover_requested();
+    let session = app.session.clone();
     match tui::run_wizard(beginning, performer, taken_over).await {
         Ok(outcome) => {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
+            if session.host.find_running_ctl_command().is_some() {
+                outln!("{}", describe_left_run(&session).await);
+            }
             outcome.code
         }
         Err(failure) => print_failure_return_exit_code(Err(failure)),
@@ -112,12 +153,14 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
 async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, command: &CliCommand) -> u8 {
     let stop = CancellationToken::new();
     let taken_over = app.session.wait_until_takeover_requested();
+    let session = app.session.clone();
+    let applying = Arc::<AtomicBool>::default();
     let mut invocation = CommandInvocation {
         session: app.session,
         answers: app.answers,
-        command_line: std::env::args().collect(),
         sandbox: app.sandbox,
         stop: stop.clone(),
+        applying: Arc::clone(&applying),
         global,
     };
     let at_hangup = match command {
@@ -128,11 +171,73 @@ async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, comm
     let work = Box::pin(cli::run_cli_command(&mut invocation, command));
     tokio::select! {
         code = work => code,
-        () = interrupt::cancel_then_await_second_interrupt(stop, taken_over, at_hangup) => {
-            errln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
+        end = interrupt::cancel_then_await_end(stop, taken_over, at_hangup, &applying, || describe_stop_wait(&session)) => {
+            match end {
+                InterruptedEnd::NothingApplied => errln!(
+                    "packagecloud-cloudfront: stopped; nothing was half done. To go on: {}",
+                    render_same_command_again(&[])
+                ),
+                InterruptedEnd::LeftAtOnce => {
+                    errln!("packagecloud-cloudfront: left at once; {}", describe_left_run(&session).await);
+                }
+            }
             cli::EXIT_INTERRUPTED
         }
+        never = say_what_aws_keeps_waiting() => match never {},
     }
+}
+
+/// AWS is given so long to answer before it is said that it is waited for, and again after as long.
+const AWS_WAIT_NOTE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Says now and then which answer of AWS this waits for.
+async fn say_what_aws_keeps_waiting() -> Infallible {
+    let mut said = Duration::ZERO;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(call) = awaited::find_longest_awaited_call() else { continue };
+        // Another call than the one that was last said has been awaited for less.
+        said = said.min(call.awaited_time());
+        if call.awaited_time() >= said + AWS_WAIT_NOTE_INTERVAL {
+            said = call.awaited_time();
+            errln!("     {}", call.describe_awaited_call());
+        }
+    }
+}
+
+/// Says what a stop waits for.
+fn describe_stop_wait(session: &Session) -> String {
+    match session.host.describe_running_ctl_command() {
+        Some(running) => format!("waiting for the end of {running}, which leaving doesn't end"),
+        None => "stopping after the request in flight".to_owned(),
+    }
+}
+
+/// How long leaving looks at packagecloud.rb.
+const LEAVING_LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Says what a run that was left in its middle leaves: the process that still runs, what the file says, how to go on.
+async fn describe_left_run(session: &Session) -> String {
+    let mut said = match session.host.describe_running_ctl_command() {
+        Some(running) => vec![format!("{running} still runs")],
+        None => vec!["the step that ran may be half done".to_owned()],
+    };
+    if let Ok(Ok(config)) =
+        tokio::time::timeout(LEAVING_LOOK_TIMEOUT, session.host.read_packagecloud_config()).await
+    {
+        let state = match config.seen.values.enabled {
+            Some(true) => "says that CloudFront is on",
+            _ if config.seen.may_cloudfront_be_on() => "may have CloudFront on",
+            _ => "says that CloudFront is off",
+        };
+        said.push(format!("{} {state}", config.seen.path));
+    }
+    format!(
+        "{}. To go on from there: {} ; to switch CloudFront off: {}",
+        said.join("; "),
+        render_same_command_again(&[]),
+        render_proposed_command("disable", &[])
+    )
 }
 
 /// Returns the places where root writes a user's own files: they are that user's again when this is dropped.

@@ -88,7 +88,7 @@ impl AwsClients {
         if !found.covers_domain(domain) {
             return refuse(
                 format!("it covers {}, and not {domain}", found.names.join(", ")),
-                "name another certificate, or leave --certificate away: one is looked for",
+                "name another certificate, or leave out --certificate: one is looked for",
             );
         }
         if !["ISSUED", "PENDING_VALIDATION"].contains(&found.status.as_str()) {

@@ -4,6 +4,7 @@
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
 mod acm;
+pub mod awaited;
 pub mod batch;
 pub mod cloudfront;
 pub mod credentials;

@@ -2,6 +2,8 @@
 //!
 //! A code that stands in no row, by name or by its form, is [`AwsRefusalClass::Unknown`]: nobody takes that for harmless.
 
+use crate::model::run::proposed_command::render_proposed_command;
+
 /// What a refusal is about, where that decides what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AwsRefusalClass {
@@ -81,7 +83,7 @@ const DENIED_CODES: &[&str] = &[
 ];
 /// Of a denial: what `check --policy` prints helps only where this identity's own policies are what lacks.
 const ATTACH_POLICY: &str =
-    "allow {action}: attach the policy that `check --policy` prints, as a managed policy, then try again";
+    "allow {action}: attach the policy that `{policy}` prints, as a managed policy, then try again";
 /// Of a request that AWS's newer rules, or its older ones, don't take.
 const USE_NEWER_RELEASE: &str = "look at the reason; where it is none of yours, use a newer release of this tool, or report it with the request id: what is done already is kept";
 const RETRY_LATER: &str = "look at health.aws.amazon.com, then try again: what is done already is kept";
@@ -130,7 +132,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "session policy",
         AwsRefusalClass::Denied,
-        "the session policy that these credentials were issued with is against {action}, and no policy of the role helps: take credentials without a session policy, or with one that holds what `check --policy` prints, then try again",
+        "the session policy that these credentials were issued with is against {action}, and no policy of the role helps: take credentials without a session policy, or with one that holds what `{policy}` prints, then try again",
     ),
     row(
         DENIED_CODES,
@@ -154,20 +156,20 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "enablereplication",
         AwsRefusalClass::Denied,
-        "attach the policy that `check --policy` prints, as a managed policy: it allows lambda:EnableReplication* on the version, then try again",
+        "attach the policy that `{policy}` prints, as a managed policy: it allows lambda:EnableReplication* on the version, then try again",
     ),
     row(
         &["InvalidLambdaFunctionAssociation"],
         "",
         AwsRefusalClass::InvalidRequest,
-        "run bootstrap-cloudfront, which mends the function, then try again",
+        "mend the function with `{bootstrap}`, then try again",
     ),
     row(DENIED_CODES, "", AwsRefusalClass::Denied, ATTACH_POLICY),
     row(
         &["*"],
         "will not allow you to update the key policy in the future",
         AwsRefusalClass::Barred,
-        "KMS takes a key policy only from who may change it again later: allow this identity kms:PutKeyPolicy on the keys of this account in us-east-1, without a condition on tags, as `check --policy` prints it, then try again",
+        "KMS takes a key policy only from who may change it again later: allow this identity kms:PutKeyPolicy on the keys of this account in us-east-1, without a condition on tags, as `{policy}` prints it, then try again",
     ),
     row(
         &["*"],
@@ -329,7 +331,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         &["InvalidCiphertextException", "IncorrectKeyException"],
         "",
         AwsRefusalClass::UnusableKey,
-        "it was encrypted with another key, or for another bucket: run bootstrap-cloudfront, which encrypts it anew",
+        "it was encrypted with another key, or for another bucket: encrypt it anew with `{bootstrap}`",
     ),
     row(
         &["InvalidObjectState", "ObjectNotInActiveTierError", "RestoreAlreadyInProgress"],
@@ -431,7 +433,7 @@ pub fn classify_aws_refusal(action: &str, code: &str, message: &str, status: u16
     };
     let Some(row) = AWS_REFUSALS.iter().find(fits) else {
         let (class, next) = classify_http_status(status);
-        return AwsRefusal { class, next: next.replace("{action}", action) };
+        return AwsRefusal { class, next: render_refusal_advice(next, action) };
     };
     if row.class == AwsRefusalClass::WrongRegion
         && let Some(region) = find_expected_region(message)
@@ -439,7 +441,7 @@ pub fn classify_aws_refusal(action: &str, code: &str, message: &str, status: u16
         return AwsRefusal { class: row.class, next: format!("give --region {region}") };
     }
     let denied = find_denied_action(message).unwrap_or(action);
-    AwsRefusal { class: row.class, next: row.next.replace("{action}", denied) }
+    AwsRefusal { class: row.class, next: render_refusal_advice(row.next, denied) }
 }
 
 /// What a status alone says, where the code is in no row.
@@ -480,6 +482,13 @@ fn find_denied_action(message: &str) -> Option<&str> {
 fn find_expected_region(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("expecting '")?;
     rest.split_once('\'').map(|(region, _)| region).filter(|region| !region.is_empty())
+}
+
+/// Renders a row's next move, its commands whole.
+fn render_refusal_advice(next: &str, action: &str) -> String {
+    next.replace("{action}", action)
+        .replace("{policy}", &render_proposed_command("check", &["--policy"]))
+        .replace("{bootstrap}", &render_proposed_command("bootstrap-cloudfront", &[]))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ macro_rules! distrust_answers {
     ($config:expr) => {
         $config
             .interceptor($crate::aws::unreadable::AnswerGuardInterceptor)
+            .interceptor($crate::aws::awaited::AwaitedCallInterceptor)
             .retry_classifier($crate::aws::unreadable::UnreadableAnswerClassifier)
     };
 }

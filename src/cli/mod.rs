@@ -7,7 +7,14 @@ pub mod plain;
 mod read;
 mod write;
 
-use std::{io::IsTerminal, panic::AssertUnwindSafe};
+use std::{
+    io::IsTerminal,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, watch};
@@ -15,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{CliCommand, GlobalOptions, OutputFormat};
 use crate::engine::{self, OperatorPresence, RunContext, Session};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
@@ -39,9 +47,9 @@ pub struct CommandInvocation {
     pub session: Session,
     pub answers: OperatorAnswers,
     pub global: GlobalOptions,
-    /// The command line as it was given, for saying it again with `--yes`.
-    pub command_line: Vec<String>,
     pub stop: CancellationToken,
+    /// Whether something is being changed: then a stop lets it come to its end.
+    pub applying: Arc<AtomicBool>,
     pub sandbox: bool,
 }
 
@@ -49,7 +57,7 @@ pub struct CommandInvocation {
 pub async fn run_cli_command(invocation: &mut CommandInvocation, command: &CliCommand) -> u8 {
     let ran = AssertUnwindSafe(run_cli_command_or_fail(invocation, command)).catch_unwind().await;
     let result = ran.unwrap_or_else(|panic| {
-        Err(Failure::new_program_fault("this command", &*panic, invocation.render_restart_advice()))
+        Err(Failure::new_program_fault("this command", &*panic, CommandInvocation::render_restart_advice()))
     });
     result.unwrap_or_else(|failure| invocation.report_failure(&failure))
 }
@@ -187,10 +195,10 @@ impl CommandInvocation {
     }
 
     /// Returns what to do after a fault of this program: the same again, whole.
-    fn render_restart_advice(&self) -> String {
+    fn render_restart_advice() -> String {
         format!(
-            "what is done stands: start it again, it looks at what is there and goes on: {}; please report this with the log",
-            shell_words::join(&self.command_line)
+            "what was done is kept. To go on from there: {} ; please report this with the log",
+            render_same_command_again(&[])
         )
     }
 
@@ -219,7 +227,11 @@ impl CommandInvocation {
                 self.show_stage_event(&event, checks);
             }
         };
-        tokio::join!(work(run), showing).0
+        // What only checks is dropped wherever it is.
+        self.applying.store(!checks, Ordering::Relaxed);
+        let done = tokio::join!(work(run), showing).0;
+        self.applying.store(false, Ordering::Relaxed);
+        done
     }
 
     /// Applies a plan, showing what happens.
@@ -252,10 +264,7 @@ impl CommandInvocation {
             return Err(Failure::new_missing_consent_failure(
                 "consent",
                 "this would change something, there is no terminal to ask at, and --yes was not given",
-                format!(
-                    "look at what is shown above, then run: {} --yes",
-                    shell_words::join(&self.command_line)
-                ),
+                format!("look at what is shown above, then run: {}", render_same_command_again(&["--yes"])),
             ));
         }
         print::print_question(&format!("{question} [y/N]"));
@@ -280,7 +289,7 @@ impl CommandInvocation {
             }
         }
         let Some(first) = missing.first() else { return Ok(()) };
-        let mut line = self.command_line.clone();
+        let mut added = Vec::new();
         for confirmation in &missing {
             // `wait|write` is no word for a shell.
             let flag = if confirmation.consent == RequiredConsent::Managed {
@@ -288,14 +297,14 @@ impl CommandInvocation {
             } else {
                 confirmation.consent.consent_cli_flag()
             };
-            line.extend(flag.split(' ').map(str::to_owned));
+            added.extend(flag.split(' '));
         }
         if !self.global.yes {
-            line.push("--yes".into());
+            added.push("--yes");
         }
         let questions: Vec<&str> =
             missing.iter().map(|confirmation| confirmation.question.as_str()).collect();
-        let mut next = format!("if the answer is yes, run: {}", shell_words::join(&line));
+        let mut next = format!("if the answer is yes, run: {}", render_same_command_again(&added));
         if missing.iter().any(|confirmation| confirmation.consent == RequiredConsent::Managed) {
             next.push_str(
                 " (or --managed wait: it writes nothing, and goes on once the file holds the values)",

@@ -5,6 +5,7 @@ use std::io::Read;
 use super::{CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING, json, plain};
 use crate::args::CloudFrontConfigFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
     packagecloud::{settings::CloudFrontSettingValues, snippet},
@@ -74,13 +75,13 @@ pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Fail
         return Ok(EXIT_DONE);
     }
     let command = match goal {
-        OperatorGoal::Install => "enable",
-        OperatorGoal::Upgrade => "enable --upgrade",
-        OperatorGoal::Disable => "disable",
-        OperatorGoal::RollBack => "roll-back",
+        OperatorGoal::Install => render_proposed_command("enable", &[]),
+        OperatorGoal::Upgrade => render_proposed_command("enable", &["--upgrade"]),
+        OperatorGoal::Disable => render_proposed_command("disable", &[]),
+        OperatorGoal::RollBack => render_proposed_command("roll-back", &[]),
     };
     invocation.print_plain_result_line(&format!(
-        "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
+        "{pending} changes are pending, and none was made. To make them: {command}"
     ));
     Ok(EXIT_PENDING)
 }
@@ -132,7 +133,8 @@ pub fn print_cloudfront_settings(
     };
     outln!("{text}");
     if !show_secret && values.secret.is_some() {
-        errln!("The secret is hidden: --show-secret shows it.");
+        let shown = render_proposed_command("configuration", &["--show-secret"]);
+        errln!("The secret is hidden. To show it: {shown}");
     }
 }
 
@@ -141,8 +143,10 @@ pub fn print_cloudfront_settings(
 /// # Errors
 /// Fails where the path names no object, or there is no secret or no domain.
 pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) -> Result<u8, Failure> {
-    let missing =
-        |what: &str| Failure::new_generic_failure(what, "packagecloud.rb holds none", "run enable first");
+    let missing = |what: &str| {
+        let next = format!("make it with: {}", render_proposed_command("enable", &[]));
+        Failure::new_generic_failure(what, "packagecloud.rb holds none", next)
+    };
     let values = invocation.session.host.read_packagecloud_config().await?.seen.values;
     let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
     // AWS is asked only for what this host doesn't know.

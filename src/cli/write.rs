@@ -3,6 +3,7 @@
 use super::{CommandInvocation, EXIT_DONE, EXIT_PENDING, json, plain, read};
 use crate::args::CloudFrontConfigFormat;
 use crate::engine;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
@@ -37,7 +38,8 @@ pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Resul
             Some(left) => errln!("{left}"),
             None => {
                 errln!(
-                    "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
+                    "All is prepared, and nothing is live yet. To go live: {}",
+                    render_proposed_command("enable", &[])
                 );
             }
         }
@@ -150,7 +152,7 @@ fn confirm_plans_with_operator(invocation: &CommandInvocation, plans: &[StagePla
     Err(Failure::new_missing_consent_failure(
         "enable",
         "you said no",
-        "nothing was changed; run it again when you are ready",
+        format!("nothing was changed; when you are ready: {}", render_same_command_again(&[])),
     ))
 }
 
@@ -176,7 +178,7 @@ async fn apply_stages(
                 FailureKind::Interrupted,
                 "enable",
                 format!("stopped before the stage {}", stage.stage_title()),
-                "run the same command again: it goes on from what is there",
+                format!("run: {} — it goes on from what is there", render_same_command_again(&[])),
             ));
         }
         let standing = plans.iter().position(|plan| plan.run_stage_of_plan() == stage).filter(|_| !changed);
@@ -317,7 +319,8 @@ pub async fn run_bootstrap_cloudfront_command(invocation: &mut CommandInvocation
             engine::find_matching_function_version_arn(&invocation.session, &invocation.answers).await?
     {
         invocation.print_plain_result_line(&format!(
-            "Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"
+            "Next: {}",
+            render_proposed_command("reconfigure-cloudfront-distribution", &[&arn])
         ));
     }
     Ok(code)

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{
@@ -205,7 +206,10 @@ impl StageRun {
             Err(Failure::new_program_fault(
                 format!("stage {}", self.stage.stage_name()),
                 &*panic,
-                "start it again: it looks at what is there and goes on; please report this with the log",
+                format!(
+                    "run: {} — it looks at what is there and goes on; please report this with the log",
+                    render_same_command_again(&[])
+                ),
             ))
         });
         let (end, text, failure) = match result {
@@ -225,9 +229,9 @@ impl StageRun {
 pub fn build_interrupted_failure() -> Failure {
     Failure::new(
         FailureKind::Interrupted,
-        "this run",
-        "stopped as you asked; what is done stands",
-        "start it again: it looks at what is there and goes on",
+        "this run was stopped",
+        "at your request; what was done so far is kept",
+        format!("run: {} — it looks at what is there and goes on", render_same_command_again(&[])),
     )
 }
 

@@ -37,6 +37,7 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
     let last = session.settings.last.clone();
     let mut found =
         WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
+    found.failures.extend(session.host.state.list_state_faults().iter().cloned());
     found.other_run = session.acquire_lock_or_find_holder().await;
     read_config_into_welcome(session, &mut found).await;
     found.backups = super::list_config_backups(session).await.unwrap_or_default();

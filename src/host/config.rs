@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::model::run::proposed_command::{join_shell_words, render_same_command_again};
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
@@ -546,11 +547,33 @@ impl Host {
 
 /// Says why nothing of the file at `path` counts, and what to do about it.
 fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadProblem) -> Failure {
+    let again = render_same_command_again(&[]);
+    let quoted = join_shell_words([path.as_str()]);
     match problem {
         ConfigReadProblem::NotRuby(line) => Failure::new_generic_failure(
             path,
-            format!("line {line} is not Ruby: {}", file.redact_config_line(line)),
-            format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
+            format!(
+                "it has a Ruby syntax error, at line {line} or just before it: {}",
+                file.redact_config_line(line)
+            ),
+            format!("correct it (ruby -c {quoted} shows what Ruby says), then run: {again}"),
+        ),
+        ConfigReadProblem::RefusedBytes(_) if file.is_utf16_text() => Failure::new_generic_failure(
+            path,
+            "it is written in UTF-16, and Ruby refuses that, so the next reconfigure would fail",
+            format!(
+                "write it in UTF-8: cp -p {quoted} {quoted}.utf16 && iconv -f UTF-16 -t UTF-8 {quoted}.utf16 > {quoted} — then run: {again}"
+            ),
+        ),
+        ConfigReadProblem::RefusedBytes(line) if file.count_zero_bytes() > 0 => Failure::new_generic_failure(
+            path,
+            format!(
+                "it holds {} zero bytes from line {line} on, as a crash or a full disk leaves them; Ruby refuses the file for them, so the next reconfigure would fail",
+                file.count_zero_bytes()
+            ),
+            format!(
+                "take them out: cp -p {quoted} {quoted}.zeros && tr -d '\\000' < {quoted}.zeros > {quoted} — look whether the end of the file is missing, then run: {again}"
+            ),
         ),
         ConfigReadProblem::RefusedBytes(line) => Failure::new_generic_failure(
             path,
@@ -558,7 +581,7 @@ fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadPro
                 "line {line} holds bytes that are not UTF-8 text, and Ruby refuses the file for them, so the next reconfigure would fail: {}",
                 file.redact_config_line(line)
             ),
-            format!("write line {line} in UTF-8 (ruby -c shows when it is right), then look again"),
+            format!("write line {line} in UTF-8 (ruby -c {quoted} says when it is right), then run: {again}"),
         ),
         ConfigReadProblem::TooLarge(bytes) => Failure::new_generic_failure(
             path,
@@ -568,14 +591,14 @@ fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadPro
                 CONFIG_BYTES_MAX >> 10
             ),
             format!(
-                "take out what is no setting until it is at most {} KiB, then look again",
+                "take out what is not a setting until it is at most {} KiB, then run: {again}",
                 CONFIG_BYTES_MAX >> 10
             ),
         ),
         ConfigReadProblem::TooSlow => Failure::new_generic_failure(
             path,
             "reading it did not end in time: something in it is too large or too deeply nested",
-            "take out what is no setting, then look again",
+            format!("take out what is not a setting, then run: {again}"),
         ),
     }
 }

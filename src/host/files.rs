@@ -19,6 +19,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, StatxAttributes, St
 use sha2::{Digest as _, Sha256};
 
 use crate::model::failure::{Failure, FailureKind};
+use crate::model::run::proposed_command::render_same_command_again;
 
 /// Returns the SHA-256 of a file's bytes, hex.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
@@ -229,6 +230,17 @@ pub(super) fn build_file_failure(path: &Path, error: &io::Error) -> Failure {
             ),
         ),
         E::PermissionDenied => (FailureKind::Other, "run it as root: with sudo in front".to_owned()),
+        // `df -h` shows room then.
+        E::StorageFull if has_no_inodes_left(path.parent().unwrap_or(path)) => {
+            return Failure::new_generic_failure(
+                path.display().to_string(),
+                format!("no inodes are left on the file system of {dir}"),
+                format!(
+                    "the file is as it was; delete some files on that file system (df -i {dir} counts them), then run: {}",
+                    render_same_command_again(&[])
+                ),
+            );
+        }
         E::StorageFull | E::QuotaExceeded => (
             FailureKind::Other,
             format!("the file is as it was; make room there (df -h {dir}), then try again"),
@@ -239,9 +251,18 @@ pub(super) fn build_file_failure(path: &Path, error: &io::Error) -> Failure {
                 "the file is as it was; make its file system writable (findmnt -T {dir}), then try again"
             ),
         ),
-        _ => (FailureKind::Other, format!("the file is as it was; see to {dir}, then try again")),
+        _ => (
+            FailureKind::Other,
+            format!("the file is as it was; look at {dir} (ls -ld {dir}), then try again"),
+        ),
     };
     Failure::new(kind, path.display().to_string(), error.to_string(), next)
+}
+
+/// Whether a file system has no room for one more file, however small.
+fn has_no_inodes_left(dir: &Path) -> bool {
+    // Those that make inodes as they need them count none at all.
+    rustix::fs::statvfs(dir).is_ok_and(|counts| counts.f_files > 0 && counts.f_favail == 0)
 }
 
 /// Renders an error of this machine's file system: an attribute that forbids what was tried is named, with the command that
@@ -278,7 +299,7 @@ pub(super) fn build_attribute_failure(path: &Path, place: &Path, attribute: char
         path.display().to_string(),
         format!("{of} has the {name} attribute, against which root can't write either"),
         format!(
-            "the file is as it was; take the attribute away with: chattr -{attribute} {} — then try again",
+            "the file is as it was; remove the attribute: chattr -{attribute} {} — then try again",
             shell_words::quote(&place.to_string_lossy())
         ),
     )

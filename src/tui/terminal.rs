@@ -22,6 +22,7 @@ use super::{
     job_control::{StoppedProcesses, can_process_be_continued, stop_this_process},
     terminal_backend::TerminalBackend,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     display_text::escape_display_controls,
     failure::{Failure, FailureKind},
@@ -85,7 +86,10 @@ pub(super) fn build_unusable_terminal_failure(error: &io::Error) -> Failure {
         FailureKind::Usage,
         "the terminal",
         error.to_string(),
-        "use the commands instead: enable, disable, check, plan, verify; --help lists them",
+        format!(
+            "use the commands instead: enable, disable, check, plan, verify; this lists them: {}",
+            render_proposed_command("--help", &[])
+        ),
     )
 }
 
@@ -98,7 +102,10 @@ pub fn init_terminal() -> Result<(TerminalGuard, Terminal<TerminalBackend>), Fai
         return Err(Failure::new_usage_failure(
             "the wizard",
             "there is no terminal to show it on",
-            "use the commands instead: enable, disable, check, plan, verify; --help lists them",
+            format!(
+                "use the commands instead: enable, disable, check, plan, verify; this lists them: {}",
+                render_proposed_command("--help", &[])
+            ),
         ));
     }
     // from here on, whatever fails gives the terminal back

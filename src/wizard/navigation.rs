@@ -4,6 +4,7 @@ use super::{
     ClipboardText, Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind, WizardOutcome,
     screen::WizardScreen,
 };
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::run::{
     event::StageEnd,
     goal::{OperatorGoal, RunStage, StageStep},
@@ -193,20 +194,23 @@ impl Wizard {
             last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
         } else if let Some(stage) = self.stage_applied_in_foreground() {
             last_words.push(format!(
-                "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
+                "{} was left in the middle: {} may be half done. Nothing is lost. To go on from what is there: {}",
                 stage.stage_title(),
                 self.find_stage_progress(stage)
                     .and_then(|progress| progress.steps.iter().rev().find(|line| line.took.is_none()))
                     .map_or("its last step", |line| line.step.step_title()),
+                render_same_command_again(&[])
             ));
         } else if self.background.is_some() {
-            last_words.push(
-                "The reindex was left before its end. Nothing is lost; start again, and it goes on where it was."
-                    .to_owned(),
-            );
+            last_words.push(format!(
+                "The reindex was left before its end. Nothing is lost. To go on where it was: {}",
+                render_same_command_again(&[])
+            ));
         } else if self.does_goal_need_setup_consents() && code != 0 {
-            last_words
-                .push("Start again at any time: it looks again and goes on from what is there.".to_owned());
+            last_words.push(format!(
+                "To go on from what is there, at any time: {}",
+                render_same_command_again(&[])
+            ));
         }
         WizardEffect::Leave(WizardOutcome { code, last_words })
     }

@@ -142,8 +142,8 @@ async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
         session: open_session(world),
         answers: OperatorAnswers { goal: Some(OperatorGoal::Install), prepare, ..OperatorAnswers::default() },
         global: args.global,
-        command_line: line.iter().map(|word| (*word).to_owned()).collect(),
         stop: CancellationToken::new(),
+        applying: std::sync::Arc::default(),
         sandbox: true,
     };
     let began = tokio::time::Instant::now();

@@ -226,7 +226,11 @@ async fn the_functions_role_may_no_longer_decrypt() {
         state.iam.roles.values_mut().for_each(|role| role.policies.clear());
     });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
-    assert_verdict(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
+    assert_verdict(
+        &checks,
+        "its role, or the KMS key's policy, no longer lets it",
+        "packagecloud-cloudfront enable",
+    );
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
     // That move mends it, and the next request is served by the same version.
     run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()).await.unwrap();
@@ -241,7 +245,11 @@ async fn the_bucket_policy_statement_is_gone() {
         state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None;
     });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
-    assert_verdict(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
+    assert_verdict(
+        &checks,
+        "statement in the bucket policy that lets it read is gone",
+        "packagecloud-cloudfront enable",
+    );
     assert_eq!(find_check_verdict(&checks, "metadata-fresh"), CheckVerdict::Fail);
     // That move mends it.
     run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()).await.unwrap();
@@ -268,7 +276,7 @@ async fn packagecloud_runs_on_other_values_than_the_file() {
     assert_verdict(
         &run_verify(&world, &ViewerConditions::default()).await,
         "packagecloud.rb says on",
-        "run reconfigure, then restart",
+        "packagecloud-cloudfront reconfigure && packagecloud-cloudfront restart",
     );
     world.update_sandbox_state_on_disk(|state| {
         let node = &mut state.packagecloud.nodes[0];
@@ -277,7 +285,7 @@ async fn packagecloud_runs_on_other_values_than_the_file() {
     assert_verdict(
         &run_verify(&world, &ViewerConditions::default()).await,
         "(d0old.cloudfront.net)",
-        "run reconfigure, then restart",
+        "packagecloud-cloudfront reconfigure && packagecloud-cloudfront restart",
     );
 }
 
@@ -441,7 +449,7 @@ async fn a_grant_that_is_not_seen_everywhere_is_asked_again_for_two_minutes() {
             assert_eq!(checks.last().unwrap().result, CheckVerdict::Pass, "{checks:#?}");
             assert!((90..120).contains(&took), "{took}");
         } else {
-            assert_verdict(&checks, "package_files/", "run check: it looks at each");
+            assert_verdict(&checks, "package_files/", "check — it looks at each");
             assert!((120..180).contains(&took), "{took}");
         }
     }

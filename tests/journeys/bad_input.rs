@@ -196,9 +196,11 @@ fn a_file_that_is_missing_or_no_ruby() {
 
     let broken = format!("{}if true\n", host.enabled_config());
     host.write_config(&broken);
-    host.run_binary(&ENABLE_ARGS).assert_exit(1, &["is not Ruby", "ruby -c"]).assert_one_error();
+    host.run_binary(&ENABLE_ARGS)
+        .assert_exit(1, &["a Ruby syntax error, at line", "ruby -c"])
+        .assert_one_error();
     host.run_binary(&["disable", "--yes"])
-        .assert_exit(1, &["is not Ruby", "after that", DISABLED_LINE])
+        .assert_exit(1, &["a Ruby syntax error, at line", "after that", DISABLED_LINE])
         .assert_one_error();
     assert_eq!(host.read_config(), broken);
     assert_eq!(host.read_ctl_log(), "", "nothing was restarted for nothing");

@@ -10,6 +10,7 @@ mod names;
 mod pages;
 mod paths;
 mod printing;
+mod proposals;
 mod purity;
 mod sources;
 

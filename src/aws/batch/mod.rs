@@ -20,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{AwsClients, error, succeeded_actions::SucceededActions};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 pub use attributes::BatchCopyAttributes;
@@ -109,6 +110,7 @@ pub(super) fn build_s3control_client(
     succeeded: SucceededActions,
 ) -> aws_sdk_s3control::Client {
     let own = aws_sdk_s3control::config::Builder::from(config)
+        .interceptor(super::awaited::AwaitedCallInterceptor)
         .endpoint_resolver(OneHostAtOwnEndpoint::default())
         .interceptor(succeeded);
     aws_sdk_s3control::Client::from_conf(own.build())
@@ -153,7 +155,7 @@ impl AwsClients {
             Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
-                "run the same command again: what it held is looked at anew",
+                format!("run: {} — what it held is looked at anew", render_same_command_again(&[])),
             )
         })?;
         // Up to a gigabyte, over whatever line there is; one that stands still is noticed by itself.

@@ -17,6 +17,7 @@ use super::{
     read::parse_distribution_config,
 };
 use crate::aws::{AwsClients, WaitProgressReporter, check_resource_ownership_allows_change, error, retry};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::{Failure, FailureKind},
@@ -305,7 +306,10 @@ impl AwsClients {
             FailureKind::Other if failure.code.is_none() => Failure::new_generic_failure(
                 format!("distribution {id}"),
                 failure.why,
-                "CloudFront may still be at work: run it again later, it goes on from here",
+                format!(
+                    "CloudFront may still be at work: run: {} — it goes on from here",
+                    render_same_command_again(&[])
+                ),
             ),
             _ => failure,
         })

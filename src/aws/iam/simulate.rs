@@ -11,6 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use crate::aws::{AwsClients, error, succeeded_actions::SucceededActions};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::names::EDGE_REGION,
     failure::{Failure, FailureKind},
@@ -96,9 +97,10 @@ impl AwsClients {
                     Err(failure) => explain_unknown_simulation(failure).map(Err),
                 }
             }
-            ("iam", ["root"]) => Ok(Err(
-                "the account's root cannot be checked: it may do all but what the organization denies, and a user or role with what `check --policy` prints is safer".into(),
-            )),
+            ("iam", ["root"]) => Ok(Err(format!(
+                "the account's root cannot be checked: it may do all but what the organization denies; a user or role with the policy that this prints is safer: {}",
+                render_proposed_command("check", &["--policy"])
+            ))),
             _ => Ok(Err(format!("{principal} cannot be checked: IAM simulates users and roles alone"))),
         }
     }
@@ -440,14 +442,19 @@ fn check_from_simulated_denial(
 }
 
 /// Tells what refuses, the outermost first, and what to do about it.
-fn explain_simulated_refusal(denial: SimulatedDenial) -> (&'static str, &'static str) {
-    match (denial.boundary, denial.explicit) {
+fn explain_simulated_refusal(denial: SimulatedDenial) -> (&'static str, String) {
+    let (why, next) = match (denial.boundary, denial.explicit) {
         (true, _) => {
             ("the permissions boundary doesn't allow it", "widen the boundary, or use another identity")
         }
         (_, true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
-        _ => ("no policy allows it", "attach the policy that `check --policy` prints, as a managed policy"),
-    }
+        _ => {
+            let policy = render_proposed_command("check", &["--policy"]);
+            let next = format!("attach the policy that this prints, as a managed policy: {policy}");
+            return ("no policy allows it", next);
+        }
+    };
+    (why, next.to_owned())
 }
 
 #[cfg(test)]

@@ -248,7 +248,7 @@ fn each_reason_of_a_denial_has_the_next_move_that_fits_it() {
             "AccessDenied",
             format!("{denied} because no identity-based policy allows the s3:PutBucketPolicy action"),
             AwsRefusalClass::Denied,
-            "allow s3:PutBucketPolicy: attach the policy that `check --policy` prints",
+            "allow s3:PutBucketPolicy: attach the policy that `packagecloud-cloudfront check --policy` prints",
         ),
         (
             "MalformedPolicyDocumentException",

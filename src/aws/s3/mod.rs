@@ -16,6 +16,7 @@ use aws_sdk_s3::{
 use bytes::Bytes;
 
 use super::{AwsClients, error};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         bucket::{ListedObject, ObjectHead},
@@ -78,11 +79,7 @@ impl AwsClients {
                 if without.is_ok() {
                     Err(build_other_account_bucket_failure(name, account))
                 } else {
-                    let why = format!(
-                        "{}; it is another account's than {account}, or s3:ListBucket is missing",
-                        failure.why
-                    );
-                    Err(Failure { why, ..failure })
+                    Err(build_unlistable_bucket_failure(name, account, failure))
                 }
             }
             _ => Err(failure),
@@ -201,6 +198,19 @@ fn read_listed_key(page: &ListObjectsV2Output, key: &str) -> String {
         Some(_) => listed_key::decode_url_encoded_key(key).unwrap_or_else(|_| key.to_owned()),
         None => key.to_owned(),
     }
+}
+
+/// S3 doesn't say which of three reasons it has: all are named, with how to tell them apart.
+fn build_unlistable_bucket_failure(name: &str, account: &str, failure: Failure) -> Failure {
+    let why = format!(
+        "{}: no policy of this identity allows it, a Deny statement in the bucket policy refuses it (one for a VPC endpoint or for addresses does so too, and no other policy overrules it), or the bucket is not one of account {account}",
+        failure.why
+    );
+    let next = format!(
+        "look for a Deny: aws s3api get-bucket-policy --bucket {name} ; where there is none, attach the policy that this prints: {}",
+        render_proposed_command("check", &["--policy"])
+    );
+    Failure { why, next, ..failure }
 }
 
 fn build_other_account_bucket_failure(name: &str, account: &str) -> Failure {

@@ -10,6 +10,7 @@ use crate::aws::{
     AwsClients,
     batch::{BatchJob, BatchJobState, FailedBatchTask},
 };
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     run::event::ProgressStats,
@@ -138,7 +139,7 @@ fn is_transient_aws_failure(failure: &Failure) -> bool {
 }
 
 fn append_batch_follow_hint(next: &str) -> String {
-    format!("{next}; the jobs run on at AWS, and the same command follows them")
+    format!("{next}; the jobs run on at AWS; to follow them: {}", render_same_command_again(&[]))
 }
 
 fn build_suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
@@ -150,8 +151,9 @@ fn build_suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
         ),
         format!(
             "let it go on (aws s3control update-job-status --account-id {account} --job-id {} --requested-job-status Ready), or cancel it \
-             (--requested-job-status Cancelled); then run the same command: what it leaves is done from here",
-            job.id
+             (--requested-job-status Cancelled); then run: {} — what it leaves is done from here",
+            job.id,
+            render_same_command_again(&[])
         ),
     )
 }

@@ -30,6 +30,7 @@ use super::{
     session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::{account::IamRole, evidence::ReindexEvidence},
     failure::{Failure, FailureKind},
@@ -267,7 +268,7 @@ impl BatchReindex<'_> {
                     return Err(Failure::new_generic_failure(
                         path.display().to_string(),
                         "it is not there any more",
-                        "run the same command again: what it held is looked at anew",
+                        format!("run: {} — what it held is looked at anew", render_same_command_again(&[])),
                     ));
                 }
                 cloud.upload_batch_manifest(bucket, &manifest, &path).await?
@@ -349,8 +350,8 @@ impl BatchReindex<'_> {
             FailureKind::Interrupted => Failure::new(
                 FailureKind::Interrupted,
                 render_batch_job_count(ids.len()),
-                "no longer followed, as you asked; they run on at AWS",
-                "run the same command again: it follows them to their end",
+                "no longer followed, at your request; they run on at AWS",
+                format!("run: {} — it follows them to their end", render_same_command_again(&[])),
             ),
             _ => failure,
         })
@@ -371,7 +372,7 @@ fn append_failed_tasks_to_file(path: &Path, unfit: &[FailedBatchTask]) -> Result
         Failure::new_generic_failure(
             path.display().to_string(),
             error.to_string(),
-            "make room or give another --state-dir, then run the same command again",
+            format!("make room or give another --state-dir, then run: {}", render_same_command_again(&[])),
         )
     })
 }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::batch::BatchCopyAttributes;
 use crate::engine::reindex::spool::{ManifestSpoolRunInfo, SpooledBatchManifest, replace_file_atomically};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{failure::Failure, packagecloud::object::BATCH_KEY_PREFIX};
 
 /// One job, made or to be made.
@@ -75,7 +76,10 @@ impl BatchRecord {
             Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
-                "make room or give another --state-dir, then run the same command again",
+                format!(
+                    "make room or give another --state-dir, then run: {}",
+                    render_same_command_again(&[])
+                ),
             )
         })
     }

@@ -4,6 +4,7 @@
 
 use crate::aws::web::WebReply;
 use crate::edge::bundle::parse_function_version_description;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -111,36 +112,41 @@ pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) ->
     let text = |why: &str, next: &str| (why.to_owned(), next.to_owned());
     match (reply.status, reply.find_header("x-packagecloud-cloudfront")) {
         (403, Some("bad-signature")) => match (known.holds_secret, known.accepts) {
-            (Some(false), _) => text(WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1),
+            (Some(false), _) => text(WRONG_SECRET_REASON, &advise_to_copy_secret()),
             (Some(true), Some(accepts)) => (
                 format!("the edge holds this host's secret, accepts {accepts}, and refuses the signature"),
-                "an older version may still answer at some edges: look again in some minutes; then inspect the URL".to_owned(),
+                "an older version may still answer at some edges: look again in some minutes; then give the URL to inspect".to_owned(),
             ),
             _ => text(
                 "the edge refuses its signature: this host's secret is not the edge's, or tokens are made another way",
-                WRONG_SECRET_DIAGNOSIS.1,
+                &advise_to_copy_secret(),
             ),
         },
         (403, Some("expired")) => text("the edge says that it has expired: this machine's clock is slow", SET_CLOCK_ADVICE),
-        (403, Some(reason)) => {
-            (format!("the edge refuses it: {reason}"), "run inspect on the URL to see why".to_owned())
-        }
+        (403, Some(reason)) => (
+            format!("the edge refuses it: {reason}"),
+            format!("to see why, give the URL to: {}", render_proposed_command("inspect", &[])),
+        ),
         (403, None) => match known.granted {
-            Some(false) => text(NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
+            Some(false) => text(NO_GRANT_REASON, &advise_to_restore_grant()),
             Some(true) => text(
                 "S3 refuses CloudFront, though the bucket policy lets it read: another statement or the organization's resource control policy denies it, the object is encrypted with a key that CloudFront may not use, or the bucket is Requester Pays",
-                "run check: it looks at each of these but the organization's policies; --origin-access oac serves SSE-KMS, and reads as a service, which such policies usually let through",
+                &format!(
+                    "run: {} — it looks at each of these but the organization's policies; --origin-access oac serves SSE-KMS, and reads as a service, which such policies usually let through",
+                    render_proposed_command("check", &[])
+                ),
             ),
-            None => text("S3 refuses CloudFront", NO_GRANT_DIAGNOSIS.1),
+            None => text("S3 refuses CloudFront", &advise_to_restore_grant()),
         },
         (503, _) => match &known.key {
             Some((id, state)) if state != "Enabled" => diagnose_disabled_kms_key(id, state),
-            None => text("the function can't decrypt the secret: its KMS key is not there", "run enable: it makes another, and a new function version"),
-            _ if known.may_decrypt == Some(false) => text(NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1),
+            None => text("the function can't decrypt the secret: its KMS key is not there", &format!("run: {} — it makes another, and a new function version", render_proposed_command("enable", &[]))),
+            _ if known.may_decrypt == Some(false) => text(NO_DECRYPT_REASON, &advise_to_restore_decrypt()),
             _ => (
                 "the function could not decrypt the secret, or could not run".to_owned(),
                 format!(
-                    "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group {} in the region nearest to you",
+                    "run: {} — it shows what differs in the role, the key's policy and the function; then look at the log group {} in the region nearest to you",
+                    render_proposed_command("plan", &[]),
                     known.function_log_group_name()
                 ),
             ),
@@ -180,18 +186,30 @@ const NO_SUCH_KEY: &[u8] = b"NoSuchKey";
 
 /// What a slow clock wants.
 pub(crate) const SET_CLOCK_ADVICE: &str = "set the clock (chronyc makestep, or timedatectl set-ntp true)";
-const WRONG_SECRET_DIAGNOSIS: (&str, &str) = (
-    "this host's cloudfront_secret is not the one that the edge holds",
-    "copy cloudfront_secret from a node whose links work (configuration --show-secret prints it there), then reconfigure and restart here; if this one is right on every node, run enable: it publishes it",
-);
-const NO_GRANT_DIAGNOSIS: (&str, &str) = (
-    "S3 refuses CloudFront: the statement in the bucket policy that lets it read is gone",
-    "run enable: it puts the statement back, and nothing else",
-);
-const NO_DECRYPT_DIAGNOSIS: (&str, &str) = (
-    "the function can't decrypt the secret: its role, or the KMS key's policy, no longer lets it",
-    "run enable: it puts the role's and the key's policy back, and nothing else",
-);
+const WRONG_SECRET_REASON: &str = "this host's cloudfront_secret is not the one that the edge holds";
+const NO_GRANT_REASON: &str =
+    "S3 refuses CloudFront: the statement in the bucket policy that lets it read is gone";
+const NO_DECRYPT_REASON: &str =
+    "the function can't decrypt the secret: its role, or the KMS key's policy, no longer lets it";
+
+fn advise_to_copy_secret() -> String {
+    format!(
+        "copy cloudfront_secret from a node whose links work (there, this prints it: {}), then reconfigure and restart here; if this one is right on every node, publish it: {}",
+        render_proposed_command("configuration", &["--show-secret"]),
+        render_proposed_command("enable", &[])
+    )
+}
+
+fn advise_to_restore_grant() -> String {
+    format!("run: {} — it puts the statement back, and nothing else", render_proposed_command("enable", &[]))
+}
+
+fn advise_to_restore_decrypt() -> String {
+    format!(
+        "run: {} — it puts the role's and the key's policy back, and nothing else",
+        render_proposed_command("enable", &[])
+    )
+}
 
 fn diagnose_disabled_kms_key(id: &str, state: &str) -> (String, String) {
     let next = if state == "PendingDeletion" {
@@ -210,7 +228,7 @@ pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckRe
     let mut checks = Vec::new();
     checks.push(match &known.key {
         Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
-            CheckResult::new_failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
+            CheckResult::new_failed_check("kms-key", NO_DECRYPT_REASON, advise_to_restore_decrypt())
         }
         Some((_, state)) if state == "Enabled" => CheckResult::new_passed_check("kms-key", "it is enabled"),
         Some((id, state)) => {
@@ -221,12 +239,16 @@ pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckRe
             "kms-key",
             "the distribution is another's, and so is its function's key",
         ),
-        None => CheckResult::new_failed_check("kms-key", "there is none", "run enable: it makes it"),
+        None => CheckResult::new_failed_check(
+            "kms-key",
+            "there is none",
+            format!("make it with: {}", render_proposed_command("enable", &[])),
+        ),
     });
     checks.push(match known.holds_secret {
         Some(true) => CheckResult::new_passed_check("edge-secret", "the edge holds this host's secret"),
         Some(false) => {
-            CheckResult::new_failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1)
+            CheckResult::new_failed_check("edge-secret", WRONG_SECRET_REASON, advise_to_copy_secret())
         }
         None => CheckResult::new_unknown_check(
             "edge-secret",
@@ -236,7 +258,7 @@ pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckRe
     checks.push(match known.granted {
         Some(true) => CheckResult::new_passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
         Some(false) => {
-            CheckResult::new_failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1)
+            CheckResult::new_failed_check("bucket-grant", NO_GRANT_REASON, advise_to_restore_grant())
         }
         None => CheckResult::new_unknown_check("bucket-grant", "there is no distribution of this install"),
     });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::aws::web::WebReply;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::cloudfront::CloudFrontDistribution,
     failure::Failure,
@@ -88,7 +89,10 @@ impl EdgeProber<'_> {
             Ok(reply) => CheckResult::new_failed_check(
                 name,
                 format!("{what} it answered {} instead of 403", reply.status),
-                "private packages may be open: press D (or run disable), and look at the distribution's behaviors",
+                format!(
+                    "private packages may be open: switch CloudFront off (D in the wizard, or: {}), then look at the distribution's behaviors",
+                    render_proposed_command("disable", &[])
+                ),
             ),
             Err(failure) => CheckResult::new_unknown_check(name, failure.to_string()),
         }
@@ -157,7 +161,8 @@ impl EdgeProber<'_> {
         CheckResult::new_unknown_check(
             "package-cached",
             format!(
-                "{key}: no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered"
+                "{key}: no hit within five tries: other edges answered, or its Cache-Control is missing, which this sets: {}",
+                render_proposed_command("reindex-everything", &["--rescan"])
             ),
         )
     }
@@ -183,7 +188,10 @@ impl EdgeProber<'_> {
                     return Ok(CheckResult::new_failed_check(
                         "metadata-fresh",
                         format!("the edge answered {key} from its cache"),
-                        "run reindex-everything: repository metadata must carry no-store",
+                        format!(
+                            "repository metadata must carry no-store; this sets it: {}",
+                            render_proposed_command("reindex-everything", &[])
+                        ),
                     ));
                 }
                 Ok(reply) if reply.status == 200 => {}
@@ -246,7 +254,11 @@ pub(crate) fn check_distribution_ready(
     function: &str,
 ) -> CheckResult {
     let Some(distribution) = distribution else {
-        return CheckResult::new_failed_check("distribution", "there is none", "run enable");
+        return CheckResult::new_failed_check(
+            "distribution",
+            "there is none",
+            format!("make it with: {}", render_proposed_command("enable", &[])),
+        );
     };
     let without = distribution.behaviors.iter().any(|behavior| {
         behavior.viewer_request.as_ref().is_none_or(|arn| !arn.contains(&format!(":function:{function}:")))
@@ -255,7 +267,10 @@ pub(crate) fn check_distribution_ready(
         return CheckResult::new_failed_check(
             "distribution",
             format!("{} has a behavior without the authenticator", distribution.id),
-            "run enable: it puts the authenticator back on every behavior",
+            format!(
+                "put the authenticator back on every behavior with: {}",
+                render_proposed_command("enable", &[])
+            ),
         );
     }
     if distribution.status != "Deployed" {

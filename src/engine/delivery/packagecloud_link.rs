@@ -6,6 +6,7 @@ use super::{
 };
 use crate::aws::web::WebReply;
 use crate::engine::session::Session;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{failure::Failure, secret::Secret, url::token::UrlTokenConstruction};
 
 /// What such a link is judged by.
@@ -60,11 +61,16 @@ impl PackagecloudLinkFacts<'_> {
         }
         let (why, next) = match (reply.find_header("x-packagecloud-cloudfront"), fits) {
             (Some("bad-signature"), None) if self.edge_works => (
-                "the web node that answered signs with another secret than packagecloud.rb and the edge hold".to_owned(),
-                "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart".to_owned(),
+                "the web node that answered signs with another secret than packagecloud.rb and the edge hold"
+                    .to_owned(),
+                format!(
+                    "on that node: give it the same cloudfront_secret (this prints it: {}), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+                    render_proposed_command("configuration", &["--show-secret"])
+                ),
             ),
             (Some("expired"), _) if self.edge_works => (
-                "its links have expired when they are made: the clock of the web node that answered is slow".to_owned(),
+                "its links have expired when they are made: the clock of the web node that answered is slow"
+                    .to_owned(),
                 format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
             ),
             _ => diagnosis::diagnose_edge_refusal(reply, self.known),

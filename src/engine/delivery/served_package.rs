@@ -156,7 +156,8 @@ impl EdgeProber<'_> {
         if let Some(why) =
             object.as_ref().and_then(|read| read.as_ref().err()).and_then(explain_unreadable_object)
         {
-            let next = "nothing is wrong with CloudFront: see to the object, or leave it".to_owned();
+            let next =
+                "nothing is wrong with CloudFront: look at the object in S3, or leave it as it is".to_owned();
             let refusal = refuse(format!("{asked} {why}"), next, true, false);
             return Err(SignedProbeRefusal { unreadable: true, ..refusal });
         }

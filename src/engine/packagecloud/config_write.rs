@@ -185,11 +185,8 @@ pub(crate) async fn write_config_edits_with_retries(
 
 /// Says where the file before is kept, and where it was written over, as the end of a sentence.
 pub(crate) fn render_config_backup_note(written: &ConfigWriteResult) -> String {
-    let mut note = written
-        .backup
-        .as_ref()
-        .map(|backup| format!("; the file before is {}", backup.display()))
-        .unwrap_or_default();
+    let mut note =
+        written.backup.as_ref().map(|backup| format!("; backup: {}", backup.display())).unwrap_or_default();
     if written.written_in_place {
         note.push_str("; it is mounted by itself, so its bytes were written over in place");
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::host::ConfigWriteResult;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
@@ -63,7 +64,8 @@ pub(crate) fn render_managed_config_write_warning(
     let (tool, how) = config.managed.as_ref()?;
     (answers.consents.managed == Some(ManagedConfigWriteChoice::Write)).then(|| {
         format!(
-            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
+            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (this prints them: {}), {}.",
+            render_proposed_command("configuration", &["--format", tool]),
             render_config_tool_pause_instruction(tool)
         )
     })

@@ -373,7 +373,11 @@ pub(crate) async fn wait_until_redirects_to_s3(
                     "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",
                 )),
                 Ok(None) => Ok(String::new()),
-                Err(failure) => Ok(format!("where it redirects could not be seen: {failure}")),
+                // Only now: while it restarts, nothing answers at its own address either.
+                Err(failure) => {
+                    let foreign = session.find_foreign_probe_url(answers, None).await;
+                    Ok(format!("where it redirects could not be seen: {}", foreign.unwrap_or(failure)))
+                }
             };
         }
         tokio::time::sleep(Duration::from_secs(2)).await;

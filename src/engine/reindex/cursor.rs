@@ -12,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::Failure,
     packagecloud::unlinkable::UnlinkableKeys,
@@ -134,7 +135,7 @@ pub fn build_file_write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::new_generic_failure(
         path.display().to_string(),
         error.to_string(),
-        "make room or give another --state-dir, then run the same command again",
+        format!("make room or give another --state-dir, then run: {}", render_same_command_again(&[])),
     )
 }
 

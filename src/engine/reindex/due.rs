@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{estimate_bucket_objects, read_reindex_progress};
 use crate::engine::session::Session;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
     packagecloud::object::ObjectClassifier,
@@ -53,6 +54,9 @@ pub(crate) async fn require_reindex_done(
     Err(Failure::new_generic_failure(
         "the reindex",
         format!("{why}; nothing was switched on"),
-        "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
+        format!(
+            "run it to its end (it goes on where it was): {} — or skip it knowingly: s in the wizard, else --skip-reindex",
+            render_proposed_command("reindex-everything", &[])
+        ),
     ))
 }

@@ -40,6 +40,7 @@ use self::{
     cursor::ReindexCursor, progress::ReindexCheckpoint, spool::BatchManifestWriter, workers::ReindexWorkers,
 };
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestCounts, S3RequestError};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::ObjectClassifier,
@@ -307,7 +308,10 @@ impl ReindexRun<'_> {
             self.workers.halt_workers_with_failure(Failure::new_generic_failure(
                 "the reindex",
                 error.to_string(),
-                "report this, then run the same command: it goes on where it was",
+                format!(
+                    "report this, then run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             ));
         }
     }
@@ -395,7 +399,7 @@ impl ReindexRun<'_> {
             FailureKind::Interrupted,
             format!("reindex of bucket {}", workers.s3.bucket_name()),
             format!("stopped after {} objects", counts.done),
-            "run the same command again: it goes on there",
+            format!("run: {} — it goes on there", render_same_command_again(&[])),
         ))
     }
 }

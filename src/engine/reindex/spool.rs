@@ -19,6 +19,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 pub(crate) use crate::aws::{batch::BatchCopyAttributes, s3::fast::ObjectAttributes};
 use crate::model::failure::Failure;
+use crate::model::run::proposed_command::render_same_command_again;
 
 /// Sets that are told apart while objects are looked at; what belongs to further ones is copied from here.
 const SETS_MAX: usize = 200;
@@ -74,7 +75,7 @@ fn build_file_write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::new_generic_failure(
         path.display().to_string(),
         error.to_string(),
-        "make room or give another --state-dir, then run the same command again",
+        format!("make room or give another --state-dir, then run: {}", render_same_command_again(&[])),
     )
 }
 

@@ -27,6 +27,7 @@ use super::{
     spool::BatchManifestWriter,
 };
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestError};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectCacheClass, ObjectClassifier},
@@ -42,8 +43,17 @@ const GIVEN_UP_MAX: usize = 1000;
 const SKIP_ADVICE_MAX: usize = 64;
 
 /// The next move where objects were given up.
-const ONLY_THEY_REMAIN_ADVICE: &str = "run the same command again: only they remain";
-const PUBLIC_ACL_ADVICE: &str = "where Block Public Access (BlockPublicAcls) is on, run the same command with --no-acl, which lets ACLs go: packages are read through CloudFront then; else allow this identity s3:PutObjectAcl";
+fn advise_to_do_what_remains() -> String {
+    format!("run: {} — only they remain", render_same_command_again(&[]))
+}
+
+fn advise_for_public_acl() -> String {
+    format!(
+        "where Block Public Access (BlockPublicAcls) is on, run: {} — it lets ACLs go: packages are read through CloudFront then; else allow this identity s3:PutObjectAcl",
+        render_same_command_again(&["--no-acl"])
+    )
+}
+
 const UNSUPPORTED_COPY_ADVICE: &str = "look what the S3-compatible store answers: the copy must be conditional (If-Match), else what is written meanwhile could be lost; --skip-reindex goes on without, uncached";
 
 /// Everything that the workers share.
@@ -231,7 +241,10 @@ impl ReindexWorkers {
                         FailureKind::Unreachable,
                         format!("bucket {}", self.s3.bucket_name()),
                         why,
-                        "check the network and the endpoint, then run the same command: it goes on where it was",
+                        format!(
+                            "check the network and the endpoint, then run: {} — it goes on where it was",
+                            render_same_command_again(&[])
+                        ),
                     ));
                     return Err(ObjectNotDone::Halted);
                 }
@@ -310,9 +323,11 @@ impl ReindexWorkers {
             ObjectNotDone::Refused { kind, why, next } => {
                 (kind, why, format!("{next}; it goes on where it was"))
             }
-            ObjectNotDone::GivenUp(why) => {
-                (FailureKind::Other, why, "run the same command again: it goes on where it was".to_owned())
-            }
+            ObjectNotDone::GivenUp(why) => (
+                FailureKind::Other,
+                why,
+                format!("run: {} — it goes on where it was", render_same_command_again(&[])),
+            ),
             ObjectNotDone::Unfit { why, next } => (FailureKind::Other, why, next),
             ObjectNotDone::Unsupported(why) | ObjectNotDone::PublicAclRefused(why) => {
                 (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned())
@@ -367,25 +382,25 @@ impl ReindexWorkers {
             Err(ObjectNotDone::Halted) => return false,
             Err(ObjectNotDone::Overtaken) => {
                 let why = "it kept changing while it was looked at".to_owned();
-                self.give_up_object(job, FailureKind::Other, why, ONLY_THEY_REMAIN_ADVICE);
+                self.give_up_object(job, FailureKind::Other, why, advise_to_do_what_remains());
                 return true;
             }
             Err(ObjectNotDone::Unsupported(why)) => {
                 let why = format!("this S3 can't copy it as it must be copied: {why}");
-                self.give_up_object(job, FailureKind::Other, why, UNSUPPORTED_COPY_ADVICE);
+                self.give_up_object(job, FailureKind::Other, why, UNSUPPORTED_COPY_ADVICE.to_owned());
                 return true;
             }
             Err(ObjectNotDone::PublicAclRefused(why)) => {
                 let why = format!("its ACL lets everybody read it, and S3 refuses to write that: {why}");
-                self.give_up_object(job, FailureKind::Denied, why, PUBLIC_ACL_ADVICE);
+                self.give_up_object(job, FailureKind::Denied, why, advise_for_public_acl());
                 return true;
             }
             Err(ObjectNotDone::Refused { kind, why, next }) => {
-                self.give_up_object(job, kind, why, &format!("{next}; only what is left is done then"));
+                self.give_up_object(job, kind, why, format!("{next}; only what is left is done then"));
                 return true;
             }
             Err(ObjectNotDone::GivenUp(why)) => {
-                self.give_up_object(job, FailureKind::Other, why, ONLY_THEY_REMAIN_ADVICE);
+                self.give_up_object(job, FailureKind::Other, why, advise_to_do_what_remains());
                 return true;
             }
         };
@@ -393,7 +408,7 @@ impl ReindexWorkers {
         true
     }
 
-    fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String, next: &str) {
+    fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String, next: String) {
         let mut count = 0;
         self.update_reindex_checkpoint(|checkpoint| {
             checkpoint.give_up_object_job(job);

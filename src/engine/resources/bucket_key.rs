@@ -4,6 +4,7 @@
 
 use super::origin_access;
 use crate::engine::{run::StageRun, session::AwsTarget};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{bucket::ObjectEncryptionKey, evidence::DistributionEvidence, names::ResourceNames},
     failure::Failure,
@@ -106,7 +107,8 @@ pub(crate) fn build_bucket_kms_key_confirmation(
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::AdoptBucketKey,
         question: format!(
-            "Objects lie under the KMS key {key}, whose policy doesn't let CloudFront decrypt. Add a statement to it, for this distribution alone? (To add it yourself: enable --prepare shows it.)"
+            "Objects lie under the KMS key {key}, whose policy doesn't let CloudFront decrypt. Add a statement to it, for this distribution alone? (To add it yourself, this shows it: {})",
+            render_proposed_command("enable", &["--prepare"])
         ),
     })
 }

@@ -125,7 +125,7 @@ pub(crate) fn refuse_taken_viewer_request(
         Some(arn) => Err(Failure::new_generic_failure(
             format!("distribution {}", distribution.id),
             format!("its viewer request is taken by {arn}"),
-            "one behavior runs one function there: take that one away, or use a distribution of its own; nothing was changed",
+            "one behavior runs one function there: remove that one, or use a distribution of its own; nothing was changed",
         )),
     }
 }

@@ -6,7 +6,9 @@ use crate::model::{
     packagecloud::object::ABSENT_KEY,
     run::answers::OperatorAnswers,
     secret::Secret,
-    url::redirect::{ExpectedPackagesDomain, PackagecloudDownloadReply, url_path_from_key},
+    url::redirect::{
+        ExpectedPackagesDomain, PackagecloudDownloadReply, explain_foreign_download_url, url_path_from_key,
+    },
 };
 
 impl Session {
@@ -31,6 +33,37 @@ impl Session {
         domain: &'a str,
     ) -> ExpectedPackagesDomain<'a> {
         ExpectedPackagesDomain { domain, edge_url: self.web.edge_address_override() }
+    }
+
+    /// Finds why `--probe-url` doesn't lead to this packagecloud: nothing that it answers would tell of it. `None` where it
+    /// does, or none was given.
+    pub(in crate::engine) async fn find_foreign_probe_url(
+        &self,
+        answers: &OperatorAnswers,
+        bucket: Option<&str>,
+    ) -> Option<Failure> {
+        let url = answers.probe_url.as_deref()?;
+        let config = self.host.read_packagecloud_config().await.ok()?;
+        let external_url = config.file.find_external_url();
+        let reply = self.probe_packagecloud_redirect(answers, None).await;
+        let reply = match &reply {
+            Ok(reply) => Ok(reply.as_ref()?),
+            Err(failure) => Err(failure.why.as_str()),
+        };
+        let why = explain_foreign_download_url(url, external_url, reply, bucket)?;
+        Some(Failure::new_usage_failure(
+            format!("--probe-url {url}"),
+            format!("it doesn't lead to this packagecloud: {why}"),
+            match external_url {
+                Some(own) => format!(
+                    "give the download URL of a package that begins with {}/",
+                    own.trim_end_matches('/')
+                ),
+                None => {
+                    "give the download URL of a package as a client asks this packagecloud for it".to_owned()
+                }
+            },
+        ))
     }
 
     /// Asks packagecloud for the probe URL; `None` where no URL is known.

@@ -12,6 +12,7 @@ use crate::aws::{
     },
 };
 use crate::engine::run::OperatorPresence;
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
     run::event::CredentialRenewalNeed,
@@ -130,8 +131,10 @@ pub(in crate::engine) fn render_credential_renewal_advice(
             format!("i takes a fresh code for profile {profile}")
         }
         CredentialSource::Session { .. } => {
-            return "run the same command again: it asks for a fresh code, and goes on where it was"
-                .to_owned();
+            return format!(
+                "run: {} — it asks for a fresh code, and goes on where it was",
+                render_same_command_again(&[])
+            );
         }
         CredentialSource::Typed(_) if attended == OperatorPresence::Typing => {
             "i takes other keys of the same account".to_owned()
@@ -151,8 +154,10 @@ pub(in crate::engine) fn render_credential_renewal_advice(
         }
     };
     let then = match attended {
-        OperatorPresence::Nobody => "then run the same command again: it goes on where it was",
-        _ => "this goes on by itself as soon as AWS accepts them",
+        OperatorPresence::Nobody => {
+            format!("then run: {} — it goes on where it was", render_same_command_again(&[]))
+        }
+        _ => "this goes on by itself as soon as AWS accepts them".to_owned(),
     };
     format!("{mend}; {then}")
 }
@@ -173,7 +178,7 @@ mod tests {
                 profile(),
                 Nobody,
                 false,
-                "renew the credentials of profile no-such-profile; then run the same command again",
+                "renew the credentials of profile no-such-profile; then run: packagecloud-cloudfront",
             ),
             (
                 profile(),
@@ -186,7 +191,7 @@ mod tests {
                 session(),
                 Watched,
                 false,
-                "run the same command again: it asks for a fresh code, and goes on where it was",
+                "run: packagecloud-cloudfront — it asks for a fresh code, and goes on where it was",
             ),
             (
                 session(),

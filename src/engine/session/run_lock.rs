@@ -17,6 +17,7 @@ use crate::host::{
     RemoteRunLock as There, RemoteStateDir, StopRequest,
     run::lock::{ConfigWriteLock, LocalRunLock, RunLockError},
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
@@ -228,7 +229,10 @@ impl Session {
                 FailureKind::Other,
                 "going live",
                 format!("CloudFront was switched off meanwhile by another run (process {pid}{on})"),
-                "find out why it was switched off; then go live with: packagecloud-cloudfront enable",
+                format!(
+                    "find out why it was switched off; then go live with: {}",
+                    render_proposed_command("enable", &[])
+                ),
             ));
         }
         Ok(())

@@ -11,6 +11,7 @@ mod revert;
 use futures::FutureExt as _;
 
 use crate::host::environment::clock;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         bucket::ObjectEncryptionKey,
@@ -76,6 +77,10 @@ async fn observe_go_live_facts(session: &Session, answers: &OperatorAnswers) -> 
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let config = session.host.read_packagecloud_config().await?;
     let found = observe_go_live_facts(session, answers).await?;
+    // What answers there would be taken for packagecloud: nothing is begun on its word.
+    if let Some(foreign) = session.find_foreign_probe_url(answers, Some(&found.target.bucket.name)).await {
+        return Err(Failure { why: format!("{}; nothing was changed", foreign.why), ..foreign });
+    }
     let wanted =
         config_write::compute_desired_setting_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
@@ -284,7 +289,8 @@ async fn make_cloudfront_live(
     let services = if services.is_empty() { services } else { format!("; {services}") };
     let since = clock::render_utc_time(session.host.clock.read_host_clock());
     Ok(format!(
-        "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+        "on since {since}, the restart took {took} s; {proof}{services}. To switch off: {} (D in the wizard)",
+        render_proposed_command("disable", &[])
     ))
 }
 

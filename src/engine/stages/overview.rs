@@ -2,6 +2,7 @@
 
 use futures::FutureExt as _;
 
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::StageEvidence,
     failure::Failure,
@@ -164,7 +165,10 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
             fact("What customers notice", notice.into()),
             fact(
                 "How to undo",
-                "D (or disable) at any time; downloads go to S3 again, and everything made stays.".into(),
+                format!(
+                    "D in the wizard, at any time, or: {} — downloads go to S3 again, and everything made stays.",
+                    render_proposed_command("disable", &[])
+                ),
             ),
         ],
     }

@@ -1,5 +1,6 @@
 //! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
 
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::evidence::{ReindexEvidence, StageEvidence},
     failure::Failure,
@@ -197,7 +198,10 @@ async fn fix_objects_after_vendor_reindex(
                 format!(
                     "{left} objects of repository metadata are still written with attributes that let CloudFront cache them"
                 ),
-                "look which packagecloud writes them (its version must set Cache-Control itself), then run the same command again",
+                format!(
+                    "look which packagecloud writes them (its version must set Cache-Control itself), then run: {}",
+                    render_same_command_again(&[])
+                ),
             ));
         }
     }

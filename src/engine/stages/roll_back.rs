@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::aws::IntendedDistributionUpdate;
 use crate::host::{ConfigBackup, ConfigRestoreScope};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
     failure::Failure,
@@ -46,7 +47,7 @@ async fn find_config_backup(session: &Session, wanted: &str) -> Result<ConfigBac
         Failure::new_usage_failure(
             wanted,
             "there is no such backup",
-            "roll-back without a name lists the backups",
+            format!("to list the backups: {}", render_proposed_command("roll-back", &[])),
         )
     })
 }
@@ -61,7 +62,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         Failure::new_usage_failure(
             "roll-back",
             "it needs a backup to restore from",
-            "choose one: roll-back lists them",
+            format!("choose one; to list them: {}", render_proposed_command("roll-back", &[])),
         )
     })?;
     let backup = find_config_backup(session, named).await?;
@@ -92,7 +93,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
                 .into(),
         ),
-        BackupSwitch::Unknown => plan.notes.push(format!("After it, {UNKNOWN_SWITCH_ADVICE}.")),
+        BackupSwitch::Unknown => plan.notes.push(format!("After it, {}.", advise_for_unknown_switch())),
         BackupSwitch::On | BackupSwitch::Off => {}
     }
     plan.notes.extend(content.unreadable.map(|why| {
@@ -110,7 +111,13 @@ enum BackupSwitch {
     Unknown,
 }
 
-const UNKNOWN_SWITCH_ADVICE: &str = "nothing is reconfigured, as the backup may have CloudFront on: enable goes live behind its gate, disable switches it off";
+fn advise_for_unknown_switch() -> String {
+    format!(
+        "nothing is reconfigured, as the backup may have CloudFront on. To go live behind the gate: {} ; to switch it off: {}",
+        render_proposed_command("enable", &[]),
+        render_proposed_command("disable", &[])
+    )
+}
 
 fn judge_backup_switch(seen: &RollBackEvidence) -> BackupSwitch {
     match (seen.desired.enabled, seen.may_be_on) {
@@ -181,7 +188,7 @@ pub async fn apply(
     match judge_backup_switch(seen) {
         // A file with CloudFront on takes effect only behind the gate of going live.
         BackupSwitch::On => return Ok((StageEnd::Applied, "going live comes next".into())),
-        BackupSwitch::Unknown => return Ok((StageEnd::Stopped, UNKNOWN_SWITCH_ADVICE.into())),
+        BackupSwitch::Unknown => return Ok((StageEnd::Stopped, advise_for_unknown_switch())),
         BackupSwitch::Off => {}
     }
     if session.is_packagecloud_ctl_disabled() {
@@ -215,7 +222,11 @@ pub async fn associate_earlier_function_version(
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
-        Failure::new_generic_failure("the distribution", "there is none of this install", "run enable first")
+        Failure::new_generic_failure(
+            "the distribution",
+            "there is none of this install",
+            format!("make it with: {}", render_proposed_command("enable", &[])),
+        )
     })?;
     let host = distribution.aliases.first().unwrap_or(&distribution.domain);
     Box::pin(prove_earlier_function_version(session, &target, answers, (arn, host), run)).await?;

@@ -3,6 +3,7 @@
 //! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
 
 use crate::edge::bundle::{FunctionVersionDescription, parse_function_version_description};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -137,12 +138,15 @@ fn decide_secret_change(
             return Err(Failure::new_generic_failure(
                 "--new-secret",
                 format!("{on}; links signed with the old secret would break"),
-                "disable first, or leave --new-secret away",
+                format!(
+                    "switch CloudFront off first: {} — or leave out --new-secret",
+                    render_proposed_command("disable", &[])
+                ),
             ));
         }
         (Some(_), _) => (
             ResourceChangeKind::Update,
-            "a new secret, as you asked; a new function version will hold it".to_owned(),
+            "a new secret, by --new-secret; a new function version will hold it".to_owned(),
         ),
         (None, Some((node, _))) if !new_secret => {
             (ResourceChangeKind::Create, format!("the one that {node} holds: none is made"))
@@ -159,8 +163,13 @@ fn decide_secret_change(
 fn build_lost_secret_failure(seen: &CloudFrontSecretEvidence) -> Failure {
     let path = &seen.config.path;
     let copy = match &seen.backup {
-        Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
-        None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
+        Some(backup) => format!(
+            "copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"
+        ),
+        None => format!(
+            "copy the line from the other node's packagecloud.rb (there, this prints it: {}), name that node too with --host",
+            render_proposed_command("configuration", &["--show-secret"])
+        ),
     };
     Failure::new_missing_consent_failure(
         "cloudfront_secret",

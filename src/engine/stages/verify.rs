@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use futures::FutureExt as _;
 
 use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{evidence::StageEvidence, names},
     failure::Failure,
@@ -55,7 +56,10 @@ pub async fn look(session: &Session) -> StagePlan {
             .filter(|_| is_settled)
             .map(|since| format!(" since {}", clock::render_utc_time(since)))
             .unwrap_or_default();
-        plan.notes.push(format!("{on}{since}. D (or disable) switches it off."));
+        plan.notes.push(format!(
+            "{on}{since}. To switch it off: {} (D in the wizard).",
+            render_proposed_command("disable", &[])
+        ));
     }
     if values.distribution_id.is_some() {
         plan.notes.push(format!(
@@ -156,7 +160,7 @@ async fn add_aws_and_host_checks(
     let mut nodes = nodes::check_other_node_configs(session, Some(config), answers).await;
     for check in nodes.iter_mut().filter(|check| check.result == CheckVerdict::Unknown) {
         check.result = CheckVerdict::Fail;
-        check.next = "give it the same values: enable, with the same --host options".into();
+        check.next = format!("give it the same values: {}", render_proposed_command("enable", &[]));
     }
     all.add_verify_checks(nodes);
     if distribution.is_some() {
@@ -206,7 +210,8 @@ async fn add_edge_delivery_checks(
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
-            all.add_verify_checks([CheckResult::new_failed_check(CheckId::SignedUrl, why, "run enable")]);
+            let next = format!("make one with: {}", render_proposed_command("enable", &[]));
+            all.add_verify_checks([CheckResult::new_failed_check(CheckId::SignedUrl, why, next)]);
         }
         (None, _) => {}
     }

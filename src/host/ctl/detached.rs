@@ -164,7 +164,7 @@ impl DetachedCtlCommand {
             Failure::new_generic_failure(
                 format!("{} {command}", program.display()),
                 format!("it could not be started: {error}"),
-                "see to what it names, then try again",
+                "correct what it names, then try again",
             )
         };
         for dir in list_usable_ctl_dirs(state_dir) {

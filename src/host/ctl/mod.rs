@@ -11,16 +11,17 @@ mod tests;
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures::future::BoxFuture;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
+    run::proposed_command::{join_shell_words, render_same_command_again},
 };
 
 use super::{Host, HostTransport};
@@ -132,6 +133,13 @@ impl CtlCommandOutput<'_> {
         }
     }
 
+    /// Says something of the command that isn't its own line.
+    fn say_of_ctl_command(&mut self, text: &str) {
+        let line = self.host.redactor.redact_secrets_in_line(text);
+        self.host.state.append_log_line(self.host.clock.read_host_clock(), &self.host.redactor, &line);
+        (self.on_line)(&line);
+    }
+
     fn into_ctl_outcome(self, status: i32) -> CtlOutcome {
         match status {
             0 => CtlOutcome::Done,
@@ -229,7 +237,7 @@ impl Host {
         if command == CtlCommand::ReindexEverything
             && let Some(unseen) = LocalOrRemoteCtlCommand::find_running_or_ended_ctl(self, command).await?
         {
-            return unseen.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
+            return self.follow_ctl_saying_its_silence(&unseen, lines).await;
         }
         loop {
             // Two that find nothing running must not both start.
@@ -246,21 +254,70 @@ impl Host {
                 let started =
                     LocalOrRemoteCtlCommand::start_ctl_command(self, &program, rest, command).await?;
                 drop(turn);
-                return started.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
+                return self.follow_ctl_saying_its_silence(&started, lines).await;
             };
             drop(turn);
             if self.can_follow_running_ctl_command(&found, command).await {
-                return found.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
+                lines.say_of_ctl_command(&format!(
+                    "{} runs already (process {}): waiting for its end",
+                    self.render_ctl_command(found.ctl_command_name()),
+                    found.ctl_process_id()
+                ));
+                return self.follow_ctl_saying_its_silence(&found, lines).await;
             }
             lines.add_ctl_output_line(&format!(
-                "packagecloud-ctl {} runs already: waiting for its end first",
-                found.ctl_command_name()
+                "{} runs already (process {}): waiting for its end first",
+                self.render_ctl_command(found.ctl_command_name()),
+                found.ctl_process_id()
             ));
             // How that one ended is nothing to this one.
-            let _ = found.follow_ctl_command_to_end(&mut |line| lines.add_ctl_output_line(line)).await;
+            let _ = self.follow_ctl_saying_its_silence(&found, lines).await;
             lines.last.clear();
             lines.unknown = false;
         }
+    }
+
+    /// Follows a command to its end; as long as it prints nothing, says now and then that it still runs.
+    async fn follow_ctl_saying_its_silence(
+        &self,
+        command: &LocalOrRemoteCtlCommand,
+        lines: &mut CtlCommandOutput<'_>,
+    ) -> Result<i32, Failure> {
+        let began = Instant::now();
+        // Both write lines: the command's as they come, and this where none come.
+        let said = Mutex::new((lines, began));
+        let hold = || said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut on_line = |line: &str| {
+            let mut held = hold();
+            held.0.add_ctl_output_line(line);
+            held.1 = Instant::now();
+        };
+        let following = command.follow_ctl_command_to_end(&mut on_line);
+        tokio::pin!(following);
+        loop {
+            let due = hold().1 + SILENCE_NOTE_INTERVAL;
+            tokio::select! {
+                biased;
+                ended = &mut following => return ended,
+                () = tokio::time::sleep_until(due) => {
+                    let mut held = hold();
+                    if held.1 + SILENCE_NOTE_INTERVAL <= Instant::now() {
+                        held.0.say_of_ctl_command(&format!(
+                            "{} still runs, {} s (process {})",
+                            self.render_ctl_command(command.ctl_command_name()),
+                            began.elapsed().as_secs(),
+                            command.ctl_process_id()
+                        ));
+                        held.1 = Instant::now();
+                    }
+                }
+            }
+        }
+    }
+
+    /// A command as it was started: `packagecloud-ctl reconfigure`.
+    fn render_ctl_command(&self, name: &str) -> String {
+        format!("{} {name}{}", self.ctl.render_ctl_command_line(), self.render_host_suffix())
     }
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
@@ -307,18 +364,39 @@ impl Host {
     pub fn find_running_ctl_command(&self) -> Option<DetachedCtlCommand> {
         DetachedCtlCommand::find_running_ctl_command(self.state.state_dir_path())
     }
+
+    /// Names the command of packagecloud-ctl that runs on this machine now: `packagecloud-ctl reconfigure (process 20784)`.
+    #[must_use]
+    pub fn describe_running_ctl_command(&self) -> Option<String> {
+        let running = self.find_running_ctl_command()?;
+        Some(format!("{} (process {})", self.render_ctl_command(&running.command), running.pid))
+    }
 }
 
 /// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
 const FILE_CLOCK_SLACK: Duration = Duration::from_millis(20);
 /// The time of a reconfigure is kept in whole seconds.
 const RECONFIGURE_TIME_SLACK: Duration = Duration::from_secs(1);
+/// A command that prints nothing for so long is said to run still.
+const SILENCE_NOTE_INTERVAL: Duration = Duration::from_secs(15);
 /// Starting one takes moments.
 const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Returns the failure of a host that has no such program, with what to do there by hand.
     pub(super) fn build_missing_program_failure(&self, program: &str, command: CtlCommand) -> Failure {
+        if self.transport.remote_host_name().is_none() && Path::new(program).is_file() {
+            let quoted = join_shell_words([program]);
+            return Failure::new(
+                FailureKind::Missing,
+                program,
+                "it is not executable",
+                format!(
+                    "make it executable: chmod +x {quoted} — then run: {}",
+                    render_same_command_again(&[])
+                ),
+            );
+        }
         let next = match self.transport.remote_host_name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
@@ -397,6 +475,14 @@ impl LocalOrRemoteCtlCommand {
         match self {
             Self::Here(running) => &running.command,
             Self::There(afar) => afar.ctl_command_name(),
+        }
+    }
+
+    /// The process that runs it, on its own host.
+    fn ctl_process_id(&self) -> u32 {
+        match self {
+            Self::Here(running) => running.pid,
+            Self::There(afar) => afar.ctl_process_id(),
         }
     }
 

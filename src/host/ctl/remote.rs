@@ -187,7 +187,7 @@ impl RemoteCtlCommand {
             Failure::new_generic_failure(
                 format!("{program} {command} on {}", line.remote_host_name()),
                 format!("it could not be started: {why}"),
-                "see to what it names, then try again",
+                "correct what it names, then try again",
             )
         };
         if said.status != 0 {
@@ -199,6 +199,11 @@ impl RemoteCtlCommand {
     /// Returns the command's name: `reconfigure`.
     pub(super) fn ctl_command_name(&self) -> &str {
         &self.record.command
+    }
+
+    /// Returns the process that runs it there.
+    pub(super) fn ctl_process_id(&self) -> u32 {
+        self.record.pid
     }
 
     /// Returns when it was started, by that host's clock.

@@ -97,10 +97,9 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
     assert_eq!(running.command, "version");
     fs::write(dir.path().join("go"), "").unwrap();
     let (outcome, lines) = run_collecting_lines(&second, CtlCommand::Restart).await;
-    assert_eq!(
-        lines[..3],
-        ["packagecloud-ctl version runs already: waiting for its end first", "begun", "over"]
-    );
+    let first = format!(" version runs already (process {}): waiting for its end first", running.pid);
+    assert!(lines[0].ends_with(&first), "{lines:?}");
+    assert_eq!(lines[1..3], ["begun", "over"]);
     assert!(matches!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last } if last.len() == 1));
     assert_eq!(second.find_running_ctl_command(), None);
 }
@@ -351,4 +350,32 @@ async fn a_private_key_that_it_prints_is_neither_shown_nor_logged() {
     assert_eq!(lines, ["    +(a private key, hidden)", "after"]);
     let log = fs::read_to_string(host.state.state_dir_path().join("log")).unwrap();
     assert!(!log.contains("MIIE") && !log.contains("dGFpbA"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_prints_nothing_is_said_to_run_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("silent");
+    // It ends once somebody has been told that it runs.
+    fs::write(&script, "#!/bin/sh\nwhile [ ! -e \"$(dirname \"$0\")/go\" ]; do sleep 0.02; done; exit 1\n")
+        .unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host_with_ctl(dir.path(), script.to_str().unwrap().parse().unwrap());
+    let mut said = Vec::new();
+    let outcome = host
+        .run_packagecloud_ctl(CtlCommand::Reconfigure, &mut |line: &str| {
+            let running = host.find_running_ctl_command().map(|running| running.pid);
+            said.push((line.to_owned(), running));
+            fs::write(dir.path().join("go"), "").unwrap();
+        })
+        .await;
+    let (line, pid) = said.first().expect("it was silent for as long as it takes");
+    let named = format!("(process {})", pid.unwrap());
+    assert!(line.starts_with(&format!("{} reconfigure still runs, 15 s", script.display())), "{line}");
+    assert!(line.ends_with(&named), "{line}");
+    assert_eq!(
+        outcome.unwrap(),
+        CtlOutcome::Failed { status: 1, last: Vec::new() },
+        "its own lines alone are its last"
+    );
 }

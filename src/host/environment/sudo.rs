@@ -2,11 +2,10 @@
 //!
 //! Only names are ever said of a variable: its value may be a secret.
 
-use std::{
-    borrow::Cow, collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::PathBuf,
-};
+use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
 use super::users;
+use crate::model::run::proposed_command::{join_shell_words, list_started_words};
 
 /// Which variables matter here.
 const RELEVANT_PREFIXES: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"];
@@ -114,25 +113,18 @@ impl SudoDroppedEnvironment {
             }
         }
         words.extend_from_slice(line);
-        words.iter().map(|text| quote_shell_word(text)).collect::<Vec<_>>().join(" ")
+        join_shell_words(words.iter().map(String::as_str))
     }
 
     /// Renders both, for the end of what is said: with this process's own command line.
     #[must_use]
     pub fn render_sudo_advice(&self) -> String {
-        let line: Vec<String> = std::env::args().collect();
         format!(
             "{}; to keep it: {}",
             self.render_dropped_environment(),
-            self.render_preserve_env_command(&line)
+            self.render_preserve_env_command(&list_started_words())
         )
     }
-}
-
-/// A word as a shell takes it, and no more quoted than it must be: it is typed by hand.
-fn quote_shell_word(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:=@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.into() } else { shell_words::quote(text) }
 }
 
 /// What sudo was started with: it waits above this process, and root may read it.

@@ -31,6 +31,8 @@ use crate::host::{
 pub struct HostStateDir {
     dir: PathBuf,
     log: Arc<Mutex<Option<File>>>,
+    /// Why not all is kept or logged that should be.
+    faults: Arc<[Failure]>,
     /// Where the directory only stands in for another one: removed with the last of the clones.
     _stand_in: Option<Arc<StandInStateDir>>,
 }
@@ -60,6 +62,9 @@ impl Drop for StandInStateDir {
 /// # Errors
 /// Where it can't be written.
 pub fn open_named_log_file(path: &Path) -> Result<File, Failure> {
+    if let Some(fault) = find_log_file_fault(path) {
+        return Err(fault);
+    }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|error| {
         Failure::new_usage_failure(
             format!("--log-file {}", path.display()),
@@ -161,6 +166,19 @@ fn check_state_dir_is_own(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Finds why nothing can be logged to a file: a pipe's reader may never come, and a device keeps nothing.
+#[must_use]
+pub fn find_log_file_fault(path: &Path) -> Option<Failure> {
+    let kind = fs::metadata(path).ok()?.file_type();
+    (!kind.is_file() && !kind.is_dir()).then(|| {
+        Failure::new_usage_failure(
+            format!("--log-file {}", path.display()),
+            "it is a pipe or a device, not a file: nothing is logged there",
+            "name a file that can be written",
+        )
+    })
+}
+
 impl HostStateDir {
     /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
     ///
@@ -169,9 +187,14 @@ impl HostStateDir {
     /// written.
     pub fn open_state_dir(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::AlreadyExists => "it is a file, not a directory".to_owned(),
+                io::ErrorKind::NotADirectory => "it would lie below a file".to_owned(),
+                _ => error.to_string(),
+            };
             Failure::new_generic_failure(
                 format!("state directory {}", dir.display()),
-                error.to_string(),
+                why,
                 "name another one with --state-dir DIR",
             )
         })?;
@@ -185,7 +208,12 @@ impl HostStateDir {
             // The usual one isn't worth stopping for.
             options.open(dir.join("log")).ok()
         };
-        Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)), _stand_in: None })
+        Ok(Self {
+            dir: dir.to_owned(),
+            log: Arc::new(Mutex::new(log)),
+            faults: Arc::default(),
+            _stand_in: None,
+        })
     }
 
     /// Stands in for a directory that can't be opened: nothing is kept, and nothing that only reads or writes
@@ -201,13 +229,25 @@ impl HostStateDir {
         let made = fs::DirBuilder::new().mode(0o700).create(&dir).is_ok();
         let stand_in = made.then(|| Arc::new(StandInStateDir(dir.clone())));
         let dir = if made { dir } else { PathBuf::from(NO_STATE_DIR) };
-        Self { dir, log: Arc::default(), _stand_in: stand_in }
+        Self { dir, log: Arc::default(), faults: Arc::default(), _stand_in: stand_in }
     }
 
     /// Returns the directory.
     #[must_use]
     pub fn state_dir_path(&self) -> &Path {
         &self.dir
+    }
+
+    /// Returns the same, with why not all is kept or logged that should be.
+    #[must_use]
+    pub fn with_state_faults(self, faults: Vec<Failure>) -> Self {
+        Self { faults: faults.into(), ..self }
+    }
+
+    /// Returns why not all is kept or logged that should be.
+    #[must_use]
+    pub fn list_state_faults(&self) -> &[Failure] {
+        &self.faults
     }
 
     /// Adds a line to the log, with its time, past the redactor. A log that can't be written stops nothing.
@@ -477,5 +517,22 @@ mod tests {
         fs::write(&left, "a secret").unwrap();
         HostStateDir::open_state_dir(state.state_dir_path(), None).unwrap();
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_log_that_is_a_pipe_or_a_device_is_told_and_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for log in [pipe.as_path(), Path::new("/dev/null")] {
+            let fault = open_named_log_file(log).unwrap_err();
+            assert!(
+                fault.to_string().contains("a pipe or a device, not a file: nothing is logged there"),
+                "{fault}"
+            );
+        }
+        let log = root.path().join("log");
+        open_named_log_file(&log).unwrap();
+        assert_eq!(find_log_file_fault(&log), None);
     }
 }

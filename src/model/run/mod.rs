@@ -6,5 +6,6 @@ pub mod event;
 pub mod goal;
 pub mod other_run;
 pub mod plan;
+pub mod proposed_command;
 pub mod tally;
 pub mod welcome;

@@ -93,6 +93,52 @@ impl PackagecloudDownloadReply {
     }
 }
 
+/// Explains, in words, why a download URL doesn't lead to this packagecloud: by the address in packagecloud.rb, by what
+/// answered there, and by the bucket that packagecloud keeps its packages in. `None` where nothing speaks against it.
+#[must_use]
+pub fn explain_foreign_download_url(
+    url: &str,
+    external_url: Option<&str>,
+    reply: Result<&PackagecloudDownloadReply, &str>,
+    bucket: Option<&str>,
+) -> Option<String> {
+    let is_web = ["https://", "http://"].iter().any(|scheme| url.to_ascii_lowercase().starts_with(scheme));
+    let Some(host) = find_url_host_name(url).filter(|_| is_web) else {
+        return Some("it is no address that begins with https:// or http://".to_owned());
+    };
+    if external_url.and_then(find_url_host_name).as_ref() == Some(&host) {
+        return None;
+    }
+    let own = external_url.map(|own| format!("packagecloud.rb's external_url is {own}"));
+    let also = |own: &Option<String>| own.as_ref().map(|own| format!("; {own}")).unwrap_or_default();
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(why) => return Some(format!("it does not answer ({why}){}", also(&own))),
+    };
+    match reply.classify_redirect_target() {
+        RedirectTarget::Edge => None,
+        RedirectTarget::S3 => {
+            let other =
+                reply.redirect_bucket_name().filter(|name| bucket.is_some_and(|bucket| bucket != name))?;
+            Some(format!("it redirects to the bucket {other}, and packagecloud's is {}", bucket?))
+        }
+        RedirectTarget::Elsewhere => match reply.location.as_deref().and_then(find_url_host_name) {
+            Some(to) if to != host => Some(format!("it redirects to {to}{}", also(&own))),
+            _ => own.map(|own| format!("it answers {}; {own}", reply.describe_redirect())),
+        },
+    }
+}
+
+/// The host of an absolute URL in lower case, without its port.
+fn find_url_host_name(url: &str) -> Option<String> {
+    let (host, _) = split_host_and_path(url)?;
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    (!name.is_empty()).then(|| name.to_ascii_lowercase())
+}
+
 /// Returns the path of a key in a URL.
 #[must_use]
 pub fn url_path_from_key(key: &str) -> String {
@@ -126,6 +172,59 @@ fn parse_url_origin(url: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_download_url_of_another_host_is_told() {
+        let answer = |status: u16, location: Option<&str>| {
+            Ok(PackagecloudDownloadReply { status, location: location.map(str::to_owned) })
+        };
+        let own = Some("https://Packages.example.com:443/");
+        let s3 = |bucket: &str| {
+            format!("https://{bucket}.s3.amazonaws.com/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x")
+        };
+        let (ours, theirs) = (s3("shop"), s3("other"));
+        let down: Result<PackagecloudDownloadReply, String> = Err("no such host".into());
+        for (url, external, reply, told) in [
+            ("packages.example.com/x", own, answer(302, None), Some("no address")),
+            ("ftp://packages.example.com/x", own, answer(302, None), Some("no address")),
+            ("https://packages.EXAMPLE.com/x", own, down.clone(), None),
+            (
+                "https://example.invalid/x",
+                own,
+                down.clone(),
+                Some("external_url is https://Packages.example.com"),
+            ),
+            ("https://example.invalid/x", None, down, Some("does not answer (no such host)")),
+            ("http://127.0.0.1:8080/x", own, answer(302, Some(&ours)), None),
+            (
+                "http://127.0.0.1:8080/x",
+                own,
+                answer(302, Some(&theirs)),
+                Some("the bucket other, and packagecloud's is shop"),
+            ),
+            (
+                "https://example.org/x",
+                own,
+                answer(404, None),
+                Some("it answers 404 without a redirect; packagecloud.rb's"),
+            ),
+            ("https://example.org/x", None, answer(404, None), None),
+            (
+                "https://example.org/x",
+                None,
+                answer(301, Some("https://www.example.net/")),
+                Some("it redirects to www.example.net"),
+            ),
+            ("http://example.org/x", None, answer(301, Some("https://example.org/x")), None),
+        ] {
+            let reply = reply.as_ref().map_err(String::as_str);
+            let why = explain_foreign_download_url(url, external, reply, Some("shop"));
+            match told {
+                None => assert_eq!(why, None, "{url}"),
+                Some(words) => assert!(why.as_ref().is_some_and(|why| why.contains(words)), "{url}: {why:?}"),
+            }
+        }
+    }
 
     #[test]
     fn where_a_redirect_goes() {

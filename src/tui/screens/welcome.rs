@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::{heading::render_screen_heading, parts};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::{
     model::run::welcome::{CloudFrontSetUpBy, FoundCloudFront, FoundSwitchState, WelcomeFindings},
     tui::{
@@ -159,8 +160,9 @@ fn render_found_cloudfront(
             format!("Its function runs on {}{support}. ", runtime.name)
         });
         let text = format!(
-            "It is left to work as it is. {}To see whether it works: packagecloud-cloudfront verify, which changes nothing.",
-            runs.unwrap_or_default()
+            "It is left to work as it is. {}To see whether it works (this changes nothing): {}",
+            runs.unwrap_or_default(),
+            render_proposed_command("verify", &[])
         );
         parts::render_truncated_detail_line(lines, &text, theme, size);
     }

@@ -174,7 +174,7 @@ fn what_may_be_on_is_guarded_as_what_is_on() {
     let backup = host.backup_names().pop().unwrap();
     host.run_successfully("generate-cloudfront-secret --new-secret --yes");
     let back = host.run_line(&format!("roll-back --whole-file {backup} --yes"));
-    back.assert_contains("the backup may have CloudFront on").assert_contains("disable switches it off");
+    back.assert_contains("the backup may have CloudFront on").assert_contains("to switch it off: ");
     assert_eq!(host.config_text(), text);
     assert!(!format!("{back:?}").contains("packagecloud-ctl reconfigure"), "{back:#?}");
 }
@@ -209,7 +209,8 @@ fn a_new_secret_is_made_only_when_told_and_never_while_on() {
     let first = host.read_values()["cloudfront_secret"].clone();
     let on = host.run_line("enable --new-secret --yes");
     assert_eq!(on.code, 1, "{on:#?}");
-    on.assert_contains("links signed with the old secret would break").assert_contains("disable first");
+    on.assert_contains("links signed with the old secret would break")
+        .assert_contains("switch CloudFront off first: ");
     host.run_successfully("disable --yes");
     host.run_successfully("enable --yes");
     assert_eq!(host.read_values()["cloudfront_secret"], first, "kept unless told");

@@ -10,6 +10,7 @@ mod journey_host;
 mod json;
 mod lost_settings;
 mod outside_text;
+mod proposals;
 mod real_input;
 mod ruby_judge;
 mod steps;

@@ -42,7 +42,7 @@ fn a_first_install_from_a_laptops_profile() {
             "cloudfront_secret: '(hidden)'",
             "all 2 services are newer than the restart",
             "on since",
-            "To switch off: packagecloud-cloudfront disable",
+            "To switch off: ",
         ],
     );
     assert_eq!(node.applied_values().enabled, Some(true));

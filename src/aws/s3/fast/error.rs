@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
 
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::{
     aws::refusal::{AwsRefusal, AwsRefusalClass, classify_aws_refusal},
     model::failure::{Failure, FailureKind},
@@ -67,35 +68,59 @@ impl S3RequestError {
         };
         let or = |text: &str| if message.is_empty() { text.to_owned() } else { lowercase_sentence(&message) };
         match (parts.status.as_u16(), code.as_str()) {
-            (_, "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests")
+            (
+                _,
+                "SlowDown"
+                | "Throttling"
+                | "ThrottlingException"
+                | "RequestLimitExceeded"
+                | "TooManyRequests",
+            )
             | (429 | 503, _) => Self::Throttled,
-            (_, "ExpiredToken" | "ExpiredTokenException" | "InvalidAccessKeyId" | "InvalidToken" | "TokenRefreshRequired") => {
-                Self::Expired
-            }
+            (
+                _,
+                "ExpiredToken"
+                | "ExpiredTokenException"
+                | "InvalidAccessKeyId"
+                | "InvalidToken"
+                | "TokenRefreshRequired",
+            ) => Self::Expired,
             (_, "RequestTimeTooSkewed" | "RequestExpired") => failed(
                 FailureKind::Other,
                 "this machine's clock".to_owned(),
                 "S3 refuses requests that are more than 15 minutes off",
-                "set the clock (timedatectl set-ntp true), then run the same command: it goes on where it was".to_owned(),
+                format!(
+                    "set the clock (timedatectl set-ntp true), then run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             ),
             (_, "SignatureDoesNotMatch") => failed(
                 FailureKind::Credentials,
                 "the secret access key".to_owned(),
                 "S3 says that requests are signed with another one",
-                "correct the secret access key, then run the same command: it goes on where it was".to_owned(),
+                format!(
+                    "correct the secret access key, then run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             ),
             (_, "NoSuchBucket") => failed(
                 FailureKind::Missing,
                 format!("bucket {bucket}"),
                 "it is not there (any more)",
-                "name the bucket with --bucket, or restore it and run the same command: it goes on where it was".to_owned(),
+                format!(
+                    "name the bucket with --bucket, or restore it and run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             ),
-            (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") | (301 | 307, _) => {
+            (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect")
+            | (301 | 307, _) => {
                 let region = header("x-amz-bucket-region").or_else(|| find_xml_element_text(&text, "Region"));
                 failed(
                     FailureKind::Other,
                     format!("bucket {bucket}"),
-                    &region.as_ref().map_or("it is in another region".to_owned(), |at| format!("it is in {at}")),
+                    &region
+                        .as_ref()
+                        .map_or("it is in another region".to_owned(), |at| format!("it is in {at}")),
                     format!("give --region {}", region.as_deref().unwrap_or("of the bucket")),
                 )
             }

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::model::failure::{Failure, FailureKind};
+use crate::model::run::proposed_command::render_same_command_again;
 
 /// SHA-256 of nothing.
 const EMPTY_SHA256_HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -143,7 +144,10 @@ impl SigningKeyProvider {
                 FailureKind::Credentials,
                 format!("access key {}", refused.access),
                 "S3 says that it expired or is unknown",
-                "sign in again (aws sso login, or new keys), then run the same command: it goes on where it was",
+                format!(
+                    "sign in again (aws sso login, or new keys), then run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             );
             *failed = Some((Instant::now(), failure.clone()));
             return Err(failure);
@@ -178,7 +182,10 @@ impl SigningKeyProvider {
                 FailureKind::Credentials,
                 "AWS credentials",
                 last.map_or_else(String::new, ToString::to_string),
-                "sign in again, or name a profile with --profile, then run the same command: it goes on where it was",
+                format!(
+                    "sign in again, or name a profile with --profile, then run: {} — it goes on where it was",
+                    render_same_command_again(&[])
+                ),
             )
         })?;
         let token = given.session_token().map(HeaderValue::from_str).transpose().map_err(|_| {

@@ -17,6 +17,7 @@ use crate::engine::{
     },
     session::AwsTarget,
 };
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::account::{FunctionVersion, IamRole, KmsKey, LambdaFunction},
     failure::{Failure, FailureKind},
@@ -164,8 +165,10 @@ impl BootstrapResourceMaker<'_> {
                         version.arn
                     ),
                     format!(
-                        "put the other host's cloudfront_secret into {} (there: packagecloud-cloudfront configuration --show-secret), then run it again",
-                        self.session.host.prefix_path_with_host(&path)
+                        "put the other host's cloudfront_secret into {} (there, this prints it: {}), then run: {}",
+                        self.session.host.prefix_path_with_host(&path),
+                        render_proposed_command("configuration", &["--show-secret"]),
+                        render_same_command_again(&[])
                     ),
                 ));
             }

@@ -11,6 +11,7 @@ use crate::engine::{
         account_cache::{AuthenticatorResources, CreatedAwsResource},
     },
 };
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::{
         account::{IamRole, KmsKey, ResourceOwnership},
@@ -37,7 +38,7 @@ pub(crate) async fn apply(
         Failure::new_generic_failure(
             "cloudfront_secret",
             "packagecloud.rb holds none yet",
-            "run generate-cloudfront-secret first",
+            format!("make it with: {}", render_proposed_command("generate-cloudfront-secret", &[])),
         )
     })?;
     secret.decode_base64_secret_key()?;
@@ -234,7 +235,13 @@ async fn prove_live_links_accepted(
             Failure::new_generic_failure(
                 what,
                 format!("{on}; it answers {}; {left}", redirect.describe_redirect()),
-                "run reconfigure and restart, or disable, then try again",
+                format!(
+                    "let packagecloud follow its file: {} && {} — or switch CloudFront off: {} — then run: {}",
+                    render_proposed_command("reconfigure", &[]),
+                    render_proposed_command("restart", &[]),
+                    render_proposed_command("disable", &[]),
+                    render_same_command_again(&[])
+                ),
             )
         })?;
         let fits = seen.secret.as_ref().and_then(|secret| probe::detect_link_token_construction(&location, secret, seen.construction));
@@ -245,12 +252,15 @@ async fn prove_live_links_accepted(
             Some(fits) => Err(Failure::new_generic_failure(
                 what,
                 format!("its token is made as {fits}, and ours would accept {}; {left}", seen.construction),
-                format!("run it again with --construction {fits}"),
+                format!("run: {}", render_same_command_again(&["--construction", &fits.to_string()])),
             )),
             None => Err(Failure::new_generic_failure(
                 what,
                 format!("ours would refuse its token: it is made another way, or with another secret than this host's; {left}"),
-                "run inspect on the URL; copy cloudfront_secret from the node that made it, where it is another's",
+                format!(
+                    "give the URL to: {} — and copy cloudfront_secret from the node that made it, where it is another's",
+                    render_proposed_command("inspect", &[])
+                ),
             )),
         }
     })

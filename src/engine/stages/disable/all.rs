@@ -6,6 +6,7 @@
 use futures::future::join_all;
 
 use crate::host::environment::clock;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
@@ -341,7 +342,8 @@ impl DisableProgress {
                 Ok((
                     StageEnd::Applied,
                     format!(
-                        "off since {since}{on}; {observed}. {customers}{backups}. Switch on again with: packagecloud-cloudfront enable{warnings}"
+                        "off since {since}{on}; {observed}. {customers}{backups}. Switch on again with: {}{warnings}",
+                        render_proposed_command("enable", &[])
                     ),
                 ))
             }

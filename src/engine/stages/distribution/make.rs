@@ -20,6 +20,7 @@ use crate::engine::{
         retry_on_expiry::retry_on_expired_credentials,
     },
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{account::AcmCertificate, cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
     failure::Failure,
@@ -40,8 +41,10 @@ pub(crate) async fn apply(
     let target = session.get_or_discover_aws_target(answers).await?;
     save_deployed_token_construction(session, &target).await;
     let (cloud, names) = (&target.cloud, &target.names);
-    let needed =
-        |what: &str, why: &str| Failure::new_generic_failure(what, why, "run bootstrap-cloudfront first");
+    let needed = |what: &str, why: &str| {
+        let bootstrap = render_proposed_command("bootstrap-cloudfront", &[]);
+        Failure::new_generic_failure(what, why, format!("make it with: {bootstrap}"))
+    };
     let version_arn = seen
         .version_arn
         .as_deref()

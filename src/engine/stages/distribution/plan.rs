@@ -10,6 +10,7 @@ use crate::engine::{
     },
     session::AwsTarget,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -260,7 +261,8 @@ fn plan_authenticator_association(
         let why = before.map_or_else(
             || EVERY_BEHAVIOR.to_owned(),
             |before| {
-                format!("{EVERY_BEHAVIOR}, where {before} is now; roll-back --edge {before} puts that back")
+                let back = render_proposed_command("roll-back", &["--edge", before]);
+                format!("{EVERY_BEHAVIOR}, where {before} is now; to put that back: {back}")
             },
         );
         plan.add_planned_change(

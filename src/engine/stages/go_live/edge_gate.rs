@@ -12,6 +12,7 @@ use crate::engine::{
     run::StageRun,
     session::Session,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{aws::evidence::PackagecloudConfigEvidence, failure::Failure, run::goal::StageStep};
 
 /// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones
@@ -36,7 +37,7 @@ pub(super) async fn require_edge_probes_pass(
             Failure::new_generic_failure(
                 what,
                 "there is none yet",
-                "run the stages before this one (enable does all of them)",
+                format!("run the stages before this one: {}", render_proposed_command("enable", &[])),
             )
         };
         let secret = seen.desired.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;

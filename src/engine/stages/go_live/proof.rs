@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::PackagecloudConfigEvidence,
     failure::Failure,
@@ -80,7 +81,7 @@ fn find_packages_domain<'a>(
         Failure::new_generic_failure(
             PROOF_LABEL,
             "there is no packages domain that it could go to",
-            "run enable: it makes the distribution",
+            format!("make the distribution with: {}", render_proposed_command("enable", &[])),
         )
     })
 }
@@ -124,7 +125,10 @@ async fn follow_packages_redirect(
             Some(None) => Err(Failure::new_generic_failure(
                 PROOF_LABEL,
                 "its token is signed with another secret than packagecloud.rb holds, or made in no way that is known",
-                "run inspect on the URL; look at packagecloud's log for why the reconfigure did not take",
+                format!(
+                    "give the URL to: {} — and look at packagecloud's log for why the reconfigure did not take",
+                    render_proposed_command("inspect", &[])
+                ),
             )),
             Some(Some(fits)) if fits != facts.accepted => {
                 Err(build_other_construction_failure(fits, facts.accepted))
@@ -253,6 +257,6 @@ fn build_other_construction_failure(made: UrlTokenConstruction, accepted: UrlTok
         format!(
             "the edge refuses it: this packagecloud makes its tokens as {made}, the edge accepts {accepted}"
         ),
-        format!("run enable again with --construction {made}"),
+        format!("run: {}", render_proposed_command("enable", &["--construction", &made.to_string()])),
     )
 }

@@ -5,6 +5,7 @@ use crate::engine::{
     run::StageRun,
     session::Session,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
     packagecloud::{
@@ -72,7 +73,11 @@ pub(super) async fn revert_go_live_on_node(
                 "{}; and switching off again failed, so CloudFront may still be on: {second}",
                 failure.why
             ),
-            next: format!("switch off now: press D, or run disable; {}", second.next),
+            next: format!(
+                "switch off now (D in the wizard): {}; {}",
+                render_proposed_command("disable", &[]),
+                second.next
+            ),
             ..failure
         },
     }

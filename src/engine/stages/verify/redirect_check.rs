@@ -9,6 +9,7 @@ use crate::engine::{
     },
     session::Session,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     run::{answers::OperatorAnswers, check::CheckResult},
@@ -25,8 +26,14 @@ const REDIRECT_SAMPLES: usize = 10;
 pub(super) const EDGE_OUT_OF_REACH_TEXT: &str =
     "with --endpoint-url and no --edge-url the edge is out of reach";
 const REDIRECT_CHECK_NAME: &str = "packagecloud-redirect";
-const FOLLOW_FILE_ADVICE: &str =
-    "run reconfigure, then restart: packagecloud runs on other values than packagecloud.rb holds";
+
+fn advise_to_follow_file() -> String {
+    format!(
+        "packagecloud runs on other values than packagecloud.rb holds; run: {} && {}",
+        render_proposed_command("reconfigure", &[]),
+        render_proposed_command("restart", &[])
+    )
+}
 
 /// What packagecloud's own redirect is judged by.
 pub(super) struct PackagecloudRedirectCheck<'a> {
@@ -62,6 +69,13 @@ impl PackagecloudRedirectCheck<'_> {
                 );
             }
             Err(failure) => {
+                if let Some(foreign) = self.session.find_foreign_probe_url(self.answers, None).await {
+                    return CheckResult::new_failed_check(
+                        REDIRECT_CHECK_NAME,
+                        foreign.to_string(),
+                        foreign.next,
+                    );
+                }
                 return self.build_packagecloud_failed_check(
                     &format!("does not answer: {failure}"),
                     "see whether it runs: packagecloud-ctl status",
@@ -93,7 +107,7 @@ impl PackagecloudRedirectCheck<'_> {
                 CheckResult::new_failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
-                    FOLLOW_FILE_ADVICE,
+                    advise_to_follow_file(),
                 )
             }
             (_, REDIRECT_SAMPLES) => {
@@ -104,7 +118,10 @@ impl PackagecloudRedirectCheck<'_> {
                 format!(
                     "{some} of {REDIRECT_SAMPLES} redirects go to CloudFront: {seen}; another web node is set otherwise"
                 ),
-                "on the other node: give it the same four values (configuration prints them), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+                format!(
+                    "on the other node: give it the same four values (this prints them: {}), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+                    render_proposed_command("configuration", &["--show-secret"])
+                ),
             ),
         }
     }
@@ -132,7 +149,10 @@ impl PackagecloudRedirectCheck<'_> {
             return CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
                 format!("its links are {}: the edge doesn't accept those", scheme.describe_signing_scheme()),
-                "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
+                format!(
+                    "switch CloudFront off: {} — and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
+                    render_proposed_command("disable", &[])
+                ),
             );
         }
         if self.session.is_edge_unreachable_for_checks() {
@@ -146,7 +166,7 @@ impl PackagecloudRedirectCheck<'_> {
                 redirects.explain_first_other_link(&self.session.expect_links_to_domain(domain))
         {
             let what = format!("packagecloud answers {other}; packagecloud.rb says {domain}");
-            return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
+            return CheckResult::new_failed_check(REDIRECT_CHECK_NAME, what, advise_to_follow_file());
         }
         let facts = PackagecloudLinkFacts {
             secret: self.secret,
@@ -166,7 +186,7 @@ impl PackagecloudRedirectCheck<'_> {
             }
             PackagecloudLinkVerdict::OtherConstruction(fits) => (
                 format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
-                format!("run enable again with --construction {fits}"),
+                format!("run: {}", render_proposed_command("enable", &["--construction", &fits.to_string()])),
             ),
             PackagecloudLinkVerdict::Refused { why, next, .. } => (why, next),
             PackagecloudLinkVerdict::Unanswered(failure) => {

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::model::failure::{Failure, FailureKind};
+use crate::model::run::proposed_command::render_same_command_again;
 
 use super::{SshError, build_remote_host_failure};
 
@@ -61,7 +62,7 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
             return refused(
                 FailureKind::Missing,
                 "no host of that name is known".into(),
-                format!("see to the name, or to its Host lines in ~/.ssh/config: ssh {name}"),
+                format!("correct the name, or its Host lines in ~/.ssh/config; to try it: ssh {name}"),
             );
         }
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
@@ -150,7 +151,10 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
         || said.contains("try again")
         || said.contains("no password was provided")
     {
-        return refused(WRONG_PASSWORD, "start it again, and type the password of the user there".into());
+        return refused(
+            WRONG_PASSWORD,
+            format!("run: {} — and type the password of the user there", render_same_command_again(&[])),
+        );
     }
     if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
         return refused(
@@ -218,7 +222,7 @@ mod tests {
                 "may not become root",
                 "root@web1",
             ),
-            (1, "sudo: 1 incorrect password attempt", "not the right one", "start it again"),
+            (1, "sudo: 1 incorrect password attempt", "not the right one", "type the password"),
             (127, "env: 'sudo': No such file or directory", "there is none", "root@web1"),
             (1, "This account is currently not available.", "login shell", "echo ok"),
         ] {

@@ -25,6 +25,9 @@ pub use hand_edit::render_hand_edit_script;
 pub use loss::ConfigLoss;
 pub use parse::CONFIG_BYTES_MAX;
 
+/// Of a line of the file no more is shown.
+const SHOWN_LINE_CHARS_MAX: usize = 80;
+
 /// packagecloud.rb, read.
 #[derive(Clone)]
 pub struct ConfigFile {
@@ -311,11 +314,27 @@ impl ConfigFile {
                     == other.find_packagecloud_rails_string(CloudFrontSettingKey::Secret.setting_name()))
     }
 
-    /// Returns a line of the file, from 1, secrets hidden.
+    /// Returns a line of the file, from 1, secrets hidden and no longer than a screen's line.
     #[must_use]
     pub fn redact_config_line(&self, number: usize) -> String {
         let line = self.bytes.split(|byte| *byte == b'\n').nth(number.saturating_sub(1)).unwrap_or_default();
-        redact::redact_secrets_in_line(String::from_utf8_lossy(line).trim(), &self.secrets)
+        let line = redact::redact_secrets_in_line(String::from_utf8_lossy(line).trim(), &self.secrets);
+        match line.char_indices().nth(SHOWN_LINE_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
+    /// Returns how many zero bytes it holds: a crash or a full disk leaves them at a file's end.
+    #[must_use]
+    pub fn count_zero_bytes(&self) -> usize {
+        self.bytes.iter().filter(|byte| **byte == 0).count()
+    }
+
+    /// Returns whether it begins with the mark of UTF-16.
+    #[must_use]
+    pub fn is_utf16_text(&self) -> bool {
+        self.bytes.starts_with(&[0xff, 0xfe]) || self.bytes.starts_with(&[0xfe, 0xff])
     }
 
     /// Returns every secret that it holds, in each form under which it may turn up ([`redact::list_secret_encoded_forms`]), longest first.

@@ -152,6 +152,16 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
 }
 
 #[test]
+fn a_long_line_is_shown_by_its_beginning() {
+    let file = ConfigFile::parse_packagecloud_rb(format!("a = '{}'\n", "ä".repeat(200)).as_bytes());
+    let shown = file.redact_config_line(1);
+    assert_eq!((shown.chars().count(), shown.ends_with("ä…")), (81, true), "{shown}");
+    let zeros = ConfigFile::parse_packagecloud_rb(format!("a = 1\n{}", "\0".repeat(5000)).as_bytes());
+    assert_eq!(zeros.count_zero_bytes(), 5000);
+    assert!(ConfigFile::parse_packagecloud_rb(b"\xff\xfea\0").is_utf16_text());
+}
+
+#[test]
 fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
     for (text, line) in [
         ("a = 1\nb = 'x\n", 2),

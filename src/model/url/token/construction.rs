@@ -105,8 +105,8 @@ impl std::str::FromStr for UrlTokenConstruction {
                     Self::list_url_token_constructions().iter().map(ToString::to_string).collect();
                 Failure::new_usage_failure(
                     format!("construction {text}"),
-                    "it is none that is known",
-                    format!("choose one of {}", known.join(", ")),
+                    format!("it is not one of {}", known.join(", ")),
+                    "choose one of these",
                 )
             })
     }

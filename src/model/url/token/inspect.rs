@@ -45,7 +45,7 @@ impl UrlSigningScheme {
         match self {
             Self::PackagecloudSha1 => "packagecloud's token, HMAC-SHA-1 (what packagecloud servers emit)",
             Self::PackagecloudSha256 => {
-                "packagecloud's token, HMAC-SHA-256 (what `sign` and other fronts emit)"
+                "packagecloud's token, HMAC-SHA-256 (what other fronts and this program emit)"
             }
             Self::PackagecloudDamaged => "packagecloud's token, damaged",
             Self::CloudFrontCanned => "CloudFront's own signed URL, canned policy",

@@ -1,0 +1,141 @@
+//! Which calls to AWS this process waits for: told where an answer is long in coming.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeSerializationInterceptorContextRef, dyn_dispatch_hint},
+        orchestrator::Metadata,
+    },
+};
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use tokio::time::Instant;
+
+/// Words with which the name of an operation begins that changes nothing.
+const READING_VERBS: [&str; 5] = ["Describe", "Get", "Head", "List", "Simulate"];
+
+/// Every call in flight, of all clients of this process: who waits asks nobody else.
+static IN_FLIGHT: Mutex<AwaitedAwsCalls> = Mutex::new(AwaitedAwsCalls { last: 0, calls: BTreeMap::new() });
+
+#[derive(Debug)]
+struct AwaitedAwsCalls {
+    last: u64,
+    calls: BTreeMap<u64, AwaitedAwsCall>,
+}
+
+/// A call that was sent and not answered yet, its retries among it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitedAwsCall {
+    /// `S3 (HeadBucket)`.
+    name: String,
+    is_read: bool,
+    began: Instant,
+}
+
+impl AwaitedAwsCall {
+    fn new(service: &str, operation: &str) -> Self {
+        let is_read = READING_VERBS.iter().any(|verb| operation.starts_with(verb));
+        Self { name: format!("{service} ({operation})"), is_read, began: Instant::now() }
+    }
+
+    /// Returns how long it is awaited.
+    #[must_use]
+    pub fn awaited_time(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Says it: `waiting for S3 (HeadBucket), 15 s`.
+    #[must_use]
+    pub fn describe_awaited_call(&self) -> String {
+        format!("waiting for {}, {} s", self.name, self.awaited_time().as_secs())
+    }
+}
+
+fn lock_calls_in_flight() -> MutexGuard<'static, AwaitedAwsCalls> {
+    IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Finds the call that has been awaited longest.
+#[must_use]
+pub fn find_longest_awaited_call() -> Option<AwaitedAwsCall> {
+    lock_calls_in_flight().calls.values().min_by_key(|call| call.began).cloned()
+}
+
+/// Returns whether AWS is waited for, and by calls alone that change nothing and have been awaited for `time`.
+#[must_use]
+pub fn are_only_reads_awaited(time: Duration) -> bool {
+    let held = lock_calls_in_flight();
+    !held.calls.is_empty() && held.calls.values().all(|call| call.is_read && call.awaited_time() >= time)
+}
+
+/// Notes each call of a client for as long as it runs.
+#[derive(Debug)]
+pub(super) struct AwaitedCallInterceptor;
+
+/// Takes the note away, however the call ends: answered, failed or dropped.
+#[derive(Debug)]
+struct AwaitedCallNote(u64);
+
+impl Storable for AwaitedCallNote {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Drop for AwaitedCallNote {
+    fn drop(&mut self) {
+        lock_calls_in_flight().calls.remove(&self.0);
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for AwaitedCallInterceptor {
+    fn name(&self) -> &'static str {
+        "AwaitedCall"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(call) = bag.load::<Metadata>().map(|of| AwaitedAwsCall::new(of.service(), of.name())) else {
+            return Ok(());
+        };
+        let id = {
+            let mut held = lock_calls_in_flight();
+            held.last += 1;
+            let id = held.last;
+            held.calls.insert(id, call);
+            id
+        };
+        bag.interceptor_state().store_put(AwaitedCallNote(id));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_nothing_is_told_by_its_name() {
+        for (operation, reads) in [
+            ("HeadBucket", true),
+            ("ListDistributions", true),
+            ("GetCallerIdentity", true),
+            ("SimulatePrincipalPolicy", true),
+            ("CreateKey", false),
+            ("PutBucketPolicy", false),
+            ("UpdateDistribution", false),
+            ("Encrypt", false),
+        ] {
+            let call = AwaitedAwsCall::new("S3", operation);
+            assert_eq!(call.is_read, reads, "{operation}");
+            assert_eq!(call.describe_awaited_call(), format!("waiting for S3 ({operation}), 0 s"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Every command of this program that is proposed is whole: the program as it was started, with the options of this run, however they were given.
+
+use std::path::PathBuf;
+
+use packagecloud_cloudfront::args::CliArguments;
+
+use super::journey_host::{JourneyHost, JourneyRun, run_to_end};
+
+/// A host whose options come by the environment, its directory with what a shell must have quoted.
+struct ProposalHost {
+    host: JourneyHost,
+    sandbox: PathBuf,
+}
+
+impl ProposalHost {
+    fn new() -> Self {
+        let host = JourneyHost::new();
+        let sandbox = host.root_path().join("it's a sandbox");
+        Self { host, sandbox }
+    }
+
+    fn run(&self, line: &str) -> JourneyRun {
+        let mut command = self.host.build_command();
+        command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX", &self.sandbox);
+        run_to_end(command.args(line.split(' ')))
+    }
+
+    /// Wants every command in what was said whole; returns how many there are.
+    fn assert_proposals_whole(&self, line: &str, ran: &JourneyRun) -> usize {
+        let program = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
+        let said = format!("{}\n{}", ran.out, ran.err);
+        let names: Vec<String> = <CliArguments as clap::CommandFactory>::command()
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        for name in &names {
+            for bare in
+                [format!("packagecloud-cloudfront {name}"), format!("run {name}"), format!("run: {name}")]
+            {
+                assert!(!said.contains(&bare), "{line}: bare {bare:?} in {said}");
+            }
+        }
+        let sandbox = self.sandbox.to_str().unwrap().replace('\'', r"'\''");
+        let start = format!("{program} '--sandbox={sandbox}'");
+        let all = said.matches(program).count();
+        assert_eq!(said.matches(&start).count(), all, "{line}: a command isn't whole in {said}");
+        all
+    }
+}
+
+#[test]
+fn a_proposed_command_has_the_options_that_came_by_the_environment() {
+    let host = ProposalHost::new();
+    let mut proposed = 0;
+    for (line, code) in [
+        ("plan", 3),
+        ("plan --goal disable", 0),
+        ("verify", 3),
+        ("sign 7/8/debian/package_files/1.deb", 1),
+        ("enable", 2),
+        ("enable --prepare --yes", 0),
+        ("enable --yes", 0),
+        ("configuration", 0),
+        ("disable", 2),
+        ("roll-back no-such-backup", 2),
+        ("reconfigure-cloudfront-distribution arn", 2),
+        ("bootstrap-cloudfront --yes", 0),
+        ("enable --yes --new-secret", 1),
+        ("disable --yes", 0),
+        ("enable --yes --sandbox-fault=iam:GetRole:*:deny", 1),
+        ("enable --yes --sandbox-fault=s3:HeadBucket:*:deny", 1),
+    ] {
+        let ran = host.run(line);
+        assert_eq!(ran.code, code, "{line}: {ran:#?}");
+        proposed += host.assert_proposals_whole(line, &ran);
+    }
+    assert!(proposed >= 12, "{proposed} commands were proposed");
+}
+
+#[test]
+fn what_only_a_sandbox_heeds_is_refused_without_one() {
+    let host = JourneyHost::new();
+    for (option, name) in [
+        ("--sandbox-fault=foo", "--sandbox-fault"),
+        ("--sandbox-empty", "--sandbox-empty"),
+        ("--sandbox-construction=raw:path+expires", "--sandbox-construction"),
+    ] {
+        let ran = run_to_end(host.build_command().args([option, "plan"]));
+        assert_eq!(ran.code, 2, "{ran:#?}");
+        ran.assert_contains(&format!("{name}: it works only on a sandbox"));
+    }
+}
+
+#[test]
+fn a_probe_url_of_another_host_is_refused_before_anything_is_changed() {
+    let host = JourneyHost::new();
+    host.run_line("plan");
+    let before = host.config_text();
+    let ran = host.run_line("enable --yes --probe-url https://example.invalid/x");
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    ran.assert_contains("--probe-url https://example.invalid/x: it doesn't lead to this packagecloud");
+    ran.assert_contains("nothing was changed");
+    assert_eq!(host.config_text(), before);
+    assert!(!ran.err.contains("packagecloud-ctl restart took"), "{ran:#?}");
+}
