@@ -2,7 +2,7 @@
 //!
 //! A code that stands in no row, by name or by its form, is [`AwsRefusalClass::Unknown`]: nobody takes that for harmless.
 
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 
 /// What a refusal is about, where that decides what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "must be verified before you can add new cloudfront resources",
         AwsRefusalClass::Barred,
-        "open a case with AWS Support (https://console.aws.amazon.com/support/home: Account and billing, CloudFront; no paid support plan is needed) and quote AWS's sentence; AWS answers in hours to days, and no permission helps. Nothing is lost: once the account is verified, run the same command, and it goes on where it stopped",
+        "open a case with AWS Support (https://console.aws.amazon.com/support/home: Account and billing, CloudFront; no paid support plan is needed) and quote AWS's sentence; AWS answers in hours to days, and no permission helps. Nothing is lost: once the account is verified, run: {again} — it goes on where it stopped",
     ),
     row(
         DENIED_CODES,
@@ -487,6 +487,7 @@ fn find_expected_region(message: &str) -> Option<&str> {
 /// Renders a row's next move, its commands whole.
 fn render_refusal_advice(next: &str, action: &str) -> String {
     next.replace("{action}", action)
+        .replace("{again}", &render_same_command_again(&[]))
         .replace("{policy}", &render_proposed_command("check", &["--policy"]))
         .replace("{bootstrap}", &render_proposed_command("bootstrap-cloudfront", &[]))
 }

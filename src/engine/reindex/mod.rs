@@ -213,7 +213,9 @@ async fn retry_s3_request_briefly<T, F: Future<Output = Result<T, S3RequestError
 }
 
 /// What helps where it isn't known any more, since an earlier part of the run met the reason.
-const LOOK_AT_REASONS: &str = "mend that, then run the same command";
+fn advise_to_look_at_reasons() -> String {
+    format!("mend that, then run: {}", render_same_command_again(&[]))
+}
 
 struct ReindexRun<'a> {
     workers: &'a Arc<ReindexWorkers>,
@@ -291,7 +293,7 @@ impl ReindexRun<'_> {
 
     /// The failure of a run in which no object was right, and none could be made so.
     fn build_nothing_changed_failure(&self, reason: &str, count: u64, skipped: u64) -> Failure {
-        let next = self.workers.find_skip_advice(reason).unwrap_or_else(|| LOOK_AT_REASONS.to_owned());
+        let next = self.workers.find_skip_advice(reason).unwrap_or_else(advise_to_look_at_reasons);
         Failure::new_generic_failure(
             format!("the objects of bucket {}", self.workers.s3.bucket_name()),
             format!(

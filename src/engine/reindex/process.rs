@@ -12,12 +12,19 @@ use super::{
     workers::{ObjectNotDone, ReindexWorkers},
 };
 pub(crate) use crate::aws::s3::fast::{ObjectAttributes, has_public_acl_header, split_into_copy_parts};
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{failure::FailureKind, packagecloud::object::ObjectCacheClass};
 
 /// How often an object that changed meanwhile is looked at again.
 const OBJECT_ROUNDS_MAX: u32 = 6;
 /// What helps where the object itself is why it can't be changed.
-const SKIPPED_NEXT: &str = "mend that in the S3 console (each key is listed with its reason), then run the same command; or go on without with --skip-reindex: packages pass through CloudFront uncached then";
+fn advise_for_skipped_object() -> String {
+    format!(
+        "mend that in the S3 console (each key is listed with its reason), then run: {} — or go on without with --skip-reindex: packages pass through CloudFront uncached then",
+        render_same_command_again(&[])
+    )
+}
+
 /// Parts of one object that are copied side by side.
 const PARALLEL_PARTS: usize = 8;
 
@@ -37,7 +44,7 @@ impl ReindexWorkers {
             let (cache_control, in_parts) = match decide_object_reindex(class, &head) {
                 ReindexDecision::Keep => return Ok(ObjectReindexOutcome::Kept),
                 ReindexDecision::Skip(why) => {
-                    return Err(ObjectNotDone::Unfit { why, next: SKIPPED_NEXT.to_owned() });
+                    return Err(ObjectNotDone::Unfit { why, next: advise_for_skipped_object() });
                 }
                 ReindexDecision::Copy(cache_control) => (cache_control, false),
                 ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
