@@ -244,12 +244,9 @@ impl CommandInvocation {
 
     /// Returns the command as it was given, with `flag`, and with `--yes` where nobody could be asked.
     fn render_command_with_flag(&self, flag: &str) -> String {
-        let mut line = self.command_line.clone();
-        line.push(flag.to_owned());
-        if !self.global.yes && (self.is_json_output() || !std::io::stdin().is_terminal()) {
-            line.push("--yes".into());
-        }
-        shell_words::join(&line)
+        let asks_nobody = self.is_json_output() || !std::io::stdin().is_terminal();
+        let yes = (!self.global.yes && asks_nobody).then_some("--yes");
+        render_same_command_again(&[Some(flag), yes].into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// Whether to go on: `--yes`, or a yes at the terminal.

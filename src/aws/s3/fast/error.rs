@@ -85,33 +85,11 @@ impl S3RequestError {
                 | "InvalidToken"
                 | "TokenRefreshRequired",
             ) => Self::Expired,
-            (_, "RequestTimeTooSkewed" | "RequestExpired") => failed(
-                FailureKind::Other,
-                "this machine's clock".to_owned(),
-                "S3 refuses requests that are more than 15 minutes off",
-                format!(
-                    "set the clock (timedatectl set-ntp true), then run: {} — it goes on where it was",
-                    render_same_command_again(&[])
-                ),
-            ),
-            (_, "SignatureDoesNotMatch") => failed(
-                FailureKind::Credentials,
-                "the secret access key".to_owned(),
-                "S3 says that requests are signed with another one",
-                format!(
-                    "correct the secret access key, then run: {} — it goes on where it was",
-                    render_same_command_again(&[])
-                ),
-            ),
-            (_, "NoSuchBucket") => failed(
-                FailureKind::Missing,
-                format!("bucket {bucket}"),
-                "it is not there (any more)",
-                format!(
-                    "name the bucket with --bucket, or restore it and run: {} — it goes on where it was",
-                    render_same_command_again(&[])
-                ),
-            ),
+            (_, "RequestTimeTooSkewed" | "RequestExpired" | "SignatureDoesNotMatch" | "NoSuchBucket") => {
+                let (kind, what, why, first) = describe_stopping_code(bucket, &code);
+                let again = render_same_command_again(&[]);
+                failed(kind, what, why, format!("{first}, then run: {again} — it goes on where it was"))
+            }
             (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect")
             | (301 | 307, _) => {
                 let region = header("x-amz-bucket-region").or_else(|| find_xml_element_text(&text, "Region"));
@@ -169,6 +147,30 @@ fn lowercase_sentence(message: &str) -> String {
     let mut letters = message.trim().trim_end_matches('.').chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
+}
+
+/// What a code that stops all of a run is about, why, and what comes before the same command again.
+fn describe_stopping_code(bucket: &str, code: &str) -> (FailureKind, String, &'static str, &'static str) {
+    match code {
+        "SignatureDoesNotMatch" => (
+            FailureKind::Credentials,
+            "the secret access key".to_owned(),
+            "S3 says that requests are signed with another one",
+            "correct the secret access key",
+        ),
+        "NoSuchBucket" => (
+            FailureKind::Missing,
+            format!("bucket {bucket}"),
+            "it is not there (any more)",
+            "name the bucket with --bucket, or restore it",
+        ),
+        _ => (
+            FailureKind::Other,
+            "this machine's clock".to_owned(),
+            "S3 refuses requests that are more than 15 minutes off",
+            "set the clock (timedatectl set-ntp true)",
+        ),
+    }
 }
 
 #[cfg(test)]

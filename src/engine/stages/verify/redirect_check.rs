@@ -12,6 +12,7 @@ use crate::engine::{
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
+    failure::Failure,
     run::{answers::OperatorAnswers, check::CheckResult},
     secret::Secret,
     url::{
@@ -68,19 +69,7 @@ impl PackagecloudRedirectCheck<'_> {
                     "not asked: give a download URL of packagecloud with --probe-url",
                 );
             }
-            Err(failure) => {
-                if let Some(foreign) = self.session.find_foreign_probe_url(self.answers, None).await {
-                    return CheckResult::new_failed_check(
-                        REDIRECT_CHECK_NAME,
-                        foreign.to_string(),
-                        foreign.next,
-                    );
-                }
-                return self.build_packagecloud_failed_check(
-                    &format!("does not answer: {failure}"),
-                    "see whether it runs: packagecloud-ctl status",
-                );
-            }
+            Err(failure) => return self.explain_unanswered_probe(&failure).await,
         };
         if let Some(status) = redirects.find_first_non_redirect_status() {
             return self.build_packagecloud_failed_check(
@@ -122,6 +111,19 @@ impl PackagecloudRedirectCheck<'_> {
                     "on the other node: give it the same four values (this prints them: {}), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
                     render_proposed_command("configuration", &["--show-secret"])
                 ),
+            ),
+        }
+    }
+
+    /// Says why nothing answered: the URL is another host's, or packagecloud doesn't run.
+    async fn explain_unanswered_probe(&self, failure: &Failure) -> CheckResult {
+        match self.session.find_foreign_probe_url(self.answers, None).await {
+            Some(foreign) => {
+                CheckResult::new_failed_check(REDIRECT_CHECK_NAME, foreign.to_string(), foreign.next)
+            }
+            None => self.build_packagecloud_failed_check(
+                &format!("does not answer: {failure}"),
+                "see whether it runs: packagecloud-ctl status",
             ),
         }
     }

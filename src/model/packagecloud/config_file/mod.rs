@@ -328,7 +328,7 @@ impl ConfigFile {
     /// Returns how many zero bytes it holds: a crash or a full disk leaves them at a file's end.
     #[must_use]
     pub fn count_zero_bytes(&self) -> usize {
-        self.bytes.iter().filter(|byte| **byte == 0).count()
+        self.bytes.split(|byte| *byte == 0).count() - 1
     }
 
     /// Returns whether it begins with the mark of UTF-16.
