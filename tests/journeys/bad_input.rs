@@ -190,7 +190,7 @@ fn a_file_that_is_missing_or_no_ruby() {
         .assert_one_error();
     // A reconfigure without the file would delete packagecloud's settings: no line to type makes one.
     host.run_binary(&["disable", "--yes"])
-        .assert_exit(1, &["No such file", "if it is lost", "Run no packagecloud-ctl reconfigure before"])
+        .assert_exit(1, &["No such file", "if it is lost", "run no packagecloud-ctl reconfigure before"])
         .assert_one_error();
     assert!(!host.config_path().exists());
 

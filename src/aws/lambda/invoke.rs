@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::format_lambda_function_label;
 use crate::aws::{AwsClients, WaitProgressReporter, error, retry};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::names::ResourceNames,
     failure::{Failure, FailureKind},
@@ -173,7 +174,10 @@ fn classify_invoke_failure(
         return Ok(InvokeAttempt::NotYet(Err(Failure::new_generic_failure(
             failure.what,
             ROLE_MESSAGE.to_lowercase(),
-            "run bootstrap-cloudfront, which mends the role, then try again; no distribution was given this version",
+            format!(
+                "this mends the role: {}; then try again; no distribution was given this version",
+                render_proposed_command("bootstrap-cloudfront", &[])
+            ),
         ))));
     }
     if failure.kind == FailureKind::Denied {

@@ -257,7 +257,11 @@ pub async fn apply(
                 "{}: packagecloud.rb says on, and packagecloud follows it at its next reconfigure and restart, unproven",
                 failure.why
             ),
-            next: "start enable again: it finishes going live behind the proof; disable switches off".into(),
+            next: format!(
+                "to finish going live, behind the proof: {}; to switch off: {}",
+                render_proposed_command("enable", &[]),
+                render_proposed_command("disable", &[])
+            ),
             ..failure
         }),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.

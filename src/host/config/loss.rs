@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::model::{
     failure::Failure,
     packagecloud::config_file::{ConfigFile, ConfigLoss},
+    run::proposed_command::render_same_command_again,
 };
 
 use super::{ConfigBackup, LoadedConfig, quote_shell_path};
@@ -57,10 +58,14 @@ impl Host {
             ),
             match backup {
                 Some(backup) => format!(
-                    "{}, then run this again",
-                    self.render_put_backup_back(backup)
+                    "{} — then run: {}",
+                    self.render_put_backup_back(backup),
+                    render_same_command_again(&[])
                 ),
-                None => "put its settings back, from a copy of the file, then run this again; run no packagecloud-ctl reconfigure before".to_owned(),
+                None => format!(
+                    "put its settings back, from a copy of the file, and run no packagecloud-ctl reconfigure before; then run: {}",
+                    render_same_command_again(&[])
+                ),
             },
         );
         failure.facts.tells_manual_steps = true;
@@ -85,7 +90,8 @@ impl Host {
             None => "if it is lost, put a copy of it back".to_owned(),
         };
         failure.next = format!(
-            "{back}, then run this again. Run no packagecloud-ctl reconfigure before: without the file it would delete packagecloud's settings. Or {}",
+            "{back} — then run: {} — and run no packagecloud-ctl reconfigure before, which would delete packagecloud's settings; or {}",
+            render_same_command_again(&[]),
             failure.next
         );
         failure.facts.tells_manual_steps = true;

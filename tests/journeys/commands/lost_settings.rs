@@ -5,7 +5,7 @@ use super::journey_host::{JourneyHost, JourneyRun};
 /// The command that puts the backup back, as it was printed.
 fn find_put_back_command(ran: &JourneyRun) -> String {
     let from = ran.err.find("cp -p ").unwrap_or_else(|| panic!("no cp in {ran:#?}"));
-    ran.err[from..].split(", then run this again").next().unwrap().to_owned()
+    ran.err[from..].split(" — then run: ").next().unwrap().to_owned()
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn what_would_delete_packageclouds_settings_is_refused_with_the_way_back() {
     std::fs::remove_file(host.sandbox_path().join("packagecloud.rb")).unwrap();
     let refused = host.run_line("disable --yes");
     assert_eq!(refused.code, 1, "{refused:#?}");
-    refused.assert_contains("Run no packagecloud-ctl reconfigure before");
+    refused.assert_contains("run no packagecloud-ctl reconfigure before");
     assert!(!refused.err.contains("last line that Ruby reads"), "there is no such line: {refused:#?}");
     let listed = host.run_successfully("roll-back");
     assert!(!listed.out.contains("would change nothing"), "{listed:#?}");

@@ -336,7 +336,7 @@ impl DisableProgress {
                     .map(|text| format!(". {}", text.trim_end_matches('.')))
                     .collect();
                 let customers = match session.s3_link_refusal() {
-                    None => "Customers do nothing; whoever closed S3 in a firewall opens it".to_owned(),
+                    None => "Customers do nothing; if a firewall blocks S3, allow it again".to_owned(),
                     Some(why) => format!("Downloads fail all the same: {why}"),
                 };
                 Ok((
@@ -405,8 +405,9 @@ fn append_both_ctl_commands(mut failure: Failure, node: &Session) -> Failure {
     if failure.kind != FailureKind::Interrupted {
         let ctl = node.host.ctl.render_ctl_command_line();
         failure.next = format!(
-            "{}; then run this again, or by hand{}: {ctl} reconfigure && {ctl} restart",
+            "{}; then run: {} — or by hand{}: {ctl} reconfigure && {ctl} restart",
             failure.next.trim_end_matches('.'),
+            render_proposed_command("disable", &[]),
             node.host.render_host_suffix()
         );
     }
