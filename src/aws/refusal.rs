@@ -193,7 +193,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         &["NotSignedUp", "OptInRequired", "AccountProblem", "SubscriptionRequiredException", "InvalidPayer"],
         "",
         AwsRefusalClass::BadCredentials,
-        "finish the account's registration, and its payment, in the AWS console (or enable the region under Account), or choose another identity, then try again",
+        "finish the account's registration, and its payment, in the AWS console (or switch the region on under Account), or choose another identity, then try again",
     ),
     row(
         &[

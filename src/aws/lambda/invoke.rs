@@ -74,6 +74,22 @@ impl AwsClients {
         }
     }
 
+    /// Invokes a version once, whatever comes: for an AWS that isn't AWS, in which nothing gets better by waiting.
+    ///
+    /// # Errors
+    /// Where nothing may run by the function's own reservation, or Lambda doesn't answer.
+    pub async fn invoke_function_version_without_waiting(
+        &self,
+        names: &ResourceNames,
+        arn: &str,
+        event: &Value,
+    ) -> Result<FunctionInvocation, Failure> {
+        Ok(match self.invoke_function_version_once(names, arn, event).await? {
+            InvokeAttempt::Settled(invocation) | InvokeAttempt::NotYet(Ok(invocation)) => invocation,
+            InvokeAttempt::NotYet(Err(failure)) => FunctionInvocation::NotRun(failure.why),
+        })
+    }
+
     async fn invoke_function_version_once(
         &self,
         names: &ResourceNames,

@@ -11,6 +11,7 @@ use crate::edge::bundle::{
     read_zip_signing_keys,
 };
 use crate::engine::session::Session;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction},
@@ -116,7 +117,9 @@ pub(crate) fn refuse_fewer_secrets(
                     version.arn
                 ),
                 format!(
-                    "run bootstrap-cloudfront, which keeps them all; to go back on purpose: roll-back --edge {arn}"
+                    "this keeps them all: {}; to go back on purpose: {}",
+                    render_proposed_command("bootstrap-cloudfront", &[]),
+                    render_proposed_command("roll-back", &["--edge", arn])
                 ),
             ));
         }

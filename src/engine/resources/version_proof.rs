@@ -12,6 +12,7 @@ use crate::engine::{
     delivery::probe::{self, SignedUrlSpec},
     session::{AwsTarget, Session},
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::{FunctionVersion, ResourceOwnership},
@@ -54,6 +55,8 @@ pub(crate) struct FunctionVersionProof<'a> {
     pub packagecloud_link: Option<&'a str>,
     /// Unix seconds.
     pub now: u64,
+    /// Whether AWS is an endpoint of the operator's own: what runs there need not reach any KMS.
+    pub is_at_own_endpoint: bool,
 }
 
 /// Finds a version that shall be associated: among the versions of this install's function that were read, else by asking.
@@ -106,8 +109,9 @@ fn build_missing_lambda_version_failure(arn: &str, names: &ResourceNames) -> Fai
         arn,
         "there is no such function version",
         format!(
-            "list them with: {}; or run bootstrap-cloudfront, which prints the one that fits",
-            render_list_versions_command(names)
+            "list them with: {}; this prints the one that fits: {}",
+            render_list_versions_command(names),
+            render_proposed_command("bootstrap-cloudfront", &[])
         ),
     )
 }
@@ -202,9 +206,12 @@ async fn prove_one_link(
     link: &ProofLink,
     say: WaitProgressReporter<'_>,
 ) -> Result<Option<String>, Failure> {
-    let invoked = cloud
-        .invoke_function_version(names, proof.version.arn.as_str(), &build_viewer_event(link), say)
-        .await?;
+    let (arn, event) = (proof.version.arn.as_str(), build_viewer_event(link));
+    let invoked = if proof.is_at_own_endpoint {
+        cloud.invoke_function_version_without_waiting(names, arn, &event).await?
+    } else {
+        cloud.invoke_function_version(names, arn, &event, say).await?
+    };
     let failed =
         |why: String, next: String| Err(Failure::new_generic_failure(proof.version.arn.as_str(), why, next));
     let (payload, log) = match invoked {
@@ -214,13 +221,20 @@ async fn prove_one_link(
         FunctionInvocation::Failed { kind, message } => {
             return failed(
                 format!("it doesn't run: {kind}: {message}"),
-                format!("run bootstrap-cloudfront, which publishes one that does; {NOT_ASSOCIATED}"),
+                format!(
+                    "this publishes one that does: {}; {NOT_ASSOCIATED}",
+                    render_proposed_command("bootstrap-cloudfront", &[])
+                ),
             );
         }
         FunctionInvocation::Answered { payload, log } => (payload, log),
     };
     match judge_proof_answer(link.expected, proof.version.described.is_some(), &payload) {
         ProofAnswer::AsExpected => Ok(None),
+        ProofAnswer::Unavailable if proof.is_at_own_endpoint => Ok(Some(
+            "unknown: it can check no link there; at an endpoint of your own a function need not reach KMS"
+                .to_owned(),
+        )),
         ProofAnswer::Unavailable => {
             // Only ours is known to log neither token nor secret.
             let said = log.last().filter(|_| proof.version.described.is_some());
@@ -228,8 +242,9 @@ async fn prove_one_link(
             failed(
                 format!("it can check no link, so every one would be refused{said}"),
                 format!(
-                    "see that the key is enabled and that nothing denies kms:Decrypt to role {} (a boundary, an organization's policy), run bootstrap-cloudfront, then try again; {NOT_ASSOCIATED}",
-                    names.function_role_name()
+                    "see that the key is enabled and that nothing denies kms:Decrypt to role {} (a boundary, an organization's policy), then run: {}; {NOT_ASSOCIATED}",
+                    names.function_role_name(),
+                    render_proposed_command("bootstrap-cloudfront", &[])
                 ),
             )
         }
@@ -241,11 +256,14 @@ async fn prove_one_link(
 }
 
 /// The next move where a link was judged wrongly.
-fn advise_for_wrong_answer(payload: &Value) -> &'static str {
+fn advise_for_wrong_answer(payload: &Value) -> String {
     if read_refusal_reason(payload) == Some("expired") {
-        "set this host's clock (chronyc makestep, or timedatectl set-ntp true), then try again"
+        "set this host's clock (chronyc makestep, or timedatectl set-ntp true), then try again".to_owned()
     } else {
-        "run bootstrap-cloudfront, which publishes a version for the secret in packagecloud.rb (with --construction, where packagecloud makes its links another way)"
+        format!(
+            "this publishes a version for the secret in packagecloud.rb (with --construction, where packagecloud makes its links another way): {}",
+            render_proposed_command("bootstrap-cloudfront", &[])
+        )
     }
 }
 
@@ -475,6 +493,7 @@ mod tests {
             secrets,
             packagecloud_link: None,
             now: 1_700_000_000,
+            is_at_own_endpoint: false,
         };
         let known = proof.select_accepted_secrets().unwrap();
         let links = proof.build_proof_links(&known).unwrap();

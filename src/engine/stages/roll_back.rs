@@ -295,6 +295,7 @@ async fn prove_earlier_function_version(
             host,
             packagecloud_link: packagecloud_link.as_deref(),
             now: session.host.clock.read_host_clock().as_secs(),
+            is_at_own_endpoint: session.is_edge_unreachable_for_checks(),
         };
         let adopt = answers.consents.adopt;
         let shown = prove_function_version(&target.cloud, &target.names, &proof, adopt, &say).await?;

@@ -348,7 +348,7 @@ fn a_restart_that_gives_up_while_links_go_to_s3_already_is_off_and_says_what_fai
     );
     assert!(last[1].contains("; what failed is packagecloud-ctl restart: "), "{last:?}");
     assert!(last[1].contains("since unicorn took too long"), "{last:?}");
-    assert!(last[0].contains("packagecloud-ctl restart unicorn"), "{last:?}");
+    assert!(last[0].contains(&format!("{} restart unicorn", ctl.display())), "{last:?}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
     let host = JourneyHost::new();
     host.run_successfully("enable --prepare --yes");
     let first = host.run_successfully("bootstrap-cloudfront --yes").out;
-    let first = first.trim().rsplit(' ').next().unwrap().to_owned();
+    let first = first.split_whitespace().find(|word| word.starts_with("arn:")).unwrap().to_owned();
     assert!(first.ends_with(":1"), "{first}");
     host.run_successfully("enable --prepare --construction raw:path+expires --yes");
     host.run_successfully("enable --prepare --yes").assert_contains("Bootstrap: nothing to do");

@@ -15,6 +15,7 @@ use crate::engine::{
     run::StageRun,
     session::{AwsTarget, Session},
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{evidence::DistributionEvidence, names::ResourceNames},
     failure::Failure,
@@ -54,9 +55,11 @@ pub(super) async fn prove_version_before_association(
         }
         let node_secrets = read_node_secrets(session).await?;
         if let Some(described) = &version.described {
-            let next =
-                "run bootstrap-cloudfront, which publishes a version that accepts it, and associate that";
-            refuse_version_without_node_secrets(arn, described, &node_secrets, next)?;
+            let next = format!(
+                "this publishes a version that accepts it, which is then to be associated: {}",
+                render_proposed_command("bootstrap-cloudfront", &[])
+            );
+            refuse_version_without_node_secrets(arn, described, &node_secrets, &next)?;
         }
         let own = seen.packages_domain.as_ref().map(|domain| domain.name.as_str());
         let host = own.or(seen.distribution.as_ref().map(|distribution| distribution.domain.as_str()));
@@ -67,6 +70,7 @@ pub(super) async fn prove_version_before_association(
             host: host.unwrap_or(EXAMPLE_EDGE_HOST),
             packagecloud_link: None,
             now: session.host.clock.read_host_clock().as_secs(),
+            is_at_own_endpoint: session.is_edge_unreachable_for_checks(),
         };
         let adopt = answers.consents.adopt;
         let shown = prove_function_version(&target.cloud, names, &proof, adopt, &say).await?;
