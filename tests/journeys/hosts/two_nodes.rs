@@ -79,7 +79,8 @@ fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
         &[
             "node web2",
             "cloudfront_enabled is false there and true on web1",
-            "enable, with the same --host options",
+            "give it the same values: ",
+            "--host web1 --host web2",
         ],
     );
     // The first isn't touched again for that.
