@@ -120,12 +120,13 @@ fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) 
     let pinned_rows_max = area.height.saturating_sub(2).max(1);
     let pinned_rows = (pinned.len() as u16).min(pinned_rows_max);
     let rows = area.height - pinned_rows;
-    let extent = ScrollExtent { lines: lines.len(), rows: rows as usize };
+    let mut extent = ScrollExtent { lines: lines.len(), rows: rows as usize, top: 0 };
     let last = extent.lines.saturating_sub(extent.rows);
-    let mut top = wizard.scroll.min(last);
+    let mut top = wizard.scroll.unwrap_or_default().min(last);
     if let Some(keep_visible) = keep_visible {
         top = top.max((keep_visible + 1).saturating_sub(extent.rows)).min(keep_visible).min(last);
     }
+    extent.top = top;
     let above = Rect { height: rows, ..area };
     let shown: Vec<Line<'static>> = lines.into_iter().skip(top).take(extent.rows).collect();
     frame.render_widget(Text::from(shown), above);

@@ -337,7 +337,7 @@ where
             self.terminal_gone_at = Some(Instant::now());
             return false;
         }
-        if extent != self.wizard.extent || self.wizard.scroll > extent.lines {
+        if extent != self.wizard.extent || self.wizard.scroll.is_some_and(|scroll| scroll > extent.lines) {
             let effect = self.wizard.update_wizard(TimedInput {
                 at: self.started_at.elapsed(),
                 input: WizardInput::Drawn(extent),

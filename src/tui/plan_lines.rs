@@ -17,7 +17,8 @@ use crate::{
     wizard::log::{StageProgress, StageStepState},
 };
 
-/// Renders the plan's lines, each with what came of it; then steps that no line of the plan named.
+/// Renders the plan's lines, each with what came of it; then steps that no line of the plan named. Returns the last line of
+/// the step that runs.
 pub fn render_plan_with_step_outcomes(
     lines: &mut Vec<Line<'static>>,
     now: Duration,
@@ -25,22 +26,24 @@ pub fn render_plan_with_step_outcomes(
     theme: &Theme,
     size: BodySize,
     changes: &[PlannedChange],
-) {
+) -> Option<usize> {
     let columns = PlanColumnWidths::measure_plan_columns(changes, size);
+    let mut running = None;
     let view = StepReportView { now, progress, theme, size, columns };
     for change in changes {
         let ran = progress.find_started_step(change.step).is_some();
         if ran {
-            render_step_progress(lines, &view, change.step, Some(change));
+            running = render_step_progress(lines, &view, change.step, Some(change)).or(running);
         } else {
             render_planned_change(lines, change, theme, size, columns);
         }
     }
     for line in &progress.steps {
         if !changes.iter().any(|change| change.step == line.step) {
-            render_step_progress(lines, &view, line.step, None);
+            running = render_step_progress(lines, &view, line.step, None).or(running);
         }
     }
+    running
 }
 
 /// Renders `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
@@ -98,14 +101,15 @@ struct StepReportView<'a> {
     columns: PlanColumnWidths,
 }
 
+/// Renders what came of a step; returns its last line where it runs.
 fn render_step_progress(
     lines: &mut Vec<Line<'static>>,
     view: &StepReportView<'_>,
     step: StageStep,
     change: Option<&PlannedChange>,
-) {
+) -> Option<usize> {
     let StepReportView { now, progress, theme, size, columns } = *view;
-    let Some(line) = progress.find_started_step(step) else { return };
+    let line = progress.find_started_step(step)?;
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
         StageStepState::Running => (spinner_frame(ran), theme.accent),
@@ -136,4 +140,5 @@ fn render_step_progress(
         StageStepState::Failed(failure) => (&failure.why, theme.plain),
     };
     text::render_hanging_text(lines, first, &format!("{text}{took}"), style, size.width);
+    matches!(line.state, StageStepState::Running).then(|| lines.len() - 1)
 }

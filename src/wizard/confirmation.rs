@@ -25,7 +25,7 @@ impl Wizard {
         let progress = self.stage_progress_mut(stage);
         let plan = progress.plan.clone()?;
         progress.reset_progress_to_plan();
-        self.scroll = 0;
+        self.scroll = None;
         self.shown_at = self.now;
         self.notice = None;
         self.start_wizard_job(WizardJobKind::Apply(stage));

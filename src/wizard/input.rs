@@ -131,7 +131,7 @@ impl Wizard {
     /// Lays a page or a question over the screen.
     pub(super) fn open_screen_overlay(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
         // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
-        self.scroll = if page == ScreenOverlay::Log { usize::MAX } else { 0 };
+        self.scroll = (page == ScreenOverlay::Log).then_some(usize::MAX);
         self.shown_at = self.now;
         self.overlay = Some(page);
         None
@@ -168,7 +168,7 @@ impl Wizard {
         if let Some(ScreenOverlay::Ask(confirmation)) = self.overlay.take() {
             self.decline_confirmation(&confirmation);
         } else {
-            self.scroll = 0;
+            self.scroll = None;
             self.shown_at = self.now;
         }
         None
@@ -262,17 +262,17 @@ impl Wizard {
     }
 
     fn scroll_body(&mut self, to: CursorMove) {
-        let ScrollExtent { lines, rows } = self.extent;
+        let ScrollExtent { lines, rows, top } = self.extent;
         let last = lines.saturating_sub(rows);
         let page = rows.saturating_sub(1).max(1);
-        self.scroll = match to {
-            CursorMove::Up => self.scroll.min(last).saturating_sub(1),
-            CursorMove::Down => self.scroll.saturating_add(1),
-            CursorMove::PageUp => self.scroll.min(last).saturating_sub(page),
-            CursorMove::PageDown => self.scroll.saturating_add(page),
+        let to = match to {
+            CursorMove::Up => top.saturating_sub(1),
+            CursorMove::Down => top.saturating_add(1),
+            CursorMove::PageUp => top.saturating_sub(page),
+            CursorMove::PageDown => top.saturating_add(page),
             CursorMove::Home => 0,
             CursorMove::End => last,
-        }
-        .min(last);
+        };
+        self.scroll = Some(to.min(last));
     }
 }

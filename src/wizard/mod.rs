@@ -121,8 +121,8 @@ pub struct Wizard {
     pub notice: Option<String>,
     /// Which line of a list is chosen.
     pub choice: usize,
-    /// How many lines of the body's text are above its first row.
-    pub scroll: usize,
+    /// How many lines of the body's text are above its first row; `None` until the operator scrolls.
+    pub scroll: Option<usize>,
     pub extent: ScrollExtent,
     progress: BTreeMap<RunStage, StageProgress>,
     /// Where `b` leads from disable, roll-back and `x`.
@@ -162,7 +162,7 @@ impl Wizard {
             watching: None,
             notice: None,
             choice: 0,
-            scroll: 0,
+            scroll: None,
             extent: ScrollExtent::default(),
             progress: BTreeMap::new(),
             return_screen: None,

@@ -53,11 +53,13 @@ pub enum WizardInput {
     Copied(Result<String, Failure>),
 }
 
-/// Lines of the body's text, and rows that show it.
+/// Lines of the body's text, rows that show it, and where they begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScrollExtent {
     pub lines: usize,
     pub rows: usize,
+    /// The line in the first row, from 0.
+    pub top: usize,
 }
 
 /// What the wizard asks the terminal face for. Each but the last seven and `Renew` starts a job; a new one takes the place of the one before.

@@ -33,7 +33,7 @@ impl Wizard {
         self.identity_to_confirm = None;
         self.form = None;
         self.choice = 0;
-        self.scroll = 0;
+        self.scroll = None;
         self.ignore_failed_checks = false;
         self.copy_count = 0;
         self.shown_at = self.now;

@@ -5,7 +5,8 @@ mod another;
 use std::time::Duration;
 
 use super::{
-    CredentialInput, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind, WizardStartOptions,
+    CredentialInput, ScrollExtent, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
+    WizardStartOptions,
     form::{FormPurpose, InputForm},
     intent::{CursorMove, UserIntent, UserIntentAvailability, WizardInputMode},
     log::{StageProgress, StageStepState},
@@ -772,6 +773,26 @@ fn leaving_waits_for_what_runs_beside_too() {
     let mut it = start_background_reindex();
     assert!(matches!(it.send_input(WizardInput::Hangup), Some(WizardEffect::Stop)));
     assert_eq!(leave_exit_code(it.end_stage(RunStage::Reindex, StageEnd::Stopped)), Some(130));
+}
+
+#[test]
+fn scrolling_begins_where_the_text_is_shown_and_a_screen_begins_unscrolled() {
+    let stage = RunStage::Distribution;
+    let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ResourceChangeKind::Update));
+    assert_eq!(it.wizard.scroll, None, "what runs may be kept in view");
+    let shown = ScrollExtent { lines: 30, rows: 10, top: 12 };
+    for (to, scroll) in [
+        (CursorMove::Up, 11),
+        (CursorMove::Down, 13),
+        (CursorMove::PageUp, 3),
+        (CursorMove::PageDown, 20),
+        (CursorMove::Home, 0),
+        (CursorMove::End, 20),
+    ] {
+        it.send_input(WizardInput::Drawn(shown));
+        it.press_key(UserIntent::Move(to));
+        assert_eq!(it.wizard.scroll, Some(scroll), "{to:?}");
+    }
 }
 
 #[test]

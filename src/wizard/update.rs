@@ -38,7 +38,7 @@ impl Wizard {
             }
             WizardInput::Drawn(extent) => {
                 self.extent = extent;
-                self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
+                self.scroll = self.scroll.map(|scroll| scroll.min(extent.lines.saturating_sub(extent.rows)));
                 None
             }
             WizardInput::Hangup => self.handle_terminal_hangup(),

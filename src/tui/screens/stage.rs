@@ -42,12 +42,17 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
         reindex::render_waiting_for_reindex(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }
-    if let Some(plan) = &progress.plan {
-        render_stage_plan(lines, wizard, progress, plan, stage, theme, size);
+    let running = if let Some(plan) = &progress.plan {
+        render_stage_plan(lines, wizard, progress, plan, stage, theme, size)
     } else {
-        plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &[]);
+        let running =
+            plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &[]);
         parts::render_stage_checks(lines, progress, theme, size);
-    }
+        running
+    };
+    // The step that runs stays in view, until the operator scrolls; what it stands still for stands at the head.
+    let follows = wizard.scroll.is_none() && progress.credential_wait.is_none();
+    body.keep_visible = running.filter(|_| follows);
     body
 }
 
@@ -70,7 +75,8 @@ fn render_waiting_for_credentials(
     text::ensure_blank_line(lines);
 }
 
-/// Renders what the stage would do, with what came of it, what was checked and what there is to read.
+/// Renders what the stage would do, with what came of it, what was checked and what there is to read; returns the last line
+/// of the step that runs.
 fn render_stage_plan(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
@@ -79,7 +85,7 @@ fn render_stage_plan(
     stage: RunStage,
     theme: &Theme,
     size: BodySize,
-) {
+) -> Option<usize> {
     if progress.end.is_none()
         && wizard.stage_applied_in_foreground() != Some(stage)
         && wizard.overlay.is_none()
@@ -103,11 +109,14 @@ fn render_stage_plan(
         _ => render_plan_notes(lines, plan, theme, size),
     }
     text::ensure_blank_line(lines);
+    let mut running = None;
     if stage == RunStage::Overview {
         overview::render_plan_summary_facts(lines, plan, theme, size);
         overview::render_changes_by_stage(lines, &plan.changes, theme, size);
     } else if stage != RunStage::Verify || progress.end.is_none() {
-        plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &plan.changes);
+        let changes = &plan.changes;
+        running =
+            plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
@@ -118,6 +127,7 @@ fn render_stage_plan(
     if stage != RunStage::Overview && !first && !block {
         render_plan_documents(lines, wizard, plan, theme, size);
     }
+    running
 }
 
 /// Renders the questions that Enter will ask before anything is done.

@@ -266,12 +266,15 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
     }
 }
 
+/// What KMS gives a key that is made without a policy: the account's own policies decide.
+const DEFAULT_KEY_POLICY: &str = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
+
 /// A key of the account's, in a state.
 fn set_objects_key_state(world: &Sandbox, state: &str) -> String {
     world.update_sandbox_state_on_disk(|all| {
         let key = all.kms.keys.entry("objects".to_owned()).or_insert_with(|| SandboxKmsKey {
             id: "objects".to_owned(),
-            policy: "{}".to_owned(),
+            policy: DEFAULT_KEY_POLICY.to_owned(),
             ..SandboxKmsKey::default()
         });
         state.clone_into(&mut key.state);
