@@ -2,6 +2,7 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
+mod by_hand;
 mod loss;
 mod parsed;
 mod running;
@@ -18,13 +19,13 @@ use std::{
 use crate::model::run::proposed_command::{join_shell_words, render_same_command_again};
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
-    failure::{Failure, FailureKind},
+    failure::Failure,
     packagecloud::{
         config_file::{
             CONFIG_BYTES_MAX, ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode,
-            render_hand_edit_script, render_redacted_diff,
+            render_redacted_diff,
         },
-        settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     },
 };
 
@@ -76,25 +77,6 @@ pub struct ConfigBackupContent {
     pub may_be_on: bool,
     /// Why nothing of it can be told, as a sentence without its place.
     pub unreadable: Option<String>,
-}
-
-/// The lines to type, where a secret is among them.
-const MANUAL_LINES_FILE: &str = "lines-to-type";
-/// How what is typed by hand follows the next move: in its place, or where it works only once that is made.
-const MANUAL_INSTEAD: &str = "or";
-const MANUAL_AFTERWARDS: &str = "or, after that,";
-
-/// Quotes a word for the shell: by double quotes, which are read more easily, where nothing in it means something there.
-fn quote_for_shell(word: &str) -> String {
-    if word.contains('\'') && !word.contains(['"', '$', '`', '!']) && !word.contains(r"\\") {
-        // A single backslash before a letter stays one within double quotes.
-        return format!("\"{word}\"");
-    }
-    shell_words::quote(word).into_owned()
-}
-
-fn quote_shell_path(path: &Path) -> String {
-    shell_words::quote(&path.to_string_lossy()).into_owned()
 }
 
 /// How many names of backups are looked at at once.
@@ -218,7 +200,7 @@ impl Host {
             .transport
             .read_file(&self.config)
             .await
-            .map_err(|failure| self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted))?;
+            .map_err(|failure| self.append_edit_by_hand(failure, None, wanted))?;
         if sha256_hex(&bytes) != seen.hash {
             return Err(self.build_config_drifted_failure());
         }
@@ -226,12 +208,9 @@ impl Host {
         self.refuse_config_that_lost_settings(&file).await?;
         let edited = self.edit_config(&file, wanted, expressions).await?;
         self.redactor.learn_config_file_secrets(&edited);
-        self.write_config_keeping_backup(&file, &edited).await.map_err(
-            |failure| match render_hand_edit_script(&file, &edited) {
-                Some(script) => self.append_hand_edit_to_failure(failure, &script, wanted),
-                None => self.append_manual_edit_to_failure(failure, MANUAL_INSTEAD, wanted),
-            },
-        )
+        self.write_config_keeping_backup(&file, &edited)
+            .await
+            .map_err(|failure| self.append_edit_by_hand(failure, Some((&file, &edited)), wanted))
     }
 
     /// Lists the backups beside packagecloud.rb, the newest first.
@@ -424,80 +403,6 @@ impl Host {
         )
     }
 
-    /// What to type where the file can't be written. A secret is never said: its line is put into a file of this user's.
-    fn render_manual_edit_steps(&self, wanted: &[(CloudFrontSettingKey, String)]) -> String {
-        if wanted.iter().any(|(key, _)| *key == CloudFrontSettingKey::Secret) {
-            let line = |(key, value): &(CloudFrontSettingKey, String)| {
-                format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name())
-            };
-            let text: String = wanted.iter().map(line).collect();
-            if let Ok(kept) = self
-                .state
-                .write_state_dir_file(&self.build_host_note_file_name(MANUAL_LINES_FILE), text.as_bytes())
-            {
-                let (kept, path) = (quote_shell_path(&kept), quote_shell_path(&self.config));
-                return match self.transport.remote_host_name() {
-                    None => format!("to do it by hand: cat {kept} >> {path}"),
-                    Some(name) => format!("to do it by hand: ssh {name} 'cat >> {path}' < {kept}"),
-                };
-            }
-        }
-        let off = [(CloudFrontSettingKey::Enabled, "false".to_owned())];
-        let wanted = if wanted.is_empty() { &off } else { wanted };
-        let line = |(key, value): &(CloudFrontSettingKey, String)| {
-            let value = if *key == CloudFrontSettingKey::Secret { "'(hidden)'" } else { value };
-            format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
-        };
-        let lines: Vec<String> = wanted.iter().map(line).collect();
-        let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
-        let ctl = self.ctl.render_ctl_command_line();
-        format!(
-            "{verb}, make this the last line that Ruby reads in {} (before __END__, and before a return that ends it earlier): {} ; then run{}: {ctl} reconfigure && {ctl} restart",
-            self.render_config_location(),
-            lines.join(" ; "),
-            self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default(),
-        )
-    }
-
-    /// A failure whose next move is followed, after `then`, by what to type.
-    fn append_manual_edit_to_failure(
-        &self,
-        mut failure: Failure,
-        then: &str,
-        wanted: &[(CloudFrontSettingKey, String)],
-    ) -> Failure {
-        if failure.kind != FailureKind::Drifted {
-            failure.next = format!("{}; {then} {}", failure.next, self.render_manual_edit_steps(wanted));
-            failure.facts.tells_manual_steps = true;
-        }
-        failure
-    }
-
-    /// A failure to write whose next move is followed by the edit as one command, which writes a new file beside the old one.
-    fn append_hand_edit_to_failure(
-        &self,
-        mut failure: Failure,
-        script: &[String],
-        wanted: &[(CloudFrontSettingKey, String)],
-    ) -> Failure {
-        if failure.kind == FailureKind::Drifted {
-            return failure;
-        }
-        let off = matches!(wanted, [(CloudFrontSettingKey::Enabled, value)] if value == "false");
-        let verb = if off { "to switch CloudFront off by hand" } else { "to do it by hand" };
-        let ctl = self.ctl.render_ctl_command_line();
-        let edits: Vec<String> = script.iter().map(|one| format!("-e {}", quote_for_shell(one))).collect();
-        let on = self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default();
-        failure.next = format!(
-            "{}; or, after that, {verb}{on}: sed -i {} {} && {ctl} reconfigure && {ctl} restart",
-            failure.next,
-            edits.join(" "),
-            quote_shell_path(&self.config),
-        );
-        failure.facts.tells_manual_steps = true;
-        failure
-    }
-
     fn build_edit_refusal_failure(
         &self,
         file: &ConfigFile,
@@ -506,9 +411,9 @@ impl Host {
     ) -> Failure {
         let path = self.render_config_location();
         match refusal {
-            ConfigEditRefusal::Unreadable(problem) => self.append_manual_edit_to_failure(
+            ConfigEditRefusal::Unreadable(problem) => self.append_edit_by_hand(
                 describe_read_problem(path, file, *problem),
-                MANUAL_AFTERWARDS,
+                None,
                 wanted,
             ),
             ConfigEditRefusal::Expressions(lines) => {
@@ -520,7 +425,7 @@ impl Host {
                     "let marked lines override it with --override-expression, or change that line by hand",
                 )
             }
-            ConfigEditRefusal::EarlyExit(line) => self.append_manual_edit_to_failure(
+            ConfigEditRefusal::EarlyExit(line) => self.append_edit_by_hand(
                 Failure::new_generic_failure(
                     path,
                     format!(
@@ -529,16 +434,16 @@ impl Host {
                     ),
                     format!("put what line {line} does on two lines, then look again"),
                 ),
-                MANUAL_AFTERWARDS,
+                None,
                 wanted,
             ),
-            ConfigEditRefusal::Unsure => self.append_manual_edit_to_failure(
+            ConfigEditRefusal::Unsure => self.append_edit_by_hand(
                 Failure::new_generic_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",
                     "look at its last lines for something that doesn't end",
                 ),
-                MANUAL_INSTEAD,
+                None,
                 wanted,
             ),
         }

@@ -80,7 +80,7 @@ fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
     ] {
         let (code, said, _dir) = run_binary_on_disk(made, &["disable"]);
         assert_eq!(code, 1, "{said}");
-        let line = "or, after that, to switch CloudFront off by hand: sed -i -e \"1c\\packagecloud_rails['cloudfront_enabled'] = false\" DISK/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart";
+        let line = "or, after that, to switch CloudFront off by hand, as root: test -s DISK/packagecloud.rb && sed -i -e \"1c\\packagecloud_rails['cloudfront_enabled'] = false\" DISK/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart";
         for words in [why, first, line] {
             assert!(said.contains(words), "no {words:?} in {said}");
         }

@@ -15,7 +15,7 @@ use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, StageEvidence},
     failure::{Failure, FailureKind},
-    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues, RAILS_HASH},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
         goal::StageStep,
@@ -28,21 +28,7 @@ use crate::engine::{
     session::Session,
 };
 
-/// The line that switches off, for typing.
-fn render_cloudfront_off_ruby_line() -> String {
-    format!("{RAILS_HASH}['cloudfront_enabled'] = false")
-}
-
-/// Says what to type where the file can't be read.
-#[must_use]
-pub fn render_manual_disable_steps(path: &str) -> String {
-    format!(
-        "make this the last line that Ruby reads in {path} (before __END__, and before a return that ends it earlier): {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
-        render_cloudfront_off_ruby_line()
-    )
-}
-
-/// Ends a failure to read or write a node's file with what to type, after its own next move.
+/// Ends a failure to read or write a node's file with what to type there, after its own next move.
 async fn append_manual_disable_steps(mut failure: Failure, node: &Session) -> Failure {
     if failure.facts.tells_manual_steps {
         return failure;
@@ -50,29 +36,10 @@ async fn append_manual_disable_steps(mut failure: Failure, node: &Session) -> Fa
     if failure.kind == FailureKind::Missing {
         return node.host.explain_missing_config(failure).await;
     }
-    let steps = render_manual_disable_steps(&node.host.render_config_location());
-    failure.next = format!("{}; or, after that, {steps}", failure.next.trim_end_matches('.'));
+    let typed = node.host.render_disable_by_hand();
+    failure.next = format!("{}; or, after that, {typed}", failure.next.trim_end_matches('.'));
     failure.facts.tells_manual_steps = true;
     failure
-}
-
-/// The two commands to type on a node that can't be reached.
-fn render_manual_node_commands(node: &Session) -> String {
-    let ctl = node.host.ctl.render_ctl_command_line();
-    format!(
-        "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
-        node.host.render_host_suffix().trim_start(),
-        render_cloudfront_off_ruby_line(),
-        node.host.config.display()
-    )
-}
-
-/// What to do on a node that this program could not switch: its failure's own commands, where that has some.
-fn render_node_next_move(node: &Session, failure: &Failure) -> String {
-    if failure.facts.tells_manual_steps {
-        return failure.next.clone();
-    }
-    format!("type {}", render_manual_node_commands(node))
 }
 
 /// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
@@ -126,7 +93,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
                     node.host.render_config_location(),
                     "left to you: it can't be read from here",
                 );
-                plan.notes.push(format!("{failure}. Next: {}.", render_node_next_move(node, &failure)));
+                let failure = append_manual_disable_steps(failure, node).await;
+                plan.notes.push(format!("{failure}. Next: {}.", failure.next));
             }
         }
     }

@@ -252,18 +252,7 @@ pub async fn apply(
             Ok((StageEnd::Applied, format!("{name}{text}; {rest}")))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(Failure {
-            why: format!(
-                "{}: packagecloud.rb says on, and packagecloud follows it at its next reconfigure and restart, unproven",
-                failure.why
-            ),
-            next: format!(
-                "to finish going live, behind the proof: {}; to switch off: {}",
-                render_proposed_command("enable", &[]),
-                render_proposed_command("disable", &[])
-            ),
-            ..failure
-        }),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(explain_interrupted_go_live(failure)),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
         Err(failure) if is_node_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {
@@ -271,6 +260,22 @@ pub async fn apply(
             let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
             Err(revert::revert_go_live_on_node(session, &seen.before, answers, run, failure, true).await)
         }
+    }
+}
+
+/// Says what stands where the operator stopped between the write and the proof, and the two ways on.
+fn explain_interrupted_go_live(failure: Failure) -> Failure {
+    Failure {
+        why: format!(
+            "{}: packagecloud.rb says on, and packagecloud follows it at its next reconfigure and restart, unproven",
+            failure.why
+        ),
+        next: format!(
+            "to finish going live, behind the proof: {}; to switch off: {}",
+            render_proposed_command("enable", &[]),
+            render_proposed_command("disable", &[])
+        ),
+        ..failure
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::{
     run::proposed_command::render_same_command_again,
 };
 
-use super::{ConfigBackup, LoadedConfig, quote_shell_path};
+use super::{ConfigBackup, LoadedConfig, by_hand::quote_shell_path};
 
 /// How many backups are read for one that says something; one made of a file that was empty already says nothing.
 const BACKUPS_READ_MAX: usize = 4;

@@ -100,7 +100,7 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
         &[
             "Read-only file system",
             "on web1: the file is as it was; make its file system writable (findmnt -T /etc/packagecloud)",
-            "to switch CloudFront off by hand on web1: sed -i -e ",
+            "to switch CloudFront off by hand on web1, as root: test -s /etc/packagecloud/packagecloud.rb && sed -i -e ",
             "c\\packagecloud_rails['cloudfront_enabled'] = false\" /etc/packagecloud/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart",
         ],
     );

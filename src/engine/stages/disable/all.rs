@@ -18,7 +18,7 @@ use crate::model::{
 
 use super::{
     append_manual_disable_steps, build_disabled_setting_values, explain_unverified_disable,
-    refuse_reconfigure_that_deletes, render_node_next_move, render_reenable_warning,
+    refuse_reconfigure_that_deletes, render_reenable_warning,
 };
 use crate::engine::{
     packagecloud::{
@@ -217,7 +217,10 @@ impl DisableProgress {
                 Some(failure) if self.alone => {
                     return Err(append_manual_disable_steps(failure, &node.session).await);
                 }
-                Some(failure) => self.lost.push((node.session, failure)),
+                Some(failure) => {
+                    let failure = append_manual_disable_steps(failure, &node.session).await;
+                    self.lost.push((node.session, failure));
+                }
             }
         }
         Ok(())
@@ -392,8 +395,7 @@ impl DisableProgress {
         if !observed.is_empty() {
             why.push(observed.to_owned());
         }
-        let next: Vec<String> =
-            self.lost.iter().map(|(node, failure)| render_node_next_move(node, failure)).collect();
+        let next: Vec<&str> = self.lost.iter().map(|(_, failure)| failure.next.as_str()).collect();
         let kind = if failure.kind == FailureKind::Drifted { FailureKind::Other } else { failure.kind };
         let what = first.host.transport.remote_host_name().unwrap_or_default();
         Failure::new(kind, what, why.join("; "), next.join("; and "))
