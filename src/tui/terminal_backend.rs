@@ -1,7 +1,12 @@
-//! The backend of the wizard's screen: crossterm's, on terminals that don't know their size or don't answer.
+//! The backend of the wizard's screen: crossterm's, on terminals that don't know their size or don't answer, with each
+//! frame shown whole.
 
 use std::io::{self, Stdout, stdout};
 
+use crossterm::{
+    queue,
+    terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
+};
 use ratatui::{
     backend::{Backend, ClearType, CrosstermBackend, WindowSize},
     buffer::Cell,
@@ -16,12 +21,24 @@ pub struct TerminalBackend {
     crossterm: CrosstermBackend<Stdout>,
     /// Where the cursor was put last. Asking the terminal would take its answer from among the keys, and wait for it.
     cursor: Position,
+    /// Whether a frame has begun that the terminal holds back until its end.
+    is_frame_open: bool,
 }
 
 impl TerminalBackend {
     /// Makes the backend that draws on stdout.
     pub fn new() -> Self {
-        Self { crossterm: CrosstermBackend::new(stdout()), cursor: Position::ORIGIN }
+        Self { crossterm: CrosstermBackend::new(stdout()), cursor: Position::ORIGIN, is_frame_open: false }
+    }
+
+    /// Asks the terminal to show nothing until [`Backend::flush`]: over a slow line, nobody sees half a frame. A terminal
+    /// that doesn't know the request (DEC private mode 2026) ignores it.
+    fn begin_frame(&mut self) -> io::Result<()> {
+        if self.is_frame_open {
+            return Ok(());
+        }
+        self.is_frame_open = true;
+        queue!(self.crossterm, BeginSynchronizedUpdate)
     }
 }
 
@@ -38,6 +55,7 @@ impl Backend for TerminalBackend {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
+        self.begin_frame()?;
         self.crossterm.draw(content)
     }
 
@@ -59,10 +77,12 @@ impl Backend for TerminalBackend {
     }
 
     fn clear(&mut self) -> io::Result<()> {
+        self.begin_frame()?;
         self.crossterm.clear()
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        self.begin_frame()?;
         self.crossterm.clear_region(clear_type)
     }
 
@@ -76,6 +96,9 @@ impl Backend for TerminalBackend {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_frame_open) {
+            queue!(self.crossterm, EndSynchronizedUpdate)?;
+        }
         Backend::flush(&mut self.crossterm)
     }
 }

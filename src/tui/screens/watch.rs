@@ -53,7 +53,7 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
     if watching.progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, &watching.progress, theme, size);
     }
-    plan_lines::render_plan_with_step_outcomes(
+    let running = plan_lines::render_plan_with_step_outcomes(
         lines,
         watching.convert_to_watched_host_time(wizard.now),
         &watching.progress,
@@ -65,5 +65,8 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
         text::render_paragraph(lines, &watching.progress.text, theme.plain, size.max_prose_width());
     }
     parts::render_stage_checks(lines, &watching.progress, theme, size);
+    // The step that runs stays in view, else the end, until the operator scrolls.
+    let newest = running.unwrap_or(lines.len().saturating_sub(1));
+    body.keep_visible = wizard.scroll.is_none().then_some(newest);
     body
 }

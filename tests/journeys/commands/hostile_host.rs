@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use super::journey_host::{JourneyHost, JourneyRun, run_to_end};
@@ -25,6 +26,9 @@ impl PlainHost {
         fs::create_dir(dir.path().join("etc")).unwrap();
         let host = Self { dir };
         fs::write(host.config_path(), ON_TEXT).unwrap();
+        // As on any host, the file is older than what runs: a reconfigure that began in the moment of its change isn't followed.
+        let an_hour_ago = SystemTime::now() - Duration::from_hours(1);
+        fs::File::options().write(true).open(host.config_path()).unwrap().set_modified(an_hour_ago).unwrap();
         fs::write(host.path("ctl"), format!("#!/bin/sh\n{ctl}\n")).unwrap();
         fs::set_permissions(host.path("ctl"), fs::Permissions::from_mode(0o755)).unwrap();
         host
@@ -226,10 +230,10 @@ fn on_a_full_state_disk_the_next_run_finds_what_packagecloud_ctl_does() {
     let host = PlainHost::new(
         "echo \"begun $1\" | tee -a \"$0.ran\"; while [ ! -e \"$0.go\" ]; do sleep 0.02; done; echo over; exit 3",
     );
-    // Both runs see the same full disk; the first is left while packagecloud-ctl runs on.
+    // Both runs see the same full disk; the first is left while packagecloud-ctl runs on, and gone before the second begins.
     let script = "mkdir \"$0\" && mount -t tmpfs -o size=64k,mode=700 none \"$0\" && \
         { dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true; }\n\
-        (\"$@\" 2>\"$ERR\" & first=$!; until grep -q begun \"$ERR\"; do sleep 0.02; done; kill -KILL $first)\n\
+        (\"$@\" 2>\"$ERR\" & first=$!; until grep -q begun \"$ERR\"; do sleep 0.02; done; kill -KILL $first; wait $first)\n\
         (until grep -q 'begun' \"$ERR.2\"; do sleep 0.02; done; touch \"$GO\") 2>/dev/null &\n\
         \"$@\" 2>\"$ERR.2\"; code=$?; wait; cat \"$ERR.2\" >&2; ls -A \"$0\"; exit $code";
     let state = host.path("state");

@@ -71,11 +71,15 @@ impl WizardTerminal {
         let is_closed = Arc::clone(&closed);
         let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
+            let mut held = Vec::new();
             while let Ok(count) = reader.read(&mut bytes) {
                 if count == 0 {
                     break;
                 }
-                seen.lock().unwrap().process(&bytes[..count]);
+                held.extend_from_slice(&bytes[..count]);
+                let whole = whole_frames_length(&held);
+                seen.lock().unwrap().process(&held[..whole]);
+                held.drain(..whole);
                 if is_closed.load(Ordering::SeqCst) {
                     break;
                 }
@@ -215,6 +219,23 @@ pub fn poll_for_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T>
                 std::thread::park_timeout(Duration::from_millis(10));
             }
             found => return found,
+        }
+    }
+}
+
+/// How many of these bytes may be shown: what follows an open frame's beginning is held back, as a terminal that knows
+/// DEC private mode 2026 does, so that no test reads half a frame.
+fn whole_frames_length(bytes: &[u8]) -> usize {
+    const FRAME_BEGINNING: &[u8] = b"\x1b[?2026h";
+    const FRAME_END: &[u8] = b"\x1b[?2026l";
+    let last = |sequence: &[u8]| bytes.windows(sequence.len()).rposition(|window| window == sequence);
+    match (last(FRAME_BEGINNING), last(FRAME_END)) {
+        (Some(begun), end) if end.is_none_or(|end| end < begun) => begun,
+        // The beginning itself may come in two pieces.
+        _ => {
+            let split =
+                (1..FRAME_BEGINNING.len()).rev().find(|length| bytes.ends_with(&FRAME_BEGINNING[..*length]));
+            bytes.len() - split.unwrap_or_default()
         }
     }
 }
