@@ -65,8 +65,10 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
         text::render_paragraph(lines, &watching.progress.text, theme.plain, size.max_prose_width());
     }
     parts::render_stage_checks(lines, &watching.progress, theme, size);
-    // The step that runs stays in view, else the end, until the operator scrolls.
+    // The step that runs stays in view, else the end, until the operator scrolls; what was asked or failed stands at the head.
     let newest = running.unwrap_or(lines.len().saturating_sub(1));
-    body.keep_visible = wizard.scroll.is_none().then_some(newest);
+    let follows =
+        wizard.scroll.is_none() && watching.stop_requested_at.is_none() && watching.failure.is_none();
+    body.keep_visible = follows.then_some(newest);
     body
 }
