@@ -180,6 +180,39 @@ fn of_a_public_statement_in_the_bucket_policy() {
     shop.assert_check("bucket-settings", "unknown", &["Block Public Access of the account"]);
 }
 
+/// That CloudFront was let in before the block was switched on says nothing of another reader.
+#[test]
+fn of_a_public_statement_beside_what_cloudfront_was_granted() {
+    const ALL_BLOCKS: [&str; 2] = ["BlockPublicPolicy", "RestrictPublicBuckets"];
+    let open = json!({"Sid": "LeftOver", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/*")});
+    let granted_to = |access: &str| {
+        let shop = ChecksFixture::new();
+        let (code, said) = shop.run_plain(&["enable", "--yes", "--origin-access", access]);
+        assert_eq!(code, 0, "{said}");
+        shop.open_sandbox().update_sandbox_state_on_disk(|state| {
+            let policy = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy;
+            let mut document: Value = serde_json::from_str(policy.as_deref().unwrap()).unwrap();
+            document["Statement"].as_array_mut().unwrap().push(open.clone());
+            *policy = Some(document.to_string());
+        });
+        shop
+    };
+    let shop = granted_to("oai");
+    let refused = ["\"LeftOver\"", "BlockPublicPolicy", "take the public statement \"LeftOver\" out"];
+    // While the bucket is public and restricted no identity reads, so the choice falls on a control.
+    shop.assert_origin_access_check("auto", &ALL_BLOCKS, "fail", &refused);
+    shop.assert_origin_access_check("oac", &ALL_BLOCKS[..1], "fail", &refused);
+    shop.assert_origin_access_check("oai", &ALL_BLOCKS[..1], "unknown", &["everybody"]);
+    let shop = granted_to("oac");
+    shop.assert_origin_access_check("auto", &ALL_BLOCKS, "pass", &["20480 bytes"]);
+    // Another distribution than the one that was granted.
+    shop.open_sandbox().update_sandbox_state_on_disk(|state| {
+        let policy = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy;
+        *policy = Some(policy.as_deref().unwrap().replace("distribution/E", "distribution/E0"));
+    });
+    shop.assert_origin_access_check("auto", &ALL_BLOCKS, "fail", &refused);
+}
+
 #[test]
 fn of_what_stands_in_cloudfronts_way() {
     let shop = ChecksFixture::new();

@@ -2,7 +2,10 @@
 
 use futures::future::join_all;
 
-use crate::engine::{resources::origin_access, session::AwsTarget};
+use crate::engine::{
+    resources::{adoption::is_our_distribution, install::build_bucket_reader_from_oai, origin_access},
+    session::AwsTarget,
+};
 use crate::model::{
     aws::bucket::{ObjectHead, ObservedBucket},
     iam::policy::{self, BucketDenyFinding, CloudFrontBucketReader},
@@ -89,7 +92,7 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
         return CheckResult::new_passed_check(CHECK_NAME, "there is none yet");
     };
     // Which distribution it will be tells nothing of whether the document can be written.
-    let arn = format!("arn:aws:cloudfront::{}:distribution/E1EXAMPLE23456", target.account);
+    let arn = format_unmade_distribution_arn(target);
     let reader = CloudFrontBucketReader::Distribution { arn: &arn };
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
         return CheckResult::new_failed_check(CHECK_NAME, failure.why, failure.next);
@@ -100,7 +103,7 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
             .await
             .is_ok_and(|choice| choice.control);
     let shut = Box::pin(origin_access::find_denying_bucket_statements(target, control)).await;
-    let public = check_public_bucket_policy(target, text, answers);
+    let public = check_public_bucket_policy(target, text, answers).await;
     if let Some(check) = public.as_ref().filter(|check| check.has_failed()) {
         return check.clone();
     }
@@ -130,16 +133,43 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
     }
 }
 
+/// The ARN of a distribution that isn't made yet.
+fn format_unmade_distribution_arn(target: &AwsTarget) -> String {
+    format!("arn:aws:cloudfront::{}:distribution/E1EXAMPLE23456", target.account)
+}
+
+/// Whether whoever will read needs another document than `text`, which stands; `None` where AWS doesn't say who that is.
+async fn needs_new_bucket_policy(target: &AwsTarget, text: &str, answers: &OperatorAnswers) -> Option<bool> {
+    let choice = Box::pin(origin_access::choose_origin_access(target, answers)).await.ok()?;
+    let merged = if choice.control {
+        let delivery = target.read_distributions_and_policies().await.ok()?;
+        let ours = delivery.distributions.iter().find(|one| is_our_distribution(one, &target.names));
+        let arn = ours.map_or_else(|| format_unmade_distribution_arn(target), |one| one.arn.clone());
+        policy::merge_bucket_policy(
+            Some(text),
+            &target.names,
+            CloudFrontBucketReader::Distribution { arn: &arn },
+        )
+    } else {
+        // One that isn't made yet is nobody whom the document can name.
+        let Some(identity) = target.read_origin_access_identity().await.ok()? else { return Some(true) };
+        policy::merge_bucket_policy(Some(text), &target.names, build_bucket_reader_from_oai(&identity))
+    };
+    Some(merged.map_or(true, |merged| merged != text))
+}
+
 /// What a statement that lets everybody in means: for the policy that is written, and for who reads. `None` where none does.
-fn check_public_bucket_policy(
+async fn check_public_bucket_policy(
     target: &AwsTarget,
     text: &str,
     answers: &OperatorAnswers,
 ) -> Option<CheckResult> {
     let statement = policy::find_public_policy_statement(Some(text))?;
     let blocks = target.bucket.public_access;
-    // What was granted before the block was switched on needs no other document.
-    if blocks.blocks_public_policy && !text.contains(&target.names.object_read_statement_sid()) {
+    // What was granted before the block was switched on needs no other document, unless somebody else shall read.
+    let granted = text.contains(&target.names.object_read_statement_sid());
+    if blocks.blocks_public_policy && needs_new_bucket_policy(target, text, answers).await.unwrap_or(!granted)
+    {
         return Some(CheckResult::new_failed_check(
             BUCKET_POLICY_CHECK,
             format!(
