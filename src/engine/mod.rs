@@ -328,7 +328,7 @@ pub async fn list_config_backups(session: &Session) -> Result<Vec<FoundBackup>, 
         let what = ConfigRestoreScope::Values { keep_secret: true };
         let changes = match session.host.preview_config_restore(&backup, what).await {
             Ok(changes) => changes,
-            Err(failure) if failure.kind == FailureKind::Missing => {
+            Err(failure) if session.host.is_config_missing(&failure) => {
                 let missing = session.host.explain_missing_config(failure).await;
                 vec![missing.to_string(), missing.next]
             }

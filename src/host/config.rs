@@ -5,26 +5,24 @@
 mod by_hand;
 mod loss;
 mod parsed;
+mod read_problem;
 mod running;
 #[cfg(test)]
 mod tests;
 
 pub use parsed::ParsedConfigCache;
+use read_problem::explain_read_problem;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::model::run::proposed_command::{join_shell_words, render_same_command_again};
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
     packagecloud::{
-        config_file::{
-            CONFIG_BYTES_MAX, ConfigEditRefusal, ConfigFile, ConfigReadProblem, RubyExpressionEditMode,
-            render_redacted_diff,
-        },
+        config_file::{ConfigEditRefusal, ConfigFile, RubyExpressionEditMode, render_redacted_diff},
         settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     },
 };
@@ -249,7 +247,7 @@ impl Host {
             Some(problem) => ConfigBackupContent {
                 values: CloudFrontSettingValues::default(),
                 may_be_on: true,
-                unreadable: Some(describe_read_problem(String::new(), &file, problem).why),
+                unreadable: Some(explain_read_problem(&file, problem)),
             },
             None => ConfigBackupContent {
                 values: file.cloudfront_setting_values(),
@@ -310,7 +308,7 @@ impl Host {
             Failure::new_generic_failure(backup.path.display().to_string(), why, next)
         };
         if let Some(problem) = then.read_problem() {
-            return Err(whole(describe_read_problem(String::new(), &then, problem).why));
+            return Err(whole(explain_read_problem(&then, problem)));
         }
         let open = then.find_setting_expressions().into_iter().chain(then.find_unsettled_settings());
         if let Some((key, line, text)) = open.min_by_key(|(_, line, _)| *line) {
@@ -411,11 +409,9 @@ impl Host {
     ) -> Failure {
         let path = self.render_config_location();
         match refusal {
-            ConfigEditRefusal::Unreadable(problem) => self.append_edit_by_hand(
-                describe_read_problem(path, file, *problem),
-                None,
-                wanted,
-            ),
+            ConfigEditRefusal::Unreadable(problem) => {
+                self.append_edit_by_hand(self.build_read_problem_failure(file, *problem), None, wanted)
+            }
             ConfigEditRefusal::Expressions(lines) => {
                 let lines: Vec<String> =
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
@@ -447,63 +443,5 @@ impl Host {
                 wanted,
             ),
         }
-    }
-}
-
-/// Says why nothing of the file at `path` counts, and what to do about it.
-fn describe_read_problem(path: String, file: &ConfigFile, problem: ConfigReadProblem) -> Failure {
-    let again = render_same_command_again(&[]);
-    let quoted = join_shell_words([path.as_str()]);
-    match problem {
-        ConfigReadProblem::NotRuby(line) => Failure::new_generic_failure(
-            path,
-            format!(
-                "it has a Ruby syntax error, at line {line} or just before it: {}",
-                file.redact_config_line(line)
-            ),
-            format!("correct it (ruby -c {quoted} shows what Ruby says), then run: {again}"),
-        ),
-        ConfigReadProblem::RefusedBytes(_) if file.is_utf16_text() => Failure::new_generic_failure(
-            path,
-            "it is written in UTF-16, and Ruby refuses that, so the next reconfigure would fail",
-            format!(
-                "write it in UTF-8: cp -p {quoted} {quoted}.utf16 && iconv -f UTF-16 -t UTF-8 {quoted}.utf16 > {quoted} — then run: {again}"
-            ),
-        ),
-        ConfigReadProblem::RefusedBytes(line) if file.count_zero_bytes() > 0 => Failure::new_generic_failure(
-            path,
-            format!(
-                "it holds {} zero bytes from line {line} on, as a crash or a full disk leaves them; Ruby refuses the file for them, so the next reconfigure would fail",
-                file.count_zero_bytes()
-            ),
-            format!(
-                "take them out: cp -p {quoted} {quoted}.zeros && tr -d '\\000' < {quoted}.zeros > {quoted} — look whether the end of the file is missing, then run: {again}"
-            ),
-        ),
-        ConfigReadProblem::RefusedBytes(line) => Failure::new_generic_failure(
-            path,
-            format!(
-                "line {line} holds bytes that are not UTF-8 text, and Ruby refuses the file for them, so the next reconfigure would fail: {}",
-                file.redact_config_line(line)
-            ),
-            format!("write line {line} in UTF-8 (ruby -c {quoted} says when it is right), then run: {again}"),
-        ),
-        ConfigReadProblem::TooLarge(bytes) => Failure::new_generic_failure(
-            path,
-            format!(
-                "it is {} KiB large, and more than {} KiB aren't read",
-                bytes.div_ceil(1024),
-                CONFIG_BYTES_MAX >> 10
-            ),
-            format!(
-                "take out what is not a setting until it is at most {} KiB, then run: {again}",
-                CONFIG_BYTES_MAX >> 10
-            ),
-        ),
-        ConfigReadProblem::TooSlow => Failure::new_generic_failure(
-            path,
-            "reading it did not end in time: something in it is too large or too deeply nested",
-            format!("take out what is not a setting, then run: {again}"),
-        ),
     }
 }

@@ -256,7 +256,8 @@ pub(super) fn build_file_failure(path: &Path, error: &io::Error) -> Failure {
             format!("the file is as it was; look at {dir} (ls -ld {dir}), then try again"),
         ),
     };
-    Failure::new(kind, path.display().to_string(), error.to_string(), next)
+    let failure = Failure::new(kind, path.display().to_string(), error.to_string(), next);
+    if error.kind() == E::NotFound { failure.mark_failure_as_missing_file(path) } else { failure }
 }
 
 /// Whether a file system has no room for one more file, however small.

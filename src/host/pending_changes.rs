@@ -41,6 +41,12 @@ impl Host {
         }
     }
 
+    /// Returns whether the file's bytes, which hash to `hash`, are those that this program wrote last.
+    pub(super) fn is_own_last_config_write(&self, hash: &str) -> bool {
+        let written = self.read_host_state_file(LAST_WRITE_NOTE);
+        written.is_some_and(|text| text.split_once(' ').is_some_and(|(of, _)| of == hash))
+    }
+
     /// Keeps that this program brought the file to the hash `new`, from what was `before`.
     pub(super) fn note_own_config_write(&self, new: &str, before: PendingConfigChanges) {
         let whose = match before {

@@ -1,5 +1,7 @@
 //! A failure as an operator needs it: the thing, the reason, the next move.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 /// What kind of failure it is, where the difference changes what happens next.
@@ -37,6 +39,8 @@ pub struct FailureFacts {
     pub lost_host: Option<String>,
     /// A host's name has no address.
     pub is_unknown_host: bool,
+    /// The file that isn't there, as its own host names it.
+    pub missing_file: Option<PathBuf>,
     /// An answer came that can't be read: of one request, not of all.
     pub is_unreadable_answer: bool,
     /// The next move says already what to type in place of this program.
@@ -148,6 +152,13 @@ impl Failure {
     #[must_use]
     pub fn mark_failure_as_lost_host(mut self, host: &str) -> Self {
         self.facts.lost_host = Some(host.to_owned());
+        self
+    }
+
+    /// Marks it as one of the file at `path`, which isn't there.
+    #[must_use]
+    pub fn mark_failure_as_missing_file(mut self, path: &Path) -> Self {
+        self.facts.missing_file = Some(path.to_owned());
         self
     }
 

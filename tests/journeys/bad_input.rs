@@ -206,6 +206,33 @@ fn a_file_that_is_missing_or_no_ruby() {
     assert_eq!(host.read_ctl_log(), "", "nothing was restarted for nothing");
 }
 
+/// A host that isn't reached is no lost file: what helps there is to switch off by hand, and nothing forbids the reconfigure.
+#[test]
+fn a_host_that_is_not_reached_is_switched_off_by_hand() {
+    let host = BadInputHost::new();
+    let ssh = host.file_path("ssh");
+    for (said, status, why) in [
+        (
+            "ssh: Could not resolve hostname wbe1: Name or service not known",
+            255,
+            "its name can't be resolved: Could not resolve hostname wbe1",
+        ),
+        ("ssh: connect to host wbe1 port 22: No route to host", 255, "No route to host"),
+        ("", 0, "could not be started"),
+    ] {
+        let _ = fs::remove_file(&ssh);
+        if !said.is_empty() {
+            fs::write(&ssh, format!("#!/bin/sh\necho '{said}' >&2\nexit {status}\n")).unwrap();
+            fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let ssh = ssh.to_str().unwrap();
+        let ran = host.run_binary(&["--ssh", ssh, "--host", "wbe1", "disable", "--yes"]);
+        ran.assert_exit(1, &[why, "to switch CloudFront off by hand on wbe1, as root: ", DISABLED_LINE]);
+        assert!(!ran.text.contains("if it is lost"), "{}", ran.text);
+        assert!(!ran.text.contains("run no packagecloud-ctl reconfigure"), "{}", ran.text);
+    }
+}
+
 #[test]
 fn a_file_that_must_not_be_read() {
     assert!(rustix::process::geteuid().is_root(), "this test takes root's rights away, so it needs them");

@@ -80,8 +80,9 @@ fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
     ] {
         let (code, said, _dir) = run_binary_on_disk(made, &["disable"]);
         assert_eq!(code, 1, "{said}");
-        let line = "or, after that, to switch CloudFront off by hand, as root: test -s DISK/packagecloud.rb && sed -i -e \"1c\\packagecloud_rails['cloudfront_enabled'] = false\" DISK/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart";
-        for words in [why, first, line] {
+        let guard = "or, after that, to switch CloudFront off by hand, as root (it does nothing if the file has changed since): test \"$(cksum < DISK/packagecloud.rb)\" = '";
+        let line = " && cp -p DISK/packagecloud.rb DISK/packagecloud.rb.new && sed -e \"1c\\packagecloud_rails['cloudfront_enabled'] = false\" < DISK/packagecloud.rb > DISK/packagecloud.rb.new && cat DISK/packagecloud.rb.new > DISK/packagecloud.rb && rm -f DISK/packagecloud.rb.new && packagecloud-ctl reconfigure && packagecloud-ctl restart";
+        for words in [why, first, guard, line] {
             assert!(said.contains(words), "no {words:?} in {said}");
         }
         assert!(
@@ -89,6 +90,36 @@ fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
             "it is as it was, and alone: {said}"
         );
     }
+}
+
+#[test]
+fn what_is_typed_switches_off_a_file_that_is_mounted_by_itself() {
+    let (dir, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let script = format!(
+        "set -e; mount -t tmpfs -o size=64k none \"$0\"; printf '%s' \"$TEXT\" >\"$0/packagecloud.rb\"; \
+         mount --bind \"$0/packagecloud.rb\" \"$0/packagecloud.rb\"; {FILL_DISK}; \
+         said=$(\"$@\" 2>&1 || true); rm \"$0/rest\"; \
+         typed=$(printf '%s\\n' \"$said\" | sed -n 's/.*by hand, as root[^:]*: \\(test .* restart\\).*/\\1/p' | head -n 1); \
+         printf 'typed: %s\\n' \"$typed\"; sh -c \"$typed\"; cat \"$0/packagecloud.rb\"; ls -A \"$0\""
+    );
+    let namespace = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
+    let out = Command::new("unshare")
+        .args([namespace, "sh", "-c", &script])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
+        .args(["--ctl", "true", "--yes", "--state-dir"])
+        .arg(state.path())
+        .arg("--config")
+        .arg(dir.path().join("packagecloud.rb"))
+        .arg("disable")
+        .env("TEXT", CONFIG_TEXT)
+        .env("HOME", dir.path())
+        .output()
+        .expect("util-linux's unshare is installed");
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{said}");
+    let after = "packagecloud_rails['cloudfront_enabled'] = false\npackagecloud.rb\n";
+    assert!(said.contains(after), "{said}");
 }
 
 #[test]
@@ -104,8 +135,12 @@ fn a_secret_that_can_t_be_written_is_kept_as_the_line_to_type_and_never_said() {
             secret.trim_end().trim_end_matches('\'').len() == 44 && !said.contains(secret.trim_end()),
             "{said}"
         );
-        let types = format!("to do it by hand: cat {} >> DISK/packagecloud.rb", kept.display());
-        assert!(said.contains(why) && said.contains(&types), "no {types:?} in {said}");
+        let types = [
+            "to do it by hand, as root: test -s DISK/packagecloud.rb && cp -p ".to_owned(),
+            format!("$r {}", kept.display()),
+        ];
+        assert!(said.contains(why), "{said}");
+        assert!(types.iter().all(|words| said.contains(words)), "no {types:?} in {said}");
         let mode = fs::metadata(&kept).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&mode) & 0o777, 0o600);
     }

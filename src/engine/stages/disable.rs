@@ -14,7 +14,7 @@ use futures::future::join_all;
 use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, StageEvidence},
-    failure::{Failure, FailureKind},
+    failure::Failure,
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
@@ -33,7 +33,7 @@ async fn append_manual_disable_steps(mut failure: Failure, node: &Session) -> Fa
     if failure.facts.tells_manual_steps {
         return failure;
     }
-    if failure.kind == FailureKind::Missing {
+    if node.host.is_config_missing(&failure) {
         return node.host.explain_missing_config(failure).await;
     }
     let typed = node.host.render_disable_by_hand();

@@ -1,9 +1,9 @@
 //! Whether packagecloud.rb has lost its settings since its newest backup: then no reconfigure may follow it.
 
-use crate::host::Host;
+use crate::host::{Host, files::sha256_hex};
 use crate::model::{
     failure::Failure,
-    packagecloud::config_file::{ConfigFile, ConfigLoss},
+    packagecloud::config_file::{COMPLETE_CONFIG_LINE, ConfigFile, ConfigLoss},
     run::proposed_command::render_same_command_again,
 };
 
@@ -17,11 +17,17 @@ impl Host {
     /// packagecloud what is gone from it.
     ///
     /// # Errors
-    /// Where that is so: with the command that puts the backup back.
+    /// Where that is so: with the command that puts the backup back, and the one that goes on without its rest.
     pub async fn refuse_config_that_lost_settings(&self, file: &ConfigFile) -> Result<(), Failure> {
         for backup in self.list_config_backups().await.unwrap_or_default().iter().take(BACKUPS_READ_MAX) {
             let Ok(earlier) = self.transport.read_file(&backup.path).await else { continue };
             match file.find_loss_since(&earlier) {
+                // This program's own write, such as a roll-back of the whole file to before some of its lines.
+                Some(ConfigLoss::CutOff { .. })
+                    if self.is_own_last_config_write(&sha256_hex(file.config_file_bytes())) =>
+                {
+                    return Ok(());
+                }
                 Some(loss) => return Err(self.build_config_loss_failure(loss, Some(backup))),
                 None if file.has_statements() => return Ok(()),
                 None => {}
@@ -43,13 +49,23 @@ impl Host {
     }
 
     fn build_config_loss_failure(&self, loss: ConfigLoss, backup: Option<&ConfigBackup>) -> Failure {
-        let lost = match (loss, backup) {
-            (ConfigLoss::Empty, _) => "no line of it says anything".to_owned(),
-            (ConfigLoss::CutOff(line), Some(backup)) => format!(
-                "it ends after line {line}, where {} has more",
-                self.prefix_path_with_host(&backup.path.display().to_string())
+        let again = render_same_command_again(&[]);
+        let (lost, on_purpose) = match loss {
+            ConfigLoss::Empty => ("no line of it says anything".to_owned(), String::new()),
+            ConfigLoss::CutOff { last_line, missing } => (
+                format!(
+                    "it ends after line {last_line}, where {} goes on with {}",
+                    backup.map_or_else(
+                        || "a backup".to_owned(),
+                        |one| self.prefix_path_with_host(&one.path.display().to_string())
+                    ),
+                    missing.join(", ")
+                ),
+                format!(
+                    "; or, where that was taken out on purpose, {}",
+                    self.render_declare_config_complete(&again)
+                ),
             ),
-            (ConfigLoss::CutOff(line), None) => format!("it ends after line {line}"),
         };
         let mut failure = Failure::new_generic_failure(
             self.render_config_location(),
@@ -57,19 +73,25 @@ impl Host {
                 "{lost}: a reconfigure would delete packagecloud's settings, where its packages lie among them; nothing was written or run"
             ),
             match backup {
-                Some(backup) => format!(
-                    "{} — then run: {}",
-                    self.render_put_backup_back(backup),
-                    render_same_command_again(&[])
-                ),
+                Some(backup) => {
+                    format!("{} — then run: {again}{on_purpose}", self.render_put_backup_back(backup))
+                }
                 None => format!(
-                    "put its settings back, from a copy of the file, and run no packagecloud-ctl reconfigure before; then run: {}",
-                    render_same_command_again(&[])
+                    "put its settings back, from a copy of the file, and run no packagecloud-ctl reconfigure before; then run: {again}"
                 ),
             },
         );
         failure.facts.tells_manual_steps = true;
         failure
+    }
+
+    /// Renders the command that says of the file, in a comment, that it is complete, and goes on with `again`.
+    fn render_declare_config_complete(&self, again: &str) -> String {
+        let say = format!(r"printf '\n{COMPLETE_CONFIG_LINE}\n' >> {}", quote_shell_path(&self.config));
+        match self.transport.remote_host_name() {
+            None => format!("run: {say} && {again}"),
+            Some(name) => format!("say so on {name}, as root: {say} — then run: {again}"),
+        }
     }
 
     /// `put the backup back: cp -p … …`, on the host where that is typed.
@@ -80,6 +102,12 @@ impl Host {
             quote_shell_path(&backup.path),
             quote_shell_path(&self.config)
         )
+    }
+
+    /// Returns whether what failed is that packagecloud.rb isn't there: not a host, a program or another file.
+    #[must_use]
+    pub fn is_config_missing(&self, failure: &Failure) -> bool {
+        failure.facts.missing_file.as_deref() == Some(self.config.as_path())
     }
 
     /// Says of a packagecloud.rb that isn't there what must not be run, and how it comes back.

@@ -11,12 +11,16 @@ use super::{ConfigBackup, ConfigRestoreScope};
 use crate::host::*;
 use crate::model::{
     failure::FailureKind,
-    packagecloud::{config_file::RubyExpressionEditMode, settings::CloudFrontSettingKey},
+    packagecloud::{
+        config_file::{ConfigFile, RubyExpressionEditMode},
+        ctl_command::CtlCommand,
+        settings::CloudFrontSettingKey,
+    },
 };
 
 const OFF_CONFIG: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
 
-fn host_with_config(dir: &Path, text: &str) -> Host {
+pub(super) fn host_with_config(dir: &Path, text: &str) -> Host {
     let config = dir.join("packagecloud.rb");
     fs::write(&config, text).unwrap();
     Host {
@@ -32,7 +36,7 @@ fn host_with_config(dir: &Path, text: &str) -> Host {
     }
 }
 
-fn enabled_values() -> Vec<(CloudFrontSettingKey, String)> {
+pub(super) fn enabled_values() -> Vec<(CloudFrontSettingKey, String)> {
     vec![
         (CloudFrontSettingKey::Enabled, "true".into()),
         (CloudFrontSettingKey::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into()),
@@ -244,4 +248,59 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     let hash = host.read_packagecloud_rb_hash().await.unwrap();
     host.restore_config_backup(&hash, &backups[0], ConfigRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
+}
+
+#[tokio::test]
+async fn what_mends_the_file_is_typed_there_as_root_and_loses_nothing_where_it_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let on = "packagecloud_rails['cloudfront_enabled'] = true\n";
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(on.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let zeros = [on.as_bytes(), &[0; 7]].concat();
+    for (bytes, filter) in [(utf16, "iconv"), (zeros, "tr")] {
+        let host = host_with_config(dir.path(), "");
+        fs::write(&host.config, &bytes).unwrap();
+        let failure = host.read_packagecloud_config().await.unwrap_err();
+        let (_, typed) = failure.next.split_once(", as root: ").unwrap();
+        let (typed, _) = typed.split_once(" —").unwrap();
+        let broken = typed.replacen(&format!("&& {filter} "), "&& false ", 1);
+        assert_ne!(typed, broken);
+        assert!(!run_shell_line(&broken) && fs::read(&host.config).unwrap() == bytes, "{broken}");
+        assert!(run_shell_line(typed), "{typed}");
+        assert_eq!(read_config_text(&host), on, "{typed}");
+        assert!(!host.config.with_added_extension("new").exists());
+
+        fs::write(&host.config, &bytes).unwrap();
+        let line = SshClient::new("deploy@web1", "ssh").unwrap();
+        let there = Host { transport: HostTransport::Ssh(line), ..host };
+        let file = ConfigFile::parse_packagecloud_rb(&bytes);
+        let failure = there.build_read_problem_failure(&file, file.read_problem().unwrap());
+        assert!(failure.next.contains(" on deploy@web1, as root: cp -p /"), "{}", failure.next);
+        assert!(!failure.next.contains("web1:/"), "{}", failure.next);
+    }
+    let host = host_with_config(dir.path(), "if true\n");
+    let there = Host { transport: HostTransport::Ssh(SshClient::new("web1", "ssh").unwrap()), ..host };
+    let file = ConfigFile::parse_packagecloud_rb(b"if true\n");
+    let failure = there.build_read_problem_failure(&file, file.read_problem().unwrap());
+    assert!(failure.next.starts_with("correct it on web1 (as root, ruby -c /"), "{}", failure.next);
+}
+
+/// Whether a line of shell ends well.
+pub(super) fn run_shell_line(line: &str) -> bool {
+    std::process::Command::new("sh").args(["-c", line]).status().unwrap().success()
+}
+
+#[tokio::test]
+async fn only_the_file_itself_can_be_the_one_that_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_with_config(dir.path(), "");
+    fs::remove_file(&host.config).unwrap();
+    let failure = host.read_packagecloud_config().await.unwrap_err();
+    assert!(host.is_config_missing(&failure), "{failure:?}");
+    let failure = host.transport.read_file(&dir.path().join("packagecloud.rb.bak")).await.unwrap_err();
+    assert!(failure.kind == FailureKind::Missing && !host.is_config_missing(&failure), "{failure:?}");
+    let failure = host.build_missing_program_failure("packagecloud-ctl", CtlCommand::Reconfigure);
+    assert!(failure.kind == FailureKind::Missing && !host.is_config_missing(&failure), "{failure:?}");
+    let line = SshClient::new("web1", "/no/such/ssh").unwrap();
+    let failure = line.connect_ssh_as_root().await.unwrap_err();
+    assert!(failure.kind == FailureKind::Missing && !host.is_config_missing(&failure), "{failure:?}");
 }

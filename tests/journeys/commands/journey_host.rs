@@ -93,6 +93,15 @@ impl JourneyHost {
         ran
     }
 
+    /// Runs a line of shell that the binary printed.
+    pub fn run_shell_line(&self, line: &str) -> JourneyRun {
+        let ours = self.build_command();
+        let mut command = Command::new("sh");
+        command.env_clear().args(["-c", line]).stdin(Stdio::null());
+        command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run_to_end(&mut command)
+    }
+
     /// The sandbox's world, opened beside the binary.
     pub fn open_sandbox(&self) -> Sandbox {
         sandbox::open_or_seed_sandbox(&SandboxOptions {

@@ -100,8 +100,9 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
         &[
             "Read-only file system",
             "on web1: the file is as it was; make its file system writable (findmnt -T /etc/packagecloud)",
-            "to switch CloudFront off by hand on web1, as root: test -s /etc/packagecloud/packagecloud.rb && sed -i -e ",
-            "c\\packagecloud_rails['cloudfront_enabled'] = false\" /etc/packagecloud/packagecloud.rb && packagecloud-ctl reconfigure && packagecloud-ctl restart",
+            "to switch CloudFront off by hand on web1, as root (it does nothing if the file has changed since): test \"$(cksum < /etc/packagecloud/packagecloud.rb)\" = '",
+            "c\\packagecloud_rails['cloudfront_enabled'] = false\" < /etc/packagecloud/packagecloud.rb > /etc/packagecloud/packagecloud.rb.new && cat ",
+            " && rm -f /etc/packagecloud/packagecloud.rb.new && packagecloud-ctl reconfigure && packagecloud-ctl restart",
         ],
     );
     let etc = |files: Vec<(std::path::PathBuf, Vec<u8>)>| {

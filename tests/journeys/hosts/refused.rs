@@ -49,7 +49,7 @@ fn a_host_that_lets_nobody_in() {
         &cluster,
         &before,
         &ran,
-        &["nowhere.invalid: no host of that name is known", "~/.ssh/config"],
+        &["nowhere.invalid: its name can't be resolved: ", "~/.ssh/config"],
     );
 
     let output =

@@ -134,7 +134,7 @@ fn at_three_in_the_morning_with_dead_keys_and_one_of_two_nodes_down() {
         ]);
         ClusterRun::from_output(&command.args(["disable", "--yes"]).output().unwrap())
     };
-    let type_there = "to switch CloudFront off by hand on web2, as root: test -s /etc/packagecloud/packagecloud.rb && sed -i ";
+    let type_there = "to switch CloudFront off by hand on web2, as root: test -s /etc/packagecloud/packagecloud.rb && cp -p ";
     // Its sshd is down, and its site still answers: so redirects still go to CloudFront.
     let ran = off(&cluster);
     ran.assert_exit(

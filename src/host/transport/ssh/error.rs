@@ -28,6 +28,21 @@ pub(super) fn build_host_unreachable_failure(name: &str, why: &str) -> Failure {
     .mark_failure_as_lost_host(name)
 }
 
+/// Returns the failure of a host whose name, or that of a host on the way to it, has no address, as ssh says in `line`; a
+/// name server that is down says the same of every name.
+fn build_name_unresolved_failure(name: &str, line: &str) -> Failure {
+    let said = line.strip_prefix("ssh: ").unwrap_or(line);
+    build_remote_host_failure(
+        name,
+        FailureKind::Unreachable,
+        format!("its name can't be resolved: {said}"),
+        format!(
+            "correct the name, or its Host lines in ~/.ssh/config; if no name resolves, mend DNS here, or give the host's address with --host; to try it: ssh {name}"
+        ),
+    )
+    .mark_failure_as_lost_host(name)
+}
+
 /// Returns the failure where the line dropped, and trying did not bring it back.
 pub(super) fn build_ssh_connection_lost_failure(name: &str, failure: &Failure) -> Failure {
     build_remote_host_failure(
@@ -58,12 +73,8 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
     let refused =
         |kind, why: String, next: String| SshError::Refused(build_remote_host_failure(name, kind, why, next));
     if status == Some(255) {
-        if has("Could not resolve hostname") {
-            return refused(
-                FailureKind::Missing,
-                "no host of that name is known".into(),
-                format!("correct the name, or its Host lines in ~/.ssh/config; to try it: ssh {name}"),
-            );
+        if let Some(line) = lines.iter().find(|line| line.contains("Could not resolve hostname")) {
+            return SshError::Dropped(build_name_unresolved_failure(name, line));
         }
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return refused(
@@ -190,8 +201,14 @@ mod tests {
             (
                 255,
                 "ssh: Could not resolve hostname web1: Name or service not known",
-                "no host of that name",
+                "its name can't be resolved: Could not resolve hostname web1: Name or service not known",
                 "~/.ssh/config",
+            ),
+            (
+                255,
+                "ssh: Could not resolve hostname jump: Temporary failure in name resolution\nConnection closed by UNKNOWN port 65535",
+                "hostname jump: Temporary failure",
+                "mend DNS here",
             ),
             (255, "deploy@web1: Permission denied (publickey).", "none of your keys", "ssh-add"),
             (
@@ -233,12 +250,29 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_is_not_reached_is_told_from_a_file_that_is_not_there() {
+        for text in [
+            "ssh: Could not resolve hostname web1: Name or service not known",
+            "ssh: connect to host web1 port 22: No route to host",
+        ] {
+            let failure = classified_failure(255, text);
+            assert_eq!(failure.kind, FailureKind::Unreachable, "{text}");
+            assert_eq!(failure.facts.lost_host.as_deref(), Some("deploy@web1"), "{text}");
+            assert_eq!(failure.facts.missing_file, None, "{text}");
+        }
+    }
+
+    #[test]
     fn only_what_may_come_back_is_tried_again() {
         let dropped =
             |status, text| matches!(classify_ssh_failure("web1", status, text), SshError::Dropped(_));
         assert!(dropped(Some(255), "Connection to 127.0.0.1 closed by remote host."));
         assert!(dropped(Some(255), "kex_exchange_identification: read: Connection reset by peer"));
         assert!(dropped(None, ""));
+        assert!(dropped(
+            Some(255),
+            "ssh: Could not resolve hostname web1: Temporary failure in name resolution"
+        ));
         assert!(!dropped(Some(255), "x@web1: Permission denied (publickey)."));
         assert!(!dropped(Some(1), "sudo: a password is required"));
     }

@@ -149,6 +149,12 @@ impl SshClient {
         &self.0.name
     }
 
+    /// Returns whether the user there is root, or none became root yet.
+    #[must_use]
+    pub fn is_remote_user_root(&self) -> bool {
+        self.with_locked_ssh_state(|known| matches!(known.by, RootEscalation::NotNeeded))
+    }
+
     /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
     pub fn remote_clock_ahead_ms(&self) -> i64 {

@@ -35,6 +35,25 @@ pub fn render_hand_edit_script(before: &ConfigFile, after: &ConfigFile) -> Optio
     (!script.is_empty() && !old.is_empty()).then_some(script)
 }
 
+impl ConfigFile {
+    /// Returns what `cksum` says of the file's bytes on standard input: `4294967295 0`.
+    #[must_use]
+    pub fn posix_checksum(&self) -> String {
+        const POLYNOMIAL: u32 = 0x04c1_1db7;
+        let length = self.bytes.len();
+        // The length follows the bytes, its lowest byte first, as many as it has.
+        let length_bytes =
+            (0..size_of_val(&length)).map(|at| length >> (8 * at)).take_while(|rest| *rest != 0);
+        let all = self.bytes.iter().copied().chain(length_bytes.map(|rest| (rest & 0xff) as u8));
+        let sum = all.fold(0_u32, |sum, byte| {
+            (0..8).fold(sum ^ (u32::from(byte) << 24), |sum, _| {
+                if sum >> 31 == 1 { (sum << 1) ^ POLYNOMIAL } else { sum << 1 }
+            })
+        });
+        format!("{} {length}", !sum)
+    }
+}
+
 /// Renders lines as the text of one sed command.
 fn render_typed_lines(lines: &[&str], secrets: &[String]) -> Option<String> {
     let lines: Vec<String> = lines
@@ -97,6 +116,20 @@ mod tests {
             let (script, typed) = switch_off_by_hand(&text);
             let file = ConfigFile::parse_packagecloud_rb(typed.as_bytes());
             assert!(!file.may_cloudfront_be_on(), "{text}: {script:?}");
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_machines_own_cksum() {
+        use std::io::Write as _;
+        for text in ["", "a", "packagecloud_rails['cloudfront_enabled'] = true\n", &"ü\n".repeat(40_000)] {
+            let mut cksum = std::process::Command::new("cksum");
+            cksum.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            let mut child = cksum.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+            let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
+            assert_eq!(file.posix_checksum(), said.trim());
         }
     }
 

@@ -3,13 +3,21 @@
 use super::ConfigFile;
 
 /// What a file has lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigLoss {
     /// No line of it says anything.
     Empty,
-    /// It ends where the earlier one goes on: the line, from 1, with which it ends.
-    CutOff(usize),
+    /// It ends where the earlier one goes on.
+    CutOff {
+        /// The line, from 1, with which it ends.
+        last_line: usize,
+        /// The settings that the earlier one goes on with, of those that a reconfigure may not take away.
+        missing: Vec<String>,
+    },
 }
+
+/// The line that says of a file that it is meant to end with it.
+pub const COMPLETE_CONFIG_LINE: &str = "# complete";
 
 /// What a reconfigure may not take away: where packages lie, with which keys, and under which name it is reached.
 const VITAL_SETTING_MARKS: [&str; 3] = ["aws_", "bucket", "external_url"];
@@ -34,7 +42,7 @@ impl ConfigFile {
         if now.peek().is_none() {
             return Some(ConfigLoss::Empty);
         }
-        let mut last = 0;
+        let mut last_line = 0;
         while let Some((number, line)) = now.next() {
             let (_, before) = then.next()?;
             // Whatever cut it may have cut its last line too.
@@ -42,11 +50,45 @@ impl ConfigFile {
             if !same {
                 return None;
             }
-            last = number;
+            last_line = number;
         }
-        // Whoever took out the last lines by hand may have meant it, but not with these among them.
-        then.any(|(_, line)| has_any_mark(line, &VITAL_SETTING_MARKS)).then_some(ConfigLoss::CutOff(last))
+        if self.ends_in_new_complete_line(earlier) {
+            return None;
+        }
+        // Whoever took out the last lines by hand may have meant it, but not with these among them. One that stands there as a
+        // comment was taken out by somebody.
+        let missing: Vec<String> = then
+            .filter(|(_, line)| has_any_mark(line, &VITAL_SETTING_MARKS) && !self.has_commented_out(line))
+            .map(|(_, line)| name_setting_of_line(line))
+            .collect();
+        (!missing.is_empty()).then_some(ConfigLoss::CutOff { last_line, missing })
     }
+
+    /// Whether a comment holds this very line.
+    fn has_commented_out(&self, line: &[u8]) -> bool {
+        let text = |comment: &[u8]| {
+            let start = comment.iter().position(|byte| *byte != b'#' && !byte.is_ascii_whitespace());
+            start.is_some_and(|start| comment[start..].starts_with(line))
+        };
+        let mut lines = self.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.any(|one| one.starts_with(b"#") && text(one))
+    }
+
+    /// Whether somebody has said since that the file is complete: a file that was cut off does so only if it was said before.
+    fn ends_in_new_complete_line(&self, earlier: &[u8]) -> bool {
+        let is_complete_line = |line: &&[u8]| line.trim_ascii() == COMPLETE_CONFIG_LINE.as_bytes();
+        let count = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(is_complete_line).count();
+        count(&self.bytes) > count(earlier)
+    }
+}
+
+/// The name of the setting that a line sets, `b` of `a['b'] = 'c'` and `a` of `a 'c'`; never its value, which may be a secret.
+fn name_setting_of_line(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let is_no_name = |one: char| !one.is_ascii_alphanumeric() && one != '_';
+    let (first, rest) = text.split_at(text.find(is_no_name).unwrap_or(text.len()));
+    let key = rest.strip_prefix('[').and_then(|key| key.split(is_no_name).find(|word| !word.is_empty()));
+    key.unwrap_or(first).to_owned()
 }
 
 /// The lines, from 1, that are neither blank nor a comment nor ours.
@@ -70,15 +112,19 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_told_from_what_was_edited() {
+        let cut_off = |last_line, missing: &[&str]| {
+            let missing = missing.iter().map(|&name| name.to_owned()).collect();
+            Some(ConfigLoss::CutOff { last_line, missing })
+        };
         for (now, loss) in [
             ("", Some(ConfigLoss::Empty)),
             ("# packagecloud\n\n", Some(ConfigLoss::Empty)),
             ("\0\0\0\0", Some(ConfigLoss::Empty)),
-            ("# packagecloud\nexternal_url 'https://x'\n", Some(ConfigLoss::CutOff(2))),
-            ("external_url 'https://x'\npackagecloud_ra", Some(ConfigLoss::CutOff(2))),
+            ("# packagecloud\nexternal_url 'https://x'\n", cut_off(2, &["aws_s3_bucket"])),
+            ("external_url 'https://x'\npackagecloud_ra", cut_off(2, &["aws_s3_bucket"])),
             (
                 "external_url 'https://x'\npackagecloud_rails['a'] = 1\npackagecloud_rails['cloudfront_enabled'] = false\n",
-                Some(ConfigLoss::CutOff(2)),
+                cut_off(2, &["aws_s3_bucket"]),
             ),
             (EARLIER, None),
             // Ours gone, and a line changed or taken out, are edits.
@@ -88,6 +134,16 @@ mod tests {
             ),
             ("external_url 'https://y'\n", None),
             ("packagecloud_rails['c'] = 3\n", None),
+            // So is a line that stands there as a comment, and what somebody says is complete.
+            (
+                "external_url 'https://x'\npackagecloud_rails['a'] = 1\n  ## packagecloud_rails['aws_s3_bucket'] = 'b' # moved",
+                None,
+            ),
+            ("external_url 'https://x'\npackagecloud_ra\n# complete\n", None),
+            (
+                "external_url 'https://x'\npackagecloud_rails['a'] = 1\n# aws_s3_bucket is elsewhere\n",
+                cut_off(2, &["aws_s3_bucket"]),
+            ),
         ] {
             let file = ConfigFile::parse_packagecloud_rb(now.as_bytes());
             assert_eq!(file.find_loss_since(EARLIER.as_bytes()), loss, "{now:?}");
@@ -95,5 +151,20 @@ mod tests {
         let empty = ConfigFile::parse_packagecloud_rb(b"");
         assert_eq!(empty.find_loss_since(b"# nothing\n"), None, "it never said anything");
         assert!(!empty.has_statements() && ConfigFile::parse_packagecloud_rb(b"a 1\n").has_statements());
+    }
+
+    #[test]
+    fn what_was_called_complete_before_says_nothing_of_now() {
+        let earlier = b"a 1\n# complete\nexternal_url 'x'\naws_region \"r\"\n";
+        let file = ConfigFile::parse_packagecloud_rb(b"a 1\n# complete\n");
+        assert_eq!(
+            file.find_loss_since(earlier),
+            Some(ConfigLoss::CutOff {
+                last_line: 1,
+                missing: vec!["external_url".to_owned(), "aws_region".to_owned()]
+            })
+        );
+        let file = ConfigFile::parse_packagecloud_rb(b"a 1\n# complete\n\n# complete\n");
+        assert_eq!(file.find_loss_since(earlier), None);
     }
 }

@@ -22,7 +22,7 @@ use crate::model::{redact, secret::Secret};
 
 pub use edit::{ConfigEditRefusal, RubyExpressionEditMode, render_redacted_diff};
 pub use hand_edit::render_hand_edit_script;
-pub use loss::ConfigLoss;
+pub use loss::{COMPLETE_CONFIG_LINE, ConfigLoss};
 pub use parse::CONFIG_BYTES_MAX;
 
 /// Of a line of the file no more is shown.
