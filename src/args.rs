@@ -217,7 +217,7 @@ pub struct GlobalOptions {
     /// How the sandbox's packagecloud makes its tokens
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_CONSTRUCTION")]
     pub sandbox_construction: Option<UrlTokenConstruction>,
-    /// Make the n-th request to a service of the sandbox fail, as SERVICE[:OPERATION]:N:KIND with KIND one of throttle, deny, lost, drift, hang
+    /// Make the n-th request to a service of the sandbox fail, as SERVICE[:OPERATION]:N:KIND with KIND one of throttle, deny, lost, cut, page, drift, hang, panic, refuse:NAME, error:CODE
     #[arg(
         long,
         global = true,
