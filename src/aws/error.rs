@@ -143,8 +143,9 @@ pub fn failure_from_plain_refusal(
         .add_aws_error_code(Some(aws_error_code_or_status(code, status)), None)
 }
 
-/// What came isn't AWS's answer, or only a part of it: whether the request was done isn't known, as after a lost reply.
-fn failure_from_unreadable_answer(action: &str, what: String, answer: &HttpResponse) -> Failure {
+/// Returns the failure of what isn't AWS's answer, or only a part of it: whether the request was done isn't known, as after
+/// a lost reply.
+pub fn failure_from_unreadable_answer(action: &str, what: String, answer: &HttpResponse) -> Failure {
     if is_foreign_page(answer) {
         let page = describe_foreign_page(answer);
         return Failure::new(
@@ -199,7 +200,11 @@ fn failure_from_error_response(
         _ => (FailureKind::Other, said(format!("AWS refused {action} ({code})"))),
     };
     let failure = Failure::new(kind, what, why, next);
-    if class == AwsRefusalClass::ClockSkew { failure.mark_failure_as_clock_skew() } else { failure }
+    match class {
+        AwsRefusalClass::ClockSkew => failure.mark_failure_as_clock_skew(),
+        AwsRefusalClass::ExpiredCredentials => failure.mark_failure_as_wanting_sign_in(),
+        _ => failure,
+    }
 }
 
 fn failure_from_dispatch_error(
@@ -225,7 +230,8 @@ fn failure_from_dispatch_error(
             what,
             format!("not signed in to AWS, or no longer: {said}"),
             "type `aws sso login --profile NAME` (or `aws login`) in another terminal, then try again",
-        );
+        )
+        .mark_failure_as_wanting_sign_in();
     }
     if lower.contains("credential") || lower.contains("identity") || lower.contains("assume role") {
         return Failure::new(
@@ -310,6 +316,7 @@ mod tests {
             );
             assert_eq!(failure.kind, kind, "{code}");
             assert!(failure.next.contains(next), "{code}: {}", failure.next);
+            assert_eq!(failure.facts.wants_sign_in, code == "ExpiredToken", "{code}");
             assert!(!failure.to_string().contains("service error"), "{code}");
         }
         assert_eq!(

@@ -30,6 +30,15 @@ pub enum FailureKind {
     Other,
 }
 
+/// What sudo on a host has against a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SudoPasswordFault {
+    /// It wants one.
+    Missing,
+    /// It doesn't take the one that was typed.
+    Wrong,
+}
+
 /// What is known of a failure beside its texts. It stays in this process: no event carries it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FailureFacts {
@@ -43,6 +52,10 @@ pub struct FailureFacts {
     pub missing_file: Option<PathBuf>,
     /// An answer came that can't be read: of one request, not of all.
     pub is_unreadable_answer: bool,
+    /// No more than a password keeps sudo from running.
+    pub sudo_password: Option<SudoPasswordFault>,
+    /// A sign-in is wanted: the next move names its command for any profile.
+    pub wants_sign_in: bool,
     /// The next move says already what to type in place of this program.
     pub tells_manual_steps: bool,
 }
@@ -131,6 +144,20 @@ impl Failure {
     #[must_use]
     pub fn mark_failure_as_clock_skew(mut self) -> Self {
         self.facts.is_clock_skew = true;
+        self
+    }
+
+    /// Marks it as one of sudo's, for want of a right password.
+    #[must_use]
+    pub fn mark_failure_as_sudo_password(mut self, fault: SudoPasswordFault) -> Self {
+        self.facts.sudo_password = Some(fault);
+        self
+    }
+
+    /// Marks it as one that a sign-in mends.
+    #[must_use]
+    pub fn mark_failure_as_wanting_sign_in(mut self) -> Self {
+        self.facts.wants_sign_in = true;
         self
     }
 

@@ -9,9 +9,6 @@ use super::{
 use crate::aws::home_path::expand_home_path;
 use crate::model::failure::{Failure, FailureKind};
 
-/// What `aws/error.rs` names, which knows no profile.
-const SIGN_IN_COMMAND: &str = "aws sso login --profile NAME";
-
 /// Puts what is known of a candidate into the failure to use its credentials.
 #[must_use]
 pub fn explain_credential_failure(failure: Failure, candidate: &CredentialCandidate) -> Failure {
@@ -40,15 +37,28 @@ fn explain_with_config_files(failure: Failure, profile: &str, is_chain: bool) ->
     if let Some(explained) = named.and_then(|(path, by)| explain_web_identity_file(&path, &by)) {
         return explained;
     }
+    name_sign_in_of_profile(failure, &files, profile, is_chain)
+}
+
+/// Puts the profile's own command into a failure that a sign-in mends: whoever made it knows no profile.
+fn name_sign_in_of_profile(
+    failure: Failure,
+    files: &AwsConfigFiles,
+    profile: &str,
+    is_chain: bool,
+) -> Failure {
+    if !failure.facts.wants_sign_in {
+        return failure;
+    }
     match files.find_sign_in_command(profile) {
-        Some(command) if failure.next.contains(SIGN_IN_COMMAND) => {
+        Some(command) => {
             Failure { next: format!("type `{command}` in another terminal, then try again"), ..failure }
         }
         // Where it signs in nowhere, the hint at the command is none.
-        None if !is_chain && failure.next.contains(SIGN_IN_COMMAND) => {
+        None if !is_chain => {
             Failure { next: format!("renew the credentials of profile {profile}, then try again"), ..failure }
         }
-        _ => failure,
+        None => failure,
     }
 }
 
@@ -74,6 +84,38 @@ fn find_web_identity_file_fault(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_signs_in_is_told_by_what() {
+        let files =
+            AwsConfigFiles::from_config_texts("[profile sso]\nsso_session = corp\n[profile plain]\n", "");
+        let failure =
+            || Failure::new(FailureKind::Credentials, "them", "they have expired", "do as is written");
+        let wanting = || failure().mark_failure_as_wanting_sign_in();
+        let prose = || Failure { next: "type `aws sso login --profile NAME`".to_owned(), ..failure() };
+        for (given, profile, is_chain, next) in [
+            (
+                wanting(),
+                "sso",
+                false,
+                "type `aws sso login --profile sso` in another terminal, then try again",
+            ),
+            (
+                wanting(),
+                "sso",
+                true,
+                "type `aws sso login --profile sso` in another terminal, then try again",
+            ),
+            (wanting(), "plain", false, "renew the credentials of profile plain, then try again"),
+            (wanting(), "plain", true, "do as is written"),
+            // What it says decides nothing.
+            (failure(), "sso", false, "do as is written"),
+            (prose(), "sso", false, "type `aws sso login --profile NAME`"),
+        ] {
+            let explained = name_sign_in_of_profile(given, &files, profile, is_chain);
+            assert_eq!(explained.next, next, "{profile} {is_chain}");
+        }
+    }
 
     #[test]
     fn a_file_without_a_token_is_named_with_who_names_it() {

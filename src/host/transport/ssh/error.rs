@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind, SudoPasswordFault};
 use crate::model::run::proposed_command::render_same_command_again;
 
 use super::{SshError, build_remote_host_failure};
@@ -125,23 +125,18 @@ pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) 
 
 /// sudo's refusals.
 fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
-    let refused = |why: &str, next: String| {
-        Some(SshError::Refused(build_remote_host_failure(
-            name,
-            FailureKind::Denied,
-            format!("sudo there refuses: {why}"),
-            next,
-        )))
+    let denied = |why: &str, next: String| {
+        build_remote_host_failure(name, FailureKind::Denied, format!("sudo there refuses: {why}"), next)
     };
+    let refused = |why: &str, next: String| Some(SshError::Refused(denied(why, next)));
     let as_root = format!(
         "let that user run sh by sudo there, or name root: --host root@{}",
         strip_user_from_ssh_name(name)
     );
     if said.contains("password is required") || said.contains("terminal is required") {
-        return refused(
-            WANTS_PASSWORD,
-            format!("run this at a terminal, where it is asked for; or {as_root}"),
-        );
+        let next = format!("run this at a terminal, where it is asked for; or {as_root}");
+        let failure = denied("it wants a password", next);
+        return Some(SshError::Refused(failure.mark_failure_as_sudo_password(SudoPasswordFault::Missing)));
     }
     if said.contains("must have a tty") {
         return refused(
@@ -162,10 +157,12 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
         || said.contains("try again")
         || said.contains("no password was provided")
     {
-        return refused(
-            WRONG_PASSWORD,
-            format!("run: {} — and type the password of the user there", render_same_command_again(&[])),
+        let again = render_same_command_again(&[]);
+        let failure = denied(
+            "the password is not the right one",
+            format!("run: {again} — and type the password of the user there"),
         );
+        return Some(SshError::Refused(failure.mark_failure_as_sudo_password(SudoPasswordFault::Wrong)));
     }
     if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
         return refused(
@@ -175,10 +172,6 @@ fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
     }
     None
 }
-
-/// What sudo wants where it wants no more than a password.
-pub(super) const WANTS_PASSWORD: &str = "it wants a password";
-pub(super) const WRONG_PASSWORD: &str = "the password is not the right one";
 
 /// Without the user.
 fn strip_user_from_ssh_name(name: &str) -> &str {
@@ -246,6 +239,12 @@ mod tests {
             let failure = classified_failure(status, text);
             assert_eq!(failure.what, "deploy@web1", "{text}");
             assert!(failure.why.contains(why) && failure.next.contains(next), "{text}: {failure:?}");
+            let fault = match why {
+                "wants a password" => Some(SudoPasswordFault::Missing),
+                "not the right one" => Some(SudoPasswordFault::Wrong),
+                _ => None,
+            };
+            assert_eq!(failure.facts.sudo_password, fault, "{text}");
         }
     }
 

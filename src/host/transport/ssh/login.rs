@@ -7,10 +7,10 @@ use std::{
 
 use crate::{
     host::environment::netrc,
-    model::failure::{Failure, FailureKind},
+    model::failure::{Failure, FailureKind, SudoPasswordFault},
 };
 
-use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, build_remote_host_failure, error};
+use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, build_remote_host_failure};
 
 /// Who it is there, and its clock in nanoseconds.
 const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
@@ -87,7 +87,7 @@ impl SshClient {
             Ok(_) => return Err(self.build_not_root_failure()),
             Err(fault) => convert_ssh_error_to_failure(fault),
         };
-        if !asks || !refused.why.ends_with(error::WANTS_PASSWORD) {
+        if !asks || refused.facts.sudo_password != Some(SudoPasswordFault::Missing) {
             return Err(refused);
         }
         for _ in 0..PASSWORD_TRIES_MAX {
@@ -99,7 +99,7 @@ impl SshClient {
                 Ok(_) => return Err(self.build_not_root_failure()),
                 Err(fault) => refused = convert_ssh_error_to_failure(fault),
             }
-            if !refused.why.ends_with(error::WRONG_PASSWORD) {
+            if refused.facts.sudo_password != Some(SudoPasswordFault::Wrong) {
                 return Err(refused);
             }
         }
