@@ -17,6 +17,8 @@ use crate::model::failure::Failure;
 
 /// A key that nothing in a URL escapes, to ask for an object's address with.
 const ADDRESS_KEY: &str = "address";
+/// A bucket for the same: only where a bucket stands in its URLs is read from the answer.
+const ADDRESS_BUCKET: &str = "address-of-buckets";
 /// The address is asked for and never sent.
 const ADDRESS_LIFETIME: Duration = Duration::from_mins(1);
 
@@ -76,6 +78,13 @@ impl AwsClients {
         let url = asked.uri().split('?').next().unwrap_or_default();
         Ok(url.strip_suffix(ADDRESS_KEY).unwrap_or(url).to_owned())
     }
+
+    /// Returns the endpoint of one's own that S3 is asked at, whichever setting names it; none where that is AWS's, or can't
+    /// be understood.
+    pub async fn find_own_s3_endpoint(&self) -> Option<String> {
+        let url = self.resolve_bucket_url(ADDRESS_BUCKET).await.ok()?;
+        url.strip_suffix(&format!("/{ADDRESS_BUCKET}/")).map(str::to_owned)
+    }
 }
 
 #[cfg(test)]
@@ -84,15 +93,22 @@ mod tests {
 
     use super::*;
 
+    async fn load_clients(
+        settings: impl FnOnce(aws_config::ConfigLoader) -> aws_config::ConfigLoader,
+        region: &str,
+    ) -> AwsClients {
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .no_credentials();
+        AwsClients::new(&settings(loader).load().await, None)
+    }
+
     async fn bucket_url_with(
         settings: impl FnOnce(aws_config::ConfigLoader) -> aws_config::ConfigLoader,
         bucket: &str,
         region: &str,
     ) -> Result<String, Failure> {
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
-            .no_credentials();
-        AwsClients::new(&settings(loader).load().await, None).resolve_bucket_url(bucket).await
+        load_clients(settings, region).await.resolve_bucket_url(bucket).await
     }
 
     #[tokio::test]
@@ -124,7 +140,10 @@ mod tests {
         ] {
             let found = bucket_url_with(|loader| loader.endpoint_url(endpoint), "pkgs", "us-east-1").await;
             assert_eq!(found.unwrap(), url);
+            let own = load_clients(|loader| loader.endpoint_url(endpoint), "us-east-1").await;
+            assert_eq!(own.find_own_s3_endpoint().await.as_deref(), Some(endpoint.trim_end_matches('/')));
         }
+        assert_eq!(load_clients(|loader| loader, "eu-west-1").await.find_own_s3_endpoint().await, None);
         let contradiction =
             |loader: aws_config::ConfigLoader| loader.endpoint_url("http://127.0.0.1:9311").use_fips(true);
         let failure = bucket_url_with(contradiction, "pkgs", "us-east-1").await.unwrap_err();

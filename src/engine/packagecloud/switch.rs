@@ -375,8 +375,8 @@ pub(crate) async fn wait_until_redirects_to_s3(
                 Ok(None) => Ok(String::new()),
                 // Only now: while it restarts, nothing answers at its own address either.
                 Err(failure) => {
-                    let foreign = session.find_foreign_probe_url(answers, None).await;
-                    Ok(format!("where it redirects could not be seen: {}", foreign.unwrap_or(failure)))
+                    let known = session.find_probe_url_failure(answers, None).await;
+                    Ok(format!("where it redirects could not be seen: {}", known.unwrap_or(failure)))
                 }
             };
         }

@@ -51,6 +51,7 @@ impl Session {
     /// Fails where nothing tells.
     pub(super) async fn find_objects_bucket_name(
         &self,
+        cloud: &AwsClients,
         function: Option<&LambdaFunction>,
         answers: &OperatorAnswers,
     ) -> Result<(String, String), Failure> {
@@ -63,7 +64,7 @@ impl Session {
         }
         // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
         if let Ok(Some(redirect)) = self.probe_packagecloud_redirect(answers, None).await
-            && let Some(name) = redirect.redirect_bucket_name()
+            && let Some(name) = redirect.redirect_bucket_name(cloud.find_own_s3_endpoint().await.as_deref())
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
         }

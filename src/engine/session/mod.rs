@@ -14,6 +14,7 @@ pub mod target;
 
 pub(super) use bucket::ReindexBucket;
 pub(super) use identity::map_credentials_to_identity_source;
+pub(super) use redirect::PROBE_TOKEN_ADVICE;
 pub(super) use renewal::{choose_credential_renewal_wait, render_credential_renewal_advice};
 pub use target::AwsTarget;
 

@@ -1,13 +1,14 @@
 //! Asking packagecloud itself for a download: where it redirects tells whether CloudFront is on, and which bucket holds the packages.
 
-use super::Session;
+use super::{AwsTarget, Session};
 use crate::model::{
-    failure::Failure,
+    failure::{Failure, FailureKind},
     packagecloud::object::ABSENT_KEY,
     run::answers::OperatorAnswers,
     secret::Secret,
     url::redirect::{
-        ExpectedPackagesDomain, PackagecloudDownloadReply, explain_foreign_download_url, url_path_from_key,
+        ExpectedPackagesDomain, PackagecloudDownloadReply, ProbeUrlFault, find_probe_url_fault,
+        url_path_from_key,
     },
 };
 
@@ -35,12 +36,12 @@ impl Session {
         ExpectedPackagesDomain { domain, edge_url: self.web.edge_address_override() }
     }
 
-    /// Finds why `--probe-url` doesn't lead to this packagecloud: nothing that it answers would tell of it. `None` where it
-    /// does, or none was given.
-    pub(in crate::engine) async fn find_foreign_probe_url(
+    /// Finds why what `--probe-url` answers tells nothing of this packagecloud: it is another host's (a usage failure), it
+    /// wants a token, or it doesn't answer. `None` where nothing speaks against it, or none was given.
+    pub(in crate::engine) async fn find_probe_url_failure(
         &self,
         answers: &OperatorAnswers,
-        bucket: Option<&str>,
+        target: Option<&AwsTarget>,
     ) -> Option<Failure> {
         let url = answers.probe_url.as_deref()?;
         let config = self.host.read_packagecloud_config().await.ok()?;
@@ -50,20 +51,13 @@ impl Session {
             Ok(reply) => Ok(reply.as_ref()?),
             Err(failure) => Err(failure.why.as_str()),
         };
-        let why = explain_foreign_download_url(url, external_url, reply, bucket)?;
-        Some(Failure::new_usage_failure(
-            format!("--probe-url {url}"),
-            format!("it doesn't lead to this packagecloud: {why}"),
-            match external_url {
-                Some(own) => format!(
-                    "give the download URL of a package that begins with {}/",
-                    own.trim_end_matches('/')
-                ),
-                None => {
-                    "give the download URL of a package as a client asks this packagecloud for it".to_owned()
-                }
-            },
-        ))
+        let endpoint = match target {
+            Some(target) => target.cloud.find_own_s3_endpoint().await,
+            None => None,
+        };
+        let bucket = target.map(|target| target.bucket.name.as_str());
+        let fault = find_probe_url_fault(url, external_url, reply, bucket, endpoint.as_deref())?;
+        Some(build_probe_url_failure(url, external_url, fault))
     }
 
     /// Asks packagecloud for the probe URL; `None` where no URL is known.
@@ -88,5 +82,33 @@ impl Session {
             status: reply.status,
             location: reply.find_header("location").map(str::to_owned),
         }))
+    }
+}
+
+/// The next move where packagecloud refuses who asks.
+pub(in crate::engine) const PROBE_TOKEN_ADVICE: &str =
+    "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
+
+fn build_probe_url_failure(url: &str, external_url: Option<&str>, fault: ProbeUrlFault) -> Failure {
+    let what = format!("--probe-url {url}");
+    let other_url = match external_url {
+        Some(own) => {
+            format!("give the download URL of a package that begins with {}/", own.trim_end_matches('/'))
+        }
+        None => "give the download URL of a package as a client asks this packagecloud for it".to_owned(),
+    };
+    match fault {
+        ProbeUrlFault::Foreign(why) => Failure::new_usage_failure(
+            what,
+            format!("it doesn't lead to this packagecloud: {why}"),
+            other_url,
+        ),
+        ProbeUrlFault::Refused(why) => Failure::new_generic_failure(what, why, PROBE_TOKEN_ADVICE),
+        ProbeUrlFault::Silent(why) => Failure::new(
+            FailureKind::Unreachable,
+            what,
+            why,
+            format!("see whether packagecloud runs there: packagecloud-ctl status; or {other_url}"),
+        ),
     }
 }

@@ -135,8 +135,9 @@ impl Session {
             Some(_) => None,
             None => cloud.read_function_without_versions(&unnamed).await.ok(),
         };
-        let (name, evidence) =
-            self.find_objects_bucket_name(function.as_ref().and_then(Option::as_ref), answers).await?;
+        let (name, evidence) = self
+            .find_objects_bucket_name(&cloud, function.as_ref().and_then(Option::as_ref), answers)
+            .await?;
         let region = cloud
             .read_bucket_region(&name, &caller.account)
             .await

@@ -77,9 +77,9 @@ async fn observe_go_live_facts(session: &Session, answers: &OperatorAnswers) -> 
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let config = session.host.read_packagecloud_config().await?;
     let found = observe_go_live_facts(session, answers).await?;
-    // What answers there would be taken for packagecloud: nothing is begun on its word.
-    if let Some(foreign) = session.find_foreign_probe_url(answers, Some(&found.target.bucket.name)).await {
-        return Err(Failure { why: format!("{}; nothing was changed", foreign.why), ..foreign });
+    // What answers there would be taken for packagecloud, and one that refuses or is silent proves nothing: nothing is begun.
+    if let Some(failure) = session.find_probe_url_failure(answers, Some(&found.target)).await {
+        return Err(Failure { why: format!("{}; nothing was changed", failure.why), ..failure });
     }
     let wanted =
         config_write::compute_desired_setting_values(&config.seen, found.distribution.as_ref(), answers);

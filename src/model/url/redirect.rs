@@ -66,17 +66,19 @@ impl PackagecloudDownloadReply {
         }
     }
 
-    /// Returns the bucket, where it goes to S3.
+    /// Returns the bucket, where it goes to S3: to AWS's, or to `own_endpoint`, where S3 is asked at one of one's own. None
+    /// where the host is neither: its name doesn't tell whether the bucket stands in it or in the path.
     #[must_use]
-    pub fn redirect_bucket_name(&self) -> Option<String> {
+    pub fn redirect_bucket_name(&self, own_endpoint: Option<&str>) -> Option<String> {
         if self.classify_redirect_target() != RedirectTarget::S3 {
             return None;
         }
-        let (host, path) = split_host_and_path(self.location.as_deref()?)?;
-        match host.split_once(".s3") {
-            Some((bucket, _)) => Some(bucket.to_owned()),
-            None => path.trim_start_matches('/').split('/').next().map(str::to_owned),
-        }
+        let location = self.location.as_deref()?;
+        let (_, host) = parse_url_origin(location)?;
+        let (_, path) = split_host_and_path(location)?;
+        own_endpoint
+            .and_then(|endpoint| find_bucket_at_own_endpoint(&host, path, endpoint))
+            .or_else(|| find_bucket_at_aws(&host, path))
     }
 
     /// Says it in words, without the token: `302 to S3`.
@@ -93,39 +95,99 @@ impl PackagecloudDownloadReply {
     }
 }
 
-/// Explains, in words, why a download URL doesn't lead to this packagecloud: by the address in packagecloud.rb, by what
-/// answered there, and by the bucket that packagecloud keeps its packages in. `None` where nothing speaks against it.
+/// The bucket of an address below an endpoint of one's own: in its path, as this program asks, or before its name.
+fn find_bucket_at_own_endpoint(host: &str, path: &str, endpoint: &str) -> Option<String> {
+    let (_, own) = parse_url_origin(endpoint)?;
+    let (_, base) = split_host_and_path(endpoint)?;
+    if host == own {
+        return extract_first_path_segment(path.strip_prefix(base.trim_end_matches('/'))?);
+    }
+    host.strip_suffix(&own)?.strip_suffix('.').map(str::to_owned)
+}
+
+/// The bucket of an address at AWS: before `s3` in the host's name, or in the path where nothing stands there.
+fn find_bucket_at_aws(host: &str, path: &str) -> Option<String> {
+    let (name, _) = host.rsplit_once(".amazonaws.")?;
+    let labels: Vec<&str> = name.split('.').collect();
+    let service = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
+    let bucket = match &labels[..service] {
+        // An interface endpoint has a name of its own, which is no bucket's.
+        [bucket @ .., "bucket", endpoint] if endpoint.starts_with("vpce-") => bucket,
+        bucket => bucket,
+    };
+    if bucket.is_empty() { extract_first_path_segment(path) } else { Some(bucket.join(".")) }
+}
+
+fn extract_first_path_segment(path: &str) -> Option<String> {
+    let first = path.trim_start_matches('/').split(['/', '?', '#']).next()?;
+    (!first.is_empty()).then(|| first.to_owned())
+}
+
+/// Why what a probe URL answers tells nothing of this packagecloud, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeUrlFault {
+    /// It is no address of a download, or leads elsewhere.
+    Foreign(String),
+    /// Who asks is refused: a token is missing, or another one is wanted.
+    Refused(String),
+    /// Nothing answers there, or a server that can't.
+    Silent(String),
+}
+
+/// Finds why a download URL tells nothing of this packagecloud: by the address in packagecloud.rb, by what answered there,
+/// and by the bucket that packagecloud keeps its packages in, which S3 may have at `own_endpoint`. `None` where nothing
+/// speaks against it.
 #[must_use]
-pub fn explain_foreign_download_url(
+pub fn find_probe_url_fault(
     url: &str,
     external_url: Option<&str>,
     reply: Result<&PackagecloudDownloadReply, &str>,
     bucket: Option<&str>,
-) -> Option<String> {
+    own_endpoint: Option<&str>,
+) -> Option<ProbeUrlFault> {
     let is_web = ["https://", "http://"].iter().any(|scheme| url.to_ascii_lowercase().starts_with(scheme));
     let Some(host) = find_url_host_name(url).filter(|_| is_web) else {
-        return Some("it is no address that begins with https:// or http://".to_owned());
+        return Some(ProbeUrlFault::Foreign(
+            "it is no address that begins with https:// or http://".to_owned(),
+        ));
     };
     if external_url.and_then(find_url_host_name).as_ref() == Some(&host) {
         return None;
     }
-    let own = external_url.map(|own| format!("packagecloud.rb's external_url is {own}"));
-    let also = |own: &Option<String>| own.as_ref().map(|own| format!("; {own}")).unwrap_or_default();
     let reply = match reply {
         Ok(reply) => reply,
-        Err(why) => return Some(format!("it does not answer ({why}){}", also(&own))),
+        Err(why) => return Some(ProbeUrlFault::Silent(format!("it does not answer ({why})"))),
     };
+    let own = external_url.map(|own| format!("packagecloud.rb's external_url is {own}"));
     match reply.classify_redirect_target() {
         RedirectTarget::Edge => None,
         RedirectTarget::S3 => {
-            let other =
-                reply.redirect_bucket_name().filter(|name| bucket.is_some_and(|bucket| bucket != name))?;
-            Some(format!("it redirects to the bucket {other}, and packagecloud's is {}", bucket?))
+            let other = reply
+                .redirect_bucket_name(own_endpoint)
+                .filter(|name| bucket.is_some_and(|bucket| bucket != name))?;
+            Some(ProbeUrlFault::Foreign(format!(
+                "it redirects to the bucket {other}, and packagecloud's is {}",
+                bucket?
+            )))
         }
         RedirectTarget::Elsewhere => match reply.location.as_deref().and_then(find_url_host_name) {
-            Some(to) if to != host => Some(format!("it redirects to {to}{}", also(&own))),
-            _ => own.map(|own| format!("it answers {}; {own}", reply.describe_redirect())),
+            Some(to) if to != host => {
+                let also = own.map(|own| format!("; {own}")).unwrap_or_default();
+                Some(ProbeUrlFault::Foreign(format!("it redirects to {to}{also}")))
+            }
+            _ => own.map(|own| classify_reply_without_redirect(reply, &own)),
         },
+    }
+}
+
+/// By the status. A packagecloud that refuses or fails is packagecloud all the same; what holds no such download, or gives
+/// one without a redirect, is none.
+fn classify_reply_without_redirect(reply: &PackagecloudDownloadReply, own: &str) -> ProbeUrlFault {
+    let said = format!("it answers {}", reply.describe_redirect());
+    match reply.status {
+        401 | 403 => ProbeUrlFault::Refused(said),
+        408 | 429 | 500.. => ProbeUrlFault::Silent(said),
+        _ => ProbeUrlFault::Foreign(format!("{said}; {own}")),
     }
 }
 
@@ -173,56 +235,104 @@ fn parse_url_origin(url: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
+    /// A redirect to S3, presigned.
+    fn s3_redirect(place: &str) -> PackagecloudDownloadReply {
+        let location = format!("https://{place}/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
+        PackagecloudDownloadReply { status: 302, location: Some(location) }
+    }
+
     #[test]
-    fn a_download_url_of_another_host_is_told() {
-        let answer = |status: u16, location: Option<&str>| {
-            Ok(PackagecloudDownloadReply { status, location: location.map(str::to_owned) })
+    fn what_a_probe_url_answers_is_told_from_another_host() {
+        use ProbeUrlFault::{Foreign, Refused, Silent};
+        let without = |status: u16| Ok(PackagecloudDownloadReply { status, location: None });
+        let to = |status: u16, location: &str| {
+            Ok(PackagecloudDownloadReply { status, location: Some(location.to_owned()) })
         };
-        let own = Some("https://Packages.example.com:443/");
-        let s3 = |bucket: &str| {
-            format!("https://{bucket}.s3.amazonaws.com/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x")
-        };
-        let (ours, theirs) = (s3("shop"), s3("other"));
+        let s3 = |place: &str| Ok(s3_redirect(place));
         let down: Result<PackagecloudDownloadReply, String> = Err("no such host".into());
-        for (url, external, reply, told) in [
-            ("packages.example.com/x", own, answer(302, None), Some("no address")),
-            ("ftp://packages.example.com/x", own, answer(302, None), Some("no address")),
+        let own = Some("https://Packages.example.com:443/");
+        let also = "packagecloud.rb's external_url is https://Packages.example.com:443/";
+        let no_address = Foreign("it is no address that begins with https:// or http://".to_owned());
+        let node = "http://10.0.0.5/x";
+        for (url, external, reply, fault) in [
+            ("packages.example.com/x", own, without(302), Some(no_address.clone())),
+            ("ftp://packages.example.com/x", own, without(302), Some(no_address)),
+            // Its own address is packagecloud, whatever it answers.
             ("https://packages.EXAMPLE.com/x", own, down.clone(), None),
+            ("https://packages.EXAMPLE.com/x", own, without(401), None),
+            // By a node's address: it refuses, fails or is down, and is no other host for that.
+            (node, own, without(401), Some(Refused("it answers 401 without a redirect".into()))),
+            (node, own, without(403), Some(Refused("it answers 403 without a redirect".into()))),
+            (node, own, without(429), Some(Silent("it answers 429 without a redirect".into()))),
+            (node, own, without(500), Some(Silent("it answers 500 without a redirect".into()))),
+            (node, own, without(502), Some(Silent("it answers 502 without a redirect".into()))),
+            (node, own, down.clone(), Some(Silent("it does not answer (no such host)".into()))),
+            (node, None, down, Some(Silent("it does not answer (no such host)".into()))),
+            (node, own, s3("shop.s3.amazonaws.com"), None),
+            (node, own, s3("minio.s3.example.com/shop"), None),
             (
-                "https://example.invalid/x",
+                node,
                 own,
-                down.clone(),
-                Some("external_url is https://Packages.example.com"),
+                s3("other.s3.amazonaws.com"),
+                Some(Foreign("it redirects to the bucket other, and packagecloud's is shop".into())),
             ),
-            ("https://example.invalid/x", None, down, Some("does not answer (no such host)")),
-            ("http://127.0.0.1:8080/x", own, answer(302, Some(&ours)), None),
             (
-                "http://127.0.0.1:8080/x",
+                node,
                 own,
-                answer(302, Some(&theirs)),
-                Some("the bucket other, and packagecloud's is shop"),
+                s3("minio.s3.example.com/other"),
+                Some(Foreign("it redirects to the bucket other, and packagecloud's is shop".into())),
             ),
+            (node, own, without(404), Some(Foreign(format!("it answers 404 without a redirect; {also}")))),
+            (node, own, without(200), Some(Foreign(format!("it answers 200 without a redirect; {also}")))),
+            ("https://example.org/x", None, without(404), None),
             (
                 "https://example.org/x",
                 own,
-                answer(404, None),
-                Some("it answers 404 without a redirect; packagecloud.rb's"),
+                to(301, "https://www.example.net/"),
+                Some(Foreign(format!("it redirects to www.example.net; {also}"))),
             ),
-            ("https://example.org/x", None, answer(404, None), None),
             (
                 "https://example.org/x",
                 None,
-                answer(301, Some("https://www.example.net/")),
-                Some("it redirects to www.example.net"),
+                to(301, "https://www.example.net/"),
+                Some(Foreign("it redirects to www.example.net".into())),
             ),
-            ("http://example.org/x", None, answer(301, Some("https://example.org/x")), None),
+            ("http://example.org/x", None, to(301, "https://example.org/x"), None),
         ] {
             let reply = reply.as_ref().map_err(String::as_str);
-            let why = explain_foreign_download_url(url, external, reply, Some("shop"));
-            match told {
-                None => assert_eq!(why, None, "{url}"),
-                Some(words) => assert!(why.as_ref().is_some_and(|why| why.contains(words)), "{url}: {why:?}"),
-            }
+            let endpoint = Some("https://minio.s3.example.com");
+            let found = find_probe_url_fault(url, external, reply, Some("shop"), endpoint);
+            assert_eq!(found, fault, "{url} {reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_bucket_of_a_redirect_is_read_by_whose_host_it_is() {
+        let (minio, below) =
+            (Some("https://minio.s3.example.com"), Some("http://minio.example.com:9000/s3/"));
+        for (place, endpoint, bucket) in [
+            ("shop.s3.amazonaws.com", None, Some("shop")),
+            ("shop.s3.eu-west-1.amazonaws.com", None, Some("shop")),
+            ("shop.s3-eu-west-1.amazonaws.com", None, Some("shop")),
+            ("shop.s3.dualstack.eu-west-1.amazonaws.com", None, Some("shop")),
+            ("shop.s3-fips.us-east-1.amazonaws.com", None, Some("shop")),
+            ("shop.s3.cn-north-1.amazonaws.com.cn", None, Some("shop")),
+            ("shop.s3.example.com.s3.amazonaws.com", None, Some("shop.s3.example.com")),
+            ("s3.amazonaws.com/shop", None, Some("shop")),
+            ("s3.eu-west-1.amazonaws.com/shop.example.com", None, Some("shop.example.com")),
+            ("bucket.vpce-1a2b-3c.s3.us-east-1.vpce.amazonaws.com/shop", None, Some("shop")),
+            ("shop.bucket.vpce-1a2b-3c.s3.us-east-1.vpce.amazonaws.com", None, Some("shop")),
+            // An endpoint of one's own may hold the letters too: only its address tells.
+            ("minio.s3.example.com/shop", minio, Some("shop")),
+            ("MINIO.s3.example.com:443/shop", minio, Some("shop")),
+            ("shop.minio.s3.example.com", minio, Some("shop")),
+            ("minio.example.com:9000/s3/shop", below, Some("shop")),
+            ("shop.s3.amazonaws.com", minio, Some("shop")),
+            ("minio.s3.example.com/shop", None, None),
+            ("minio.example.com:9000/shop", below, None),
+        ] {
+            let found = s3_redirect(place).redirect_bucket_name(endpoint);
+            assert_eq!(found.as_deref(), bucket, "{place} {endpoint:?}");
         }
     }
 
@@ -233,17 +343,10 @@ mod tests {
         let edge =
             to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
         assert_eq!(
-            (edge.classify_redirect_target(), edge.redirect_bucket_name()),
+            (edge.classify_redirect_target(), edge.redirect_bucket_name(None)),
             (RedirectTarget::Edge, None)
         );
-        let old = to("https://shop.s3.amazonaws.com/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
-        assert_eq!(
-            (old.classify_redirect_target(), old.redirect_bucket_name().as_deref()),
-            (RedirectTarget::S3, Some("shop"))
-        );
-        let path =
-            to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
-        assert_eq!(path.redirect_bucket_name().as_deref(), Some("shop"));
+        assert_eq!(s3_redirect("shop.s3.amazonaws.com").classify_redirect_target(), RedirectTarget::S3);
         assert_eq!(
             PackagecloudDownloadReply { status: 401, location: None }.describe_redirect(),
             "401 without a redirect"

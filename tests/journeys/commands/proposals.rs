@@ -92,14 +92,31 @@ fn what_only_a_sandbox_heeds_is_refused_without_one() {
 }
 
 #[test]
-fn a_probe_url_of_another_host_is_refused_before_anything_is_changed() {
+fn a_probe_url_that_proves_nothing_is_refused_before_anything_is_changed() {
     let host = JourneyHost::new();
     host.run_line("plan");
     let before = host.config_text();
-    let ran = host.run_line("enable --yes --probe-url https://example.invalid/x");
-    assert_eq!(ran.code, 2, "{ran:#?}");
-    ran.assert_contains("--probe-url https://example.invalid/x: it doesn't lead to this packagecloud");
-    ran.assert_contains("nothing was changed");
-    assert_eq!(host.config_text(), before);
-    assert!(!ran.err.contains("packagecloud-ctl restart took"), "{ran:#?}");
+    for (url, code, why, next) in [
+        (
+            "https://example.invalid/x",
+            1,
+            "it does not answer",
+            "see whether packagecloud runs there: packagecloud-ctl status",
+        ),
+        (
+            "ftp://example.invalid/x",
+            2,
+            "it doesn't lead to this packagecloud: it is no address",
+            "give the download URL of a package that begins with https://packagecloud.sandbox/",
+        ),
+    ] {
+        let ran = host.run_line(&format!("enable --yes --probe-url {url}"));
+        assert_eq!(ran.code, code, "{ran:#?}");
+        let whole = format!("--probe-url {url}: {why}");
+        for words in [whole.as_str(), "nothing was changed", next] {
+            ran.assert_contains(words);
+        }
+        assert_eq!(host.config_text(), before);
+        assert!(!ran.err.contains("packagecloud-ctl restart took"), "{ran:#?}");
+    }
 }

@@ -7,12 +7,12 @@ use crate::engine::{
         redirects::SampledRedirects,
         samples::SampleObjectKeys,
     },
-    session::Session,
+    session::{PROBE_TOKEN_ADVICE, Session},
 };
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
-    failure::Failure,
+    failure::{Failure, FailureKind},
     run::{answers::OperatorAnswers, check::CheckResult},
     secret::Secret,
     url::{
@@ -74,7 +74,7 @@ impl PackagecloudRedirectCheck<'_> {
         if let Some(status) = redirects.find_first_non_redirect_status() {
             return self.build_packagecloud_failed_check(
                 &format!("answers {status}"),
-                choose_advice_without_redirect(status),
+                &choose_advice_without_redirect(status),
             );
         }
         let edge = redirects.list_sampled_cloudfront_links();
@@ -117,11 +117,11 @@ impl PackagecloudRedirectCheck<'_> {
 
     /// Says why nothing answered: the URL is another host's, or packagecloud doesn't run.
     async fn explain_unanswered_probe(&self, failure: &Failure) -> CheckResult {
-        match self.session.find_foreign_probe_url(self.answers, None).await {
-            Some(foreign) => {
+        match self.session.find_probe_url_failure(self.answers, None).await {
+            Some(foreign) if foreign.kind == FailureKind::Usage => {
                 CheckResult::new_failed_check(REDIRECT_CHECK_NAME, foreign.to_string(), foreign.next)
             }
-            None => self.build_packagecloud_failed_check(
+            _ => self.build_packagecloud_failed_check(
                 &format!("does not answer: {failure}"),
                 "see whether it runs: packagecloud-ctl status",
             ),
@@ -200,13 +200,17 @@ impl PackagecloudRedirectCheck<'_> {
 }
 
 /// The next move where packagecloud answered without a redirect.
-fn choose_advice_without_redirect(status: u16) -> &'static str {
+fn choose_advice_without_redirect(status: u16) -> String {
     match status {
-        401 | 403 => {
-            "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"
+        401 | 403 => format!(
+            "{PROBE_TOKEN_ADVICE}; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"
+        ),
+        404 => "name with --probe-url a package that is there".to_owned(),
+        200..=299 => {
+            "name with --probe-url the download URL of a package: this one is no download".to_owned()
         }
-        404 => "name with --probe-url a package that is there",
-        200..=299 => "name with --probe-url the download URL of a package: this one is no download",
-        _ => "see whether it runs, and read its log: packagecloud-ctl status, packagecloud-ctl tail",
+        _ => {
+            "see whether it runs, and read its log: packagecloud-ctl status, packagecloud-ctl tail".to_owned()
+        }
     }
 }
