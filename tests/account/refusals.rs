@@ -8,14 +8,17 @@ use packagecloud_cloudfront::{
     model::{
         failure::{Failure, FailureKind},
         run::{
-            answers::OperatorAnswers,
+            answers::{OperatorAnswers, ReindexEngine},
             goal::{OperatorGoal, RunStage},
         },
     },
-    sandbox::refusals::SANDBOX_REFUSALS,
+    sandbox::{control_plane::s3, refusals::SANDBOX_REFUSALS, seed::SANDBOX_BUCKET},
 };
 
-use crate::engine::{SET_UP_STAGES, count_made_resources, open_instant_sandbox, run_stages};
+use crate::{
+    engine::{SET_UP_STAGES, count_made_resources, open_instant_sandbox, run_stages},
+    session::open_session,
+};
 
 /// What is refused, and what must be said of it.
 struct PlayedRefusal {
@@ -285,5 +288,64 @@ async fn half_an_answer_or_a_page_is_asked_for_again_and_makes_nothing_twice() {
             assert_eq!(result, Ok(()), "{operation} {fault}");
             assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1], "{operation} {fault}");
         }
+    }
+}
+
+/// S3 Control is another host than S3, and its answer is optional: a proxy that lets only S3 through stops nobody, and half
+/// an answer is none.
+#[tokio::test(start_paused = true)]
+async fn an_account_side_of_s3_that_gives_no_answer_leaves_one_setting_unread() {
+    for fault in ["lost", "hang", "page:403", "cut"] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open_instant_sandbox(dir.path(), &[format!("s3control:GetPublicAccessBlock:1+:{fault}")]);
+        world.update_sandbox_state_on_disk(|state| {
+            state.s3control.public_access_block = Some(
+                "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls></PublicAccessBlockConfiguration>".into(),
+            );
+            // Objects may have ACLs, so it matters what is blocked, and the bucket itself blocks nothing.
+            let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
+            settings.insert("publicAccessBlock".into(), "<PublicAccessBlockConfiguration/>".into());
+            settings.insert(
+                "ownershipControls".into(),
+                "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into(),
+            );
+        });
+        let session = open_session(&world);
+        let target = Box::pin(session.get_or_discover_aws_target(&answers_for_upgrade())).await.unwrap();
+        let bucket = &target.bucket;
+        assert!(!bucket.public_access.blocks_public_acls, "{fault}: {bucket:?}");
+        let unread: Vec<&str> = bucket.unread.iter().map(String::as_str).collect();
+        let [why] = unread[..] else { panic!("{fault}: {unread:?}") };
+        assert!(
+            why.starts_with("Block Public Access of the account: ")
+                && why.contains("GetAccountPublicAccessBlock"),
+            "{fault}: {why}"
+        );
+    }
+}
+
+/// What is S3 Batch Operations' is asked for again as all else is.
+#[tokio::test(start_paused = true)]
+async fn half_an_answer_about_a_job_is_asked_for_again() {
+    for (operation, fault) in [
+        ("CreateJob", "cut"),
+        ("CreateJob", "page:403"),
+        ("DescribeJob", "cut"),
+        ("DescribeJob", "page"),
+        ("ListJobs", "cut"),
+        ("ListJobs", "page:403"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open_instant_sandbox(dir.path(), &[format!("s3control:{operation}:1:{fault}")]);
+        for number in 0..12 {
+            let key = format!("7/8/debian/package_files/{number}.deb");
+            s3::place_sandbox_object(&world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
+            s3::modify_stored_object_in_place(&world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600)
+                .unwrap();
+        }
+        let mut answers = answers_for_upgrade();
+        answers.reindex.engine = ReindexEngine::Batch;
+        let (said, result) = Box::pin(run_stages(&world, &answers, &[RunStage::Reindex])).await;
+        assert_eq!(result, Ok(()), "{operation} {fault}: {:?}", said.last());
     }
 }

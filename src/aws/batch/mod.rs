@@ -19,7 +19,7 @@ use aws_sdk_s3control::{
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{AwsClients, error, succeeded_actions::SucceededActions};
+use super::{AwsClients, error, succeeded_actions::SucceededActions, unreadable::distrust_answers};
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{aws::names::ResourceNames, failure::Failure};
 
@@ -110,10 +110,9 @@ pub(super) fn build_s3control_client(
     succeeded: SucceededActions,
 ) -> aws_sdk_s3control::Client {
     let own = aws_sdk_s3control::config::Builder::from(config)
-        .interceptor(super::awaited::AwaitedCallInterceptor)
         .endpoint_resolver(OneHostAtOwnEndpoint::default())
         .interceptor(succeeded);
-    aws_sdk_s3control::Client::from_conf(own.build())
+    aws_sdk_s3control::Client::from_conf(distrust_answers!(own).build())
 }
 
 /// An endpoint of one's own, whichever setting names it, is one host: no account stands before its name.

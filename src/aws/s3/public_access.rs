@@ -2,7 +2,10 @@
 
 use tokio::try_join;
 
-use super::{format_bucket_label, settings::tolerate_unreadable_bucket_setting};
+use super::{
+    format_bucket_label,
+    settings::{tolerate_unreachable_bucket_setting, tolerate_unreadable_bucket_setting},
+};
 use crate::aws::{AwsClients, error};
 use crate::model::{aws::bucket::PublicAccessBlock, failure::Failure};
 
@@ -34,7 +37,8 @@ impl AwsClients {
                 format!("account {account}"),
             ));
             let asked = error::none_if_aws_not_found(asked);
-            tolerate_unreadable_bucket_setting("Block Public Access of the account", asked)
+            // S3 Control is another host: a proxy may let only the bucket's through.
+            tolerate_unreachable_bucket_setting("Block Public Access of the account", asked)
         };
         let (of_bucket, of_account) = try_join!(of_bucket, of_account)?;
         unread.extend(of_bucket.as_ref().err().into_iter().chain(of_account.as_ref().err()).cloned());

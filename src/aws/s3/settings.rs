@@ -118,6 +118,26 @@ pub(super) fn tolerate_unreadable_bucket_setting<T>(
         {
             Err(failure)
         }
-        Err(failure) => Ok(Err(format!("{part}: {}", failure.why))),
+        Err(failure) => Ok(Err(describe_unread_bucket_setting(part, &failure))),
     }
+}
+
+/// Returns the same of a part that another host tells than all others: that it is out of reach says nothing of those.
+///
+/// # Errors
+/// Where what failed makes everything else fail too.
+pub(super) fn tolerate_unreachable_bucket_setting<T>(
+    part: &str,
+    asked: Result<T, Failure>,
+) -> Result<Result<T, String>, Failure> {
+    match asked {
+        Err(failure) if failure.kind == FailureKind::Unreachable => {
+            Ok(Err(describe_unread_bucket_setting(part, &failure)))
+        }
+        asked => tolerate_unreadable_bucket_setting(part, asked),
+    }
+}
+
+fn describe_unread_bucket_setting(part: &str, failure: &Failure) -> String {
+    format!("{part}: {}", failure.why)
 }
