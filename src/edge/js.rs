@@ -8,9 +8,11 @@ use std::{
     collections::BTreeMap,
     rc::Rc,
     sync::mpsc,
+    task::Poll,
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use rquickjs::{
     Array, AsyncContext, AsyncRuntime, CatchResultExt, CaughtError, Ctx, Error, Exception, FromJs, Function,
@@ -31,6 +33,8 @@ const LAMBDA_TASK_ROOT: &str = "/var/task/";
 const MEMORY_LIMIT_BYTES: usize = super::bundle::MEMORY_MB as usize * 1024 * 1024;
 /// What Lambda gives it between two requests of its own; of its thread's processor time, as a busy machine is no fault of its.
 const CPU_TIME_LIMIT: Duration = Duration::from_secs(super::bundle::TIMEOUT_SECONDS as u64);
+
+const AWAITS_WHILE_LOADING: &str = "it waits for an answer or a timer while it loads (an await at the top level of a module), and none comes before the first request";
 
 const NODE_SHIMS: [(&str, &str); 5] = [
     ("node:crypto", include_str!("node/crypto.mjs")),
@@ -103,15 +107,18 @@ impl JsEngineHostLine {
         answer
     }
 
-    /// Runs a job, and says so each time that it can't go on by itself.
-    async fn run_and_report_idle<F: Future>(&self, job: F) -> F::Output {
-        let mut job = std::pin::pin!(job);
+    /// Runs a job, and says so each time that it can't go on by itself; none where the host listens no more.
+    async fn run_and_report_idle<F: Future>(&self, job: F) -> Option<F::Output> {
+        let (mut job, mut host_left) = (std::pin::pin!(job), std::pin::pin!(self.host.closed()));
         std::future::poll_fn(|context| {
-            let polled = job.as_mut().poll(context);
-            if polled.is_pending() {
-                self.send_to_host(JsEngineMessage::Idle(self.answers_taken.get()));
+            if let Poll::Ready(output) = job.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
             }
-            polled
+            if host_left.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            self.send_to_host(JsEngineMessage::Idle(self.answers_taken.get()));
+            Poll::Pending
         })
         .await
     }
@@ -126,7 +133,8 @@ pub(super) struct JsEngineStart {
     pub now: Duration,
 }
 
-/// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
+/// Runs jobs, one after another, until the last sender is gone, or nobody listens to one. `ready` hears once whether the
+/// bundle loads.
 pub(super) fn run_js_engine(
     start: JsEngineStart,
     host: messages::UnboundedSender<JsEngineMessage>,
@@ -149,7 +157,7 @@ pub(super) fn run_js_engine(
             let running = context.async_with(async |ctx| {
                 call_js_entry(&ctx, job.entry, job.input).await.catch(&ctx).map_err(|e| js_error_message(&e))
             });
-            let result = line.run_and_report_idle(running).await;
+            let Some(result) = line.run_and_report_idle(running).await else { return };
             line.send_to_host(JsEngineMessage::Done(result));
         }
     });
@@ -180,14 +188,15 @@ async fn load_js_bundle(
     runtime.set_loader(JsModuleResolver, JsModuleLoader(Rc::clone(&files))).await;
     let context = AsyncContext::full(&runtime).await.map_err(|error| error.to_string())?;
     let environment = serde_json::to_string(&start.environment).map_err(|error| error.to_string())?;
-    context
-        .async_with(async |ctx| {
-            evaluate_js_entry_module(&ctx, &files, environment, start.now, line)
-                .await
-                .catch(&ctx)
-                .map_err(|error| js_error_message(&error))
-        })
-        .await?;
+    let loading = context.async_with(async |ctx| {
+        evaluate_js_entry_module(&ctx, &files, environment, start.now, line)
+            .await
+            .catch(&ctx)
+            .map_err(|error| js_error_message(&error))
+    });
+    // Nobody answers yet: what can't go on by itself never would.
+    let loaded = loading.now_or_never();
+    loaded.unwrap_or_else(|| Err(AWAITS_WHILE_LOADING.to_owned()))?;
     Ok(context)
 }
 

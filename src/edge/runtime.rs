@@ -40,7 +40,7 @@ struct EdgeFunctionHost {
 
 /// What the function waits for. It stands still between two requests, as an instance does.
 struct EdgeFunctionWaits {
-    /// Away only while it is listened to.
+    /// Away while it is listened to, and for good once the function waits for what never comes.
     messages: Option<mpsc::UnboundedReceiver<JsEngineMessage>>,
     outstanding: FuturesUnordered<BoxFuture<'static, ()>>,
     answers_given: u64,
@@ -182,6 +182,8 @@ impl EdgeFunctionHost {
                 // It has yet to take what it was given.
                 JsEngineMessage::Idle(taken) if taken < waits.answers_given => {}
                 JsEngineMessage::Idle(_) if waits.outstanding.is_empty() => {
+                    // The engine stands in this job: by this it learns that nobody listens any more, and ends.
+                    waits.messages = None;
                     return Err("the function waits for what never comes".to_owned());
                 }
                 JsEngineMessage::Idle(_) => {

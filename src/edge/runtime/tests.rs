@@ -248,6 +248,28 @@ async fn kms_is_asked_at_the_start_and_a_late_answer_is_kept() {
     assert!(asked == 4 && kms.asked.lock().unwrap().len() <= 6, "{asked}");
 }
 
+/// A bundle of one module.
+fn zip_index_module(source: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("index.mjs", options).unwrap();
+    zip.write_all(source.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_waits_for_what_never_comes_ends_and_blocks_nobody() {
+    let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
+    let zip = zip_index_module("export const handler = async () => new Promise(() => {});");
+    let function =
+        EdgeFunctionInstance::start_edge_function_instance(&zip, BTreeMap::new(), NOW, nobody).unwrap();
+    for why in ["the function waits for what never comes", "the engine has ended"] {
+        let result = function.invoke_function_handler(viewer_request_event(""), NOW).await;
+        assert_eq!(result, Err(why.to_owned()));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bundle_that_does_not_load_says_why() {
     let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
@@ -257,23 +279,21 @@ async fn a_bundle_that_does_not_load_says_why() {
             .unwrap()
     };
     assert!(start(b"no zip").to_lowercase().contains("archive"), "{}", start(b"no zip"));
-    let with = |source: &str| {
-        use std::io::Write as _;
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file(
-            "index.mjs",
-            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
-        )
-        .unwrap();
-        zip.write_all(source.as_bytes()).unwrap();
-        zip.finish().unwrap().into_inner()
-    };
     for (source, why) in [
         ("export const handler = async (event, context, callback) => {};", "CallbackHandlerDeprecated"),
         ("export const other = 1;", "HandlerNotFound"),
         ("export const handler = ", "unexpected token"),
         ("import 'node:child_process';", "node:child_process"),
+        ("await new Promise(() => {}); export const handler = async () => {};", "while it loads"),
+        (
+            "await new Promise((over) => setTimeout(over, 1)); export const handler = async () => {};",
+            "while it loads",
+        ),
     ] {
-        assert!(start(&with(source)).contains(why), "{source}: {}", start(&with(source)));
+        assert!(
+            start(&zip_index_module(source)).contains(why),
+            "{source}: {}",
+            start(&zip_index_module(source))
+        );
     }
 }
