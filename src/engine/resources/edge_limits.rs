@@ -11,27 +11,41 @@ const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 /// Requests a second that one execution at once makes of a Lambda@Edge function (aws-facts section 1).
 const REQUESTS_PER_EXECUTION: i32 = 10;
 
-/// Describes how many requests the edge answers where Lambda's quota holds it back, with what raises it; none where the
-/// quota is the usual one.
+/// Describes how many requests the edge answers where Lambda's quota holds it back, with what raises it; none where as
+/// many executions are free as an account usually has. `all` is the quota, `free` what no function has reserved of it.
 #[must_use]
 pub fn describe_low_lambda_concurrency(all: i32, free: i32, bucket_region: &str) -> Option<String> {
     if free >= CONCURRENT_EXECUTIONS_USUAL {
         return None;
     }
-    let command = |region: &str| {
+    let has_other_region = bucket_region != EDGE_REGION && !bucket_region.is_empty();
+    let raise = |region: &str| {
+        // As many more as are missing: what is reserved stays so.
+        let wanted = all + (CONCURRENT_EXECUTIONS_USUAL - free);
         format!(
-            "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value {CONCURRENT_EXECUTIONS_USUAL} --region {region}"
+            "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value {wanted} --region {region}"
         )
     };
+    let here = raise(EDGE_REGION);
     let of = if free == all { String::new() } else { format!(" of {all}") };
-    let near = if bucket_region == EDGE_REGION || bucket_region.is_empty() {
-        command(EDGE_REGION)
+    let leaves = format!(
+        "Lambda's quota \"Concurrent executions\" (L-B99A9384) leaves {free}{of} executions at once in {EDGE_REGION}"
+    );
+    let requests = free.max(0) * REQUESTS_PER_EXECUTION;
+    if all >= CONCURRENT_EXECUTIONS_USUAL {
+        let reserved = all - free;
+        let region = if has_other_region { bucket_region } else { "REGION" };
+        return Some(format!(
+            "{leaves}, as other functions have reserved {reserved}: over about {requests} requests a second there the edge answers 503. Before going live take reservations back, or raise the quota: {here}. Each region near your clients, where the function's replicas run, has a quota and reservations of its own, which this shows: aws lambda get-account-settings --region {region}"
+        ));
+    }
+    let near = if has_other_region {
+        format!("{here} (and where the bucket is: {})", raise(bucket_region))
     } else {
-        format!("{} (and where the bucket is: {})", command(EDGE_REGION), command(bucket_region))
+        here
     };
     Some(format!(
-        "Lambda's quota \"Concurrent executions\" (L-B99A9384) leaves {free}{of} executions at once in {EDGE_REGION}, and likely as few in every other region, as for a new account: over about {} requests a second in a region the edge answers 503. Raise it in Service Quotas in {EDGE_REGION} and in each region near your clients, where the function's replicas run, before going live: {near}",
-        free.max(0) * REQUESTS_PER_EXECUTION
+        "{leaves}, and likely as few in every other region, as for a new account: over about {requests} requests a second in a region the edge answers 503. Raise it in Service Quotas in {EDGE_REGION} and in each region near your clients, where the function's replicas run, before going live: {near}"
     ))
 }
 
@@ -72,8 +86,27 @@ mod tests {
         ] {
             assert!(said.contains(words), "no {words:?} in {said}");
         }
-        let said = describe_low_lambda_concurrency(1000, 900, "us-east-1").unwrap();
-        assert!(said.contains("leaves 900 of 1000") && said.matches("--region").count() == 1, "{said}");
         assert!(describe_low_lambda_concurrency(10, -5, "").unwrap().contains("about 0 requests"));
+        let said = describe_low_lambda_concurrency(500, 400, "us-east-1").unwrap();
+        assert!(said.contains("leaves 400 of 500") && said.contains("as for a new account"), "{said}");
+        assert!(said.contains("--desired-value 1100 --region us-east-1"), "{said}");
+    }
+
+    #[test]
+    fn where_others_reserve_the_rest_more_is_asked_for_than_there_is() {
+        assert_eq!(describe_low_lambda_concurrency(5000, 1000, "us-east-1"), None);
+        for (all, free, region, words) in [
+            (1000, 900, "us-east-1", ["leaves 900 of 1000", "reserved 100:", "--desired-value 1100 "]),
+            (5000, 900, "eu-west-1", ["leaves 900 of 5000", "reserved 4100:", "--desired-value 5100 "]),
+            (1000, 0, "", ["leaves 0 of 1000", "reserved 1000:", "--desired-value 2000 "]),
+        ] {
+            let said = describe_low_lambda_concurrency(all, free, region).unwrap();
+            assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+            assert!(!said.contains("new account") && !said.contains("as few"), "{said}");
+            // What another region has isn't known, so nothing is asked for there.
+            assert_eq!(said.matches("request-service-quota-increase").count(), 1, "{said}");
+            let shown = if region == "eu-west-1" { region } else { "REGION" };
+            assert!(said.ends_with(&format!("aws lambda get-account-settings --region {shown}")), "{said}");
+        }
     }
 }
