@@ -379,6 +379,33 @@ async fn a_denied_action_names_itself_and_the_next_move() {
     assert!(failure.request_id.is_some());
 }
 
+/// KMS of the bucket's region serves nothing else: what it doesn't tell is unknown, and ends nothing.
+#[tokio::test(start_paused = true)]
+async fn a_buckets_key_is_known_by_its_alias_or_stays_unknown() {
+    const KEY_ALIAS: &str = "alias/packages";
+    for (faults, is_known, granted) in [
+        (&[][..], true, Some(false)),
+        // Its policy may be read all the same.
+        (&["kms:DescribeKey:1+:deny"], false, Some(false)),
+        (&["kms:DescribeKey:1+:lost"], false, None),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
+        let world = crate::engine::open_instant_sandbox(dir.path(), &faults);
+        let config = world.build_sandbox_sdk_config();
+        let (kms, cloud) = (aws_sdk_kms::Client::new(&config), AwsClients::new(&config, None));
+        let names = ResourceNames::new("pkgs", &ResourceNameSuffix::default());
+        let key = kms.create_key().send().await.unwrap().key_metadata.unwrap();
+        kms.create_alias().alias_name(KEY_ALIAS).target_key_id(&key.key_id).send().await.unwrap();
+        let arn = cloud.find_bucket_kms_key_arn(KEY_ALIAS).await.unwrap();
+        assert_eq!(arn, key.arn.filter(|_| is_known), "{faults:?}");
+        let read = cloud.read_bucket_kms_key(&names, KEY_ALIAS, None).await.unwrap();
+        assert_eq!(read.granted, granted, "{faults:?}");
+        let absent = cloud.find_bucket_kms_key_arn("alias/absent").await.unwrap();
+        assert_eq!(absent, None, "{faults:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn permissions_are_simulated_for_the_caller() {
     use packagecloud_cloudfront::model::iam::access::list_required_permissions;

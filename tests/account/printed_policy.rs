@@ -118,6 +118,14 @@ async fn a_bucket_under_a_key_of_the_operators_and_objects_under_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bucket_under_a_key_reindexed_by_jobs() {
+    for by_alias in [false, true] {
+        Box::pin(reindex_bucket_under_key(by_alias)).await;
+    }
+}
+
+/// By jobs; the bucket names its key by ARN, or by an alias. The jobs' role may use that key and no other.
+async fn reindex_bucket_under_key(by_alias: bool) {
+    const KEY_ALIAS: &str = "alias/packages";
     let dir = tempfile::tempdir().unwrap();
     let world = open_late_tags_sandbox(dir.path());
     for number in 0..12 {
@@ -129,9 +137,11 @@ async fn a_bucket_under_a_key_reindexed_by_jobs() {
     // From now on: what lies there stays as it is.
     let kms = aws_sdk_kms::Client::new(&world.build_sandbox_sdk_config());
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    kms.create_alias().alias_name(KEY_ALIAS).target_key_id(&key).send().await.unwrap();
+    let named = if by_alias { KEY_ALIAS } else { &key };
     world.update_sandbox_state_on_disk(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
-        bucket.settings.insert("encryption".into(), format!("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"));
+        bucket.settings.insert("encryption".into(), format!("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{named}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"));
     });
     let mut answers = goal_answers(OperatorGoal::Upgrade);
     answers.reindex.engine = ReindexEngine::Batch;
@@ -143,6 +153,7 @@ async fn a_bucket_under_a_key_reindexed_by_jobs() {
     });
     assert!(!trust.contains("Condition"), "as S3's guide has it: {trust}");
     assert!(policy.contains(&key) && policy.contains("kms:GenerateDataKey"), "{policy}");
+    assert!(!policy.contains(":key/*"), "{policy}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 //! KMS has no condition for it, so a policy is read just before it is put, and until it is seen to hold.
 
 use aws_config::Region;
-use aws_sdk_kms::types::KeyManagerType;
+use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 use serde_json::Value;
 
 use super::format_kms_key_label;
@@ -22,6 +22,10 @@ const STABLE_READS_IN_A_ROW: usize = 5;
 /// Neither a fresh key nor a fresh principal is known to all of KMS at once.
 pub(super) const PRINCIPALS_KNOWN_WAIT: retry::PollLimits =
     retry::PollLimits::new("KMS to know the key and its policy's principals", 120, 2);
+
+fn format_objects_key_label(key: &str) -> String {
+    format!("the objects' KMS key {key}")
+}
 
 /// Returns whether KMS doesn't know a principal of the policy: not yet, or not any more.
 pub(super) fn is_unknown_principal_failure(failure: &Failure) -> bool {
@@ -85,7 +89,7 @@ impl AwsClients {
     ) -> Result<(), Failure> {
         let statement = policy::build_bucket_kms_key_statement(names, distribution_arn);
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
-        let what = format!("the objects' KMS key {key_arn}");
+        let what = format_objects_key_label(key_arn);
         self.clone_with_kms_region(key_arn)
             .ensure_kms_policy_statements(&what, key_arn, None, &ours, say)
             .await
@@ -93,10 +97,11 @@ impl AwsClients {
     }
 
     /// Reads a key that objects lie under, by ARN, id or alias in the bucket's region: whether it is AWS's own
-    /// (`aws/s3`), and whether it lets CloudFront decrypt for the distribution. What may not be read is not known.
+    /// (`aws/s3`), and whether it lets CloudFront decrypt for the distribution. What may not be read is not known, nor is a
+    /// key where KMS of the bucket's region is out of reach, which serves nothing else here.
     ///
     /// # Errors
-    /// Where KMS doesn't answer.
+    /// Where KMS refuses in another way.
     pub async fn read_bucket_kms_key(
         &self,
         names: &ResourceNames,
@@ -104,10 +109,9 @@ impl AwsClients {
         distribution_arn: Option<&str>,
     ) -> Result<ObjectEncryptionKey, Failure> {
         let there = self.clone_with_kms_region(key);
-        let what = format!("the objects' KMS key {key}");
-        let asked = there.kms.describe_key().key_id(key).send().await;
-        let found = match asked.map_err(error::build_aws_action_failure("kms:DescribeKey", &what)) {
-            Ok(found) => found.key_metadata,
+        let what = format_objects_key_label(key);
+        let found = match self.describe_bucket_kms_key(key).await {
+            Ok(found) => found,
             // S3's own key isn't there before an object lies under it.
             Err(failure) if failure.kind == FailureKind::Missing && key.ends_with("aws/s3") => {
                 return Ok(ObjectEncryptionKey {
@@ -117,6 +121,13 @@ impl AwsClients {
                 });
             }
             Err(failure) if failure.kind == FailureKind::Denied => None,
+            Err(failure) if failure.kind == FailureKind::Unreachable => {
+                return Ok(ObjectEncryptionKey {
+                    key: key.to_owned(),
+                    managed_by_aws: key.ends_with("aws/s3"),
+                    granted: None,
+                });
+            }
             Err(failure) => return Err(failure),
         };
         let managed_by_aws =
@@ -130,11 +141,40 @@ impl AwsClients {
                     let ours = policy::build_bucket_kms_key_statement(names, distribution);
                     policy::has_equivalent_statement(&standing, &ours)
                 })),
-                Err(failure) if failure.kind == FailureKind::Denied => None,
+                Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Unreachable) => {
+                    None
+                }
                 Err(failure) => return Err(failure),
             }
         };
         Ok(ObjectEncryptionKey { key: arn, managed_by_aws, granted })
+    }
+
+    /// Reads the ARN of a key that objects lie under, by its alias in the bucket's region; none where there is none, where it
+    /// may not be read, or where KMS of that region is out of reach.
+    ///
+    /// # Errors
+    /// Where KMS refuses in another way.
+    pub async fn find_bucket_kms_key_arn(&self, alias: &str) -> Result<Option<String>, Failure> {
+        match self.describe_bucket_kms_key(alias).await {
+            Ok(found) => Ok(found.and_then(|found| found.arn)),
+            Err(failure)
+                if matches!(
+                    failure.kind,
+                    FailureKind::Denied | FailureKind::Missing | FailureKind::Unreachable
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn describe_bucket_kms_key(&self, key: &str) -> Result<Option<KeyMetadata>, Failure> {
+        let asked = self.clone_with_kms_region(key).kms.describe_key().key_id(key).send().await;
+        let found = asked
+            .map_err(error::build_aws_action_failure("kms:DescribeKey", format_objects_key_label(key)))?;
+        Ok(found.key_metadata)
     }
 
     /// The same with KMS in the region of the key's ARN, else of the bucket.

@@ -162,7 +162,7 @@ impl BatchReindex<'_> {
         let say = self.run.build_step_progress_reporter(StageStep::RolePolicy);
         self.run
             .run_stage_step(StageStep::RolePolicy, format!("the policy of role {name}"), async {
-                let key = target.bucket.default_kms_key_arn(&target.account);
+                let key = plan::find_batch_role_key(target).await?;
                 let policy = cloud.ensure_batch_policy(names, &role, key.as_deref(), &say).await?;
                 let role = IamRole { policy: Some(policy), ..role };
                 Ok((role, format!("role {name} may copy the objects of {}", names.bucket_name())))

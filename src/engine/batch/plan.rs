@@ -7,7 +7,7 @@ use crate::engine::{
     session::{AwsTarget, Session},
 };
 use crate::model::{
-    aws::{account::IamRole, evidence::ReindexEvidence},
+    aws::{account::IamRole, bucket::is_any_kms_key_arn, evidence::ReindexEvidence},
     failure::Failure,
     iam::policy,
     run::{
@@ -54,7 +54,8 @@ pub async fn add_batch_changes_to_plan(
     }
     .calls
     .extend(["iam:GetRole".into(), "iam:CreateRole".into(), "iam:UpdateAssumeRolePolicy".into()]);
-    plan_batch_role_policy(plan, &target, role.as_ref());
+    let key = find_batch_role_key(&target).await?;
+    plan_batch_role_policy(plan, &target, role.as_ref(), key.as_deref());
     let rules = reindex::render_reindex_cursor_scope(names.bucket_name(), &answers.reindex);
     let why = match BatchRecord::load_batch_record(
         &BatchStatePaths::build_batch_state_paths(session).record,
@@ -82,11 +83,30 @@ pub async fn add_batch_changes_to_plan(
     Ok(())
 }
 
+/// Finds the KMS key that the role may use, the bucket's default: by its own ARN where an alias names it. Any key of the
+/// account's where that can't be asked.
+///
+/// # Errors
+/// Fails where KMS refuses in another way than for want of a permission.
+pub(super) async fn find_batch_role_key(target: &AwsTarget) -> Result<Option<String>, Failure> {
+    let bucket = &target.bucket;
+    match (bucket.default_kms_key_arn(&target.account), &bucket.kms_key) {
+        (Some(any), Some(alias)) if is_any_kms_key_arn(&any) => {
+            Ok(Some(target.cloud.find_bucket_kms_key_arn(alias).await?.unwrap_or(any)))
+        }
+        (named, _) => Ok(named),
+    }
+}
+
 /// Adds what the role may do: as it is to be, else as it stands.
-fn plan_batch_role_policy(plan: &mut StagePlan, target: &AwsTarget, role: Option<&IamRole>) {
+fn plan_batch_role_policy(
+    plan: &mut StagePlan,
+    target: &AwsTarget,
+    role: Option<&IamRole>,
+    key: Option<&str>,
+) {
     let name = target.names.batch_role_name();
-    let key = target.bucket.default_kms_key_arn(&target.account);
-    let wanted = policy::build_batch_role_policy(&target.names, key.as_deref());
+    let wanted = policy::build_batch_role_policy(&target.names, key);
     let right = role
         .and_then(|role| role.policy.as_ref())
         .is_some_and(|stands| policy::has_all_policy_statements(stands, &wanted));
@@ -94,7 +114,7 @@ fn plan_batch_role_policy(plan: &mut StagePlan, target: &AwsTarget, role: Option
         StageStep::RolePolicy,
         if right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
         &name,
-        match &key {
+        match key {
             Some(key) => format!(
                 "may copy this bucket's objects with tags and ACLs, and use its key {key}; nothing else"
             ),

@@ -55,6 +55,13 @@ impl ObservedBucket {
     }
 }
 
+/// Returns whether an ARN stands for any KMS key of its account and region.
+#[must_use]
+pub fn is_any_kms_key_arn(arn: &str) -> bool {
+    arn.ends_with(ANY_KMS_KEY)
+}
+
+const ANY_KMS_KEY: &str = ":key/*";
 /// Of so many keys each is named in a policy, which has room for 6,144 characters.
 const NAMED_KMS_KEYS_MAX: usize = 2;
 
@@ -66,15 +73,15 @@ pub fn list_policy_kms_key_arns<'a>(
     region: &str,
     account: &str,
 ) -> Vec<String> {
+    let any = format!("arn:aws:kms:{region}:{account}{ANY_KMS_KEY}");
     let named = keys.into_iter().filter(|key| !key.ends_with("aws/s3"));
     let arns: BTreeSet<String> = named
         .map(|key| match key.strip_prefix("arn:") {
             Some(_) if key.contains(":key/") => key.clone(),
             None if !key.starts_with("alias/") => format!("arn:aws:kms:{region}:{account}:key/{key}"),
-            _ => format!("arn:aws:kms:{region}:{account}:key/*"),
+            _ => any.clone(),
         })
         .collect();
-    let any = format!("arn:aws:kms:{region}:{account}:key/*");
     if arns.len() > NAMED_KMS_KEYS_MAX || arns.contains(&any) {
         vec![any]
     } else {

@@ -23,7 +23,10 @@ pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_i
 pub use public::find_public_policy_statement;
 
 use crate::model::{
-    aws::names::{COST_TAG, EDGE_REGION, ResourceNames},
+    aws::{
+        bucket::is_any_kms_key_arn,
+        names::{COST_TAG, EDGE_REGION, ResourceNames},
+    },
     failure::Failure,
 };
 
@@ -188,7 +191,8 @@ pub fn build_batch_trust_policy() -> Value {
 
 /// Returns what that role may, by S3's guide to the role of a copy: copy this bucket's objects onto themselves with their
 /// tags and ACLs, read the manifests and write the reports; and use `key_arn`, the bucket's default, with which S3 seals
-/// whatever is written without a word on encryption.
+/// whatever is written without a word on encryption. Where that stands for any key, as of an alias that can't be asked about,
+/// it may use them through S3 alone.
 #[must_use]
 pub fn build_batch_role_policy(names: &ResourceNames, key_arn: Option<&str>) -> Value {
     let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
@@ -210,12 +214,18 @@ pub fn build_batch_role_policy(names: &ResourceNames, key_arn: Option<&str>) -> 
         }),
     ];
     if let Some(key) = key_arn {
-        statements.push(json!({
+        let mut statement = json!({
             "Sid": "PackagecloudCloudFrontBatchKey",
             "Effect": "Allow",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": key,
-        }));
+        });
+        if is_any_kms_key_arn(key) {
+            let region = key.split(':').nth(3).unwrap_or_default();
+            let through_s3 = format!("s3.{region}.amazonaws.com");
+            statement["Condition"] = json!({ "StringEquals": { "kms:ViaService": through_s3 } });
+        }
+        statements.push(statement);
     }
     build_policy_document(&statements)
 }

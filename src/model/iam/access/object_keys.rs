@@ -2,7 +2,7 @@
 
 use super::{RequiredPermission, table::PermissionTable};
 use crate::model::{
-    aws::bucket::list_policy_kms_key_arns,
+    aws::bucket::{is_any_kms_key_arn, list_policy_kms_key_arns},
     run::goal::{OperatorGoal, RunStage, StageStep},
 };
 
@@ -21,7 +21,7 @@ pub fn list_object_kms_permissions(
     let via = [("kms:ViaService", through_s3.as_str())];
     let surely = list_policy_kms_key_arns(default, region, account);
     for key in list_policy_kms_key_arns(default.into_iter().chain(sampled), region, account) {
-        let optional = surely.is_empty() || surely != [key.as_str()] && !key.ends_with(":key/*");
+        let optional = surely.is_empty() || surely != [key.as_str()] && !is_any_kms_key_arn(&key);
         match goal {
             OperatorGoal::Disable | OperatorGoal::RollBack => {}
             OperatorGoal::Install => {

@@ -201,7 +201,12 @@ fn the_role_of_s3_batch_operations_is_as_s3s_guide_has_it() {
     assert_eq!(mended["Statement"][1], earlier["Statement"][1]);
 
     let key = "arn:aws:kms:us-east-1:123456789012:key/k";
-    for (key, statements) in [(None, 2), (Some(key), 3)] {
+    let any = "arn:aws:kms:eu-west-1:123456789012:key/*";
+    for (key, statements, condition) in [
+        (None, 2, Value::Null),
+        (Some(key), 3, Value::Null),
+        (Some(any), 3, json!({ "StringEquals": { "kms:ViaService": "s3.eu-west-1.amazonaws.com" } })),
+    ] {
         let policy = build_batch_role_policy(&sample_names(), key);
         let all = policy["Statement"].as_array().unwrap();
         assert_eq!(all.len(), statements);
@@ -222,7 +227,7 @@ fn the_role_of_s3_batch_operations_is_as_s3s_guide_has_it() {
         );
         if let Some(key) = key {
             assert_eq!(all[2]["Action"], json!(["kms:Decrypt", "kms:GenerateDataKey"]));
-            assert_eq!(all[2]["Resource"], key);
+            assert_eq!((&all[2]["Resource"], &all[2]["Condition"]), (&json!(key), &condition));
         }
     }
 }
