@@ -206,13 +206,18 @@ impl KnownAccess<'_> {
     /// `explicit`ly denies.
     fn find_contradiction(&self, need: &RequiredPermission, sample: &str, explicit: bool) -> Option<String> {
         if self.succeeded.has_action_succeeded(need.action) {
-            return Some("yet AWS has just let this run do it".to_owned());
+            // Which resource that was on isn't kept.
+            return Some("yet AWS has just let this run do it, on this resource or another".to_owned());
         }
         let document =
             self.bucket_policy.as_ref().filter(|_| !explicit && need.service_of_action() == "s3")?;
         let statement =
             policy::find_statement_allowing_principal(document, &self.principals, need.action, sample)?;
-        Some(format!("yet the bucket policy, which it doesn't see, allows it by statement {statement}"))
+        let allows = if statement.is_conditional { "may allow it, under a condition," } else { "allows it" };
+        Some(format!(
+            "yet the bucket policy, which it doesn't see, {allows} by statement {}",
+            statement.label
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ mod public;
 
 use serde_json::{Value, json};
 
-pub use allow::find_statement_allowing_principal;
+pub use allow::{AllowingStatement, find_statement_allowing_principal};
 pub use bucket::{
     CloudFrontBucketReader, add_new_bucket_reader_statements, build_bucket_policy_statements,
     find_our_canonical_users, grants_cloudfront_read_access, has_pending_origin_access_statements,

@@ -197,6 +197,12 @@ fn what_was_just_done_or_the_bucket_policy_allows_is_no_failed_check() {
         serde_json::json!({"Statement": [{"Sid": "Jo", "Effect": "Allow", "Action": "s3:*",
             "Principal": {"AWS": "arn:aws:iam::1:user/jo"}, "Resource": "arn:aws:s3:::packages/*"}]})
     };
+    let conditional = || {
+        let mut document = allowing();
+        document["Statement"][0]["Condition"] =
+            serde_json::json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}});
+        document
+    };
     let (implicit, explicit) = (EvaluationDecision::ImplicitDeny, EvaluationDecision::ExplicitDeny);
     let none = SucceededActions::default();
     let done = SucceededActions::default();
@@ -208,10 +214,17 @@ fn what_was_just_done_or_the_bucket_policy_allows_is_no_failed_check() {
             &done,
             None,
             CheckVerdict::Unknown,
-            "no policy allows it, on arn:aws:s3:::packages/*; yet AWS has just let this run do it",
+            "no policy allows it, on arn:aws:s3:::packages/*; yet AWS has just let this run do it, on this resource or another",
         ),
         (&explicit, &done, None, CheckVerdict::Unknown, "yet AWS has just let this run do it"),
         (&implicit, &none, Some(allowing()), CheckVerdict::Unknown, "allows it by statement \"Jo\""),
+        (
+            &implicit,
+            &none,
+            Some(conditional()),
+            CheckVerdict::Unknown,
+            "may allow it, under a condition, by statement \"Jo\"",
+        ),
         // No other policy outweighs a denial.
         (&explicit, &none, Some(allowing()), CheckVerdict::Fail, "denies it explicitly"),
     ] {

@@ -2,17 +2,26 @@
 
 use serde_json::Value;
 
-use super::meaning::{has_policy_field_value, matches_policy_wildcard, normalize_policy_statements};
+use super::meaning::{self, has_policy_field_value, matches_policy_wildcard};
 
-/// Returns the first statement that allows `action` on `resource` to one of `principals` (ARNs) or to everybody: its Sid
-/// in quotes, else its place. Whether its condition is met isn't judged.
+/// A statement that allows what is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowingStatement {
+    /// Its Sid in quotes, else its place.
+    pub label: String,
+    /// Whether it allows under a condition, which isn't judged.
+    pub is_conditional: bool,
+}
+
+/// Returns the statement that allows `action` on `resource` to one of `principals` (ARNs) or to everybody: the first
+/// without a condition, else the first of all.
 #[must_use]
 pub fn find_statement_allowing_principal(
     document: &Value,
     principals: &[&str],
     action: &str,
     resource: &str,
-) -> Option<String> {
+) -> Option<AllowingStatement> {
     let action = action.to_lowercase();
     let is_any = |field: &Value, text: &str| {
         field
@@ -26,7 +35,8 @@ pub fn find_statement_allowing_principal(
         Some(excepted) => !is_any(excepted, text),
         None => is_any(&statement[field], text),
     };
-    normalize_policy_statements(document).iter().enumerate().find_map(|(at, statement)| {
+    let all = meaning::normalize_policy_statements(document);
+    let allowing = all.iter().enumerate().filter_map(|(at, statement)| {
         let who = &statement["Principal"]["AWS"];
         let named = has_policy_field_value(who, "*")
             || principals.iter().any(|principal| has_policy_field_value(who, principal));
@@ -34,10 +44,12 @@ pub fn find_statement_allowing_principal(
             && named
             && covers(statement, "Action", &action)
             && covers(statement, "Resource", resource);
-        allows.then(|| {
-            statement["Sid"].as_str().map_or_else(|| format!("number {}", at + 1), |sid| format!("\"{sid}\""))
+        allows.then(|| AllowingStatement {
+            label: meaning::format_statement_label(statement, at),
+            is_conditional: statement["Condition"].as_object().is_some_and(|keys| !keys.is_empty()),
         })
-    })
+    });
+    allowing.min_by_key(|statement| statement.is_conditional)
 }
 
 #[cfg(test)]
@@ -77,6 +89,31 @@ mod tests {
         }
         let document = allow(by_name(), json!("s3:*"), whole);
         let named = find_statement_allowing_principal(&document, &[ops], "s3:PutObject", object);
-        assert_eq!(named.as_deref(), Some("\"Ops\""));
+        let label = "\"Ops\"".to_owned();
+        assert_eq!(named, Some(AllowingStatement { label, is_conditional: false }));
+    }
+
+    #[test]
+    fn a_condition_is_told_and_a_statement_without_one_counts_first() {
+        let object = "arn:aws:s3:::pkgs/1";
+        let statement = |sid: Option<&str>, condition: Value| {
+            let mut statement = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*",
+                "Resource": "arn:aws:s3:::pkgs/*", "Condition": condition});
+            if let Some(sid) = sid {
+                statement["Sid"] = sid.into();
+            }
+            statement
+        };
+        let office = || json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}});
+        for (statements, label, is_conditional) in [
+            (vec![statement(None, office()), statement(Some("Open"), json!({}))], "\"Open\"", false),
+            (vec![statement(None, office()), statement(Some("Office"), office())], "number 1", true),
+            (vec![statement(Some("Office"), office())], "\"Office\"", true),
+        ] {
+            let document = json!({ "Statement": statements });
+            let found = find_statement_allowing_principal(&document, &[], "s3:PutObject", object);
+            let label = label.to_owned();
+            assert_eq!(found, Some(AllowingStatement { label, is_conditional }), "{document}");
+        }
     }
 }

@@ -31,16 +31,11 @@ pub fn find_statements_denying_cloudfront(
     all.iter()
         .enumerate()
         .filter_map(|(at, statement)| {
-            let name = format_statement_label(statement, at);
+            let name = meaning::format_statement_label(statement, at);
             judge_denying_statement(statement, bucket, principal, keys)
                 .map(|finding| finding.name_denying_statement(&name))
         })
         .collect()
-}
-
-/// Names a statement by its Sid, else by its place, `at` from 0.
-pub(super) fn format_statement_label(statement: &Value, at: usize) -> String {
-    statement["Sid"].as_str().map_or_else(|| format!("number {}", at + 1), |sid| format!("\"{sid}\""))
 }
 
 impl BucketDenyFinding {

@@ -66,6 +66,11 @@ pub fn normalize_policy_statement(
     Value::Object(fields)
 }
 
+/// Names a statement by its Sid, else by its place, `at` from 0.
+pub fn format_statement_label(statement: &Value, at: usize) -> String {
+    statement["Sid"].as_str().map_or_else(|| format!("number {}", at + 1), |sid| format!("\"{sid}\""))
+}
+
 /// Returns whether a normal list holds `text`.
 pub fn has_policy_field_value(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))

@@ -31,7 +31,7 @@ const SOURCE_IP_PREFIX_MIN_BITS: (u32, u32) = (8, 32);
 pub fn find_public_policy_statement(standing: Option<&str>) -> Option<String> {
     let document: Value = serde_json::from_str(standing?).ok()?;
     meaning::normalize_policy_statements(&document).iter().enumerate().find_map(|(at, statement)| {
-        is_statement_public(statement).then(|| super::deny::format_statement_label(statement, at))
+        is_statement_public(statement).then(|| meaning::format_statement_label(statement, at))
     })
 }
 
