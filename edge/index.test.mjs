@@ -39,8 +39,11 @@ function heard() {
   });
 }
 
-/** A KMS that knows one key: a ciphertext is `sealed:` and its plaintext. Each failure is for one request. */
-async function kms(t, failures = []) {
+/**
+ * A KMS that knows one key: a ciphertext is `sealed:` and its plaintext. Each failure is for one request; `failing` has those
+ * that are for each request of a ciphertext with another mark, which is opened without one.
+ */
+async function kms(t, failures = [], failing = {}) {
   const asked = [];
   const server = createServer((request, response) => {
     let body = '';
@@ -51,6 +54,7 @@ async function kms(t, failures = []) {
       const [mark, plain] = Buffer.from(asked.at(-1).body.CiphertextBlob, 'base64').toString().split(':');
       const answer = () => response.end(JSON.stringify({ KeyId: ARN, Plaintext: Buffer.from(plain).toString('base64') }));
       if (failure) return failure(response, answer);
+      if (mark in failing) return (failing[mark] ?? answer)(response, answer);
       if (mark !== 'sealed') return refuse('InvalidCiphertextException')(response);
       return answer();
     });
@@ -201,7 +205,10 @@ test('KMS is asked once an instance, whatever comes at once', async (t) => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => handler(event({ querystring: token() }))));
   assert.ok(answers.every(({ uri }) => uri === PATH));
   await handler(event());
-  assert.equal(asked.length, 2, 'each ciphertext once');
+  await until(() => asked.length >= 2);
+  await heard();
+  const ciphertexts = asked.map(({ body }) => body.CiphertextBlob).filter((ciphertext) => ciphertext !== '');
+  assert.deepEqual([ciphertexts.length, new Set(ciphertexts).size], [2, 2], 'each ciphertext once');
   const [{ method, url, headers, body }] = asked;
   assert.deepEqual([method, url, headers['x-amz-target']], ['POST', '/', 'TrentService.Decrypt']);
   assert.deepEqual(body.EncryptionContext, CONTEXT);
@@ -351,6 +358,40 @@ test('of two ciphertexts the one that was opened is not asked for again', async 
   const ciphertexts = asked.map(({ body }) => body.CiphertextBlob).filter((ciphertext) => ciphertext !== '');
   assert.deepEqual(ciphertexts, [ciphertexts[0], ciphertexts[1], ciphertexts[1]]);
 });
+
+for (const [name, failure] of [
+  ['refused', refuse('IncorrectKeyException')],
+  ['throttled', refuse('ThrottlingException')],
+  ['not answered', silent],
+]) {
+  test(`a secret whose decryption is ${name} closes the edge for its own links alone, and until it is opened`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+    const failing = { earlier: failure };
+    const asked = await kms(t, [], failing);
+    const sealed = (mark, secret) => ({ arn: ARN, ciphertext: Buffer.from(`${mark}:${secret}`).toString('base64'), context: CONTEXT });
+    const keys = [sealed('earlier', PREVIOUS), sealed('sealed', CURRENT)];
+    const handler = await instance(t, { keys: JSON.stringify({ construction: 'decoded:path+expires', keys }) });
+    t.mock.method(console, 'error', () => {});
+    assert.equal((await handler(event({ querystring: token() }))).uri, PATH);
+    assertRefused(await handler(event()), '403', 'missing-token');
+    assertRefused(await handler(event({ querystring: token({ lasts: -1 }) })), '403', 'expired');
+    const before = asked.length;
+    assert.equal((await handler(event({ querystring: token() }))).uri, PATH);
+    assert.equal(asked.length, before, 'nothing is asked for a link that needs nothing more');
+
+    for (const querystring of [token({ secret: PREVIOUS }), token({ path: '/7/8/other.deb' })]) {
+      const answer = handler(event({ querystring }));
+      for (const wait of failure === silent ? [2500, 2500] : []) {
+        await heard();
+        t.mock.timers.tick(wait);
+      }
+      assertRefused(await answer, '503', 'unavailable');
+    }
+    failing.earlier = undefined;
+    assert.equal((await handler(event({ querystring: token({ secret: PREVIOUS }) }))).uri, PATH);
+    assertRefused(await handler(event({ querystring: token({ path: '/7/8/other.deb' }) })), '403', 'bad-signature');
+  });
+}
 
 test('one retry is enough for one bad moment', async (t) => {
   const asked = await kms(t, [broken]);

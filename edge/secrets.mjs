@@ -1,8 +1,8 @@
 // The keys of this instance: keys.json's ciphertexts, decrypted by KMS once and then remembered.
 //
-// It upholds: a failure is never remembered and a good answer always, however late it comes; nothing of a secret and
-// nothing that KMS answered is ever logged; and KMS is asked in the region of the key's ARN, since the function runs in
-// every region and the key lives in one.
+// It upholds: a failure is never remembered and a good answer always, however late it comes; a key that can't be opened keeps
+// nobody waiting who needs another one; nothing of a secret and nothing that KMS answered is ever logged; and KMS is asked in
+// the region of the key's ARN, since the function runs in every region and the key lives in one.
 
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -21,9 +21,14 @@ const ATTEMPT_MS = 15_000;
 /** Characters; a plaintext has 44 and an ARN some 80. */
 const ANSWER_MAX = 65_536;
 
+/** All of them, once each is opened. */
 let remembered;
-/** Plaintexts by ciphertext: one that was opened is not asked for again, even where another one wasn't. */
+/** The keys that are opened by now, where some are. */
+let usable;
+/** Keys by ciphertext: one that was opened is not asked for again, even where another one wasn't. */
 const opened = new Map();
+/** Who is told of each that is opened. */
+const waiting = new Set();
 /** What is under way: KMS asked for all that isn't opened. */
 const attempts = new Set();
 
@@ -32,21 +37,35 @@ const attempts = new Set();
  * `{ "construction": "decoded:path+expires", "keys": [{ "arn": "arn:aws:kms:…", "ciphertext": "<base64>",
  * "context": { "packagecloud:enterprise": "<bucket>" } }] }`, where the plaintext is `cloudfront_secret` as written.
  *
- * @returns {Promise<{ construction: string, keys: Uint8Array[] }>}
+ * @param {(found: { construction: string, keys: Uint8Array[] }) => boolean} suffices whether the keys that are opened by
+ *   now are enough; where they are, no other is waited for, and they are what is returned.
+ * @returns {Promise<{ construction: string, keys: Uint8Array[] }>} all of the keys, else those that suffice; fails where
+ *   neither is to be had in time.
  */
-export async function secrets() {
-  return remembered ?? firstAnswer();
+export async function secrets(suffices) {
+  if (remembered) return remembered;
+  return usable && suffices(usable) ? usable : firstAnswer(suffices);
 }
 
 /** The first good answer of an attempt that is under way or is begun here; fails where there is none in time. */
-function firstAnswer() {
+function firstAnswer(suffices) {
   return new Promise((resolve, reject) => {
     const heard = new Set();
+    const look = () => {
+      try {
+        if (suffices(usable)) settle(resolve, usable);
+      } catch (failure) {
+        // Of this request alone: whoever opened the key goes on.
+        settle(reject, failure);
+      }
+    };
+    waiting.add(look);
     let left = ATTEMPTS;
     let late;
     const overdue = setTimeout(() => settle(reject, new Error('KMS Decrypt: no answer in time')), PATIENCE_MS);
     const settle = (end, value) => {
       left = 0;
+      waiting.delete(look);
       clearTimeout(late);
       clearTimeout(overdue);
       end(value);
@@ -92,16 +111,28 @@ function begin() {
 async function unlocked() {
   const { construction, keys } = JSON.parse(readFileSync(`${import.meta.dirname}/keys.json`, 'utf8'));
   const raw = construction.startsWith('raw:');
-  const plain = await Promise.all(keys.map(decrypted));
-  return { construction, keys: plain.map((secret) => (raw ? secret : base64ToBytes(asciiOf(secret)))) };
+  const found = () => ({
+    construction,
+    keys: keys.filter(({ ciphertext }) => opened.has(ciphertext)).map(({ ciphertext }) => opened.get(ciphertext)),
+  });
+  const ends = await Promise.allSettled(
+    keys.map(async (sealed) => {
+      if (opened.has(sealed.ciphertext)) return;
+      const secret = await decrypted(sealed);
+      opened.set(sealed.ciphertext, raw ? secret : base64ToBytes(asciiOf(secret)));
+      usable = found();
+      for (const tell of [...waiting]) tell();
+    }),
+  );
+  // One that may be opened in a moment is worth another attempt, whatever the others are.
+  const failures = ends.filter(({ status }) => status === 'rejected').map(({ reason }) => reason);
+  if (failures.length > 0) throw failures.find(({ passing }) => passing) ?? failures[0];
+  return found();
 }
 
 async function decrypted({ arn, ciphertext, context }) {
-  if (!opened.has(ciphertext)) {
-    const body = JSON.stringify({ CiphertextBlob: ciphertext, EncryptionContext: context, KeyId: arn });
-    opened.set(ciphertext, plaintextOf(await answer(signed(arn, body), body)));
-  }
-  return opened.get(ciphertext);
+  const body = JSON.stringify({ CiphertextBlob: ciphertext, EncryptionContext: context, KeyId: arn });
+  return plaintextOf(await answer(signed(arn, body), body));
 }
 
 function plaintextOf({ status, text }) {

@@ -213,8 +213,11 @@ async fn without_kms_it_fails_closed_and_the_next_request_asks_again() {
         assert_eq!(refused["status"], "503", "{behaviour:?}");
         assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
         let later = NOW + Duration::from_secs(5);
-        let accepted = function.invoke_function_handler(good.clone(), later).await.unwrap();
-        assert_eq!(accepted["uri"], format!("/{OBJECT_KEY}"), "{behaviour:?}");
+        for secret in &sample_secrets() {
+            let event = signed_request_event("decoded:path+expires", secret);
+            let accepted = function.invoke_function_handler(event, later).await.unwrap();
+            assert_eq!(accepted["uri"], format!("/{OBJECT_KEY}"), "{behaviour:?}");
+        }
         assert_eq!(kms.asked.lock().unwrap().len(), attempts + 2, "{behaviour:?}");
     }
 }
@@ -241,7 +244,7 @@ async fn kms_is_asked_at_the_start_and_a_late_answer_is_kept() {
     let EdgeFunctionInvocation { result, log } =
         function.invoke_function_handler_with_log(good.clone(), NOW).await;
     assert_eq!(result.unwrap()["status"], "503");
-    assert_eq!(log, ["refused, as nothing can be checked: KMS Decrypt: no answer in time"]);
+    assert_eq!(log, ["refused, as it can't be checked: KMS Decrypt: no answer in time"]);
     let asked = kms.asked.lock().unwrap().len();
     let later = NOW + Duration::from_secs(5);
     assert_eq!(function.invoke_function_handler(good, later).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
