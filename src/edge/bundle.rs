@@ -38,7 +38,7 @@ pub const KEYS_FILE: &str = "keys.json";
 /// Lambda's limit on a version's description, in characters; three fingerprints fit.
 const DESCRIPTION_MAX_CHARS: usize = 256;
 /// The secrets that an edge may hold at once, the current one among them.
-const SECRETS_MAX: usize = 3;
+pub const SECRETS_MAX: usize = 3;
 const DESCRIPTION_PREFIX: &str = "packagecloud-cloudfront";
 
 /// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.

@@ -8,15 +8,15 @@ use packagecloud_cloudfront::{
         run::{
             answers::{OperatorAnswers, OperatorConsents},
             event::StageEvent,
-            goal::{RunStage, StageStep},
+            goal::{OperatorGoal, RunStage, StageStep},
         },
     },
-    sandbox::Sandbox,
+    sandbox::{Sandbox, router::PACKAGECLOUD_HOST},
 };
 
 use crate::{
     client::{download_package, watch_clients_during},
-    engine::{SET_UP_STAGES, count_made_resources, open_instant_sandbox, run_stages},
+    engine::{SET_UP_STAGES, count_made_resources, look_at_stage, open_instant_sandbox, run_stages},
     session::open_session,
     vendor::LIVE_STAGES,
 };
@@ -100,6 +100,13 @@ async fn a_role_that_cant_decrypt_ends_here_and_one_that_cant_yet_is_waited_for(
     assert_eq!((result, count_distributions(&world)), (Ok(()), 1));
     let waited = |event: &StageEvent| matches!(event, StageEvent::Progress { text, .. } if text.starts_with("waiting for the function to answer, "));
     assert!(said.iter().any(waited), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_waited_for_has_not_expired_when_it_is_checked() {
+    let (_dir, world, _, result) = Box::pin(set_up_with_faults(&["kms:Decrypt:1-30:deny"])).await;
+    assert_eq!((result, count_distributions(&world)), (Ok(()), 1));
+    assert!(count_invokes(&world) > 25, "it was waited for longer than a minute");
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,10 +195,37 @@ fn switch_off(world: &Sandbox) {
     std::fs::write(&config, off).unwrap();
 }
 
-async fn set_up_new_secret(world: &Sandbox) -> Result<(), Failure> {
+/// Switches off as the operator does: packagecloud is seen to follow.
+async fn disable(world: &Sandbox) {
+    let answers = OperatorAnswers { goal: Some(OperatorGoal::Disable), ..OperatorAnswers::default() };
+    assert_eq!(Box::pin(run_stages(world, &answers, &[RunStage::Disable])).await.1, Ok(()));
+}
+
+/// The whole set-up, or what of it has to be done again.
+async fn go_live(world: &Sandbox) -> Result<(), Failure> {
+    Box::pin(run_stages(world, &OperatorAnswers::default(), &LIVE_STAGES)).await.1
+}
+
+/// A link that packagecloud hands out now, as a client is sent to it.
+async fn fetch_handed_out_link(world: &Sandbox) -> String {
+    let url = format!("https://{PACKAGECLOUD_HOST}/1/2/ubuntu/package_files/97310.deb");
+    let headers = [("authorization", "Basic ZGVtby10b2tlbjo=")];
+    let reply = open_session(world).web.send_http_get(&url, &headers).await.unwrap();
+    reply.find_header("location").unwrap().to_owned()
+}
+
+async fn fetch_status(world: &Sandbox, url: &str) -> u16 {
+    open_session(world).web.send_http_get(url, &[]).await.unwrap().status
+}
+
+async fn make_new_secret(world: &Sandbox) -> Result<(), Failure> {
     let consents = OperatorConsents { new_secret: true, ..OperatorConsents::default() };
     let answers = OperatorAnswers { consents, ..OperatorAnswers::default() };
-    Box::pin(run_stages(world, &answers, &[RunStage::Secret])).await.1?;
+    Box::pin(run_stages(world, &answers, &[RunStage::Secret])).await.1
+}
+
+async fn set_up_new_secret(world: &Sandbox) -> Result<(), Failure> {
+    make_new_secret(world).await?;
     Box::pin(run_stages(world, &OperatorAnswers::default(), &SET_UP_STAGES)).await.1
 }
 
@@ -225,9 +259,78 @@ async fn a_new_version_keeps_every_secret_that_the_edge_accepts_and_never_a_four
     switch_off(&world);
     assert_eq!(Box::pin(set_up_new_secret(&world)).await, Ok(()));
     assert_eq!(count_version_secrets(&world, 3), (3, 3));
-    let failure = Box::pin(set_up_new_secret(&world)).await.unwrap_err();
+    // Nothing is written that couldn't go live.
+    let config = world.sandbox_dir().join("packagecloud.rb");
+    let before = std::fs::read(&config).unwrap();
+    let failure = make_new_secret(&world).await.unwrap_err();
     assert!(failure.why.contains("would have to accept 4"), "{failure:?}");
-    assert_eq!(count_made_resources(&world)[2], 3);
+    assert!(std::fs::read(&config).unwrap() == before && count_made_resources(&world)[2] == 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_every_node_is_off_a_new_secret_takes_the_place_of_all_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_instant_sandbox(dir.path(), &[]);
+    assert_eq!(go_live(&world).await, Ok(()));
+    let mut known = Vec::new();
+    for version in 2..6 {
+        known.push(fetch_handed_out_link(&world).await);
+        disable(&world).await;
+        assert_eq!(fetch_status(&world, known.last().unwrap()).await, 200, "a link lasts beyond the switch");
+        assert_eq!(Box::pin(set_up_new_secret(&world)).await, Ok(()), "version {version}");
+        assert_eq!(count_version_secrets(&world, version), (1, 1), "version {version}");
+        assert_eq!(go_live(&world).await, Ok(()));
+        assert_eq!(download_package(&world).await.unwrap().1, 200);
+        for link in &known {
+            assert_eq!(fetch_status(&world, link).await, 403, "{link} by a secret that was given up");
+        }
+    }
+    // Off and on again with the same secret: nothing is published, nothing given up.
+    let link = fetch_handed_out_link(&world).await;
+    disable(&world).await;
+    assert_eq!((go_live(&world).await, count_made_resources(&world)[2]), (Ok(()), 5));
+    assert_eq!(fetch_status(&world, &link).await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_key_takes_only_the_secrets_with_it_that_nobody_can_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_instant_sandbox(dir.path(), &[]);
+    assert_eq!(go_live(&world).await, Ok(()));
+    switch_off(&world);
+    assert_eq!(Box::pin(set_up_new_secret(&world)).await, Ok(()));
+    assert_eq!((go_live(&world).await, count_version_secrets(&world, 2)), (Ok(()), (2, 2)));
+
+    // The key stands, and nothing leads to it: no other is made in its place.
+    let (keys, aliases) =
+        world.read_sandbox_state_from_disk(|state| (state.kms.keys.clone(), state.kms.aliases.clone()));
+    world.update_sandbox_state_on_disk(|state| {
+        state.kms.aliases.clear();
+        state.kms.keys.values_mut().for_each(|key| key.tags.clear());
+    });
+    let failure = go_live(&world).await.unwrap_err();
+    assert!(failure.why.contains("(Enabled) encrypted"), "{failure:?}");
+    assert!(failure.next.contains("aws kms create-alias --region us-east-1"), "{failure:?}");
+    assert_eq!(count_made_resources(&world)[..3], [1, 1, 2]);
+
+    for gone in ["PendingDeletion", ""] {
+        world.update_sandbox_state_on_disk(|state| {
+            (state.kms.keys, state.kms.aliases) = (keys.clone(), aliases.clone());
+            state.kms.aliases.clear();
+            if gone.is_empty() {
+                state.kms.keys.clear();
+            } else {
+                state.kms.keys.values_mut().for_each(|key| key.state = gone.into());
+            }
+        });
+        let bootstrap =
+            look_at_stage(&world, &OperatorAnswers::default(), RunStage::Bootstrap).await.unwrap();
+        let said = |part: &str| bootstrap.changes.iter().any(|change| change.why.contains(part));
+        assert!(said("as that key is deleted"), "{gone}: {bootstrap:?}");
+    }
+    assert_eq!(go_live(&world).await, Ok(()));
+    assert_eq!((count_version_secrets(&world, 3), count_made_resources(&world)[0]), ((1, 1), 1));
+    assert_eq!(download_package(&world).await.unwrap().1, 200);
 }
 
 #[tokio::test(start_paused = true)]

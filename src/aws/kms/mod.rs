@@ -84,6 +84,21 @@ impl AwsClients {
         Ok(found.and_then(|found| found.key_metadata))
     }
 
+    /// Reads the state of the key with this ARN, in its region; `None` where there is none any more.
+    ///
+    /// # Errors
+    /// Where KMS refuses or doesn't answer.
+    pub async fn read_kms_key_state(&self, key_arn: &str) -> Result<Option<String>, Failure> {
+        let there = self.clone_with_kms_region(key_arn);
+        let asked = there.kms.describe_key().key_id(key_arn).send().await;
+        let what = format!("KMS key {key_arn}");
+        let found = error::none_if_aws_not_found(
+            asked.map_err(error::build_aws_action_failure("kms:DescribeKey", what)),
+        )?;
+        let metadata = found.and_then(|found| found.key_metadata);
+        Ok(metadata.map(|key| key.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default()))
+    }
+
     async fn read_kms_key_ownership(
         &self,
         names: &ResourceNames,

@@ -178,7 +178,7 @@ impl AwsClients {
     }
 
     /// The same with KMS in the region of the key's ARN, else of the bucket.
-    fn clone_with_kms_region(&self, key: &str) -> Self {
+    pub(super) fn clone_with_kms_region(&self, key: &str) -> Self {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();

@@ -71,6 +71,11 @@ impl SampledRedirects {
         words
     }
 
+    /// Returns where each of them goes.
+    pub(crate) fn list_sampled_targets(&self) -> Vec<RedirectTarget> {
+        self.answers.iter().map(PackagecloudDownloadReply::classify_redirect_target).collect()
+    }
+
     /// Returns the links to CloudFront among them.
     pub(crate) fn list_sampled_cloudfront_links(&self) -> Vec<&str> {
         self.answers

@@ -21,7 +21,10 @@ use super::services;
 use crate::engine::{
     delivery::redirects::SampledRedirects,
     run::StageRun,
-    session::{Session, run_lock::generate_unique_run_mark},
+    session::{
+        Session,
+        run_lock::{SWITCH_INTENT_NOTE, generate_unique_run_mark},
+    },
 };
 
 /// Within this the redirects must have followed.
@@ -33,14 +36,12 @@ const REDIRECT_SAMPLES: usize = 3;
 const REDIRECT_UNKNOWN_TEXT: &str = "where it redirects could not be seen: there is no --probe-url";
 /// Where the time of the last go-live is kept.
 const ON_SINCE_NOTE: &str = "on-since";
-/// Where the intent is kept.
-const INTENT_NOTE: &str = "switch";
 
 /// Notes that packagecloud shall be switched to `on`; in the turn in which that is written.
 pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
     let intent = format!("{} {}", if on { "on" } else { "off" }, generate_unique_run_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    session.host.write_local_note_about_host(INTENT_NOTE, &intent);
+    session.host.write_local_note_about_host(SWITCH_INTENT_NOTE, &intent);
     session.remember_cloudfront_switch_intent(&intent);
     session.host.remove_host_note(ON_SINCE_NOTE);
 }
@@ -86,10 +87,10 @@ pub(crate) async fn clear_cloudfront_switch_intent(session: &Session) {
 fn remove_switch_intent_of_run(session: &Session) {
     if session
         .host
-        .read_host_state_file(INTENT_NOTE)
+        .read_host_state_file(SWITCH_INTENT_NOTE)
         .is_some_and(|intent| session.is_switch_intent_of_run(&intent))
     {
-        session.host.remove_host_note(INTENT_NOTE);
+        session.host.remove_host_note(SWITCH_INTENT_NOTE);
     }
 }
 
@@ -113,11 +114,6 @@ pub(crate) async fn save_cloudfront_switch_completion(session: &Session) -> Resu
 /// Returns since when CloudFront is on, where going live was this program's.
 pub(crate) fn read_cloudfront_on_since(session: &Session) -> Option<Duration> {
     session.host.read_host_state_file(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
-}
-
-/// Returns whether a switch was begun and not seen to its end.
-pub(crate) fn is_cloudfront_switch_unfinished(session: &Session) -> bool {
-    session.host.read_host_state_file(INTENT_NOTE).is_some()
 }
 
 /// Adds the lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
@@ -264,7 +260,7 @@ pub(crate) async fn is_packagecloud_redirecting_to_cloudfront(
     answers: &OperatorAnswers,
     domain: Option<&str>,
 ) -> Option<bool> {
-    if is_cloudfront_switch_unfinished(session) {
+    if session.is_cloudfront_switch_unfinished() {
         return Some(false);
     }
     if !session.can_probe_packagecloud_redirect(answers) {

@@ -14,9 +14,10 @@ use crate::engine::session::Session;
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
-        account::{FunctionVersion, LambdaFunction},
+        account::{FunctionVersion, KmsKey, LambdaFunction},
         cloudfront::CloudFrontDistribution,
-        evidence::AcceptedSecret,
+        evidence::{AcceptedSecret, DroppedSecret},
+        names::ResourceNames,
     },
     failure::Failure,
     secret::Secret,
@@ -66,7 +67,8 @@ pub(crate) fn holds_another_secret(function: &LambdaFunction, fingerprint: &str)
 }
 
 /// Finds the version of this digest that accepts all of `wanted`: first one that the edge has, then one that accepts nothing
-/// else, the newest first.
+/// else, the newest first. One that accepts more was gone back from, or is of before a secret was given up: it is never
+/// brought to the edge again.
 pub(crate) fn find_version_with_secrets<'a>(
     function: &'a LambdaFunction,
     digest: &str,
@@ -85,15 +87,17 @@ pub(crate) fn find_version_with_secrets<'a>(
         })
         .collect();
     let on_edge = |version: &FunctionVersion| accepted.iter().any(|one| one.version_arn == version.arn);
+    let is_exact = |secrets: &usize| *secrets == wanted.len();
     right
         .iter()
-        .find(|(version, _)| on_edge(version))
-        .or_else(|| right.iter().find(|(_, secrets)| *secrets == wanted.len()))
-        .or_else(|| right.first())
+        .find(|(version, secrets)| on_edge(version) && is_exact(secrets))
+        .or_else(|| right.iter().find(|(version, _)| on_edge(version)))
+        .or_else(|| right.iter().find(|(_, secrets)| is_exact(secrets)))
         .map(|(version, _)| *version)
 }
 
-/// Stops where a version that shall be associated accepts fewer secrets than the `associated` ones.
+/// Stops where a version that shall be associated accepts fewer secrets than the `associated` ones, those aside that are
+/// `dropped`.
 ///
 /// # Errors
 /// Fails with the version, and the one that accepts more.
@@ -102,20 +106,24 @@ pub(crate) fn refuse_fewer_secrets(
     described: Option<&FunctionVersionDescription>,
     function: &LambdaFunction,
     associated: &[&str],
+    dropped: &[DroppedSecret],
 ) -> Result<(), Failure> {
     for (version, stands) in select_described_versions(function, associated) {
         let lacks = |fingerprint: &&String| {
-            described.is_none_or(|described| !described.fingerprints.contains(fingerprint))
+            described.is_none_or(|described| {
+                !described.fingerprints.contains(fingerprint)
+                    && dropped.iter().all(|one| one.fingerprint != **fingerprint)
+            })
         };
         let lost = stands.fingerprints.iter().filter(lacks).count();
         if lost > 0 && version.arn != arn {
+            let of = match stands.fingerprints.len() {
+                1 => "the secret".to_owned(),
+                more => format!("{lost} of the {more} secrets"),
+            };
             return Err(Failure::new_generic_failure(
                 arn,
-                format!(
-                    "it lacks {lost} of the {} secrets that {} accepts, which the distribution has now",
-                    stands.fingerprints.len(),
-                    version.arn
-                ),
+                format!("it lacks {of} that {} accepts, which the distribution has now", version.arn),
                 format!(
                     "this keeps them all: {}; to go back on purpose: {}",
                     render_proposed_command("bootstrap-cloudfront", &[]),
@@ -179,16 +187,14 @@ pub(crate) async fn read_backup_secrets(session: &Session) -> Vec<Secret> {
     secrets
 }
 
-/// Reads the ciphertexts of `carried`, each from the version that holds it; they must be under the key with `key_arn`, which
-/// is all that the function's role may decrypt with.
+/// Reads the ciphertexts of `carried`, each from the version that holds it.
 ///
 /// # Errors
-/// Fails where a version's code can't be had, doesn't match its description, or another key encrypted it.
+/// Fails where a version's code can't be had, or doesn't match its description.
 pub(crate) async fn read_carried_signing_keys(
     session: &Session,
     cloud: &AwsClients,
     carried: &[AcceptedSecret],
-    key_arn: &str,
 ) -> Result<Vec<EncryptedSigningKey>, Failure> {
     let mut read: Vec<(&str, Vec<EncryptedSigningKey>)> = Vec::new();
     let mut keys = Vec::new();
@@ -198,7 +204,7 @@ pub(crate) async fn read_carried_signing_keys(
             read.push((arn, read_version_signing_keys(session, cloud, arn).await?));
         }
         let held = read.iter().find(|(known, _)| *known == arn).map_or(&[][..], |(_, keys)| keys);
-        keys.push(pick_carried_signing_key(secret, held, key_arn)?);
+        keys.push(pick_carried_signing_key(secret, held)?);
     }
     Ok(keys)
 }
@@ -207,7 +213,6 @@ pub(crate) async fn read_carried_signing_keys(
 fn pick_carried_signing_key(
     secret: &AcceptedSecret,
     held: &[EncryptedSigningKey],
-    key_arn: &str,
 ) -> Result<EncryptedSigningKey, Failure> {
     let arn = &secret.version_arn;
     if held.len() != secret.of {
@@ -221,18 +226,52 @@ fn pick_carried_signing_key(
             "nothing was published: the edge goes on as it is; report this with the log",
         ));
     }
-    let key = &held[secret.position];
-    if key.arn != key_arn {
-        return Err(Failure::new_generic_failure(
-            arn,
-            format!(
-                "it accepts a secret that KMS key {} encrypted, and the function's role may decrypt with {key_arn} alone",
-                key.arn
-            ),
-            "nothing was published: point the alias back at that key in KMS (us-east-1), then try again",
-        ));
+    Ok(held[secret.position].clone())
+}
+
+/// Stops where one of what is `carried`, whose ciphertexts are `sealed`, is under another key than `key`, which is all that
+/// the function's role may decrypt with.
+///
+/// # Errors
+/// Fails with the version that holds it.
+pub(crate) fn refuse_secrets_of_other_keys(
+    carried: &[AcceptedSecret],
+    sealed: &[EncryptedSigningKey],
+    key: &KmsKey,
+    names: &ResourceNames,
+) -> Result<(), Failure> {
+    match carried.iter().zip(sealed).find(|(_, sealed)| sealed.arn != key.arn) {
+        Some((secret, sealed)) => {
+            Err(build_other_key_failure(&secret.version_arn, &sealed.arn, None, Some(key), names))
+        }
+        None => Ok(()),
     }
-    Ok(key.clone())
+}
+
+/// Returns the failure of a version that accepts a secret under the key `other`, of which it is known that it `stands`;
+/// `key` is the one that the alias has now, if it has one.
+pub(crate) fn build_other_key_failure(
+    version_arn: &str,
+    other: &str,
+    stands: Option<&str>,
+    key: Option<&KmsKey>,
+    names: &ResourceNames,
+) -> Failure {
+    let alias = names.kms_alias_name();
+    let stands = stands.map(|stands| format!(" ({stands})")).unwrap_or_default();
+    let (now, verb) = match key.filter(|key| key.alias) {
+        Some(key) => (format!("points at {}", key.arn), "update-alias"),
+        None => ("isn't there".to_owned(), "create-alias"),
+    };
+    Failure::new_generic_failure(
+        version_arn,
+        format!(
+            "it accepts a secret that KMS key {other}{stands} encrypted; the function's role may decrypt with the key of {alias} alone, and that alias {now}"
+        ),
+        format!(
+            "nothing was published; point the alias at that key: aws kms {verb} --region us-east-1 --alias-name {alias} --target-key-id {other} — then try again"
+        ),
+    )
 }
 
 async fn read_version_signing_keys(
@@ -262,7 +301,10 @@ async fn read_version_signing_keys(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{aws::account::ResourceOwnership, url::token::UrlTokenConstruction};
+    use crate::model::{
+        aws::{account::ResourceOwnership, evidence::SecretDropReason},
+        url::token::UrlTokenConstruction,
+    };
 
     fn version(number: u64, digest: char, fingerprints: &[char]) -> FunctionVersion {
         let described = FunctionVersionDescription {
@@ -344,7 +386,12 @@ mod tests {
             // Whatever their order: nothing is published for that.
             (vec!['2', '1'], on_edge("arn:2"), Some("arn:2")),
             (vec!['2', '1'], vec![], Some("arn:5")),
-            (vec!['3'], vec![], Some("arn:4")),
+            // One that accepts more comes to the edge no more, and stays where it is there.
+            (vec!['3'], vec![], None),
+            (vec!['1'], on_edge("arn:4"), Some("arn:4")),
+            (vec!['2', '1'], [on_edge("arn:4"), on_edge("arn:2")].concat(), Some("arn:2")),
+            // A new digest: what was gone back from for one secret isn't taken for the other.
+            (vec!['3'], on_edge("arn:3"), None),
             (vec!['4', '1'], on_edge("arn:1"), None),
         ] {
             let wanted: Vec<String> = wanted.into_iter().map(fingerprint).collect();
@@ -358,14 +405,20 @@ mod tests {
         let function = function(vec![version(1, 'a', &['1']), version(2, 'a', &['2', '1'])]);
         let described =
             |number: usize| parse_function_version_description(&function.versions[number - 1].description);
-        for (carried, arn, next, is_refused) in [
-            ("arn:1", "arn:2", described(2), false),
-            ("arn:2", "arn:1", described(1), true),
-            ("arn:2", "arn:2", described(2), false),
-            ("arn:2", "arn:vendor", None, true),
-            ("arn:vendor", "arn:1", described(1), false),
+        let dropped =
+            |of| vec![DroppedSecret { fingerprint: fingerprint(of), why: SecretDropReason::HeldByNoNode }];
+        for (carried, arn, next, dropped, is_refused) in [
+            ("arn:1", "arn:2", described(2), vec![], false),
+            ("arn:2", "arn:1", described(1), vec![], true),
+            ("arn:2", "arn:1", described(1), dropped('2'), false),
+            ("arn:2", "arn:1", described(1), dropped('1'), true),
+            ("arn:2", "arn:2", described(2), vec![], false),
+            ("arn:2", "arn:vendor", None, vec![], true),
+            // What it accepts isn't known.
+            ("arn:2", "arn:vendor", None, [dropped('2'), dropped('1')].concat(), true),
+            ("arn:vendor", "arn:1", described(1), vec![], false),
         ] {
-            let refused = refuse_fewer_secrets(arn, next.as_ref(), &function, &[carried]);
+            let refused = refuse_fewer_secrets(arn, next.as_ref(), &function, &[carried], &dropped);
             assert_eq!(refused.is_err(), is_refused, "{carried} to {arn}: {refused:?}");
         }
     }
@@ -384,11 +437,29 @@ mod tests {
             position,
             of,
         };
-        assert_eq!(pick_carried_signing_key(&secret(1, 3), &held, "k").unwrap().ciphertext, "second");
-        for (position, of, why) in [(0, 2, "holds 3 secrets and its description 2"), (2, 3, "KMS key other")]
-        {
-            let failure = pick_carried_signing_key(&secret(position, of), &held, "k").unwrap_err();
-            assert!(failure.why.contains(why), "{failure:?}");
-        }
+        assert_eq!(pick_carried_signing_key(&secret(1, 3), &held).unwrap().ciphertext, "second");
+        let failure = pick_carried_signing_key(&secret(0, 2), &held).unwrap_err();
+        assert!(failure.why.contains("holds 3 secrets and its description 2"), "{failure:?}");
+        let stands = KmsKey {
+            id: "k".into(),
+            arn: "k".into(),
+            state: "Enabled".into(),
+            ownership: ResourceOwnership::Ours,
+            policy: serde_json::Value::Null,
+            alias: true,
+            has_fresh_tags: false,
+        };
+        let carried = [secret(0, 3), secret(1, 3), secret(2, 3)];
+        let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
+        assert_eq!(refuse_secrets_of_other_keys(&carried[..2], &held[..2], &stands, &names), Ok(()));
+        let failure = refuse_secrets_of_other_keys(&carried, &held, &stands, &names).unwrap_err();
+        assert!(failure.why.contains("KMS key other encrypted"), "{failure:?}");
+        let command = "aws kms update-alias --region us-east-1 --alias-name alias/packagecloud_cloudfront_staging --target-key-id other";
+        assert!(failure.next.contains(command), "{failure:?}");
+        let failure = build_other_key_failure("arn:1", "other", Some("Disabled"), None, &names);
+        assert!(
+            failure.why.contains("KMS key other (Disabled)") && failure.next.contains("create-alias"),
+            "{failure:?}"
+        );
     }
 }

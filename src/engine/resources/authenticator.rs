@@ -9,18 +9,20 @@ use super::{
     accepted_secrets::{
         find_version_with_secrets, holds_another_secret, list_accepted_secrets, list_associated_version_arns,
     },
+    carried_secrets::{SecretHolders, choose_carried_secrets, drop_secrets_of_gone_keys},
     origin_access::{OriginAccessChoice, choose_origin_access},
 };
 use crate::edge::bundle::{EdgeBundle, parse_function_version_description};
 use crate::engine::session::{AwsTarget, Session, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
-        account::{FunctionVersion, LambdaFunction, ResourceOwnership},
-        evidence::{AcceptedSecret, BootstrapStageEvidence},
+        account::{FunctionVersion, KmsKey, LambdaFunction, ResourceOwnership},
+        evidence::{AcceptedSecret, BootstrapStageEvidence, CarriedSecretChoice},
         names::{COST_TAG, ResourceNames},
     },
     failure::Failure,
     run::answers::OperatorAnswers,
+    secret::Secret,
     url::token::{UrlTokenConstruction, compute_secret_fingerprint},
 };
 
@@ -57,18 +59,16 @@ pub(crate) async fn observe_authenticator_resources(
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
-    let (mut carried, mut version) = (Vec::new(), None);
-    if let (Some(secret), Some(function)) = (&secret, &function) {
-        let current = compute_secret_fingerprint(secret)?;
-        let accepted = read_accepted_secrets(target, function, &current).boxed().await?;
-        carried = accepted.iter().filter(|one| one.fingerprint != current).cloned().collect();
-        if let Some(key) = &key {
-            let wanted = list_version_fingerprints(current, &carried);
-            let digest = build_edge_function_bundle(construction, &key.arn, names).compute_bundle_digest();
-            version = find_version_with_secrets(function, &digest, &wanted, &accepted)
-                .map(|version| version.arn.clone());
+    let (beside, version) = match (&secret, &function) {
+        (Some(secret), Some(function)) => {
+            let digest = key
+                .as_ref()
+                .map(|key| build_edge_function_bundle(construction, &key.arn, names).compute_bundle_digest());
+            let wanted = WantedFunctionVersion { function, key: key.as_ref(), digest };
+            wanted.choose_function_version(session, target, answers, secret).boxed().await?
         }
-    }
+        _ => (CarriedSecretChoice::default(), None),
+    };
     Ok(BootstrapStageEvidence {
         role,
         key,
@@ -79,19 +79,72 @@ pub(crate) async fn observe_authenticator_resources(
         why_control,
         secret,
         version,
-        carried,
+        beside,
         construction,
     })
 }
 
+/// What the function's version must be of, but for its secrets.
+struct WantedFunctionVersion<'a> {
+    function: &'a LambdaFunction,
+    key: Option<&'a KmsKey>,
+    /// Of the bundle; `None` where there is no key yet.
+    digest: Option<String>,
+}
+
+impl WantedFunctionVersion<'_> {
+    /// Which of the secrets that the edge accepts stay beside `secret`, and the version that is right with them, if one is.
+    async fn choose_function_version(
+        &self,
+        session: &Session,
+        target: &AwsTarget,
+        answers: &OperatorAnswers,
+        secret: &Secret,
+    ) -> Result<(CarriedSecretChoice, Option<String>), Failure> {
+        let current = compute_secret_fingerprint(secret)?;
+        let accepted = read_accepted_secrets(target, self.function, Some(&current)).boxed().await?;
+        let others = accepted.iter().filter(|one| one.fingerprint != current).cloned().collect();
+        let mut choice = choose_carried_secrets(session, answers, SecretHolders::Nodes, others).boxed().await;
+        let find = |choice: &CarriedSecretChoice| {
+            let wanted = list_version_fingerprints(current.clone(), &choice.carried);
+            let version =
+                find_version_with_secrets(self.function, self.digest.as_deref()?, &wanted, &accepted)?;
+            Some(version.arn.clone())
+        };
+        let mut version = find(&choice);
+        // Only what is to be published is worth fetching a version's code.
+        if version.is_none() && !choice.carried.is_empty() {
+            drop_secrets_of_gone_keys(session, target, self.key, &mut choice).boxed().await;
+            version = find(&choice);
+        }
+        Ok((choice, version))
+    }
+}
+
+/// What becomes of the secrets that the edge accepts once there is another one that isn't made yet.
+///
+/// # Errors
+/// Fails where AWS does not answer, or refuses the read.
+pub(crate) async fn forecast_carried_secrets(
+    session: &Session,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+) -> Result<CarriedSecretChoice, Failure> {
+    let accepted = match target.read_authenticator_function().await? {
+        Some(function) => read_accepted_secrets(target, &function, None).boxed().await?,
+        None => Vec::new(),
+    };
+    Ok(choose_carried_secrets(session, answers, SecretHolders::Nobody, accepted).boxed().await)
+}
+
 /// What the edge accepts by now; it is asked which versions it carries only where one of them holds another secret than the
-/// one with this fingerprint.
+/// one with this fingerprint, if there is one.
 async fn read_accepted_secrets(
     target: &AwsTarget,
     function: &LambdaFunction,
-    fingerprint: &str,
+    fingerprint: Option<&str>,
 ) -> Result<Vec<AcceptedSecret>, Failure> {
-    if !holds_another_secret(function, fingerprint) {
+    if !holds_another_secret(function, fingerprint.unwrap_or_default()) {
         return Ok(Vec::new());
     }
     let distributions = target.read_distributions_and_policies().await?.distributions;

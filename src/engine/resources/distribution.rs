@@ -46,6 +46,7 @@ pub(crate) async fn observe_distribution(
     });
     Ok(DistributionEvidence {
         version_arn,
+        dropped: below.beside.dropped.clone(),
         distribution,
         cache_policy,
         identity: below.identity.clone(),

@@ -9,9 +9,10 @@ use super::accepted_secrets::read_backup_secrets;
 use crate::aws::{AwsClients, FunctionInvocation, WaitProgressReporter};
 use crate::edge::bundle::{FunctionVersionDescription, parse_function_version_description};
 use crate::engine::{
-    delivery::probe::{self, SignedUrlSpec},
+    delivery::probe::{self, LINK_LIFETIME_SECONDS, SignedUrlSpec},
     session::{AwsTarget, Session},
 };
+use crate::host::HostClock;
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
@@ -27,8 +28,11 @@ use crate::model::{
     },
 };
 
-/// How long the right link of a proof holds, in seconds.
-const PROOF_LINK_LIFETIME_SECONDS: i64 = 60;
+/// How long a right link of a proof holds, in seconds: as packagecloud's own, and longer than one link is asked again while
+/// role and key become known, so that a host whose clock is a little slow passes too.
+const PROOF_LINK_LIFETIME_SECONDS: i64 = LINK_LIFETIME_SECONDS.cast_signed();
+/// How long ago the expired link of a proof expired, in seconds: more than a clock that AWS takes is wrong by.
+const EXPIRED_LINK_AGE_SECONDS: i64 = 3600;
 /// Where there is no distribution yet: the host of CloudFront's own examples.
 pub(crate) const EXAMPLE_EDGE_HOST: &str = "d111111abcdef8.cloudfront.net";
 const NOT_ASSOCIATED: &str = "no distribution was given this version";
@@ -53,8 +57,8 @@ pub(crate) struct FunctionVersionProof<'a> {
     pub secrets: Vec<Secret>,
     /// A link as packagecloud makes it, where one was had.
     pub packagecloud_link: Option<&'a str>,
-    /// Unix seconds.
-    pub now: u64,
+    /// The host's: each link is signed as it is tried, as the ones before it may have been waited for.
+    pub clock: &'a HostClock,
     /// Whether AWS is an endpoint of the operator's own: what runs there need not reach any KMS.
     pub is_at_own_endpoint: bool,
 }
@@ -148,11 +152,19 @@ enum ProofExpectation {
 }
 
 /// A link, and what it must come to.
-struct ProofLink {
-    what: String,
-    host: String,
-    path_and_query: String,
+struct ProofLink<'a> {
+    what: &'static str,
+    host: &'a str,
+    source: ProofLinkSource<'a>,
     expected: ProofExpectation,
+}
+
+/// Where a link is had from.
+enum ProofLinkSource<'a> {
+    /// It was given, as path and query.
+    Given(&'a str),
+    /// It is signed as it is tried, to last so many seconds.
+    Signed(&'a Secret, i64),
 }
 
 /// How a link of the proof was answered.
@@ -179,7 +191,7 @@ pub(crate) async fn prove_function_version(
 ) -> Result<String, Failure> {
     refuse_foreign_function(proof.version, adopt)?;
     let known = proof.select_accepted_secrets()?;
-    let links = proof.build_proof_links(&known)?;
+    let links = proof.list_proof_links(&known);
     let (right, wrong): (Vec<_>, Vec<_>) =
         links.iter().partition(|link| link.expected == ProofExpectation::Accepted);
     if right.is_empty() {
@@ -203,10 +215,11 @@ async fn prove_one_link(
     cloud: &AwsClients,
     names: &ResourceNames,
     proof: &FunctionVersionProof<'_>,
-    link: &ProofLink,
+    link: &ProofLink<'_>,
     say: WaitProgressReporter<'_>,
 ) -> Result<Option<String>, Failure> {
-    let (arn, event) = (proof.version.arn.as_str(), build_viewer_event(link));
+    let arn = proof.version.arn.as_str();
+    let event = build_viewer_event(link.host, &proof.render_link_path(link)?);
     let invoked = if proof.is_at_own_endpoint {
         cloud.invoke_function_version_without_waiting(names, arn, &event).await?
     } else {
@@ -240,7 +253,7 @@ async fn prove_one_link(
             let said = log.last().filter(|_| proof.version.described.is_some());
             let said = said.map(|line| format!(": {line}")).unwrap_or_default();
             failed(
-                format!("it can check no link, so every one would be refused{said}"),
+                format!("it can't decrypt every secret that it accepts, so links would be refused{said}"),
                 format!(
                     "see that the key is enabled and that nothing denies kms:Decrypt to role {} (a boundary, an organization's policy), then run: {}; {NOT_ASSOCIATED}",
                     names.function_role_name(),
@@ -302,50 +315,45 @@ impl FunctionVersionProof<'_> {
         Ok(known)
     }
 
-    /// By every secret a right link, then a forged and an expired one; before them, packagecloud's own.
-    fn build_proof_links(&self, known: &[&Secret]) -> Result<Vec<ProofLink>, Failure> {
-        let described = self.version.described.as_ref();
-        let construction = described.map_or(self.construction, |described| described.construction);
-        let sign = |secret: &Secret, lifetime| {
-            let mac = TokenMacAlgorithm::Sha1;
-            let spec = SignedUrlSpec { domain: self.host, key: ABSENT_KEY, construction, mac, lifetime };
-            probe::sign_probe_url(secret, &spec, self.now)
-        };
-        let link = |what: &str, path_and_query, expected| ProofLink {
-            what: what.to_owned(),
-            host: self.host.to_owned(),
-            path_and_query,
+    /// By every secret a right link, then a forged and an expired one; instead of them, packagecloud's own.
+    fn list_proof_links<'a>(&'a self, known: &[&'a Secret]) -> Vec<ProofLink<'a>> {
+        let accepted = ProofExpectation::Accepted;
+        let forged = ProofExpectation::Refused("bad-signature");
+        if let Some((host, path)) = self.packagecloud_link.and_then(split_host_and_path) {
+            let own =
+                |what, expected| ProofLink { what, host, source: ProofLinkSource::Given(path), expected };
+            return vec![own("a link that packagecloud just made", accepted), own("a forged link", forged)];
+        }
+        let signed = |what, secret, lifetime, expected| ProofLink {
+            what,
+            host: self.host,
+            source: ProofLinkSource::Signed(secret, lifetime),
             expected,
         };
-        let mut links = Vec::new();
-        if let Some((host, path)) = self.packagecloud_link.and_then(split_host_and_path) {
-            let own = |what: &str, path_and_query: String, expected| ProofLink {
-                what: what.to_owned(),
-                host: host.to_owned(),
-                path_and_query,
-                expected,
-            };
-            links.push(own(
-                "a link that packagecloud just made",
-                path.to_owned(),
-                ProofExpectation::Accepted,
-            ));
-            links.push(own(
-                "a forged link",
-                forge_last_digit(path),
-                ProofExpectation::Refused("bad-signature"),
-            ));
-        } else if !known.is_empty() {
-            for secret in known {
-                let right = sign(secret, PROOF_LINK_LIFETIME_SECONDS)?;
-                links.push(link("a right link", right, ProofExpectation::Accepted));
-            }
-            let forged = forge_last_digit(&sign(known[0], PROOF_LINK_LIFETIME_SECONDS)?);
-            links.push(link("a forged link", forged, ProofExpectation::Refused("bad-signature")));
-            let expired = sign(known[0], -PROOF_LINK_LIFETIME_SECONDS)?;
-            links.push(link("an expired link", expired, ProofExpectation::Refused("expired")));
+        let right = |secret| signed("a right link", secret, PROOF_LINK_LIFETIME_SECONDS, accepted);
+        let mut links: Vec<ProofLink<'_>> = known.iter().copied().map(right).collect();
+        if let Some(first) = known.first() {
+            let expired = ProofExpectation::Refused("expired");
+            links.push(signed("a forged link", first, PROOF_LINK_LIFETIME_SECONDS, forged));
+            links.push(signed("an expired link", first, -EXPIRED_LINK_AGE_SECONDS, expired));
         }
-        Ok(links)
+        links
+    }
+
+    /// The path and query of a link, signed now where it isn't a given one.
+    fn render_link_path(&self, link: &ProofLink<'_>) -> Result<String, Failure> {
+        let path = match link.source {
+            ProofLinkSource::Given(path) => path.to_owned(),
+            ProofLinkSource::Signed(secret, lifetime) => {
+                let described = self.version.described.as_ref();
+                let construction = described.map_or(self.construction, |described| described.construction);
+                let mac = TokenMacAlgorithm::Sha1;
+                let spec = SignedUrlSpec { domain: link.host, key: ABSENT_KEY, construction, mac, lifetime };
+                probe::sign_probe_url(secret, &spec, self.clock.read_host_clock().as_secs())?
+            }
+        };
+        let is_forged = link.expected == ProofExpectation::Refused("bad-signature");
+        Ok(if is_forged { forge_last_digit(&path) } else { path })
     }
 
     fn describe_what_was_proven(&self, known: usize) -> String {
@@ -376,11 +384,11 @@ fn forge_last_digit(path_and_query: &str) -> String {
 }
 
 /// CloudFront's event of a viewer request.
-fn build_viewer_event(link: &ProofLink) -> Value {
-    let (uri, querystring) = link.path_and_query.split_once('?').unwrap_or((&link.path_and_query, ""));
+fn build_viewer_event(host: &str, path_and_query: &str) -> Value {
+    let (uri, querystring) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
     json!({ "Records": [{ "cf": {
         "config": {
-            "distributionDomainName": link.host,
+            "distributionDomainName": host,
             "distributionId": "EDFDVBD6EXAMPLE",
             "eventType": "viewer-request",
             "requestId": "packagecloud-cloudfront",
@@ -388,7 +396,7 @@ fn build_viewer_event(link: &ProofLink) -> Value {
         "request": {
             "clientIp": "203.0.113.178",
             "headers": {
-                "host": [{ "key": "Host", "value": link.host }],
+                "host": [{ "key": "Host", "value": host }],
                 "user-agent": [{ "key": "User-Agent", "value": "packagecloud-cloudfront" }],
             },
             "method": "GET",
@@ -486,26 +494,26 @@ mod tests {
             ownership: ResourceOwnership::Ours,
             described: Some(described),
         };
+        let clock = HostClock::new(|| std::time::Duration::from_secs(1_700_000_000));
         let proof = FunctionVersionProof {
             version: &version,
             construction: UrlTokenConstruction::default(),
             host: EXAMPLE_EDGE_HOST,
             secrets,
             packagecloud_link: None,
-            now: 1_700_000_000,
+            clock: &clock,
             is_at_own_endpoint: false,
         };
         let known = proof.select_accepted_secrets().unwrap();
-        let links = proof.build_proof_links(&known).unwrap();
+        let links = proof.list_proof_links(&known);
         let expected: Vec<ProofExpectation> = links.iter().map(|link| link.expected).collect();
         let refused = ["bad-signature", "expired"].map(ProofExpectation::Refused);
         assert_eq!(expected, [&[ProofExpectation::Accepted; 2][..], &refused[..]].concat());
-        let expires = |link: &ProofLink| link.path_and_query.split_once("?t=").unwrap().1[..10].to_owned();
-        assert_eq!(
-            links.iter().map(expires).collect::<Vec<_>>(),
-            ["1700000060", "1700000060", "1700000060", "1699999940"]
-        );
-        assert_ne!(links[2].path_and_query, links[0].path_and_query);
+        let paths: Vec<String> = links.iter().map(|link| proof.render_link_path(link).unwrap()).collect();
+        let expires: Vec<&str> = paths.iter().map(|path| &path.split_once("?t=").unwrap().1[..10]).collect();
+        // A right one lasts as long as it is asked again and more; an expired one is so by any clock.
+        assert_eq!(expires, ["1700000300", "1700000300", "1700000300", "1699996400"]);
+        assert_ne!(paths[2], paths[0]);
         assert!(proof.describe_what_was_proven(2).contains("2 of its 3 secrets"));
     }
 

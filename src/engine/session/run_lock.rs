@@ -27,6 +27,8 @@ use super::Session;
 
 /// Holds who switched off last; each time it says something else, whatever the clock does.
 const OFF_MARKER: &str = "switched-off";
+/// Holds that a switch was begun, and by whom, until packagecloud is seen to follow.
+pub(in crate::engine) const SWITCH_INTENT_NOTE: &str = "switch";
 /// The turn at packagecloud.rb.
 const WRITE_LOCK_NAME: &str = "turn";
 /// A turn is held for one write: longer than this nobody should have it.
@@ -243,6 +245,11 @@ impl Session {
         self.with_locked_run_lock_state(|held| {
             held.intents.insert(self.host.render_config_location(), intent.to_owned())
         });
+    }
+
+    /// Returns whether a switch was begun on this node and not seen to its end.
+    pub(in crate::engine) fn is_cloudfront_switch_unfinished(&self) -> bool {
+        self.host.read_host_state_file(SWITCH_INTENT_NOTE).is_some()
     }
 
     /// Returns whether this run wrote that intent on this node.

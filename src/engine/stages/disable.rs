@@ -64,7 +64,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     .await;
     let off = |((node, config), on): ((&Session, &Result<LoadedConfig, Failure>), &bool)| {
         !on && config.as_ref().is_ok_and(|config| {
-            !config.seen.may_cloudfront_be_on() && !switch::is_cloudfront_switch_unfinished(node)
+            !config.seen.may_cloudfront_be_on() && !node.is_cloudfront_switch_unfinished()
         })
     };
     let lags = if nodes.iter().zip(&read).zip(&applied_on).all(off) {
@@ -127,7 +127,7 @@ async fn refuse_reconfigure_that_deletes(
 ) -> Result<(), Failure> {
     if lags {
         node.host.refuse_config_without_statements(config).await
-    } else if config.seen.may_cloudfront_be_on() || switch::is_cloudfront_switch_unfinished(node) {
+    } else if config.seen.may_cloudfront_be_on() || node.is_cloudfront_switch_unfinished() {
         node.host.refuse_config_that_lost_settings(&config.file).await
     } else {
         Ok(())
@@ -165,7 +165,7 @@ fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> O
 async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !config.seen.may_cloudfront_be_on();
-    if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
+    if off && !node.is_cloudfront_switch_unfinished() && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
             "it doesn't switch CloudFront on"
         } else {

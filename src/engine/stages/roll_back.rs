@@ -294,7 +294,7 @@ async fn prove_earlier_function_version(
             construction: answers.construction.unwrap_or_default(),
             host,
             packagecloud_link: packagecloud_link.as_deref(),
-            now: session.host.clock.read_host_clock().as_secs(),
+            clock: &session.host.clock,
             is_at_own_endpoint: session.is_edge_unreachable_for_checks(),
         };
         let adopt = answers.consents.adopt;

@@ -7,9 +7,9 @@ use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
-        evidence::{CloudFrontSecretEvidence, StageEvidence},
+        evidence::{CarriedSecretChoice, CloudFrontSecretEvidence, StageEvidence},
     },
-    failure::Failure,
+    failure::{Failure, FailureKind},
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
@@ -29,6 +29,7 @@ use crate::engine::{
         managed, nodes,
         switch::ConfigWritePurpose,
     },
+    resources::{authenticator::forecast_carried_secrets, carried_secrets::find_secret_count_excess},
     run::StageRun,
     session::Session,
 };
@@ -56,7 +57,27 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     } else {
         None
     };
-    plan_secret_stage(&CloudFrontSecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
+    let beside_new = if answers.consents.new_secret && !config.seen.may_cloudfront_be_on() {
+        forecast_secrets_beside_new(session, answers).await?
+    } else {
+        None
+    };
+    let seen = CloudFrontSecretEvidence { config: config.seen, function, elsewhere, backup, beside_new };
+    plan_secret_stage(&seen, answers)
+}
+
+/// What becomes of what the edge accepts once there is a new secret; `None` where AWS can't be asked, or may not: making a
+/// secret needs no AWS, and what needs it looks again.
+async fn forecast_secrets_beside_new(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<Option<CarriedSecretChoice>, Failure> {
+    let Ok(target) = session.get_or_discover_aws_target(answers).await else { return Ok(None) };
+    match forecast_carried_secrets(session, &target, answers).await {
+        Ok(choice) => Ok(Some(choice)),
+        Err(failure) if failure.kind == FailureKind::Denied => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The newest backup that holds a secret which a version of our function has.
@@ -94,7 +115,17 @@ pub(super) fn plan_secret_stage(
     answers: &OperatorAnswers,
 ) -> Result<StagePlan, Failure> {
     let mut plan = StagePlan::new(StageEvidence::Secret(Box::new(seen.clone())));
-    let (verb, why) = decide_secret_change(seen, answers.consents.new_secret)?;
+    let (verb, mut why) = decide_secret_change(seen, answers.consents.new_secret)?;
+    if let Some(beside) = &seen.beside_new {
+        if let Some((why, next)) = find_secret_count_excess(&beside.carried, "the new one") {
+            return Err(Failure::new_generic_failure(
+                "--new-secret",
+                why,
+                format!("leave out --new-secret, or {next}"),
+            ));
+        }
+        why.push_str(describe_secrets_beside_new(beside));
+    }
     plan.add_planned_change(StageStep::Secret, verb, &seen.config.path, why).calls.push(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
@@ -105,6 +136,19 @@ pub(super) fn plan_secret_stage(
         plan.confirmations.extend(build_expression_overwrite_confirmation(&seen.config, &keys, answers));
     }
     Ok(plan)
+}
+
+/// Says what the edge accepts once it accepts a new secret, as the end of a sentence.
+fn describe_secrets_beside_new(beside: &CarriedSecretChoice) -> &'static str {
+    match (beside.dropped.is_empty(), beside.carried.is_empty()) {
+        (false, _) => {
+            "; that version accepts no other: links signed before are refused from then on, those of the last minutes too"
+        }
+        (true, false) => {
+            "; what the edge accepts now stays accepted, as it isn't known that no node signs with it any more"
+        }
+        (true, true) => "",
+    }
 }
 
 /// Decides whether the secret stays, is taken from another node, or is made: what happens to it, and why.
@@ -260,7 +304,9 @@ pub async fn apply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::aws::evidence::ObservedPackagecloudConfig;
+    use crate::model::aws::evidence::{
+        AcceptedSecret, DroppedSecret, ObservedPackagecloudConfig, SecretDropReason,
+    };
 
     fn sample_observed_secret(
         secret: Option<&str>,
@@ -277,7 +323,37 @@ mod tests {
             values,
             ..ObservedPackagecloudConfig::default()
         };
-        CloudFrontSecretEvidence { config, function, elsewhere: None, backup: None }
+        CloudFrontSecretEvidence { config, function, elsewhere: None, backup: None, beside_new: None }
+    }
+
+    #[test]
+    fn what_a_new_secret_does_to_the_others_is_said_before_it_is_written() {
+        let mut answers = OperatorAnswers::default();
+        answers.consents.new_secret = true;
+        let accepted =
+            AcceptedSecret { fingerprint: "1".repeat(32), version_arn: "arn:1".into(), position: 0, of: 1 };
+        let dropped = vec![DroppedSecret {
+            fingerprint: accepted.fingerprint.clone(),
+            why: SecretDropReason::HeldByNoNode,
+        }];
+        let plan = |carried: usize, dropped: &[DroppedSecret]| {
+            let beside = CarriedSecretChoice {
+                carried: vec![accepted.clone(); carried],
+                dropped: dropped.to_vec(),
+                obstacle: None,
+            };
+            let seen = CloudFrontSecretEvidence {
+                beside_new: Some(beside),
+                ..sample_observed_secret(Some(VALID_SECRET), None, true)
+            };
+            plan_secret_stage(&seen, &answers).map(|plan| plan.changes[0].why.clone())
+        };
+        assert!(plan(0, &dropped).unwrap().contains("accepts no other: links signed before are refused"));
+        assert!(plan(2, &[]).unwrap().contains("what the edge accepts now stays accepted"));
+        assert!(plan(0, &[]).unwrap().ends_with("will hold it"));
+        let failure = plan(3, &[]).unwrap_err();
+        assert!(failure.why.contains("accept 4 secrets"), "{failure:?}");
+        assert!(failure.next.starts_with("leave out --new-secret, or switch CloudFront off"), "{failure:?}");
     }
 
     const VALID_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";

@@ -8,7 +8,10 @@ use super::{
         FlatRatePlanFinding, OriginAccessControl,
     },
 };
-use crate::model::packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues};
+use crate::model::{
+    failure::Failure,
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+};
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,6 +112,9 @@ pub struct CloudFrontSecretEvidence {
     pub elsewhere: Option<(String, crate::model::secret::Secret)>,
     /// The newest backup of the file that holds the secret which the edge has.
     pub backup: Option<String>,
+    /// What becomes of the secrets that the edge accepts once there is a new one; `None` where none was asked for, or that
+    /// can't be told.
+    pub beside_new: Option<CarriedSecretChoice>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -126,8 +132,8 @@ pub struct BootstrapStageEvidence {
     pub secret: Option<crate::model::secret::Secret>,
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
-    /// What the edge accepts beside that secret: a new version keeps it.
-    pub carried: Vec<AcceptedSecret>,
+    /// What the edge accepts beside that secret.
+    pub beside: CarriedSecretChoice,
     /// What the edge shall accept.
     pub construction: crate::model::url::token::UrlTokenConstruction,
 }
@@ -143,10 +149,39 @@ pub struct AcceptedSecret {
     pub of: usize,
 }
 
+/// What becomes in the next version of the secrets that the edge accepts beside the current one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CarriedSecretChoice {
+    /// A new version keeps them.
+    pub carried: Vec<AcceptedSecret>,
+    /// A new version doesn't have them.
+    pub dropped: Vec<DroppedSecret>,
+    /// Why what is carried can't be kept, where it can't: then no version can be made.
+    pub obstacle: Option<Failure>,
+}
+
+/// A secret that a new version leaves out, and why it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedSecret {
+    pub fingerprint: String,
+    pub why: SecretDropReason,
+}
+
+/// Why no link by a secret needs to be accepted any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretDropReason {
+    /// No node's packagecloud.rb holds it, and CloudFront is off on each.
+    HeldByNoNode,
+    /// The KMS key that encrypted it is deleted, or about to be: the edge can't open it.
+    KeyGone { key_arn: String },
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct DistributionEvidence {
     /// The version to associate; `None` while there is none yet.
     pub version_arn: Option<String>,
+    /// The secrets of the associated version that it need not accept.
+    pub dropped: Vec<DroppedSecret>,
     /// Ours, or one that may be adopted.
     pub distribution: Option<CloudFrontDistribution>,
     pub cache_policy: Option<CachePolicy>,

@@ -12,7 +12,7 @@ use crate::edge::{
 };
 use crate::engine::{
     resources::{
-        accepted_secrets::read_carried_signing_keys,
+        accepted_secrets::{read_carried_signing_keys, refuse_secrets_of_other_keys},
         authenticator::{build_edge_function_bundle, list_version_fingerprints},
     },
     session::AwsTarget,
@@ -53,7 +53,7 @@ impl BootstrapResourceMaker<'_> {
             .await
     }
 
-    /// Publishes a version that holds `secret` and all that the edge accepts now; returns the function with it, and its ARN.
+    /// Publishes a version that holds `secret` and what is carried over of what the edge accepts now; returns the function with it, and its ARN.
     ///
     /// # Errors
     /// Where KMS or Lambda refuses, the bundle fails its self-test, or another run has published another secret.
@@ -66,7 +66,7 @@ impl BootstrapResourceMaker<'_> {
         let AwsTarget { cloud, names, .. } = self.target;
         let run = self.run;
         let bundle = build_edge_function_bundle(self.seen.construction, &key.arn, names);
-        let carried = &self.seen.carried;
+        let carried = &self.seen.beside.carried;
         let fingerprints = list_version_fingerprints(compute_secret_fingerprint(secret)?, carried);
         let description = bundle.render_version_description(fingerprints)?;
         let say = run.build_step_progress_reporter(StageStep::SelfTest);
@@ -79,8 +79,9 @@ impl BootstrapResourceMaker<'_> {
                         names.bucket_name(),
                         &say,
                     ),
-                    read_carried_signing_keys(self.session, cloud, carried, &key.arn)
+                    read_carried_signing_keys(self.session, cloud, carried)
                 )?;
+                refuse_secrets_of_other_keys(carried, &kept, key, names)?;
                 let zip = bundle.build_edge_function_zip(&[ciphertext], &kept);
                 self_test_function_bundle(zip).await
             })

@@ -1,7 +1,11 @@
 //! What the bootstrap would make or change, decided from what stands; touches nothing.
 
+use crate::edge::bundle::parse_function_version_description;
 use crate::engine::{
-    resources::adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
+    resources::{
+        adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
+        carried_secrets::{describe_dropped_secrets, find_secret_count_excess},
+    },
     session::AwsTarget,
 };
 use crate::model::{
@@ -34,6 +38,7 @@ pub fn plan_bootstrap_stage(
     plan_authenticator_kms_key(&mut plan, seen, names, &mut adopted)?;
     plan_role_and_key_policies(&mut plan, seen, names, &target.account);
     let unmarked = check_function_adoptable(seen, names, &mut adopted)?;
+    refuse_unmakable_version(seen, names)?;
     plan_authenticator_function(&mut plan, seen, names, unmarked);
     plan_cloudfront_origin_access(&mut plan, seen, names);
     plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
@@ -239,7 +244,7 @@ fn plan_authenticator_function(
             StageStep::FunctionVersion,
             ResourceChangeKind::Keep,
             arn,
-            "it holds just this code and this secret",
+            describe_right_version(seen, arn),
         );
     } else {
         let (verb, why) = match &seen.function {
@@ -261,11 +266,59 @@ fn plan_authenticator_function(
             StageStep::FunctionVersion,
             ResourceChangeKind::Create,
             "a new version",
-            format!("tokens are made as {}{}", seen.construction, describe_kept_secrets(seen.carried.len())),
+            format!(
+                "tokens are made as {}{}{}",
+                seen.construction,
+                describe_kept_secrets(seen.beside.carried.len()),
+                describe_dropped_secrets(&seen.beside.dropped)
+            ),
         )
         .calls
         .push("lambda:PublishVersion".into());
     }
+}
+
+/// Stops where a new version is needed, and can't hold what it must.
+fn refuse_unmakable_version(seen: &BootstrapStageEvidence, names: &ResourceNames) -> Result<(), Failure> {
+    if seen.version.is_some() {
+        return Ok(());
+    }
+    if let Some(obstacle) = &seen.beside.obstacle {
+        return Err(obstacle.clone());
+    }
+    match find_secret_count_excess(&seen.beside.carried, "the one in packagecloud.rb") {
+        Some((why, next)) => Err(Failure::new_generic_failure(
+            format!("Lambda function {}", names.lambda_function_name()),
+            why,
+            format!("put one of those into packagecloud.rb (roll-back lists the backups), or {next}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Says what the version that is right as it stands holds: secrets beside packagecloud.rb's, where it has some.
+fn describe_right_version(seen: &BootstrapStageEvidence, arn: &str) -> String {
+    let versions = seen.function.iter().flat_map(|function| &function.versions);
+    let described = versions
+        .filter(|version| version.arn == arn)
+        .find_map(|version| parse_function_version_description(&version.description));
+    let held = described.map_or(Vec::new(), |described| described.fingerprints);
+    let given_up =
+        |fingerprint: &&String| seen.beside.dropped.iter().any(|one| one.fingerprint == **fingerprint);
+    let old = held.iter().filter(given_up).count();
+    let others = held.len().saturating_sub(1);
+    let mut text = match others {
+        0 => return "it holds just this code and this secret".to_owned(),
+        1 => "it holds just this code, this secret and one other that the edge accepts now".to_owned(),
+        more => format!("it holds just this code, this secret and {more} others that the edge accepts now"),
+    };
+    if old > 0 {
+        text.push_str(&format!(
+            "; no packagecloud.rb holds {}, and the next new version leaves that out (a new one comes with --new-secret)",
+            if old == others && old == 1 { "that one".to_owned() } else { format!("{old} of those") }
+        ));
+    }
+    text
 }
 
 /// Says that what the edge accepts beside packagecloud.rb's secret stays accepted.

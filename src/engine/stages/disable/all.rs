@@ -180,8 +180,8 @@ impl DisableProgress {
             match read {
                 Ok(config) => {
                     node.seen = config.seen;
-                    node.due = node.seen.may_cloudfront_be_on()
-                        || switch::is_cloudfront_switch_unfinished(&node.session);
+                    node.due =
+                        node.seen.may_cloudfront_be_on() || node.session.is_cloudfront_switch_unfinished();
                 }
                 Err(failure) => node.lost = Some(failure),
             }

@@ -6,6 +6,7 @@ use crate::engine::{
             list_associated_version_arns, read_node_secrets, refuse_fewer_secrets,
             refuse_version_without_node_secrets,
         },
+        carried_secrets::confirm_dropped_secrets,
         guard::has_version_on_bucket_behaviors,
         version_proof::{
             EXAMPLE_EDGE_HOST, FunctionVersionProof, collect_secrets_at_hand, find_version_to_associate,
@@ -17,9 +18,14 @@ use crate::engine::{
 };
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
-    aws::{evidence::DistributionEvidence, names::ResourceNames},
+    aws::{
+        evidence::{DistributionEvidence, DroppedSecret},
+        names::ResourceNames,
+    },
     failure::Failure,
     run::{answers::OperatorAnswers, goal::StageStep},
+    secret::Secret,
+    url::token::compute_secret_fingerprint,
 };
 
 /// Returns whether the distribution has the version already, on every behavior of the bucket.
@@ -49,11 +55,12 @@ pub(super) async fn prove_version_before_association(
     run.run_stage_step(StageStep::VersionProof, format!("invoking {arn}, before any edge has it"), async {
         let version = find_version_to_associate(target, arn).await?;
         let function = target.read_authenticator_function().await?;
+        let dropped = Box::pin(confirm_dropped_secrets(session, answers, &seen.dropped)).await;
         if let Some((function, distribution)) = function.as_ref().zip(seen.distribution.as_ref()) {
             let associated = list_associated_version_arns(std::slice::from_ref(distribution));
-            refuse_fewer_secrets(arn, version.described.as_ref(), function, &associated)?;
+            refuse_fewer_secrets(arn, version.described.as_ref(), function, &associated, &dropped)?;
         }
-        let node_secrets = read_node_secrets(session).await?;
+        let node_secrets = read_signing_node_secrets(session, &dropped).await?;
         if let Some(described) = &version.described {
             let next = format!(
                 "this publishes a version that accepts it, which is then to be associated: {}",
@@ -69,7 +76,7 @@ pub(super) async fn prove_version_before_association(
             construction: answers.construction.unwrap_or_default(),
             host: host.unwrap_or(EXAMPLE_EDGE_HOST),
             packagecloud_link: None,
-            now: session.host.clock.read_host_clock().as_secs(),
+            clock: &session.host.clock,
             is_at_own_endpoint: session.is_edge_unreachable_for_checks(),
         };
         let adopt = answers.consents.adopt;
@@ -77,4 +84,17 @@ pub(super) async fn prove_version_before_association(
         Ok(((), shown))
     })
     .await
+}
+
+/// What the nodes sign with: one that is off and is given another secret before it goes on signs with neither.
+async fn read_signing_node_secrets(
+    session: &Session,
+    dropped: &[DroppedSecret],
+) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut secrets = read_node_secrets(session).await?;
+    secrets.retain(|(_, secret)| {
+        let fingerprint = compute_secret_fingerprint(secret).unwrap_or_default();
+        dropped.iter().all(|one| one.fingerprint != fingerprint)
+    });
+    Ok(secrets)
 }

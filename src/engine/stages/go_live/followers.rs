@@ -30,8 +30,7 @@ pub(super) fn find_other_nodes_to_switch<'a>(
         .zip(&seen.others)
         .filter_map(|(node, other)| {
             let keys = nodes::list_missing_setting_keys(other, &seen.desired, &CloudFrontSettingKey::ALL);
-            (!keys.is_empty() || switch::is_cloudfront_switch_unfinished(&node))
-                .then_some((node, other, keys))
+            (!keys.is_empty() || node.is_cloudfront_switch_unfinished()).then_some((node, other, keys))
         })
         .collect()
 }
