@@ -8,7 +8,7 @@ use crate::{
     host::{
         self, Host, HostClock, HostStateDir, SshClient,
         ctl::SimulatedPackagecloudCtl,
-        run::state::{find_log_file_fault, open_named_log_file},
+        run::state::{find_log_file_fault, is_log_file_failure},
     },
     model::failure::Failure,
     sandbox::{self, Sandbox},
@@ -104,26 +104,28 @@ fn open_first_usable_state_dir(
     let sandboxed = world.map(|world| world.sandbox_dir().join("state"));
     let named = global.state_dir.clone().or(sandboxed);
     let dirs = named.map_or_else(host::run::state::list_default_state_dirs, |dir| vec![dir]);
-    // Looked at once and first: no other directory mends it.
-    let named_log = global.log_file.as_deref();
+    let mut log_file = global.log_file.as_deref();
     let mut faults = Vec::new();
-    let log_file = match named_log.map(|path| open_named_log_file(path).map(|_| path)) {
-        Some(Err(failure))
-            if may_command_disable_cloudfront(command)
-                || named_log.is_some_and(|path| find_log_file_fault(path).is_some()) =>
-        {
-            errln!("packagecloud-cloudfront: the usual log is written instead: {failure}");
-            faults.push(Failure {
-                why: format!("{}; the usual log is written instead", failure.why),
-                ..failure
-            });
-            None
-        }
-        named => named.transpose()?,
-    };
+    // Looked at before it is opened: a pipe would wait for its reader.
+    if let Some(fault) = log_file.and_then(find_log_file_fault) {
+        faults.push(report_unusable_log_file(fault));
+        log_file = None;
+    }
     let mut refused = Vec::new();
     for dir in dirs {
-        match HostStateDir::open_state_dir(&dir, log_file) {
+        let mut opened = HostStateDir::open_state_dir(&dir, log_file);
+        // No other directory mends the log.
+        if let Err(failure) = opened.as_ref()
+            && is_log_file_failure(failure)
+        {
+            if !may_command_disable_cloudfront(command) {
+                return opened;
+            }
+            faults.push(report_unusable_log_file(failure.clone()));
+            log_file = None;
+            opened = HostStateDir::open_state_dir(&dir, None);
+        }
+        match opened {
             Ok(state) => {
                 for failure in refused {
                     errln!("packagecloud-cloudfront: {} is used instead: {failure}", dir.display());
@@ -143,6 +145,12 @@ fn open_first_usable_state_dir(
         return Ok(HostStateDir::open_fallback_state_dir().with_state_faults(faults));
     }
     Err(refused.swap_remove(0))
+}
+
+/// Says that the log that was named isn't the one that is written, and returns why.
+fn report_unusable_log_file(failure: Failure) -> Failure {
+    errln!("packagecloud-cloudfront: the usual log is written instead: {failure}");
+    Failure { why: format!("{}; the usual log is written instead", failure.why), ..failure }
 }
 
 /// Returns the host of a sandbox, with its packagecloud-ctl in this process and its clock.

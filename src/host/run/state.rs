@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    failure::Failure,
+    failure::{Failure, FailureKind},
     run::{answers::OperatorAnswers, goal::RunStage},
 };
 
@@ -61,7 +61,7 @@ impl Drop for StandInStateDir {
 ///
 /// # Errors
 /// Where it can't be written.
-pub fn open_named_log_file(path: &Path) -> Result<File, Failure> {
+fn open_named_log_file(path: &Path) -> Result<File, Failure> {
     if let Some(fault) = find_log_file_fault(path) {
         return Err(fault);
     }
@@ -72,6 +72,12 @@ pub fn open_named_log_file(path: &Path) -> Result<File, Failure> {
             "name a file that can be written",
         )
     })
+}
+
+/// Returns whether the state directory can't be opened for its log alone, which a command line named.
+#[must_use]
+pub fn is_log_file_failure(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Usage
 }
 
 /// What the last run said, and where it was left.
@@ -180,12 +186,13 @@ pub fn find_log_file_fault(path: &Path) -> Option<Failure> {
 }
 
 impl HostStateDir {
-    /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
+    /// Opens the directory, or makes it (0700); the log goes to `log_file`, which may lie in it, else to `log` in it.
     ///
     /// # Errors
     /// Where it can't be made, is another user's, can be written by others or holds links, or a log that was named can't be
     /// written.
     pub fn open_state_dir(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
+        let is_new = !dir.exists();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
             let why = match error.kind() {
                 io::ErrorKind::AlreadyExists => "it is a file, not a directory".to_owned(),
@@ -201,16 +208,19 @@ impl HostStateDir {
         check_state_dir_is_own(dir)?;
         remove_abandoned_temporary_files(dir, None);
         let log = if let Some(path) = log_file {
-            Some(open_named_log_file(path)?)
+            open_named_log_file(path).map(Some)
         } else {
             let mut options = OpenOptions::new();
             options.append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW);
             // The usual one isn't worth stopping for.
-            options.open(dir.join("log")).ok()
+            Ok(options.open(dir.join("log")).ok())
         };
+        if is_new && log.is_err() {
+            let _ = fs::remove_dir(dir);
+        }
         Ok(Self {
             dir: dir.to_owned(),
-            log: Arc::new(Mutex::new(log)),
+            log: Arc::new(Mutex::new(log?)),
             faults: Arc::default(),
             _stand_in: None,
         })
@@ -419,7 +429,19 @@ mod tests {
         assert!(failure.next.contains("--state-dir"));
         let failure =
             HostStateDir::open_state_dir(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
-        assert!(failure.what.contains("--log-file"));
+        assert!(failure.what.contains("--log-file") && is_log_file_failure(&failure));
+        let dir = root.path().join("state");
+        HostStateDir::open_state_dir(&dir, Some(&root.path().join("no/log"))).unwrap_err();
+        assert!(!dir.exists(), "nothing is made where nothing can be logged");
+    }
+
+    #[test]
+    fn a_log_may_lie_in_the_directory_that_isnt_there_yet() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("state");
+        let state = HostStateDir::open_state_dir(&dir, Some(&dir.join("run.log"))).unwrap();
+        state.append_log_line(NOW, &Redactor::default(), "one");
+        assert_eq!(fs::read_to_string(dir.join("run.log")).unwrap(), "2026-11-23 20:45:00 UTC one\n");
     }
 
     #[test]

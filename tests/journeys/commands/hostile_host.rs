@@ -226,6 +226,19 @@ fn a_log_that_cant_be_written_is_named_and_changes_no_directory() {
 }
 
 #[test]
+fn a_log_in_the_state_directory_is_written_from_the_first_run_on() {
+    let host = PlainHost::new("exit 0");
+    let log = host.path("state/run.log");
+    for run in 1..=2 {
+        let ran = host.run(&[], &["--log-file", log.to_str().unwrap(), "reconfigure", "--yes"]);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        let text = fs::read_to_string(&log).unwrap();
+        assert_eq!(text.matches("reconfigure took").count(), run, "{text}");
+    }
+    assert!(!host.path("state/log").exists());
+}
+
+#[test]
 fn on_a_full_state_disk_the_next_run_finds_what_packagecloud_ctl_does() {
     let host = PlainHost::new(
         "echo \"begun $1\" | tee -a \"$0.ran\"; while [ ! -e \"$0.go\" ]; do sleep 0.02; done; echo over; exit 3",
