@@ -30,8 +30,8 @@ use crate::{
     cli::{self, CommandInvocation},
     engine::Session,
     errln,
-    host::environment::owner::OwnershipRestorer,
-    model::{failure::Failure, run::goal::OperatorGoal},
+    host::{environment::owner::OwnershipRestorer, run::unfinished_work::UnfinishedCtlCommand},
+    model::{failure::Failure, packagecloud::ctl_command::CtlCommand, run::goal::OperatorGoal},
     outln, tui,
     wizard::WizardStartOptions,
 };
@@ -141,8 +141,9 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
     match tui::run_wizard(beginning, performer, taken_over).await {
         Ok(outcome) => {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
-            if session.host.find_running_ctl_command().is_some() {
-                outln!("{}", describe_left_run(&session).await);
+            let unfinished = list_unfinished_ctl_commands(&session);
+            if !unfinished.is_empty() {
+                outln!("{}", describe_left_run(&session, &unfinished).await);
             }
             outcome.code
         }
@@ -171,20 +172,36 @@ async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, comm
     let work = Box::pin(cli::run_cli_command(&mut invocation, command));
     tokio::select! {
         code = work => code,
-        end = interrupt::cancel_then_await_end(stop, taken_over, at_hangup, &applying, || describe_stop_wait(&session)) => {
-            match end {
-                InterruptedEnd::NothingApplied => errln!(
-                    "packagecloud-cloudfront: stopped; nothing was half done. To go on: {}",
-                    render_same_command_again(&[])
-                ),
-                InterruptedEnd::LeftAtOnce => {
-                    errln!("packagecloud-cloudfront: left at once; {}", describe_left_run(&session).await);
-                }
-            }
+        end = interrupt::cancel_then_await_end(
+            stop,
+            taken_over,
+            at_hangup,
+            &applying,
+            || describe_stop_wait(&list_unfinished_ctl_commands(&session)),
+            || session.list_all_node_sessions().iter().any(|node| node.host.unfinished.is_host_worked_on()),
+        ) => {
+            print_interrupted_end(&session, end).await;
             cli::EXIT_INTERRUPTED
         }
         never = say_what_aws_keeps_waiting() => match never {},
     }
+}
+
+/// Says how a command that was interrupted was left.
+async fn print_interrupted_end(session: &Session, end: InterruptedEnd) {
+    let how = match end {
+        InterruptedEnd::NothingApplied => {
+            errln!(
+                "packagecloud-cloudfront: stopped; nothing was half done. To go on: {}",
+                render_same_command_again(&[])
+            );
+            return;
+        }
+        InterruptedEnd::OnlyReadsAwaited => "stopped without AWS's answer, which changes nothing",
+        InterruptedEnd::LeftAtOnce => "left at once",
+    };
+    let unfinished = list_unfinished_ctl_commands(session);
+    errln!("packagecloud-cloudfront: {how}; {}", describe_left_run(session, &unfinished).await);
 }
 
 /// AWS is given so long to answer before it is said that it is waited for, and again after as long.
@@ -205,23 +222,43 @@ async fn say_what_aws_keeps_waiting() -> Infallible {
     }
 }
 
-/// Says what a stop waits for.
-fn describe_stop_wait(session: &Session) -> String {
-    match session.host.describe_running_ctl_command() {
-        Some(running) => format!("waiting for the end of {running}, which leaving doesn't end"),
-        None => "stopping after the request in flight".to_owned(),
+/// Lists the commands of packagecloud-ctl that go on when this process ends, of all web nodes.
+fn list_unfinished_ctl_commands(session: &Session) -> Vec<UnfinishedCtlCommand> {
+    let nodes = session.list_all_node_sessions();
+    nodes.iter().filter_map(|node| node.host.find_unfinished_ctl_command()).collect()
+}
+
+fn join_ctl_command_texts<'a>(commands: impl IntoIterator<Item = &'a UnfinishedCtlCommand>) -> String {
+    commands.into_iter().map(|command| command.text.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Says what a stop waits for: whatever packagecloud-ctl does, but for the vendor's reindex, whose lines alone are lost.
+fn describe_stop_wait(unfinished: &[UnfinishedCtlCommand]) -> String {
+    let (left, awaited): (Vec<_>, Vec<_>) =
+        unfinished.iter().partition(|running| running.command == CtlCommand::ReindexEverything.name());
+    let mut said = vec!["stopping after the request in flight".to_owned()];
+    if !awaited.is_empty() {
+        said = vec![format!(
+            "waiting for the end of {}, which leaving doesn't end",
+            join_ctl_command_texts(awaited)
+        )];
     }
+    if !left.is_empty() {
+        said.push(format!("{} goes on by itself", join_ctl_command_texts(left)));
+    }
+    said.join("; ")
 }
 
 /// How long leaving looks at packagecloud.rb.
 const LEAVING_LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Says what a run that was left in its middle leaves: the process that still runs, what the file says, how to go on.
-async fn describe_left_run(session: &Session) -> String {
-    let mut said = match session.host.describe_running_ctl_command() {
-        Some(running) => vec![format!("{running} still runs")],
-        None => vec!["the step that ran may be half done".to_owned()],
-    };
+async fn describe_left_run(session: &Session, unfinished: &[UnfinishedCtlCommand]) -> String {
+    let mut said = vec![match unfinished {
+        [] => "the step that ran may be half done".to_owned(),
+        [running] => format!("{} still runs", running.text),
+        all => format!("{} still run", join_ctl_command_texts(all)),
+    }];
     if let Ok(Ok(config)) =
         tokio::time::timeout(LEAVING_LOOK_TIMEOUT, session.host.read_packagecloud_config()).await
     {
@@ -256,6 +293,36 @@ fn print_failure_return_exit_code(result: Result<(), Failure>) -> u8 {
         Err(failure) => {
             errln!("packagecloud-cloudfront: {}", cli::plain::render_failure(&failure));
             cli::map_failure_to_exit_code(&failure)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_waits_for_packagecloud_ctl_on_every_node_but_not_for_the_vendors_reindex() {
+        let running = |command: CtlCommand, host: &str| UnfinishedCtlCommand {
+            command: command.name().to_owned(),
+            pid: 7,
+            text: format!("packagecloud-ctl {command} on {host} (process 7)"),
+        };
+        let web1 = running(CtlCommand::Reconfigure, "web1");
+        let web2 = running(CtlCommand::Restart, "web2");
+        let vendors = running(CtlCommand::ReindexEverything, "web1");
+        for (unfinished, said) in [
+            (vec![], "stopping after the request in flight"),
+            (
+                vec![web1, web2],
+                "waiting for the end of packagecloud-ctl reconfigure on web1 (process 7) and packagecloud-ctl restart on web2 (process 7), which leaving doesn't end",
+            ),
+            (
+                vec![vendors],
+                "stopping after the request in flight; packagecloud-ctl reindex-everything on web1 (process 7) goes on by itself",
+            ),
+        ] {
+            assert_eq!(describe_stop_wait(&unfinished), said);
         }
     }
 }

@@ -18,6 +18,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
@@ -304,8 +305,12 @@ impl Host {
             return Ok(then);
         }
         let whole = |why: String| {
-            let next = "restore the whole file with --whole-file, or edit it by hand";
-            Failure::new_generic_failure(backup.path.display().to_string(), why, next)
+            let path = backup.path.display().to_string();
+            let next = format!(
+                "restore the whole file: {} — or edit it by hand",
+                render_proposed_command("roll-back", &[&path, "--whole-file"])
+            );
+            Failure::new_generic_failure(path, why, next)
         };
         if let Some(problem) = then.read_problem() {
             return Err(whole(explain_read_problem(&then, problem)));
@@ -344,6 +349,7 @@ impl Host {
         let seen = sha256_hex(before);
         let backup = self.choose_config_backup_path().await;
         let pending = self.read_pending_config_changes(&seen).await;
+        let _writing = self.unfinished.begin_host_work();
         let method = self.transport.replace_file_if_unchanged(&self.config, &seen, after, &backup).await?;
         self.note_own_config_write(&sha256_hex(after), pending);
         Ok(ConfigWriteResult {
@@ -418,7 +424,10 @@ impl Host {
                 Failure::new_missing_consent_failure(
                     path,
                     format!("what these values are is not settled by a plain line, {}", lines.join("; ")),
-                    "let marked lines override it with --override-expression, or change that line by hand",
+                    format!(
+                        "let marked lines override it: {} — or change that line by hand",
+                        render_same_command_again(&["--override-expression"])
+                    ),
                 )
             }
             ConfigEditRefusal::EarlyExit(line) => self.append_edit_by_hand(

@@ -26,6 +26,7 @@ pub use run::remote_lock::RemoteRunLock;
 pub use run::remote_state::RemoteStateDir;
 pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
+pub use run::unfinished_work::UnfinishedHostWork;
 pub use transport::HostTransport;
 pub use transport::ssh::SshClient;
 
@@ -44,6 +45,8 @@ pub struct Host {
     pub looks_for_clients: bool,
     /// packagecloud.rb as it was read last, so that one content is parsed once.
     pub parsed: config::ParsedConfigCache,
+    /// What this process is in the middle of there.
+    pub unfinished: UnfinishedHostWork,
 }
 
 impl Host {
@@ -60,6 +63,7 @@ impl Host {
             clock: HostClock::default(),
             looks_for_clients: true,
             parsed: config::ParsedConfigCache::default(),
+            unfinished: UnfinishedHostWork::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 use packagecloud_cloudfront::{
     host::{
         CtlOutcome, Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor,
-        config::ParsedConfigCache,
+        UnfinishedHostWork, config::ParsedConfigCache,
     },
     model::packagecloud::ctl_command::CtlCommand,
 };
@@ -39,6 +39,7 @@ fn local_host(dir: &Path) -> Host {
         clock: HostClock::default(),
         looks_for_clients: false,
         parsed: ParsedConfigCache::default(),
+        unfinished: UnfinishedHostWork::default(),
     }
 }
 

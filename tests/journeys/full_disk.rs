@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::Command};
 use packagecloud_cloudfront::{
     host::{
         Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtlRunner, Redactor,
-        config::ParsedConfigCache,
+        UnfinishedHostWork, config::ParsedConfigCache,
     },
     model::packagecloud::{config_file::RubyExpressionEditMode, settings::CloudFrontSettingKey},
 };
@@ -163,6 +163,7 @@ mod inside {
             clock: HostClock::default(),
             looks_for_clients: false,
             parsed: ParsedConfigCache::default(),
+            unfinished: UnfinishedHostWork::default(),
         };
         (dir, host, state)
     }

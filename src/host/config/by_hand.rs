@@ -115,8 +115,7 @@ impl Host {
     fn render_edit_command(&self, guard: &str, script: &[String], cleanup: &str) -> String {
         let edits: Vec<String> = script.iter().map(|one| format!("-e {}", quote_for_shell(one))).collect();
         let rewrite = render_rewrite_command(&self.config, &format!("sed {}", edits.join(" ")));
-        let ctl = self.ctl.render_ctl_command_line();
-        format!("{guard} && {rewrite} && {cleanup}{ctl} reconfigure && {ctl} restart")
+        format!("{guard} && {rewrite} && {cleanup}{}", self.ctl.render_reconfigure_and_restart())
     }
 }
 

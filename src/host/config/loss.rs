@@ -77,7 +77,8 @@ impl Host {
                     format!("{} — then run: {again}{on_purpose}", self.render_put_backup_back(backup))
                 }
                 None => format!(
-                    "put its settings back, from a copy of the file, and run no packagecloud-ctl reconfigure before; then run: {again}"
+                    "put its settings back, from a copy of the file, and run no {} reconfigure before; then run: {again}",
+                    self.ctl.render_ctl_command_line()
                 ),
             },
         );
@@ -118,8 +119,9 @@ impl Host {
             None => "if it is lost, put a copy of it back".to_owned(),
         };
         failure.next = format!(
-            "{back} — then run: {} — and run no packagecloud-ctl reconfigure before, which would delete packagecloud's settings; or {}",
+            "{back} — then run: {} — and run no {} reconfigure before, which would delete packagecloud's settings; or {}",
             render_same_command_again(&[]),
+            self.ctl.render_ctl_command_line(),
             failure.next
         );
         failure.facts.tells_manual_steps = true;

@@ -33,6 +33,7 @@ pub(super) fn host_with_config(dir: &Path, text: &str) -> Host {
         clock: HostClock::new(|| Duration::from_mins(29_924_445)),
         looks_for_clients: false,
         parsed: super::ParsedConfigCache::default(),
+        unfinished: crate::host::UnfinishedHostWork::default(),
     }
 }
 

@@ -246,14 +246,11 @@ impl DetachedCtlCommand {
         }
     }
 
-    /// Gives each of its lines, from the first on, until its end; then returns its exit status.
-    ///
-    /// # Errors
-    /// Where its lines can't be read, or it ended and left no status.
+    /// Gives each of its lines, from the first on, until its end; then returns its exit status, where it left one.
     pub(super) async fn follow_ctl_command_to_end(
         &self,
         on_line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<i32, Failure> {
+    ) -> Option<i32> {
         // Held open: the next command's lines go to a file of its own.
         let mut tail = CommandOutputTail {
             file: File::open(self.dir.join(OUTPUT_FILE)).ok(),
@@ -270,7 +267,7 @@ impl DetachedCtlCommand {
             if status.is_some() || gone {
                 self.read_output_to_end(&mut tail, on_line).await;
                 self.remove_ctl_command_files();
-                return status.ok_or_else(|| build_no_exit_status_failure(&self.command));
+                return status;
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -344,24 +341,21 @@ pub(super) fn give_last_output_lines(
     lines.split_bytes_into_lines(&bytes[start + 1..], on_line);
 }
 
-/// Returns the failure of a command that ended, and nobody can say how.
-pub(super) fn build_no_exit_status_failure(command: &str) -> Failure {
-    Failure::new_generic_failure(
-        format!("packagecloud-ctl {command}"),
-        "it ended without a status: it was killed, or the machine was restarted",
-        format!("run packagecloud-ctl {command} again"),
-    )
-}
-
 /// Lists where a command's files may be: in the state directory, else where a full disk seldom reaches, by a name that no
-/// two state directories share. A run over ssh knows the place of root's usual one.
-fn list_ctl_dirs(state_dir: &Path) -> Vec<PathBuf> {
-    let usual = (state_dir == Path::new(ROOT_STATE_DIR)).then(|| PathBuf::from(ROOT_RUN_DIR));
-    let mark = sha256_hex(state_dir.as_os_str().as_encoded_bytes());
+/// two state directories share, however each is spelt. A run over ssh knows the place of root's usual one.
+pub(super) fn list_ctl_dirs(state_dir: &Path) -> Vec<PathBuf> {
+    let place = resolve_dir_place(state_dir);
+    let usual = (place == resolve_dir_place(Path::new(ROOT_STATE_DIR))).then(|| PathBuf::from(ROOT_RUN_DIR));
+    let mark = sha256_hex(place.as_os_str().as_encoded_bytes());
     let name = format!("packagecloud-cloudfront-{}", &mark[..16]);
     let others = ["/run".into(), std::env::temp_dir(), "/dev/shm".into()];
     let others = others.into_iter().map(|place: PathBuf| place.join(&name));
     std::iter::once(state_dir.to_owned()).chain(usual).chain(others).collect()
+}
+
+/// Returns a directory's one path, whatever links lead to it and wherever a relative one is named from.
+fn resolve_dir_place(dir: &Path) -> PathBuf {
+    fs::canonicalize(dir).or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned())
 }
 
 /// Of those, lists the ones that are there and nobody else can write to: others may make a directory of that name.

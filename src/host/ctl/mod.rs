@@ -24,7 +24,7 @@ use crate::model::{
     run::proposed_command::{join_shell_words, render_same_command_again},
 };
 
-use super::{Host, HostTransport};
+use super::{Host, HostTransport, run::unfinished_work::UnfinishedCtlCommand};
 
 use output::{PrivateKeyFilter, truncate_shown_line};
 use remote::RemoteCtlCommand;
@@ -158,6 +158,14 @@ impl PackagecloudCtlRunner {
             Self::None | Self::Simulated(_) => "packagecloud-ctl".to_owned(),
         }
     }
+
+    /// Returns the commands by which packagecloud follows its file, as they are typed:
+    /// `packagecloud-ctl reconfigure && packagecloud-ctl restart`.
+    #[must_use]
+    pub fn render_reconfigure_and_restart(&self) -> String {
+        let ctl = self.render_ctl_command_line();
+        format!("{ctl} {} && {ctl} {}", CtlCommand::Reconfigure, CtlCommand::Restart)
+    }
 }
 
 impl Host {
@@ -175,6 +183,7 @@ impl Host {
         if matches!(self.ctl, PackagecloudCtlRunner::None) {
             return Ok(CtlOutcome::LeftToOperator);
         }
+        let _running = self.unfinished.begin_host_work();
         let mut lines = CtlCommandOutput::new_ctl_command_output(self, command, on_line);
         let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
@@ -277,12 +286,15 @@ impl Host {
         }
     }
 
-    /// Follows a command to its end; as long as it prints nothing, says now and then that it still runs.
+    /// Follows a command to its end; as long as it prints nothing, says now and then that it still runs. Whoever leaves
+    /// before that end finds it in [`Self::find_unfinished_ctl_command`].
     async fn follow_ctl_saying_its_silence(
         &self,
         command: &LocalOrRemoteCtlCommand,
         lines: &mut CtlCommandOutput<'_>,
     ) -> Result<i32, Failure> {
+        let (name, pid) = (command.ctl_command_name(), command.ctl_process_id());
+        self.unfinished.note_followed_ctl_command(self.describe_ctl_command(name, pid));
         let began = Instant::now();
         // Both write lines: the command's as they come, and this where none come.
         let said = Mutex::new((lines, began));
@@ -298,21 +310,41 @@ impl Host {
             let due = hold().1 + SILENCE_NOTE_INTERVAL;
             tokio::select! {
                 biased;
-                ended = &mut following => return ended,
+                ended = &mut following => {
+                    // Where the host isn't reached any more, it goes on there.
+                    let status = ended?;
+                    self.unfinished.forget_ended_ctl_command(pid);
+                    return status.ok_or_else(|| self.build_no_exit_status_failure(name));
+                }
                 () = tokio::time::sleep_until(due) => {
                     let mut held = hold();
                     if held.1 + SILENCE_NOTE_INTERVAL <= Instant::now() {
                         held.0.say_of_ctl_command(&format!(
                             "{} still runs, {} s (process {})",
-                            self.render_ctl_command(command.ctl_command_name()),
+                            self.render_ctl_command(name),
                             began.elapsed().as_secs(),
-                            command.ctl_process_id()
+                            pid
                         ));
                         held.1 = Instant::now();
                     }
                 }
             }
         }
+    }
+
+    /// Names a command with the process that runs it.
+    fn describe_ctl_command(&self, name: &str, pid: u32) -> UnfinishedCtlCommand {
+        let text = format!("{} (process {pid})", self.render_ctl_command(name));
+        UnfinishedCtlCommand { command: name.to_owned(), pid, text }
+    }
+
+    /// Returns the failure of a command that ended, and nobody can say how.
+    fn build_no_exit_status_failure(&self, name: &str) -> Failure {
+        Failure::new_generic_failure(
+            self.render_ctl_command(name),
+            "it ended without a status: it was killed, or the machine was restarted",
+            format!("run again{}: {} {name}", self.render_host_suffix(), self.ctl.render_ctl_command_line()),
+        )
     }
 
     /// A command as it was started: `packagecloud-ctl reconfigure`.
@@ -365,11 +397,15 @@ impl Host {
         DetachedCtlCommand::find_running_ctl_command(self.state.state_dir_path())
     }
 
-    /// Names the command of packagecloud-ctl that runs on this machine now: `packagecloud-ctl reconfigure (process 20784)`.
+    /// Finds the command of packagecloud-ctl that goes on there when this process ends: the one that this process followed
+    /// last and hasn't seen the end of; on this machine also one that an earlier run started.
     #[must_use]
-    pub fn describe_running_ctl_command(&self) -> Option<String> {
-        let running = self.find_running_ctl_command()?;
-        Some(format!("{} (process {})", self.render_ctl_command(&running.command), running.pid))
+    pub fn find_unfinished_ctl_command(&self) -> Option<UnfinishedCtlCommand> {
+        let running = match self.transport {
+            HostTransport::Local => self.find_running_ctl_command(),
+            HostTransport::Ssh(_) => return self.unfinished.last_unfinished_ctl_command(),
+        };
+        running.map(|running| self.describe_ctl_command(&running.command, running.pid))
     }
 }
 
@@ -496,9 +532,9 @@ impl LocalOrRemoteCtlCommand {
     async fn follow_ctl_command_to_end(
         &self,
         on_line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<i32, Failure> {
+    ) -> Result<Option<i32>, Failure> {
         match self {
-            Self::Here(running) => running.follow_ctl_command_to_end(on_line).await,
+            Self::Here(running) => Ok(running.follow_ctl_command_to_end(on_line).await),
             Self::There(afar) => afar.follow_ctl_command_to_end(on_line).await,
         }
     }

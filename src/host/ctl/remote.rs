@@ -13,8 +13,8 @@ use crate::{
 
 use super::{
     detached::{
-        KEEPER_SCRIPT, OUTPUT_BYTES_MAX, ROOT_RUN_DIR, WRAPPER_SCRIPT, build_no_exit_status_failure,
-        give_last_output_lines, render_output_limit_note,
+        KEEPER_SCRIPT, OUTPUT_BYTES_MAX, ROOT_RUN_DIR, WRAPPER_SCRIPT, give_last_output_lines,
+        render_output_limit_note,
     },
     output::LineSplitter,
 };
@@ -211,16 +211,16 @@ impl RemoteCtlCommand {
         self.record.since
     }
 
-    /// Gives each of its lines, from the first on, until its end; then returns its exit status.
+    /// Gives each of its lines, from the first on, until its end; then returns its exit status, where it left one.
     ///
     /// A line to the host that drops is laid again, which is said among them.
     ///
     /// # Errors
-    /// Where the host isn't reached any more, or it ended and left no status.
+    /// Where the host isn't reached any more.
     pub(super) async fn follow_ctl_command_to_end(
         &self,
         on_line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<i32, Failure> {
+    ) -> Result<Option<i32>, Failure> {
         let (pid, started) =
             (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());
         let mut lines = LineSplitter::default();
@@ -252,17 +252,11 @@ impl RemoteCtlCommand {
             if more {
                 continue;
             }
-            if let Some(status) = status {
+            if status.is_some() || (gone && !alive) {
                 self.finish_following(&mut lines, on_line).await;
                 return Ok(status);
             }
-            if !alive {
-                if gone {
-                    self.finish_following(&mut lines, on_line).await;
-                    return Err(build_no_exit_status_failure(self.ctl_command_name()));
-                }
-                gone = true;
-            }
+            gone |= !alive;
         }
     }
 

@@ -31,6 +31,7 @@ fn host_with_ctl(dir: &Path, ctl: PackagecloudCtlRunner) -> Host {
         clock: HostClock::default(),
         looks_for_clients: false,
         parsed: crate::host::config::ParsedConfigCache::default(),
+        unfinished: crate::host::UnfinishedHostWork::default(),
     };
     host.redactor.learn_secret_to_redact(&Secret::new("hunter2222"));
     host
@@ -134,7 +135,8 @@ async fn one_that_was_killed_is_a_failure_with_the_next_move() {
     };
     let failure = host.run_packagecloud_ctl(CtlCommand::Version, &mut on_line).await.unwrap_err();
     assert!(failure.why.contains("killed"), "{failure}");
-    assert_eq!(failure.next, "run packagecloud-ctl version again");
+    let again = format!("run again: {} version", host.ctl.render_ctl_command_line());
+    assert_eq!(failure.next, again);
 }
 
 #[tokio::test]
@@ -378,4 +380,19 @@ async fn one_that_prints_nothing_is_said_to_run_still() {
         CtlOutcome::Failed { status: 1, last: Vec::new() },
         "its own lines alone are its last"
     );
+}
+
+#[test]
+fn one_state_directory_has_one_place_elsewhere_however_it_is_spelt() {
+    let dir = tempfile::tempdir().unwrap();
+    let [real, link] = ["state", "link"].map(|name| dir.path().join(name));
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let places = |dir: &Path| detached::list_ctl_dirs(dir).split_off(1);
+    assert_eq!(places(&link), places(&real));
+    let here = std::env::current_dir().unwrap();
+    for name in ["src", "not there"] {
+        assert_eq!(places(Path::new(name)), places(&here.join(name)), "{name}");
+    }
+    assert_ne!(places(Path::new("src")), places(Path::new("tests")));
 }

@@ -8,3 +8,4 @@ pub mod remote_lock;
 pub mod remote_state;
 pub mod state;
 pub mod stop_request;
+pub mod unfinished_work;

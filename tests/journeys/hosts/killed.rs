@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::cluster::{ClusterRun, HostCluster};
@@ -184,4 +185,35 @@ fn the_file_keeps_its_mode_owner_and_list_of_access_and_no_secret_is_on_a_comman
             assert_eq!(entry.metadata().unwrap().mode() & 0o7777, 0o600, "{:?}", entry.path());
         }
     }
+}
+
+#[test]
+fn interrupted_in_a_reconfigure_it_names_the_one_that_goes_on_there() {
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    node.hold_ctl_command("reconfigure", true);
+    let mut child = cluster
+        .cluster_command(&["reconfigure", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut rest = wait_for_chef_start(&mut child, &mut said);
+    let interrupt = |child: &Child| {
+        kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    };
+    interrupt(&child);
+    while !said.contains("(Ctrl-C again leaves at once)") {
+        assert_ne!(rest.read_line(&mut said).unwrap(), 0, "it ended before: {said}");
+    }
+    interrupt(&child);
+    rest.read_to_string(&mut said).unwrap();
+    node.hold_ctl_command("reconfigure", false);
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    let running = "packagecloud-ctl reconfigure on web1 (process ";
+    for words in [format!("waiting for the end of {running}"), format!("left at once; {running}")] {
+        assert!(said.contains(&words), "no {words:?} in {said}");
+    }
+    assert!(said.contains(") still runs; web1:/etc/packagecloud/packagecloud.rb says"), "{said}");
 }

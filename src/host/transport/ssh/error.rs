@@ -50,7 +50,8 @@ pub(super) fn build_ssh_connection_lost_failure(name: &str, failure: &Failure) -
         FailureKind::Unreachable,
         format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
         format!(
-            "what runs there goes on; once ssh {name} works, start this again: it looks at what is there and goes on"
+            "what runs there goes on; once ssh {name} works, run: {} — it looks at what is there and goes on",
+            render_same_command_again(&[])
         ),
     )
     .mark_failure_as_lost_host(name)
@@ -60,7 +61,10 @@ pub(super) fn build_ssh_connection_lost_failure(name: &str, failure: &Failure) -
 pub(super) fn build_reconnect_refused_failure(failure: Failure) -> Failure {
     Failure {
         why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
-        next: "what runs there goes on; start this again: it asks, looks at what is there and goes on".into(),
+        next: format!(
+            "what runs there goes on; run at a terminal: {} — it asks, looks at what is there and goes on",
+            render_same_command_again(&[])
+        ),
         ..failure
     }
 }
