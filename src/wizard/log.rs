@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{
-        check::CheckResult,
+        check::{self, CheckResult},
         event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
         goal::{RunStage, StageStep},
         plan::StagePlan,
@@ -96,8 +96,7 @@ impl StageProgress {
     /// Whether checks failed, and IAM's simulation alone says so of each.
     #[must_use]
     pub fn has_simulated_denials_alone(&self) -> bool {
-        let mut failed = self.latest_checks().into_iter().filter(|check| check.has_failed()).peekable();
-        failed.peek().is_some() && failed.all(CheckResult::is_simulated_denial)
+        check::has_simulated_denials_alone(self.latest_checks())
     }
 
     /// Finds a step that has begun.

@@ -99,6 +99,12 @@ impl CheckResult {
     }
 }
 
+/// Returns whether checks failed, and IAM's simulation alone says so of each: those may be gone past.
+pub fn has_simulated_denials_alone<'a>(checks: impl IntoIterator<Item = &'a CheckResult>) -> bool {
+    let mut failed = checks.into_iter().filter(|check| check.has_failed()).peekable();
+    failed.peek().is_some() && failed.all(CheckResult::is_simulated_denial)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +125,23 @@ mod tests {
                 "{name}"
             );
             assert!(!CheckResult::new_unknown_check(name, "").is_simulated_denial(), "{name}");
+        }
+    }
+
+    #[test]
+    fn simulated_denials_stand_alone_where_nothing_else_failed() {
+        let denied = CheckResult::new_failed_check("kms:CreateKey", "", "");
+        let clock = CheckResult::new_failed_check("clock", "", "");
+        let fine = CheckResult::new_passed_check("identity", "");
+        let unknown = CheckResult::new_unknown_check("objects", "");
+        for (checks, alone) in [
+            (vec![], false),
+            (vec![&fine, &unknown], false),
+            (vec![&fine, &denied, &unknown], true),
+            (vec![&denied, &clock], false),
+            (vec![&clock], false),
+        ] {
+            assert_eq!(has_simulated_denials_alone(checks.iter().copied()), alone, "{checks:?}");
         }
     }
 }
