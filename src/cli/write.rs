@@ -9,7 +9,7 @@ use crate::model::{
     packagecloud::ctl_command::CtlCommand,
     run::{
         answers::RollBackAnswers,
-        check::CheckResult,
+        check::has_simulated_denials_alone,
         event::StageEnd,
         goal::{OperatorGoal, RunStage},
         plan::StagePlan,
@@ -117,16 +117,17 @@ async fn plan_setup_stages(
 
 /// Refuses where a check failed; past what IAM's simulation alone denies, and nothing else, `--anyway` goes on.
 fn refuse_failed_access_checks(invocation: &CommandInvocation, access: &StagePlan) -> Result<(), Failure> {
-    let failed: Vec<&CheckResult> = access.checks.iter().filter(|check| check.has_failed()).collect();
+    let is_simulated_alone = has_simulated_denials_alone(&access.checks);
+    let failed = || access.checks.iter().filter(|check| check.has_failed());
     // What was looked at itself stands in the way for sure.
-    let Some(first) = failed.iter().find(|check| !check.is_simulated_denial()).or(failed.first()) else {
+    let Some(first) = failed().find(|check| !check.is_simulated_denial()).or(failed().next()) else {
         return Ok(());
     };
+    if is_simulated_alone && invocation.global.anyway {
+        return Ok(());
+    }
     let mut next = first.next.clone();
-    if first.is_simulated_denial() {
-        if invocation.global.anyway {
-            return Ok(());
-        }
+    if is_simulated_alone {
         next = format!(
             "{next}; IAM's simulation may err, and AWS's answer to the request itself decides: to go on all the same, run: {}",
             invocation.render_command_with_flag("--anyway")
@@ -249,16 +250,11 @@ fn show_failed_access_checks(invocation: &CommandInvocation, plan: &StagePlan) {
     let all = plan.checks.len();
     match plan.checks.iter().filter(|check| check.has_failed()).count() {
         0 => errln!("Access: nothing stands in the way ({all} checks)"),
-        failed if invocation.global.anyway && !has_other_failure(plan) => errln!(
+        failed if invocation.global.anyway && has_simulated_denials_alone(&plan.checks) => errln!(
             "Access: IAM's simulation denies {failed} of {all}; --anyway goes on, and AWS's answer to each request decides"
         ),
         failed => errln!("Access: {failed} of {all} checks failed"),
     }
-}
-
-/// Whether a check failed that isn't IAM's simulation alone.
-fn has_other_failure(plan: &StagePlan) -> bool {
-    plan.checks.iter().any(|check| check.has_failed() && !check.is_simulated_denial())
 }
 
 fn show_plans_overview(invocation: &CommandInvocation, plans: &[StagePlan]) {
@@ -341,7 +337,10 @@ pub async fn run_distribution_command(
         return Err(Failure::new_usage_failure(
             arn,
             "it is no ARN of a function version in us-east-1, with its number at the end",
-            "give the one that bootstrap-cloudfront printed",
+            format!(
+                "give the one that this prints: {}",
+                render_proposed_command("bootstrap-cloudfront", &[])
+            ),
         ));
     }
     let mut wanted = vec![RunStage::Distribution, RunStage::Configuration];
@@ -370,9 +369,11 @@ pub async fn run_disable_cloudfront_command(invocation: &mut CommandInvocation) 
     let plan = engine::look(&invocation.session, RunStage::Disable, &invocation.answers).await?;
     if !plan.is_plan_without_changes() {
         show_plans_overview(invocation, std::slice::from_ref(&plan));
-        if !invocation.is_json_output() {
-            let (session, answers) = (&invocation.session, &invocation.answers);
-            let check = engine::stages::disable::check_packagecloud_presigned_links(session, answers).await;
+        let (session, answers) = (&invocation.session, &invocation.answers);
+        let check = engine::stages::disable::check_packagecloud_presigned_links(session, answers).await;
+        if invocation.is_json_output() {
+            json::print_json_line(&json::render_check_progress_json(RunStage::Disable, &check));
+        } else {
             errln!("  {}", check.detail);
         }
         if !invocation.ask_operator_consent("Switch CloudFront off?")? {

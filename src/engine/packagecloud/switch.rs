@@ -136,6 +136,14 @@ pub(crate) fn plan_reconfigure_and_restart(
     }
 }
 
+/// Says what is left to do where the file is written and there is no packagecloud-ctl here.
+pub(crate) fn render_switch_left_to_operator(session: &Session) -> String {
+    format!(
+        "the file is written; left to you, where packagecloud runs: {}",
+        session.host.ctl.render_reconfigure_and_restart()
+    )
+}
+
 /// Makes packagecloud on this node follow its file.
 ///
 /// # Errors
@@ -301,7 +309,7 @@ pub(crate) async fn are_packagecloud_redirects_off(session: &Session, answers: &
     matches!(probe_packagecloud_redirects_repeatedly(session, answers).await, Ok(Some((_, false))))
 }
 
-/// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
+/// Says as a clause where the redirects go although every file says off, where that is CloudFront; three seconds at most.
 pub(crate) async fn describe_redirects_after_disable(
     session: &Session,
     answers: &OperatorAnswers,
@@ -312,7 +320,7 @@ pub(crate) async fn describe_redirects_after_disable(
     )
     .await
     {
-        Ok(Ok(Some((words, true)))) => Some(words),
+        Ok(Ok(Some((words, true)))) => Some(format!("packagecloud still answers {words}")),
         _ => None,
     }
 }
@@ -366,7 +374,10 @@ pub(crate) async fn wait_until_redirects_to_s3(
                     FailureKind::StillOn,
                     "packagecloud's redirects",
                     format!("some still go to CloudFront: {words}; probably another web node is on"),
-                    "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+                    format!(
+                        "on that node: set cloudfront_enabled to false in packagecloud.rb, then {}",
+                        session.host.ctl.render_reconfigure_and_restart()
+                    ),
                 )),
                 Ok(None) => Ok(String::new()),
                 // Only now: while it restarts, nothing answers at its own address either.

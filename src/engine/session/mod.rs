@@ -69,6 +69,17 @@ impl SessionSettings {
     }
 }
 
+/// What is known of how S3 answers a link as packagecloud makes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum S3LinkAnswer {
+    /// It was never asked, or gave no answer that tells.
+    #[default]
+    Unknown,
+    Accepted,
+    /// Why, as a sentence's beginning.
+    Refused(String),
+}
+
 /// Cheap to clone; clones share what was found.
 #[derive(Clone)]
 pub struct Session {
@@ -87,8 +98,8 @@ pub struct Session {
     /// The bucket and S3 by itself, where nothing else could be asked.
     objects_bucket: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, ReindexBucket)>>>,
     pub(super) run_lock: RunLock,
-    /// Why S3 refused a link as packagecloud makes them, where it was asked before switching off.
-    s3_link_refusal: Arc<Mutex<Option<String>>>,
+    /// What S3 said to a link as packagecloud makes them, where it was asked before switching off.
+    s3_link_answer: Arc<Mutex<S3LinkAnswer>>,
 }
 
 impl Session {
@@ -106,18 +117,18 @@ impl Session {
             target: Arc::default(),
             objects_bucket: Arc::default(),
             run_lock: RunLock::default(),
-            s3_link_refusal: Arc::default(),
+            s3_link_answer: Arc::default(),
         }
     }
 
-    /// Keeps what S3 said to a link as packagecloud makes them: why it refused it, or nothing.
-    pub(super) fn remember_s3_link_refusal(&self, refusal: Option<String>) {
-        *self.s3_link_refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    /// Keeps what S3 said to a link as packagecloud makes them.
+    pub(super) fn remember_s3_link_answer(&self, answer: S3LinkAnswer) {
+        *self.s3_link_answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// Returns why S3 refused such a link when it was last asked.
-    pub(super) fn s3_link_refusal(&self) -> Option<String> {
-        self.s3_link_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns what S3 said to such a link when it was last asked.
+    pub(super) fn last_s3_link_answer(&self) -> S3LinkAnswer {
+        self.s3_link_answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds other web nodes behind the same name.

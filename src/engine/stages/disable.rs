@@ -73,7 +73,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         None
     };
     for ((node, config), on) in nodes.iter().zip(read).zip(applied_on) {
-        let lags = if on { Some("by its last reconfigure, with CloudFront on") } else { lags.as_deref() };
+        let applied = on.then_some("packagecloud's last reconfigure was with CloudFront on");
+        let lags = applied.or(lags.as_deref());
         let config = match config {
             Ok(config) => {
                 refuse_reconfigure_that_deletes(node, &config, lags.is_some()).await.map(|()| config)
@@ -153,15 +154,18 @@ fn plan_disable_verification(plan: &mut StagePlan, session: &Session, has_other_
 }
 
 /// What isn't known where every file says off and packagecloud can't be asked.
-fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
-    (!session.can_probe_packagecloud_redirect(answers)).then_some(
-        "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
-    )
+fn explain_unverified_disable(session: &Session, answers: &OperatorAnswers) -> Option<String> {
+    (!session.can_probe_packagecloud_redirect(answers)).then(|| {
+        format!(
+            "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: {}",
+            session.host.ctl.render_reconfigure_and_restart()
+        )
+    })
 }
 
 /// What of one node's file, and of what runs there, would change.
 ///
-/// `lags` is what packagecloud still answers, or was last configured to, although every file says off.
+/// `lags` says how packagecloud doesn't follow although every file says off, as a clause.
 async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !config.seen.may_cloudfront_be_on();
@@ -177,7 +181,7 @@ async fn plan_node_disable(plan: &mut StagePlan, node: &Session, config: &Loaded
     if off {
         let why = lags.map_or_else(
             || "it says off; packagecloud was not yet seen to follow".to_owned(),
-            |words| format!("it says off, and packagecloud still answers {words}"),
+            |lags| format!("it says off, and {lags}"),
         );
         plan.add_planned_change(StageStep::Switch, ResourceChangeKind::Keep, &path, why);
     } else {

@@ -238,10 +238,7 @@ pub async fn apply(
             switch_node_to_cloudfront(node, other, seen, keys, answers, run).await?;
             switch::clear_cloudfront_switch_intent(node).await;
         }
-        return Ok((
-            StageEnd::Stopped,
-            "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
-        ));
+        return Ok((StageEnd::Stopped, switch::render_switch_left_to_operator(session)));
     }
     match Box::pin(make_cloudfront_live(session, &found, seen, answers, run)).await {
         Ok(text) if follow.is_empty() => Ok((StageEnd::Applied, text)),

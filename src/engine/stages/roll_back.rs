@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::aws::IntendedDistributionUpdate;
 use crate::host::{ConfigBackup, ConfigRestoreScope};
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
     failure::Failure,
@@ -192,10 +192,7 @@ pub async fn apply(
         BackupSwitch::Off => {}
     }
     if session.is_packagecloud_ctl_disabled() {
-        return Ok((
-            StageEnd::Stopped,
-            "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
-        ));
+        return Ok((StageEnd::Stopped, switch::render_switch_left_to_operator(session)));
     }
     switch::reconfigure_packagecloud(session, run).await?;
     switch::restart_packagecloud(session, run).await?;
@@ -275,7 +272,8 @@ async fn prove_earlier_function_version(
         let mut packagecloud_link = None;
         if let Some(described) = &version.described {
             let next = format!(
-                "put a secret that it accepts back first (roll-back lists the backups), or name another version: {}",
+                "put a secret that it accepts back first (this lists the backups: {}), or name another version: {}",
+                render_proposed_command("roll-back", &[]),
                 render_list_versions_command(&target.names)
             );
             refuse_version_without_node_secrets(arn, described, &node_secrets, &next)?;
@@ -323,7 +321,10 @@ fn build_unproven_version_failure(arn: &str) -> Failure {
     Failure::new_missing_consent_failure(
         arn,
         "its description tells no fingerprints, and no link of packagecloud's to CloudFront can be had, so whether it accepts them isn't known",
-        "give a download URL of packagecloud with --probe-url while CloudFront is on, or associate it unproven with --unproven",
+        format!(
+            "give a download URL of packagecloud with --probe-url while CloudFront is on, or associate it unproven: {}",
+            render_same_command_again(&["--unproven"])
+        ),
     )
 }
 

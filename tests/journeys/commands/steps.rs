@@ -55,7 +55,9 @@ fn a_wrong_version_is_refused_before_anything_is_made() {
     {
         let ran = host.run_line(&format!("reconfigure-cloudfront-distribution {nonsense} --yes"));
         assert_eq!(ran.code, 2, "{ran:#?}");
-        ran.assert_contains(nonsense).assert_contains("bootstrap-cloudfront printed");
+        ran.assert_contains(nonsense)
+            .assert_contains("give the one that this prints: ")
+            .assert_contains(" bootstrap-cloudfront");
     }
     assert!(!host.config_text().contains("cloudfront_distribution_id"));
 }

@@ -63,6 +63,15 @@ fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it
     let text = host.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
     host.write_config(&text);
     host.run_line("verify").assert_contains("302 to CloudFront");
+    host.run_line("disable").assert_contains("it says off, and packagecloud still answers 302 to CloudFront");
+    // An omnibus package writes down what it applied.
+    let running = host.sandbox_path().join("packagecloud-server-running.json");
+    std::fs::write(&running, r#"{"packagecloud":{"packagecloud-rails":{"cloudfront_enabled":true}}}"#)
+        .unwrap();
+    let off = host.run_line("disable");
+    off.assert_contains("it says off, and packagecloud's last reconfigure was with CloudFront on");
+    assert!(!off.err.contains("still answers"), "{off:#?}");
+    std::fs::remove_file(&running).unwrap();
     let off = host.run_successfully("disable --yes");
     off.assert_contains("it says off, and packagecloud still answers 302 to CloudFront")
         .assert_contains("off since");
@@ -82,17 +91,35 @@ fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
 }
 
 #[test]
+fn what_s3_says_to_packagecloud_is_asked_in_json_too_and_past_a_packagecloud_that_hangs() {
+    for (fault, said, unsaid) in [
+        ("s3:GetObject:*:error:InvalidAccessKeyId", "Downloads fail all the same: S3 refuses", "do nothing"),
+        ("packagecloud:1:hang", "Customers do nothing", "not seen"),
+        ("s3:GetObject:*:error:InternalError", "links was not seen", "fail"),
+    ] {
+        let host = JourneyHost::new();
+        host.run_successfully("enable --yes");
+        let off = host.run_successfully(&format!("--sandbox-fault {fault} disable --yes --output json"));
+        let lines = off.json_lines();
+        let asked = lines.iter().find(|line| line["type"] == "progress").unwrap();
+        assert!(asked["text"].as_str().unwrap().starts_with("s3-links: "), "{asked}");
+        let ended = lines.iter().find(|line| line["type"] == "ended").unwrap()["text"].as_str().unwrap();
+        assert!(ended.contains(said) && !ended.contains(unsaid), "{fault}: {ended}");
+    }
+}
+
+#[test]
 fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
     let host = JourneyHost::new();
     let on = host.run_successfully("enable --ctl none --yes");
     on.assert_contains("Go live: stopped")
-        .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+        .assert_contains("packagecloud-ctl reconfigure && packagecloud-ctl restart");
     assert_eq!(host.read_values()["cloudfront_enabled"], true);
     on.assert_contains("left to you, where packagecloud runs");
     assert!(!on.err.contains("run     proof"), "nothing is proven: {on:#?}");
     let off = host.run_successfully("disable --ctl none --yes");
     off.assert_contains("Disable: stopped")
-        .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+        .assert_contains("packagecloud-ctl reconfigure && packagecloud-ctl restart");
     assert_eq!(host.read_values()["cloudfront_enabled"], false);
 }
 

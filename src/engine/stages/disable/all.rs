@@ -26,7 +26,7 @@ use crate::engine::{
         switch,
     },
     run::StageRun,
-    session::Session,
+    session::{S3LinkAnswer, Session},
 };
 
 /// How often it is switched off again where a run that began meanwhile switched it on.
@@ -91,10 +91,7 @@ pub(crate) async fn apply(
             return Ok(if beside {
                 (StageEnd::Applied, "it was off already, and the run beside this one will not go live".into())
             } else {
-                (
-                    StageEnd::Unchanged,
-                    explain_unverified_disable(session, answers).unwrap_or_default().to_owned(),
-                )
+                (StageEnd::Unchanged, explain_unverified_disable(session, answers).unwrap_or_default())
             });
         }
         all.forget_node_failures();
@@ -102,9 +99,8 @@ pub(crate) async fn apply(
         all.write_disabled_configs(run).await?;
         if session.is_packagecloud_ctl_disabled() {
             all.finish_switch_on_disabled_nodes().await;
-            let text = "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart";
             return if all.lost.is_empty() {
-                Ok((StageEnd::Stopped, text.into()))
+                Ok((StageEnd::Stopped, switch::render_switch_left_to_operator(session)))
             } else {
                 Err(all.build_lost_nodes_failure(""))
             };
@@ -338,10 +334,7 @@ impl DisableProgress {
                     .filter_map(|node| render_reenable_warning(&node.seen))
                     .map(|text| format!(". {}", text.trim_end_matches('.')))
                     .collect();
-                let customers = match session.s3_link_refusal() {
-                    None => "Customers do nothing; if a firewall blocks S3, allow it again".to_owned(),
-                    Some(why) => format!("Downloads fail all the same: {why}"),
-                };
+                let customers = describe_customer_effect(&session.last_s3_link_answer());
                 Ok((
                     StageEnd::Applied,
                     format!(
@@ -405,15 +398,27 @@ impl DisableProgress {
 /// A failure of one of packagecloud-ctl's commands whose next move ends with both: off is only what packagecloud has read.
 fn append_both_ctl_commands(mut failure: Failure, node: &Session) -> Failure {
     if failure.kind != FailureKind::Interrupted {
-        let ctl = node.host.ctl.render_ctl_command_line();
         failure.next = format!(
-            "{}; then run: {} — or by hand{}: {ctl} reconfigure && {ctl} restart",
+            "{}; then run: {} — or by hand{}: {}",
             failure.next.trim_end_matches('.'),
             render_proposed_command("disable", &[]),
-            node.host.render_host_suffix()
+            node.host.render_host_suffix(),
+            node.host.ctl.render_reconfigure_and_restart()
         );
     }
     failure
+}
+
+/// Says what switching off means for customers, as far as S3 was asked.
+fn describe_customer_effect(answer: &S3LinkAnswer) -> String {
+    const CUSTOMERS_DO_NOTHING: &str = "Customers do nothing; if a firewall blocks S3, allow it again";
+    match answer {
+        S3LinkAnswer::Accepted => CUSTOMERS_DO_NOTHING.to_owned(),
+        S3LinkAnswer::Unknown => {
+            format!("{CUSTOMERS_DO_NOTHING}. Whether S3 accepts packagecloud's own links was not seen")
+        }
+        S3LinkAnswer::Refused(why) => format!("Downloads fail all the same: {why}"),
+    }
 }
 
 /// ` on web1, web2`, where they are other hosts.
@@ -434,4 +439,25 @@ async fn write_cloudfront_disabled_config(node: &Session) -> Result<String, Fail
         })
         .await?;
     Ok(written.as_ref().map(render_config_backup_note).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_asked_is_not_said_to_be_served() {
+        for (answer, said, unsaid) in [
+            (S3LinkAnswer::Accepted, "Customers do nothing", "not seen"),
+            (S3LinkAnswer::Unknown, "own links was not seen", "fail"),
+            (
+                S3LinkAnswer::Refused("S3 refuses it".into()),
+                "Downloads fail all the same: S3 refuses it",
+                "nothing",
+            ),
+        ] {
+            let text = describe_customer_effect(&answer);
+            assert!(text.contains(said) && !text.contains(unsaid), "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Whether S3 serves what packagecloud redirects to without CloudFront: asked before switching off.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use futures::future::join_all;
 use percent_encoding::percent_decode_str;
@@ -14,7 +14,16 @@ use crate::model::{
     },
 };
 
-use crate::engine::{delivery::probe, run::RunContext, session::Session};
+use crate::engine::{
+    delivery::probe,
+    run::RunContext,
+    session::{S3LinkAnswer, Session},
+};
+
+/// How long the whole check may take.
+const S3_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long packagecloud may take of that to say where it redirects: the rest is for S3.
+const REDIRECT_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What S3 says to a link as packagecloud makes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,62 +71,86 @@ fn read_redirected_key(redirect: &PackagecloudDownloadReply) -> Option<String> {
     percent_decode_str(path).decode_utf8().ok().map(Into::into)
 }
 
+/// Waits for what packagecloud says of its redirect, but no longer than leaves time for S3.
+async fn wait_briefly_for_redirect<E>(
+    asked: impl Future<Output = Result<Option<PackagecloudDownloadReply>, E>>,
+) -> Option<PackagecloudDownloadReply> {
+    tokio::time::timeout(REDIRECT_ANSWER_TIMEOUT, asked).await.ok()?.ok()?
+}
+
+/// Finds the link to ask S3 by, and the key that it is for where that is an object's: packagecloud's own redirect where it
+/// goes to S3, else one presigned as packagecloud does. `None` where no node's file tells what that takes.
+async fn find_link_to_s3(session: &Session, answers: &OperatorAnswers) -> Option<(String, Option<String>)> {
+    let redirect = wait_briefly_for_redirect(session.probe_packagecloud_redirect(answers, None)).await;
+    let to_s3 = redirect.as_ref().filter(|seen| seen.classify_redirect_target() == RedirectTarget::S3);
+    if let Some(location) = to_s3.and_then(|seen| seen.location.clone()) {
+        let path = location.split('?').next().unwrap_or_default().to_owned();
+        return Some((location, Some(path)));
+    }
+    let key = redirect.as_ref().and_then(read_redirected_key);
+    let nodes = session.list_all_node_sessions();
+    let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let config = read.into_iter().find_map(Result::ok)?;
+    let (access, secret) = config.file.find_config_aws_keys()?;
+    let (_, bucket) = config.file.find_configured_bucket()?;
+    let region = config.file.find_configured_region().unwrap_or("us-east-1");
+    let expires = session.host.clock.read_host_clock().as_secs() + probe::LINK_LIFETIME_SECONDS;
+    let asked = key.as_deref().unwrap_or(ABSENT_KEY);
+    Some((presign_url_sigv2(bucket, region, asked, &access, &secret, expires), key))
+}
+
 /// Asks S3 for the first byte of what packagecloud redirects to, or would: three seconds at most.
 async fn ask_s3_for_packagecloud_link(session: &Session, answers: &OperatorAnswers) -> S3LinkReply {
     let asking = async {
-        let redirect = session.probe_packagecloud_redirect(answers, None).await.ok().flatten();
-        let to_s3 = redirect.as_ref().filter(|seen| seen.classify_redirect_target() == RedirectTarget::S3);
-        let (url, key) = if let Some(location) = to_s3.and_then(|seen| seen.location.clone()) {
-            let path = location.split('?').next().unwrap_or_default().to_owned();
-            (location, Some(path))
-        } else {
-            let key = redirect.as_ref().and_then(read_redirected_key);
-            let nodes = session.list_all_node_sessions();
-            let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
-            let config = read.into_iter().find_map(Result::ok)?;
-            let (access, secret) = config.file.find_config_aws_keys()?;
-            let (_, bucket) = config.file.find_configured_bucket()?;
-            let region = config.file.find_configured_region().unwrap_or("us-east-1");
-            let expires = session.host.clock.read_host_clock().as_secs() + probe::LINK_LIFETIME_SECONDS;
-            let asked = key.as_deref().unwrap_or(ABSENT_KEY);
-            (presign_url_sigv2(bucket, region, asked, &access, &secret, expires), key)
-        };
+        let (url, key) = find_link_to_s3(session, answers).await?;
         let reply = session.web.send_http_get(&url, &[("range", "bytes=0-0")]).await.ok()?;
         Some(judge_s3_link_reply(reply.status, &String::from_utf8_lossy(&reply.body), key.as_deref()))
     };
-    match tokio::time::timeout(Duration::from_secs(3), asking).await {
+    match tokio::time::timeout(S3_CHECK_TIMEOUT, asking).await {
         Ok(Some(reply)) => reply,
         _ => S3LinkReply::Untried,
+    }
+}
+
+impl S3LinkReply {
+    /// What is kept of it for the end of switching off.
+    fn summarize_s3_link_answer(&self) -> S3LinkAnswer {
+        match self {
+            Self::Served | Self::KeyAccepted => S3LinkAnswer::Accepted,
+            Self::Refused(why) => S3LinkAnswer::Refused(why.clone()),
+            Self::Odd(_) | Self::Untried => S3LinkAnswer::Unknown,
+        }
+    }
+
+    fn build_s3_links_check(self) -> CheckResult {
+        const CHECK_NAME: &str = "s3-links";
+        let unknown = |detail: String| CheckResult::new_unknown_check(CHECK_NAME, detail);
+        match self {
+            Self::Served => CheckResult::new_passed_check(
+                CHECK_NAME,
+                "S3 accepts links signed as packagecloud signs them: switching off helps",
+            ),
+            Self::KeyAccepted => CheckResult::new_passed_check(
+                CHECK_NAME,
+                "S3 accepts packagecloud's own AWS key; whether it gives out packages could not be tried",
+            ),
+            Self::Refused(why) => unknown(format!("{why}: with CloudFront off, downloads would fail too")),
+            Self::Odd(status) => unknown(format!(
+                "S3 answered {status} to a link as packagecloud makes them: switching off may not help"
+            )),
+            Self::Untried => {
+                unknown("whether S3 accepts packagecloud's own links could not be tried".to_owned())
+            }
+        }
     }
 }
 
 /// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
 pub async fn check_packagecloud_presigned_links(session: &Session, answers: &OperatorAnswers) -> CheckResult {
-    const CHECK_NAME: &str = "s3-links";
-    let unknown = |detail: String| CheckResult::new_unknown_check(CHECK_NAME, detail);
     let reply = ask_s3_for_packagecloud_link(session, answers).await;
-    session.remember_s3_link_refusal(match &reply {
-        S3LinkReply::Refused(why) => Some(why.clone()),
-        _ => None,
-    });
-    match reply {
-        S3LinkReply::Served => CheckResult::new_passed_check(
-            CHECK_NAME,
-            "S3 accepts links signed as packagecloud signs them: switching off helps",
-        ),
-        S3LinkReply::KeyAccepted => CheckResult::new_passed_check(
-            CHECK_NAME,
-            "S3 accepts packagecloud's own AWS key; whether it gives out packages could not be tried",
-        ),
-        S3LinkReply::Refused(why) => unknown(format!("{why}: with CloudFront off, downloads would fail too")),
-        S3LinkReply::Odd(status) => unknown(format!(
-            "S3 answered {status} to a link signed as packagecloud signs them (SigV2): switching off may not help"
-        )),
-        S3LinkReply::Untried => {
-            unknown("whether S3 accepts packagecloud's own links could not be tried".to_owned())
-        }
-    }
+    session.remember_s3_link_answer(reply.summarize_s3_link_answer());
+    reply.build_s3_links_check()
 }
 
 /// Says [`check_packagecloud_presigned_links`] as an event of this stage.
@@ -142,6 +175,19 @@ mod tests {
             assert_eq!(judge_s3_link_reply(status, "", Some("k")), S3LinkReply::Served);
         }
         assert_eq!(judge_s3_link_reply(301, "", None), S3LinkReply::Odd(301));
+    }
+
+    #[test]
+    fn an_odd_answer_says_nothing_of_how_the_link_was_signed() {
+        let said = S3LinkReply::Odd(301).build_s3_links_check().detail;
+        assert!(said.contains("S3 answered 301") && !said.contains("SigV"), "{said}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_packagecloud_that_hangs_leaves_time_for_s3() {
+        let began = tokio::time::Instant::now();
+        assert_eq!(wait_briefly_for_redirect::<()>(std::future::pending()).await, None);
+        assert!(began.elapsed() * 2 <= S3_CHECK_TIMEOUT, "{:?}", began.elapsed());
     }
 
     #[test]
