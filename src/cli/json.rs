@@ -9,7 +9,7 @@ use crate::model::{
         check::{CheckResult, CheckVerdict},
         event::StageEvent,
         goal::{RunStage, StageStep},
-        plan::{PlannedChange, StagePlan},
+        plan::{PlanConfirmationQuestion, PlanFact, PlannedChange, StagePlan},
         welcome::FoundBackup,
     },
 };
@@ -123,6 +123,35 @@ pub fn render_setting_values_json(values: &CloudFrontSettingValues, show_secret:
 #[must_use]
 pub fn render_plan_changes_json(plan: &StagePlan) -> Vec<Value> {
     plan.changes.iter().map(render_planned_change_json).collect()
+}
+
+/// Renders what a plan says above its changes: each sentence, and each fact with what it is about.
+#[must_use]
+pub fn render_plan_notes_json(plan: &StagePlan) -> Vec<Value> {
+    let stage = plan.run_stage_of_plan();
+    let notes = plan.notes.iter().map(|text| render_plan_note_json(Some(stage), None, text));
+    notes.chain(plan.facts.iter().map(|fact| render_plan_fact_json(Some(stage), fact))).collect()
+}
+
+/// Renders one fact; of no stage where it is of all of them.
+#[must_use]
+pub fn render_plan_fact_json(stage: Option<RunStage>, fact: &PlanFact) -> Value {
+    render_plan_note_json(stage, Some(fact.topic), &fact.text)
+}
+
+fn render_plan_note_json(stage: Option<RunStage>, topic: Option<&str>, text: &str) -> Value {
+    json!({"type": "note", "stage": stage, "topic": topic, "text": text})
+}
+
+/// Renders a question that a plan asks, with the flag that is the yes to it.
+#[must_use]
+pub fn render_plan_question_json(stage: RunStage, question: &PlanConfirmationQuestion) -> Value {
+    json!({
+        "type": "question",
+        "stage": stage,
+        "flag": question.consent.consent_cli_flag(),
+        "text": question.question,
+    })
 }
 
 /// Prints one line; a reader that went away is no failure of ours.

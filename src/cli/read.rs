@@ -9,7 +9,11 @@ use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
     packagecloud::{settings::CloudFrontSettingValues, snippet},
-    run::{check::CheckResult, goal::OperatorGoal, plan::ResourceChangeKind},
+    run::{
+        check::CheckResult,
+        goal::{OperatorGoal, RunStage},
+        plan::{PlanConfirmationQuestion, PlanFact, ResourceChangeKind, StagePlan},
+    },
     url::token::{self, TokenMacAlgorithm},
 };
 
@@ -45,25 +49,11 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
 pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
     let plans = overview::look_and_plan_goal_stages(&invocation.session, goal, &invocation.answers).await?;
+    let obstacles = overview::find_serving_obstacles(&invocation.session, goal, &invocation.answers).await;
     if invocation.is_json_output() {
-        plans.iter().flat_map(json::render_plan_changes_json).for_each(|line| json::print_json_line(&line));
+        print_plan_json(&plans, &obstacles);
     } else {
-        let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
-        plain::render_plans_as_lines(shown).iter().for_each(|line| invocation.print_plain_result_line(line));
-    }
-    for fact in overview::find_serving_obstacles(&invocation.session, goal, &invocation.answers).await {
-        invocation.print_plain_result_line(&format!("  !  {fact}"));
-    }
-    let mut shown = Vec::new();
-    for confirmation in plans.iter().flat_map(|plan| &plan.confirmations) {
-        if !shown.contains(&confirmation.consent) {
-            shown.push(confirmation.consent);
-            invocation.print_plain_result_line(&format!(
-                "  ?  {} (yes is {})",
-                confirmation.question,
-                confirmation.consent.consent_cli_flag()
-            ));
-        }
+        print_plan_lines(&plans, &obstacles);
     }
     let pending = plans
         .iter()
@@ -84,6 +74,43 @@ pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Fail
         "{pending} changes are pending, and none was made. To make them: {command}"
     ));
     Ok(EXIT_PENDING)
+}
+
+/// Prints plans for a person: their lines, what stands in the way, and what must be answered with yes.
+fn print_plan_lines(plans: &[StagePlan], obstacles: &[PlanFact]) {
+    plain::render_plans_as_lines(list_plans_with_lines(plans)).iter().for_each(|line| outln!("{line}"));
+    obstacles.iter().for_each(|fact| outln!("  !  {fact}"));
+    for (_, asked) in list_distinct_questions(plans) {
+        outln!("  ?  {} (yes is {})", asked.question, asked.consent.consent_cli_flag());
+    }
+}
+
+/// Prints the same as JSON: a line each change, note and question.
+fn print_plan_json(plans: &[StagePlan], obstacles: &[PlanFact]) {
+    let changes = plans.iter().flat_map(json::render_plan_changes_json);
+    let notes = list_plans_with_lines(plans).flat_map(json::render_plan_notes_json);
+    let obstacles = obstacles.iter().map(|fact| json::render_plan_fact_json(None, fact));
+    let questions = list_distinct_questions(plans);
+    let questions = questions.iter().map(|(stage, asked)| json::render_plan_question_json(*stage, asked));
+    changes.chain(notes).chain(obstacles).chain(questions).for_each(|line| json::print_json_line(&line));
+}
+
+/// Lists the plans of which more is said than nothing.
+fn list_plans_with_lines(plans: &[StagePlan]) -> impl Iterator<Item = &StagePlan> {
+    plans.iter().filter(|plan| !plan.changes.is_empty())
+}
+
+/// Lists what plans ask, each consent once, with the stage that asks first.
+fn list_distinct_questions(plans: &[StagePlan]) -> Vec<(RunStage, &PlanConfirmationQuestion)> {
+    let mut all: Vec<(RunStage, &PlanConfirmationQuestion)> = Vec::new();
+    for plan in plans {
+        for asked in &plan.confirmations {
+            if !all.iter().any(|(_, known)| known.consent == asked.consent) {
+                all.push((plan.run_stage_of_plan(), asked));
+            }
+        }
+    }
+    all
 }
 
 /// Checks that packages come through CloudFront.
