@@ -37,6 +37,7 @@ use s3::fast::S3ObjectClient;
 use succeeded_actions::SucceededActions;
 use web::WebClient;
 
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -202,7 +203,10 @@ fn check_resource_ownership_allows_change(
         ResourceOwnership::Unmarked => Err(Failure::new_missing_consent_failure(
             what,
             "it stands without our marker: it is the vendor's, or somebody's",
-            "adopt it with --adopt, or set up beside it with --name-suffix",
+            format!(
+                "adopt it: {} — or set up beside it with --name-suffix",
+                render_same_command_again(&["--adopt"])
+            ),
         )),
         ResourceOwnership::Other(bucket) => Err(Failure::new_generic_failure(
             what,

@@ -303,8 +303,11 @@ impl CommandInvocation {
             missing.iter().map(|confirmation| confirmation.question.as_str()).collect();
         let mut next = format!("if the answer is yes, run: {}", render_same_command_again(&added));
         if missing.iter().any(|confirmation| confirmation.consent == RequiredConsent::Managed) {
-            next.push_str(
-                " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
+            let waiting: Vec<&str> =
+                added.iter().map(|word| if *word == "write" { "wait" } else { *word }).collect();
+            next = format!(
+                "{next} — or, to write nothing and go on once the file holds the values: {}",
+                render_same_command_again(&waiting)
             );
         }
         let what = first.consent.consent_cli_flag().split(' ').next().unwrap_or_default();

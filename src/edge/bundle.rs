@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     failure::Failure,
     secret::Secret,
@@ -108,7 +109,11 @@ impl EdgeBundle {
                     "the edge would have to accept {}: the one in packagecloud.rb and all that it accepts now; one to {SECRETS_MAX} fit",
                     fingerprints.len()
                 ),
-                "put one of those that it accepts back into packagecloud.rb (roll-back lists the backups), then try again",
+                format!(
+                    "put one of those that it accepts back into packagecloud.rb (this lists the backups: {}), then run: {}",
+                    render_proposed_command("roll-back", &[]),
+                    render_same_command_again(&[])
+                ),
             ));
         }
         let described = FunctionVersionDescription {

@@ -39,7 +39,7 @@ impl Secret {
             Failure::new_generic_failure(
                 "cloudfront_secret",
                 why,
-                "correct it in packagecloud.rb, or make a new one with --new-secret (links signed with the old one stop working)",
+                "correct it in packagecloud.rb, or have a new one made by --new-secret (links signed with the old one stop working)",
             )
         };
         if self.0.is_empty() {

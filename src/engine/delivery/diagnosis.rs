@@ -132,8 +132,9 @@ pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) ->
             Some(true) => text(
                 "S3 refuses CloudFront, though the bucket policy lets it read: another statement or the organization's resource control policy denies it, the object is encrypted with a key that CloudFront may not use, or the bucket is Requester Pays",
                 &format!(
-                    "run: {} — it looks at each of these but the organization's policies; --origin-access oac serves SSE-KMS, and reads as a service, which such policies usually let through",
-                    render_proposed_command("check", &[])
+                    "run: {} — it looks at each of these but the organization's policies. A control serves SSE-KMS, and reads as a service, which such policies usually let through: {}",
+                    render_proposed_command("check", &[]),
+                    render_proposed_command("enable", &["--origin-access", "oac"])
                 ),
             ),
             None => text("S3 refuses CloudFront", &advise_to_restore_grant()),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::aws::web::WebReply;
 use crate::engine::session::Session;
+use crate::host::PackagecloudCtlRunner;
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{failure::Failure, secret::Secret, url::token::UrlTokenConstruction};
 
@@ -41,7 +42,7 @@ impl PackagecloudLinkFacts<'_> {
         location: &str,
     ) -> PackagecloudLinkVerdict {
         match probe::follow_redirect_to_edge(session, location).await {
-            Ok(reply) => self.judge_edge_reply(location, &reply),
+            Ok(reply) => self.judge_edge_reply(&session.host.ctl, location, &reply),
             Err(failure) => PackagecloudLinkVerdict::Unanswered(failure),
         }
     }
@@ -51,7 +52,12 @@ impl PackagecloudLinkFacts<'_> {
         self.secret.and_then(|secret| probe::detect_link_token_construction(location, secret, self.accepted))
     }
 
-    fn judge_edge_reply(&self, location: &str, reply: &WebReply) -> PackagecloudLinkVerdict {
+    fn judge_edge_reply(
+        &self,
+        ctl: &PackagecloudCtlRunner,
+        location: &str,
+        reply: &WebReply,
+    ) -> PackagecloudLinkVerdict {
         if matches!(reply.status, 200 | 206) || is_not_found_answer_of_s3(reply) {
             return PackagecloudLinkVerdict::Accepted(reply.status);
         }
@@ -64,8 +70,9 @@ impl PackagecloudLinkFacts<'_> {
                 "the web node that answered signs with another secret than packagecloud.rb and the edge hold"
                     .to_owned(),
                 format!(
-                    "on that node: give it the same cloudfront_secret (this prints it: {}), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
-                    render_proposed_command("configuration", &["--show-secret"])
+                    "on that node: give it the same cloudfront_secret (this prints it: {}), then {}",
+                    render_proposed_command("configuration", &["--show-secret"]),
+                    ctl.render_reconfigure_and_restart()
                 ),
             ),
             (Some("expired"), _) if self.edge_works => (

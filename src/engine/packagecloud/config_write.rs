@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{managed, switch::ConfigWritePurpose};
 use crate::engine::{resources::packages_domain, run::StageRun, session::Session};
 use crate::host::ConfigWriteResult;
+use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::ObservedPackagecloudConfig},
     failure::{Failure, FailureKind},
@@ -122,7 +123,11 @@ pub(crate) async fn write_packagecloud_config_values(
             return Err(Failure::new_missing_consent_failure(
                 config.path.clone(),
                 format!("{tool} manages it, and would undo an edit"),
-                "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
+                format!(
+                    "put the values into that tool, which this waits for: {} — or write them here: {}",
+                    render_same_command_again(&["--managed", "wait"]),
+                    render_same_command_again(&["--managed", "write"])
+                ),
             ));
         }
     }

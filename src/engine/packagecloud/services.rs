@@ -118,8 +118,9 @@ pub(crate) async fn check_services_after_restart(
         Ok(None) => {}
         Err(words) => {
             said.push(format!(
-                "{words}{} (packagecloud-ctl restart NAME starts one anew)",
-                session.host.render_host_suffix()
+                "{words}{} ({} restart NAME starts one anew)",
+                session.host.render_host_suffix(),
+                session.host.ctl.render_ctl_command_line()
             ));
         }
     }

@@ -4,7 +4,7 @@
 
 use super::origin_access;
 use crate::engine::{run::StageRun, session::AwsTarget};
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::{bucket::ObjectEncryptionKey, evidence::DistributionEvidence, names::ResourceNames},
     failure::Failure,
@@ -71,8 +71,9 @@ pub(crate) fn plan_bucket_kms_keys(
             .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
         } else {
             plan.notes.push(format!(
-                "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
-                key.key
+                "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. To have it changed: {} — else add the statement shown.",
+                key.key,
+                render_same_command_again(&["--adopt-bucket-key"])
             ));
             plan.documents.push(render_bucket_kms_key_statement(&key.key, seen, names));
         }

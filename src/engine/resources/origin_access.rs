@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::adoption::is_our_distribution;
 use crate::engine::session::AwsTarget;
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         bucket::{ObjectHead, ObservedBucket},
@@ -40,7 +41,10 @@ impl OriginAccessChoice {
             (false, "") => CheckResult::new_passed_check(CHECK_NAME, "as an identity"),
             (false, why) => CheckResult::new_unknown_check(
                 CHECK_NAME,
-                format!("as an identity, as you chose, but {why}: --origin-access auto uses a control"),
+                format!(
+                    "as an identity, as you chose, but {why}. To use a control: {}",
+                    render_proposed_command("enable", &["--origin-access", "auto"])
+                ),
             ),
         }
     }

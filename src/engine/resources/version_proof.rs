@@ -13,7 +13,7 @@ use crate::engine::{
     session::{AwsTarget, Session},
 };
 use crate::host::HostClock;
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::{
         account::{FunctionVersion, ResourceOwnership},
@@ -288,7 +288,10 @@ fn refuse_foreign_function(version: &VersionToAssociate, adopt: bool) -> Result<
         ResourceOwnership::Unmarked => Err(Failure::new_missing_consent_failure(
             arn,
             "its function stands without our marker, so it is neither invoked nor associated",
-            "adopt it with --adopt, or set up beside it with --name-suffix",
+            format!(
+                "adopt it: {} — or set up beside it with --name-suffix",
+                render_same_command_again(&["--adopt"])
+            ),
         )),
         ResourceOwnership::Other(bucket) => Err(Failure::new_generic_failure(
             arn,

@@ -3,7 +3,7 @@
 //! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
 
 use crate::edge::bundle::{FunctionVersionDescription, parse_function_version_description};
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -220,7 +220,7 @@ fn build_lost_secret_failure(seen: &CloudFrontSecretEvidence) -> Failure {
         format!(
             "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
         ),
-        format!("{copy}, or make a new one with --new-secret"),
+        format!("{copy}, or make a new one: {}", render_same_command_again(&["--new-secret"])),
     )
 }
 

@@ -76,7 +76,7 @@ impl FlatRatePlanFinding {
     pub fn describe_flat_rate_plan(&self, distribution: &str) -> String {
         const ACL_RULES: &str = "rules against clients without a browser's headers refuse package managers";
         // Third parties report it; AWS documents no list (aws-facts section 10).
-        const REFUSES: &str = "such plans are reported to refuse Lambda@Edge functions and origin access identities (--origin-access oac takes a control), and only Business and Premium allow cache policies of one's own. Where CloudFront refuses, cancel the plan in the CloudFront console (a paid one ends with its month), or set up a distribution beside it with --name-suffix";
+        const REFUSES: &str = "such plans are reported to refuse Lambda@Edge functions and origin access identities (by --origin-access oac a control is used), and only Business and Premium allow cache policies of one's own. Where CloudFront refuses, cancel the plan in the CloudFront console (a paid one ends with its month), or set up a distribution beside it with --name-suffix";
         match self {
             Self::Subscribed(plan) => format!(
                 "{distribution} is on CloudFront's flat-rate plan {} ({}): {REFUSES}; its web ACL's {ACL_RULES}",

@@ -135,7 +135,7 @@ fn the_backup_with_the_secret_that_chef_has_wiped_out_is_named() {
     let at = "copy its line from web1:/etc/packagecloud/";
     ran.assert_exit(
         2,
-        &["holds none, but the edge has one already", at, "or make a new one with --new-secret"],
+        &["holds none, but the edge has one already", at, "or make a new one: ", " --new-secret"],
     );
     let backup = ran.text.split(at).nth(1).unwrap().split(',').next().unwrap();
     let line = node.read_file(&format!("etc/{backup}"));

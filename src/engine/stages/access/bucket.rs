@@ -6,6 +6,7 @@ use crate::engine::{
     resources::{adoption::is_our_distribution, install::build_bucket_reader_from_oai, origin_access},
     session::AwsTarget,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::bucket::{ObjectHead, ObservedBucket},
     iam::policy::{self, BucketDenyFinding, CloudFrontBucketReader},
@@ -114,9 +115,12 @@ async fn check_bucket_policy(target: &AwsTarget, answers: &OperatorAnswers) -> C
             CHECK_NAME,
             format!("{why}, to CloudFront too"),
             if control {
-                "except CloudFront from that statement, such as by the condition StringNotEquals aws:PrincipalServiceName cloudfront.amazonaws.com: it reads from its own addresses, through no endpoint of yours and as no principal of yours"
+                "except CloudFront from that statement, such as by the condition StringNotEquals aws:PrincipalServiceName cloudfront.amazonaws.com: it reads from its own addresses, through no endpoint of yours and as no principal of yours".to_owned()
             } else {
-                "except CloudFront from that statement (--origin-access oac reads as a service, which a condition can except): it reads from its own addresses, through no endpoint of yours and as no principal of yours"
+                format!(
+                    "except CloudFront from that statement: it reads from its own addresses, through no endpoint of yours and as no principal of yours. A control reads as a service, which a condition can except: {}",
+                    render_proposed_command("enable", &["--origin-access", "oac"])
+                )
             },
         );
     }
@@ -187,7 +191,10 @@ async fn check_public_bucket_policy(
             format!(
                 "its statement {statement} is public, and while one is, Block Public Access (RestrictPublicBuckets) shuts an origin access identity out"
             ),
-            "take that statement out of the policy, or give --origin-access auto: a control is let in",
+            format!(
+                "take that statement out of the policy, or use a control, which is let in: {}",
+                render_proposed_command("enable", &["--origin-access", "auto"])
+            ),
         ));
     }
     (!blocks.restricts_public_buckets).then(|| {
@@ -258,10 +265,10 @@ fn explain_object_unreadable(head: &ObjectHead, control: bool) -> Option<String>
         return Some("is archived: clients get 403 for it until it is restored".to_owned());
     }
     if head.encryption.starts_with("aws:kms") && !control {
-        return Some(
-            "is encrypted with SSE-KMS, which an origin access identity can't read: give --origin-access oac"
-                .to_owned(),
-        );
+        return Some(format!(
+            "is encrypted with SSE-KMS, which an origin access identity can't read, and a control can: {}",
+            render_proposed_command("enable", &["--origin-access", "oac"])
+        ));
     }
     None
 }

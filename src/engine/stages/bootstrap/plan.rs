@@ -8,6 +8,7 @@ use crate::engine::{
     },
     session::AwsTarget,
 };
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         evidence::{BootstrapStageEvidence, StageEvidence},
@@ -376,10 +377,13 @@ fn render_origin_access_choice(seen: &BootstrapStageEvidence) -> String {
     }
     if !seen.why_control.is_empty() {
         return format!(
-            "CloudFront as an origin access identity, as you chose, but {}: --origin-access auto uses a control.",
-            seen.why_control
+            "CloudFront as an origin access identity, as you chose, but {}. To use a control: {}",
+            seen.why_control,
+            render_proposed_command("enable", &["--origin-access", "auto"])
         );
     }
-    "CloudFront as an origin access identity. Security Hub (CloudFront.13), AWS Config and Control Tower (CT.CLOUDFRONT.PR.10) require a control: where they count, --origin-access oac, now or later; no link fails while it changes."
-        .to_owned()
+    format!(
+        "CloudFront as an origin access identity. Security Hub (CloudFront.13), AWS Config and Control Tower (CT.CLOUDFRONT.PR.10) require a control; no link fails while it changes, now or later. Where they count: {}",
+        render_proposed_command("enable", &["--origin-access", "oac"])
+    )
 }

@@ -74,7 +74,7 @@ impl PackagecloudRedirectCheck<'_> {
         if let Some(status) = redirects.find_first_non_redirect_status() {
             return self.build_packagecloud_failed_check(
                 &format!("answers {status}"),
-                &choose_advice_without_redirect(status),
+                &choose_advice_without_redirect(status, &self.render_ctl_command_line()),
             );
         }
         let edge = redirects.list_sampled_cloudfront_links();
@@ -108,8 +108,9 @@ impl PackagecloudRedirectCheck<'_> {
                     "{some} of {REDIRECT_SAMPLES} redirects go to CloudFront: {seen}; another web node is set otherwise"
                 ),
                 format!(
-                    "on the other node: give it the same four values (this prints them: {}), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
-                    render_proposed_command("configuration", &["--show-secret"])
+                    "on the other node: give it the same four values (this prints them: {}), then {}",
+                    render_proposed_command("configuration", &["--show-secret"]),
+                    self.session.host.ctl.render_reconfigure_and_restart()
                 ),
             ),
         }
@@ -123,9 +124,13 @@ impl PackagecloudRedirectCheck<'_> {
             }
             _ => self.build_packagecloud_failed_check(
                 &format!("does not answer: {failure}"),
-                "see whether it runs: packagecloud-ctl status",
+                &format!("see whether it runs: {} status", self.render_ctl_command_line()),
             ),
         }
+    }
+
+    fn render_ctl_command_line(&self) -> String {
+        self.session.host.ctl.render_ctl_command_line()
     }
 
     /// Says that packagecloud itself refuses: what is behind it works, or is not known to.
@@ -200,7 +205,7 @@ impl PackagecloudRedirectCheck<'_> {
 }
 
 /// The next move where packagecloud answered without a redirect.
-fn choose_advice_without_redirect(status: u16) -> String {
+fn choose_advice_without_redirect(status: u16, ctl: &str) -> String {
     match status {
         401 | 403 => format!(
             "{PROBE_TOKEN_ADVICE}; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"
@@ -209,8 +214,6 @@ fn choose_advice_without_redirect(status: u16) -> String {
         200..=299 => {
             "name with --probe-url the download URL of a package: this one is no download".to_owned()
         }
-        _ => {
-            "see whether it runs, and read its log: packagecloud-ctl status, packagecloud-ctl tail".to_owned()
-        }
+        _ => format!("see whether it runs, and read its log: {ctl} status && {ctl} tail"),
     }
 }
