@@ -57,7 +57,7 @@ impl Session {
         };
         let bucket = target.map(|target| target.bucket.name.as_str());
         let fault = find_probe_url_fault(url, external_url, reply, bucket, endpoint.as_deref())?;
-        Some(build_probe_url_failure(url, external_url, fault))
+        Some(build_probe_url_failure(url, external_url, fault, &self.host.ctl.render_ctl_command_line()))
     }
 
     /// Asks packagecloud for the probe URL; `None` where no URL is known.
@@ -89,7 +89,12 @@ impl Session {
 pub(in crate::engine) const PROBE_TOKEN_ADVICE: &str =
     "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 
-fn build_probe_url_failure(url: &str, external_url: Option<&str>, fault: ProbeUrlFault) -> Failure {
+fn build_probe_url_failure(
+    url: &str,
+    external_url: Option<&str>,
+    fault: ProbeUrlFault,
+    ctl: &str,
+) -> Failure {
     let what = format!("--probe-url {url}");
     let other_url = match external_url {
         Some(own) => {
@@ -108,7 +113,7 @@ fn build_probe_url_failure(url: &str, external_url: Option<&str>, fault: ProbeUr
             FailureKind::Unreachable,
             what,
             why,
-            format!("see whether packagecloud runs there: packagecloud-ctl status; or {other_url}"),
+            format!("see whether packagecloud runs there: {ctl} status; or {other_url}"),
         ),
     }
 }

@@ -291,7 +291,10 @@ fn refuse_unmakable_version(seen: &BootstrapStageEvidence, names: &ResourceNames
         Some((why, next)) => Err(Failure::new_generic_failure(
             format!("Lambda function {}", names.lambda_function_name()),
             why,
-            format!("put one of those into packagecloud.rb (roll-back lists the backups), or {next}"),
+            format!(
+                "put one of those into packagecloud.rb (this lists the backups: {}), or {next}",
+                render_proposed_command("roll-back", &[])
+            ),
         )),
         None => Ok(()),
     }
@@ -315,7 +318,7 @@ fn describe_right_version(seen: &BootstrapStageEvidence, arn: &str) -> String {
     };
     if old > 0 {
         text.push_str(&format!(
-            "; no packagecloud.rb holds {}, and the next new version leaves that out (a new one comes with --new-secret)",
+            "; no packagecloud.rb holds {}, and the next new version leaves that out (a new one is made by --new-secret)",
             if old == others && old == 1 { "that one".to_owned() } else { format!("{old} of those") }
         ));
     }
