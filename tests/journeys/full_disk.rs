@@ -71,12 +71,19 @@ fn run_binary_on_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::Tem
 
 const FILL_DISK: &str = "dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true";
 const REMOUNT_READ_ONLY: &str = "mount -o remount,ro \"$0\"";
+/// There is room, and no file more.
+const TAKE_INODES: &str = "mount -o remount,nr_inodes=8 \"$0\"; i=0; while [ $i -lt 8 ]; do (: >\"$0/rest.$i\") 2>/dev/null || true; i=$((i + 1)); done";
 
 #[test]
 fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
     for (made, why, first) in [
         (FILL_DISK, "No space left on device", "make room there (df -h DISK)"),
         (REMOUNT_READ_ONLY, "Read-only file system", "make its file system writable (findmnt -T DISK)"),
+        (
+            TAKE_INODES,
+            "no inodes are left on the file system of DISK",
+            "delete some files on that file system (df -i DISK counts them)",
+        ),
     ] {
         let (code, said, _dir) = run_binary_on_disk(made, &["disable"]);
         assert_eq!(code, 1, "{said}");
