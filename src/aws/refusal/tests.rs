@@ -288,3 +288,33 @@ fn what_is_denied_is_what_aws_names_and_else_what_was_asked() {
     assert!(next(of_the_key).starts_with("allow kms:GenerateDataKey: "));
     assert!(next("Access Denied").starts_with("allow s3:PutObject: "));
 }
+
+/// Where another row, or the status, has the same class, only the next move tells that its own row was found.
+#[test]
+fn a_code_with_a_row_of_its_own_has_that_rows_next_move() {
+    use AwsRefusalClass::{
+        AlreadyThere, BadCredentials, ChangedMeanwhile, Denied, InvalidRequest, Unsupported, WrongRegion,
+    };
+    for (code, message, status, class, next) in [
+        ("AccessDenied", "", 403, Denied, "` prints, as a managed policy, then try again"),
+        (
+            "InvalidLambdaFunctionAssociation",
+            "The caller lacks lambda:EnableReplication* on the function",
+            400,
+            Denied,
+            "it allows lambda:EnableReplication* on the version",
+        ),
+        ("InvalidLambdaFunctionAssociation", "", 400, InvalidRequest, "mend the function"),
+        ("OptInRequired", "", 403, BadCredentials, "finish the account's registration"),
+        ("CNAMEAlreadyExists", "", 409, AlreadyThere, "take it off there first"),
+        ("ResourceConflictException", "", 409, ChangedMeanwhile, "wait a minute, then look again"),
+        ("InvalidViewerCertificate", "", 400, InvalidRequest, "it must be issued, in us-east-1"),
+        ("MalformedPolicyDocument", "", 400, InvalidRequest, "look at the policy's principals"),
+        ("RegionDisabledException", "", 403, WrongRegion, "enable this one under Account"),
+        ("UnsupportedOperationException", "", 400, Unsupported, "an S3-compatible store may lack it"),
+    ] {
+        let said = classify_aws_refusal("s3:PutObject", code, message, status);
+        assert_eq!(said.class, class, "{code}");
+        assert!(said.next.contains(next), "{code}: {}", said.next);
+    }
+}
