@@ -341,6 +341,10 @@ async fn a_version_that_another_run_published_is_taken_over() {
     let theirs = ensure(Some(ours.clone()), "theirs").await.unwrap();
     // Made from what stood before that.
     assert_eq!(ensure(Some(ours.clone()), "third").await.unwrap_err().kind, FailureKind::Drifted);
+    // Theirs is never published as ours: where nobody publishes the same, that is drift.
+    let alone = scene.cloud.publish_function_version(&scene.names, &ours, "ours", &ignore_progress).await;
+    assert_eq!(alone.unwrap_err().kind, FailureKind::Drifted);
+    assert_eq!(scene.cloud.list_function_versions(&scene.names).await.unwrap().len(), 0);
     let (one, other) = tokio::join!(publish(ours), publish(theirs));
     assert_eq!(one.unwrap().arn, other.unwrap().arn);
     assert_eq!(scene.cloud.list_function_versions(&scene.names).await.unwrap().len(), 1);
