@@ -375,6 +375,11 @@ mod tests {
         assert_eq!(names(), usize::from(fresh.temporary.is_some()));
         drop(fresh);
         assert_eq!(names(), 0);
+        // A tmpfs has files without a name, so what is killed there leaves none.
+        if let Ok(memory) = tempfile::tempdir_in("/dev/shm") {
+            let fresh = UnplacedFile::create_beside(&memory.path().join("a")).unwrap();
+            assert_eq!(fresh.temporary, None);
+        }
         write_new_file(&path, b"one").unwrap();
         assert_eq!(write_new_file(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"one");

@@ -435,6 +435,7 @@ mod tests {
             "plantedSecret/Key+With/Slash00000000000",
             "pl ant\"ed$pw'<&>#{x}",
             "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=",
+            "quoted\"Key/With/Slash#{2}0000",
         ] {
             let known = list_secret_encoded_forms(secret);
             let percent = percent_encoding::utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();

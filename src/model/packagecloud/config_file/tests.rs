@@ -685,6 +685,18 @@ fn reading_is_bounded_by_size_and_ends_when_it_is_told_to() {
         looks < 3
     });
     assert_eq!((file.read_problem(), looks), (Some(ConfigReadProblem::TooSlow), 3));
+    // The last look of a whole reading is one in the walk over the tree, long after the parse.
+    let mut all = 0;
+    let whole = ConfigFile::parse_packagecloud_rb_while(text.as_bytes(), &mut || {
+        all += 1;
+        true
+    });
+    looks = 0;
+    let file = ConfigFile::parse_packagecloud_rb_while(text.as_bytes(), &mut || {
+        looks += 1;
+        looks < all
+    });
+    assert_eq!((whole.read_problem(), file.read_problem()), (None, Some(ConfigReadProblem::TooSlow)));
 }
 
 #[test]
