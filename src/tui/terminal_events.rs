@@ -3,7 +3,7 @@
 //! A terminal may go without a SIGHUP: only its session's leader is told. Crossterm would then read nothing for ever, so
 //! the descriptor itself is watched, and crossterm is asked only where there is something to read.
 
-use std::{io::stdin, thread, time::Duration};
+use std::{io::stdin, os::fd::AsFd, thread, time::Duration};
 
 use crossterm::event::{self, Event};
 use futures::{Stream, StreamExt as _, stream};
@@ -41,7 +41,7 @@ pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
 }
 
 fn read_terminal_events(sender: &UnboundedSender<Event>) {
-    while wait_for_stdin(PollFlags::IN) == DescriptorState::Readable {
+    while wait_for_descriptor(&stdin(), PollFlags::IN) == DescriptorState::Readable {
         let mut any = false;
         while let Ok(true) = event::poll(Duration::ZERO) {
             any = true;
@@ -56,11 +56,10 @@ fn read_terminal_events(sender: &UnboundedSender<Event>) {
     }
 }
 
-/// Waits until stdin is ready for `wanted`, or gone, which is always looked for.
-fn wait_for_stdin(wanted: PollFlags) -> DescriptorState {
-    let stdin = stdin();
+/// Waits until a descriptor is ready for `wanted`, or gone, which is always looked for.
+fn wait_for_descriptor(watched: &impl AsFd, wanted: PollFlags) -> DescriptorState {
     loop {
-        let mut descriptors = [PollFd::new(&stdin, wanted)];
+        let mut descriptors = [PollFd::new(watched, wanted)];
         match poll(&mut descriptors, None) {
             Err(Errno::INTR) => {}
             Err(_) => return DescriptorState::Gone,
@@ -78,7 +77,7 @@ fn wait_for_stdin(wanted: PollFlags) -> DescriptorState {
 fn stream_terminal_end() -> impl Stream<Item = TuiRequest> + Unpin {
     let (sender, mut received) = mpsc::unbounded_channel();
     thread::spawn(move || {
-        wait_for_stdin(PollFlags::empty());
+        wait_for_descriptor(&stdin(), PollFlags::empty());
         let _ = sender.send(TuiRequest::Hangup);
     });
     // A stream that ends says nothing more; this one never ends.
@@ -107,4 +106,23 @@ pub fn stream_terminal_requests() -> Result<impl Stream<Item = TuiRequest> + Unp
         streams.push(heard.map(move |()| request()).boxed());
     }
     Ok(stream::select_all(streams))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_whose_other_end_is_gone_is_gone_whatever_is_waited_for() {
+        for wanted in [PollFlags::IN, PollFlags::empty()] {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(writer);
+            assert_eq!(wait_for_descriptor(&reader, wanted), DescriptorState::Gone, "{wanted:?}");
+        }
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"q").unwrap();
+        assert_eq!(wait_for_descriptor(&reader, PollFlags::IN), DescriptorState::Readable);
+    }
 }

@@ -178,7 +178,7 @@ fn no_terminal_and_no_yes() {
     host.assert_disables();
     // Off already: whether packagecloud follows is another thing, which nobody here can see.
     host.run_binary(&["disable", "--yes"])
-        .assert_exit(0, &["nothing to do", "can't be seen", "packagecloud-ctl reconfigure"]);
+        .assert_exit(0, &["nothing to do", "can't be seen", "/ctl reconfigure && "]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_file_that_is_missing_or_no_ruby() {
         .assert_one_error();
     // A reconfigure without the file would delete packagecloud's settings: no line to type makes one.
     host.run_binary(&["disable", "--yes"])
-        .assert_exit(1, &["No such file", "if it is lost", "run no packagecloud-ctl reconfigure before"])
+        .assert_exit(1, &["No such file", "if it is lost", "/ctl reconfigure before, which would delete"])
         .assert_one_error();
     assert!(!host.config_path().exists());
 
@@ -229,7 +229,7 @@ fn a_host_that_is_not_reached_is_switched_off_by_hand() {
         let ran = host.run_binary(&["--ssh", ssh, "--host", "wbe1", "disable", "--yes"]);
         ran.assert_exit(1, &[why, "to switch CloudFront off by hand on wbe1, as root: ", DISABLED_LINE]);
         assert!(!ran.text.contains("if it is lost"), "{}", ran.text);
-        assert!(!ran.text.contains("run no packagecloud-ctl reconfigure"), "{}", ran.text);
+        assert!(!ran.text.contains("reconfigure before, which would delete"), "{}", ran.text);
     }
 }
 

@@ -310,6 +310,8 @@ fn one_that_writes_without_end_is_shown_and_left_by_two_interrupts() {
         assert!(found.is_some(), "no {words}");
     };
     until("AAAAAAAA");
+    // Its raw lines may hold secrets.
+    assert_eq!(fs::metadata(host.path("state/ctl.out")).unwrap().mode() & 0o777, 0o600);
     interrupt();
     until("waiting for the end of ");
     interrupt();
