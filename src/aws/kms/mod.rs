@@ -259,6 +259,10 @@ impl AwsClients {
                 .await
                 .map_err(error::build_aws_action_failure("kms:CreateKey", format_kms_key_label(names)))
         };
+        let build_missing_key_failure = || {
+            let label = format_kms_key_label(names);
+            error::build_missing_response_part_failure("kms:CreateKey", label, "the key")
+        };
         let mut last = None;
         for _ in 0..CREATE_ATTEMPTS_MAX {
             // A policy that is refused makes no key.
@@ -271,13 +275,7 @@ impl AwsClients {
             .await;
             let failure = match asked {
                 Ok(answer) => {
-                    let made = answer.key_metadata.ok_or_else(|| {
-                        error::build_missing_response_part_failure(
-                            "kms:CreateKey",
-                            format_kms_key_label(names),
-                            "the key",
-                        )
-                    })?;
+                    let made = answer.key_metadata.ok_or_else(build_missing_key_failure)?;
                     return Ok(KmsKey {
                         id: made.key_id().to_owned(),
                         arn: made.arn().unwrap_or_default().to_owned(),
@@ -300,13 +298,7 @@ impl AwsClients {
             }
             last = Some(failure);
         }
-        Err(last.unwrap_or_else(|| {
-            error::build_missing_response_part_failure(
-                "kms:CreateKey",
-                format_kms_key_label(names),
-                "the key",
-            )
-        }))
+        Err(last.unwrap_or_else(build_missing_key_failure))
     }
 
     /// Points our alias at the key, and returns the key that it points at: an alias is never moved, and where another run
