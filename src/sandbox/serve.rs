@@ -21,6 +21,8 @@ use crate::model::failure::Failure;
 
 use super::{Sandbox, control_plane::s3, private_files, router::PACKAGECLOUD_HOST, seed};
 
+/// Packagecloud's front is another host than S3 and the edge: npm, wget and others give a host's credentials to each of its ports.
+const FRONT_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// The host under which the server tells its word.
 const SERVER_WORD_HOST: &str = "serving.sandbox";
 const MARKER_FILENAME: &str = "serving.json";
@@ -79,7 +81,7 @@ pub async fn start_sandbox_server(
         (SandboxListenerRole::Front, front, "--front-port"),
         (SandboxListenerRole::Edge, edge, "--edge-port"),
     ] {
-        let opened = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await;
+        let opened = bind_sandbox_port(port, number).await;
         let opened = opened.and_then(|listener| Ok((port, listener.local_addr()?, listener)));
         listeners.push(opened.map_err(|error| {
             Failure::new_generic_failure(
@@ -127,6 +129,17 @@ pub async fn start_sandbox_server(
         })
         .collect();
     Ok(SandboxServer { addresses, marker, tasks })
+}
+
+/// Opens a port on loopback; where a system has 127.0.0.1 alone, the front is there too.
+async fn bind_sandbox_port(role: SandboxListenerRole, number: u16) -> io::Result<TcpListener> {
+    if role == SandboxListenerRole::Front {
+        match TcpListener::bind((FRONT_ADDRESS, number)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+            bound => return bound,
+        }
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await
 }
 
 async fn accept_sandbox_connections(

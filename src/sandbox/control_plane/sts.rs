@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller,
-    access::{PolicyConditionContext, SandboxCallerPrincipalNames},
+    access::{PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
     format_unix_time_iso8601, get_request_signed_caller, iam, query,
 };
 use crate::sandbox::{Sandbox, service::SandboxService};
@@ -62,7 +62,14 @@ fn handle_assume_role(
         SandboxCallerPrincipalNames::new_account_identity_principal(&caller.arn, &[]),
     );
     let trusted = world.read_sandbox_state_from_disk(|state| {
-        iam::can_principal_assume_sandbox_role(&state.iam, clock, arn, &asks, &context)
+        match iam::weigh_sandbox_role_trust(&state.iam, clock, arn, &asks, &context) {
+            PolicyDecision::Allow => true,
+            // The account is trusted: its own policies say who of it.
+            PolicyDecision::Delegated => {
+                caller.authorize_caller(state, SandboxService::Sts, "sts:AssumeRole", arn, &context).is_ok()
+            }
+            PolicyDecision::ImplicitDeny | PolicyDecision::ExplicitDeny => false,
+        }
     });
     let refused = || {
         let message =

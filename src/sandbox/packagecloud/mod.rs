@@ -94,15 +94,17 @@ impl SandboxNodeSettings {
         }
     }
 
-    /// Where a key is to be had, until `expires`.
+    /// Where a key is to be had by this method, until `expires`: S3 takes a link for no other than it was signed for.
     fn sign_sandbox_download_url(
         &self,
+        method: &Method,
         key: &str,
         expires: u64,
         construction: UrlTokenConstruction,
     ) -> Option<String> {
         if !self.enabled {
-            let link = s3::presign_sigv2_link(&self.access_key, &self.secret_key, &self.bucket, key, expires);
+            let keys = (self.access_key.as_str(), self.secret_key.as_str());
+            let link = s3::presign_sigv2_link(keys, method, &self.bucket, key, expires);
             return Some(format!("https://{}.s3.amazonaws.com{link}", self.bucket));
         }
         let domain = self.domain.as_deref()?;
@@ -181,9 +183,8 @@ pub async fn serve_packagecloud_request(world: &Sandbox, request: Request<Bytes>
             "packagecloud, in the sandbox: ask for a key of the bucket.\n",
         );
     }
-    let Some(link) =
-        settings.sign_sandbox_download_url(&key, now.as_secs() + LINK_LIFETIME_SECS, construction)
-    else {
+    let expires = now.as_secs() + LINK_LIFETIME_SECS;
+    let Some(link) = settings.sign_sandbox_download_url(request.method(), &key, expires, construction) else {
         return build_text_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "CloudFront is on, and its secret or domain is missing.\n",

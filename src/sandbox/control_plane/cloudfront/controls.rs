@@ -105,7 +105,12 @@ pub fn handle_list_origin_access_controls(
         .map(|control| {
             let mut summary = XmlElement::new("OriginAccessControlSummary")
                 .append_child_element(XmlElement::new_text_element("Id", &control.id));
-            summary.children.extend(parse_sandbox_origin_control_config(control).children);
+            let config = parse_sandbox_origin_control_config(control);
+            // Which a summary always holds.
+            if config.find_element_at_path("Description").is_none() {
+                summary.children.push(XmlElement::new_text_element("Description", ""));
+            }
+            summary.children.extend(config.children);
             (control.id.clone(), summary)
         })
         .collect();

@@ -159,7 +159,7 @@ pub fn can_sandbox_service_assume_role(
     )
 }
 
-/// Whether anybody whom its trust may name can assume a role now.
+/// Whether anybody whom its trust may name can assume a role now, without a policy of his own.
 pub fn can_principal_assume_sandbox_role(
     state: &SandboxIamState,
     clock: PropagationClock,
@@ -167,15 +167,25 @@ pub fn can_principal_assume_sandbox_role(
     principal: &SandboxCallerPrincipalNames,
     context: &PolicyConditionContext,
 ) -> bool {
+    weigh_sandbox_role_trust(state, clock, arn, principal, context) == PolicyDecision::Allow
+}
+
+/// Weighs what a role's trust says of who wants to assume it now.
+pub fn weigh_sandbox_role_trust(
+    state: &SandboxIamState,
+    clock: PropagationClock,
+    arn: &str,
+    principal: &SandboxCallerPrincipalNames,
+    context: &PolicyConditionContext,
+) -> PolicyDecision {
     let Some(mut trust) = find_sandbox_role(state, arn)
         .and_then(|role| role.get_propagated_trust_policy(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
     else {
-        return false;
+        return PolicyDecision::ImplicitDeny;
     };
     documents::add_trust_policy_wildcard_resource(&mut trust);
     access::evaluate_policy_document(&trust, Some(principal), "sts:AssumeRole", "*", context)
-        == PolicyDecision::Allow
 }
 
 /// Whether the other services know by now what a caller may: a role's policy that was just written they don't.

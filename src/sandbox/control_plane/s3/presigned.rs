@@ -5,7 +5,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{Request, Uri, uri::PathAndQuery};
+use http::{Method, Request, Uri, uri::PathAndQuery};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use sha1::Sha1;
@@ -120,10 +120,16 @@ fn compute_sigv2_signature(secret: &str, message: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// Makes the link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
-pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
-    let key = encode_object_key_path(key);
-    let signature = compute_sigv2_signature(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
+/// Makes the link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `method /bucket/key`.
+pub fn presign_sigv2_link(
+    keys: (&str, &str),
+    method: &Method,
+    bucket: &str,
+    key: &str,
+    expires: u64,
+) -> String {
+    let ((access_key, secret), key) = (keys, encode_object_key_path(key));
+    let signature = compute_sigv2_signature(secret, &format!("{method}\n\n\n{expires}\n/{bucket}/{key}"));
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
     format!("/{key}?AWSAccessKeyId={access_key}&Expires={expires}&Signature={signature}")
 }

@@ -298,7 +298,13 @@ async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
     place_sandbox_object(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
     let host = format!("{BUCKET}.s3.amazonaws.com");
     let now = world.sandbox_unix_time_now().as_secs();
-    let old = presigned::presign_sigv2_link(ACCESS_KEY_ID, SECRET_KEY, BUCKET, "1/2/a b+c.deb", now + 300);
+    let old = presigned::presign_sigv2_link(
+        (ACCESS_KEY_ID, SECRET_KEY),
+        &http::Method::GET,
+        BUCKET,
+        "1/2/a b+c.deb",
+        now + 300,
+    );
     let new = s3_client(&world, false)
         .get_object()
         .bucket(BUCKET)
