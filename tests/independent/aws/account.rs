@@ -132,6 +132,11 @@ impl TestAccount {
         key
     }
 
+    /// From here on the binary asks at this address.
+    pub fn send_through(&mut self, url: &str) {
+        url.clone_into(&mut self.url);
+    }
+
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.root).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)

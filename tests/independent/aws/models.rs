@@ -1,6 +1,6 @@
 //! Every request of whole journeys, recorded from the wire and held against AWS's own service models, those of botocore.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use packagecloud_cloudfront::sandbox::{
     self, SandboxOptions, SandboxPropagationDelays,
@@ -8,19 +8,12 @@ use packagecloud_cloudfront::sandbox::{
 };
 use serde_json::Value;
 
-use super::{account::TestAccount, sandbox::SandboxProcess, wire};
-
-const PYTHON_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/python");
-const VALIDATOR_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/aws/validate.py");
+use super::{account::TestAccount, python::run_judging_script, sandbox::SandboxProcess, wire};
 
 /// What the validator says of the recorded requests, a line each; and whether it found all of them right.
 fn validate_requests(dir: &Path) -> (Vec<Value>, bool) {
-    assert!(Path::new(PYTHON_PATH).exists(), "{PYTHON_PATH} is missing: tests/run installs it");
-    let output = Command::new(PYTHON_PATH).arg(VALIDATOR_SCRIPT).arg(dir).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (lines, output.status.success())
+    let verdict = run_judging_script("validate.py", &[dir.to_str().unwrap()]);
+    (verdict.lines, verdict.right)
 }
 
 /// Runs the commands one after the other on the sandbox in `dir`, recorded into `wire`.

@@ -114,8 +114,15 @@ def from_json(shape, value, path):
     return value
 
 
+XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+
+
 def local(element):
     return element.tag.rpartition("}")[2]
+
+
+def local_name(member):
+    return member.serialization["name"].rpartition(":")[2]
 
 
 def from_xml(shape, element, path):
@@ -136,6 +143,9 @@ def from_xml(shape, element, path):
                 raise Wrong(f"{path}: {name} twice")
             else:
                 found[name] = from_xml(member, child, f"{path}.{name}")
+        for name, member in shape.members.items():
+            if member.serialization.get("xmlAttribute") and (value := element.get(XSI + local_name(member))):
+                found[name] = value
         return found
     if shape.type_name == "list":
         wire = shape.member.serialization.get("name", "member")

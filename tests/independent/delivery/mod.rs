@@ -1,7 +1,9 @@
-//! The road a package takes, by the clients themselves: apt, dnf, pip, curl and wget through packagecloud's front,
-//! CloudFront, the function and S3; and the program against a served sandbox as against a live installation.
+//! The road a package takes, by the clients themselves: apt, dnf, pip, curl, wget and, in `more_clients`, zypper, npm, gem, uv
+//! and maven through packagecloud's front, CloudFront, the function and S3; and the program against a served sandbox as
+//! against a live installation.
 
 mod bad_links;
+mod more_clients;
 mod repo_server;
 
 use std::{fs, io::Write as _, process::Stdio, sync::Arc};
@@ -59,9 +61,8 @@ fn fetch_with_every_client(server: &RepoServer, round: &str) {
     let (curled, got) =
         (server.path_string(&format!("curled-{round}")), server.path_string(&format!("got-{round}")));
     run_program("curl", &["-fsSL", "-u", &format!("{READ_TOKEN}:"), "-o", &curled, &url]).expect_success();
-    // In the URL, not by --user: that goes along to wherever the redirect leads, and S3 takes no second signature.
-    let named = url.replace("http://", &format!("http://{READ_TOKEN}:x@"));
-    run_program("wget", &["-q", "-O", &got, &named]).expect_success();
+    let user = format!("--user={READ_TOKEN}");
+    run_program("wget", &["-q", "-O", &got, &user, "--password=x", &url]).expect_success();
     for file in [curled, got] {
         assert_eq!(
             read_file(file.as_ref()),
@@ -105,7 +106,7 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     fetch_with_every_client(&server, "second");
 
     assert_bad_links_refused(&server);
-    assert_every_client_refused(&mut server).await;
+    assert_every_client_refused(&mut server, "on").await;
     assert_changes_seen_at_once(&server).await;
     assert_program_works_through_server(&server);
     verify_on_live_host(&server);
@@ -117,6 +118,11 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     fetch_with_every_client(&server, "s3");
     // Unsigned, S3 gives nothing to anybody.
     assert_eq!(fetch_refusal(link.split('?').next().unwrap()).0, "403");
+
+    server.run_in_sandbox(&["enable", "--yes"]).expect_success();
+    fetch_with_every_client(&server, "again");
+    assert_bad_links_refused(&server);
+    assert_every_client_refused(&mut server, "again").await;
 }
 
 /// The packages that a fresh sandbox brings along, by the clients that they are for.
@@ -206,12 +212,13 @@ fn assert_bad_links_refused(server: &RepoServer) {
 }
 
 /// Each client is given links to packages that are forged, then expired; those to their indexes are good.
-async fn assert_every_client_refused(server: &mut RepoServer) {
+async fn assert_every_client_refused(server: &mut RepoServer, when: &str) {
     let front = server.front.clone();
     type SpoilLink = fn(&dyn Fn(&str, i64) -> String, &str) -> String;
     let ways: [(&str, SpoilLink); 2] =
         [("forged", |signed, key| forge_link(signed(key, 60))), ("expired", |signed, key| signed(key, -1))];
-    for (round, spoilt) in ways {
+    for (way, spoilt) in ways {
+        let round = format!("{when}-{way}");
         let signed = link_signer(server);
         server.front = bad_links::start_bad_front(Arc::new(move |key| {
             let package = [".deb", ".rpm", ".whl"].iter().any(|end| key.ends_with(end));

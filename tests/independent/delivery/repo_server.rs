@@ -218,7 +218,7 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
     }
 
     /// The simple index, its links whole: pip resolves others against where the redirect led, where it has no token.
-    /// Its key ends in a slash, so no file can be it; an AWS SDK puts it.
+    /// Its key ends in a slash, so no file can be it.
     pub async fn put_simple_index(&self, versions: &[&str]) {
         let page: String = versions
             .iter()
@@ -231,6 +231,12 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
                 )
             })
             .collect();
+        let page = format!("<!DOCTYPE html>\n<html><body>\n{page}</body></html>\n");
+        self.put_object(&format!("{PYPI_PREFIX}/simple/shop-wheel/"), "text/html", page).await;
+    }
+
+    /// Puts an object as an AWS SDK does.
+    pub async fn put_object(&self, key: &str, content_type: &str, body: String) {
         let credentials = aws_credential_types::Credentials::new(
             "AKIAIOSFODNN7EXAMPLE",
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -246,13 +252,12 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
             .force_path_style(true)
             .credentials_provider(credentials)
             .build();
-        let body = format!("<!DOCTYPE html>\n<html><body>\n{page}</body></html>\n").into_bytes();
         aws_sdk_s3::Client::from_conf(config)
             .put_object()
             .bucket(BUCKET_NAME)
-            .key(format!("{PYPI_PREFIX}/simple/shop-wheel/"))
-            .content_type("text/html")
-            .body(body.into())
+            .key(key)
+            .content_type(content_type)
+            .body(body.into_bytes().into())
             .send()
             .await
             .unwrap();
