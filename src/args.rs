@@ -15,7 +15,10 @@ use clap::{
 };
 
 use crate::model::{
-    aws::names::{self, ResourceNameSuffix},
+    aws::{
+        names::{self, ResourceNameSuffix},
+        played,
+    },
     run::{
         answers::{ManagedConfigWriteChoice, OriginAccess, ReindexEngine},
         goal::OperatorGoal,
@@ -472,6 +475,7 @@ pub enum SandboxCommand {
     /// Fill the sandbox's bucket from a directory: a key is a file's path below it
     Import { dir: PathBuf, path: PathBuf },
     /// Open AWS, packagecloud's front and the CloudFront edge on loopback
+    #[command(after_help = played::describe_played_aws_operations())]
     Serve {
         dir: PathBuf,
         #[arg(long, default_value_t = 0)]

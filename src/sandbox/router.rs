@@ -321,11 +321,18 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
         SandboxService::Acm => control_plane::acm::parse_acm_operation_name(request),
         SandboxService::Kms => control_plane::kms::parse_kms_operation_name(request),
         SandboxService::Lambda => control_plane::lambda::parse_lambda_operation_name(method, uri),
-        SandboxService::CloudFront => control_plane::cloudfront::parse_cloudfront_operation_name(method, uri),
-        SandboxService::S3 => control_plane::s3::parse_s3_operation_name(
-            request,
-            &requested_host_name(request).unwrap_or_default(),
-        ),
+        SandboxService::CloudFront => {
+            match control_plane::cloudfront::parse_cloudfront_operation_name(method, uri) {
+                "Unknown" => {
+                    return control_plane::cloudfront::name_unplayed_cloudfront_operation(method, uri);
+                }
+                name => name,
+            }
+        }
+        SandboxService::S3 => {
+            let host = requested_host_name(request).unwrap_or_default();
+            return control_plane::s3::parse_s3_operation_name(request, &host);
+        }
         SandboxService::S3Control => control_plane::s3control::parse_s3control_operation_name(method, uri),
         SandboxService::PricingPlans => control_plane::pricing_plans::parse_pricing_plan_operation_name(uri),
         SandboxService::Edge | SandboxService::Packagecloud if method == http::Method::HEAD => "Head",

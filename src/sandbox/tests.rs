@@ -1,5 +1,6 @@
 //! The world on its disk: whole, shared, never back in time.
 
+mod played;
 pub mod setup;
 
 use super::*;

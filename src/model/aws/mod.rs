@@ -5,4 +5,5 @@ pub mod bucket;
 pub mod cloudfront;
 pub mod evidence;
 pub mod names;
+pub mod played;
 pub mod region;

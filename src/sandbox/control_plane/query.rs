@@ -89,7 +89,13 @@ pub fn build_query_protocol_response(
 
 /// Refuses an operation that the sandbox lacks.
 pub fn build_unknown_action_error(action: &str) -> SandboxAwsError {
-    SandboxAwsError::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
+    SandboxAwsError::new(
+        400,
+        "InvalidAction",
+        format!(
+            "Could not find operation {action} in the sandbox: `sandbox serve --help` lists what it plays"
+        ),
+    )
 }
 
 /// Writes `<name>text</name>`, escaped.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{build_json_response, build_xml_response, generate_random_uuid, xml};
 use crate::sandbox::service::{SandboxService, SandboxServiceProtocol};
@@ -21,19 +21,39 @@ impl SandboxAwsError {
         Self { status, code: code.into(), message: message.into() }
     }
 
+    /// KMS's InvalidCiphertextException has no message.
+    fn build_json_error_body(&self) -> Value {
+        if self.message.is_empty() {
+            json!({"__type": self.code})
+        } else {
+            json!({"__type": self.code, "message": self.message})
+        }
+    }
+
+    /// The member is `Message` with some codes, `message` with others; a broken constraint has no `Type` (recorded answers of
+    /// Lambda).
+    fn build_rest_json_error_body(&self) -> Value {
+        match self.code.as_str() {
+            "ResourceNotFoundException" | "ServiceException" => {
+                json!({"Type": "User", "Message": self.message})
+            }
+            "ValidationException" | "RequestEntityTooLargeException" => json!({"message": self.message}),
+            "AccessDeniedException" => json!({"Message": self.message}),
+            _ => json!({"Type": "User", "message": self.message}),
+        }
+    }
+
     /// Writes it in the service's own form.
     pub fn render_aws_error_response(&self, service: SandboxService) -> Response<Bytes> {
         let (code, message) = (xml::escape_xml(&self.code), xml::escape_xml(&self.message));
         let id = generate_random_uuid();
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };
         match service.service_protocol() {
-            SandboxServiceProtocol::Json11 => build_json_response(
-                self.status,
-                "application/x-amz-json-1.1",
-                &json!({"__type": self.code, "message": self.message}),
-            ),
+            SandboxServiceProtocol::Json11 => {
+                build_json_response(self.status, "application/x-amz-json-1.1", &self.build_json_error_body())
+            }
             SandboxServiceProtocol::RestJson => {
-                let mut body = json!({"Type": "User", "Message": self.message});
+                let mut body = self.build_rest_json_error_body();
                 if self.code == "TooManyRequestsException" {
                     body["Reason"] = json!("CallerRateLimitExceeded");
                 }
@@ -83,9 +103,13 @@ pub fn build_missing_field_error(code: &str, field: &str) -> SandboxAwsError {
     )
 }
 
-/// Refuses an operation that the sandbox lacks, where the protocol is JSON.
+/// Refuses an operation that the sandbox lacks, where the protocol is JSON or the path names it.
 pub fn build_unknown_json_operation_error(operation: &str) -> SandboxAwsError {
-    SandboxAwsError::new(400, "UnknownOperationException", format!("{operation} is not in the sandbox"))
+    SandboxAwsError::new(
+        400,
+        "UnknownOperationException",
+        format!("{operation} is not in the sandbox: `sandbox serve --help` lists what it plays"),
+    )
 }
 
 /// Refuses who asks too often, as the service says it.

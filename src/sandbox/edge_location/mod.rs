@@ -23,7 +23,11 @@ use self::{
 use super::{
     Sandbox,
     control_plane::{
-        cloudfront::{SandboxCacheBehavior, SandboxDeployedDistribution, find_sandbox_distribution_by_host},
+        PropagationClock,
+        cloudfront::{
+            SandboxCacheBehavior, SandboxDeployedDistribution, find_sandbox_distribution_by_host,
+            is_cached_path_invalidated,
+        },
         lambda::{SandboxFunctionError, SandboxFunctionPlace, run_sandbox_function_version},
     },
 };
@@ -236,6 +240,9 @@ async fn serve_from_cache_or_origin(
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
     let (now, known) = (world.sandbox_unix_time_now(), lock_edge_cache(world).get(&key).cloned());
+    let clock = PropagationClock::propagation_clock_from_sandbox(world);
+    let known = known
+        .filter(|entry| !is_cached_path_invalidated(&distribution.invalidations, clock, uri, entry.stored));
     if let Some(entry) = known.as_ref().filter(|entry| now < entry.fresh_until) {
         return answer_from_edge_cache(request, entry, now);
     }

@@ -84,7 +84,8 @@ fn objects_of_every_kind(world: &Sandbox) -> Vec<(&'static str, SandboxObject)> 
         with("redirect", &|o| o.redirect = Some("/elsewhere".to_owned())),
         with("crc32c", &|o| {
             // the content's own: a copy computes it again
-            o.checksum = Some(SandboxObjectChecksum { algorithm: "CRC32C".to_owned(), value: None });
+            o.checksum =
+                Some(SandboxObjectChecksum { algorithm: "CRC32C".to_owned(), value: None, composite: false });
         }),
         with("kms", &|o| {
             o.encryption = SandboxObjectEncryption::Kms { dual: false, key: key.clone(), bucket_key: false };
@@ -322,8 +323,11 @@ fn one_stray_object_under_a_disabled_key_is_listed_and_stops_nothing() {
     // What is right already needs no key to be seen to be.
     let mut right = build_package_under_key(&world, 1, &key);
     right.attributes.insert("cache-control".to_owned(), PACKAGE_CACHE_CONTROL.to_owned());
-    right.checksum =
-        Some(SandboxObjectChecksum { algorithm: "CRC32".into(), value: Some("AAAAAA==".into()) });
+    right.checksum = Some(SandboxObjectChecksum {
+        algorithm: "CRC32".into(),
+        value: Some("AAAAAA==".into()),
+        composite: false,
+    });
     let stray = build_package_under_key(&world, 2, &key);
     put_objects(&world, [right, stray, build_object(&world, "7/8/debian/package_files/3.deb", b"x")]);
     let (code, said) = run_reindex(dir.path(), &[]);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PropagationClock, SandboxCloudFrontState, XmlElement, policies};
+use super::{PropagationClock, SandboxCloudFrontState, SandboxInvalidation, XmlElement, policies};
 use crate::sandbox::Sandbox;
 
 /// A distribution as the edges know it.
@@ -21,6 +21,7 @@ pub struct SandboxDeployedDistribution {
     pub behaviors: Vec<SandboxCacheBehavior>,
     /// For how many seconds an error from the origin is cached, by its status; 10 where none is said.
     pub error_ttl: BTreeMap<u16, u64>,
+    pub invalidations: Vec<SandboxInvalidation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +113,7 @@ pub fn find_sandbox_distribution_by_host(world: &Sandbox, host: &str) -> Option<
                     .iter()
                     .filter_map(parse_error_caching_ttl)
                     .collect(),
+                invalidations: distribution.invalidations.clone(),
             })
         })
     })

@@ -117,6 +117,7 @@ pub fn handle_create_distribution(
         modified: ask.clock.now,
         deployed_before: None,
         tags,
+        invalidations: Vec::new(),
     };
     let said = SandboxCloudFrontReply::build_cloudfront_created_reply(
         render_distribution_xml(&distribution, ask),

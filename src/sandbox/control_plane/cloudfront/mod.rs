@@ -9,11 +9,13 @@ mod controls;
 mod deployed;
 mod distributions;
 mod identities;
+mod invalidations;
 mod policies;
 mod quantities;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod unplayed;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,11 +26,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    add_request_tag_condition_keys, build_http_response, build_xml_response, format_unix_time_iso8601,
-    generate_random_aws_id, generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection,
-    iam, lambda, parse_uri_query_parameters, xml::XmlElement,
+    add_request_tag_condition_keys, build_http_response, build_unknown_json_operation_error,
+    build_xml_response, format_unix_time_iso8601, generate_random_aws_id, generate_random_uuid,
+    get_request_signed_caller, has_sandbox_drift_injection, iam, lambda, parse_uri_query_parameters,
+    xml::XmlElement,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
+
+pub use invalidations::{SandboxInvalidation, is_cached_path_invalidated};
+pub use unplayed::name_unplayed_cloudfront_operation;
 
 pub use deployed::{
     SandboxCacheBehavior, SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess,
@@ -60,6 +66,7 @@ pub struct SandboxDistribution {
     /// What the edges serve while `config` is in progress; none for a new one.
     pub deployed_before: Option<String>,
     pub tags: BTreeMap<String, String>,
+    pub invalidations: Vec<SandboxInvalidation>,
 }
 
 impl SandboxDistribution {
@@ -147,6 +154,9 @@ pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static s
         ("GET", ["distribution", _]) => "GetDistribution",
         ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
         ("PUT", ["distribution", _, "config"]) => "UpdateDistribution",
+        ("POST", ["distribution", _, "invalidation"]) => "CreateInvalidation",
+        ("GET", ["distribution", _, "invalidation"]) => "ListInvalidations",
+        ("GET", ["distribution", _, "invalidation", _]) => "GetInvalidation",
         ("GET", ["tagging"]) => "ListTagsForResource",
         ("POST", ["tagging"]) if query.contains("Operation=Tag") => "TagResource",
         ("POST", ["origin-access-identity", "cloudfront"]) => "CreateCloudFrontOriginAccessIdentity",
@@ -198,6 +208,15 @@ fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>)
         "UpdateDistribution" => {
             world.update_sandbox_state_on_disk(|state| distributions::handle_update_distribution(state, ask))
         }
+        "CreateInvalidation" => {
+            world.update_sandbox_state_on_disk(|state| invalidations::handle_create_invalidation(state, ask))
+        }
+        "ListInvalidations" => {
+            world.read_sandbox_state_from_disk(|state| invalidations::handle_list_invalidations(state, ask))
+        }
+        "GetInvalidation" => {
+            world.read_sandbox_state_from_disk(|state| invalidations::handle_get_invalidation(state, ask))
+        }
         "ListTagsForResource" => {
             world.read_sandbox_state_from_disk(|state| tags::handle_list_distribution_tags(state, ask))
         }
@@ -231,7 +250,7 @@ fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>)
         "UpdateCachePolicy" => {
             world.update_sandbox_state_on_disk(|state| policies::handle_update_cache_policy(state, ask))
         }
-        _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
+        _ => Err(SandboxAwsError { status: 404, ..build_unknown_json_operation_error(&ask.unplayed) }),
     }
 }
 
@@ -281,6 +300,9 @@ struct SandboxCloudFrontApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     operation: &'static str,
+    /// Its name where the sandbox lacks it.
+    unplayed: String,
+    path: String,
     /// The id in the path.
     id: String,
     /// `…/config`: the configuration alone is asked for.
@@ -306,6 +328,8 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
             operation: parse_cloudfront_operation_name(request.method(), request.uri()),
+            unplayed: name_unplayed_cloudfront_operation(request.method(), request.uri()),
+            path: request.uri().path().to_owned(),
             id: decoded(parts.last().unwrap_or(&"")),
             config_alone,
             body: std::str::from_utf8(request.body())

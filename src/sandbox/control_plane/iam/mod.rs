@@ -325,6 +325,7 @@ fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamApiCall<'_>) -> SandboxIam
             world.read_sandbox_state_from_disk(|state| simulate::handle_simulate_principal_policy(state, ask))
         }
         "GetRole" => world.read_sandbox_state_from_disk(|state| roles::handle_get_role(state, ask)),
+        "ListRoles" => world.read_sandbox_state_from_disk(|state| roles::handle_list_roles(state, ask)),
         "ListRoleTags" => {
             world.read_sandbox_state_from_disk(|state| roles::handle_list_role_tags(state, ask))
         }

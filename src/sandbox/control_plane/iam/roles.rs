@@ -39,6 +39,16 @@ pub struct SandboxRole {
     pub attached: Vec<String>,
     pub boundary: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// In seconds, where one was given.
+    pub max_session: Option<u64>,
+}
+
+/// Where a role is shown: each place leaves out something else (recorded answers of IAM).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RoleShownIn {
+    Creation,
+    Description,
+    List,
 }
 
 impl SandboxRole {
@@ -59,15 +69,27 @@ impl SandboxRole {
         clock.has_delay_passed(self.policies_since, clock.delays.role)
     }
 
-    fn render_role_xml(&self) -> String {
-        let boundary = self.boundary.as_ref().map_or_else(String::new, |arn| {
+    fn render_role_xml(&self, place: RoleShownIn) -> String {
+        let boundary = self.boundary.as_ref().filter(|_| place != RoleShownIn::List);
+        let boundary = boundary.map_or_else(String::new, |arn| {
             format!(
                 "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>{}</PermissionsBoundary>",
                 render_xml_element("PermissionsBoundaryArn", arn)
             )
         });
+        let session =
+            if place == RoleShownIn::Creation { self.max_session } else { self.max_session.or(Some(3600)) };
+        let session = session.map_or_else(String::new, |seconds| {
+            render_xml_element("MaxSessionDuration", &seconds.to_string())
+        });
+        let used = if place == RoleShownIn::Description { "<RoleLastUsed/>" } else { "" };
+        let tags = if self.tags.is_empty() || place == RoleShownIn::List {
+            String::new()
+        } else {
+            self.render_role_tags_xml()
+        };
         format!(
-            "<Role>{}{}{}{}{}{}{}<MaxSessionDuration>3600</MaxSessionDuration>{boundary}{}</Role>",
+            "{}{}{}{}{}{}{}{session}{boundary}{used}{tags}",
             render_xml_element("Path", &self.path),
             render_xml_element("RoleName", &self.name),
             render_xml_element("RoleId", &self.id),
@@ -79,7 +101,6 @@ impl SandboxRole {
             } else {
                 render_xml_element("Description", &self.description)
             },
-            self.render_role_tags_xml(),
         )
     }
 
@@ -145,7 +166,57 @@ fn find_modifiable_role<'a>(
 /// # Errors
 /// Refuses as IAM does.
 pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
-    authorize_and_find_sandbox_role(state, ask).map(|role| Some(role.render_role_xml()))
+    authorize_and_find_sandbox_role(state, ask)
+        .map(|role| Some(format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Description))))
+}
+
+/// Answers ListRoles: in the order of their names, behind a path, page by page.
+///
+/// # Errors
+/// Refuses as IAM does.
+pub fn handle_list_roles(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
+    let prefix = ask.form.find_form_field("PathPrefix").unwrap_or("/");
+    ask.authorize_iam_action(state, &format!("arn:aws:iam::{ACCOUNT_ID}:role{prefix}"))?;
+    let most = match ask.form.find_form_field("MaxItems").map(|text| (text, text.parse::<usize>())) {
+        None => 100,
+        Some((_, Ok(most))) if (1..=1000).contains(&most) => most,
+        Some((text, _)) => {
+            return Err(SandboxAwsError::new(
+                400,
+                "ValidationError",
+                format!(
+                    "1 validation error detected: Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000"
+                ),
+            ));
+        }
+    };
+    let from = ask.form.find_form_field("Marker").unwrap_or_default();
+    let mut roles =
+        state.iam.roles.values().filter(|role| role.path.starts_with(prefix) && role.name.as_str() >= from);
+    let page: Vec<&SandboxRole> = roles.by_ref().take(most).collect();
+    let members: String = page
+        .iter()
+        .map(|role| format!("<member>{}</member>", role.render_role_xml(RoleShownIn::List)))
+        .collect();
+    let next = roles.next().map_or_else(String::new, |role| render_xml_element("Marker", &role.name));
+    Ok(Some(format!("<IsTruncated>{}</IsTruncated><Roles>{members}</Roles>{next}", !next.is_empty())))
+}
+
+/// Reads how long a session may last at most.
+fn read_max_session_duration(ask: &SandboxIamApiCall<'_>) -> Result<Option<u64>, SandboxAwsError> {
+    let Some(text) = ask.form.find_form_field("MaxSessionDuration") else { return Ok(None) };
+    let broken = match text.parse::<u64>() {
+        Ok(seconds) if (3600..=43_200).contains(&seconds) => return Ok(Some(seconds)),
+        Ok(seconds) if seconds < 3600 => "Member must have value greater than or equal to 3600",
+        _ => "Member must have value less than or equal to 43200",
+    };
+    Err(SandboxAwsError::new(
+        400,
+        "ValidationError",
+        format!(
+            "1 validation error detected: Value '{text}' at 'maxSessionDuration' failed to satisfy constraint: {broken}"
+        ),
+    ))
 }
 
 /// Answers ListRoleTags.
@@ -244,8 +315,10 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
             format!("Role with name {name} already exists."),
         ));
     }
+    let max_session = read_max_session_duration(ask)?;
     validate_sandbox_trust_policy(state, ask.clock, &trust)?;
     let role = SandboxRole {
+        max_session,
         arn,
         id: generate_random_aws_id("AROA", 17),
         path,
@@ -258,7 +331,7 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
         name: name.clone(),
         ..SandboxRole::default()
     };
-    let answer = role.render_role_xml();
+    let answer = format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Creation));
     state.iam.roles.insert(name, role);
     Ok(Some(answer))
 }
@@ -297,7 +370,7 @@ pub fn handle_create_service_linked_role(
         ));
     }
     let role = build_service_linked_role(service, name, ask.clock.now);
-    let answer = role.render_role_xml();
+    let answer = format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Creation));
     state.iam.roles.insert(name.to_owned(), role);
     Ok(Some(answer))
 }

@@ -365,3 +365,40 @@ async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
         "it was good once"
     );
 }
+
+/// What each answer has and has not is as recorded of IAM.
+#[tokio::test(start_paused = true)]
+async fn roles_are_listed_behind_a_path_and_each_answer_has_its_own_members() {
+    let (_dir, _world, iam) = open_temporary_sandbox_with_client(Client::new);
+    let tag = Tag::builder().key("test").value("value").build().unwrap();
+    let create = |name: &str| {
+        iam.create_role()
+            .role_name(name)
+            .path("/listed/")
+            .assume_role_policy_document(build_service_trust_policy(&["lambda.amazonaws.com"]))
+    };
+    let made = create("a").tags(tag).send().await.unwrap().role.unwrap();
+    assert_eq!((made.max_session_duration(), made.tags().len()), (None, 1));
+    let made = create("b").max_session_duration(7200).send().await.unwrap().role.unwrap();
+    assert_eq!((made.max_session_duration(), made.tags().len()), (Some(7200), 0));
+    for (name, seconds, tags) in [("a", 3600, 1), ("b", 7200, 0)] {
+        let shown = iam.get_role().role_name(name).send().await.unwrap().role.unwrap();
+        assert_eq!((shown.max_session_duration(), shown.tags().len()), (Some(seconds), tags));
+        assert!(shown.role_last_used().is_some(), "{name}");
+    }
+    let first = iam.list_roles().path_prefix("/listed/").max_items(1).send().await.unwrap();
+    let role = &first.roles()[0];
+    assert_eq!((role.role_name(), role.tags().len(), role.max_session_duration()), ("a", 0, Some(3600)));
+    assert!(role.role_last_used().is_none());
+    assert!(first.is_truncated());
+    let rest = iam.list_roles().path_prefix("/listed/").marker(first.marker().unwrap()).send().await.unwrap();
+    assert_eq!(rest.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(), ["b"]);
+    assert!(iam.list_roles().path_prefix("/other/").send().await.unwrap().roles().is_empty());
+    for (seconds, bound) in [(3599, "greater than or equal to 3600"), (43_201, "less than or equal to 43200")]
+    {
+        let refused = create("c").max_session_duration(seconds).send().await.unwrap_err();
+        let (code, message) = error_code_and_message(&refused);
+        assert_eq!(code, "ValidationError");
+        assert!(message.contains(bound), "{message}");
+    }
+}

@@ -75,9 +75,10 @@ pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> 
         return Err(invalid());
     }
     let plain = xor_bytes_with_keystream(key, nonce, body);
-    Ok(
-        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.build_sandbox_kms_key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
-    )
+    Ok(json!({
+        "Plaintext": STANDARD.encode(plain), "KeyId": key.build_sandbox_kms_key_arn(),
+        "KeyMaterialId": key.build_key_material_id(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    }))
 }
 
 fn decode_base64_blob_field(ask: &SandboxKmsApiCall<'_>, field: &str) -> Result<Vec<u8>, SandboxAwsError> {

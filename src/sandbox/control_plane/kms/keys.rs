@@ -5,7 +5,7 @@
 use super::{
     SandboxAwsError, SandboxKmsAlias, SandboxKmsApiCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
     add_request_tag_condition_keys, build_kms_validation_error, find_propagated_kms_key, find_stored_kms_key,
-    json, policies,
+    json, policies, tags,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
@@ -16,7 +16,7 @@ fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
-        "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
+        "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"], "CurrentKeyMaterialId": key.build_key_material_id(),
     })
 }
 
@@ -25,7 +25,7 @@ fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
 /// # Errors
 /// Refuses as KMS does.
 pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
-    let tags = ask.parse_kms_request_tags();
+    let tags = tags::parse_kms_request_tags(ask)?;
     let context = add_request_tag_condition_keys(ask.build_kms_condition_context(), &tags);
     ask.authorize_kms_call(state, "CreateKey", "*", &context)?;
     let id = crate::sandbox::control_plane::generate_random_uuid();
@@ -73,6 +73,19 @@ pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsApiCall<'_>
     Ok(json!({"KeyMetadata": render_kms_key_metadata(key)}))
 }
 
+/// Answers GetKeyRotationStatus: no key of the sandbox is rotated.
+///
+/// # Errors
+/// Refuses as KMS does.
+pub fn handle_get_key_rotation_status(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
+    let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
+    ask.authorize_call_on_kms_key(state, "GetKeyRotationStatus", key, &ask.build_kms_condition_context())?;
+    if key.state == "PendingDeletion" {
+        super::check_sandbox_kms_key_usable(key)?;
+    }
+    Ok(json!({"KeyId": key.build_sandbox_kms_key_arn(), "KeyRotationEnabled": false}))
+}
+
 /// Answers ListKeys.
 ///
 /// # Errors
@@ -99,6 +112,11 @@ pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsApiCall<'_>) -
 /// Refuses as KMS does.
 pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     let name = ask.require_request_text_field("AliasName")?.to_owned();
+    if !name.starts_with("alias/") {
+        return Err(build_kms_validation_error(
+            "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+        ));
+    }
     let key = find_stored_kms_key(&state.kms, ask.require_request_text_field("TargetKeyId")?)?;
     let arn = format_kms_alias_arn(&name);
     ask.authorize_kms_call(state, "CreateAlias", &arn, &ask.build_kms_condition_context())?;
@@ -176,7 +194,7 @@ pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsApiCall<'_
 /// Refuses as KMS does.
 pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>) -> SandboxKmsResult {
     let key = find_propagated_kms_key(&state.kms, ask.require_request_text_field("KeyId")?, ask.clock)?;
-    let tags = ask.parse_kms_request_tags();
+    let tags = tags::parse_kms_request_tags(ask)?;
     ask.authorize_call_on_kms_key(
         state,
         "TagResource",
@@ -187,9 +205,7 @@ pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'_>)
         super::check_sandbox_kms_key_usable(key)?;
     }
     let id = key.id.clone();
-    if tags.keys().any(|name| name.starts_with("aws:")) {
-        return Err(SandboxAwsError::new(400, "TagException", "Tags may not begin with aws:"));
-    }
+    tags::check_kms_tag_count(key.tags.keys().chain(tags.keys()))?;
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.tags.extend(tags);
         key.tagged = ask.clock.now;

@@ -5,6 +5,7 @@
 mod cipher;
 mod keys;
 mod policies;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
@@ -62,6 +64,11 @@ impl SandboxKmsKey {
     /// Returns its ARN.
     pub fn build_sandbox_kms_key_arn(&self) -> String {
         format_sandbox_kms_key_arn(&self.id)
+    }
+
+    /// Names the one material that it has: 64 hexadecimal digits that tell nothing of it.
+    fn build_key_material_id(&self) -> String {
+        hex::encode(Sha256::digest(format!("material of {}", self.id)))
     }
 }
 
@@ -119,6 +126,9 @@ fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsApiCall<'_>) -> SandboxKms
         "DescribeKey" => {
             world.read_sandbox_state_from_disk(|state| keys::handle_describe_kms_key(state, ask))
         }
+        "GetKeyRotationStatus" => {
+            world.read_sandbox_state_from_disk(|state| keys::handle_get_key_rotation_status(state, ask))
+        }
         "ListKeys" => world.read_sandbox_state_from_disk(|state| keys::handle_list_kms_keys(state, ask)),
         "CreateAlias" => {
             world.update_sandbox_state_on_disk(|state| keys::handle_create_kms_alias(state, ask))
@@ -150,12 +160,6 @@ impl SandboxKmsApiCall<'_> {
     fn require_request_text_field(&self, field: &str) -> Result<&str, SandboxAwsError> {
         self.read_request_text_field(field)
             .ok_or_else(|| build_missing_field_error("ValidationException", field))
-    }
-
-    fn parse_kms_request_tags(&self) -> BTreeMap<String, String> {
-        let tags = self.input["Tags"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        tags.iter().map(|tag| (text(&tag["TagKey"]), text(&tag["TagValue"]))).collect()
     }
 
     fn build_kms_condition_context(&self) -> PolicyConditionContext {
@@ -253,6 +257,11 @@ pub fn is_allowed_by_sandbox_key_policy(
     })
 }
 
+/// Finds the ARN of a key that is named by its id, its ARN or an alias.
+pub fn find_sandbox_key_arn(state: &SandboxKmsState, name: &str) -> Option<String> {
+    find_stored_kms_key(state, name).ok().map(SandboxKmsKey::build_sandbox_kms_key_arn)
+}
+
 /// Finds with what KMS refuses to use a key of this account's for another service: disabled, or to be deleted. Nothing is
 /// known of keys that aren't kept here.
 pub fn find_unusable_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
@@ -311,10 +320,23 @@ fn find_stored_kms_key<'a>(
             .ok_or_else(|| build_sandbox_kms_missing_error(format!("Alias {prefix}{bare} is not found.")));
     }
     let id = bare.strip_prefix("key/").unwrap_or(bare);
+    if !is_kms_key_id(id) {
+        return Err(build_sandbox_kms_missing_error(format!("Invalid keyId '{id}'")));
+    }
     state
         .keys
         .get(id)
         .ok_or_else(|| build_sandbox_kms_missing_error(format!("Key '{prefix}key/{id}' does not exist")))
+}
+
+/// Whether a text has the form of a key's id: a UUID, or a multi-region key's `mrk-` with 32 hexadecimal digits.
+fn is_kms_key_id(id: &str) -> bool {
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(digits) = id.strip_prefix("mrk-") {
+        return digits.len() == 32 && is_hex(digits);
+    }
+    let parts: Vec<&str> = id.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|part| is_hex(part))
 }
 
 /// A key as a host of KMS that heard of it late sees it.

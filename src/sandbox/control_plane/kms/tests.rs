@@ -293,3 +293,76 @@ async fn a_restricted_user_is_refused_in_awss_words() {
         )
     );
 }
+
+/// Codes and messages are those of recorded answers of KMS.
+#[tokio::test(start_paused = true)]
+async fn keys_and_aliases_that_are_none_are_refused_in_kms_words() {
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
+    let arn = create_visible_key(&kms).await;
+    let absent = "134f2428-cec1-4b25-a1ae-9048164dba47";
+    for (name, message) in [
+        ("fake-key-id".to_owned(), "Invalid keyId 'fake-key-id'".to_owned()),
+        (
+            "134f2428cec14b25a1ae9048164dba47".to_owned(),
+            "Invalid keyId '134f2428cec14b25a1ae9048164dba47'".to_owned(),
+        ),
+        ("mrk-fake-key-id".to_owned(), "Invalid keyId 'mrk-fake-key-id'".to_owned()),
+        (absent.to_owned(), format!("Key 'arn:aws:kms:us-east-1:999999999999:key/{absent}' does not exist")),
+        (arn.replace("us-east-1", "us-west-2"), "Invalid arn us-west-2".to_owned()),
+    ] {
+        let refused = kms.describe_key().key_id(&name).send().await.unwrap_err();
+        assert_eq!(error_code_and_message(&refused), ("NotFoundException".into(), message), "{name}");
+    }
+    let refused = kms.create_alias().alias_name("bare").target_key_id(&arn).send().await.unwrap_err();
+    assert_eq!(
+        error_code_and_message(&refused),
+        (
+            "ValidationException".into(),
+            "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html".into()
+        )
+    );
+    let shown = kms.describe_key().key_id(&arn).send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(shown.current_key_material_id().map(str::len), Some(64));
+    let sealed = kms.encrypt().key_id(&arn).plaintext(Blob::new("a")).send().await.unwrap();
+    let opened = kms.decrypt().ciphertext_blob(sealed.ciphertext_blob.unwrap()).send().await.unwrap();
+    assert_eq!(opened.key_material_id(), shown.current_key_material_id());
+    let rotation = kms.get_key_rotation_status().key_id(&arn).send().await.unwrap();
+    assert_eq!((rotation.key_id(), rotation.key_rotation_enabled()), (Some(arn.as_str()), false));
+}
+
+/// Codes and messages are those of recorded answers of KMS.
+#[tokio::test(start_paused = true)]
+async fn tags_that_kms_does_not_take_are_refused_in_its_words() {
+    let (_dir, _world, kms) = open_temporary_sandbox_with_client(Client::new);
+    let arn = create_visible_key(&kms).await;
+    let tag = |name: &str, value: &str| Tag::builder().tag_key(name).tag_value(value).build().unwrap();
+    let many = (0..51).map(|number| tag(&format!("key{number}"), "value")).collect();
+    for (tags, code, message) in [
+        (vec![tag("a", "1"), tag("a", "2")], "TagException", "Duplicate tag keys".to_owned()),
+        (vec![tag("aws:a", "1")], "TagException", "Tags beginning with aws: are reserved".to_owned()),
+        (vec![tag("AWS:a", "1")], "TagException", "Tags beginning with aws: are reserved".to_owned()),
+        (many, "TagException", "Too many tags".to_owned()),
+        (
+            vec![tag(&"k".repeat(129), "1")],
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value '{}' at 'tags.1.member.tagKey' failed to satisfy constraint: Member must have length less than or equal to 128",
+                "k".repeat(129)
+            ),
+        ),
+        (
+            vec![tag("a", &"v".repeat(257))],
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value '{}' at 'tags.1.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 256",
+                "v".repeat(257)
+            ),
+        ),
+    ] {
+        let expected = (code.to_owned(), message);
+        let made = kms.create_key().set_tags(Some(tags.clone())).send().await.unwrap_err();
+        assert_eq!(error_code_and_message(&made), expected);
+        let tagged = kms.tag_resource().key_id(&arn).set_tags(Some(tags)).send().await.unwrap_err();
+        assert_eq!(error_code_and_message(&tagged), expected);
+    }
+}

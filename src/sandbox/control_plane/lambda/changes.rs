@@ -11,13 +11,20 @@ use super::{
     Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaApiCall,
     SandboxLambdaResult, SandboxService, SandboxState, Value, add_request_tag_condition_keys,
     build_lambda_invalid_parameter_error, code, format_lambda_function_arn, functions, generate_random_uuid,
-    iam, versions,
+    iam, names, versions,
 };
 
 use crate::sandbox::private_files;
 
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
 const UPLOAD_MAX_BYTES: usize = 50 * 1024 * 1024;
+
+/// The most that its files may be together.
+const UNZIPPED_MAX_BYTES: u64 = 262_144_000;
+/// The most that a request may be, its code in base64.
+const REQUEST_MAX_BYTES: usize = 70_167_211;
+/// The most that the variables of a function may be, written as JSON.
+const ENVIRONMENT_MAX_BYTES: usize = 4096;
 
 /// Code that was received and laid by.
 pub struct StoredFunctionCode {
@@ -41,17 +48,33 @@ pub fn store_uploaded_function_code(
             "Could not unzip uploaded file. Please check your file, then try to upload again.",
         )
     };
+    if text.len() > REQUEST_MAX_BYTES {
+        return Err(SandboxAwsError::new(
+            413,
+            "RequestEntityTooLargeException",
+            format!(
+                "Request must be smaller than {REQUEST_MAX_BYTES} bytes for the CreateFunction operation"
+            ),
+        ));
+    }
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;
     if bytes.len() > UPLOAD_MAX_BYTES {
         return Err(SandboxAwsError::new(
             413,
             "RequestEntityTooLargeException",
-            "Request must be smaller than 69905067 bytes for the CreateFunction operation",
+            format!("Zipped size must be smaller than {UPLOAD_MAX_BYTES} bytes"),
         ));
     }
-    let archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
+    let mut archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
     if archive.is_empty() {
         return Err(build_lambda_invalid_parameter_error("Uploaded file must be a non-empty zip"));
+    }
+    let unzipped: u64 =
+        (0..archive.len()).filter_map(|at| archive.by_index_raw(at).ok().map(|file| file.size())).sum();
+    if unzipped > UNZIPPED_MAX_BYTES {
+        return Err(build_lambda_invalid_parameter_error(format!(
+            "Unzipped size must be smaller than {UNZIPPED_MAX_BYTES} bytes"
+        )));
     }
     let code =
         StoredFunctionCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
@@ -73,6 +96,31 @@ pub fn store_uploaded_function_code(
     }
 }
 
+/// Checks what Lambda checks of a creation before it looks at anything else.
+///
+/// # Errors
+/// Refuses as Lambda does.
+pub fn check_function_request(ask: &SandboxLambdaApiCall<'_>) -> Result<(), SandboxAwsError> {
+    names::read_new_function_name(ask.require_request_text_field("FunctionName")?)?;
+    let architectures: Vec<&str> =
+        ask.input["Architectures"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let constraint = if architectures.len() > 1 {
+        "Member must have length less than or equal to 1"
+    } else if architectures.iter().any(|one| !["x86_64", "arm64"].contains(one)) {
+        "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"
+    } else {
+        return Ok(());
+    };
+    let said = architectures.join(", ");
+    Err(SandboxAwsError::new(
+        400,
+        "ValidationException",
+        format!(
+            "1 validation error detected: Value '[{said}]' at 'architectures' failed to satisfy constraint: {constraint}"
+        ),
+    ))
+}
+
 /// Answers CreateFunction.
 ///
 /// # Errors
@@ -82,8 +130,7 @@ pub fn handle_create_function(
     ask: &SandboxLambdaApiCall<'_>,
     code: &StoredFunctionCode,
 ) -> SandboxLambdaResult {
-    let name =
-        ask.require_request_text_field("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
+    let name = names::read_new_function_name(ask.require_request_text_field("FunctionName")?)?;
     let arn = format_lambda_function_arn(&name);
     let tags = functions::parse_json_string_map(&ask.input["Tags"]);
     let context = add_request_tag_condition_keys(ask.caller.build_caller_condition_context(), &tags);
@@ -94,6 +141,7 @@ pub fn handle_create_function(
     ask.require_request_text_field("Runtime")?;
     ask.require_request_text_field("Handler")?;
     ask.require_request_text_field("Role")?;
+    functions::check_function_tag_count(&tags)?;
     if state.lambda.functions.contains_key(&name) {
         return Err(SandboxAwsError::new(
             409,
@@ -228,7 +276,9 @@ fn update_sandbox_function_configuration(
             .map(|many| many.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>())
     };
     if input["Environment"]["Variables"].is_object() {
+        check_environment_size(&input["Environment"]["Variables"])?;
         configuration.environment = functions::parse_json_string_map(&input["Environment"]["Variables"]);
+        configuration.has_environment = true;
     }
     configuration.layers = list(&input["Layers"]).unwrap_or_else(|| configuration.layers.clone());
     configuration.subnets =
@@ -245,24 +295,42 @@ fn update_sandbox_function_configuration(
     Ok(())
 }
 
+fn check_environment_size(variables: &Value) -> Result<(), SandboxAwsError> {
+    let measured = variables.to_string();
+    if measured.len() <= ENVIRONMENT_MAX_BYTES {
+        return Ok(());
+    }
+    Err(build_lambda_invalid_parameter_error(format!(
+        "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {measured}"
+    )))
+}
+
 fn validate_sandbox_lambda_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
-    const RETIRED_RUNTIMES: [&str; 6] =
-        ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
+    const RETIRED_RUNTIMES: [&str; 11] = [
+        "nodejs12.x",
+        "nodejs14.x",
+        "nodejs16.x",
+        "nodejs18.x",
+        "python3.7",
+        "python3.8",
+        "java8",
+        "go1.x",
+        "provided",
+        "ruby2.7",
+        "dotnetcore3.1",
+    ];
+    /// In the order in which Lambda names them.
+    const RUNTIMES: &str = "nodejs20.x, python3.14, provided.al2023, python3.12, python3.13, nodejs24.x, nodejs22.x, java25, python3.10, python3.11, java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, dotnet8, java11, dotnet6, nodejs18.x, provided.al2, java8.al2";
     if RETIRED_RUNTIMES.contains(&runtime) {
         return Err(build_lambda_invalid_parameter_error(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
-    let known = ["nodejs20.x", "nodejs22.x", "nodejs24.x"].contains(&runtime)
-        || runtime
-            .strip_prefix("python3.")
-            .and_then(|minor| minor.parse().ok())
-            .is_some_and(|minor: u8| (9..=14).contains(&minor));
-    if known {
+    if RUNTIMES.split(", ").any(|known| known == runtime) {
         Ok(())
     } else {
         Err(build_lambda_invalid_parameter_error(format!(
-            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN"
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{RUNTIMES}] or be a valid ARN"
         )))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What is shown is worked out from when it last changed; nothing ticks.
 
+use sha2::{Digest as _, Sha256};
 use time::macros::format_description;
 
 use super::{
@@ -30,10 +31,11 @@ pub fn render_sandbox_latest_function_json(
         function.build_sandbox_unqualified_arn()
     });
     set_sandbox_function_state(&mut shown, progress == SandboxFunctionUpdateProgress::Creating);
-    let update =
-        if progress == SandboxFunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
-    shown["LastUpdateStatus"] =
-        json!(if progress == SandboxFunctionUpdateProgress::Creating { "InProgress" } else { update });
+    if progress == SandboxFunctionUpdateProgress::Updating {
+        shown["LastUpdateStatus"] = json!("InProgress");
+        shown["LastUpdateStatusReason"] = json!("The function is being created.");
+        shown["LastUpdateStatusReasonCode"] = json!("Creating");
+    }
     shown
 }
 
@@ -47,15 +49,27 @@ pub fn render_function_version(
     shown["Version"] = json!(version.number.to_string());
     shown["FunctionArn"] = json!(format!("{}:{}", function.build_sandbox_unqualified_arn(), version.number));
     set_sandbox_function_state(&mut shown, !version.is_sandbox_version_active(clock));
-    shown["LastUpdateStatus"] = json!("Successful");
     shown
 }
 
+/// Takes off what a list doesn't say of its functions.
+pub fn render_listed_function(mut shown: Value) -> Value {
+    if let Some(members) = shown.as_object_mut() {
+        members.retain(|name, _| {
+            !name.starts_with("State") && !name.starts_with("LastUpdate") && name != "RuntimeVersionConfig"
+        });
+    }
+    shown
+}
+
+/// Nothing is said of the last update before a function, or a version, is Active.
 fn set_sandbox_function_state(shown: &mut Value, pending: bool) {
     shown["State"] = json!(if pending { "Pending" } else { "Active" });
     if pending {
         shown["StateReason"] = json!("The function is being created.");
         shown["StateReasonCode"] = json!("Creating");
+    } else {
+        shown["LastUpdateStatus"] = json!("Successful");
     }
 }
 
@@ -76,8 +90,10 @@ fn render_function_configuration(
         "CodeSha256": configuration.sha256, "PackageType": "Zip", "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral}, "TracingConfig": {"Mode": configuration.tracing},
         "RevisionId": configuration.revisions[usize::from(!in_progress)], "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{}", function.name)},
+        "RuntimeVersionConfig": {"RuntimeVersionArn": format_runtime_version_arn(&configuration.runtime)},
     });
-    if !configuration.environment.is_empty() {
+    if configuration.has_environment || !configuration.environment.is_empty() {
         shown["Environment"] = json!({"Variables": configuration.environment});
     }
     if !configuration.layers.is_empty() {
@@ -91,6 +107,11 @@ fn render_function_configuration(
         shown["DeadLetterConfig"] = json!({"TargetArn": target});
     }
     shown
+}
+
+/// The build of a runtime: one and the same here for each of them.
+fn format_runtime_version_arn(runtime: &str) -> String {
+    format!("arn:aws:lambda:{}::runtime:{}", super::REGION, hex::encode(Sha256::digest(runtime)))
 }
 
 /// The configuration that the request's qualifier means.
@@ -147,7 +168,7 @@ pub fn find_updatable_sandbox_function<'a>(
         return Err(SandboxAwsError::new(
             412,
             "PreconditionFailedException",
-            "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API operation to retrieve the latest RevisionId for your resource.",
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
         ));
     }
     Ok(function)
@@ -196,13 +217,52 @@ pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_
         "*",
         &ask.caller.build_caller_condition_context(),
     )?;
-    let all: Vec<Value> = state
-        .lambda
-        .functions
-        .values()
-        .map(|function| render_sandbox_latest_function_json(function, ask.clock, false))
-        .collect();
-    Ok((200, json!({"Functions": all})))
+    let is_every_version = match ask.query.get("FunctionVersion").map(String::as_str) {
+        None => false,
+        Some("ALL") => true,
+        Some(other) => {
+            return Err(SandboxAwsError::new(
+                400,
+                "ValidationException",
+                format!(
+                    "1 validation error detected: Value '{other}' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]"
+                ),
+            ));
+        }
+    };
+    let mut all = Vec::new();
+    for function in state.lambda.functions.values() {
+        all.push(render_sandbox_latest_function_json(function, ask.clock, is_every_version));
+        let versions = function.versions.iter().filter(|_| is_every_version);
+        all.extend(versions.map(|version| render_function_version(function, version, ask.clock)));
+    }
+    Ok((200, render_function_page(ask, "Functions", all)))
+}
+
+/// A page of at most MaxItems (50 where none is said), from Marker.
+pub fn render_function_page(ask: &SandboxLambdaApiCall<'_>, field: &str, all: Vec<Value>) -> Value {
+    let from: usize = ask.query.get("Marker").and_then(|marker| marker.parse().ok()).unwrap_or(0);
+    let most: usize = ask.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(50).min(50);
+    let count = all.len();
+    let page: Vec<Value> = all.into_iter().skip(from).take(most).map(render_listed_function).collect();
+    let next = from + page.len();
+    let mut shown = json!({field: page});
+    if next < count {
+        shown["NextMarker"] = json!(next.to_string());
+    }
+    shown
+}
+
+/// Answers GetFunctionCodeSigningConfig: no function of the sandbox has one.
+///
+/// # Errors
+/// Refuses as Lambda does.
+pub fn handle_get_code_signing_config(
+    state: &SandboxState,
+    ask: &SandboxLambdaApiCall<'_>,
+) -> SandboxLambdaResult {
+    ask.find_authorized_function(state)?;
+    Ok((200, json!({})))
 }
 
 /// Answers GetFunctionConcurrency.
@@ -277,7 +337,12 @@ pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<
     )?;
     if ask.qualifier.is_some() {
         return Err(super::build_lambda_invalid_parameter_error(
-            "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
+            "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+        ));
+    }
+    if tags.is_empty() {
+        return Err(super::build_lambda_invalid_parameter_error(
+            "An error occurred and the request cannot be processed.",
         ));
     }
     let function = state
@@ -285,8 +350,27 @@ pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaApiCall<
         .functions
         .get_mut(&ask.name)
         .ok_or_else(|| build_sandbox_function_missing_error(&arn))?;
-    function.tags.extend(tags);
+    let mut all = function.tags.clone();
+    all.extend(tags);
+    check_function_tag_count(&all)?;
+    function.tags = all;
     Ok((204, Value::Null))
+}
+
+/// Refuses more tags than a function may have.
+///
+/// # Errors
+/// Refuses as Lambda does.
+pub fn check_function_tag_count(
+    tags: &std::collections::BTreeMap<String, String>,
+) -> Result<(), SandboxAwsError> {
+    const MAX_TAGS: usize = 50;
+    if tags.len() > MAX_TAGS {
+        return Err(super::build_lambda_invalid_parameter_error(
+            "Number of tags exceeds resource tag limit.",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads an object of texts, such as tags and variables.

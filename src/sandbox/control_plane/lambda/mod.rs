@@ -7,6 +7,7 @@ mod code;
 mod functions;
 mod instances;
 mod invoke;
+mod names;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -26,9 +27,9 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, add_request_tag_condition_keys,
-    build_http_response, build_json_response, build_missing_field_error, generate_random_uuid,
-    get_request_signed_caller, has_sandbox_drift_injection, iam, parse_uri_query_parameters,
-    unix_time_to_utc_datetime,
+    build_http_response, build_json_response, build_missing_field_error, build_unknown_json_operation_error,
+    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam,
+    parse_uri_query_parameters, unix_time_to_utc_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
@@ -63,6 +64,8 @@ pub struct SandboxFunctionConfiguration {
     pub memory: u64,
     pub timeout: u64,
     pub environment: BTreeMap<String, String>,
+    /// Variables were said, be it none: then they are shown, be they none.
+    pub has_environment: bool,
     pub layers: Vec<String>,
     pub subnets: Vec<String>,
     pub architecture: String,
@@ -172,9 +175,61 @@ pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
         ("POST", [_, "functions", _, "versions"]) => "PublishVersion",
         ("GET", [_, "functions", _, "versions"]) => "ListVersionsByFunction",
         ("GET", [_, "functions", _, "concurrency"]) => "GetFunctionConcurrency",
+        ("GET", [_, "functions", _, "code-signing-config"]) => "GetFunctionCodeSigningConfig",
         ("GET", [_, "account-settings"]) => "GetAccountSettings",
         ("GET", [_, "tags", _]) => "ListTags",
         ("POST", [_, "tags", _]) => "TagResource",
+        _ => parse_unplayed_lambda_operation_name(method.as_str(), &parts),
+    }
+}
+
+/// Names the operations that the sandbox lacks, by Lambda's API reference.
+fn parse_unplayed_lambda_operation_name(method: &str, parts: &[&str]) -> &'static str {
+    match (method, parts) {
+        ("POST", [_, "functions", _, "aliases"]) => "CreateAlias",
+        ("GET", [_, "functions", _, "aliases"]) => "ListAliases",
+        ("GET", [_, "functions", _, "aliases", _]) => "GetAlias",
+        ("PUT", [_, "functions", _, "aliases", _]) => "UpdateAlias",
+        ("DELETE", [_, "functions", _, "aliases", _]) => "DeleteAlias",
+        ("POST", [_, "functions", _, "policy"]) => "AddPermission",
+        ("GET", [_, "functions", _, "policy"]) => "GetPolicy",
+        ("DELETE", [_, "functions", _, "policy", _]) => "RemovePermission",
+        ("PUT", [_, "functions", _, "concurrency"]) => "PutFunctionConcurrency",
+        ("DELETE", [_, "functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
+        ("PUT", [_, "functions", _, "code-signing-config"]) => "PutFunctionCodeSigningConfig",
+        ("DELETE", [_, "functions", _, "code-signing-config"]) => "DeleteFunctionCodeSigningConfig",
+        ("POST", [_, "functions", _, "invoke-async"]) => "InvokeAsync",
+        ("POST", [_, "functions", _, "response-streaming-invocations"]) => "InvokeWithResponseStream",
+        ("PUT", [_, "functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
+        ("POST", [_, "functions", _, "event-invoke-config"]) => "UpdateFunctionEventInvokeConfig",
+        ("GET", [_, "functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
+        ("DELETE", [_, "functions", _, "event-invoke-config"]) => "DeleteFunctionEventInvokeConfig",
+        ("GET", [_, "functions", _, "event-invoke-config", _]) => "ListFunctionEventInvokeConfigs",
+        ("PUT", [_, "functions", _, "provisioned-concurrency"]) => "PutProvisionedConcurrencyConfig",
+        ("GET", [_, "functions", _, "provisioned-concurrency"]) => "GetProvisionedConcurrencyConfig",
+        ("DELETE", [_, "functions", _, "provisioned-concurrency"]) => "DeleteProvisionedConcurrencyConfig",
+        ("PUT", [_, "functions", _, "runtime-management-config"]) => "PutRuntimeManagementConfig",
+        ("GET", [_, "functions", _, "runtime-management-config"]) => "GetRuntimeManagementConfig",
+        ("PUT", [_, "functions", _, "recursion-config"]) => "PutFunctionRecursionConfig",
+        ("GET", [_, "functions", _, "recursion-config"]) => "GetFunctionRecursionConfig",
+        ("POST", [_, "functions", _, "url"]) => "CreateFunctionUrlConfig",
+        ("PUT", [_, "functions", _, "url"]) => "UpdateFunctionUrlConfig",
+        ("GET", [_, "functions", _, "url"]) => "GetFunctionUrlConfig",
+        ("DELETE", [_, "functions", _, "url"]) => "DeleteFunctionUrlConfig",
+        ("GET", [_, "functions", _, "urls"]) => "ListFunctionUrlConfigs",
+        ("DELETE", [_, "tags", _]) => "UntagResource",
+        ("GET", [_, "layers"]) => "ListLayers",
+        ("GET", [_, "layers", _, "versions"]) => "ListLayerVersions",
+        ("POST", [_, "layers", _, "versions"]) => "PublishLayerVersion",
+        ("GET", [_, "layers", _, "versions", _]) => "GetLayerVersion",
+        ("DELETE", [_, "layers", _, "versions", _]) => "DeleteLayerVersion",
+        ("POST", [_, "event-source-mappings"]) => "CreateEventSourceMapping",
+        ("GET", [_, "event-source-mappings"]) => "ListEventSourceMappings",
+        ("GET", [_, "event-source-mappings", _]) => "GetEventSourceMapping",
+        ("PUT", [_, "event-source-mappings", _]) => "UpdateEventSourceMapping",
+        ("DELETE", [_, "event-source-mappings", _]) => "DeleteEventSourceMapping",
+        ("POST", [_, "code-signing-configs"]) => "CreateCodeSigningConfig",
+        ("GET", [_, "code-signing-configs"]) => "ListCodeSigningConfigs",
         _ => "Unknown",
     }
 }
@@ -224,6 +279,9 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> Sand
         "GetFunctionConcurrency" => {
             world.read_sandbox_state_from_disk(|state| functions::handle_get_function_concurrency(state, ask))
         }
+        "GetFunctionCodeSigningConfig" => {
+            world.read_sandbox_state_from_disk(|state| functions::handle_get_code_signing_config(state, ask))
+        }
         "GetAccountSettings" => world
             .read_sandbox_state_from_disk(|state| functions::handle_get_lambda_account_settings(state, ask)),
         "ListTags" => {
@@ -233,6 +291,7 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> Sand
             world.update_sandbox_state_on_disk(|state| functions::handle_tag_function(state, ask))
         }
         "CreateFunction" => {
+            changes::check_function_request(ask)?;
             let code = changes::store_uploaded_function_code(world, &ask.input["Code"])?;
             world.update_sandbox_state_on_disk(|state| changes::handle_create_function(state, ask, &code))
         }
@@ -252,7 +311,7 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> Sand
         "DeleteFunction" => {
             world.update_sandbox_state_on_disk(|state| versions::handle_delete_function(state, ask))
         }
-        _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
+        operation => Err(SandboxAwsError { status: 404, ..build_unknown_json_operation_error(operation) }),
     }
 }
 
@@ -290,16 +349,24 @@ impl<'a> SandboxLambdaApiCall<'a> {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let query = parse_uri_query_parameters(request.uri());
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
-        let bare = named.rsplit_once(":function:").map_or(named.as_str(), |(_, name)| name);
-        let (name, in_name) =
-            bare.split_once(':').map_or((bare, None), |(name, qualifier)| (name, Some(qualifier)));
-        let qualifier = query.get("Qualifier").cloned().or_else(|| in_name.map(ToOwned::to_owned));
+        let operation = parse_lambda_operation_name(request.method(), request.uri());
+        let names::LambdaFunctionName { name, qualifier } = match operation {
+            "ListTags" | "TagResource" => {
+                names::check_tagged_arn(&named)?;
+                names::read_function_name(&named, None)?
+            }
+            "ListFunctions" | "CreateFunction" => names::LambdaFunctionName::default(),
+            _ if request.uri().path().contains("/functions/") => {
+                names::read_function_name(&named, query.get("Qualifier").map(String::as_str))?
+            }
+            _ => names::LambdaFunctionName::default(),
+        };
         Ok(Self {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
-            operation: parse_lambda_operation_name(request.method(), request.uri()),
+            operation,
             input,
-            name: name.to_owned(),
+            name,
             qualifier,
             query,
             host: request
@@ -327,7 +394,12 @@ impl<'a> SandboxLambdaApiCall<'a> {
             &arn,
             &self.caller.build_caller_condition_context(),
         )?;
-        state.lambda.functions.get(&self.name).ok_or_else(|| build_sandbox_function_missing_error(&arn))
+        let missing = match (self.operation, &self.qualifier) {
+            ("Invoke", None) => format!("{arn}:$LATEST"),
+            ("DeleteFunction", _) => format_lambda_function_arn(&self.name),
+            _ => arn,
+        };
+        state.lambda.functions.get(&self.name).ok_or_else(|| build_sandbox_function_missing_error(&missing))
     }
 
     fn read_request_text_field(&self, field: &str) -> Option<&str> {

@@ -285,3 +285,122 @@ async fn tags_belong_to_the_function_and_add_up() {
     let version = lambda.tag_resource().resource(format!("{arn}:1")).tags("a", "1").send().await.unwrap_err();
     assert_eq!(version.code(), Some("InvalidParameterValueException"));
 }
+
+/// Codes and messages are those of recorded answers of Lambda.
+#[tokio::test(start_paused = true)]
+async fn what_lambda_does_not_take_is_refused_in_its_words() {
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    create_active_function(&world, &lambda).await;
+    let role = format_sandbox_role_arn("edge");
+    let arn = super::format_lambda_function_arn(FUNCTION_NAME);
+    let create = || build_create_function(&lambda, &role).function_name("other");
+    let many = (0..51).map(|number| (format!("{number}_key"), "value".to_owned())).collect();
+    let told = [
+        error_code_and_message(
+            &lambda
+                .delete_function()
+                .function_name(FUNCTION_NAME)
+                .qualifier("$LATEST")
+                .send()
+                .await
+                .unwrap_err(),
+        ),
+        error_code_and_message(
+            &lambda
+                .delete_function()
+                .function_name(FUNCTION_NAME)
+                .qualifier("live")
+                .send()
+                .await
+                .unwrap_err(),
+        ),
+        error_code_and_message(&lambda.invoke().function_name("none").send().await.unwrap_err()),
+        error_code_and_message(
+            &lambda.get_function().function_name(format!("{arn}:1")).qualifier("2").send().await.unwrap_err(),
+        ),
+        error_code_and_message(
+            &lambda.tag_resource().resource(&arn).set_tags(Some(many)).send().await.unwrap_err(),
+        ),
+        error_code_and_message(
+            &lambda.list_functions().function_version("invalid".into()).send().await.unwrap_err(),
+        ),
+        error_code_and_message(&create().runtime(Runtime::from("go1.x")).send().await.unwrap_err()),
+    ];
+    let said: Vec<(&str, &str)> =
+        told.iter().map(|(code, message)| (code.as_str(), message.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (
+                "InvalidParameterValueException",
+                "$LATEST version cannot be deleted without deleting the function."
+            ),
+            ("InvalidParameterValueException", "Deletion of aliases is not currently supported."),
+            (
+                "ResourceNotFoundException",
+                "Function not found: arn:aws:lambda:us-east-1:999999999999:function:none:$LATEST"
+            ),
+            (
+                "InvalidParameterValueException",
+                "The derived qualifier from the function name does not match the specified qualifier."
+            ),
+            ("InvalidParameterValueException", "Number of tags exceeds resource tag limit."),
+            (
+                "ValidationException",
+                "1 validation error detected: Value 'invalid' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]"
+            ),
+            (
+                "InvalidParameterValueException",
+                "The runtime parameter of go1.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
+            ),
+        ]
+    );
+}
+
+/// Message and limit are those of recorded answers of Lambda.
+#[tokio::test(start_paused = true)]
+async fn more_than_4_kb_of_variables_are_refused_as_they_were_measured() {
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    create_active_function(&world, &lambda).await;
+    let role = format_sandbox_role_arn("edge");
+    let large = Environment::builder().variables("LARGE_VAR", "x".repeat(4096)).build();
+    let create = build_create_function(&lambda, &role).function_name("other");
+    let refused = create.environment(large).send().await.unwrap_err();
+    let (code, message) = error_code_and_message(&refused);
+    assert_eq!(code, "InvalidParameterValueException");
+    assert!(
+        message.starts_with("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {\"LARGE_VAR\":\"xxx"),
+        "{message}"
+    );
+    let signing =
+        lambda.get_function_code_signing_config().function_name(FUNCTION_NAME).send().await.unwrap();
+    assert_eq!(signing.code_signing_config_arn(), "");
+}
+
+/// What each answer has and has not is as recorded of Lambda.
+#[tokio::test(start_paused = true)]
+async fn each_answer_about_a_function_has_its_own_members() {
+    let (_dir, world, lambda) = open_temporary_sandbox_with_client(Client::new);
+    let role =
+        create_service_role(&world, "edge", &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let made = build_create_function(&lambda, &role)
+        .environment(Environment::builder().set_variables(Some(std::collections::HashMap::new())).build())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((made.state, made.last_update_status), (Some(State::Pending), None));
+    assert_eq!(
+        made.logging_config.unwrap().log_group(),
+        Some(format!("/aws/lambda/{FUNCTION_NAME}").as_str())
+    );
+    assert!(made.environment.is_some() && made.runtime_version_config.is_some());
+    wait_until_updated(&lambda).await;
+    let listed = lambda.list_functions().send().await.unwrap();
+    let one = &listed.functions()[0];
+    assert_eq!((one.state(), one.last_update_status()), (None, None));
+    assert!(one.runtime_version_config().is_none() && one.logging_config().is_some());
+    let changed =
+        lambda.update_function_configuration().function_name(FUNCTION_NAME).timeout(5).send().await.unwrap();
+    assert_eq!(changed.last_update_status_reason(), Some("The function is being created."));
+}

@@ -5,7 +5,7 @@
 use super::{
     SandboxAwsError, SandboxFunctionVersion, SandboxLambdaApiCall, SandboxLambdaResult, SandboxState, Value,
     build_lambda_invalid_parameter_error, build_sandbox_function_missing_error, format_lambda_function_arn,
-    functions, generate_random_uuid, json,
+    functions, generate_random_uuid,
 };
 
 /// Answers PublishVersion.
@@ -104,15 +104,7 @@ pub fn handle_list_versions_by_function(
             .iter()
             .map(|version| functions::render_function_version(function, version, ask.clock)),
     );
-    let from: usize = ask.query.get("Marker").and_then(|marker| marker.parse().ok()).unwrap_or(0);
-    let most: usize = ask.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(50).min(50);
-    let page: Vec<Value> = all.iter().skip(from).take(most).cloned().collect();
-    let next = from + page.len();
-    let mut shown = json!({"Versions": page});
-    if next < all.len() {
-        shown["NextMarker"] = json!(next.to_string());
-    }
-    Ok((200, shown))
+    Ok((200, functions::render_function_page(ask, "Versions", all)))
 }
 
 /// Answers DeleteFunction.
@@ -123,6 +115,19 @@ pub fn handle_delete_function(
     state: &mut SandboxState,
     ask: &SandboxLambdaApiCall<'_>,
 ) -> SandboxLambdaResult {
+    match ask.qualifier.as_deref() {
+        Some("$LATEST") => {
+            return Err(build_lambda_invalid_parameter_error(
+                "$LATEST version cannot be deleted without deleting the function.",
+            ));
+        }
+        Some(alias) if !alias.contains('$') && alias.parse::<u64>().is_err() => {
+            return Err(build_lambda_invalid_parameter_error(
+                "Deletion of aliases is not currently supported.",
+            ));
+        }
+        _ => {}
+    }
     let function = ask.find_authorized_function(state)?;
     let meant = |version: &&SandboxFunctionVersion| {
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)

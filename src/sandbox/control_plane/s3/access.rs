@@ -180,6 +180,16 @@ pub fn can_sandbox_cloudfront_decrypt(world: &Sandbox, caller: &SandboxS3Caller,
     })
 }
 
+/// Puts a key's ARN in the place of its id or alias, as S3 answers it; a key that isn't here stays as it was named.
+pub fn resolve_object_encryption_key(world: &Sandbox, encryption: &mut SandboxObjectEncryption) {
+    let SandboxObjectEncryption::Kms { key: Some(key), .. } = encryption else { return };
+    let arn =
+        world.read_sandbox_state_from_disk(|state| control_plane::kms::find_sandbox_key_arn(&state.kms, key));
+    if let Some(arn) = arn {
+        *key = arn;
+    }
+}
+
 /// Checks that the KMS key of `encryption` can be used: S3 gives KMS's refusal as its own, with `KMS.` before its code
 /// (recorded).
 ///
@@ -303,6 +313,14 @@ pub fn authorize_caller_on_bucket(
 ) -> S3Result<()> {
     let owner = find_stored_bucket(world, bucket)?.owner;
     let expected = headers.get("x-amz-expected-bucket-owner");
+    if let Some(text) = expected.map(|expected| String::from_utf8_lossy(expected.as_bytes()))
+        && !(text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidBucketOwnerAWSAccountID,
+            format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{text}]"),
+        ));
+    }
     if expected.is_some_and(|expected| expected.as_bytes() != owner.as_bytes()) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }

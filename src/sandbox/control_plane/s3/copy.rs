@@ -10,8 +10,10 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
-    access, build_s3_error_with_code, find_newest_sandbox_object_version, find_stored_bucket,
-    write::{self, get_header_text, is_object_modified_since},
+    access, build_s3_error_with_code, checksums, find_newest_sandbox_object_version, find_stored_bucket,
+    object::get_header_text,
+    refusal,
+    write::{self, is_object_modified_since},
 };
 
 /// The most that one request copies, in bytes (aws-facts section 3).
@@ -54,7 +56,8 @@ impl ObjectCopySource {
         headers: &HeaderMap,
     ) -> S3Result<SandboxObject> {
         let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        find_stored_bucket(world, &self.bucket)?;
+        find_stored_bucket(world, &self.bucket)
+            .map_err(|error| refusal::add_s3_error_details(error, &[("BucketName", &self.bucket)]))?;
         if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
             return Err(access::build_s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
@@ -65,10 +68,17 @@ impl ObjectCopySource {
                 find_sandbox_object_version(objects, &self.key, self.version.as_deref()).cloned()
             })
             .map_err(SandboxStorageError::from)?;
-        let Some(object) = found.filter(|object| !object.marker) else {
-            return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
+        if found.as_ref().is_some_and(|object| object.marker) {
+            return Err(S3Error::with_message(
+                S3ErrorCode::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ));
+        }
+        let Some(object) = found else {
+            let missing = S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.");
+            return Err(refusal::add_s3_error_details(missing, &[("Key", &self.key)]));
         };
-        check_copy_source_conditions(headers, &object)?;
+        check_copy_source_conditions(world, headers, &object)?;
         validate_sandbox_object_customer_key(
             headers,
             "x-amz-copy-source-server-side-encryption-customer-key-md5",
@@ -93,21 +103,77 @@ impl ObjectCopySource {
     }
 }
 
-/// Judges the conditions on a copy's source.
-fn check_copy_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Result<()> {
-    let tag = |name| get_header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
-    let since = |name: &str| is_object_modified_since(headers, name, object);
-    let matched = tag("x-amz-copy-source-if-match");
-    let unmodified_fails = matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true);
-    let unmatched = tag("x-amz-copy-source-if-none-match");
-    let modified_fails = unmatched.is_none() && since("x-amz-copy-source-if-modified-since") == Some(false);
-    if matched == Some(false) || unmatched == Some(true) || unmodified_fails || modified_fails {
+/// Checks that a copy's source names a bucket and a key.
+///
+/// # Errors
+/// Refuses what doesn't, as S3 does before all else.
+pub fn check_copy_source_form(headers: &HeaderMap) -> S3Result<()> {
+    let name = "x-amz-copy-source";
+    match get_header_text(headers, name) {
+        Some(source) if !source.trim_start_matches('/').contains('/') && !source.contains("%2F") => {
+            Err(refusal::build_invalid_argument_error("Invalid copy source object key", name, name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads which bytes of its source a part is copied from: both ends are named, and lie in it.
+///
+/// # Errors
+/// Refuses what names none, and what reaches beyond the source.
+pub fn parse_copy_source_range(range: &str, size: u64) -> S3Result<std::ops::Range<u64>> {
+    let named = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+        .and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)))
+        .filter(|(first, last)| first <= last);
+    let argument = "x-amz-copy-source-range";
+    let Some((first, last)) = named else {
+        return Err(refusal::build_invalid_argument_error(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+            argument,
+            range,
+        ));
+    };
+    if first >= size {
         return Err(S3Error::with_message(
-            S3ErrorCode::PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold",
+            S3ErrorCode::InvalidRequest,
+            "The specified copy range is invalid for the source object size",
         ));
     }
-    Ok(())
+    if last >= size {
+        return Err(refusal::build_invalid_argument_error(
+            format!("Range specified is not valid for source object of size: {size}"),
+            argument,
+            range,
+        ));
+    }
+    Ok(first..last + 1)
+}
+
+/// Judges the conditions on a copy's source, in S3's order; a date to come is passed over (recorded).
+fn check_copy_source_conditions(
+    world: &Sandbox,
+    headers: &HeaderMap,
+    object: &SandboxObject,
+) -> S3Result<()> {
+    let now = world.sandbox_unix_time_now().as_secs();
+    let tag = |name| get_header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
+    let since = |name: &str| is_object_modified_since(headers, name, object, now);
+    let matched = tag("x-amz-copy-source-if-match");
+    let unmatched = tag("x-amz-copy-source-if-none-match");
+    let failed = if matched == Some(false) {
+        Some("x-amz-copy-source-If-Match")
+    } else if matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true) {
+        Some("x-amz-copy-source-If-Unmodified-Since")
+    } else if unmatched == Some(true) {
+        Some("x-amz-copy-source-If-None-Match")
+    } else if unmatched.is_none() && since("x-amz-copy-source-if-modified-since") == Some(false) {
+        Some("x-amz-copy-source-If-Modified-Since")
+    } else {
+        None
+    };
+    failed.map_or(Ok(()), |condition| Err(refusal::build_precondition_failed_error(condition)))
 }
 
 /// Finds a key's version by its id, or its newest.
@@ -150,6 +216,19 @@ const CHANGING_HEADERS: [&str; 4] = [
     "x-amz-server-side-encryption-customer-algorithm",
 ];
 
+/// Whether a copy onto itself changes anything: by its headers; by the bucket's encryption, once somebody has set it; or since
+/// the source lies under a KMS key, which a copy that says nothing leaves (recorded).
+fn is_copy_onto_itself_a_change(
+    headers: &HeaderMap,
+    settings: &super::SandboxBucket,
+    original: &SandboxObject,
+) -> bool {
+    is_replace_directive(headers, "x-amz-metadata-directive")
+        || CHANGING_HEADERS.iter().any(|name| headers.contains_key(*name))
+        || settings.settings.contains_key("encryption")
+        || matches!(original.encryption, SandboxObjectEncryption::Kms { .. })
+}
+
 /// Copies an object; returns the source and the object as written.
 ///
 /// # Errors
@@ -171,19 +250,17 @@ pub fn copy_stored_object(
             ),
         ));
     }
+    let settings = find_stored_bucket(world, bucket)?;
     let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
-    if onto_itself
-        && !is_replace_directive(headers, "x-amz-metadata-directive")
-        && !CHANGING_HEADERS.iter().any(|name| headers.contains_key(*name))
-    {
+    if onto_itself && !is_copy_onto_itself_a_change(headers, &settings, &original) {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let settings = find_stored_bucket(world, bucket)?;
     let mut object = write::parse_object_from_headers(key, headers, &settings)?;
     write::refuse_blocked_public_grants(world, caller, "s3:CopyObject", bucket, (key, &object.grants))?;
+    access::resolve_object_encryption_key(world, &mut object.encryption);
     access::check_sandbox_object_key_usable(world, &object.encryption)?;
     if !is_replace_directive(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
@@ -202,10 +279,7 @@ pub fn copy_stored_object(
             // It may have been written between the reading and now.
             let now = find_sandbox_object_version(objects, &source.key, source.version.as_deref());
             if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
-                return Err(SandboxStorageError::from(S3Error::with_message(
-                    S3ErrorCode::PreconditionFailed,
-                    "At least one of the pre-conditions you specified did not hold",
-                )));
+                return Err(SandboxStorageError::from(refusal::build_precondition_failed_error("If-Match")));
             }
         }
         let object = write::assign_object_version(world, &settings, object);
@@ -226,7 +300,7 @@ fn set_copied_object_checksum(
     original: &SandboxObject,
     object: &mut SandboxObject,
 ) -> S3Result<()> {
-    let asked = write::parse_requested_checksum_algorithm(headers, &HeaderMap::new())
+    let asked = checksums::parse_requested_checksum_algorithm(headers, &HeaderMap::new())
         .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
     match &original.blob {
         Some(blob) => {
@@ -242,7 +316,8 @@ fn set_copied_object_checksum(
                     .read_sandbox_object_content(blob)
                     .map_err(SandboxStorageError::from)?;
                 object.etag = write::store_content_and_compute_etag(world, &content)?.1;
-                object.checksum = Some(write::compute_sandbox_object_checksum(asked.as_deref(), &content));
+                object.checksum =
+                    Some(checksums::compute_sandbox_object_checksum(asked.as_deref(), &content));
             }
         }
         None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),

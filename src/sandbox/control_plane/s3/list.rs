@@ -22,6 +22,7 @@ pub struct SandboxListingPage<'o> {
     pub next: Option<String>,
 }
 
+#[derive(Clone, Copy)]
 pub struct SandboxListingQuery<'a> {
     pub prefix: &'a str,
     pub delimiter: &'a str,
@@ -71,58 +72,111 @@ pub fn list_stored_objects<'o>(
     page
 }
 
-/// A page of every version: whole keys, so that a key alone says where the next begins.
+/// A page of every version, and where the next begins.
 #[derive(Default)]
 pub struct SandboxVersionsPage {
     pub versions: Vec<dto::ObjectVersion>,
     pub markers: Vec<dto::DeleteMarkerEntry>,
-    pub last_key: Option<String>,
+    pub prefixes: Vec<dto::CommonPrefix>,
+    /// The key, or the rolled up prefix, and the version that were given last.
+    pub last: Option<(String, String)>,
     pub truncated: bool,
 }
 
-/// Lists one page of every version, of the keys behind `after`.
+/// Where a page of versions begins: behind a key, or behind one version of it.
+pub struct SandboxVersionsQuery<'a> {
+    pub page: SandboxListingQuery<'a>,
+    pub after_version: Option<&'a str>,
+    pub owner: &'a str,
+    pub encoding: Option<&'a dto::EncodingType>,
+}
+
+/// Lists one page of every version, the newest of a key first.
 pub fn list_stored_object_versions(
     objects: &ObjectVersionsByKey,
-    prefix: &str,
-    after: &str,
-    most: usize,
-    encoding: Option<&dto::EncodingType>,
+    asked: &SandboxVersionsQuery<'_>,
 ) -> SandboxVersionsPage {
     let mut page = SandboxVersionsPage::default();
-    let keys = objects.range(after.to_owned()..);
-    for (key, all) in keys.filter(|(key, _)| key.starts_with(prefix) && *key != after) {
-        if page.versions.len() + page.markers.len() >= most {
-            page.truncated = true;
-            break;
-        }
-        page.last_key = Some(key.clone());
-        for (at, object) in all.iter().enumerate().rev() {
-            let latest = Some(at + 1 == all.len());
-            let (key, version) =
-                (Some(encode_listed_object_key(key, encoding)), Some(object.version.clone()));
-            let modified = Some(unix_seconds_to_s3_timestamp(object.modified));
-            if object.marker {
-                page.markers.push(dto::DeleteMarkerEntry {
-                    key,
-                    version_id: version,
-                    is_latest: latest,
-                    last_modified: modified,
-                    ..Default::default()
-                });
-            } else {
-                page.versions.push(dto::ObjectVersion {
-                    key,
-                    version_id: version,
-                    is_latest: latest,
-                    last_modified: modified,
-                    e_tag: Some(dto::ETag::Strong(object.etag.clone())),
-                    size: i64::try_from(object.size).ok(),
-                    ..Default::default()
-                });
+    let SandboxListingQuery { prefix, delimiter, after, most } = asked.page;
+    let mut count = 0;
+    for (key, all) in objects.range(prefix.max(after).to_owned()..) {
+        let Some(rest) = key.strip_prefix(prefix) else { break };
+        let rolled = (!delimiter.is_empty())
+            .then(|| rest.find(delimiter))
+            .flatten()
+            .map(|at| &key[..prefix.len() + at + delimiter.len()]);
+        if let Some(rolled) = rolled {
+            let is_given = page.last.as_ref().is_some_and(|(last, _)| last == rolled);
+            if is_given || (!after.is_empty() && rolled <= after) {
+                continue;
             }
+            if count == most {
+                page.truncated = true;
+                return page;
+            }
+            count += 1;
+            page.last = Some((rolled.to_owned(), String::new()));
+            page.prefixes
+                .push(dto::CommonPrefix { prefix: Some(encode_listed_object_key(rolled, asked.encoding)) });
+            continue;
+        }
+        let newest_first = all.iter().enumerate().rev();
+        let skipped = match (key.as_str() == after, asked.after_version) {
+            (false, _) => 0,
+            (true, None) => all.len(),
+            (true, Some(version)) => {
+                newest_first.clone().position(|(_, one)| one.version == version).map_or(0, |at| at + 1)
+            }
+        };
+        for (at, object) in newest_first.skip(skipped) {
+            if count == most {
+                page.truncated = true;
+                return page;
+            }
+            count += 1;
+            page.last = Some((key.clone(), object.version.clone()));
+            push_listed_version(&mut page, object, at + 1 == all.len(), asked);
         }
     }
     page
+}
+
+fn push_listed_version(
+    page: &mut SandboxVersionsPage,
+    object: &SandboxObject,
+    is_latest: bool,
+    asked: &SandboxVersionsQuery<'_>,
+) {
+    let key = Some(encode_listed_object_key(&object.key, asked.encoding));
+    let version_id = Some(object.version.clone());
+    let last_modified = Some(unix_seconds_to_s3_timestamp(object.modified));
+    let owner = Some(dto::Owner { id: Some(asked.owner.to_owned()), ..Default::default() });
+    if object.marker {
+        page.markers.push(dto::DeleteMarkerEntry {
+            key,
+            version_id,
+            is_latest: Some(is_latest),
+            last_modified,
+            owner,
+        });
+        return;
+    }
+    page.versions.push(dto::ObjectVersion {
+        key,
+        version_id,
+        is_latest: Some(is_latest),
+        last_modified,
+        owner,
+        e_tag: Some(dto::ETag::Strong(object.etag.clone())),
+        size: i64::try_from(object.size).ok(),
+        storage_class: Some(object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()),
+        checksum_algorithm: object.checksum.as_ref().map(|sum| vec![sum.algorithm.clone().into()]),
+        checksum_type: object
+            .checksum
+            .as_ref()
+            .map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+        ..Default::default()
+    });
 }
 
 /// Writes the token of a page that begins after a key.
@@ -161,6 +215,10 @@ pub fn object_to_listing_entry(object: &SandboxObject, encoding: Option<&dto::En
             object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
         )),
         checksum_algorithm: object.checksum.as_ref().map(|sum| vec![sum.algorithm.clone().into()]),
+        checksum_type: object
+            .checksum
+            .as_ref()
+            .map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
         ..dto::Object::default()
     }
 }
@@ -209,6 +267,38 @@ mod tests {
             }
             assert_eq!(found, pages, "{prefix} {delimiter} {most}");
         }
+    }
+
+    #[test]
+    fn versions_page_by_version_and_roll_prefixes_up() {
+        let mut objects = ObjectVersionsByKey::new();
+        for (key, versions) in [("a/1", vec!["x"]), ("a/2", vec!["y"]), ("b", vec!["1", "2", "3"])] {
+            let all = versions.into_iter().map(|version| SandboxObject {
+                key: key.to_owned(),
+                version: version.to_owned(),
+                ..SandboxObject::default()
+            });
+            objects.insert(key.to_owned(), all.collect());
+        }
+        let (mut found, mut after, mut version) = (Vec::new(), String::new(), None);
+        loop {
+            let page = list_stored_object_versions(
+                &objects,
+                &SandboxVersionsQuery {
+                    page: SandboxListingQuery { prefix: "", delimiter: "/", after: &after, most: 2 },
+                    after_version: version.as_deref(),
+                    owner: "",
+                    encoding: None,
+                },
+            );
+            found.push((
+                page.prefixes.into_iter().filter_map(|one| one.prefix).collect::<Vec<_>>().join(" "),
+                page.versions.into_iter().filter_map(|one| one.version_id).collect::<Vec<_>>().join(" "),
+            ));
+            let Some((key, last)) = page.last.filter(|_| page.truncated) else { break };
+            (after, version) = (key, Some(last));
+        }
+        assert_eq!(found, [("a/".to_owned(), "3".to_owned()), (String::new(), "2 1".to_owned())]);
     }
 
     #[test]

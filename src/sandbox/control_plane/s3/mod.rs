@@ -3,17 +3,30 @@
 //! Time is the world's, never the machine's: a signature's age is judged here, before s3s sees the request.
 
 mod access;
+mod acl;
+mod attributes;
+mod checksums;
 mod copy;
+mod deletion;
 mod list;
+mod metadata_text;
 mod multipart;
 mod object;
+mod object_documents;
+mod object_lock;
 mod operation;
 mod policy;
 mod presigned;
 mod protocol;
 mod read;
+mod refusal;
+mod routes;
+mod setting_rules;
 mod settings;
 mod store;
+mod tags;
+mod tolerant;
+mod upload_lists;
 mod write;
 
 #[cfg(test)]
@@ -44,8 +57,8 @@ pub use access::{
 pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
 pub use multipart::SandboxMultipartUpload;
 pub use object::{
-    SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption, SandboxObjectRetention,
-    format_http_date,
+    SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption, SandboxObjectPart,
+    SandboxObjectRetention, format_http_date,
 };
 pub use operation::parse_s3_operation_name;
 pub use presigned::{encode_object_key_path, presign_sigv2_link};
@@ -96,6 +109,12 @@ impl SandboxBucket {
         self.has_sandbox_bucket_setting_text("versioning", "<Status>Enabled</Status>")
     }
 
+    /// Whether it keeps versions, or did once: what was written meanwhile has them.
+    pub fn has_bucket_had_versions(&self) -> bool {
+        self.is_bucket_versioned()
+            || self.has_sandbox_bucket_setting_text("versioning", "<Status>Suspended</Status>")
+    }
+
     /// Whether object ACLs still count.
     pub fn are_object_acls_enabled(&self) -> bool {
         self.has_sandbox_bucket_setting_text("ownershipControls", ">ObjectWriter<")
@@ -105,6 +124,7 @@ impl SandboxBucket {
     /// Whether S3 Block Public Access has `setting` on: for this bucket, or for the whole account.
     fn is_public_access_setting_on(&self, world: &Sandbox, setting: &str) -> bool {
         let on = format!("<{setting}>true<");
+        // A setting that was deleted is kept as an empty one.
         !self.settings.contains_key("publicAccessBlock")
             || self.has_sandbox_bucket_setting_text("publicAccessBlock", &on)
             || world.read_sandbox_state_from_disk(|state| {
@@ -226,10 +246,16 @@ pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Res
     if control_plane::has_sandbox_drift_injection(&request) {
         inject_s3_drift(world, &request);
     }
-    let mut response = match presigned::prepare_request_for_s3s(world, request) {
+    let target = refusal::S3RequestTarget::new(&request);
+    let prepared = presigned::prepare_request_for_s3s(world, request).and_then(|request| {
+        copy::check_copy_source_form(request.headers())?;
+        Ok(request)
+    });
+    let response = match prepared {
         Ok(request) => serve_s3_request_with_s3s(world, request).await,
         Err(error) => build_s3_error_response(error).await,
     };
+    let mut response = refusal::escape_control_characters(refusal::write_s3_error_details(&target, response));
     if head && response.status().is_client_error() {
         *response.body_mut() = Bytes::new();
     }
@@ -273,7 +299,7 @@ async fn serve_s3_request_with_s3s(world: &Sandbox, request: Request<Bytes>) -> 
     builder.set_auth(access::SandboxS3SecretKeyLookup(world.clone()));
     builder.set_access(access::SandboxS3Authorizer(world.clone()));
     builder.set_host(SandboxBucketHostParser);
-    builder.set_route(settings::BucketSettingsRoute(world.clone()));
+    builder.set_route(routes::SandboxS3Route(world.clone()));
     let mut config = S3Config::default();
     // Its age was judged by the world's clock.
     config.presigned_url_max_skew_time_secs = u32::MAX;

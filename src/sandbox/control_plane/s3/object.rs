@@ -45,11 +45,29 @@ pub struct SandboxObject {
     pub checksum: Option<SandboxObjectChecksum>,
     pub encryption: SandboxObjectEncryption,
     pub legal_hold: bool,
+    /// A legal hold that was lifted is still told of, as off.
+    pub legal_hold_lifted: bool,
     pub retention: Option<SandboxObjectRetention>,
     /// Grants beyond the owner's own.
     pub grants: Vec<SandboxAclGrant>,
+    /// Whether a list of grants replaced the owner's own.
+    pub without_owner_grant: bool,
     /// How many parts it was uploaded in; 0: not in parts.
     pub parts: usize,
+    /// The parts, where their sizes are known.
+    pub layout: Vec<SandboxObjectPart>,
+    /// Drawn at each write: what is written again with the same content is another object.
+    pub written: u64,
+}
+
+/// One of the parts that an object was uploaded in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SandboxObjectPart {
+    pub number: i32,
+    pub size: u64,
+    /// Base64; by the object's algorithm.
+    pub checksum: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +76,9 @@ pub struct SandboxObjectChecksum {
     pub algorithm: String,
     /// Base64; none for a hollow object.
     pub value: Option<String>,
+    /// Of the parts' checksums, not of the content.
+    #[serde(default)]
+    pub composite: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +118,11 @@ pub fn parse_object_attribute_headers(headers: &HeaderMap) -> BTreeMap<String, S
             continue;
         }
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = if name.starts_with("x-amz-meta-") {
+            super::metadata_text::normalize_metadata_value(&value)
+        } else {
+            value
+        };
         // The SDK's own transfer coding is no attribute of the object.
         let value = if name == "content-encoding" {
             value
@@ -114,21 +140,6 @@ pub fn parse_object_attribute_headers(headers: &HeaderMap) -> BTreeMap<String, S
     }
     found.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
     found
-}
-
-/// Reads `a=b&c=d`, percent-encoded, as tags stand in a header.
-pub fn parse_object_tagging_header(header: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| {
-        percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-    };
-    header
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            pair.split_once('=')
-                .map_or_else(|| (decode(pair), String::new()), |(k, v)| (decode(k), decode(v)))
-        })
-        .collect()
 }
 
 /// Reads `x-amz-acl` as grants beyond the owner's.
@@ -153,6 +164,7 @@ pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<SandboxAclGrant> {
         ("x-amz-grant-full-control", "FULL_CONTROL"),
         ("x-amz-grant-read", "READ"),
         ("x-amz-grant-read-acp", "READ_ACP"),
+        ("x-amz-grant-write", "WRITE"),
         ("x-amz-grant-write-acp", "WRITE_ACP"),
     ] {
         for grantee in text(name).unwrap_or_default().split(',').filter_map(|one| one.split_once('=')) {
@@ -163,6 +175,40 @@ pub fn parse_acl_header_grants(headers: &HeaderMap) -> Vec<SandboxAclGrant> {
         }
     }
     grants
+}
+
+impl SandboxObjectChecksum {
+    /// Returns `COMPOSITE` or `FULL_OBJECT`.
+    pub fn checksum_type(&self) -> &'static str {
+        if self.composite { "COMPOSITE" } else { "FULL_OBJECT" }
+    }
+}
+
+impl SandboxObjectEncryption {
+    /// Makes the headers that say how an object lies, in every answer about it.
+    pub fn build_encryption_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut set = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        match self {
+            Self::Managed => set("x-amz-server-side-encryption", "AES256"),
+            Self::Kms { dual, key, bucket_key } => {
+                set("x-amz-server-side-encryption", if *dual { "aws:kms:dsse" } else { "aws:kms" });
+                set("x-amz-server-side-encryption-aws-kms-key-id", key.as_deref().unwrap_or("aws/s3"));
+                if *bucket_key {
+                    set("x-amz-server-side-encryption-bucket-key-enabled", "true");
+                }
+            }
+            Self::Customer { key_md5 } => {
+                set("x-amz-server-side-encryption-customer-algorithm", "AES256");
+                set("x-amz-server-side-encryption-customer-key-md5", key_md5);
+            }
+        }
+        headers
+    }
 }
 
 impl SandboxObject {
@@ -207,34 +253,21 @@ impl SandboxObject {
         }
         if self.legal_hold {
             set("x-amz-object-lock-legal-hold", "ON");
+        } else if self.legal_hold_lifted {
+            set("x-amz-object-lock-legal-hold", "OFF");
         }
         if let Some(retention) = &self.retention {
             set("x-amz-object-lock-mode", &retention.mode);
             set("x-amz-object-lock-retain-until-date", &retention.until);
         }
-        match &self.encryption {
-            SandboxObjectEncryption::Managed => set("x-amz-server-side-encryption", "AES256"),
-            SandboxObjectEncryption::Kms { dual, key, bucket_key } => {
-                set("x-amz-server-side-encryption", if *dual { "aws:kms:dsse" } else { "aws:kms" });
-                set("x-amz-server-side-encryption-aws-kms-key-id", key.as_deref().unwrap_or("aws/s3"));
-                if *bucket_key {
-                    set("x-amz-server-side-encryption-bucket-key-enabled", "true");
-                }
-            }
-            SandboxObjectEncryption::Customer { key_md5 } => {
-                set("x-amz-server-side-encryption-customer-algorithm", "AES256");
-                set("x-amz-server-side-encryption-customer-key-md5", key_md5);
-            }
+        if let Some(sum) = self.checksum.as_ref().filter(|sum| checksum_asked && sum.value.is_some()) {
+            set(
+                &format!("x-amz-checksum-{}", sum.algorithm.to_lowercase()),
+                sum.value.as_deref().unwrap_or_default(),
+            );
+            set("x-amz-checksum-type", sum.checksum_type());
         }
-        if let Some(SandboxObjectChecksum { algorithm, value: Some(value) }) =
-            self.checksum.as_ref().filter(|_| checksum_asked)
-        {
-            set(&format!("x-amz-checksum-{}", algorithm.to_lowercase()), value);
-            set("x-amz-checksum-type", if self.parts > 0 { "COMPOSITE" } else { "FULL_OBJECT" });
-        }
-        if self.parts > 0 && checksum_asked {
-            set("x-amz-mp-parts-count", &self.parts.to_string());
-        }
+        headers.extend(self.encryption.build_encryption_headers());
         headers
     }
 }
@@ -249,4 +282,15 @@ pub fn format_http_date(unix: u64) -> String {
         .and_then(|unix| time::OffsetDateTime::from_unix_timestamp(unix).ok())
         .and_then(|at| at.format(HTTP_DATE_FORMAT).ok())
         .unwrap_or_default()
+}
+
+/// Returns a header, where it is text.
+pub fn get_header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Returns the canonical user id of an account.
+pub fn compute_account_canonical_user_id(account: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    hex::encode(Sha256::digest(account))
 }

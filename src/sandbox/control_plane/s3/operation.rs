@@ -3,26 +3,36 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
-/// The subresources of a bucket, with the operation that reads each and the one that puts it.
-const BUCKET_SUBRESOURCES: [(&str, &str, &str); 14] = [
-    ("policyStatus", "GetBucketPolicyStatus", "Unknown"),
-    ("policy", "GetBucketPolicy", "PutBucketPolicy"),
-    ("location", "GetBucketLocation", "Unknown"),
-    ("encryption", "GetBucketEncryption", "PutBucketEncryption"),
-    ("versioning", "GetBucketVersioning", "PutBucketVersioning"),
-    ("tagging", "GetBucketTagging", "PutBucketTagging"),
-    ("publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock"),
-    ("ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls"),
-    ("object-lock", "GetObjectLockConfiguration", "PutObjectLockConfiguration"),
-    ("requestPayment", "GetBucketRequestPayment", "PutBucketRequestPayment"),
-    ("replication", "GetBucketReplication", "PutBucketReplication"),
-    ("notification", "GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"),
-    ("versions", "ListObjectVersions", "Unknown"),
-    ("uploads", "ListMultipartUploads", "Unknown"),
+/// The subresources of a bucket: what the query names, what AWS's operations call it, and whether `Configuration` follows
+/// where it is read and put.
+const BUCKET_SUBRESOURCES: [(&str, &str, bool); 23] = [
+    ("policyStatus", "BucketPolicyStatus", false),
+    ("policy", "BucketPolicy", false),
+    ("location", "BucketLocation", false),
+    ("encryption", "BucketEncryption", false),
+    ("versioning", "BucketVersioning", false),
+    ("tagging", "BucketTagging", false),
+    ("publicAccessBlock", "PublicAccessBlock", false),
+    ("ownershipControls", "BucketOwnershipControls", false),
+    ("object-lock", "ObjectLockConfiguration", false),
+    ("requestPayment", "BucketRequestPayment", false),
+    ("replication", "BucketReplication", false),
+    ("notification", "BucketNotification", true),
+    ("lifecycle", "BucketLifecycle", true),
+    ("accelerate", "BucketAccelerate", true),
+    ("acl", "BucketAcl", false),
+    ("cors", "BucketCors", false),
+    ("logging", "BucketLogging", false),
+    ("website", "BucketWebsite", false),
+    ("analytics", "BucketAnalytics", true),
+    ("inventory", "BucketInventory", true),
+    ("metrics", "BucketMetrics", true),
+    ("intelligent-tiering", "BucketIntelligentTiering", true),
+    ("metadataConfiguration", "BucketMetadata", true),
 ];
 
 /// Returns the operation's name, as AWS calls it; `host` is the host that the request names.
-pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> &'static str {
+pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> String {
     let in_host = host.contains(".s3.") || host.contains(".s3-");
     let path = request.uri().path().trim_start_matches('/');
     let (bucket, key) = if in_host {
@@ -33,27 +43,38 @@ pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> &'static
     let query = request.uri().query().unwrap_or_default();
     let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
     if !bucket {
-        return if request.method() == Method::GET { "ListBuckets" } else { "Unknown" };
+        return if request.method() == Method::GET { "ListBuckets" } else { "Unknown" }.to_owned();
     }
     if key {
         let copies = request.headers().contains_key("x-amz-copy-source");
-        identify_s3_object_operation(request.method(), copies, asks)
+        identify_s3_object_operation(request.method(), copies, asks).to_owned()
     } else {
         parse_bucket_operation_name(request.method(), asks)
     }
 }
 
-fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> &'static str {
-    if let Some((_, got, set)) = BUCKET_SUBRESOURCES.iter().find(|(name, ..)| asks(name)) {
-        return if method == Method::PUT { set } else { got };
+fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> String {
+    if let Some((_, noun, configured)) = BUCKET_SUBRESOURCES.iter().find(|(name, ..)| asks(name)) {
+        let tail = if *configured && method != Method::DELETE { "Configuration" } else { "" };
+        return match method.as_str() {
+            "PUT" => format!("Put{noun}{tail}"),
+            "DELETE" => format!("Delete{noun}{tail}"),
+            _ => format!("Get{noun}{tail}"),
+        };
     }
     match method.as_str() {
+        "GET" if asks("versions") => "ListObjectVersions",
+        "GET" if asks("uploads") => "ListMultipartUploads",
         "GET" if asks("list-type") => "ListObjectsV2",
         "GET" => "ListObjects",
         "HEAD" => "HeadBucket",
         "PUT" => "CreateBucket",
+        "DELETE" => "DeleteBucket",
+        "POST" if asks("delete") => "DeleteObjects",
+        "POST" => "PostObject",
         _ => "Unknown",
     }
+    .to_owned()
 }
 
 fn identify_s3_object_operation(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
@@ -62,6 +83,14 @@ fn identify_s3_object_operation(method: &Method, copies: bool, asks: impl Fn(&st
         "PUT" if asks("acl") => "PutObjectAcl",
         "GET" if asks("tagging") => "GetObjectTagging",
         "GET" if asks("attributes") => "GetObjectAttributes",
+        "GET" if asks("legal-hold") => "GetObjectLegalHold",
+        "PUT" if asks("legal-hold") => "PutObjectLegalHold",
+        "GET" if asks("retention") => "GetObjectRetention",
+        "PUT" if asks("retention") => "PutObjectRetention",
+        "GET" if asks("torrent") => "GetObjectTorrent",
+        "POST" if asks("restore") => "RestoreObject",
+        "POST" if asks("select") => "SelectObjectContent",
+        "DELETE" if asks("tagging") => "DeleteObjectTagging",
         "GET" if asks("uploadId") => "ListParts",
         "GET" => "GetObject",
         "HEAD" => "HeadObject",

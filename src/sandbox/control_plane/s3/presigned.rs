@@ -71,7 +71,8 @@ fn replace_sandbox_request_query(request: &mut Request<Bytes>, query: &str) -> S
     Ok(())
 }
 
-fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
+/// Returns a parameter of a query, decoded.
+pub fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())

@@ -9,43 +9,28 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketJournalChange, SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
-    access::authorize_caller_on_object_key,
+    SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
+    access::{authorize_caller_on_object_key, check_sandbox_object_key_usable},
+    attributes, checksums,
     copy::{self, ObjectCopySource},
-    find_stored_bucket, insert_sandbox_response_header, list,
+    deletion, find_stored_bucket, insert_sandbox_response_header, list,
     multipart::{self, SandboxUploadedPart},
-    object,
+    object::compute_account_canonical_user_id,
+    object_lock,
     read::{
-        ObjectVersionRequest, find_requested_object, get_request_s3_caller, read_stored_content_range,
-        resolve_object_read,
+        find_object_that_is_no_marker, find_requested_object, get_request_s3_caller,
+        read_stored_content_range, resolve_object_read,
     },
-    write,
+    refusal, tolerant, upload_lists, write,
 };
 
 pub struct SandboxS3Operations(pub Sandbox);
-
-/// Returns the canonical user id of an account.
-pub fn compute_account_canonical_user_id(account: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    hex::encode(Sha256::digest(account))
-}
 
 fn convert_sandbox_object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
 impl SandboxS3Operations {
-    fn modify_requested_object<T: ObjectVersionRequest>(
-        &self,
-        request: &S3Request<T>,
-        change: impl FnOnce(&mut SandboxObject),
-    ) -> S3Result<()> {
-        let mut object = find_requested_object(&self.0, request)?;
-        change(&mut object);
-        write::replace_sandbox_object_version(&self.0, request.input.requested_object_version().0, object)
-            .map(|_| ())
-    }
-
     fn refuse_public_grants_of_request<T>(
         &self,
         request: &S3Request<T>,
@@ -77,6 +62,83 @@ impl SandboxS3Operations {
 fn insert_version_id_header(headers: &mut HeaderMap, object: &SandboxObject) {
     if object.version != "null" {
         insert_sandbox_response_header(headers, "x-amz-version-id", &object.version);
+    }
+}
+
+/// Makes the headers that S3 answers a write with, but for the ETag: version, encryption, checksum.
+fn build_written_object_headers(written: &SandboxObject) -> HeaderMap {
+    let mut headers = written.encryption.build_encryption_headers();
+    insert_version_id_header(&mut headers, written);
+    headers
+}
+
+fn insert_checksum_header(headers: &mut HeaderMap, sum: Option<&super::SandboxObjectChecksum>) {
+    let Some((sum, value)) = sum.and_then(|sum| Some((sum, sum.value.as_ref()?))) else { return };
+    let name = http::HeaderName::try_from(format!("x-amz-checksum-{}", sum.algorithm.to_lowercase()));
+    if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
+        headers.insert(name, value);
+    }
+}
+
+/// What a page of keys is asked by, in either version of the listing.
+struct ListedPageRequest<'a> {
+    bucket: &'a str,
+    prefix: Option<&'a str>,
+    delimiter: Option<&'a str>,
+    after: &'a str,
+    max_keys: Option<i32>,
+    encoding: Option<&'a dto::EncodingType>,
+}
+
+/// A page of keys as it is answered.
+struct ListedPage {
+    contents: Vec<dto::Object>,
+    prefixes: Vec<dto::CommonPrefix>,
+    next: Option<String>,
+    most: usize,
+}
+
+impl SandboxS3Operations {
+    fn list_object_page(&self, asked: &ListedPageRequest<'_>) -> S3Result<ListedPage> {
+        let most = usize::try_from(asked.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let query = list::SandboxListingQuery {
+            prefix: asked.prefix.unwrap_or_default(),
+            delimiter: asked.delimiter.unwrap_or_default(),
+            after: asked.after,
+            most,
+        };
+        let mut listed = ListedPage { contents: Vec::new(), prefixes: Vec::new(), next: None, most };
+        self.0
+            .sandbox_in_memory_state()
+            .objects
+            .read_sandbox_bucket_from_disk(asked.bucket, |objects| {
+                let page = list::list_stored_objects(objects, &query);
+                listed.next = page.next.filter(|_| most > 0);
+                for entry in page.entries {
+                    match entry {
+                        list::SandboxListingEntry::Object(object) => {
+                            listed.contents.push(list::object_to_listing_entry(object, asked.encoding));
+                        }
+                        list::SandboxListingEntry::Prefix(prefix) => {
+                            let prefix = Some(list::encode_listed_object_key(&prefix, asked.encoding));
+                            listed.prefixes.push(dto::CommonPrefix { prefix });
+                        }
+                    }
+                }
+            })
+            .map_err(SandboxStorageError::from)?;
+        Ok(listed)
+    }
+
+    /// Puts the key's ARN in its place, and holds the caller to the key.
+    fn prepare_object_encryption(
+        &self,
+        caller: &super::SandboxS3Caller,
+        object: &mut SandboxObject,
+    ) -> S3Result<()> {
+        super::access::resolve_object_encryption_key(&self.0, &mut object.encryption);
+        check_sandbox_object_key_usable(&self.0, &object.encryption)?;
+        authorize_caller_on_object_key(&self.0, caller, "kms:GenerateDataKey", &object.encryption)
     }
 }
 
@@ -116,12 +178,56 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
         let mut headers = HeaderMap::new();
-        insert_sandbox_response_header(
-            &mut headers,
-            "x-amz-bucket-region",
-            &find_stored_bucket(&self.0, &request.input.bucket)?.region,
-        );
+        let name = &request.input.bucket;
+        let region = find_stored_bucket(&self.0, name)?.region;
+        for (header, value) in [
+            ("x-amz-bucket-region", region.as_str()),
+            ("x-amz-bucket-arn", &format!("arn:aws:s3:::{name}")),
+            ("x-amz-access-point-alias", "false"),
+            ("content-type", "application/xml"),
+        ] {
+            insert_sandbox_response_header(&mut headers, header, value);
+        }
         Ok(S3Response::with_headers(dto::HeadBucketOutput::default(), headers))
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<dto::ListObjectsInput>,
+    ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
+        let input = request.input;
+        let asked = ListedPageRequest {
+            bucket: &input.bucket,
+            prefix: input.prefix.as_deref(),
+            delimiter: input.delimiter.as_deref(),
+            after: input.marker.as_deref().unwrap_or_default(),
+            max_keys: input.max_keys,
+            encoding: input.encoding_type.as_ref(),
+        };
+        let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
+        let mut page = self.list_object_page(&asked)?;
+        for entry in &mut page.contents {
+            entry.owner = Some(dto::Owner { id: Some(owner.clone()), ..Default::default() });
+        }
+        let encoding = input.encoding_type.as_ref();
+        let shown = |text: Option<&String>| {
+            text.map(|text| list::encode_listed_object_key(text, encoding)).unwrap_or_default()
+        };
+        let has_delimiter = input.delimiter.as_ref().is_some_and(|text| !text.is_empty());
+        Ok(S3Response::new(dto::ListObjectsOutput {
+            prefix: Some(shown(input.prefix.as_ref())),
+            marker: Some(shown(input.marker.as_ref())),
+            delimiter: input.delimiter.clone().filter(|text| !text.is_empty()).map(|text| shown(Some(&text))),
+            max_keys: i32::try_from(page.most).ok(),
+            is_truncated: Some(page.next.is_some()),
+            // Without a delimiter the last key says it.
+            next_marker: page.next.filter(|_| has_delimiter).map(|next| shown(Some(&next))),
+            contents: Some(page.contents),
+            common_prefixes: Some(page.prefixes),
+            encoding_type: input.encoding_type.clone(),
+            name: Some(input.bucket),
+            ..Default::default()
+        }))
     }
 
     async fn list_objects_v2(
@@ -129,53 +235,37 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::ListObjectsV2Input>,
     ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
         let input = request.input;
-        let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
         let after = match &input.continuation_token {
             Some(token) => list::decode_continuation_token(token)?,
             None => input.start_after.clone().unwrap_or_default(),
         };
         let encoding = input.encoding_type.as_ref();
-        let shown = |text: &Option<String>| {
-            text.as_deref().map(|text| list::encode_listed_object_key(text, encoding))
-        };
-        let (mut contents, mut prefixes, mut next) = (Vec::new(), Vec::new(), None);
-        let asked = list::SandboxListingQuery {
-            prefix: input.prefix.as_deref().unwrap_or_default(),
-            delimiter: input.delimiter.as_deref().unwrap_or_default(),
+        let shown = |text: &str| list::encode_listed_object_key(text, encoding);
+        let mut page = self.list_object_page(&ListedPageRequest {
+            bucket: &input.bucket,
+            prefix: input.prefix.as_deref(),
+            delimiter: input.delimiter.as_deref(),
             after: &after,
-            most,
-        };
-        self.0
-            .sandbox_in_memory_state()
-            .objects
-            .read_sandbox_bucket_from_disk(&input.bucket, |objects| {
-                let page = list::list_stored_objects(objects, &asked);
-                next = page.next.filter(|_| most > 0);
-                for entry in page.entries {
-                    match entry {
-                        list::SandboxListingEntry::Object(object) => {
-                            contents.push(list::object_to_listing_entry(object, encoding));
-                        }
-                        list::SandboxListingEntry::Prefix(prefix) => {
-                            prefixes.push(dto::CommonPrefix {
-                                prefix: Some(list::encode_listed_object_key(&prefix, encoding)),
-                            });
-                        }
-                    }
-                }
-            })
-            .map_err(SandboxStorageError::from)?;
+            max_keys: input.max_keys,
+            encoding,
+        })?;
+        if input.fetch_owner == Some(true) {
+            let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
+            for entry in &mut page.contents {
+                entry.owner = Some(dto::Owner { id: Some(owner.clone()), ..Default::default() });
+            }
+        }
         Ok(S3Response::new(dto::ListObjectsV2Output {
-            prefix: shown(&input.prefix),
-            delimiter: shown(&input.delimiter),
-            start_after: shown(&input.start_after),
-            max_keys: i32::try_from(most).ok(),
-            key_count: i32::try_from(contents.len() + prefixes.len()).ok(),
-            is_truncated: Some(next.is_some()),
-            next_continuation_token: next.as_deref().map(list::encode_continuation_token),
+            prefix: Some(shown(input.prefix.as_deref().unwrap_or_default())),
+            delimiter: input.delimiter.as_deref().map(shown),
+            start_after: input.start_after.as_deref().map(shown),
+            max_keys: i32::try_from(page.most).ok(),
+            key_count: i32::try_from(page.contents.len() + page.prefixes.len()).ok(),
+            is_truncated: Some(page.next.is_some()),
+            next_continuation_token: page.next.as_deref().map(list::encode_continuation_token),
             continuation_token: input.continuation_token,
-            contents: Some(contents),
-            common_prefixes: Some(prefixes),
+            contents: Some(page.contents),
+            common_prefixes: Some(page.prefixes),
             encoding_type: input.encoding_type,
             name: Some(input.bucket),
             ..Default::default()
@@ -191,23 +281,42 @@ impl S3 for SandboxS3Operations {
         let prefix = input.prefix.clone().unwrap_or_default();
         let marker = input.key_marker.clone().unwrap_or_default();
         let encoding = input.encoding_type.as_ref();
+        let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
+        let asked = list::SandboxVersionsQuery {
+            page: list::SandboxListingQuery {
+                prefix: &prefix,
+                delimiter: input.delimiter.as_deref().unwrap_or_default(),
+                after: &marker,
+                most,
+            },
+            after_version: input.version_id_marker.as_deref().filter(|marker| !marker.is_empty()),
+            owner: &owner,
+            encoding,
+        };
         let page = self
             .0
             .sandbox_in_memory_state()
             .objects
             .read_sandbox_bucket_from_disk(&input.bucket, |objects| {
-                list::list_stored_object_versions(objects, &prefix, &marker, most, encoding)
+                list::list_stored_object_versions(objects, &asked)
             })
             .map_err(SandboxStorageError::from)?;
+        let shown = |text: &str| list::encode_listed_object_key(text, encoding);
+        let next = page.last.filter(|_| page.truncated);
         Ok(S3Response::new(dto::ListObjectVersionsOutput {
             name: Some(input.bucket),
-            prefix: input.prefix,
+            prefix: Some(shown(&prefix)),
+            delimiter: input.delimiter.as_deref().map(shown),
+            key_marker: Some(shown(&marker)),
+            version_id_marker: Some(input.version_id_marker.clone().unwrap_or_default()),
             versions: Some(page.versions),
             delete_markers: Some(page.markers),
+            common_prefixes: Some(page.prefixes),
             is_truncated: Some(page.truncated),
-            next_key_marker: page.last_key.filter(|_| page.truncated),
+            next_key_marker: next.as_ref().map(|(key, _)| shown(key)),
+            next_version_id_marker: next.map(|(_, version)| version).filter(|version| !version.is_empty()),
             max_keys: i32::try_from(most).ok(),
-            encoding_type: input.encoding_type,
+            encoding_type: input.encoding_type.clone(),
             ..Default::default()
         }))
     }
@@ -223,9 +332,10 @@ impl S3 for SandboxS3Operations {
             "content-length",
             &(bytes.end - bytes.start).to_string(),
         );
+        let is_part = headers.contains_key("content-range");
         Ok(set_partial_content_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
-            range.is_some(),
+            is_part,
         ))
     }
 
@@ -238,9 +348,12 @@ impl S3 for SandboxS3Operations {
         let caller = get_request_s3_caller(&request);
         authorize_caller_on_object_key(&self.0, &caller, "kms:Decrypt", &object.encryption)?;
         if object.is_sandbox_object_archived() {
-            return Err(S3Error::with_message(
-                S3ErrorCode::InvalidObjectState,
+            let class = object.storage_class.as_deref().unwrap_or_default();
+            return Err(refusal::build_s3_error_with_details(
+                "InvalidObjectState",
+                http::StatusCode::FORBIDDEN,
                 "The operation is not valid for the object's storage class",
+                &[("StorageClass", class)],
             ));
         }
         let length = bytes.end - bytes.start;
@@ -259,7 +372,8 @@ impl S3 for SandboxS3Operations {
             content_length: i64::try_from(length).ok(),
             ..Default::default()
         };
-        Ok(set_partial_content_status(S3Response::with_headers(output, headers), range.is_some()))
+        let is_part = headers.contains_key("content-range");
+        Ok(set_partial_content_status(S3Response::with_headers(output, headers), is_part))
     }
 
     async fn put_object(
@@ -271,17 +385,19 @@ impl S3 for SandboxS3Operations {
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        let sent = tolerant::collect_request_headers(&request);
+        let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         let caller = get_request_s3_caller(&request);
-        authorize_caller_on_object_key(&self.0, &caller, "kms:GenerateDataKey", &object.encryption)?;
-        object.checksum =
-            Some(write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?);
+        self.prepare_object_encryption(&caller, &mut object)?;
+        object.checksum = Some(checksums::validate_sandbox_upload_content(&sent, &trailers, &content, None)?);
+        object_lock::apply_default_retention(&bucket, &mut object, self.0.sandbox_unix_time_now().as_secs());
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
-        let written = write::put_stored_object(&self.0, &request.input.bucket, &request.headers, object)?;
-        let mut headers = HeaderMap::new();
-        insert_version_id_header(&mut headers, &written);
+        let written = write::put_stored_object(&self.0, &request.input.bucket, &sent, object)?;
+        let mut headers = build_written_object_headers(&written);
+        insert_checksum_header(&mut headers, written.checksum.as_ref());
+        insert_sandbox_response_header(&mut headers, "x-amz-checksum-type", "FULL_OBJECT");
         Ok(S3Response::with_headers(
             dto::PutObjectOutput { e_tag: Some(convert_sandbox_object_etag(&written)), ..Default::default() },
             headers,
@@ -300,17 +416,26 @@ impl S3 for SandboxS3Operations {
             &source,
             &input.bucket,
             &input.key,
-            &request.headers,
+            &tolerant::collect_request_headers(&request),
         )?;
-        let mut headers = HeaderMap::new();
-        insert_version_id_header(&mut headers, &written);
+        let mut headers = build_written_object_headers(&written);
         if original.version != "null" {
             insert_sandbox_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
+        let sum = written.checksum.as_ref().filter(|sum| sum.value.is_some());
+        let algorithm = sum.map(|sum| sum.algorithm.as_str()).unwrap_or_default();
+        let value = sum.and_then(|sum| sum.value.as_ref());
+        let [crc32, crc32c, crc64nvme, sha1, sha256] =
+            checksums::split_checksum_by_algorithm(algorithm, value);
         let result = dto::CopyObjectResult {
+            checksum_crc32: crc32,
+            checksum_crc32c: crc32c,
+            checksum_crc64nvme: crc64nvme,
+            checksum_sha1: sha1,
+            checksum_sha256: sha256,
+            checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
             e_tag: Some(convert_sandbox_object_etag(&written)),
             last_modified: Some(list::unix_seconds_to_s3_timestamp(written.modified)),
-            ..Default::default()
         };
         let output = dto::CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
         Ok(S3Response::with_headers(output, headers))
@@ -320,26 +445,53 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::DeleteObjectInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
-        let (world, input) = (&self.0, request.input);
-        let versioned = find_stored_bucket(world, &input.bucket)?.is_bucket_versioned();
-        let now = world.sandbox_unix_time_now().as_secs();
-        world.sandbox_in_memory_state().objects.change_stored_bucket(&input.bucket, |_| {
-            let change = match input.version_id {
-                None if versioned => BucketJournalChange::Put(Box::new(SandboxObject {
-                    key: input.key,
-                    version: format!("{:032x}", fastrand::u128(..)),
-                    marker: true,
-                    modified: now,
-                    ..SandboxObject::default()
-                })),
-                version => BucketJournalChange::Forget {
-                    key: input.key,
-                    version: version.unwrap_or_else(|| "null".to_owned()),
-                },
-            };
-            Ok::<_, SandboxStorageError>((vec![change], ()))
-        })?;
-        Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
+        let input = &request.input;
+        let settings = find_stored_bucket(&self.0, &input.bucket)?;
+        deletion::check_version_id(input.version_id.as_deref())?;
+        deletion::check_deletion_headers(&request.headers, &settings)?;
+        let named = (input.key.as_str(), input.version_id.as_deref());
+        let headers = tolerant::collect_request_headers(&request);
+        let done = deletion::delete_stored_object(&self.0, &settings, &input.bucket, named, &headers)?;
+        let mut headers = HeaderMap::new();
+        if let Some(version) = &done.version {
+            insert_sandbox_response_header(&mut headers, "x-amz-version-id", version);
+        }
+        if done.marker.is_some() {
+            insert_sandbox_response_header(&mut headers, "x-amz-delete-marker", "true");
+        }
+        let mut response = S3Response::with_headers(dto::DeleteObjectOutput::default(), headers);
+        response.status = Some(http::StatusCode::NO_CONTENT);
+        Ok(response)
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<dto::DeleteObjectsInput>,
+    ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
+        let settings = find_stored_bucket(&self.0, &request.input.bucket)?;
+        deletion::check_deletion_headers(&request.headers, &settings)?;
+        let caller = get_request_s3_caller(&request);
+        let input = request.input;
+        let asker = (&caller, &request.headers);
+        deletion::delete_listed_objects(&self.0, &settings, &input.bucket, asker, input.delete)
+            .map(S3Response::new)
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<dto::GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
+        let object = find_requested_object(&self.0, &request)?;
+        let mut headers = HeaderMap::new();
+        if find_stored_bucket(&self.0, &request.input.bucket)?.has_bucket_had_versions() {
+            insert_sandbox_response_header(&mut headers, "x-amz-version-id", &object.version);
+        }
+        insert_sandbox_response_header(
+            &mut headers,
+            "last-modified",
+            &super::format_http_date(object.modified),
+        );
+        Ok(S3Response::with_headers(attributes::build_object_attributes(&request.input, &object), headers))
     }
 
     async fn create_multipart_upload(
@@ -347,19 +499,24 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = write::parse_object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        let sent = tolerant::collect_request_headers(&request);
+        let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         let caller = get_request_s3_caller(&request);
-        authorize_caller_on_object_key(&self.0, &caller, "kms:GenerateDataKey", &object.encryption)?;
-        object.checksum = write::parse_requested_checksum_algorithm(&request.headers, &HeaderMap::new())
-            .map(|algorithm| object::SandboxObjectChecksum { algorithm, value: None });
-        let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object);
-        Ok(S3Response::new(dto::CreateMultipartUploadOutput {
+        self.prepare_object_encryption(&caller, &mut object)?;
+        object.checksum = checksums::choose_multipart_checksum(&sent)?;
+        let headers = object.encryption.build_encryption_headers();
+        let sum = object.checksum.clone();
+        let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object)?;
+        let output = dto::CreateMultipartUploadOutput {
             bucket: Some(request.input.bucket),
             key: Some(request.input.key),
             upload_id: Some(id),
+            checksum_algorithm: sum.as_ref().map(|sum| sum.algorithm.clone().into()),
+            checksum_type: sum.as_ref().map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
             ..Default::default()
-        }))
+        };
+        Ok(S3Response::with_headers(output, headers))
     }
 
     async fn upload_part(
@@ -370,21 +527,27 @@ impl S3 for SandboxS3Operations {
         let content = self.collect_request_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        write::validate_sandbox_upload_content(&request.headers, &trailers, &content)?;
-        let input = request.input;
-        multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let input = &request.input;
+        checksums::check_part_number(input.part_number)?;
+        let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let sum = upload.object.checksum.as_ref();
+        checksums::check_part_checksum_algorithm(sum, &request.headers, &trailers)?;
+        let algorithm = sum.map(|sum| sum.algorithm.as_str());
+        let found =
+            checksums::validate_sandbox_upload_content(&request.headers, &trailers, &content, algorithm)?;
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
+        let mut headers = upload.object.encryption.build_encryption_headers();
+        insert_checksum_header(&mut headers, Some(&found));
         let part = SandboxUploadedPart {
             size: content.len() as u64,
             blob: Some(blob),
             etag: etag.clone(),
             at: self.0.sandbox_unix_time_now().as_secs(),
+            checksum: Some(found),
         };
         multipart::add_part_to_multipart_upload(&self.0, &input.upload_id, input.part_number, part)?;
-        Ok(S3Response::new(dto::UploadPartOutput {
-            e_tag: Some(dto::ETag::Strong(etag)),
-            ..Default::default()
-        }))
+        let output = dto::UploadPartOutput { e_tag: Some(dto::ETag::Strong(etag)), ..Default::default() };
+        Ok(S3Response::with_headers(output, headers))
     }
 
     async fn upload_part_copy(
@@ -392,15 +555,13 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
         let input = &request.input;
-        multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let source = ObjectCopySource::parse_object_copy_source(&input.copy_source)?;
         let original =
             source.read_copy_source_object(&self.0, &get_request_s3_caller(&request), &request.headers)?;
         let range = match input.copy_source_range.as_deref() {
             None => 0..original.size,
-            Some(range) => dto::Range::parse(range).ok().and_then(|range| range.check(original.size).ok()).ok_or_else(|| {
-                S3Error::with_message(S3ErrorCode::InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
-            })?,
+            Some(range) => copy::parse_copy_source_range(range, original.size)?,
         };
         let size = range.end - range.start;
         if size > copy::COPY_MAX_BYTES {
@@ -412,9 +573,13 @@ impl S3 for SandboxS3Operations {
                 ),
             ));
         }
+        let mut checksum = None;
         let (blob, etag) = match &original.blob {
             Some(blob) => {
                 let content = read_stored_content_range(&self.0, blob, range)?;
+                let algorithm = upload.object.checksum.as_ref().map(|sum| sum.algorithm.as_str());
+                checksum =
+                    algorithm.map(|name| checksums::compute_sandbox_object_checksum(Some(name), &content));
                 let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
                 (Some(blob), etag)
             }
@@ -428,45 +593,56 @@ impl S3 for SandboxS3Operations {
             &self.0,
             &input.upload_id,
             input.part_number,
-            SandboxUploadedPart { size, blob, etag: etag.clone(), at },
+            SandboxUploadedPart { size, blob, etag: etag.clone(), at, checksum: checksum.clone() },
         )?;
+        let algorithm = checksum.as_ref().map(|sum| sum.algorithm.as_str()).unwrap_or_default();
+        let value = checksum.as_ref().and_then(|sum| sum.value.as_ref());
+        let [crc32, crc32c, crc64nvme, sha1, sha256] =
+            checksums::split_checksum_by_algorithm(algorithm, value);
         let result = dto::CopyPartResult {
+            checksum_crc32: crc32,
+            checksum_crc32c: crc32c,
+            checksum_crc64nvme: crc64nvme,
+            checksum_sha1: sha1,
+            checksum_sha256: sha256,
             e_tag: Some(dto::ETag::Strong(etag)),
             last_modified: Some(list::unix_seconds_to_s3_timestamp(at)),
-            ..Default::default()
         };
-        Ok(S3Response::new(dto::UploadPartCopyOutput {
-            copy_part_result: Some(result),
-            ..Default::default()
-        }))
+        let output = dto::UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() };
+        Ok(S3Response::with_headers(output, upload.object.encryption.build_encryption_headers()))
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
+        let sent = tolerant::collect_request_headers(&request);
         let input = request.input;
         let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let named: Vec<(i32, Option<String>)> = input
-            .multipart_upload
-            .and_then(|upload| upload.parts)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|part| (part.part_number.unwrap_or(0), part.e_tag.map(dto::ETag::into_value)))
-            .collect();
-        let written = multipart::assemble_multipart_object(
-            &self.0,
-            &input.upload_id,
-            upload,
-            &named,
-            &request.headers,
-        )?;
-        let mut headers = HeaderMap::new();
-        insert_version_id_header(&mut headers, &written);
+        let named = multipart::list_named_parts(input.multipart_upload);
+        let written =
+            multipart::assemble_multipart_object(&self.0, &input.upload_id, &upload, &named, &sent)?;
+        let headers = build_written_object_headers(&written);
+        let sum = written.checksum.as_ref().filter(|sum| sum.value.is_some());
+        let algorithm = sum.map(|sum| sum.algorithm.as_str()).unwrap_or_default();
+        let value = sum.and_then(|sum| sum.value.as_ref());
+        let [crc32, crc32c, crc64nvme, sha1, sha256] =
+            checksums::split_checksum_by_algorithm(algorithm, value);
         let output = dto::CompleteMultipartUploadOutput {
+            location: Some(format!(
+                "https://{}.s3.us-east-1.amazonaws.com/{}",
+                input.bucket,
+                super::encode_object_key_path(&input.key)
+            )),
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(convert_sandbox_object_etag(&written)),
+            checksum_crc32: crc32,
+            checksum_crc32c: crc32c,
+            checksum_crc64nvme: crc64nvme,
+            checksum_sha1: sha1,
+            checksum_sha256: sha256,
+            checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -486,50 +662,52 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
-        let bucket = request.input.bucket;
+        let bucket = request.input.bucket.as_str();
+        find_stored_bucket(&self.0, bucket)?;
         let uploads = self.0.read_sandbox_state_from_disk(|state| {
             let here = state.s3.uploads.iter().filter(|(_, upload)| upload.bucket == bucket);
-            here.map(|(id, upload)| dto::MultipartUpload {
-                upload_id: Some(id.clone()),
-                key: Some(upload.object.key.clone()),
-                ..Default::default()
-            })
-            .collect()
+            here.map(|(id, upload)| (id.clone(), upload.clone())).collect()
         });
-        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
-            bucket: Some(bucket),
-            uploads: Some(uploads),
-            is_truncated: Some(false),
-            ..Default::default()
-        }))
+        Ok(S3Response::new(upload_lists::build_upload_list(request.input, uploads)))
+    }
+
+    async fn list_parts(
+        &self,
+        request: S3Request<dto::ListPartsInput>,
+    ) -> S3Result<S3Response<dto::ListPartsOutput>> {
+        let input = request.input;
+        let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        Ok(S3Response::new(upload_lists::build_part_list(input, &upload)))
     }
 
     async fn get_object_tagging(
         &self,
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
-        let object = find_requested_object(&self.0, &request)?;
+        let object = find_object_that_is_no_marker(&self.0, &request)?;
+        let mut headers = HeaderMap::new();
+        insert_version_id_header(&mut headers, &object);
         let tag_set = object
             .tags
             .into_iter()
             .map(|(key, value)| dto::Tag { key: Some(key), value: Some(value) })
             .collect();
-        Ok(S3Response::new(dto::GetObjectTaggingOutput { tag_set, version_id: None }))
+        let output = dto::GetObjectTaggingOutput { tag_set, version_id: None };
+        Ok(S3Response::with_headers(output, headers))
     }
 
-    async fn put_object_tagging(
+    async fn delete_object_tagging(
         &self,
-        request: S3Request<dto::PutObjectTaggingInput>,
-    ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
-        let input = &request.input;
-        let tags = input
-            .tagging
-            .tag_set
-            .iter()
-            .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
-            .collect();
-        self.modify_requested_object(&request, |object| object.tags = tags)?;
-        Ok(S3Response::new(dto::PutObjectTaggingOutput::default()))
+        request: S3Request<dto::DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
+        let mut object = find_object_that_is_no_marker(&self.0, &request)?;
+        object.tags.clear();
+        let mut headers = HeaderMap::new();
+        insert_version_id_header(&mut headers, &object);
+        write::replace_sandbox_object_version(&self.0, &request.input.bucket, object)?;
+        let mut response = S3Response::with_headers(dto::DeleteObjectTaggingOutput::default(), headers);
+        response.status = Some(http::StatusCode::NO_CONTENT);
+        Ok(response)
     }
 
     async fn get_object_acl(
@@ -540,7 +718,8 @@ impl S3 for SandboxS3Operations {
         let object = find_requested_object(&self.0, &request)?;
         let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
         let own = SandboxAclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
-        let grants = std::iter::once(&own).chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
+        let own = (!object.without_owner_grant).then_some(&own);
+        let grants = own.into_iter().chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
         Ok(S3Response::new(dto::GetObjectAclOutput {
             grants: Some(grants),
@@ -549,44 +728,16 @@ impl S3 for SandboxS3Operations {
         }))
     }
 
-    async fn put_object_acl(
-        &self,
-        request: S3Request<dto::PutObjectAclInput>,
-    ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
-        let input = &request.input;
-        let settings = find_stored_bucket(&self.0, &input.bucket)?;
-        if !settings.are_object_acls_enabled() {
-            return Err(S3Error::with_message(
-                S3ErrorCode::AccessControlListNotSupported,
-                "The bucket does not allow ACLs",
-            ));
-        }
-        let owner = compute_account_canonical_user_id(&settings.owner);
-        let mut grants = object::parse_acl_header_grants(&request.headers);
-        for grant in input.access_control_policy.iter().filter_map(|policy| policy.grants.as_ref()).flatten()
-        {
-            let Some(grantee) =
-                grant.grantee.as_ref().and_then(|one| one.uri.clone().or_else(|| one.id.clone()))
-            else {
-                continue;
-            };
-            let permission = grant.permission.as_ref().map(|one| one.as_str().to_owned()).unwrap_or_default();
-            if grantee != owner {
-                grants.push(SandboxAclGrant { grantee, permission });
-            }
-        }
-        let caller = get_request_s3_caller(&request);
-        let granted = (input.key.as_str(), grants.as_slice());
-        write::refuse_blocked_public_grants(&self.0, &caller, "s3:PutObjectAcl", &input.bucket, granted)?;
-        self.modify_requested_object(&request, |object| object.grants = grants)?;
-        Ok(S3Response::new(dto::PutObjectAclOutput::default()))
-    }
-
     async fn get_object_legal_hold(
         &self,
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
-        let object = find_requested_object(&self.0, &request)?;
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let object = find_object_that_is_no_marker(&self.0, &request)?;
+        object_lock::require_lock_configuration(&bucket)?;
+        if !object.legal_hold && !object.legal_hold_lifted {
+            return Err(build_unlocked_object_error());
+        }
         let status =
             dto::ObjectLockLegalHoldStatus::from_static(if object.legal_hold { "ON" } else { "OFF" });
         let legal_hold = Some(dto::ObjectLockLegalHold { status: Some(status) });
@@ -597,13 +748,12 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::PutObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
-        let input = &request.input;
-        let on = input
-            .legal_hold
-            .as_ref()
-            .and_then(|hold| hold.status.as_ref())
-            .is_some_and(|status| status.as_str() == "ON");
-        self.modify_requested_object(&request, |object| object.legal_hold = on)?;
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let mut object = find_object_that_is_no_marker(&self.0, &request)?;
+        object_lock::require_lock_configuration(&bucket)?;
+        object.legal_hold = object_lock::parse_legal_hold(request.input.legal_hold.as_ref())?;
+        object.legal_hold_lifted = !object.legal_hold;
+        write::replace_sandbox_object_version(&self.0, &request.input.bucket, object)?;
         Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
     }
 
@@ -611,13 +761,11 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
-        let object = find_requested_object(&self.0, &request)?;
-        let Some(SandboxObjectRetention { mode, until }) = object.retention else {
-            return Err(S3Error::with_message(
-                S3ErrorCode::NoSuchObjectLockConfiguration,
-                "The specified object does not have a ObjectLock configuration",
-            ));
-        };
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let object = find_object_that_is_no_marker(&self.0, &request)?;
+        object_lock::require_lock_configuration(&bucket)?;
+        let SandboxObjectRetention { mode, until } =
+            object.retention.ok_or_else(build_unlocked_object_error)?;
         let retention = Some(dto::ObjectLockRetention {
             mode: Some(mode.into()),
             retain_until_date: dto::Timestamp::parse(dto::TimestampFormat::DateTime, &until).ok(),
@@ -629,18 +777,23 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::PutObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
-        let input = &request.input;
-        let retention = input.retention.as_ref().and_then(|retention| {
-            let mut until = Vec::new();
-            retention.retain_until_date.as_ref()?.format(dto::TimestampFormat::DateTime, &mut until).ok()?;
-            Some(SandboxObjectRetention {
-                mode: retention.mode.as_ref()?.as_str().to_owned(),
-                until: String::from_utf8(until).ok()?,
-            })
-        });
-        self.modify_requested_object(&request, |object| object.retention = retention)?;
+        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let mut object = find_object_that_is_no_marker(&self.0, &request)?;
+        object_lock::require_lock_configuration(&bucket)?;
+        let now = self.0.sandbox_unix_time_now().as_secs();
+        let wanted = object_lock::parse_retention(request.input.retention.as_ref(), now)?;
+        object_lock::check_retention_change(&object, wanted.as_ref(), &request.headers, now)?;
+        object.retention = wanted;
+        write::replace_sandbox_object_version(&self.0, &request.input.bucket, object)?;
         Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
     }
+}
+
+fn build_unlocked_object_error() -> S3Error {
+    S3Error::with_message(
+        S3ErrorCode::NoSuchObjectLockConfiguration,
+        "The specified object does not have a ObjectLock configuration",
+    )
 }
 
 fn acl_grant_to_s3s_grant(grant: &SandboxAclGrant) -> dto::Grant {

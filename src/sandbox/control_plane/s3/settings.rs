@@ -4,19 +4,17 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, route::S3Route};
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use crate::sandbox::Sandbox;
 
 use super::{
-    SandboxBucket, access, build_s3_error_with_code, find_stored_bucket, parse_bucket_from_host, policy,
+    SandboxBucket, access, acl, build_s3_error_with_code, find_stored_bucket, parse_bucket_from_host, policy,
+    setting_rules, tags,
 };
 
-/// Answers to requests on a subresource of a bucket.
-pub struct BucketSettingsRoute(pub Sandbox);
-
 /// Subresource, IAM's noun for it, and the error where it was never put (none: it has a default).
-const SUBRESOURCES: [(&str, &str, Option<&str>); 14] = [
+const SUBRESOURCES: [(&str, &str, Option<&str>); 18] = [
     ("policy", "BucketPolicy", Some("NoSuchBucketPolicy")),
     ("policyStatus", "BucketPolicyStatus", Some("NoSuchBucketPolicy")),
     ("location", "BucketLocation", None),
@@ -31,6 +29,10 @@ const SUBRESOURCES: [(&str, &str, Option<&str>); 14] = [
     ("tagging", "BucketTagging", Some("NoSuchTagSet")),
     ("acl", "BucketAcl", None),
     ("requestPayment", "BucketRequestPayment", None),
+    ("accelerate", "AccelerateConfiguration", None),
+    ("cors", "BucketCORS", Some("NoSuchCORSConfiguration")),
+    ("logging", "BucketLogging", None),
+    ("website", "BucketWebsite", Some("NoSuchWebsiteConfiguration")),
 ];
 
 const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
@@ -55,77 +57,123 @@ fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, S
     Some((bucket, known))
 }
 
-#[async_trait::async_trait]
-impl S3Route for BucketSettingsRoute {
-    fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, _: &mut http::Extensions) -> bool {
-        [Method::GET, Method::PUT, Method::DELETE].contains(method)
-            && parse_bucket_subresource(uri, headers).is_some()
-    }
+/// Whether a request is one on a subresource of a bucket.
+pub fn is_bucket_setting_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    [Method::GET, Method::PUT, Method::DELETE].contains(method)
+        && parse_bucket_subresource(uri, headers).is_some()
+}
 
-    async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
-        let Some((bucket, (_, noun, _))) = parse_bucket_subresource(&request.uri, &request.headers) else {
-            return Ok(());
-        };
-        let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
-        let caller =
-            access::identify_s3_request_signer(&self.0, known.as_ref(), request.credentials.as_ref())?;
-        let verb = match (&request.method, *noun) {
-            (&Method::GET, _) => "Get",
-            (&Method::DELETE, "BucketPolicy") => "Delete",
-            _ => "Put",
-        };
-        let action = format!("s3:{verb}{noun}");
-        access::authorize_caller_on_bucket(&self.0, &caller, &action, &bucket, None, &request.headers)
-    }
+fn identify_caller(world: &Sandbox, request: &S3Request<Body>) -> S3Result<super::SandboxS3Caller> {
+    let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
+    access::identify_s3_request_signer(world, known.as_ref(), request.credentials.as_ref())
+}
 
-    async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let Some((bucket, known)) = parse_bucket_subresource(&request.uri, &request.headers) else {
-            return Err(S3Error::new(S3ErrorCode::NotImplemented));
-        };
-        let settings = find_stored_bucket(&self.0, &bucket)?;
-        if request.method == Method::GET {
-            return render_sandbox_bucket_subresource(&settings, known);
-        }
-        let body = request
-            .input
-            .store_all_limited(1 << 20)
-            .await
-            .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
-        let text = String::from_utf8_lossy(&body).into_owned();
-        if known.0 == "policy" && request.method == Method::PUT {
-            let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
-            let caller =
-                access::identify_s3_request_signer(&self.0, known.as_ref(), request.credentials.as_ref())?;
+/// Holds the request to its sender's rights.
+///
+/// # Errors
+/// Refuses who may not.
+pub fn check_setting_access(world: &Sandbox, request: &S3Request<Body>) -> S3Result<()> {
+    let Some((bucket, (_, noun, _))) = parse_bucket_subresource(&request.uri, &request.headers) else {
+        return Ok(());
+    };
+    let caller = identify_caller(world, request)?;
+    let verb = match (&request.method, *noun) {
+        (&Method::GET, _) => "Get",
+        (&Method::DELETE, "BucketPolicy" | "BucketWebsite") => "Delete",
+        _ => "Put",
+    };
+    let action = format!("s3:{verb}{noun}");
+    access::authorize_caller_on_bucket(world, &caller, &action, &bucket, None, &request.headers)
+}
+
+/// Reads, puts or deletes a setting.
+///
+/// # Errors
+/// Gives S3's error: no such setting, or a document that isn't one.
+pub async fn handle_bucket_setting(
+    world: &Sandbox,
+    mut request: S3Request<Body>,
+) -> S3Result<S3Response<Body>> {
+    let Some((bucket, known)) = parse_bucket_subresource(&request.uri, &request.headers) else {
+        return Err(S3Error::new(S3ErrorCode::NotImplemented));
+    };
+    let settings = find_stored_bucket(world, &bucket)?;
+    if request.method == Method::GET {
+        return render_sandbox_bucket_subresource(&settings, known);
+    }
+    if request.method == Method::DELETE {
+        change_sandbox_bucket(world, &bucket, |settings| delete_bucket_setting(settings, known.0));
+        return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
+    }
+    let body = request
+        .input
+        .store_all_limited(1 << 20)
+        .await
+        .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let no_content = || Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
+    match known.0 {
+        "policy" => {
+            let caller = identify_caller(world, &request)?;
             let kept =
-                policy::validate_and_normalize_bucket_policy(&self.0, &caller, &bucket, &settings, &text)?;
-            self.change_sandbox_bucket(&bucket, |settings| settings.policy = Some(kept));
-            return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
+                policy::validate_and_normalize_bucket_policy(world, &caller, &bucket, &settings, &text)?;
+            change_sandbox_bucket(world, &bucket, |settings| settings.policy = Some(kept));
+            return no_content();
         }
-        if request.method == Method::DELETE {
-            self.change_sandbox_bucket(&bucket, |settings| {
-                if known.0 == "policy" {
-                    settings.policy = None;
+        "tagging" => {
+            let tags = tags::parse_tagging_document(&text, true)?;
+            change_sandbox_bucket(world, &bucket, |settings| {
+                if tags.is_empty() {
+                    settings.settings.remove("tagging");
+                } else {
+                    settings.settings.insert("tagging".to_owned(), text);
                 }
-                settings.settings.remove(known.0);
             });
-            return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
+            return no_content();
         }
-        if text.is_empty() {
-            return Err(S3Error::with_message(S3ErrorCode::MissingRequestBodyError, "Request Body is empty"));
+        "acl" => {
+            let list = acl::parse_put_acl(&request.headers, &text, &settings)?;
+            let owner = super::object::compute_account_canonical_user_id(&settings.owner);
+            let document = acl::render_acl_document(&owner, Some(&list));
+            change_sandbox_bucket(world, &bucket, |settings| {
+                settings.settings.insert("acl".to_owned(), document);
+            });
         }
-        self.change_sandbox_bucket(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
-        Ok(S3Response::new(Body::empty()))
+        name => {
+            if text.is_empty() {
+                return Err(S3Error::with_message(
+                    S3ErrorCode::MissingRequestBodyError,
+                    "Request Body is empty",
+                ));
+            }
+            let kept = setting_rules::check_bucket_setting(&settings, name, text)?;
+            change_sandbox_bucket(world, &bucket, |settings| {
+                settings.settings.insert(name.to_owned(), kept);
+            });
+        }
+    }
+    Ok(S3Response::new(Body::empty()))
+}
+
+/// Two settings are there until they are deleted, and then are not.
+fn delete_bucket_setting(settings: &mut SandboxBucket, name: &str) {
+    match name {
+        "policy" => settings.policy = None,
+        "ownershipControls" | "publicAccessBlock" => {
+            settings.settings.insert(name.to_owned(), String::new());
+        }
+        _ => {
+            settings.settings.remove(name);
+        }
     }
 }
 
-impl BucketSettingsRoute {
-    fn change_sandbox_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
-        self.0.update_sandbox_state_on_disk(|state| {
-            if let Some(settings) = state.s3.buckets.get_mut(bucket) {
-                change(settings);
-            }
-        });
-    }
+fn change_sandbox_bucket<T>(world: &Sandbox, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
+    world.update_sandbox_state_on_disk(|state| {
+        if let Some(settings) = state.s3.buckets.get_mut(bucket) {
+            change(settings);
+        }
+    });
 }
 
 fn render_sandbox_bucket_subresource(
@@ -139,6 +187,8 @@ fn render_sandbox_bucket_subresource(
             "replication" => "The replication configuration was not found",
             "lifecycle" => "The lifecycle configuration does not exist",
             "tagging" => "The TagSet does not exist",
+            "cors" => "The CORS configuration does not exist",
+            "website" => "The specified bucket does not have a website configuration",
             _ => "Object Lock configuration does not exist for this bucket",
         };
         build_s3_error_with_code(code, StatusCode::NOT_FOUND, message)
@@ -151,6 +201,20 @@ fn render_sandbox_bucket_subresource(
             .ok_or_else(none);
     }
     let text = match (*name, bucket.settings.get(*name)) {
+        ("ownershipControls", Some(xml)) if xml.is_empty() => {
+            return Err(build_s3_error_with_code(
+                "OwnershipControlsNotFoundError",
+                StatusCode::NOT_FOUND,
+                "The bucket ownership controls were not found",
+            ));
+        }
+        ("publicAccessBlock", Some(xml)) if xml.is_empty() => {
+            return Err(build_s3_error_with_code(
+                "NoSuchPublicAccessBlockConfiguration",
+                StatusCode::NOT_FOUND,
+                "The public access block configuration was not found",
+            ));
+        }
         (_, Some(xml)) => xml.clone(),
         ("location", None) if bucket.region == "us-east-1" => {
             format!("<LocationConstraint {S3_XML_NAMESPACE}/>")
@@ -177,10 +241,11 @@ fn render_sandbox_bucket_subresource(
         ("requestPayment", None) => format!(
             "<RequestPaymentConfiguration {S3_XML_NAMESPACE}><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
         ),
-        ("acl", None) => format!(
-            "<AccessControlPolicy {S3_XML_NAMESPACE}><Owner><ID>{}</ID></Owner><AccessControlList></AccessControlList></AccessControlPolicy>",
-            super::protocol::compute_account_canonical_user_id(&bucket.owner)
-        ),
+        ("acl", None) => {
+            acl::render_acl_document(&super::object::compute_account_canonical_user_id(&bucket.owner), None)
+        }
+        ("accelerate", None) => format!("<AccelerateConfiguration {S3_XML_NAMESPACE}/>"),
+        ("logging", None) => format!("<BucketLoggingStatus {S3_XML_NAMESPACE}/>"),
         (_, None) => return Err(none()),
     };
     Ok(build_response_with_content_type("application/xml", text))

@@ -2,36 +2,41 @@
 //!
 //! Conditions on the destination are judged together with the write.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use md5::{Digest as _, Md5};
-use s3s::{S3Error, S3ErrorCode, S3Result, checksum::ChecksumHasher, dto};
+use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, SandboxAclGrant, SandboxBucket, SandboxObject, SandboxObjectEncryption,
-    SandboxObjectRetention, SandboxS3Caller, SandboxStorageError, access, find_newest_sandbox_object_version,
-    find_stored_bucket,
-    object::{self, SandboxObjectChecksum},
+    SandboxObjectRetention, SandboxS3Caller, SandboxStorageError, access, acl, checksums,
+    find_newest_sandbox_object_version, find_stored_bucket, object, object::get_header_text, object_lock,
+    refusal, tags,
 };
 
-/// The checksum algorithms, by their name in headers.
-const CHECKSUM_ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
+/// The storage classes that an object may be written with; what else S3 knows is for other buckets.
+const WRITABLE_STORAGE_CLASSES: [&str; 8] = [
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "GLACIER_IR",
+    "DEEP_ARCHIVE",
+    "REDUCED_REDUNDANCY",
+];
 
-/// Whether an object was modified after the date in a header; `None` where there is no such date.
+/// Whether an object was modified after the date in a header; `None` where there is no such date, or one that is to come.
 pub(super) fn is_object_modified_since(
     headers: &HeaderMap,
     name: &str,
     object: &SandboxObject,
+    now: u64,
 ) -> Option<bool> {
     let date = dto::Timestamp::parse(dto::TimestampFormat::HttpDate, get_header_text(headers, name)?).ok()?;
-    Some(time::OffsetDateTime::from(date).unix_timestamp() < i64::try_from(object.modified).unwrap_or(0))
-}
-
-/// Returns a header, where it is text.
-pub fn get_header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    let date = u64::try_from(time::OffsetDateTime::from(date).unix_timestamp()).unwrap_or(0);
+    (date <= now).then_some(date < object.modified)
 }
 
 /// Reads the whole object that a request to write describes, but for its content.
@@ -43,9 +48,18 @@ pub fn parse_object_from_headers(
     headers: &HeaderMap,
     bucket: &SandboxBucket,
 ) -> S3Result<SandboxObject> {
+    let canned = get_header_text(headers, "x-amz-acl");
+    acl::check_canned_acl(canned)?;
+    let class = get_header_text(headers, "x-amz-storage-class");
+    if let Some(class) = class.filter(|class| !WRITABLE_STORAGE_CLASSES.contains(class)) {
+        return Err(refusal::build_bad_request_error(
+            "InvalidStorageClass",
+            "The storage class you specified is not valid",
+            &[("StorageClassRequested", class)],
+        ));
+    }
     let grants = object::parse_acl_header_grants(headers);
-    if !bucket.are_object_acls_enabled()
-        && (!grants.is_empty() || get_header_text(headers, "x-amz-acl").is_some_and(is_canned_acl_refused))
+    if !bucket.are_object_acls_enabled() && (!grants.is_empty() || canned.is_some_and(is_canned_acl_refused))
     {
         return Err(S3Error::with_message(
             S3ErrorCode::AccessControlListNotSupported,
@@ -55,21 +69,18 @@ pub fn parse_object_from_headers(
     let mode = get_header_text(headers, "x-amz-object-lock-mode");
     let until = get_header_text(headers, "x-amz-object-lock-retain-until-date");
     let held = get_header_text(headers, "x-amz-object-lock-legal-hold") == Some("ON");
-    if (mode.is_some() || held) && !bucket.has_sandbox_bucket_setting_text("object-lock", "Enabled") {
-        return Err(S3Error::with_message(
-            S3ErrorCode::InvalidRequest,
-            "Bucket is missing Object Lock Configuration",
-        ));
+    if mode.is_some() || held {
+        object_lock::require_lock_configuration(bucket)?;
     }
+    object_lock::check_lock_headers(headers)?;
     Ok(SandboxObject {
         key: key.to_owned(),
         attributes: object::parse_object_attribute_headers(headers),
-        storage_class: get_header_text(headers, "x-amz-storage-class")
-            .filter(|class| *class != "STANDARD")
-            .map(str::to_owned),
+        storage_class: class.filter(|class| *class != "STANDARD").map(str::to_owned),
         redirect: get_header_text(headers, "x-amz-website-redirect-location").map(str::to_owned),
         tags: get_header_text(headers, "x-amz-tagging")
-            .map(object::parse_object_tagging_header)
+            .map(tags::parse_object_tagging_header)
+            .transpose()?
             .unwrap_or_default(),
         encryption: resolve_sandbox_object_encryption(headers, bucket),
         legal_hold: held,
@@ -126,75 +137,6 @@ fn resolve_sandbox_object_encryption(headers: &HeaderMap, bucket: &SandboxBucket
     }
 }
 
-/// Returns the algorithm that a request asks for, in upper case.
-pub fn parse_requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -> Option<String> {
-    ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"]
-        .iter()
-        .find_map(|name| get_header_text(headers, name))
-        .map(str::to_uppercase)
-        .or_else(|| {
-            CHECKSUM_ALGORITHMS
-                .iter()
-                .find(|name| {
-                    let header = format!("x-amz-checksum-{name}");
-                    headers.contains_key(&header) || trailers.contains_key(&header)
-                })
-                .map(|name| name.to_uppercase())
-        })
-}
-
-/// Computes the checksum of a content; S3 takes CRC64NVME where none is asked for.
-pub fn compute_sandbox_object_checksum(algorithm: Option<&str>, content: &[u8]) -> SandboxObjectChecksum {
-    let algorithm = algorithm.unwrap_or("CRC64NVME").to_owned();
-    let mut hasher = ChecksumHasher::default();
-    match algorithm.as_str() {
-        "CRC32" => hasher.crc32 = Some(s3s::crypto::Crc32::default()),
-        "CRC32C" => hasher.crc32c = Some(s3s::crypto::Crc32c::default()),
-        "SHA1" => hasher.sha1 = Some(s3s::crypto::Sha1::default()),
-        "SHA256" => hasher.sha256 = Some(s3s::crypto::Sha256::default()),
-        _ => hasher.crc64nvme = Some(s3s::crypto::Crc64Nvme::default()),
-    }
-    hasher.update(content);
-    let found: dto::Checksum = hasher.finalize();
-    let value = found
-        .checksum_crc32
-        .or(found.checksum_crc32c)
-        .or(found.checksum_sha1)
-        .or(found.checksum_sha256)
-        .or(found.checksum_crc64nvme);
-    SandboxObjectChecksum { algorithm, value }
-}
-
-/// Checks a content against what its sender says of it, and returns its checksum.
-///
-/// # Errors
-/// Refuses a length, a digest or a checksum that isn't its own.
-pub fn validate_sandbox_upload_content(
-    headers: &HeaderMap,
-    trailers: &HeaderMap,
-    content: &[u8],
-) -> S3Result<SandboxObjectChecksum> {
-    let asked = parse_requested_checksum_algorithm(headers, trailers);
-    let found = compute_sandbox_object_checksum(asked.as_deref(), content);
-    let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
-    let sent = get_header_text(headers, &name).or_else(|| get_header_text(trailers, &name));
-    if sent.is_some_and(|sent| Some(sent) != found.value.as_deref()) {
-        return Err(S3Error::with_message(
-            S3ErrorCode::BadDigest,
-            format!("The {} you specified did not match what we received.", found.algorithm),
-        ));
-    }
-    if get_header_text(headers, "content-md5")
-        .is_some_and(|sent| sent != STANDARD.encode(Md5::digest(content)))
-    {
-        return Err(S3Error::with_message(
-            S3ErrorCode::BadDigest,
-            "The Content-MD5 you specified did not match what we received.",
-        ));
-    }
-    Ok(found)
-}
-
 /// Keeps a content; returns its name and ETag.
 ///
 /// # Errors
@@ -210,26 +152,39 @@ pub fn store_content_and_compute_etag(
 /// Judges If-Match and If-None-Match of a write.
 ///
 /// # Errors
-/// Refuses a write whose condition doesn't hold.
+/// Refuses a condition that S3 doesn't take, and a write whose condition doesn't hold.
 pub fn check_sandbox_if_match_headers(headers: &HeaderMap, current: Option<&SandboxObject>) -> S3Result<()> {
-    let failed = || {
-        S3Error::with_message(
-            S3ErrorCode::PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold",
-        )
-    };
-    if let Some(wanted) = get_header_text(headers, "if-match") {
-        let Some(current) = current else {
-            return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
-        };
-        if wanted.trim_matches('"') != current.etag {
-            return Err(failed());
+    let (wanted, unwanted) =
+        (get_header_text(headers, "if-match"), get_header_text(headers, "if-none-match"));
+    let value = |name: &str| format!("We don't accept the provided value of {name} header for this API");
+    match (wanted, unwanted) {
+        (Some(_), Some(_)) => Err(build_unsupported_condition_error(
+            "If-Match,If-None-Match",
+            "Multiple conditional request headers present in the request",
+        )),
+        (Some("*"), None) => Err(build_unsupported_condition_error("If-Match", &value("If-Match"))),
+        (None, Some(other)) if other != "*" => {
+            Err(build_unsupported_condition_error("If-None-Match", &value("If-None-Match")))
         }
+        (None, Some(_)) if current.is_some() => {
+            Err(refusal::build_precondition_failed_error("If-None-Match"))
+        }
+        (Some(wanted), None) => match current {
+            None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
+            Some(current) if wanted.trim_matches('"') == current.etag => Ok(()),
+            Some(_) => Err(refusal::build_precondition_failed_error("If-Match")),
+        },
+        (None, _) => Ok(()),
     }
-    if get_header_text(headers, "if-none-match") == Some("*") && current.is_some() {
-        return Err(failed());
-    }
-    Ok(())
+}
+
+fn build_unsupported_condition_error(header: &str, why: &str) -> S3Error {
+    refusal::build_s3_error_with_details(
+        "NotImplemented",
+        StatusCode::NOT_IMPLEMENTED,
+        "A header you provided implies functionality that is not implemented",
+        &[("Header", header), ("additionalMessage", why)],
+    )
 }
 
 /// Puts an object where the conditions in `headers` allow it; returns it as written.
@@ -259,6 +214,7 @@ pub fn assign_object_version(
     object.version =
         if bucket.is_bucket_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
     object.modified = world.sandbox_unix_time_now().as_secs();
+    object.written = fastrand::u64(1..);
     object
 }
 
@@ -285,7 +241,7 @@ pub fn place_sandbox_object(
     object.blob = Some(blob);
     object.etag = etag;
     object.size = content.len() as u64;
-    object.checksum = Some(compute_sandbox_object_checksum(None, content));
+    object.checksum = Some(checksums::compute_sandbox_object_checksum(None, content));
     Ok(put_stored_object(world, bucket, &HeaderMap::new(), object)?)
 }
 

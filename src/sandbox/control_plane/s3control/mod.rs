@@ -171,6 +171,20 @@ pub fn parse_s3control_operation_name(method: &Method, uri: &Uri) -> &'static st
     }
 }
 
+/// Names an operation on jobs that the sandbox lacks; any other by its method and path.
+fn name_unplayed_operation(asked: &str) -> String {
+    let parts: Vec<&str> = asked.split('/').collect();
+    match parts.as_slice() {
+        ["POST ", _, "jobs", _, "priority"] => "UpdateJobPriority".into(),
+        ["GET ", _, "jobs", _, "tagging"] => "GetJobTagging".into(),
+        ["PUT ", _, "jobs", _, "tagging"] => "PutJobTagging".into(),
+        ["DELETE ", _, "jobs", _, "tagging"] => "DeleteJobTagging".into(),
+        ["PUT ", _, "configuration", "publicAccessBlock"] => "PutPublicAccessBlock".into(),
+        ["DELETE ", _, "configuration", "publicAccessBlock"] => "DeletePublicAccessBlock".into(),
+        _ => asked.to_owned(),
+    }
+}
+
 /// Answers one request to the account's side of S3.
 pub fn handle_s3control_api_call(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
     advance_due_batch_jobs(world);
@@ -193,7 +207,14 @@ fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<
         "DescribeJob" => ask.handle_describe_batch_job(),
         "UpdateJobStatus" => ask.handle_update_batch_job_status(),
         "GetPublicAccessBlock" => ask.handle_get_public_access_block(),
-        _ => Err(SandboxAwsError::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
+        _ => {
+            let asked = format!("{} {}", request.method(), request.uri().path());
+            Err(SandboxAwsError {
+                status: 405,
+                code: "MethodNotAllowed".into(),
+                ..super::build_unknown_json_operation_error(&name_unplayed_operation(&asked))
+            })
+        }
     }
 }
 

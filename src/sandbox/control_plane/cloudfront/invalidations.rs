@@ -1,0 +1,206 @@
+//! Invalidations: which cached objects of a distribution the edges give no more, from when each is completed.
+//!
+//! By CloudFront's API reference (CreateInvalidation) and its guide: a path is exact, or ends with `*`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    PropagationClock, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply,
+    SandboxCloudFrontResult, SandboxDistribution, SandboxState, XmlElement, build_invalid_argument_error,
+    build_malformed_xml_error, format_unix_time_iso8601, generate_random_aws_id,
+    quantities::check_xml_list_quantities,
+};
+
+/// One invalidation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SandboxInvalidation {
+    pub id: String,
+    pub reference: String,
+    pub paths: Vec<String>,
+    pub created: Duration,
+}
+
+impl SandboxInvalidation {
+    /// Whether the edges know it.
+    fn is_completed(&self, clock: PropagationClock) -> bool {
+        clock.has_delay_passed(self.created, clock.delays.distribution)
+    }
+
+    /// Whether what was stored then under this path is given no more.
+    fn covers(&self, path: &str, stored: Duration) -> bool {
+        stored <= self.created
+            && self.paths.iter().any(|one| {
+                let one = one.trim_start_matches('/');
+                let path = path.trim_start_matches('/');
+                one.strip_suffix('*').map_or(one == path, |start| path.starts_with(start))
+            })
+    }
+
+    fn render_invalidation_xml(&self, clock: PropagationClock) -> XmlElement {
+        let mut items = XmlElement::new("Items");
+        items.children = self.paths.iter().map(|path| build_text("Path", path.as_str())).collect();
+        let paths = XmlElement::new("Paths")
+            .append_child_element(build_text("Quantity", &self.paths.len().to_string()))
+            .append_child_element(items);
+        let batch = XmlElement::new("InvalidationBatch")
+            .append_child_element(paths)
+            .append_child_element(build_text("CallerReference", self.reference.as_str()));
+        self.append_summary(XmlElement::new("Invalidation"), clock).append_child_element(batch)
+    }
+
+    fn append_summary(&self, element: XmlElement, clock: PropagationClock) -> XmlElement {
+        let status = if self.is_completed(clock) { "Completed" } else { "InProgress" };
+        element
+            .append_child_element(build_text("Id", self.id.as_str()))
+            .append_child_element(build_text("Status", status))
+            .append_child_element(build_text("CreateTime", &format_unix_time_iso8601(self.created)))
+    }
+}
+
+fn build_text(name: &str, text: &str) -> XmlElement {
+    XmlElement::new_text_element(name, text)
+}
+
+/// Whether a distribution's edges give what they stored then under this path no more.
+pub fn is_cached_path_invalidated(
+    invalidations: &[SandboxInvalidation],
+    clock: PropagationClock,
+    path: &str,
+    stored: Duration,
+) -> bool {
+    invalidations.iter().any(|one| one.is_completed(clock) && one.covers(path, stored))
+}
+
+fn build_missing_distribution_error() -> SandboxAwsError {
+    SandboxAwsError::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
+}
+
+/// The distribution in the path, and the invalidation where one is named.
+fn parse_invalidation_path(path: &str) -> (&str, &str) {
+    let mut parts = path.trim_matches('/').split('/').skip_while(|part| *part != "distribution").skip(1);
+    let distribution = parts.next().unwrap_or_default();
+    (distribution, parts.nth(1).unwrap_or_default())
+}
+
+fn find_distribution<'a>(
+    state: &'a SandboxState,
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> Result<&'a SandboxDistribution, SandboxAwsError> {
+    let (id, _) = parse_invalidation_path(&ask.path);
+    ask.authorize_call_on_resource(state, "distribution", id)?;
+    state.cloudfront.distributions.get(id).ok_or_else(build_missing_distribution_error)
+}
+
+/// Reads the batch of a request.
+fn parse_invalidation_batch(
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> Result<(String, Vec<String>), SandboxAwsError> {
+    let batch = ask.parse_sandbox_request_xml()?;
+    check_xml_list_quantities(&batch)?;
+    let reference = batch.find_text_at_path("CallerReference");
+    let reference = reference.ok_or_else(|| build_malformed_xml_error("no CallerReference"))?.to_owned();
+    let paths: Vec<String> = batch.list_items_at_path("Paths").iter().map(|path| path.text.clone()).collect();
+    let is_path = |path: &String| {
+        path.starts_with('/')
+            && path.bytes().all(|byte| byte.is_ascii_graphic())
+            && !path.trim_end_matches('*').contains('*')
+    };
+    if paths.is_empty() || !paths.iter().all(is_path) {
+        return Err(build_invalid_argument_error(
+            "Your request contains one or more invalid invalidation paths.",
+        ));
+    }
+    Ok((reference, paths))
+}
+
+/// Answers CreateInvalidation; a reference that was used gives the invalidation that it made.
+///
+/// # Errors
+/// Refuses as CloudFront does.
+pub fn handle_create_invalidation(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> SandboxCloudFrontResult {
+    let distribution = find_distribution(state, ask)?;
+    let id = distribution.id.clone();
+    let (reference, paths) = parse_invalidation_batch(ask)?;
+    let there = distribution.invalidations.iter().find(|one| one.reference == reference).cloned();
+    let made = there.unwrap_or_else(|| SandboxInvalidation {
+        id: generate_random_aws_id("I", 25),
+        reference,
+        paths,
+        created: ask.clock.now,
+    });
+    let location =
+        format!("https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}", made.id);
+    let body = made.render_invalidation_xml(ask.clock);
+    let kept = state.cloudfront.distributions.get_mut(&id).ok_or_else(build_missing_distribution_error)?;
+    kept.invalidations.retain(|one| one.id != made.id);
+    kept.invalidations.push(made);
+    Ok(SandboxCloudFrontReply { status: 201, body: Some(body), etag: None, location: Some(location) })
+}
+
+/// Answers GetInvalidation.
+///
+/// # Errors
+/// Refuses as CloudFront does.
+pub fn handle_get_invalidation(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> SandboxCloudFrontResult {
+    let distribution = find_distribution(state, ask)?;
+    let (_, id) = parse_invalidation_path(&ask.path);
+    let found = distribution.invalidations.iter().find(|one| one.id == id).ok_or_else(|| {
+        SandboxAwsError::new(404, "NoSuchInvalidation", "The specified invalidation does not exist.")
+    })?;
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(found.render_invalidation_xml(ask.clock)))
+}
+
+/// Answers ListInvalidations.
+///
+/// # Errors
+/// Refuses as CloudFront does.
+pub fn handle_list_invalidations(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontApiCall<'_>,
+) -> SandboxCloudFrontResult {
+    let mut all: Vec<(String, XmlElement)> = find_distribution(state, ask)?
+        .invalidations
+        .iter()
+        .map(|one| (one.id.clone(), one.append_summary(XmlElement::new("InvalidationSummary"), ask.clock)))
+        .collect();
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(
+        ask.render_cloudfront_list_page("InvalidationList", all),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_exact_or_ends_with_a_star() {
+        let seconds = Duration::from_secs;
+        let made = |path: &str| SandboxInvalidation {
+            paths: vec![path.to_owned()],
+            created: seconds(10),
+            ..SandboxInvalidation::default()
+        };
+        for (path, asked, stored, covers) in [
+            ("/a/b", "/a/b", 9, true),
+            ("/a/b", "/a/b", 11, false),
+            ("/a/b", "/a/bc", 9, false),
+            ("/a/*", "/a/bc", 9, true),
+            ("/a/*", "/b", 9, false),
+            ("/*", "/b", 9, true),
+        ] {
+            assert_eq!(made(path).covers(asked, seconds(stored)), covers, "{path} {asked} {stored}");
+        }
+        assert_eq!(parse_invalidation_path("/2020-05-31/distribution/E1/invalidation/I2"), ("E1", "I2"));
+        assert_eq!(parse_invalidation_path("/2020-05-31/distribution/E1/invalidation"), ("E1", ""));
+    }
+}

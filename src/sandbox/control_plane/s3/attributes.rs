@@ -1,0 +1,77 @@
+//! GetObjectAttributes: of what an object has, only what is asked for.
+
+use s3s::dto;
+
+use super::{SandboxObject, checksums::split_checksum_by_algorithm, list::unix_seconds_to_s3_timestamp};
+
+/// Answers GetObjectAttributes of an object.
+pub fn build_object_attributes(
+    input: &dto::GetObjectAttributesInput,
+    object: &SandboxObject,
+) -> dto::GetObjectAttributesOutput {
+    let asks = |name: &str| input.object_attributes.iter().any(|one| one.as_str() == name);
+    dto::GetObjectAttributesOutput {
+        checksum: asks("Checksum").then(|| build_checksum(object)).flatten(),
+        e_tag: asks("ETag").then(|| dto::ETag::Strong(object.etag.clone())),
+        last_modified: Some(unix_seconds_to_s3_timestamp(object.modified)),
+        object_parts: (asks("ObjectParts") && object.parts > 0).then(|| build_parts(input, object)),
+        object_size: i64::try_from(object.size).ok().filter(|_| asks("ObjectSize")),
+        storage_class: asks("StorageClass")
+            .then(|| object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()),
+        ..Default::default()
+    }
+}
+
+fn build_checksum(object: &SandboxObject) -> Option<dto::Checksum> {
+    let sum = object.checksum.as_ref().filter(|sum| sum.value.is_some())?;
+    // The count of parts stands in the headers alone.
+    let bare = sum.value.as_ref().map(|value| value.split('-').next().unwrap_or_default().to_owned());
+    let [crc32, crc32c, crc64nvme, sha1, sha256] = split_checksum_by_algorithm(&sum.algorithm, bare.as_ref());
+    Some(dto::Checksum {
+        checksum_crc32: crc32,
+        checksum_crc32c: crc32c,
+        checksum_crc64nvme: crc64nvme,
+        checksum_sha1: sha1,
+        checksum_sha256: sha256,
+        checksum_type: Some(dto::ChecksumType::from_static(sum.checksum_type())),
+    })
+}
+
+/// The parts: their count, and each one where the checksum is one of parts.
+fn build_parts(
+    input: &dto::GetObjectAttributesInput,
+    object: &SandboxObject,
+) -> dto::GetObjectAttributesParts {
+    let total_parts_count = i32::try_from(object.parts).ok();
+    let Some(sum) = object.checksum.as_ref().filter(|sum| sum.composite) else {
+        return dto::GetObjectAttributesParts { total_parts_count, ..Default::default() };
+    };
+    let most = input.max_parts.unwrap_or(1000);
+    let after = input.part_number_marker.unwrap_or(0);
+    let listed: Vec<_> = object.layout.iter().filter(|part| part.number > after).collect();
+    let parts: Vec<dto::ObjectPart> = listed
+        .iter()
+        .take(usize::try_from(most).unwrap_or(0))
+        .map(|part| {
+            let [crc32, crc32c, crc64nvme, sha1, sha256] =
+                split_checksum_by_algorithm(&sum.algorithm, part.checksum.as_ref());
+            dto::ObjectPart {
+                checksum_crc32: crc32,
+                checksum_crc32c: crc32c,
+                checksum_crc64nvme: crc64nvme,
+                checksum_sha1: sha1,
+                checksum_sha256: sha256,
+                part_number: Some(part.number),
+                size: i64::try_from(part.size).ok(),
+            }
+        })
+        .collect();
+    dto::GetObjectAttributesParts {
+        is_truncated: Some(listed.len() > parts.len()),
+        max_parts: Some(most),
+        next_part_number_marker: Some(parts.last().and_then(|part| part.part_number).unwrap_or(0)),
+        part_number_marker: Some(after),
+        parts: Some(parts),
+        total_parts_count,
+    }
+}
