@@ -35,7 +35,7 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -260,8 +260,7 @@ pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Res
         *response.body_mut() = Bytes::new();
     }
     if response.status() == StatusCode::NOT_MODIFIED {
-        // A sum is of the body, and there is none: with one boto3 can't read the answer.
-        remove_checksum_headers(response.headers_mut());
+        remove_body_and_its_headers(&mut response);
     }
     let headers = response.headers_mut();
     let id = format!("{:016X}", fastrand::u64(..));
@@ -276,10 +275,13 @@ pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Res
     response
 }
 
-fn remove_checksum_headers(headers: &mut HeaderMap) {
-    let sums: Vec<_> =
-        headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-")).cloned().collect();
-    for name in sums {
+/// Nothing was modified, so no body is sent, and nothing that is of one: boto3 holds a sum against it, and CloudFront would take
+/// the type of what it refreshes from here.
+fn remove_body_and_its_headers(response: &mut Response<Bytes>) {
+    *response.body_mut() = Bytes::new();
+    let headers = response.headers_mut();
+    let sums = headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-")).cloned();
+    for name in sums.chain([header::CONTENT_TYPE, header::CONTENT_LENGTH]).collect::<Vec<_>>() {
         headers.remove(name);
     }
 }
