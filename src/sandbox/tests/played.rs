@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::setup::{error_code_and_message, open_temporary_sandbox_with_client};
-use crate::{model::aws::played::PLAYED_AWS_OPERATIONS, sandbox::seed::SANDBOX_BUCKET};
+use crate::{
+    model::aws::played::PLAYED_AWS_OPERATIONS,
+    sandbox::{
+        control_plane::{ACCOUNT_ID, s3::SandboxBucket},
+        seed::SANDBOX_BUCKET,
+    },
+};
 
 /// Where each service hands its operations on.
 const DISPATCHERS: [(&str, &str, &str); 7] = [
@@ -94,7 +100,11 @@ async fn any_other_operation_is_refused_by_name_in_the_services_own_form() {
     for (name, (_, message)) in told {
         assert!(message.contains(name), "{name}: {message}");
     }
-    let (_dir, _world, s3) = open_temporary_sandbox_with_client(aws_sdk_s3::Client::new);
+    let (_dir, world, s3) = open_temporary_sandbox_with_client(aws_sdk_s3::Client::new);
+    world.update_sandbox_state_on_disk(|state| {
+        let bucket = SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0);
+        state.s3.buckets.insert(SANDBOX_BUCKET.to_owned(), bucket);
+    });
     let asked = s3.get_object_torrent().bucket(SANDBOX_BUCKET).key("k").send().await.unwrap_err();
     assert_eq!(asked.code(), Some("NotImplemented"));
 }
