@@ -9,7 +9,16 @@ fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
 }
 
 async fn fetch_status_and_location(world: &Sandbox, path: &str, token: Option<&str>) -> (u16, String) {
-    let mut request = Request::get(path).header("host", "packagecloud.sandbox");
+    request_status_and_location(world, Method::GET, path, token).await
+}
+
+async fn request_status_and_location(
+    world: &Sandbox,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+) -> (u16, String) {
+    let mut request = Request::builder().method(method).uri(path).header("host", "packagecloud.sandbox");
     if let Some(token) = token {
         request = request.header("authorization", format!("Basic {}", STANDARD.encode(format!("{token}:"))));
     }
@@ -82,6 +91,26 @@ async fn it_redirects_by_what_runs_not_by_what_the_file_says() {
         ways.push(edge(&fetch_status_and_location(&world, key, Some("demo-token")).await.1));
     }
     assert_eq!(ways.iter().filter(|edge| **edge).count(), 2, "one node of two lags");
+}
+
+/// zypper asks by HEAD first, and follows with HEAD.
+#[tokio::test(start_paused = true)]
+async fn a_link_to_s3_is_for_the_method_that_was_asked_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    for (asked, other) in [(Method::HEAD, Method::GET), (Method::GET, Method::HEAD)] {
+        let path = "/1/2/ubuntu/package_files/97310.deb";
+        let (status, link) =
+            request_status_and_location(&world, asked.clone(), path, Some("demo-token")).await;
+        assert_eq!(status, 302);
+        let (host, rest) = link.strip_prefix("https://").unwrap().split_once('/').unwrap();
+        for (method, expected) in [(asked, 200), (other, 403)] {
+            let request =
+                Request::builder().method(method.clone()).uri(format!("/{rest}")).header("host", host);
+            let response = s3::handle_s3_api_call(&world, request.body(Bytes::new()).unwrap()).await;
+            assert_eq!(response.status().as_u16(), expected, "{method} {link}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

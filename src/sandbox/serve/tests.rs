@@ -21,6 +21,11 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
         .unwrap()
         .unwrap();
     assert_eq!(other.addresses, serving.addresses);
+    // To a client that gives a host's credentials to each of its ports, the front is another host.
+    let host_of = |url: &str| url.parse::<http::Uri>().unwrap().host().unwrap().to_owned();
+    let addresses = &serving.addresses;
+    assert_eq!(host_of(&addresses.aws), host_of(&addresses.cloudfront));
+    assert_ne!(host_of(&addresses.packagecloud), host_of(&addresses.aws));
 
     let plain = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
         .build_http::<Full<Bytes>>();

@@ -402,3 +402,25 @@ async fn roles_are_listed_behind_a_path_and_each_answer_has_its_own_members() {
         assert!(message.contains(bound), "{message}");
     }
 }
+
+/// A trust that names the account leaves it to the account's policies who of it may.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_trusts_the_account_is_for_whom_its_policies_let() {
+    let (_dir, world, iam) = open_temporary_sandbox_with_client(Client::new);
+    let sts = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config());
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}]});
+    iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let role = format_sandbox_role_arn("r");
+    let assume = || sts.assume_role().role_arn(&role).role_session_name("s").send();
+    assume().await.unwrap();
+    restrict_user(&world, &json!([{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(error_code_and_message(&assume().await.unwrap_err()).0, "AccessDenied");
+    let denied = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": role}]);
+    restrict_user(&world, &denied);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(error_code_and_message(&assume().await.unwrap_err()).0, "AccessDenied");
+}
