@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+for (const name of ['RIC', 'SAM_EVENTS']) assert.ok(process.env[name], `${name} is not set: tests/run installs what it names`);
+
 const SECRET = Buffer.from('0123456789abcdef0123456789abcdef');
 const ARN = 'arn:aws:kms:us-east-1:111122223333:key/0a1b2c3d';
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
