@@ -181,7 +181,7 @@ def differences(s3, bucket, before):
             lost.append(f"{key}: Cache-Control is {control!r}")
         now = read_object(s3, bucket, key)
         for name in sorted(was.keys() | now.keys()):
-            if was.get(name) != now.get(name) and not excused(key, name, was, now):
+            if was.get(name) != now.get(name) and not is_made_anew(key, name, was):
                 lost.append(f"{key}: {name} was {str(was.get(name))[:200]!r} and is {str(now.get(name))[:200]!r}")
     return lost
 

@@ -45,7 +45,9 @@ fn run_to_end(command: &mut Command) -> ProgramOutput {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    ProgramOutput { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    let said = ProgramOutput { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) };
+    assert_ne!(said.code, 127, "a client is missing, which tests/run installs: {}", said.err);
+    said
 }
 
 /// A program of the machine, for two minutes at most.
