@@ -1,5 +1,6 @@
 # Players of Lambda's operations: functions, their code, configuration, versions, tags, and how names are checked.
 import json
+import os
 import re
 
 from players import plays
@@ -130,7 +131,14 @@ def retired_runtime(t, runtime):
 @plays(r"TestLambdaFunction::test_list_functions")
 def list_functions(t):
     f = t.functions
+    mine = [make(t, "create_response_1", pick=created, Publish=True, Timeout=30, **EMPTY),
+            make(t, "create_response_2", pick=created, Timeout=30, **EMPTY)]
+
+    def pick_mine(answer):
+        return {"Functions": [one for one in answer["Functions"] if one["FunctionName"] in mine]}
     t.ask("list_functions_invalid_functionversion", f.list_functions, FunctionVersion="invalid")
+    t.ask("list_all", f.list_functions, FunctionVersion="ALL", MaxItems=10000, pick=pick_mine, loose=LOOSE)
+    t.ask("list_default", f.list_functions, MaxItems=10000, pick=pick_mine, loose=LOOSE)
 
 
 @plays(r"TestLambdaFunction::test_invalid_invoke")
@@ -187,8 +195,6 @@ def publish_with_update(t):
     t.ask("get_function_result", f.get_function, FunctionName=name, loose=LOOSE)
     t.ask("update_function_code_result", f.update_function_code, FunctionName=name, ZipFile=make_zip(OTHER_BUNDLE), Publish=True,
           loose=LOOSE)
-    t.wait_for_function(name, Qualifier="1")
-    t.wait_for_function(name)
     t.ask("get_function_version_result", f.get_function, FunctionName=name, Qualifier="1", loose=LOOSE)
     t.ask("get_function_latest_result", f.get_function, FunctionName=name, Qualifier="$LATEST", loose=LOOSE)
 
@@ -220,9 +226,10 @@ def version_lifecycle(t):
     get("first_publish_get_function_after_update", Qualifier="1")
     publish("second_publish_response", "2")
     publish("third_publish_response", "2", Description="Third version description :)))")
-    for recorded in t.recording:
-        if recorded.startswith("list_versions_result_") or recorded == "list_versions_result_after_third_publish":
-            t.ask(recorded, f.list_versions_by_function, loose=(*LOOSE, "Description"), **at)
+    t.ask("list_versions_result_after_third_publish", f.list_versions_by_function, loose=(*LOOSE, "Description"), **at)
+    t.call(f.delete_function, Qualifier="1", **at)
+    t.ask("list_versions_result_after_deletion_of_first_version", f.list_versions_by_function,
+          loose=(*LOOSE, "Description"), **at)
 
 
 @plays(r"TestLambdaRevisions::test_function_revisions_basic")
@@ -235,6 +242,14 @@ def revisions(t):
     if "update_function_configuration_revision_exception" in t.recording:
         t.ask("update_function_configuration_revision_exception", f.update_function_configuration, FunctionName=name,
               Runtime="nodejs24.x", RevisionId="wrong")
+    t.ask("update_function_code_response_rev3", f.update_function_code, FunctionName=name, ZipFile=make_zip(OTHER_BUNDLE),
+          loose=LOOSE)
+    t.wait_for_function(name)
+    t.ask("get_function_response_rev4", f.get_function, FunctionName=name, loose=LOOSE)
+    t.ask("update_function_configuration_response_rev5", f.update_function_configuration, FunctionName=name, loose=LOOSE,
+          **{field: t.recording["update_function_configuration_response_rev5"][field] for field in ("Timeout", "MemorySize", "Description")})
+    t.wait_for_function(name)
+    t.ask("get_function_response_rev6", f.get_function, FunctionName=name, loose=LOOSE)
 
 
 # Tags.
@@ -275,6 +290,9 @@ def function_tags(t):
                 t.ask(request, f.tag_resource, Resource=arn, Tags=sent)
             t.ask(f"list_tags_response_{recorded}", f.list_tags, Resource=arn)
             t.ask(f"get_fn_response_{recorded}", f.get_function, FunctionName=name, loose=LOOSE)
+        if "list_tags_postdelete" in asked:
+            t.call(f.delete_function, FunctionName=name)
+            t.ask("list_tags_postdelete", f.list_tags, Resource=arn)
 
 
 @plays(r"TestLambdaTags::test_tag_exceptions|TestLambdaTags::test_tag_limits")
@@ -329,6 +347,66 @@ def code_signing(t):
     f = t.functions
     t.ask("get_function_csc_fnwithoutcsc", f.get_function_code_signing_config, FunctionName=make(t), loose=("FunctionName",))
     t.ask("get_function_csc_nonexistingfn", f.get_function_code_signing_config, FunctionName="csc-test-doesnotexist")
+
+
+@plays(r"TestLambdaFunction::test_function_arns")
+def function_arns(t):
+    f, arn = t.functions, "arn:aws:lambda:us-east-1:999999999999:function:"
+    name, other = t.name("fn"), t.name("fn")
+    words = {"Handler": "index.handler", "Code": {"ZipFile": make_zip(NODE_BUNDLE)}, "Role": t.role(), "Runtime": "nodejs22.x"}
+    for recorded, named in [("create-function-arn-response", arn + name), ("create-function-partial-arn-response", f"999999999999:function:{other}")]:
+        t.ask(recorded, f.create_function, FunctionName=named, pick=created, loose=(*LOOSE, "Timeout"), **EMPTY, **words)
+    for recorded, named in [("invalid_function_name_exc", "invalid:function:name"), ("long_function_name_exc", "a" * 65),
+                            ("long_function_arn_exc", arn + "a" * 100),
+                            ("function_arn_other_region_exc", arn.replace("us-east-1", "ap-southeast-1") + name),
+                            ("function_arn_other_account_exc", arn.replace("999999999999", "000000000000") + name)]:
+        t.ask(recorded, f.get_function if named.startswith("arn:") and "other" in recorded else f.create_function,
+              FunctionName=named, **({} if "other" in recorded else words))
+
+
+@plays(r"TestLambdaFunction::test_lambda_concurrent_(code|config)_updates")
+def concurrent_updates(t, what):
+    f = t.functions
+    name = make(t, "create-function-response", pick=created if what == "config" else None,
+                **({**EMPTY, "Timeout": 30} if what == "config" else {}))
+    t.call(f.update_function_code, FunctionName=name, ZipFile=make_zip(OTHER_BUNDLE))
+    if what == "code":
+        t.ask("update-during-in-progress-update-exc", f.update_function_code, FunctionName=name, ZipFile=make_zip(NODE_BUNDLE))
+    else:
+        t.ask("update-during-in-progress-update-exc", f.update_function_configuration, FunctionName=name, Timeout=9)
+
+
+@plays(r"TestLambdaRevisions::test_function_revisions_version_and_alias")
+def version_revisions(t):
+    f = t.functions
+    name = make(t, "create_function_response_rev1", pick=created, Timeout=30, **EMPTY)
+    at = {"FunctionName": name}
+    t.ask("get_function_active_rev2", f.get_function, loose=LOOSE, **at)
+    t.ask("publish_version_revision_exception", f.publish_version, RevisionId="wrong", **at)
+    t.ask("publish_version_response_rev_v1", f.publish_version, loose=LOOSE, **at)
+    t.wait_for_function(name, Qualifier="1")
+    t.ask("get_function_published_version_rev_v2", f.get_function, Qualifier="1", loose=LOOSE, **at)
+    t.ask("get_function_latest_rev3", f.get_function, loose=LOOSE, **at)
+
+
+@plays(r"TestLambdaTag::test_tag_exceptions\[lambda_function\]")
+def tag_exceptions(t):
+    f, arn = t.functions, "arn:aws:lambda:us-east-1:999999999999:function:"
+    missing, name = arn + t.name("gone"), make(t)
+    t.ask("not_found_exception_tag", f.tag_resource, Resource=missing, Tags={"k": "v"})
+    t.ask("not_found_exception_list", f.list_tags, Resource=missing)
+    t.ask("aliased_arn_exception", f.tag_resource, Resource=f"{arn}{name}:alias", Tags={"k": "v"})
+    t.ask("invalid_arn_exception", f.tag_resource, Resource=arn.replace("function", "foobar") + name, Tags={"k": "v"})
+
+
+@plays(r"TestLambdaSizeLimits::test_(oversized_\w+|large_lambda)")
+def oversized(t, kind):
+    f, recorded = t.functions, next(iter(t.recording))
+    size = {"oversized_request_create_lambda": 60_000_000, "oversized_zipped_create_lambda": 52_500_000}.get(kind)
+    code = os.urandom(size) if size else b"\0" * (249 if kind == "large_lambda" else 251) * 1024 * 1024
+    words = {"FunctionName": t.name("fn"), "Handler": "handler.handler", "Code": {"ZipFile": make_zip(code, packed=size is None)},
+             "Role": t.role(), "Runtime": "nodejs22.x", "Timeout": 10}
+    t.ask(recorded, f.create_function, loose=LOOSE, **words)
 
 
 @plays(r"TestLambdaFunction::test_function_name_and_qualifier_validation\[(\w+)-(\w+)\]")

@@ -62,3 +62,13 @@ def roles_more(t):
     for recorded in ("list-role-response", "list-roles-response"):
         if recorded in t.recording:
             t.ask(recorded, t.iam.list_roles, PathPrefix=words["Path"], pick=pick_role(name))
+
+
+@plays(r"TestIAMIntegrations::test_simulate_principle_policy\[role\]")
+def simulation(t):
+    name = t.name("role")
+    arn = t.call(t.iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust())["Role"]["Arn"]
+    t.call(t.iam.put_role_policy, RoleName=name, PolicyName="policy", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": {"Action": "s3:PutObject", "Effect": "Allow", "Resource": "*"}}))
+    t.ask("response", t.iam.simulate_principal_policy, PolicySourceArn=arn, ActionNames=["s3:PutObject", "s3:GetObjectVersion"],
+          ResourceArns=["arn:aws:s3:::bucket"])

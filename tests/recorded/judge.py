@@ -5,7 +5,7 @@ import re
 
 # What a recording puts in the place of a name, an id or a date, where it isn't written <like this>.
 PLACEHOLDERS = {"datetime", "date", "bucket", "display-name", "owner-id", "i-d", "ciphertext-blob", "plaintext",
-                "version-id", "location", "copy-etag", "etag"}
+                "version-id", "location", "copy-etag", "etag", "host-id", "last-modified"}
 # S3 has left it out of its answers since November 2025; the recordings are from before and after.
 IGNORED_MEMBERS = {"DisplayName"}
 

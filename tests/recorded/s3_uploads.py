@@ -121,9 +121,12 @@ def upload_and_copy(t):
     upload = start(t, b, key)
     part = upload_part(t, b, key, upload, body)
     loose = () if t.recording["multipart-upload"]["ETag"].startswith('"b972') else ("ETag", "ChecksumCRC64NVME", "Body")
-    t.ask("multipart-upload", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
-          MultipartUpload={"Parts": [part]}, loose=loose)
-    if "get-object" in t.recording:
+    done = t.ask("multipart-upload", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
+                 MultipartUpload={"Parts": [part]}, loose=loose)
+    if "Location" in t.recording.get("get-object", {}):
+        # Under this name the completion was recorded once more.
+        t.compare("get-object", done, loose)
+    elif "get-object" in t.recording:
         t.ask("get-object", s.get_object, Bucket=b, Key=key, loose=loose)
     if "copy-object" in t.recording:
         t.ask("copy-object", s.copy_object, Bucket=b, CopySource=f"{b}/{key}", Key="copy")

@@ -22,12 +22,13 @@ REGION = "us-east-1"
 NODE_BUNDLE = "exports.handler = async (event) => event;\n"
 
 
-def make_zip(text, name="index.js"):
+def make_zip(text, name="index.js", packed=False):
     """A bundle with one file, always of the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
-    return packed.getvalue()
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text,
+                         zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)
+    return bundle.getvalue()
 
 
 class SandboxServer:
@@ -125,9 +126,16 @@ class Replay:
         state = "equal" if not differences else "differing" if judge.is_error_same(recorded, given) else "error differs"
         self.results[key] = (self.operation, state, differences)
 
+    def compare_document(self, key, answer, loose=()):
+        """Compares what a plain request got, as a dictionary of its document, with what was recorded under `key`."""
+        differences = judge.list_differences(self.recording[key], answer, loose=loose)
+        state = "equal" if not differences else "differing" if judge.is_error_same(self.recording[key], answer) else "error differs"
+        self.results[key] = (self.operation, state, differences)
+
     def compare_headers(self, key, answer):
         """Compares an answer's headers, and what else its metadata has, with those recorded under `key`."""
         given = dict(answer.get("ResponseMetadata", {}))
+        given.pop("MaxAttemptsReached", None)
         given["HTTPHeaders"] = {name: value for name, value in given.get("HTTPHeaders", {}).items() if name != "connection"}
         recorded = self.recording[key]
         values = ("date", "server", "x-amz-id-2", "x-amz-request-id", "last-modified", "HostId", "RequestId")

@@ -8,6 +8,7 @@ pub mod cloudfront;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+mod member_bounds;
 pub mod pricing_plans;
 mod propagation;
 pub mod query;

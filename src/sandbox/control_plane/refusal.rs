@@ -38,6 +38,8 @@ impl SandboxAwsError {
                 json!({"Type": "User", "Message": self.message})
             }
             "ValidationException" | "RequestEntityTooLargeException" => json!({"message": self.message}),
+            // Of another account's functions nothing is said.
+            "AccessDeniedException" if self.message.is_empty() => json!({"Message": null}),
             "AccessDeniedException" => json!({"Message": self.message}),
             _ => json!({"Type": "User", "message": self.message}),
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller,
     access::{PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
-    format_unix_time_iso8601, get_request_signed_caller, iam, query,
+    format_unix_time_iso8601, get_request_signed_caller, iam, member_bounds, query,
 };
 use crate::sandbox::{Sandbox, service::SandboxService};
 
@@ -22,10 +22,13 @@ pub struct SandboxStsState {}
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_sts_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = query::AwsQueryForm::parse_query_form_from_request(&request);
-    let result = get_request_signed_caller(&request).and_then(|caller| match form.aws_query_action() {
-        "GetCallerIdentity" => Ok(render_caller_identity_xml(&caller)),
-        "AssumeRole" => handle_assume_role(world, &caller, &form),
-        other => Err(query::build_unknown_action_error(other)),
+    let result = get_request_signed_caller(&request).and_then(|caller| {
+        member_bounds::check_form_fields(SandboxService::Sts, &form)?;
+        match form.aws_query_action() {
+            "GetCallerIdentity" => Ok(render_caller_identity_xml(&caller)),
+            "AssumeRole" => handle_assume_role(world, &caller, &form),
+            other => Err(query::build_unknown_action_error(other)),
+        }
     });
     match result {
         Ok(inner) => {

@@ -5,6 +5,7 @@
 
 mod account;
 mod answers;
+mod bad_input;
 mod faults;
 mod foreign_s3;
 mod goals;

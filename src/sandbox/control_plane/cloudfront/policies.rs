@@ -177,6 +177,9 @@ pub fn handle_list_cache_policies(
 ) -> SandboxCloudFrontResult {
     ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
+    if kind.is_some_and(|kind| !["managed", "custom"].contains(&kind)) {
+        return Err(super::build_invalid_argument_error("The parameter Type is invalid."));
+    }
     let managed = MANAGED_POLICIES
         .iter()
         .filter_map(|(id, ..)| find_stored_cache_policy(&state.cloudfront, id))

@@ -101,6 +101,13 @@ async fn publish_function_version(
     lambda.publish_version().function_name("f").send().await.unwrap().function_arn.unwrap()
 }
 
+async fn update_and_publish_function(world: &Sandbox) -> String {
+    let bytes = zip_bundle("export const handler = async (event) => event.Records[0].cf.response;");
+    let lambda = aws_sdk_lambda::Client::new(&world.build_sandbox_sdk_config());
+    let update = lambda.update_function_code().function_name("f").zip_file(bytes).publish(true);
+    update.send().await.unwrap().function_arn.unwrap()
+}
+
 /// By CloudFront's API reference: an invalidation is in progress, then completed; a used reference gives the same one.
 #[tokio::test(start_paused = true)]
 async fn an_invalidation_is_made_once_and_completes() {

@@ -348,7 +348,7 @@ async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
             Some(super::SandboxMfaDevice { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
     });
     let sts = aws_sdk_sts::Client::new(&world.build_sandbox_sdk_config());
-    let assume = || sts.assume_role().role_arn(format_sandbox_role_arn("r")).role_session_name("x");
+    let assume = || sts.assume_role().role_arn(format_sandbox_role_arn("r")).role_session_name("jo");
     let (code, message) = error_code_and_message(&assume().send().await.unwrap_err());
     assert!(
         code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),

@@ -22,7 +22,7 @@ use super::{
     access::{self, PolicyConditionContext, PolicyDecision},
     add_request_tag_condition_keys, build_access_denied_error, build_json_response,
     build_missing_field_error, build_unknown_json_operation_error, does_policy_principal_exist,
-    get_request_signed_caller, has_sandbox_drift_injection, iam, parse_json_request_body,
+    get_request_signed_caller, has_sandbox_drift_injection, iam, member_bounds, parse_json_request_body,
     parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -93,6 +93,7 @@ pub fn parse_kms_operation_name(request: &Request<Bytes>) -> &str {
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = parse_json_request_body(&request)?;
+        member_bounds::check_json_members(SandboxService::Kms, &input)?;
         let ask = SandboxKmsApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
@@ -266,6 +267,16 @@ pub fn find_sandbox_key_arn(state: &SandboxKmsState, name: &str) -> Option<Strin
 /// known of keys that aren't kept here.
 pub fn find_unusable_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
     find_stored_kms_key(state, name).ok().and_then(|key| check_sandbox_kms_key_usable(key).err())
+}
+
+/// Finds with what KMS refuses to encrypt under a key that this account hasn't. Of another account's keys, and of AWS's own,
+/// nothing is known.
+pub fn find_missing_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
+    let of_another = name.starts_with("arn:") && name.split(':').nth(4) != Some(ACCOUNT_ID);
+    if of_another || name.ends_with("aws/s3") {
+        return None;
+    }
+    find_stored_kms_key(state, name).err()
 }
 
 /// Whether a key lets `caller`, in whose name S3 asks, do `action` with it: by its own policy, and by his where that

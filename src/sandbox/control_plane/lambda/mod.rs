@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, add_request_tag_condition_keys,
     build_http_response, build_json_response, build_missing_field_error, build_unknown_json_operation_error,
-    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam,
+    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam, member_bounds,
     parse_uri_query_parameters, unix_time_to_utc_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -88,6 +88,9 @@ pub struct SandboxFunctionVersion {
     /// `$LATEST` as it was then: while it is still so, nothing new is published.
     pub of: SandboxFunctionConfiguration,
     pub published: Duration,
+    /// It came with its code and becomes Active with it; what PublishVersion makes of a settled function is Active at once
+    /// (recorded).
+    pub came_with_code: bool,
     /// CloudFront has copied it to its edges; it can't be deleted for hours after the last association.
     pub replicated: bool,
 }
@@ -119,7 +122,7 @@ enum SandboxFunctionUpdateProgress {
 impl SandboxFunctionVersion {
     /// Whether it is Active by now.
     pub fn is_sandbox_version_active(&self, clock: PropagationClock) -> bool {
-        clock.has_delay_passed(self.published, clock.delays.function)
+        !self.came_with_code || clock.has_delay_passed(self.published, clock.delays.function)
     }
 }
 
@@ -348,8 +351,13 @@ impl<'a> SandboxLambdaApiCall<'a> {
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let query = parse_uri_query_parameters(request.uri());
-        let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let operation = parse_lambda_operation_name(request.method(), request.uri());
+        if operation != "Invoke" {
+            member_bounds::check_json_members(SandboxService::Lambda, &input)?;
+            let find = |name: &str| query.get(name).map(String::as_str);
+            member_bounds::check_text_fields("ValidationException", SandboxService::Lambda, find)?;
+        }
+        let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let names::LambdaFunctionName { name, qualifier } = match operation {
             "ListTags" | "TagResource" => {
                 names::check_tagged_arn(&named)?;

@@ -48,8 +48,8 @@ fn is_word(text: &str, allows_dots: bool) -> bool {
             .all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_' || (allows_dots && one == '.'))
 }
 
-/// Reads a name by its pattern; gives the region with it, where one is said.
-fn parse_name(text: &str, is_new: bool) -> Option<(LambdaFunctionName, Option<&str>)> {
+/// Reads a name by its pattern; gives region and account with it, where they are said.
+fn parse_name(text: &str, is_new: bool) -> Option<(LambdaFunctionName, Option<&str>, Option<&str>)> {
     let mut rest = text;
     if let Some(behind) = rest.strip_prefix("arn:") {
         let (partition, service) = behind.split_once(':')?;
@@ -61,7 +61,7 @@ fn parse_name(text: &str, is_new: bool) -> Option<(LambdaFunctionName, Option<&s
     }
     let (region, behind) = take_until_colon(rest, is_region);
     let account = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let (_, behind) = take_until_colon(behind, account);
+    let (account, behind) = take_until_colon(behind, account);
     let behind = behind.strip_prefix("function:").unwrap_or(behind);
     let (name, qualifier) = match behind.split_once(':') {
         None => (behind, None),
@@ -73,7 +73,7 @@ fn parse_name(text: &str, is_new: bool) -> Option<(LambdaFunctionName, Option<&s
         return None;
     }
     let read = LambdaFunctionName { name: name.to_owned(), qualifier: qualifier.map(str::to_owned) };
-    Some((read, region))
+    Some((read, region, account))
 }
 
 fn build_validation_error(code: &str, broken: &[String]) -> SandboxAwsError {
@@ -114,7 +114,7 @@ pub fn read_function_name(
     if parsed.is_none() {
         broken.push(describe_pattern(text, "functionName", NAME_PATTERN));
     }
-    let (Some((mut read, region)), true) = (parsed, broken.is_empty()) else {
+    let (Some((mut read, region, account)), true) = (parsed, broken.is_empty()) else {
         return Err(build_validation_error("ValidationException", &broken));
     };
     if let Some(region) = region.filter(|region| *region != REGION) {
@@ -123,6 +123,9 @@ pub fn read_function_name(
             "ResourceNotFoundException",
             format!("Functions from '{region}' are not reachable in this region ('{REGION}')"),
         ));
+    }
+    if account.is_some_and(|account| account != ACCOUNT_ID) {
+        return Err(SandboxAwsError::new(403, "AccessDeniedException", ""));
     }
     if let (Some(derived), Some(said)) = (&read.qualifier, qualifier)
         && derived != said
@@ -148,7 +151,7 @@ pub fn read_new_function_name(text: &str) -> Result<String, SandboxAwsError> {
     if parsed.is_none() {
         broken.push(describe_pattern(text, "functionName", NEW_NAME_PATTERN));
     }
-    let (Some((read, _)), true) = (parsed, broken.is_empty()) else {
+    let (Some((read, ..)), true) = (parsed, broken.is_empty()) else {
         return Err(build_validation_error("ValidationException", &broken));
     };
     if read.name.len() > BARE_NAME_MAX_CHARS {
@@ -164,7 +167,8 @@ pub fn read_new_function_name(text: &str) -> Result<String, SandboxAwsError> {
 /// Refuses what is none of Lambda's.
 pub fn check_tagged_arn(text: &str) -> Result<(), SandboxAwsError> {
     const PATTERN: &str = r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)";
-    if text.starts_with(&format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:")) && parse_name(text, true).is_some()
+    if text.starts_with(&format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:"))
+        && parse_name(text, true).is_some()
     {
         return Ok(());
     }
@@ -214,6 +218,7 @@ mod tests {
                     "Functions from 'eu-central-1' are not reachable in this region ('us-east-1')",
                 )),
             ),
+            ("arn:aws:lambda:us-east-1:000000000000:function:f", None, Err(("AccessDeniedException", ""))),
             (
                 &format!("{arn}:1"),
                 Some("$LATEST"),

@@ -166,7 +166,7 @@ async fn what_has_not_changed_is_not_published_again() {
     create_active_function(&world, &lambda).await;
     let publish = || lambda.publish_version().function_name(FUNCTION_NAME).send();
     let first = publish().await.unwrap();
-    assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Pending)));
+    assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Active)));
     assert_eq!(
         first.function_arn(),
         Some(format!("{}:1", super::format_lambda_function_arn(FUNCTION_NAME)).as_str())

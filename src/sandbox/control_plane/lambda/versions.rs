@@ -67,6 +67,7 @@ pub fn publish_sandbox_version_if_changed(
             configuration,
             of,
             published: ask.clock.now,
+            came_with_code: ask.operation != "PublishVersion",
             replicated: false,
         });
     }

@@ -143,10 +143,36 @@ pub fn is_s3_action_authorized(
             identity() != PolicyDecision::ExplicitDeny
         }
         PolicyDecision::Allow | PolicyDecision::Delegated => identity() == PolicyDecision::Allow,
+        PolicyDecision::ImplicitDeny if caller.signer.is_none() => {
+            action == "s3:GetObject"
+                && key.is_some_and(|key| is_object_granted_to_everybody(world, &found, bucket, key))
+        }
         PolicyDecision::ImplicitDeny => {
             caller.is_sandbox_caller_bucket_owner(&found) && identity() == PolicyDecision::Allow
         }
     }
+}
+
+/// Whether an object's own list lets everybody read it, where such lists count.
+fn is_object_granted_to_everybody(
+    world: &Sandbox,
+    settings: &SandboxBucket,
+    bucket: &str,
+    key: &str,
+) -> bool {
+    const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+    if !settings.are_object_acls_enabled() || settings.is_public_access_setting_on(world, "IgnorePublicAcls")
+    {
+        return false;
+    }
+    let read = world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(bucket, |objects| {
+        objects.get(key).and_then(|versions| versions.last()).is_some_and(|object| {
+            object.grants.iter().any(|grant| {
+                grant.grantee == EVERYBODY && ["READ", "FULL_CONTROL"].contains(&grant.permission.as_str())
+            })
+        })
+    });
+    read.unwrap_or(false)
 }
 
 /// Whether a statement lets everybody in without a condition.
@@ -203,15 +229,27 @@ pub fn check_sandbox_object_key_usable(
     let unusable = world.read_sandbox_state_from_disk(|state| {
         control_plane::kms::find_unusable_sandbox_key_error(&state.kms, key)
     });
-    match unusable {
-        None => Ok(()),
-        Some(refusal) => {
-            let code = S3ErrorCode::Custom(format!("KMS.{}", refusal.code).into());
-            let mut error = S3Error::with_message(code, refusal.message);
-            error.set_status_code(http::StatusCode::BAD_REQUEST);
-            Err(error)
-        }
-    }
+    unusable.map_or(Ok(()), |refusal| Err(build_kms_refusal_error(refusal)))
+}
+
+/// Checks that something may be encrypted under the KMS key of `encryption`.
+///
+/// # Errors
+/// Refuses a key that isn't there, is disabled or to be deleted.
+pub fn check_sandbox_encryption_key(world: &Sandbox, encryption: &SandboxObjectEncryption) -> S3Result<()> {
+    check_sandbox_object_key_usable(world, encryption)?;
+    let SandboxObjectEncryption::Kms { key: Some(key), .. } = encryption else { return Ok(()) };
+    let missing = world.read_sandbox_state_from_disk(|state| {
+        control_plane::kms::find_missing_sandbox_key_error(&state.kms, key)
+    });
+    missing.map_or(Ok(()), |refusal| Err(build_kms_refusal_error(refusal)))
+}
+
+fn build_kms_refusal_error(refusal: control_plane::SandboxAwsError) -> S3Error {
+    let code = S3ErrorCode::Custom(format!("KMS.{}", refusal.code).into());
+    let mut error = S3Error::with_message(code, refusal.message);
+    error.set_status_code(http::StatusCode::BAD_REQUEST);
+    error
 }
 
 /// Holds somebody of the account to the key that an object lies or will lie under: S3 asks KMS in his name, kms:Decrypt

@@ -1,5 +1,7 @@
 //! GetObjectAttributes: of what an object has, only what is asked for.
 
+use bytes::Bytes;
+use http::Response;
 use s3s::dto;
 
 use super::{SandboxObject, checksums::split_checksum_by_algorithm, list::unix_seconds_to_s3_timestamp};
@@ -9,7 +11,10 @@ pub fn build_object_attributes(
     input: &dto::GetObjectAttributesInput,
     object: &SandboxObject,
 ) -> dto::GetObjectAttributesOutput {
-    let asks = |name: &str| input.object_attributes.iter().any(|one| one.as_str() == name);
+    // One header names them all, with spaces or without (recorded).
+    let asked: Vec<&str> =
+        input.object_attributes.iter().flat_map(|one| one.as_str().split(',')).map(str::trim).collect();
+    let asks = |name: &str| asked.contains(&name);
     dto::GetObjectAttributesOutput {
         checksum: asks("Checksum").then(|| build_checksum(object)).flatten(),
         e_tag: asks("ETag").then(|| dto::ETag::Strong(object.etag.clone())),
@@ -20,6 +25,20 @@ pub fn build_object_attributes(
             .then(|| object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()),
         ..Default::default()
     }
+}
+
+/// Takes the quotes off the ETag of an answer's attributes, which S3 writes without (recorded) and s3s with.
+pub fn unquote_attributes_etag(response: Response<Bytes>) -> Response<Bytes> {
+    let (mut parts, body) = response.into_parts();
+    let text = std::str::from_utf8(&body).unwrap_or_default();
+    if !text.contains("<GetObjectAttributesResponse") {
+        return Response::from_parts(parts, body);
+    }
+    let Some((start, rest)) = text.split_once("<ETag>") else { return Response::from_parts(parts, body) };
+    let Some((etag, end)) = rest.split_once("</ETag>") else { return Response::from_parts(parts, body) };
+    let etag = etag.replace("&quot;", "").replace('"', "");
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, Bytes::from(format!("{start}<ETag>{etag}</ETag>{end}")))
 }
 
 fn build_checksum(object: &SandboxObject) -> Option<dto::Checksum> {

@@ -76,7 +76,7 @@ pub fn validate_sandbox_upload_content(
     content: &[u8],
     algorithm: Option<&str>,
 ) -> S3Result<SandboxObjectChecksum> {
-    validate_content_md5(headers, content)?;
+    validate_content_md5(headers, content, false)?;
     let sent: Vec<(String, usize, &str)> = CHECKSUM_ALGORITHMS
         .iter()
         .filter_map(|(name, size)| {
@@ -109,7 +109,11 @@ pub fn validate_sandbox_upload_content(
     Ok(found)
 }
 
-fn validate_content_md5(headers: &HeaderMap, content: &[u8]) -> S3Result<()> {
+/// Holds a content to its Content-MD5. The error says what was expected in hexadecimal, of a part in base64 (recorded).
+///
+/// # Errors
+/// Refuses what is no MD5, and another content.
+pub fn validate_content_md5(headers: &HeaderMap, content: &[u8], is_part: bool) -> S3Result<()> {
     let Some(sent) = get_header_text(headers, "content-md5") else { return Ok(()) };
     let Some(digest) = STANDARD.decode(sent).ok().filter(|bytes| bytes.len() == 16) else {
         return Err(build_bad_request_error(
@@ -122,10 +126,11 @@ fn validate_content_md5(headers: &HeaderMap, content: &[u8]) -> S3Result<()> {
     if digest == calculated.as_slice() {
         return Ok(());
     }
+    let expected = if is_part { sent.to_owned() } else { hex::encode(digest) };
     Err(build_bad_request_error(
         "BadDigest",
         "The Content-MD5 you specified did not match what we received.",
-        &[("ExpectedDigest", &hex::encode(digest)), ("CalculatedDigest", &STANDARD.encode(calculated))],
+        &[("ExpectedDigest", &expected), ("CalculatedDigest", &STANDARD.encode(calculated))],
     ))
 }
 

@@ -261,7 +261,7 @@ pub fn copy_stored_object(
     let mut object = write::parse_object_from_headers(key, headers, &settings)?;
     write::refuse_blocked_public_grants(world, caller, "s3:CopyObject", bucket, (key, &object.grants))?;
     access::resolve_object_encryption_key(world, &mut object.encryption);
-    access::check_sandbox_object_key_usable(world, &object.encryption)?;
+    access::check_sandbox_encryption_key(world, &object.encryption)?;
     if !is_replace_directive(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }

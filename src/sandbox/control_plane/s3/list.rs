@@ -8,7 +8,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{ObjectVersionsByKey, SandboxObject, store::find_newest_sandbox_object_version};
+use super::{
+    ObjectVersionsByKey, SandboxObject, presigned::find_request_query_parameter,
+    refusal::build_invalid_argument_error, store::find_newest_sandbox_object_version,
+};
 
 /// One entry of a page.
 pub enum SandboxListingEntry<'o> {
@@ -29,6 +32,26 @@ pub struct SandboxListingQuery<'a> {
     /// A key, or a rolled up prefix, that lies before the page.
     pub after: &'a str,
     pub most: usize,
+}
+
+/// Checks the parameters that all listings share.
+///
+/// # Errors
+/// Refuses an encoding that S3 doesn't know, and more buckets than it lists.
+pub fn check_listing_parameters(query: &str) -> S3Result<()> {
+    const BUCKETS_MAX: u32 = 10_000;
+    let encoding = find_request_query_parameter(query, "encoding-type");
+    if let Some(encoding) = encoding.filter(|encoding| encoding != "url") {
+        let message = "Invalid Encoding Method specified in Request";
+        return Err(build_invalid_argument_error(message, "encoding-type", &encoding));
+    }
+    let most = find_request_query_parameter(query, "max-buckets");
+    if let Some(most) = most.filter(|most| !most.parse().is_ok_and(|most| (1..=BUCKETS_MAX).contains(&most)))
+    {
+        let message = format!("Argument max-buckets must be an integer between 1 and {BUCKETS_MAX}");
+        return Err(build_invalid_argument_error(message, "max-buckets", &most));
+    }
+    Ok(())
 }
 
 /// Lists one page of the newest versions.

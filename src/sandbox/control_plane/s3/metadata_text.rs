@@ -20,7 +20,8 @@ fn decode_word(value: &str) -> Option<String> {
         return None;
     }
     let bytes = match encoding {
-        "B" | "b" => STANDARD.decode(text).ok()?,
+        // What is padded wrongly is read as if zeros stood there (recorded).
+        "B" | "b" => STANDARD.decode(text).or_else(|_| STANDARD.decode(text.replace('=', "A"))).ok()?,
         "Q" | "q" => decode_quoted(text)?,
         _ => return None,
     };
@@ -78,6 +79,7 @@ mod tests {
                 "=?UTF-8?Q?test=5F=E2=80=94=5Ffile%E2%80%94=5F=C3=A9=5F2=3F.pdf?=",
             ),
             ("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+            ("=?UTF-8?B?4WH=?=", "=?UTF-8?B?77+9Ye+/vQ==?="),
             ("plain", "plain"),
             ("=?UTF-8?X?abc?=", "=?UTF-8?X?abc?="),
         ] {

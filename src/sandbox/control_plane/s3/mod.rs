@@ -8,6 +8,7 @@ mod attributes;
 mod checksums;
 mod copy;
 mod deletion;
+mod empty_completion;
 mod list;
 mod metadata_text;
 mod multipart;
@@ -17,6 +18,7 @@ mod object_lock;
 mod operation;
 mod policy;
 mod presigned;
+mod presigned_v4;
 mod protocol;
 mod read;
 mod refusal;
@@ -249,24 +251,33 @@ pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Res
     let target = refusal::S3RequestTarget::new(&request);
     let prepared = presigned::prepare_request_for_s3s(world, request).and_then(|request| {
         copy::check_copy_source_form(request.headers())?;
+        list::check_listing_parameters(request.uri().query().unwrap_or_default())?;
         Ok(request)
     });
     let response = match prepared {
         Ok(request) => serve_s3_request_with_s3s(world, request).await,
         Err(error) => build_s3_error_response(error).await,
     };
-    let mut response = refusal::escape_control_characters(refusal::write_s3_error_details(&target, response));
+    let response = attributes::unquote_attributes_etag(refusal::write_s3_error_details(&target, response));
+    let mut response = refusal::escape_control_characters(response);
     if head && response.status().is_client_error() {
         *response.body_mut() = Bytes::new();
+    }
+    if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     if response.status() == StatusCode::NOT_MODIFIED {
         remove_body_and_its_headers(&mut response);
     }
-    let headers = response.headers_mut();
     let id = format!("{:016X}", fastrand::u64(..));
+    let host_id = format!("{id}{:032x}", fastrand::u128(..));
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = refusal::write_request_ids(response, (&id, &host_id));
+    }
+    let headers = response.headers_mut();
     for (name, value) in [
         ("x-amz-request-id", id.as_str()),
-        ("x-amz-id-2", &format!("{id}{:032x}", fastrand::u128(..))),
+        ("x-amz-id-2", host_id.as_str()),
         ("date", &format_http_date(world.sandbox_unix_time_now().as_secs())),
         ("server", "AmazonS3"),
     ] {

@@ -27,18 +27,23 @@ fn parse_target(uri: &Uri, headers: &HeaderMap) -> Option<ObjectDocumentTarget> 
     if !asks("acl") && !asks("tagging") {
         return None;
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let path = percent_decode_str(uri.path().strip_prefix('/').unwrap_or_default()).decode_utf8_lossy();
-    let (bucket, key) = match parse_bucket_from_host(host) {
-        Some(bucket) => (bucket.to_owned(), path.into_owned()),
-        None => path.split_once('/').map(|(bucket, key)| (bucket.to_owned(), key.to_owned()))?,
-    };
+    let (bucket, key) = split_object_path(uri, headers)?;
     (!key.is_empty()).then(|| ObjectDocumentTarget {
         bucket,
         key,
         is_acl: asks("acl"),
         version: find_request_query_parameter(query, "versionId"),
     })
+}
+
+/// Reads bucket and key of a request, by its host and path.
+pub fn split_object_path(uri: &Uri, headers: &HeaderMap) -> Option<(String, String)> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = percent_decode_str(uri.path().strip_prefix('/').unwrap_or_default()).decode_utf8_lossy();
+    match parse_bucket_from_host(host) {
+        Some(bucket) => Some((bucket.to_owned(), path.into_owned())),
+        None => path.split_once('/').map(|(bucket, key)| (bucket.to_owned(), key.to_owned())),
+    }
 }
 
 /// Whether a request puts such a document.

@@ -14,6 +14,7 @@ use super::{
 use crate::sandbox::control_plane::xml::XmlElement;
 
 const MODE_HEADER: &str = "x-amz-object-lock-mode";
+const HOLD_HEADER: &str = "x-amz-object-lock-legal-hold";
 const UNTIL_HEADER: &str = "x-amz-object-lock-retain-until-date";
 const MODES: [&str; 2] = ["GOVERNANCE", "COMPLIANCE"];
 
@@ -34,6 +35,12 @@ pub fn require_lock_configuration(bucket: &SandboxBucket) -> S3Result<()> {
 /// Refuses an unknown mode, and a mode or a date alone.
 pub fn check_lock_headers(headers: &HeaderMap) -> S3Result<()> {
     let (mode, until) = (get_header_text(headers, MODE_HEADER), get_header_text(headers, UNTIL_HEADER));
+    if let Some(hold) = get_header_text(headers, HOLD_HEADER)
+        && !["ON", "OFF"].contains(&hold)
+    {
+        let message = "Legal Hold must be either of 'ON' or 'OFF'";
+        return Err(build_invalid_argument_error(message, HOLD_HEADER, hold));
+    }
     let missing = match (mode, until) {
         (Some(mode), Some(_)) if !MODES.contains(&mode) => {
             return Err(build_invalid_argument_error("Unknown wormMode directive.", MODE_HEADER, mode));

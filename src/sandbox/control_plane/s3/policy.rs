@@ -39,6 +39,9 @@ pub fn validate_and_normalize_bucket_policy(
     if !matches!(document["Version"].as_str(), None | Some("2012-10-17" | "2008-10-17")) {
         return Err(build_s3_malformed_policy_error("The policy must contain a valid version string"));
     }
+    if document["Statement"].is_null() {
+        return Err(build_s3_malformed_policy_error("Missing required field Statement"));
+    }
     if iterate_policy_statements(&document).next().is_none() {
         return Err(build_s3_malformed_policy_error("Could not parse the policy: Statement is empty!"));
     }

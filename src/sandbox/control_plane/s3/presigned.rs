@@ -12,9 +12,7 @@ use sha1::Sha1;
 
 use crate::sandbox::Sandbox;
 
-use super::parse_bucket_from_host;
-
-const EXPIRED_MESSAGE: &str = "Request has expired";
+use super::{parse_bucket_from_host, presigned_v4};
 
 /// Prepares a request for s3s: judges its age by the sandbox's clock, and takes off what s3s need not see.
 ///
@@ -40,13 +38,9 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
         return Ok(request);
     }
     let header = request.headers().get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if let Some(date) = find_request_query_parameter(&query, "X-Amz-Date") {
-        let lasts: i64 = find_request_query_parameter(&query, "X-Amz-Expires")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        if parse_amz_date(&date).is_none_or(|at| now > at + lasts) {
-            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE));
-        }
+    if presigned_v4::is_presigned_v4(&query) {
+        presigned_v4::check_presigned_v4(&query, request.headers(), now)?;
+        presigned_v4::copy_query_metadata_to_headers(&mut request);
     } else if request.headers().contains_key("authorization")
         && let Some(date) = header
         && parse_amz_date(&date).is_none_or(|at| (now - at).abs() > 900)
@@ -79,8 +73,8 @@ pub fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
     })
 }
 
-/// `20260102T030405Z` in Unix seconds.
-fn parse_amz_date(text: &str) -> Option<i64> {
+/// Reads `20260102T030405Z` as Unix seconds.
+pub fn parse_amz_date(text: &str) -> Option<i64> {
     const AMZ_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
         time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
     time::PrimitiveDateTime::parse(text, AMZ_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
@@ -95,9 +89,9 @@ fn verify_presigned_sigv2(
     now: i64,
 ) -> S3Result<()> {
     let secret = super::find_secret_for_access_key(world, access_key)?;
-    let late = || S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE);
-    if expires.parse::<i64>().map_err(|_| late())? < now {
-        return Err(late());
+    let until = expires.parse::<i64>().ok();
+    if until.is_none_or(|until| until < now) {
+        return Err(presigned_v4::build_expired_link_error(until, now, None));
     }
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = request.uri().path();

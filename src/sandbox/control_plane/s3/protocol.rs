@@ -10,7 +10,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
-    access::{authorize_caller_on_object_key, check_sandbox_object_key_usable},
+    access::{authorize_caller_on_object_key, check_sandbox_encryption_key},
     attributes, checksums,
     copy::{self, ObjectCopySource},
     deletion, find_stored_bucket, insert_sandbox_response_header, list,
@@ -137,16 +137,9 @@ impl SandboxS3Operations {
         object: &mut SandboxObject,
     ) -> S3Result<()> {
         super::access::resolve_object_encryption_key(&self.0, &mut object.encryption);
-        check_sandbox_object_key_usable(&self.0, &object.encryption)?;
+        check_sandbox_encryption_key(&self.0, &object.encryption)?;
         authorize_caller_on_object_key(&self.0, caller, "kms:GenerateDataKey", &object.encryption)
     }
-}
-
-fn set_partial_content_status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
-    if range {
-        response.status = Some(http::StatusCode::PARTIAL_CONTENT);
-    }
-    response
 }
 
 #[async_trait::async_trait]
@@ -332,11 +325,7 @@ impl S3 for SandboxS3Operations {
             "content-length",
             &(bytes.end - bytes.start).to_string(),
         );
-        let is_part = headers.contains_key("content-range");
-        Ok(set_partial_content_status(
-            S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
-            is_part,
-        ))
+        Ok(S3Response::with_headers(dto::HeadObjectOutput::default(), headers))
     }
 
     async fn get_object(
@@ -372,8 +361,7 @@ impl S3 for SandboxS3Operations {
             content_length: i64::try_from(length).ok(),
             ..Default::default()
         };
-        let is_part = headers.contains_key("content-range");
-        Ok(set_partial_content_status(S3Response::with_headers(output, headers), is_part))
+        Ok(S3Response::with_headers(output, headers))
     }
 
     async fn put_object(
@@ -419,6 +407,11 @@ impl S3 for SandboxS3Operations {
             &tolerant::collect_request_headers(&request),
         )?;
         let mut headers = build_written_object_headers(&written);
+        if written.version == "null" && find_stored_bucket(&self.0, &input.bucket)?.has_bucket_had_versions()
+        {
+            // A copy says it, a put doesn't (recorded).
+            insert_sandbox_response_header(&mut headers, "x-amz-version-id", "null");
+        }
         if original.version != "null" {
             insert_sandbox_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
@@ -530,6 +523,7 @@ impl S3 for SandboxS3Operations {
         let input = &request.input;
         checksums::check_part_number(input.part_number)?;
         let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        checksums::validate_content_md5(&request.headers, &content, true)?;
         let sum = upload.object.checksum.as_ref();
         checksums::check_part_checksum_algorithm(sum, &request.headers, &trailers)?;
         let algorithm = sum.map(|sum| sum.algorithm.as_str());

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode};
 
-use super::{parse_bucket_from_host, presigned::find_request_query_parameter};
+use super::{parse_bucket_from_host, presigned::find_request_query_parameter, presigned_v4};
 use crate::sandbox::control_plane::xml::escape_xml;
 
 /// Under this name each detail travels, as `Name=percent-encoded value`.
@@ -16,6 +16,9 @@ const DETAIL_HEADER: HeaderName = HeaderName::from_static("x-sandbox-error-detai
 /// What S3 says of every document that isn't as its schema has it.
 const MALFORMED_XML_MESSAGE: &str =
     "The XML you provided was not well-formed or did not validate against our published schema";
+
+/// What S3 says of every signature that isn't the one it comes to.
+const OTHER_SIGNATURE_MESSAGE: &str = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
 
 /// Codes whose error names the bucket.
 const BUCKET_CODES: [&str; 12] = [
@@ -100,6 +103,8 @@ pub struct S3RequestTarget {
     key: String,
     upload: String,
     is_tagging: bool,
+    /// What a link presigned with SigV4 would have had to sign.
+    signing: Vec<(&'static str, String)>,
 }
 
 impl S3RequestTarget {
@@ -122,6 +127,11 @@ impl S3RequestTarget {
             key,
             upload: find_request_query_parameter(query, "uploadId").unwrap_or_default(),
             is_tagging: query.split('&').any(|pair| pair == "tagging" || pair == "tagging="),
+            signing: if presigned_v4::is_presigned_v4(query) {
+                presigned_v4::describe_signature(request)
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -133,6 +143,7 @@ impl S3RequestTarget {
             "NoSuchKey" if self.is_tagging && self.method == Method::GET => {
                 vec![("Key", format!("{}/{}", self.bucket, self.key))]
             }
+            "SignatureDoesNotMatch" => self.signing.clone(),
             "NoSuchKey" => vec![("Key", self.key.clone())],
             "NoSuchUpload" => vec![("UploadId", self.upload.clone())],
             "MethodNotAllowed" if !self.key.is_empty() => {
@@ -155,8 +166,13 @@ pub fn write_s3_error_details(target: &S3RequestTarget, response: Response<Bytes
     let Some(end) = text.rfind("</Error>") else { return Response::from_parts(parts, body) };
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     let mut elements = String::new();
-    if code == "MalformedXML" && !text.contains("<Message>") {
-        elements.push_str(&format!("<Message>{MALFORMED_XML_MESSAGE}</Message>"));
+    let said = match code {
+        "MalformedXML" => Some(MALFORMED_XML_MESSAGE),
+        "SignatureDoesNotMatch" => Some(OTHER_SIGNATURE_MESSAGE),
+        _ => None,
+    };
+    if let Some(said) = said.filter(|_| !text.contains("<Message>")) {
+        elements.push_str(&format!("<Message>{said}</Message>"));
     }
     let usual = target.list_usual_details(code).into_iter().map(|(name, value)| (name.to_owned(), value));
     let missing: Vec<(String, String)> =
@@ -167,6 +183,18 @@ pub fn write_s3_error_details(target: &S3RequestTarget, response: Response<Bytes
     let whole = format!("{}{elements}{}", &text[..end], &text[end..]);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Bytes::from(whole))
+}
+
+/// Writes the ids of a request into its error, beside the headers that have them.
+pub fn write_request_ids(response: Response<Bytes>, (request, host): (&str, &str)) -> Response<Bytes> {
+    let (mut parts, body) = response.into_parts();
+    let text = std::str::from_utf8(&body).unwrap_or_default();
+    let Some((start, end)) = text.rsplit_once("</Error>").filter(|_| !text.contains("<RequestId>")) else {
+        return Response::from_parts(parts, body);
+    };
+    let ids = format!("<RequestId>{request}</RequestId><HostId>{host}</HostId>");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Bytes::from(format!("{start}{ids}</Error>{end}")))
 }
 
 fn take_details(headers: &mut HeaderMap) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Uri};
 use s3s::{Body, S3Request, S3Response, S3Result, route::S3Route};
 
-use super::{object_documents, settings, tolerant};
+use super::{empty_completion, object_documents, settings, tolerant};
 use crate::sandbox::Sandbox;
 
 /// Sorts requests that s3s has checked the signature of.
@@ -12,6 +12,7 @@ pub struct SandboxS3Route(pub Sandbox);
 enum RoutedRequest {
     BucketSetting,
     ObjectDocument,
+    EmptyCompletion,
     WithheldHeaders,
 }
 
@@ -20,6 +21,8 @@ fn sort_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Route
         Some(RoutedRequest::BucketSetting)
     } else if object_documents::is_object_document_request(method, uri, headers) {
         Some(RoutedRequest::ObjectDocument)
+    } else if empty_completion::is_empty_completion(method, uri, headers) {
+        Some(RoutedRequest::EmptyCompletion)
     } else if tolerant::list_withheld_headers(method, headers).is_empty() {
         None
     } else {
@@ -39,6 +42,9 @@ impl S3Route for SandboxS3Route {
             Some(RoutedRequest::ObjectDocument) => {
                 object_documents::check_object_document_access(&self.0, request)
             }
+            Some(RoutedRequest::EmptyCompletion) => {
+                empty_completion::check_empty_completion_access(&self.0, request)
+            }
             // It is held to its rights when it comes again.
             Some(RoutedRequest::WithheldHeaders) | None => Ok(()),
         }
@@ -49,6 +55,9 @@ impl S3Route for SandboxS3Route {
             Some(RoutedRequest::BucketSetting) => settings::handle_bucket_setting(&self.0, request).await,
             Some(RoutedRequest::ObjectDocument) => {
                 object_documents::handle_object_document(&self.0, request).await
+            }
+            Some(RoutedRequest::EmptyCompletion) => {
+                empty_completion::refuse_empty_completion(&self.0, &request)
             }
             Some(RoutedRequest::WithheldHeaders) | None => {
                 tolerant::serve_withheld_request(&self.0, request).await

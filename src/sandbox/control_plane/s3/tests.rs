@@ -388,3 +388,70 @@ async fn block_public_access_refuses_every_write_of_a_public_acl_and_says_so() {
     });
     copy.grant_read(all).send().await.unwrap();
 }
+
+/// Codes, statuses and details are those of recorded answers.
+#[tokio::test(start_paused = true)]
+async fn a_range_an_unknown_key_and_a_link_with_too_much_are_answered_as_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
+    let put = || s3.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"0123456789"));
+    put().send().await.unwrap();
+    let link = s3
+        .get_object()
+        .bucket(BUCKET)
+        .key("k")
+        .range("bytes=0-1")
+        .presigned(PresigningConfig::expires_in(std::time::Duration::from_mins(5)).unwrap())
+        .await
+        .unwrap();
+    let uri: http::Uri = link.uri().parse().unwrap();
+    let ask = |extra: &'static str| {
+        let request = Request::get(uri.path_and_query().unwrap().as_str())
+            .header("host", uri.authority().unwrap().as_str())
+            .header("range", "bytes=0-1")
+            .header(extra, "v");
+        handle_s3_api_call(&world, request.body(Bytes::new()).unwrap())
+    };
+    let part = ask("x-other").await;
+    assert_eq!((part.status(), part.body().as_ref()), (StatusCode::PARTIAL_CONTENT, b"01".as_slice()));
+    let refused = ask("x-amz-meta-wrong").await;
+    let body = String::from_utf8_lossy(refused.body()).into_owned();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(body.contains("<HeadersNotSigned>x-amz-meta-wrong</HeadersNotSigned>"), "{body}");
+    for (key, message) in [
+        ("fake-key-id", "Invalid keyId 'fake-key-id'"),
+        (
+            "arn:aws:kms:eu-central-1:999999999999:key/134f2428-cec1-4b25-a1ae-9048164dba47",
+            "Invalid arn eu-central-1",
+        ),
+    ] {
+        let encrypted = put().server_side_encryption("aws:kms".into()).ssekms_key_id(key).send().await;
+        let error = encrypted.unwrap_err();
+        assert_eq!((error.code(), error.message()), (Some("KMS.NotFoundException"), Some(message)), "{key}");
+    }
+    let completed = s3.complete_multipart_upload().bucket(BUCKET).key("k").upload_id("fakeid").send().await;
+    assert_eq!(error_code(&completed.unwrap_err()), "NoSuchUpload");
+}
+
+#[tokio::test]
+async fn everybody_reads_what_an_objects_own_list_lets_everybody_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
+    world.update_sandbox_state_on_disk(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("ownershipControls".to_owned(), "<ObjectOwnership>ObjectWriter<".to_owned());
+        settings.insert("publicAccessBlock".to_owned(), String::new());
+    });
+    for (key, acl, status) in [("open", "public-read", 200), ("shut", "private", 403)] {
+        s3.put_object().bucket(BUCKET).key(key).acl(acl.into()).send().await.unwrap();
+        let got = send_get(&world, "s3.us-east-1.amazonaws.com", &format!("/{BUCKET}/{key}")).await;
+        assert_eq!(got.0, status, "{key}: {}", got.1);
+    }
+    world.update_sandbox_state_on_disk(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("publicAccessBlock".to_owned(), "<IgnorePublicAcls>true<".to_owned());
+    });
+    assert_eq!(send_get(&world, "s3.us-east-1.amazonaws.com", &format!("/{BUCKET}/open")).await.0, 403);
+}

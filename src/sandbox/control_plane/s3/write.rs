@@ -50,6 +50,7 @@ pub fn parse_object_from_headers(
 ) -> S3Result<SandboxObject> {
     let canned = get_header_text(headers, "x-amz-acl");
     acl::check_canned_acl(canned)?;
+    check_encryption_method(headers)?;
     let class = get_header_text(headers, "x-amz-storage-class");
     if let Some(class) = class.filter(|class| !WRITABLE_STORAGE_CLASSES.contains(class)) {
         return Err(refusal::build_bad_request_error(
@@ -90,6 +91,20 @@ pub fn parse_object_from_headers(
         grants,
         ..SandboxObject::default()
     })
+}
+
+fn check_encryption_method(headers: &HeaderMap) -> S3Result<()> {
+    const HEADER: &str = "x-amz-server-side-encryption";
+    match get_header_text(headers, HEADER) {
+        Some(method) if !["AES256", "aws:kms", "aws:kms:dsse"].contains(&method) => {
+            Err(refusal::build_invalid_argument_error(
+                "The encryption method specified is not supported",
+                HEADER,
+                method,
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that grants to everybody, or to everybody with an AWS account, may be written.

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     build_behavior, build_distribution_config, build_origin, publish_function_version, sleep_seconds,
+    update_and_publish_function,
 };
 use crate::sandbox::tests::setup::{error_code, error_code_and_message, open_temporary_sandbox_with_client};
 
@@ -21,7 +22,9 @@ async fn refused_association_message(client: &Client, arn: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_version_must_be_active() {
     let (_dir, world, client) = open_temporary_sandbox_with_client(Client::new);
-    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
+    publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
+    // A version that comes with new code is Pending with it.
+    let arn = update_and_publish_function(&world).await;
     assert_eq!(
         refused_association_message(&client, &arn).await,
         format!("The function must be in an Active state. The current state for function {arn} is Pending")

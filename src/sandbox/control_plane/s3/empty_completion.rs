@@ -1,0 +1,43 @@
+//! The completion of an upload that names no parts, by no document at all: S3 first looks for the upload (recorded); s3s would refuse the lack of a document.
+
+use http::{HeaderMap, Method, Uri, header};
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::{
+    access, multipart, object_documents::split_object_path, presigned::find_request_query_parameter,
+};
+use crate::sandbox::Sandbox;
+
+/// Whether a request completes an upload and has no body.
+pub fn is_empty_completion(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let names_upload =
+        uri.query().is_some_and(|query| find_request_query_parameter(query, "uploadId").is_some());
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    *method == Method::POST
+        && names_upload
+        && length.is_none_or(|length| length == "0")
+        && !headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// Holds the request to its sender's rights.
+///
+/// # Errors
+/// Refuses who may not.
+pub fn check_empty_completion_access(world: &Sandbox, request: &S3Request<Body>) -> S3Result<()> {
+    let Some((bucket, key)) = split_object_path(&request.uri, &request.headers) else { return Ok(()) };
+    let known = request.extensions.get().cloned();
+    let caller = access::identify_s3_request_signer(world, known.as_ref(), request.credentials.as_ref())?;
+    access::authorize_caller_on_bucket(world, &caller, "s3:PutObject", &bucket, Some(&key), &request.headers)
+}
+
+/// Refuses it.
+///
+/// # Errors
+/// Always: there is no such upload, or no part is named.
+pub fn refuse_empty_completion(world: &Sandbox, request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
+    let id =
+        find_request_query_parameter(request.uri.query().unwrap_or_default(), "uploadId").unwrap_or_default();
+    let (bucket, key) = split_object_path(&request.uri, &request.headers).unwrap_or_default();
+    multipart::find_multipart_upload(world, &bucket, &key, &id)?;
+    Err(S3Error::with_message(S3ErrorCode::InvalidRequest, "You must specify at least one part"))
+}
