@@ -185,7 +185,8 @@ fn answers_for_goal(goal: OperatorGoal) -> OperatorAnswers {
     OperatorAnswers { goal: Some(goal), ..OperatorAnswers::default() }
 }
 
-const ALL_USERS_GROUP: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+/// A public grant that opens nothing to who signs nothing, so that the bucket counts as closed.
+const AUTHENTICATED_USERS_GROUP: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
 fn resource_names() -> ResourceNames {
     ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default())
@@ -215,8 +216,10 @@ fn put_all_object_kinds(world: &Sandbox) {
         s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
         s3::modify_stored_object_in_place(world, SANDBOX_BUCKET, &key, |object| {
             object.tags = vec![("a".into(), "b".into())];
-            object.grants =
-                vec![SandboxAclGrant { grantee: ALL_USERS_GROUP.into(), permission: "READ".into() }];
+            object.grants = vec![SandboxAclGrant {
+                grantee: AUTHENTICATED_USERS_GROUP.into(),
+                permission: "READ".into(),
+            }];
             object.legal_hold = name == "held";
             object.retention = (name == "held").then(|| SandboxObjectRetention {
                 mode: "GOVERNANCE".into(),

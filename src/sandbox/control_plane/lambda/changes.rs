@@ -81,7 +81,8 @@ pub fn store_uploaded_function_code(
     let kept =
         code::build_sandbox_function_code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
-        let fresh = kept.with_extension("new");
+        // The same code may come twice at once.
+        let fresh = kept.with_extension(format!("{:016x}.new", fastrand::u64(..)));
         private_files::create_private_dir(&world.sandbox_dir().join("lambda"))?;
         private_files::write_private_file(&fresh, &bytes)?;
         std::fs::rename(fresh, &kept)

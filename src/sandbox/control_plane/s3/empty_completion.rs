@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Uri, header};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::{
-    access, multipart, object_documents::split_object_path, presigned::find_request_query_parameter,
+    access, multipart, object_documents::split_object_path, query_parameters::find_request_query_parameter,
 };
 use crate::sandbox::Sandbox;
 

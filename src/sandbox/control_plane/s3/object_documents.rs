@@ -8,8 +8,8 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::{
     SandboxObject, SandboxS3Caller, access, acl, deletion, find_stored_bucket,
-    insert_sandbox_response_header, parse_bucket_from_host, presigned::find_request_query_parameter, read,
-    tags, write,
+    insert_sandbox_response_header, parse_bucket_from_host, query_parameters::find_request_query_parameter,
+    read, tags, write,
 };
 use crate::sandbox::Sandbox;
 

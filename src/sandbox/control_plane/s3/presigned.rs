@@ -6,13 +6,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, Request, Uri, uri::PathAndQuery};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use sha1::Sha1;
 
 use crate::sandbox::Sandbox;
 
-use super::{parse_bucket_from_host, presigned_v4};
+use super::{
+    parse_bucket_from_host, presigned_v4,
+    query_parameters::{find_request_query_parameter, parse_amz_date},
+    signed_text,
+};
 
 /// Prepares a request for s3s: judges its age by the sandbox's clock, and takes off what s3s need not see.
 ///
@@ -38,7 +42,7 @@ pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> 
         return Ok(request);
     }
     let header = request.headers().get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if presigned_v4::is_presigned_v4(&query) {
+    if signed_text::is_presigned_v4(&query) {
         presigned_v4::check_presigned_v4(&query, request.headers(), now)?;
         presigned_v4::copy_query_metadata_to_headers(&mut request);
     } else if request.headers().contains_key("authorization")
@@ -63,21 +67,6 @@ fn replace_sandbox_request_query(request: &mut Request<Bytes>, query: &str) -> S
     *request.uri_mut() = Uri::from_parts(parts)
         .map_err(|_| S3Error::with_message(S3ErrorCode::InvalidURI, "Couldn't parse the specified URI."))?;
     Ok(())
-}
-
-/// Returns a parameter of a query, decoded.
-pub fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
-    query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=')?;
-        (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
-    })
-}
-
-/// Reads `20260102T030405Z` as Unix seconds.
-pub fn parse_amz_date(text: &str) -> Option<i64> {
-    const AMZ_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
-        time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-    time::PrimitiveDateTime::parse(text, AMZ_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
 }
 
 fn verify_presigned_sigv2(

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode};
 
-use super::{parse_bucket_from_host, presigned::find_request_query_parameter, presigned_v4};
+use super::{parse_bucket_from_host, query_parameters::find_request_query_parameter, signed_text};
 use crate::sandbox::control_plane::xml::escape_xml;
 
 /// Under this name each detail travels, as `Name=percent-encoded value`.
@@ -127,8 +127,8 @@ impl S3RequestTarget {
             key,
             upload: find_request_query_parameter(query, "uploadId").unwrap_or_default(),
             is_tagging: query.split('&').any(|pair| pair == "tagging" || pair == "tagging="),
-            signing: if presigned_v4::is_presigned_v4(query) {
-                presigned_v4::describe_signature(request)
+            signing: if signed_text::is_presigned_v4(query) {
+                signed_text::describe_signature(request)
             } else {
                 Vec::new()
             },
