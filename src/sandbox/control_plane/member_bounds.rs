@@ -224,7 +224,7 @@ const STS_MEMBERS: &[(&str, MemberBound)] = &[
     ("RoleArn", Text(20, 2048)),
     ("RoleSessionName", Text(2, 64)),
     ("SerialNumber", Text(9, 256)),
-    ("SourceIdentity", Text(2, 256)),
+    ("SourceIdentity", Text(2, 64)),
     ("TokenCode", Text(6, 6)),
 ];
 
