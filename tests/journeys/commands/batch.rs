@@ -79,6 +79,7 @@ fn assert_attributes_right(world: &Sandbox, before: &BTreeMap<String, SandboxObj
             let mut object = object.clone();
             object.attributes.remove("cache-control");
             object.modified = 0;
+            object.written = 0;
             if object.size > s3::COPY_MAX_BYTES {
                 (object.etag, object.parts, object.checksum) = (String::new(), 0, None);
             }
@@ -177,7 +178,10 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
         "7/8/package_files/kms.deb",
         &[
             ("x-amz-server-side-encryption", "aws:kms"),
-            ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:us-east-1:999999999999:key/k"),
+            (
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+            ),
         ],
         "k",
     );

@@ -331,13 +331,13 @@ fn find_stored_kms_key<'a>(
             .ok_or_else(|| build_sandbox_kms_missing_error(format!("Alias {prefix}{bare} is not found.")));
     }
     let id = bare.strip_prefix("key/").unwrap_or(bare);
-    if !is_kms_key_id(id) {
-        return Err(build_sandbox_kms_missing_error(format!("Invalid keyId '{id}'")));
-    }
-    state
-        .keys
-        .get(id)
-        .ok_or_else(|| build_sandbox_kms_missing_error(format!("Key '{prefix}key/{id}' does not exist")))
+    state.keys.get(id).ok_or_else(|| {
+        build_sandbox_kms_missing_error(if is_kms_key_id(id) {
+            format!("Key '{prefix}key/{id}' does not exist")
+        } else {
+            format!("Invalid keyId '{id}'")
+        })
+    })
 }
 
 /// Whether a text has the form of a key's id: a UUID, or a multi-region key's `mrk-` with 32 hexadecimal digits.
