@@ -413,7 +413,7 @@ async fn a_role_that_trusts_the_account_is_for_whom_its_policies_let() {
     iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
     tokio::time::sleep(Duration::from_secs(30)).await;
     let role = format_sandbox_role_arn("r");
-    let assume = || sts.assume_role().role_arn(&role).role_session_name("s").send();
+    let assume = || sts.assume_role().role_arn(&role).role_session_name("jo").send();
     assume().await.unwrap();
     restrict_user(&world, &json!([{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]));
     tokio::time::sleep(Duration::from_secs(30)).await;
