@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getsid, kill_process};
+use rustix::process::{Pid, RawPid, Signal, getpid, kill_process};
 
 /// Who has to stop with this process, and whether anybody is left who can continue them.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,12 +12,13 @@ struct StoppableJob {
     has_shell: bool,
 }
 
-/// Where a process is: its parent, its process group, its session.
-#[derive(Debug, Clone, Copy)]
+/// Where a process is: its parent, its process group, its session. What is of another PID namespace, as around the first
+/// process of a container, has the number 0 there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ProcessPlace {
     parent: Option<Pid>,
-    group: Pid,
-    session: Pid,
+    group: RawPid,
+    session: RawPid,
 }
 
 /// Whom a stop is for.
@@ -69,18 +70,22 @@ fn find_stoppable_job(process: Pid, place: impl Fn(Pid) -> Option<ProcessPlace>)
     Some(job)
 }
 
+/// Reads where a process is; none where /proc can't tell, or shows another PID namespace, whose numbers name others here.
 fn read_process_place(process: Pid) -> Option<ProcessPlace> {
-    let this = process == getpid();
-    let parent = if this { rustix::process::getppid() } else { read_parent_of_process(process) };
-    let group = if this { getpgrp() } else { getpgid(Some(process)).ok()? };
-    Some(ProcessPlace { parent, group, session: getsid(Some(process)).ok()? })
+    let path = if process == getpid() { "self".to_string() } else { process.to_string() };
+    let stat = std::fs::read_to_string(format!("/proc/{path}/stat")).ok()?;
+    let (read, place) = parse_process_stat(&stat)?;
+    (read == process).then_some(place)
 }
 
-/// From `pid (name) state parent …`; a name may hold anything.
-fn read_parent_of_process(process: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
-    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-    Pid::from_raw(parent)
+/// Reads `pid (name) state parent group session …`, as proc_pid_stat(5) has it; a name may hold anything. rustix' getpgid
+/// and getsid take no 0 for an answer.
+fn parse_process_stat(stat: &str) -> Option<(Pid, ProcessPlace)> {
+    let (before, after) = stat.rsplit_once(')')?;
+    let process = Pid::from_raw(before.split_whitespace().next()?.parse().ok()?)?;
+    let mut fields = after.split_whitespace().skip(1).map(str::parse::<RawPid>);
+    let mut next = || fields.next()?.ok();
+    Some((process, ProcessPlace { parent: Pid::from_raw(next()?), group: next()?, session: next()? }))
 }
 
 #[cfg(test)]
@@ -106,14 +111,24 @@ mod tests {
             ),
             ("as the first process", vec![(9, 0, 9, 9)], vec![], false),
             ("its parent can't be seen", vec![(9, 7, 9, 5)], vec![], false),
+            (
+                "in a container whose first process didn't start a session",
+                vec![(9, 1, 9, 9), (1, 0, 0, 0)],
+                vec![],
+                false,
+            ),
+            ("as the first process, of its starter's group and session", vec![(9, 0, 0, 0)], vec![], false),
+            ("below such a first process", vec![(9, 1, 0, 0), (1, 0, 0, 0)], vec![1], false),
+            (
+                "from a shell in the session of the container's starter",
+                vec![(9, 1, 9, 0), (1, 0, 1, 0)],
+                vec![],
+                true,
+            ),
         ] {
             let place = |process: Pid| {
                 let found = tree.iter().find(|row| pid(row.0) == process)?;
-                Some(ProcessPlace {
-                    parent: Pid::from_raw(found.1),
-                    group: pid(found.2),
-                    session: pid(found.3),
-                })
+                Some(ProcessPlace { parent: Pid::from_raw(found.1), group: found.2, session: found.3 })
             };
             let waiting: Vec<Pid> = waiting.into_iter().map(pid).collect();
             assert_eq!(
@@ -122,5 +137,22 @@ mod tests {
                 "{case}"
             );
         }
+    }
+
+    #[test]
+    fn a_processs_place_is_read_from_proc() {
+        let place = |parent, group, session| ProcessPlace { parent: Pid::from_raw(parent), group, session };
+        for (stat, expected) in [
+            ("9 (packagecloud-cl) S 5 9 5 34816 9", Some((pid(9), place(5, 9, 5)))),
+            ("9 (a ) (name) R 5 8 5 0 -1", Some((pid(9), place(5, 8, 5)))),
+            ("1 (sh) S 0 0 0 0 -1", Some((pid(1), place(0, 0, 0)))),
+            ("9 (cut off) S 5 9", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_process_stat(stat), expected, "{stat}");
+        }
+        let own = read_process_place(getpid()).expect("this process has a place");
+        assert_eq!(own.parent, rustix::process::getppid());
+        assert_eq!(read_process_place(pid(i32::MAX)), None);
     }
 }
