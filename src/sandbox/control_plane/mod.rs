@@ -34,8 +34,9 @@ pub use access::{
 };
 pub use propagation::PropagationClock;
 pub use refusal::{
-    SandboxAwsError, build_access_denied_error, build_missing_field_error, build_throttling_error,
-    build_unknown_json_operation_error,
+    SandboxAwsError, build_access_denied_error, build_broken_constraints_error, build_missing_field_error,
+    build_throttling_error, build_unknown_json_operation_error, describe_broken_constraint,
+    describe_broken_pattern, describe_excess_length, spell_member_name,
 };
 pub use request::{parse_json_request_body, parse_target_header_operation, parse_uri_query_parameters};
 pub use response::{build_http_response, build_json_response, build_xml_response};

@@ -1,5 +1,7 @@
 //! How each service refuses: an error in its own protocol, with its own codes.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use serde_json::{Value, json};
@@ -93,16 +95,46 @@ pub fn build_access_denied_error(service: SandboxService, message: impl Into<Str
     }
 }
 
+/// Spells the name of a member as AWS's messages do: `keyId`, of `KeyId`.
+pub fn spell_member_name(name: &str) -> String {
+    name[..1].to_lowercase() + &name[1..]
+}
+
+/// Says which constraint the value of a member breaks.
+pub fn describe_broken_constraint(value: impl Display, member: &str, constraint: impl Display) -> String {
+    format!("Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")
+}
+
+/// Says that the value of a member is longer than it may be.
+pub fn describe_excess_length(value: &str, member: &str, most: usize) -> String {
+    describe_broken_constraint(
+        value,
+        member,
+        format_args!("Member must have length less than or equal to {most}"),
+    )
+}
+
+/// Says that the value of a member isn't of its pattern.
+pub fn describe_broken_pattern(value: &str, member: &str, pattern: &str) -> String {
+    describe_broken_constraint(
+        value,
+        member,
+        format_args!("Member must satisfy regular expression pattern: {pattern}"),
+    )
+}
+
+/// Refuses a request for all the constraints that it breaks, with the code that the service has for it.
+pub fn build_broken_constraints_error(code: &str, broken: &[String]) -> SandboxAwsError {
+    let plural = if broken.len() == 1 { "error" } else { "errors" };
+    let message = format!("{} validation {plural} detected: {}", broken.len(), broken.join("; "));
+    SandboxAwsError::new(400, code, message)
+}
+
 /// Refuses a request that lacks `field`, with the code that the service has for it.
 pub fn build_missing_field_error(code: &str, field: &str) -> SandboxAwsError {
-    let member = field[..1].to_lowercase() + &field[1..];
-    SandboxAwsError::new(
-        400,
-        code,
-        format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ),
-    )
+    let member = spell_member_name(field);
+    let broken = format!("Value null at '{member}' failed to satisfy constraint: Member must not be null");
+    build_broken_constraints_error(code, &[broken])
 }
 
 /// Refuses an operation that the sandbox lacks, where the protocol is JSON or the path names it.

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tag_condition_keys, format_sandbox_role_arn,
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tag_condition_keys,
+    build_broken_constraints_error, describe_broken_pattern, format_sandbox_role_arn,
     format_unix_time_iso8601, generate_random_aws_id,
 };
 
@@ -177,19 +178,7 @@ pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> San
 pub fn handle_list_roles(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     let prefix = ask.form.find_form_field("PathPrefix").unwrap_or("/");
     ask.authorize_iam_action(state, &format!("arn:aws:iam::{ACCOUNT_ID}:role{prefix}"))?;
-    let most = match ask.form.find_form_field("MaxItems").map(|text| (text, text.parse::<usize>())) {
-        None => 100,
-        Some((_, Ok(most))) if (1..=1000).contains(&most) => most,
-        Some((text, _)) => {
-            return Err(SandboxAwsError::new(
-                400,
-                "ValidationError",
-                format!(
-                    "1 validation error detected: Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000"
-                ),
-            ));
-        }
-    };
+    let most: usize = ask.form.find_form_field("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
     let from = ask.form.find_form_field("Marker").unwrap_or_default();
     let mut roles =
         state.iam.roles.values().filter(|role| role.path.starts_with(prefix) && role.name.as_str() >= from);
@@ -200,23 +189,6 @@ pub fn handle_list_roles(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> S
         .collect();
     let next = roles.next().map_or_else(String::new, |role| render_xml_element("Marker", &role.name));
     Ok(Some(format!("<IsTruncated>{}</IsTruncated><Roles>{members}</Roles>{next}", !next.is_empty())))
-}
-
-/// Reads how long a session may last at most.
-fn read_max_session_duration(ask: &SandboxIamApiCall<'_>) -> Result<Option<u64>, SandboxAwsError> {
-    let Some(text) = ask.form.find_form_field("MaxSessionDuration") else { return Ok(None) };
-    let broken = match text.parse::<u64>() {
-        Ok(seconds) if (3600..=43_200).contains(&seconds) => return Ok(Some(seconds)),
-        Ok(seconds) if seconds < 3600 => "Member must have value greater than or equal to 3600",
-        _ => "Member must have value less than or equal to 43200",
-    };
-    Err(SandboxAwsError::new(
-        400,
-        "ValidationError",
-        format!(
-            "1 validation error detected: Value '{text}' at 'maxSessionDuration' failed to satisfy constraint: {broken}"
-        ),
-    ))
 }
 
 /// Answers ListRoleTags.
@@ -297,16 +269,9 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
     if !tags.is_empty() {
         ask.authorize_iam_call(state, "TagRole", &arn, &context)?;
     }
-    let fits = (1..=64).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
-    if !fits {
-        return Err(SandboxAwsError::new(
-            400,
-            "ValidationError",
-            format!(
-                "1 validation error detected: Value '{name}' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]+"
-            ),
-        ));
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)) {
+        let broken = describe_broken_pattern(&name, "roleName", r"[\w+=,.@-]+");
+        return Err(build_broken_constraints_error("ValidationError", &[broken]));
     }
     if state.iam.roles.contains_key(&name) {
         return Err(SandboxAwsError::new(
@@ -315,10 +280,9 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
             format!("Role with name {name} already exists."),
         ));
     }
-    let max_session = read_max_session_duration(ask)?;
     validate_sandbox_trust_policy(state, ask.clock, &trust)?;
     let role = SandboxRole {
-        max_session,
+        max_session: ask.form.find_form_field("MaxSessionDuration").and_then(|text| text.parse().ok()),
         arn,
         id: generate_random_aws_id("AROA", 17),
         path,

@@ -221,11 +221,6 @@ fn render_kms_list_page(
     show: impl Fn(&String) -> serde_json::Value,
 ) -> SandboxKmsResult {
     let most = ask.input["Limit"].as_u64().map_or(50, |limit| limit as usize);
-    if most == 0 {
-        return Err(build_kms_validation_error(
-            "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
-        ));
-    }
     let from = match ask.read_request_text_field("Marker") {
         None => 0,
         Some(marker) => marker.parse().map_err(|_| {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SandboxAwsError, SandboxKmsApiCall, Value, build_kms_validation_error};
+use super::{SandboxAwsError, SandboxKmsApiCall, Value};
+use crate::sandbox::control_plane::{
+    build_broken_constraints_error, describe_excess_length, spell_member_name,
+};
 
 const MAX_TAGS: usize = 50;
 const KEY_MAX_CHARS: usize = 128;
@@ -28,10 +31,9 @@ pub fn parse_kms_request_tags(
                 _ => String::new(),
             };
             if said.chars().count() > most {
-                let name = member[..1].to_lowercase() + &member[1..];
-                return Err(build_kms_validation_error(format!(
-                    "1 validation error detected: Value '{said}' at 'tags.{at}.member.{name}' failed to satisfy constraint: Member must have length less than or equal to {most}"
-                )));
+                let member = format!("tags.{at}.member.{}", spell_member_name(member));
+                let broken = describe_excess_length(&said, &member, most);
+                return Err(build_broken_constraints_error("ValidationException", &[broken]));
             }
             Ok(said)
         };

@@ -14,7 +14,10 @@ use super::{
     iam, names, versions,
 };
 
-use crate::sandbox::private_files;
+use crate::sandbox::{
+    control_plane::{build_broken_constraints_error, describe_broken_constraint, describe_broken_pattern},
+    private_files,
+};
 
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
 const UPLOAD_MAX_BYTES: usize = 50 * 1024 * 1024;
@@ -112,14 +115,9 @@ pub fn check_function_request(ask: &SandboxLambdaApiCall<'_>) -> Result<(), Sand
     } else {
         return Ok(());
     };
-    let said = architectures.join(", ");
-    Err(SandboxAwsError::new(
-        400,
-        "ValidationException",
-        format!(
-            "1 validation error detected: Value '[{said}]' at 'architectures' failed to satisfy constraint: {constraint}"
-        ),
-    ))
+    let said = format!("[{}]", architectures.join(", "));
+    let broken = describe_broken_constraint(said, "architectures", constraint);
+    Err(build_broken_constraints_error("ValidationException", &[broken]))
 }
 
 /// Answers CreateFunction.
@@ -342,13 +340,9 @@ fn validate_sandbox_execution_role(
     role: &str,
 ) -> Result<(), SandboxAwsError> {
     if !role.starts_with("arn:aws:iam::") || !role.contains(":role/") {
-        return Err(SandboxAwsError::new(
-            400,
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value '{role}' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{{12}}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
-            ),
-        ));
+        const PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
+        let broken = describe_broken_pattern(role, "role", PATTERN);
+        return Err(build_broken_constraints_error("ValidationException", &[broken]));
     }
     let context = ask
         .caller

@@ -1,6 +1,9 @@
 //! How Lambda reads the name of a function: alone, behind an account, or as an ARN, with a qualifier or without; and in what words it refuses others.
 
 use super::{ACCOUNT_ID, REGION, SandboxAwsError, build_lambda_invalid_parameter_error};
+use crate::sandbox::control_plane::{
+    build_broken_constraints_error, describe_broken_pattern, describe_excess_length,
+};
 
 /// The pattern of names, as AWS prints it where a function is read, changed or deleted.
 const NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
@@ -76,24 +79,6 @@ fn parse_name(text: &str, is_new: bool) -> Option<(LambdaFunctionName, Option<&s
     Some((read, region, account))
 }
 
-fn build_validation_error(code: &str, broken: &[String]) -> SandboxAwsError {
-    let plural = if broken.len() == 1 { "error" } else { "errors" };
-    let message = format!("{} validation {plural} detected: {}", broken.len(), broken.join("; "));
-    SandboxAwsError::new(400, code, message)
-}
-
-fn describe_pattern(value: &str, member: &str, pattern: &str) -> String {
-    format!(
-        "Value '{value}' at '{member}' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}"
-    )
-}
-
-fn describe_length(value: &str, member: &str, most: usize) -> String {
-    format!(
-        "Value '{value}' at '{member}' failed to satisfy constraint: Member must have length less than or equal to {most}"
-    )
-}
-
 /// Reads the name, and the qualifier that may stand beside it, of a function that is read, changed, run or deleted.
 ///
 /// # Errors
@@ -105,17 +90,17 @@ pub fn read_function_name(
     let mut broken = Vec::new();
     if let Some(qualifier) = qualifier {
         if qualifier.len() > QUALIFIER_MAX_CHARS {
-            broken.push(describe_length(qualifier, "qualifier", QUALIFIER_MAX_CHARS));
+            broken.push(describe_excess_length(qualifier, "qualifier", QUALIFIER_MAX_CHARS));
         } else if !is_word(&qualifier.replace('$', ""), false) && qualifier != "$LATEST.PUBLISHED" {
-            broken.push(describe_pattern(qualifier, "qualifier", QUALIFIER_PATTERN));
+            broken.push(describe_broken_pattern(qualifier, "qualifier", QUALIFIER_PATTERN));
         }
     }
     let parsed = parse_name(text, false);
     if parsed.is_none() {
-        broken.push(describe_pattern(text, "functionName", NAME_PATTERN));
+        broken.push(describe_broken_pattern(text, "functionName", NAME_PATTERN));
     }
     let (Some((mut read, region, account)), true) = (parsed, broken.is_empty()) else {
-        return Err(build_validation_error("ValidationException", &broken));
+        return Err(build_broken_constraints_error("ValidationException", &broken));
     };
     if let Some(region) = region.filter(|region| *region != REGION) {
         return Err(SandboxAwsError::new(
@@ -145,18 +130,18 @@ pub fn read_function_name(
 pub fn read_new_function_name(text: &str) -> Result<String, SandboxAwsError> {
     let mut broken = Vec::new();
     if text.len() > NEW_NAME_MAX_CHARS {
-        broken.push(describe_length(text, "functionName", NEW_NAME_MAX_CHARS));
+        broken.push(describe_excess_length(text, "functionName", NEW_NAME_MAX_CHARS));
     }
     let parsed = parse_name(text, true);
     if parsed.is_none() {
-        broken.push(describe_pattern(text, "functionName", NEW_NAME_PATTERN));
+        broken.push(describe_broken_pattern(text, "functionName", NEW_NAME_PATTERN));
     }
     let (Some((read, ..)), true) = (parsed, broken.is_empty()) else {
-        return Err(build_validation_error("ValidationException", &broken));
+        return Err(build_broken_constraints_error("ValidationException", &broken));
     };
     if read.name.len() > BARE_NAME_MAX_CHARS {
-        let broken = describe_length(&read.name, "functionName", BARE_NAME_MAX_CHARS);
-        return Err(build_validation_error("InvalidParameterValueException", &[broken]));
+        let broken = describe_excess_length(&read.name, "functionName", BARE_NAME_MAX_CHARS);
+        return Err(build_broken_constraints_error("InvalidParameterValueException", &[broken]));
     }
     Ok(read.name)
 }
@@ -172,7 +157,10 @@ pub fn check_tagged_arn(text: &str) -> Result<(), SandboxAwsError> {
     {
         return Ok(());
     }
-    Err(build_validation_error("ValidationException", &[describe_pattern(text, "resource", PATTERN)]))
+    Err(build_broken_constraints_error(
+        "ValidationException",
+        &[describe_broken_pattern(text, "resource", PATTERN)],
+    ))
 }
 
 #[cfg(test)]
