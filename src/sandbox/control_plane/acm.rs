@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, build_json_response,
-    build_unknown_json_operation_error, generate_random_uuid, get_request_signed_caller, member_bounds,
+    build_unknown_json_operation_error, generate_random_uuid, get_request_signed_caller, member_check,
     parse_json_request_body, parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -81,7 +81,7 @@ pub fn parse_acm_operation_name(request: &Request<Bytes>) -> &str {
 pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = parse_json_request_body(&request)?;
-        member_bounds::check_json_members(SandboxService::Acm, &input)?;
+        member_check::check_json_members(SandboxService::Acm, &input)?;
         let ask = SandboxAcmApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,

@@ -1,17 +1,13 @@
 //! What AWS's service models hold the members of a request to: their type, length, range and enum.
 //!
 //! From the models of botocore, for the operations that are played; a member is bounded alike wherever it stands. What a
-//! service says in words of its own, such as of a function's name, stands with the service. The words of a type that isn't
-//! the model's are those of AWS's JSON protocols, those of a broken bound are recorded.
+//! service says in words of its own, such as of a function's name, stands with the service.
 
-use serde_json::Value;
-
-use super::{SandboxAwsError, query::AwsQueryForm};
 use crate::sandbox::service::SandboxService;
 
 /// What a member may be.
 #[derive(Debug, Clone, Copy)]
-enum MemberBound {
+pub enum MemberBound {
     /// A text of so many characters.
     Text(usize, usize),
     Choice(&'static [&'static str]),
@@ -86,29 +82,38 @@ const IAM_MEMBERS: &[(&str, MemberBound)] = &[
     ("UserName", Text(1, 128)),
 ];
 
+/// The kinds of keys, in the order in which KMS names them.
+const KEY_SPECS: &[&str] = &[
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "ECC_NIST_P256",
+    "ECC_NIST_P384",
+    "ECC_NIST_P521",
+    "ECC_SECG_P256K1",
+    "SYMMETRIC_DEFAULT",
+    "HMAC_224",
+    "HMAC_256",
+    "HMAC_384",
+    "HMAC_512",
+    "SM2",
+    "ML_DSA_44",
+    "ML_DSA_65",
+    "ML_DSA_87",
+    "ECC_NIST_EDWARDS25519",
+    "ML_KEM_512",
+    "ML_KEM_768",
+    "ML_KEM_1024",
+];
+/// Those that `CustomerMasterKeySpec` has, the name of `KeySpec` before it.
+const FORMER_KEY_SPECS: &[&str] = KEY_SPECS.split_at(13).0;
+
 const KMS_MEMBERS: &[(&str, MemberBound)] = &[
     ("AliasName", Text(1, 256)),
     ("BypassPolicyLockoutSafetyCheck", Flag),
     ("CiphertextBlob", Text(0, ANY)),
     ("CustomKeyStoreId", Text(1, 64)),
-    (
-        "CustomerMasterKeySpec",
-        Choice(&[
-            "RSA_2048",
-            "RSA_3072",
-            "RSA_4096",
-            "ECC_NIST_P256",
-            "ECC_NIST_P384",
-            "ECC_NIST_P521",
-            "ECC_SECG_P256K1",
-            "SYMMETRIC_DEFAULT",
-            "HMAC_224",
-            "HMAC_256",
-            "HMAC_384",
-            "HMAC_512",
-            "SM2",
-        ]),
-    ),
+    ("CustomerMasterKeySpec", Choice(FORMER_KEY_SPECS)),
     ("Description", Text(0, 8192)),
     ("DryRun", Flag),
     ("DryRunModifiers", Many),
@@ -119,31 +124,7 @@ const KMS_MEMBERS: &[(&str, MemberBound)] = &[
     ("EncryptionContext", Group),
     ("GrantTokens", Many),
     ("KeyId", Text(1, 2048)),
-    (
-        "KeySpec",
-        Choice(&[
-            "RSA_2048",
-            "RSA_3072",
-            "RSA_4096",
-            "ECC_NIST_P256",
-            "ECC_NIST_P384",
-            "ECC_NIST_P521",
-            "ECC_SECG_P256K1",
-            "SYMMETRIC_DEFAULT",
-            "HMAC_224",
-            "HMAC_256",
-            "HMAC_384",
-            "HMAC_512",
-            "SM2",
-            "ML_DSA_44",
-            "ML_DSA_65",
-            "ML_DSA_87",
-            "ECC_NIST_EDWARDS25519",
-            "ML_KEM_512",
-            "ML_KEM_768",
-            "ML_KEM_1024",
-        ]),
-    ),
+    ("KeySpec", Choice(KEY_SPECS)),
     (
         "KeyUsage",
         Choice(&[
@@ -228,7 +209,8 @@ const STS_MEMBERS: &[(&str, MemberBound)] = &[
     ("TokenCode", Text(6, 6)),
 ];
 
-fn list_members(service: SandboxService) -> &'static [(&'static str, MemberBound)] {
+/// Lists the members of a service that are bounded.
+pub fn list_bounded_members(service: SandboxService) -> &'static [(&'static str, MemberBound)] {
     match service {
         SandboxService::Acm => ACM_MEMBERS,
         SandboxService::Iam => IAM_MEMBERS,
@@ -236,170 +218,5 @@ fn list_members(service: SandboxService) -> &'static [(&'static str, MemberBound
         SandboxService::Lambda => LAMBDA_MEMBERS,
         SandboxService::Sts => STS_MEMBERS,
         _ => &[],
-    }
-}
-
-/// Holds the members of a JSON document to their types and bounds.
-///
-/// # Errors
-/// Refuses as AWS does: another type as one that can't be read, then all broken bounds together.
-pub fn check_json_members(service: SandboxService, input: &Value) -> Result<(), SandboxAwsError> {
-    if !input.is_object() {
-        return Err(SandboxAwsError::new(
-            400,
-            "SerializationException",
-            "Start of structure or map found where not expected.",
-        ));
-    }
-    let given: Vec<(&str, MemberBound, &Value)> = list_members(service)
-        .iter()
-        .map(|(name, bound)| (*name, *bound, &input[*name]))
-        .filter(|(_, _, value)| !value.is_null())
-        .collect();
-    for (_, bound, value) in &given {
-        if let Some(message) = describe_other_type(*bound, value) {
-            return Err(SandboxAwsError::new(400, "SerializationException", message));
-        }
-    }
-    let broken = given.into_iter().filter_map(|(name, bound, value)| match value {
-        Value::String(text) => describe_broken_text(name, bound, text),
-        Value::Number(number) => {
-            number.as_i64().and_then(|number| describe_broken_number(name, bound, number))
-        }
-        _ => None,
-    });
-    refuse_broken("ValidationException", &broken.collect::<Vec<_>>())
-}
-
-/// Holds the fields of a form to their bounds.
-///
-/// # Errors
-/// Refuses as IAM and STS do.
-pub fn check_form_fields(service: SandboxService, form: &AwsQueryForm) -> Result<(), SandboxAwsError> {
-    let find = |name: &str| form.find_form_field(name);
-    check_text_fields("ValidationError", service, find)
-}
-
-/// Holds the parameters of a query to their bounds, read by `find`.
-///
-/// # Errors
-/// Refuses what is out of them, by `code`.
-pub fn check_text_fields<'t>(
-    code: &str,
-    service: SandboxService,
-    find: impl Fn(&str) -> Option<&'t str>,
-) -> Result<(), SandboxAwsError> {
-    let broken = list_members(service).iter().filter_map(|(name, bound)| {
-        let text = find(name)?;
-        match bound {
-            Whole(..) => match text.parse() {
-                Ok(number) => describe_broken_number(name, *bound, number),
-                Err(_) => Some(format!("Value '{text}' at '{}' is no number", name_member(name))),
-            },
-            _ => describe_broken_text(name, *bound, text),
-        }
-    });
-    refuse_broken(code, &broken.collect::<Vec<_>>())
-}
-
-fn refuse_broken(code: &str, broken: &[String]) -> Result<(), SandboxAwsError> {
-    if broken.is_empty() {
-        return Ok(());
-    }
-    let plural = if broken.len() == 1 { "error" } else { "errors" };
-    let message = format!("{} validation {plural} detected: {}", broken.len(), broken.join("; "));
-    Err(SandboxAwsError::new(400, code, message))
-}
-
-/// `keyId`, of `KeyId`: as AWS's messages spell a member.
-fn name_member(name: &str) -> String {
-    name[..1].to_lowercase() + &name[1..]
-}
-
-fn describe_other_type(bound: MemberBound, value: &Value) -> Option<String> {
-    let (fits, wanted) = match bound {
-        Text(..) | Choice(_) => (value.is_string(), "a String"),
-        Whole(..) => (value.is_number(), "an Integer"),
-        Flag => (value.is_boolean(), "a Boolean"),
-        Many => (value.is_array(), ""),
-        Group => (value.is_object(), ""),
-    };
-    if fits {
-        return None;
-    }
-    let found = match value {
-        Value::String(_) => "STRING_VALUE",
-        Value::Number(_) => "NUMBER_VALUE",
-        Value::Bool(true) => "TRUE_VALUE",
-        Value::Bool(false) => "FALSE_VALUE",
-        _ => return Some("Start of structure or map found where not expected.".to_owned()),
-    };
-    Some(if wanted.is_empty() {
-        "Unexpected token received from parser".to_owned()
-    } else {
-        format!("{found} can not be converted to {wanted}")
-    })
-}
-
-fn describe_broken_text(name: &str, bound: MemberBound, text: &str) -> Option<String> {
-    let constraint = match bound {
-        Text(_, most) if text.chars().count() > most => {
-            format!("Member must have length less than or equal to {most}")
-        }
-        Text(least, _) if text.chars().count() < least => {
-            format!("Member must have length greater than or equal to {least}")
-        }
-        Choice(known) if !known.contains(&text) => {
-            format!("Member must satisfy enum value set: [{}]", known.join(", "))
-        }
-        _ => return None,
-    };
-    Some(format!("Value '{text}' at '{}' failed to satisfy constraint: {constraint}", name_member(name)))
-}
-
-fn describe_broken_number(name: &str, bound: MemberBound, number: i64) -> Option<String> {
-    let constraint = match bound {
-        Whole(_, most) if number > most => format!("Member must have value less than or equal to {most}"),
-        Whole(least, _) if number < least => {
-            format!("Member must have value greater than or equal to {least}")
-        }
-        _ => return None,
-    };
-    Some(format!("Value '{number}' at '{}' failed to satisfy constraint: {constraint}", name_member(name)))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn members_are_held_to_their_types_and_bounds() {
-        for (input, expected) in [
-            (json!({"KeyId": "k", "Limit": 5}), None),
-            (json!({"KeyId": null}), None),
-            (json!([]), Some("SerializationException")),
-            (json!({"KeyId": 5}), Some("SerializationException")),
-            (json!({"Tags": {}}), Some("SerializationException")),
-            (json!({"Limit": {"a": "b"}}), Some("SerializationException")),
-            (json!({"Limit": 0}), Some("ValidationException")),
-            (json!({"KeyId": ""}), Some("ValidationException")),
-            (json!({"Description": "d".repeat(8193)}), Some("ValidationException")),
-            (json!({"KeyUsage": "NONE"}), Some("ValidationException")),
-        ] {
-            let judged = check_json_members(SandboxService::Kms, &input);
-            assert_eq!(judged.err().map(|error| error.code).as_deref(), expected, "{input}");
-        }
-    }
-
-    #[test]
-    fn broken_bounds_are_said_together() {
-        let fields = [("MaxItems", "0"), ("RoleName", "")];
-        let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, text)| *text);
-        assert_eq!(
-            check_text_fields("ValidationError", SandboxService::Iam, find).unwrap_err().message,
-            "2 validation errors detected: Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '' at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1"
-        );
     }
 }

@@ -9,6 +9,7 @@ pub mod iam;
 pub mod kms;
 pub mod lambda;
 mod member_bounds;
+mod member_check;
 pub mod pricing_plans;
 mod propagation;
 pub mod query;

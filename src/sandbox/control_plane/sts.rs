@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller,
     access::{PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
-    format_unix_time_iso8601, get_request_signed_caller, iam, member_bounds, query,
+    format_unix_time_iso8601, get_request_signed_caller, iam, member_check, query,
 };
 use crate::sandbox::{Sandbox, service::SandboxService};
 
@@ -23,7 +23,7 @@ pub struct SandboxStsState {}
 pub async fn handle_sts_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = query::AwsQueryForm::parse_query_form_from_request(&request);
     let result = get_request_signed_caller(&request).and_then(|caller| {
-        member_bounds::check_form_fields(SandboxService::Sts, &form)?;
+        member_check::check_form_fields(SandboxService::Sts, &form)?;
         match form.aws_query_action() {
             "GetCallerIdentity" => Ok(render_caller_identity_xml(&caller)),
             "AssumeRole" => handle_assume_role(world, &caller, &form),

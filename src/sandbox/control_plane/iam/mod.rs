@@ -19,7 +19,7 @@ use super::{
     ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
     access::{self, PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames},
     format_unix_time_iso8601, generate_random_aws_id, get_request_signed_caller, has_sandbox_drift_injection,
-    member_bounds,
+    member_check,
     query::{self, AwsQueryForm, render_xml_element},
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -264,7 +264,7 @@ pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Re
             caller: &caller,
             form: &form,
         };
-        member_bounds::check_form_fields(SandboxService::Iam, &form)?;
+        member_check::check_form_fields(SandboxService::Iam, &form)?;
         if has_sandbox_drift_injection(&request) {
             world.update_sandbox_state_on_disk(|state| roles::inject_trust_drift(state, &ask));
         }

@@ -22,7 +22,7 @@ use super::{
     access::{self, PolicyConditionContext, PolicyDecision},
     add_request_tag_condition_keys, build_access_denied_error, build_json_response,
     build_missing_field_error, build_unknown_json_operation_error, does_policy_principal_exist,
-    get_request_signed_caller, has_sandbox_drift_injection, iam, member_bounds, parse_json_request_body,
+    get_request_signed_caller, has_sandbox_drift_injection, iam, member_check, parse_json_request_body,
     parse_target_header_operation,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -93,7 +93,7 @@ pub fn parse_kms_operation_name(request: &Request<Bytes>) -> &str {
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = parse_json_request_body(&request)?;
-        member_bounds::check_json_members(SandboxService::Kms, &input)?;
+        member_check::check_json_members(SandboxService::Kms, &input)?;
         let ask = SandboxKmsApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,

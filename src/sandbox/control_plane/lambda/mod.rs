@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, add_request_tag_condition_keys,
     build_http_response, build_json_response, build_missing_field_error, build_unknown_json_operation_error,
-    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam, member_bounds,
+    generate_random_uuid, get_request_signed_caller, has_sandbox_drift_injection, iam, member_check,
     parse_uri_query_parameters, unix_time_to_utc_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
@@ -353,9 +353,9 @@ impl<'a> SandboxLambdaApiCall<'a> {
         let query = parse_uri_query_parameters(request.uri());
         let operation = parse_lambda_operation_name(request.method(), request.uri());
         if operation != "Invoke" {
-            member_bounds::check_json_members(SandboxService::Lambda, &input)?;
+            member_check::check_json_members(SandboxService::Lambda, &input)?;
             let find = |name: &str| query.get(name).map(String::as_str);
-            member_bounds::check_text_fields("ValidationException", SandboxService::Lambda, find)?;
+            member_check::check_text_fields("ValidationException", SandboxService::Lambda, find)?;
         }
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let names::LambdaFunctionName { name, qualifier } = match operation {
