@@ -81,13 +81,14 @@ pub fn parse_acm_operation_name(request: &Request<Bytes>) -> &str {
 pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = parse_json_request_body(&request)?;
-        member_check::check_json_members(SandboxService::Acm, &input)?;
+        let operation = parse_acm_operation_name(&request);
+        member_check::check_json_members(SandboxService::Acm, operation, &input)?;
         let ask = SandboxAcmApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
             input: &input,
         };
-        match parse_acm_operation_name(&request) {
+        match operation {
             "RequestCertificate" => {
                 world.update_sandbox_state_on_disk(|state| ask.handle_request_certificate(state))
             }

@@ -3,7 +3,7 @@
 //! From the models of botocore, for the operations that are played; a member is bounded alike wherever it stands. What a
 //! service says in words of its own, such as of a function's name, stands with the service.
 
-use crate::sandbox::service::SandboxService;
+use crate::{model::aws::played::is_played_aws_operation, sandbox::service::SandboxService};
 
 /// What a member may be.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +164,7 @@ const LAMBDA_MEMBERS: &[(&str, MemberBound)] = &[
     ("EphemeralStorage", Group),
     ("FileSystemConfigs", Many),
     ("FunctionName", Text(0, ANY)),
-    ("FunctionVersion", Text(0, ANY)),
+    ("FunctionVersion", Choice(&["ALL"])),
     ("Handler", Text(0, ANY)),
     ("ImageConfig", Group),
     ("ImageUri", Text(0, ANY)),
@@ -209,9 +209,13 @@ const STS_MEMBERS: &[(&str, MemberBound)] = &[
     ("TokenCode", Text(6, 6)),
 ];
 
-/// Lists the members of a service that are bounded.
-pub fn list_bounded_members(service: SandboxService) -> &'static [(&'static str, MemberBound)] {
+/// Lists what is bounded of an operation's members; of one that isn't played nothing is, since it is refused for that.
+pub fn list_bounded_members(
+    service: SandboxService,
+    operation: &str,
+) -> &'static [(&'static str, MemberBound)] {
     match service {
+        _ if !is_played_aws_operation(service.sandbox_service_name(), operation) => &[],
         SandboxService::Acm => ACM_MEMBERS,
         SandboxService::Iam => IAM_MEMBERS,
         SandboxService::Kms => KMS_MEMBERS,

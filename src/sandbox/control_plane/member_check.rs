@@ -19,7 +19,11 @@ use crate::sandbox::service::SandboxService;
 ///
 /// # Errors
 /// Refuses as AWS does: another type as one that can't be read, then all broken bounds together.
-pub fn check_json_members(service: SandboxService, input: &Value) -> Result<(), SandboxAwsError> {
+pub fn check_json_members(
+    service: SandboxService,
+    operation: &str,
+    input: &Value,
+) -> Result<(), SandboxAwsError> {
     if !input.is_object() {
         return Err(SandboxAwsError::new(
             400,
@@ -27,7 +31,7 @@ pub fn check_json_members(service: SandboxService, input: &Value) -> Result<(), 
             "Start of structure or map found where not expected.",
         ));
     }
-    let given: Vec<(&str, MemberBound, &Value)> = list_bounded_members(service)
+    let given: Vec<(&str, MemberBound, &Value)> = list_bounded_members(service, operation)
         .iter()
         .map(|(name, bound)| (*name, *bound, &input[*name]))
         .filter(|(_, _, value)| !value.is_null())
@@ -53,7 +57,7 @@ pub fn check_json_members(service: SandboxService, input: &Value) -> Result<(), 
 /// Refuses as IAM and STS do.
 pub fn check_form_fields(service: SandboxService, form: &AwsQueryForm) -> Result<(), SandboxAwsError> {
     let find = |name: &str| form.find_form_field(name);
-    check_text_fields("ValidationError", service, find)
+    check_text_fields("ValidationError", service, form.aws_query_action(), find)
 }
 
 /// Holds the parameters of a query to their bounds, read by `find`.
@@ -63,9 +67,10 @@ pub fn check_form_fields(service: SandboxService, form: &AwsQueryForm) -> Result
 pub fn check_text_fields<'t>(
     code: &str,
     service: SandboxService,
+    operation: &str,
     find: impl Fn(&str) -> Option<&'t str>,
 ) -> Result<(), SandboxAwsError> {
-    let broken = list_bounded_members(service).iter().filter_map(|(name, bound)| {
+    let broken = list_bounded_members(service, operation).iter().filter_map(|(name, bound)| {
         let text = find(name)?;
         match bound {
             Whole(..) => match text.parse() {
@@ -154,8 +159,17 @@ mod tests {
             (json!({"Description": "d".repeat(8193)}), Some("ValidationException")),
             (json!({"KeyUsage": "NONE"}), Some("ValidationException")),
         ] {
-            let judged = check_json_members(SandboxService::Kms, &input);
+            let judged = check_json_members(SandboxService::Kms, "CreateKey", &input);
             assert_eq!(judged.err().map(|error| error.code).as_deref(), expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_played_is_held_to_no_bounds() {
+        for (operation, expected) in [("GetSessionToken", None), ("AssumeRole", Some("ValidationError"))] {
+            let find = |name: &str| (name == "DurationSeconds").then_some("129600");
+            let judged = check_text_fields("ValidationError", SandboxService::Sts, operation, find);
+            assert_eq!(judged.err().map(|error| error.code).as_deref(), expected, "{operation}");
         }
     }
 
@@ -164,7 +178,7 @@ mod tests {
         let fields = [("MaxItems", "0"), ("RoleName", "")];
         let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, text)| *text);
         assert_eq!(
-            check_text_fields("ValidationError", SandboxService::Iam, find).unwrap_err().message,
+            check_text_fields("ValidationError", SandboxService::Iam, "ListRoles", find).unwrap_err().message,
             "2 validation errors detected: Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '' at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1"
         );
     }

@@ -93,11 +93,12 @@ pub fn parse_kms_operation_name(request: &Request<Bytes>) -> &str {
 pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = get_request_signed_caller(&request).and_then(|caller| {
         let input = parse_json_request_body(&request)?;
-        member_check::check_json_members(SandboxService::Kms, &input)?;
+        let action = parse_kms_operation_name(&request);
+        member_check::check_json_members(SandboxService::Kms, action, &input)?;
         let ask = SandboxKmsApiCall {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller: &caller,
-            action: parse_kms_operation_name(&request),
+            action,
             input: &input,
         };
         if has_sandbox_drift_injection(&request) {

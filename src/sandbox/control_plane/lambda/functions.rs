@@ -217,19 +217,7 @@ pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaApiCall<'_
         "*",
         &ask.caller.build_caller_condition_context(),
     )?;
-    let is_every_version = match ask.query.get("FunctionVersion").map(String::as_str) {
-        None => false,
-        Some("ALL") => true,
-        Some(other) => {
-            return Err(SandboxAwsError::new(
-                400,
-                "ValidationException",
-                format!(
-                    "1 validation error detected: Value '{other}' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]"
-                ),
-            ));
-        }
-    };
+    let is_every_version = ask.query.contains_key("FunctionVersion");
     let mut all = Vec::new();
     for function in state.lambda.functions.values() {
         all.push(render_sandbox_latest_function_json(function, ask.clock, is_every_version));

@@ -353,9 +353,10 @@ impl<'a> SandboxLambdaApiCall<'a> {
         let query = parse_uri_query_parameters(request.uri());
         let operation = parse_lambda_operation_name(request.method(), request.uri());
         if operation != "Invoke" {
-            member_check::check_json_members(SandboxService::Lambda, &input)?;
+            member_check::check_json_members(SandboxService::Lambda, operation, &input)?;
             let find = |name: &str| query.get(name).map(String::as_str);
-            member_check::check_text_fields("ValidationException", SandboxService::Lambda, find)?;
+            let code = "ValidationException";
+            member_check::check_text_fields(code, SandboxService::Lambda, operation, find)?;
         }
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let names::LambdaFunctionName { name, qualifier } = match operation {
