@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct SandboxApiCallRecord {
     /// `iam`, `kms`, `s3`, …
     pub service: String,
-    /// `CreateRole`; what isn't known is `Unknown`.
+    /// `CreateRole`; what isn't known is `Unknown`, or its method and path.
     pub operation: String,
     pub write: bool,
     pub start: Duration,
@@ -35,8 +35,8 @@ impl SandboxCallLedger {
 
 /// Whether an operation changes anything, by its name.
 pub fn is_write_operation(operation: &str) -> bool {
-    const READ_OPERATION_PREFIXES: [&str; 8] =
-        ["Get", "List", "Head", "Describe", "Simulate", "Encrypt", "Decrypt", "Unknown"];
+    const READ_OPERATION_PREFIXES: [&str; 9] =
+        ["Get", "List", "Head", "Describe", "Simulate", "Encrypt", "Decrypt", "Unknown", "GET "];
     !READ_OPERATION_PREFIXES.iter().any(|read| operation.starts_with(read))
 }
 

@@ -316,29 +316,31 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
     let (method, uri) = (request.method(), request.uri());
     match service {
         SandboxService::Sts | SandboxService::Iam => {
-            return AwsQueryForm::parse_query_form_from_request(request).aws_query_action().to_owned();
+            AwsQueryForm::parse_query_form_from_request(request).aws_query_action().to_owned()
         }
-        SandboxService::Acm => control_plane::acm::parse_acm_operation_name(request),
-        SandboxService::Kms => control_plane::kms::parse_kms_operation_name(request),
-        SandboxService::Lambda => control_plane::lambda::parse_lambda_operation_name(method, uri),
+        SandboxService::Acm => control_plane::acm::parse_acm_operation_name(request).to_owned(),
+        SandboxService::Kms => control_plane::kms::parse_kms_operation_name(request).to_owned(),
+        SandboxService::Lambda => {
+            control_plane::lambda::parse_lambda_operation_name(method, uri).into_owned()
+        }
         SandboxService::CloudFront => {
-            match control_plane::cloudfront::parse_cloudfront_operation_name(method, uri) {
-                "Unknown" => {
-                    return control_plane::cloudfront::name_unplayed_cloudfront_operation(method, uri);
-                }
-                name => name,
-            }
+            control_plane::cloudfront::parse_cloudfront_operation_name(method, uri).into_owned()
         }
         SandboxService::S3 => {
             let host = requested_host_name(request).unwrap_or_default();
-            return control_plane::s3::parse_s3_operation_name(request, &host);
+            control_plane::s3::parse_s3_operation_name(request, &host)
         }
-        SandboxService::S3Control => control_plane::s3control::parse_s3control_operation_name(method, uri),
-        SandboxService::PricingPlans => control_plane::pricing_plans::parse_pricing_plan_operation_name(uri),
-        SandboxService::Edge | SandboxService::Packagecloud if method == http::Method::HEAD => "Head",
-        SandboxService::Edge | SandboxService::Packagecloud => "Get",
+        SandboxService::S3Control => {
+            control_plane::s3control::parse_s3control_operation_name(method, uri).into_owned()
+        }
+        SandboxService::PricingPlans => {
+            control_plane::pricing_plans::parse_pricing_plan_operation_name(uri).to_owned()
+        }
+        SandboxService::Edge | SandboxService::Packagecloud if method == http::Method::HEAD => {
+            "Head".to_owned()
+        }
+        SandboxService::Edge | SandboxService::Packagecloud => "Get".to_owned(),
     }
-    .to_owned()
 }
 
 /// The SDK's end of the wire.

@@ -39,7 +39,10 @@ pub use refusal::{
     build_throttling_error, build_unknown_json_operation_error, describe_broken_constraint,
     describe_broken_pattern, describe_excess_length, spell_member_name,
 };
-pub use request::{parse_json_request_body, parse_target_header_operation, parse_uri_query_parameters};
+pub use request::{
+    describe_unknown_operation, parse_json_request_body, parse_target_header_operation,
+    parse_uri_query_parameters,
+};
 pub use response::{build_http_response, build_json_response, build_xml_response};
 
 /// The account that the sandbox is.

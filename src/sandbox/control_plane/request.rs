@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -13,6 +13,11 @@ use super::SandboxAwsError;
 pub fn parse_target_header_operation<'r>(request: &'r Request<Bytes>, prefix: &str) -> &'r str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix(prefix)).unwrap_or("Unknown")
+}
+
+/// Names a request whose operation isn't known: `GET /2015-03-31/functions`.
+pub fn describe_unknown_operation(method: &Method, uri: &Uri) -> String {
+    format!("{method} {}", uri.path())
 }
 
 /// Reads the body of a request in the protocol JSON 1.1.

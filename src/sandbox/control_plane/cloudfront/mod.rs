@@ -17,7 +17,7 @@ mod tags;
 mod tests;
 mod unplayed;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri};
@@ -33,13 +33,11 @@ use super::{
 };
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
-pub use invalidations::{SandboxInvalidation, is_cached_path_invalidated};
-pub use unplayed::name_unplayed_cloudfront_operation;
-
 pub use deployed::{
     SandboxCacheBehavior, SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess,
     find_sandbox_distribution_by_host,
 };
+pub use invalidations::{SandboxInvalidation, is_cached_path_invalidated};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -143,11 +141,11 @@ pub fn has_sandbox_distribution_alias(state: &SandboxCloudFrontState, host: &str
     })
 }
 
-/// Returns the operation's name, by method and path.
-pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
+/// Returns the operation's name, by method and path, be it one that the sandbox lacks.
+pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> Cow<'static, str> {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     let query = uri.query().unwrap_or_default();
-    match (method.as_str(), parts.as_slice()) {
+    Cow::Borrowed(match (method.as_str(), parts.as_slice()) {
         ("POST", ["distribution"]) if query.starts_with("WithTags") => "CreateDistributionWithTags",
         ("POST", ["distribution"]) => "CreateDistribution",
         ("GET", ["distribution"]) => "ListDistributions",
@@ -174,8 +172,8 @@ pub fn parse_cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static s
         ("GET", ["cache-policy", _]) => "GetCachePolicy",
         ("GET", ["cache-policy", _, "config"]) => "GetCachePolicyConfig",
         ("PUT", ["cache-policy", _]) => "UpdateCachePolicy",
-        _ => "Unknown",
-    }
+        _ => return Cow::Owned(unplayed::name_unplayed_cloudfront_operation(method, uri)),
+    })
 }
 
 /// Answers one request to CloudFront.
@@ -195,7 +193,7 @@ pub async fn handle_cloudfront_api_call(world: &Sandbox, request: Request<Bytes>
 }
 
 fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>) -> SandboxCloudFrontResult {
-    match ask.operation {
+    match ask.operation.as_ref() {
         "CreateDistribution" | "CreateDistributionWithTags" => {
             world.update_sandbox_state_on_disk(|state| distributions::handle_create_distribution(state, ask))
         }
@@ -250,7 +248,7 @@ fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontApiCall<'_>)
         "UpdateCachePolicy" => {
             world.update_sandbox_state_on_disk(|state| policies::handle_update_cache_policy(state, ask))
         }
-        _ => Err(SandboxAwsError { status: 404, ..build_unknown_json_operation_error(&ask.unplayed) }),
+        operation => Err(SandboxAwsError { status: 404, ..build_unknown_json_operation_error(operation) }),
     }
 }
 
@@ -299,9 +297,7 @@ impl SandboxCloudFrontReply {
 struct SandboxCloudFrontApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
-    operation: &'static str,
-    /// Its name where the sandbox lacks it.
-    unplayed: String,
+    operation: Cow<'static, str>,
     path: String,
     /// The id in the path.
     id: String,
@@ -328,7 +324,6 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
             clock: PropagationClock::propagation_clock_from_sandbox(world),
             caller,
             operation: parse_cloudfront_operation_name(request.method(), request.uri()),
-            unplayed: name_unplayed_cloudfront_operation(request.method(), request.uri()),
             path: request.uri().path().to_owned(),
             id: decoded(parts.last().unwrap_or(&"")),
             config_alone,
@@ -365,7 +360,7 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{id}");
         self.authorize_cloudfront_call(
             state,
-            self.operation,
+            &self.operation,
             &resource,
             &self.caller.build_caller_condition_context(),
         )

@@ -2,6 +2,8 @@
 
 use http::{Method, Uri};
 
+use crate::sandbox::control_plane::describe_unknown_operation;
+
 /// Turns `cache-policy` into `CachePolicy`.
 fn convert_path_to_name(part: &str) -> String {
     part.split('-')
@@ -44,7 +46,7 @@ pub fn name_unplayed_cloudfront_operation(method: &Method, uri: &Uri) -> String 
         ("DELETE", [_]) => format!("Delete{name}"),
         ("POST", [_, action]) => format!("{}{name}", convert_path_to_name(action)),
         ("GET", [_, what]) => format!("Get{}", convert_path_to_name(what)),
-        (method, _) => format!("{method} {}", uri.path()),
+        _ => describe_unknown_operation(method, uri),
     }
 }
 

@@ -10,6 +10,7 @@ mod invoke;
 mod names;
 #[cfg(test)]
 mod tests;
+mod unplayed;
 mod versions;
 
 pub use code::{is_function_code_request, serve_function_code};
@@ -17,7 +18,7 @@ pub use instances::{
     SandboxFunctionError, SandboxFunctionInstances, SandboxFunctionPlace, run_sandbox_function_version,
 };
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
@@ -163,10 +164,10 @@ pub fn read_sandbox_edge_code(world: &Sandbox, version_arn: &str) -> Option<(Vec
     Some((std::fs::read(code::build_sandbox_function_code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
 }
 
-/// Returns the operation's name, by method and path.
-pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
+/// Returns the operation's name, by method and path, be it one that the sandbox lacks.
+pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> Cow<'static, str> {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
-    match (method.as_str(), parts.as_slice()) {
+    Cow::Borrowed(match (method.as_str(), parts.as_slice()) {
         ("GET", [_, "functions"]) => "ListFunctions",
         ("POST", [_, "functions"]) => "CreateFunction",
         ("GET", [_, "functions", _]) => "GetFunction",
@@ -182,59 +183,8 @@ pub fn parse_lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
         ("GET", [_, "account-settings"]) => "GetAccountSettings",
         ("GET", [_, "tags", _]) => "ListTags",
         ("POST", [_, "tags", _]) => "TagResource",
-        _ => parse_unplayed_lambda_operation_name(method.as_str(), &parts),
-    }
-}
-
-/// Names the operations that the sandbox lacks, by Lambda's API reference.
-fn parse_unplayed_lambda_operation_name(method: &str, parts: &[&str]) -> &'static str {
-    match (method, parts) {
-        ("POST", [_, "functions", _, "aliases"]) => "CreateAlias",
-        ("GET", [_, "functions", _, "aliases"]) => "ListAliases",
-        ("GET", [_, "functions", _, "aliases", _]) => "GetAlias",
-        ("PUT", [_, "functions", _, "aliases", _]) => "UpdateAlias",
-        ("DELETE", [_, "functions", _, "aliases", _]) => "DeleteAlias",
-        ("POST", [_, "functions", _, "policy"]) => "AddPermission",
-        ("GET", [_, "functions", _, "policy"]) => "GetPolicy",
-        ("DELETE", [_, "functions", _, "policy", _]) => "RemovePermission",
-        ("PUT", [_, "functions", _, "concurrency"]) => "PutFunctionConcurrency",
-        ("DELETE", [_, "functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
-        ("PUT", [_, "functions", _, "code-signing-config"]) => "PutFunctionCodeSigningConfig",
-        ("DELETE", [_, "functions", _, "code-signing-config"]) => "DeleteFunctionCodeSigningConfig",
-        ("POST", [_, "functions", _, "invoke-async"]) => "InvokeAsync",
-        ("POST", [_, "functions", _, "response-streaming-invocations"]) => "InvokeWithResponseStream",
-        ("PUT", [_, "functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
-        ("POST", [_, "functions", _, "event-invoke-config"]) => "UpdateFunctionEventInvokeConfig",
-        ("GET", [_, "functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
-        ("DELETE", [_, "functions", _, "event-invoke-config"]) => "DeleteFunctionEventInvokeConfig",
-        ("GET", [_, "functions", _, "event-invoke-config", _]) => "ListFunctionEventInvokeConfigs",
-        ("PUT", [_, "functions", _, "provisioned-concurrency"]) => "PutProvisionedConcurrencyConfig",
-        ("GET", [_, "functions", _, "provisioned-concurrency"]) => "GetProvisionedConcurrencyConfig",
-        ("DELETE", [_, "functions", _, "provisioned-concurrency"]) => "DeleteProvisionedConcurrencyConfig",
-        ("PUT", [_, "functions", _, "runtime-management-config"]) => "PutRuntimeManagementConfig",
-        ("GET", [_, "functions", _, "runtime-management-config"]) => "GetRuntimeManagementConfig",
-        ("PUT", [_, "functions", _, "recursion-config"]) => "PutFunctionRecursionConfig",
-        ("GET", [_, "functions", _, "recursion-config"]) => "GetFunctionRecursionConfig",
-        ("POST", [_, "functions", _, "url"]) => "CreateFunctionUrlConfig",
-        ("PUT", [_, "functions", _, "url"]) => "UpdateFunctionUrlConfig",
-        ("GET", [_, "functions", _, "url"]) => "GetFunctionUrlConfig",
-        ("DELETE", [_, "functions", _, "url"]) => "DeleteFunctionUrlConfig",
-        ("GET", [_, "functions", _, "urls"]) => "ListFunctionUrlConfigs",
-        ("DELETE", [_, "tags", _]) => "UntagResource",
-        ("GET", [_, "layers"]) => "ListLayers",
-        ("GET", [_, "layers", _, "versions"]) => "ListLayerVersions",
-        ("POST", [_, "layers", _, "versions"]) => "PublishLayerVersion",
-        ("GET", [_, "layers", _, "versions", _]) => "GetLayerVersion",
-        ("DELETE", [_, "layers", _, "versions", _]) => "DeleteLayerVersion",
-        ("POST", [_, "event-source-mappings"]) => "CreateEventSourceMapping",
-        ("GET", [_, "event-source-mappings"]) => "ListEventSourceMappings",
-        ("GET", [_, "event-source-mappings", _]) => "GetEventSourceMapping",
-        ("PUT", [_, "event-source-mappings", _]) => "UpdateEventSourceMapping",
-        ("DELETE", [_, "event-source-mappings", _]) => "DeleteEventSourceMapping",
-        ("POST", [_, "code-signing-configs"]) => "CreateCodeSigningConfig",
-        ("GET", [_, "code-signing-configs"]) => "ListCodeSigningConfigs",
-        _ => "Unknown",
-    }
+        _ => return unplayed::name_unplayed_lambda_operation(method, uri),
+    })
 }
 
 /// The action that is weighed, where it isn't called as the operation is.
@@ -270,7 +220,7 @@ pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) ->
 type SandboxLambdaResult = Result<(u16, Value), SandboxAwsError>;
 
 fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> SandboxLambdaResult {
-    match ask.operation {
+    match ask.operation.as_ref() {
         "GetFunction" => {
             world.read_sandbox_state_from_disk(|state| functions::handle_get_function(state, ask))
         }
@@ -322,7 +272,7 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> Sand
 struct SandboxLambdaApiCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
-    operation: &'static str,
+    operation: Cow<'static, str>,
     input: Value,
     /// The function's name, and which version of it.
     name: String,
@@ -353,13 +303,13 @@ impl<'a> SandboxLambdaApiCall<'a> {
         let query = parse_uri_query_parameters(request.uri());
         let operation = parse_lambda_operation_name(request.method(), request.uri());
         if operation != "Invoke" {
-            member_check::check_json_members(SandboxService::Lambda, operation, &input)?;
+            member_check::check_json_members(SandboxService::Lambda, &operation, &input)?;
             let find = |name: &str| query.get(name).map(String::as_str);
             let code = "ValidationException";
-            member_check::check_text_fields(code, SandboxService::Lambda, operation, find)?;
+            member_check::check_text_fields(code, SandboxService::Lambda, &operation, find)?;
         }
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
-        let names::LambdaFunctionName { name, qualifier } = match operation {
+        let names::LambdaFunctionName { name, qualifier } = match operation.as_ref() {
             "ListTags" | "TagResource" => {
                 names::check_tagged_arn(&named)?;
                 names::read_function_name(&named, None)?
@@ -399,11 +349,11 @@ impl<'a> SandboxLambdaApiCall<'a> {
         self.caller.authorize_caller(
             state,
             SandboxService::Lambda,
-            &lambda_iam_action(self.operation),
+            &lambda_iam_action(&self.operation),
             &arn,
             &self.caller.build_caller_condition_context(),
         )?;
-        let missing = match (self.operation, &self.qualifier) {
+        let missing = match (self.operation.as_ref(), &self.qualifier) {
             ("Invoke", None) => format!("{arn}:$LATEST"),
             ("DeleteFunction", _) => format_lambda_function_arn(&self.name),
             _ => arn,

@@ -8,7 +8,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::PoisonError, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri};
@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
-    build_xml_response, format_unix_time_iso8601, query::render_xml_element,
+    build_unknown_json_operation_error, build_xml_response, describe_unknown_operation,
+    format_unix_time_iso8601, query::render_xml_element,
 };
 use crate::sandbox::{Sandbox, control_plane::signature, service::SandboxService};
 
@@ -158,31 +159,23 @@ pub fn is_s3control_request(request: &Request<Bytes>) -> bool {
     request.headers().contains_key("x-amz-account-id") && request.uri().path().starts_with("/v20180820/")
 }
 
-/// Returns the operation's name, by method and path.
-pub fn parse_s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
+/// Returns the operation's name, by method and path, be it one that the sandbox lacks.
+pub fn parse_s3control_operation_name(method: &Method, uri: &Uri) -> Cow<'static, str> {
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
-    match (method.as_str(), path.as_slice()) {
+    Cow::Borrowed(match (method.as_str(), path.as_slice()) {
         ("POST", ["jobs"]) => "CreateJob",
         ("GET", ["jobs"]) => "ListJobs",
         ("GET", ["jobs", _]) => "DescribeJob",
         ("POST", ["jobs", _, "status"]) => "UpdateJobStatus",
         ("GET", ["configuration", "publicAccessBlock"]) => "GetPublicAccessBlock",
-        _ => "Unknown",
-    }
-}
-
-/// Names an operation on jobs that the sandbox lacks; any other by its method and path.
-fn name_unplayed_operation(asked: &str) -> String {
-    let parts: Vec<&str> = asked.split('/').collect();
-    match parts.as_slice() {
-        ["POST ", _, "jobs", _, "priority"] => "UpdateJobPriority".into(),
-        ["GET ", _, "jobs", _, "tagging"] => "GetJobTagging".into(),
-        ["PUT ", _, "jobs", _, "tagging"] => "PutJobTagging".into(),
-        ["DELETE ", _, "jobs", _, "tagging"] => "DeleteJobTagging".into(),
-        ["PUT ", _, "configuration", "publicAccessBlock"] => "PutPublicAccessBlock".into(),
-        ["DELETE ", _, "configuration", "publicAccessBlock"] => "DeletePublicAccessBlock".into(),
-        _ => asked.to_owned(),
-    }
+        ("POST", ["jobs", _, "priority"]) => "UpdateJobPriority",
+        ("GET", ["jobs", _, "tagging"]) => "GetJobTagging",
+        ("PUT", ["jobs", _, "tagging"]) => "PutJobTagging",
+        ("DELETE", ["jobs", _, "tagging"]) => "DeleteJobTagging",
+        ("PUT", ["configuration", "publicAccessBlock"]) => "PutPublicAccessBlock",
+        ("DELETE", ["configuration", "publicAccessBlock"]) => "DeletePublicAccessBlock",
+        _ => return Cow::Owned(describe_unknown_operation(method, uri)),
+    })
 }
 
 /// Answers one request to the account's side of S3.
@@ -201,20 +194,17 @@ fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<
         return Err(SandboxAwsError::new(403, "AccessDenied", "Access Denied"));
     }
     let ask = SandboxS3ControlApiCall { world, caller: &caller, request };
-    match parse_s3control_operation_name(request.method(), request.uri()) {
+    match parse_s3control_operation_name(request.method(), request.uri()).as_ref() {
         "CreateJob" => ask.handle_create_batch_job(),
         "ListJobs" => ask.handle_list_batch_jobs(),
         "DescribeJob" => ask.handle_describe_batch_job(),
         "UpdateJobStatus" => ask.handle_update_batch_job_status(),
         "GetPublicAccessBlock" => ask.handle_get_public_access_block(),
-        _ => {
-            let asked = format!("{} {}", request.method(), request.uri().path());
-            Err(SandboxAwsError {
-                status: 405,
-                code: "MethodNotAllowed".into(),
-                ..super::build_unknown_json_operation_error(&name_unplayed_operation(&asked))
-            })
-        }
+        operation => Err(SandboxAwsError {
+            status: 405,
+            code: "MethodNotAllowed".into(),
+            ..build_unknown_json_operation_error(operation)
+        }),
     }
 }
 
