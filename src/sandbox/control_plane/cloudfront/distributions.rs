@@ -128,12 +128,17 @@ pub fn handle_create_distribution(
     Ok(said)
 }
 
-fn find_authorized_distribution<'a>(
+/// Finds a distribution, after the caller was held to his policies.
+///
+/// # Errors
+/// Refuses as CloudFront does.
+pub fn find_authorized_distribution<'a>(
     state: &'a SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
+    id: &str,
 ) -> Result<&'a SandboxDistribution, SandboxAwsError> {
-    ask.authorize_call_on_resource(state, "distribution", &ask.id)?;
-    state.cloudfront.distributions.get(&ask.id).ok_or_else(|| {
+    ask.authorize_call_on_resource(state, "distribution", id)?;
+    state.cloudfront.distributions.get(id).ok_or_else(|| {
         SandboxAwsError::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
     })
 }
@@ -146,7 +151,7 @@ pub fn handle_get_distribution(
     state: &SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let distribution = find_authorized_distribution(state, ask)?;
+    let distribution = find_authorized_distribution(state, ask, &ask.id)?;
     let node = if ask.config_alone {
         parse_sandbox_distribution_config(distribution)
     } else {
@@ -194,7 +199,7 @@ pub fn handle_update_distribution(
     state: &mut SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let old = find_authorized_distribution(state, ask)?.clone();
+    let old = find_authorized_distribution(state, ask, &ask.id)?.clone();
     ask.check_if_match(&old.etag)?;
     let mut config = ask.parse_sandbox_request_xml()?;
     if config.find_text_at_path("CallerReference")

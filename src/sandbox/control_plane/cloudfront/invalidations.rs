@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     PropagationClock, SandboxAwsError, SandboxCloudFrontApiCall, SandboxCloudFrontReply,
     SandboxCloudFrontResult, SandboxDistribution, SandboxState, XmlElement, build_invalid_argument_error,
-    build_malformed_xml_error, format_unix_time_iso8601, generate_random_aws_id,
+    build_malformed_xml_error, distributions, format_unix_time_iso8601, generate_random_aws_id,
     quantities::check_xml_list_quantities,
 };
 
-/// One invalidation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SandboxInvalidation {
@@ -30,7 +29,7 @@ impl SandboxInvalidation {
     }
 
     /// Whether what was stored then under this path is given no more.
-    fn covers(&self, path: &str, stored: Duration) -> bool {
+    fn covers_cached_path(&self, path: &str, stored: Duration) -> bool {
         stored <= self.created
             && self.paths.iter().any(|one| {
                 let one = one.trim_start_matches('/');
@@ -41,27 +40,27 @@ impl SandboxInvalidation {
 
     fn render_invalidation_xml(&self, clock: PropagationClock) -> XmlElement {
         let mut items = XmlElement::new("Items");
-        items.children = self.paths.iter().map(|path| build_text("Path", path.as_str())).collect();
+        items.children =
+            self.paths.iter().map(|path| XmlElement::new_text_element("Path", path.as_str())).collect();
         let paths = XmlElement::new("Paths")
-            .append_child_element(build_text("Quantity", &self.paths.len().to_string()))
+            .append_child_element(XmlElement::new_text_element("Quantity", &self.paths.len().to_string()))
             .append_child_element(items);
         let batch = XmlElement::new("InvalidationBatch")
             .append_child_element(paths)
-            .append_child_element(build_text("CallerReference", self.reference.as_str()));
+            .append_child_element(XmlElement::new_text_element("CallerReference", self.reference.as_str()));
         self.append_summary(XmlElement::new("Invalidation"), clock).append_child_element(batch)
     }
 
     fn append_summary(&self, element: XmlElement, clock: PropagationClock) -> XmlElement {
         let status = if self.is_completed(clock) { "Completed" } else { "InProgress" };
         element
-            .append_child_element(build_text("Id", self.id.as_str()))
-            .append_child_element(build_text("Status", status))
-            .append_child_element(build_text("CreateTime", &format_unix_time_iso8601(self.created)))
+            .append_child_element(XmlElement::new_text_element("Id", self.id.as_str()))
+            .append_child_element(XmlElement::new_text_element("Status", status))
+            .append_child_element(XmlElement::new_text_element(
+                "CreateTime",
+                &format_unix_time_iso8601(self.created),
+            ))
     }
-}
-
-fn build_text(name: &str, text: &str) -> XmlElement {
-    XmlElement::new_text_element(name, text)
 }
 
 /// Whether a distribution's edges give what they stored then under this path no more.
@@ -71,27 +70,22 @@ pub fn is_cached_path_invalidated(
     path: &str,
     stored: Duration,
 ) -> bool {
-    invalidations.iter().any(|one| one.is_completed(clock) && one.covers(path, stored))
+    invalidations.iter().any(|one| one.is_completed(clock) && one.covers_cached_path(path, stored))
 }
 
-fn build_missing_distribution_error() -> SandboxAwsError {
-    SandboxAwsError::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
-}
-
-/// The distribution in the path, and the invalidation where one is named.
+/// Reads the distribution in the path, and the invalidation where one is named.
 fn parse_invalidation_path(path: &str) -> (&str, &str) {
     let mut parts = path.trim_matches('/').split('/').skip_while(|part| *part != "distribution").skip(1);
     let distribution = parts.next().unwrap_or_default();
     (distribution, parts.nth(1).unwrap_or_default())
 }
 
-fn find_distribution<'a>(
+fn find_invalidated_distribution<'a>(
     state: &'a SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> Result<&'a SandboxDistribution, SandboxAwsError> {
     let (id, _) = parse_invalidation_path(&ask.path);
-    ask.authorize_call_on_resource(state, "distribution", id)?;
-    state.cloudfront.distributions.get(id).ok_or_else(build_missing_distribution_error)
+    distributions::find_authorized_distribution(state, ask, id)
 }
 
 /// Reads the batch of a request.
@@ -116,7 +110,7 @@ fn parse_invalidation_batch(
     Ok((reference, paths))
 }
 
-/// Answers CreateInvalidation; a reference that was used gives the invalidation that it made.
+/// Answers CreateInvalidation; a reference that was used gives the invalidation that it made, where the paths are the same.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
@@ -124,10 +118,19 @@ pub fn handle_create_invalidation(
     state: &mut SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let distribution = find_distribution(state, ask)?;
+    let distribution = find_invalidated_distribution(state, ask)?;
     let id = distribution.id.clone();
     let (reference, paths) = parse_invalidation_batch(ask)?;
     let there = distribution.invalidations.iter().find(|one| one.reference == reference).cloned();
+    if there.as_ref().is_some_and(|one| one.paths != paths) {
+        // The reference names the code alone; the status is that of its like, such as DistributionAlreadyExists.
+        return Err(SandboxAwsError::new(
+            409,
+            "InvalidationBatchAlreadyExists",
+            "The caller reference that you are using is associated with another invalidation batch.",
+        ));
+    }
+    let is_new = there.is_none();
     let made = there.unwrap_or_else(|| SandboxInvalidation {
         id: generate_random_aws_id("I", 25),
         reference,
@@ -137,9 +140,9 @@ pub fn handle_create_invalidation(
     let location =
         format!("https://cloudfront.amazonaws.com/2020-05-31/distribution/{id}/invalidation/{}", made.id);
     let body = made.render_invalidation_xml(ask.clock);
-    let kept = state.cloudfront.distributions.get_mut(&id).ok_or_else(build_missing_distribution_error)?;
-    kept.invalidations.retain(|one| one.id != made.id);
-    kept.invalidations.push(made);
+    if is_new && let Some(distribution) = state.cloudfront.distributions.get_mut(&id) {
+        distribution.invalidations.push(made);
+    }
     Ok(SandboxCloudFrontReply { status: 201, body: Some(body), etag: None, location: Some(location) })
 }
 
@@ -151,7 +154,7 @@ pub fn handle_get_invalidation(
     state: &SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let distribution = find_distribution(state, ask)?;
+    let distribution = find_invalidated_distribution(state, ask)?;
     let (_, id) = parse_invalidation_path(&ask.path);
     let found = distribution.invalidations.iter().find(|one| one.id == id).ok_or_else(|| {
         SandboxAwsError::new(404, "NoSuchInvalidation", "The specified invalidation does not exist.")
@@ -159,7 +162,7 @@ pub fn handle_get_invalidation(
     Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(found.render_invalidation_xml(ask.clock)))
 }
 
-/// Answers ListInvalidations.
+/// Answers ListInvalidations: the last made comes first.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
@@ -167,12 +170,12 @@ pub fn handle_list_invalidations(
     state: &SandboxState,
     ask: &SandboxCloudFrontApiCall<'_>,
 ) -> SandboxCloudFrontResult {
-    let mut all: Vec<(String, XmlElement)> = find_distribution(state, ask)?
+    let all = find_invalidated_distribution(state, ask)?
         .invalidations
         .iter()
+        .rev()
         .map(|one| (one.id.clone(), one.append_summary(XmlElement::new("InvalidationSummary"), ask.clock)))
         .collect();
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(SandboxCloudFrontReply::cloudfront_reply_from_xml(
         ask.render_cloudfront_list_page("InvalidationList", all),
     ))
@@ -198,7 +201,11 @@ mod tests {
             ("/a/*", "/b", 9, false),
             ("/*", "/b", 9, true),
         ] {
-            assert_eq!(made(path).covers(asked, seconds(stored)), covers, "{path} {asked} {stored}");
+            assert_eq!(
+                made(path).covers_cached_path(asked, seconds(stored)),
+                covers,
+                "{path} {asked} {stored}"
+            );
         }
         assert_eq!(parse_invalidation_path("/2020-05-31/distribution/E1/invalidation/I2"), ("E1", "I2"));
         assert_eq!(parse_invalidation_path("/2020-05-31/distribution/E1/invalidation"), ("E1", ""));

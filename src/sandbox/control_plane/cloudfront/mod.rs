@@ -390,13 +390,17 @@ impl<'a> SandboxCloudFrontApiCall<'a> {
         }
     }
 
-    /// A page of at most MaxItems, as CloudFront's lists are: the list's own fields and its items.
+    /// A page of at most MaxItems behind Marker, as CloudFront's lists are: the list's own fields and its items.
     fn render_cloudfront_list_page(&self, name: &str, items: Vec<(String, XmlElement)>) -> XmlElement {
         let most: usize = self.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
         let marker = self.query.get("Marker").cloned().unwrap_or_default();
-        let rest: Vec<_> = items.into_iter().filter(|(id, _)| marker.is_empty() || *id > marker).collect();
-        let more = rest.len() > most;
-        let shown: Vec<_> = rest.into_iter().take(most).collect();
+        let from = match items.iter().position(|(id, _)| *id == marker) {
+            Some(at) => at + 1,
+            None if marker.is_empty() => 0,
+            None => items.len(),
+        };
+        let more = items.len() - from > most;
+        let shown: Vec<_> = items.into_iter().skip(from).take(most).collect();
         let mut list =
             XmlElement::new(name).append_child_element(XmlElement::new_text_element("Marker", marker));
         if more && let Some((last, _)) = shown.last() {

@@ -2,6 +2,7 @@
 
 mod associations;
 mod deployment;
+mod invalidations;
 mod resources;
 
 use std::time::Duration;
@@ -17,9 +18,7 @@ use aws_sdk_cloudfront::{
 
 use crate::sandbox::{
     Sandbox,
-    tests::setup::{
-        create_service_role, error_code_and_message, open_temporary_sandbox_with_client, zip_bundle,
-    },
+    tests::setup::{create_service_role, zip_bundle},
 };
 
 const CACHING_DISABLED_POLICY_ID: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
@@ -106,39 +105,4 @@ async fn update_and_publish_function(world: &Sandbox) -> String {
     let lambda = aws_sdk_lambda::Client::new(&world.build_sandbox_sdk_config());
     let update = lambda.update_function_code().function_name("f").zip_file(bytes).publish(true);
     update.send().await.unwrap().function_arn.unwrap()
-}
-
-/// By CloudFront's API reference: an invalidation is in progress, then completed; a used reference gives the same one.
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_is_made_once_and_completes() {
-    use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
-    let (_dir, world, cloudfront) = open_temporary_sandbox_with_client(Client::new);
-    world.update_sandbox_state_on_disk(|state| {
-        let one = super::SandboxDistribution { id: "E1".into(), ..super::SandboxDistribution::default() };
-        state.cloudfront.distributions.insert("E1".into(), one);
-    });
-    let batch = |path: &str| {
-        let paths = Paths::builder().quantity(1).items(path).build().unwrap();
-        InvalidationBatch::builder().caller_reference("r").paths(paths).build().unwrap()
-    };
-    let create = |path: &str| {
-        cloudfront.create_invalidation().distribution_id("E1").invalidation_batch(batch(path)).send()
-    };
-    let made = create("/a/*").await.unwrap().invalidation.unwrap();
-    assert_eq!(made.status(), "InProgress");
-    assert_eq!(create("/a/*").await.unwrap().invalidation.unwrap().id(), made.id());
-    tokio::time::sleep(Duration::from_mins(5)).await;
-    let seen = cloudfront.get_invalidation().distribution_id("E1").id(made.id()).send().await.unwrap();
-    assert_eq!(seen.invalidation.unwrap().status(), "Completed");
-    let listed = cloudfront.list_invalidations().distribution_id("E1").send().await.unwrap();
-    assert_eq!(listed.invalidation_list.unwrap().quantity(), 1);
-    for (id, path, code) in [
-        ("E1", "a", "InvalidArgument"),
-        ("E1", "/a*b", "InvalidArgument"),
-        ("E2", "/a", "NoSuchDistribution"),
-    ] {
-        let asked = cloudfront.create_invalidation().distribution_id(id).invalidation_batch(batch(path));
-        let refused = asked.send().await.unwrap_err();
-        assert_eq!(error_code_and_message(&refused).0, code, "{id} {path}");
-    }
 }
