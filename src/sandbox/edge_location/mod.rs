@@ -229,6 +229,32 @@ async fn run_viewer_request_function(
     })
 }
 
+/// Finds what is cached under a key, fresh or not, unless it was invalidated since it was stored.
+fn find_valid_cached_response(
+    world: &Sandbox,
+    distribution: &SandboxDeployedDistribution,
+    uri: &str,
+    key: &(String, String),
+) -> Option<CachedOriginResponse> {
+    let clock = PropagationClock::propagation_clock_from_sandbox(world);
+    let known = lock_edge_cache(world).get(key).cloned();
+    known.filter(|entry| !is_cached_path_invalidated(&distribution.invalidations, clock, uri, entry.stored))
+}
+
+/// Computes for how many seconds an answer of the origin, be it an error, is fresh; none where it may not be stored.
+fn compute_origin_answer_lifetime_secs(
+    distribution: &SandboxDeployedDistribution,
+    ttl: BehaviorCacheTtls,
+    answer: &Response<Bytes>,
+) -> Option<u64> {
+    let status = answer.status();
+    if status.is_success() {
+        return compute_cache_lifetime_secs(answer.headers(), ttl);
+    }
+    let said = distribution.error_ttl.get(&status.as_u16()).copied();
+    Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
+}
+
 /// Answers from the cache, or from the origin.
 async fn serve_from_cache_or_origin(
     world: &Sandbox,
@@ -239,10 +265,8 @@ async fn serve_from_cache_or_origin(
     query: &str,
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
-    let (now, known) = (world.sandbox_unix_time_now(), lock_edge_cache(world).get(&key).cloned());
-    let clock = PropagationClock::propagation_clock_from_sandbox(world);
-    let known = known
-        .filter(|entry| !is_cached_path_invalidated(&distribution.invalidations, clock, uri, entry.stored));
+    let now = world.sandbox_unix_time_now();
+    let known = find_valid_cached_response(world, distribution, uri, &key);
     if let Some(entry) = known.as_ref().filter(|entry| now < entry.fresh_until) {
         return answer_from_edge_cache(request, entry, now);
     }
@@ -285,12 +309,7 @@ async fn serve_from_cache_or_origin(
         return build_bad_gateway_response("The object is larger than CloudFront can serve.");
     }
     let status = answer.status();
-    let seconds = if status.is_success() {
-        compute_cache_lifetime_secs(answer.headers(), ttl)
-    } else {
-        let said = distribution.error_ttl.get(&status.as_u16()).copied();
-        Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
-    };
+    let seconds = compute_origin_answer_lifetime_secs(distribution, ttl, &answer);
     let entry = CachedOriginResponse::new_cached_origin_response(answer, now, seconds.unwrap_or(0));
     let response = build_response_from_cached_object(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
