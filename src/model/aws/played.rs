@@ -1,4 +1,4 @@
-//! The operations of AWS that the sandbox plays, by service: what `sandbox serve --help` names, and an unknown operation's answer.
+//! The operations of AWS that the sandbox plays, by service: `sandbox serve --help` lists them.
 
 /// Each service of the sandbox, with its operations in the order of their names.
 pub const PLAYED_AWS_OPERATIONS: [(&str, &[&str]); 9] = [
@@ -182,7 +182,7 @@ pub fn describe_played_aws_operations() -> String {
         .map(|(service, operations)| format!("  {service}: {}", operations.join(", ")))
         .collect();
     format!(
-        "The operations of AWS that are played; any other is refused by name, in the form of AWS's own refusals:\n{}",
+        "The operations of AWS that the sandbox plays; it refuses any other by name, in the form of AWS's own refusals:\n{}",
         services.join("\n")
     )
 }
