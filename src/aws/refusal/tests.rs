@@ -173,108 +173,109 @@ fn every_code_that_an_operation_of_ours_can_meet_has_its_class() {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of AWS's sentences, each with its next move")]
+/// What AWS says of a denial behind whom and what it denies, with the next move that fits it.
+const REASONS_OF_A_DENIAL: &[(&str, AwsRefusalClass, &str)] = &[
+    (
+        "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+        AwsRefusalClass::Barred,
+        "narrow or remove it",
+    ),
+    (
+        "because public access control lists (ACLs) are prevented by the BlockPublicAcls setting in S3 Block Public Access.",
+        AwsRefusalClass::Barred,
+        "--no-acl",
+    ),
+    (
+        "with an explicit deny in a service control policy",
+        AwsRefusalClass::Denied,
+        "a service control policy of the organization is against s3:PutBucketPolicy",
+    ),
+    (
+        "because no service control policy allows the s3:PutBucketPolicy action",
+        AwsRefusalClass::Denied,
+        "administers AWS Organizations",
+    ),
+    (
+        "with an explicit deny in a resource control policy",
+        AwsRefusalClass::Denied,
+        "a resource control policy of the organization",
+    ),
+    (
+        "because no permissions boundary allows the s3:PutBucketPolicy action",
+        AwsRefusalClass::Denied,
+        "allowed in the boundary too",
+    ),
+    (
+        "because no session policy allows the s3:PutBucketPolicy action",
+        AwsRefusalClass::Denied,
+        "without a session policy",
+    ),
+    (
+        "because no VPC endpoint policy allows the s3:PutBucketPolicy action",
+        AwsRefusalClass::Denied,
+        "the VPC endpoint that this host goes through",
+    ),
+    (
+        "with an explicit deny in a resource-based policy",
+        AwsRefusalClass::Denied,
+        "the resource's own policy",
+    ),
+    (
+        "with an explicit deny in an identity-based policy",
+        AwsRefusalClass::Denied,
+        "have that statement lifted",
+    ),
+    (
+        "because no identity-based policy allows the s3:PutBucketPolicy action",
+        AwsRefusalClass::Denied,
+        "allow s3:PutBucketPolicy: attach the policy that `packagecloud-cloudfront check --policy` prints",
+    ),
+];
+
+/// Refusals whose reason is in the message alone.
+const REASONS_IN_A_MESSAGE: &[(&str, &str, AwsRefusalClass, &str)] = &[
+    (
+        "AccessDenied",
+        "Your account must be verified before you can add new CloudFront resources. To verify your account, please contact AWS Support (https://console.aws.amazon.com/support/home#/) and include this error message.",
+        AwsRefusalClass::Barred,
+        "goes on where it stopped",
+    ),
+    (
+        "MalformedPolicyDocumentException",
+        "The new key policy will not allow you to update the key policy in the future.",
+        AwsRefusalClass::Barred,
+        "allow this identity kms:PutKeyPolicy",
+    ),
+    (
+        "InvalidArgument",
+        "You can't remove or replace the web ACL for your distribution. Distributions with a pricing plan subscription must have a web ACL resource.",
+        AwsRefusalClass::Barred,
+        "--name-suffix",
+    ),
+    (
+        "AuthorizationHeaderMalformed",
+        "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'",
+        AwsRefusalClass::WrongRegion,
+        "give --region eu-central-1",
+    ),
+    (
+        "InvalidRequest",
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+        AwsRefusalClass::CustomerKey,
+        "SSE-C",
+    ),
+];
+
 #[test]
 fn each_reason_of_a_denial_has_the_next_move_that_fits_it() {
     let denied = "User: arn:aws:iam::1:user/ops is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::b\"";
-    for (code, message, class, next) in [
-        (
-            "AccessDenied",
-            "Your account must be verified before you can add new CloudFront resources. To verify your account, please contact AWS Support (https://console.aws.amazon.com/support/home#/) and include this error message.".to_owned(),
-            AwsRefusalClass::Barred,
-            "goes on where it stopped",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."),
-            AwsRefusalClass::Barred,
-            "narrow or remove it",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because public access control lists (ACLs) are prevented by the BlockPublicAcls setting in S3 Block Public Access."),
-            AwsRefusalClass::Barred,
-            "--no-acl",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} with an explicit deny in a service control policy"),
-            AwsRefusalClass::Denied,
-            "a service control policy of the organization is against s3:PutBucketPolicy",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because no service control policy allows the s3:PutBucketPolicy action"),
-            AwsRefusalClass::Denied,
-            "administers AWS Organizations",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} with an explicit deny in a resource control policy"),
-            AwsRefusalClass::Denied,
-            "a resource control policy of the organization",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because no permissions boundary allows the s3:PutBucketPolicy action"),
-            AwsRefusalClass::Denied,
-            "allowed in the boundary too",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because no session policy allows the s3:PutBucketPolicy action"),
-            AwsRefusalClass::Denied,
-            "without a session policy",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because no VPC endpoint policy allows the s3:PutBucketPolicy action"),
-            AwsRefusalClass::Denied,
-            "the VPC endpoint that this host goes through",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} with an explicit deny in a resource-based policy"),
-            AwsRefusalClass::Denied,
-            "the resource's own policy",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} with an explicit deny in an identity-based policy"),
-            AwsRefusalClass::Denied,
-            "have that statement lifted",
-        ),
-        (
-            "AccessDenied",
-            format!("{denied} because no identity-based policy allows the s3:PutBucketPolicy action"),
-            AwsRefusalClass::Denied,
-            "allow s3:PutBucketPolicy: attach the policy that `packagecloud-cloudfront check --policy` prints",
-        ),
-        (
-            "MalformedPolicyDocumentException",
-            "The new key policy will not allow you to update the key policy in the future.".to_owned(),
-            AwsRefusalClass::Barred,
-            "allow this identity kms:PutKeyPolicy",
-        ),
-        (
-            "InvalidArgument",
-            "You can't remove or replace the web ACL for your distribution. Distributions with a pricing plan subscription must have a web ACL resource.".to_owned(),
-            AwsRefusalClass::Barred,
-            "--name-suffix",
-        ),
-        (
-            "AuthorizationHeaderMalformed",
-            "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'".to_owned(),
-            AwsRefusalClass::WrongRegion,
-            "give --region eu-central-1",
-        ),
-        (
-            "InvalidRequest",
-            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.".to_owned(),
-            AwsRefusalClass::CustomerKey,
-            "SSE-C",
-        ),
-    ] {
+    let denials = REASONS_OF_A_DENIAL
+        .iter()
+        .map(|&(reason, class, next)| ("AccessDenied", format!("{denied} {reason}"), class, next));
+    let others = REASONS_IN_A_MESSAGE
+        .iter()
+        .map(|&(code, message, class, next)| (code, message.to_owned(), class, next));
+    for (code, message, class, next) in denials.chain(others) {
         let found = classify_aws_refusal("s3:CopyObject", code, &message, 403);
         assert_eq!(found.class, class, "{message}");
         assert!(found.next.contains(next), "{message}: {}", found.next);

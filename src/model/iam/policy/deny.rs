@@ -324,6 +324,21 @@ mod tests {
         }
     }
 
+    /// For an identity that isn't made yet, ours, a control's distribution, and a control that isn't made yet.
+    fn assert_denial_verdicts(table: impl IntoIterator<Item = (Value, [&'static str; 4])>) {
+        for (statement, wanted) in table {
+            for (principal, wanted) in
+                [ANY_IDENTITY, OUR_IDENTITY, SERVICE, NEXT_SERVICE].into_iter().zip(wanted)
+            {
+                assert_eq!(
+                    denial_verdict_for(&statement, principal, &KEYS),
+                    wanted,
+                    "{principal:?} {statement}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn what_excepts_the_one_that_reads_denies_nothing() {
         let ours = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1OURS";
@@ -334,8 +349,7 @@ mod tests {
             all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             json!({"Condition": all})
         };
-        // For an identity that isn't made yet, ours, a control's distribution, and a control that isn't made yet.
-        for (statement, wanted) in [
+        assert_denial_verdicts([
             (json!({"NotPrincipal": {"AWS": ours}}), ["perhaps", "no", "out", "out"]),
             (json!({"NotPrincipal": {"CanonicalUser": "c0ffee"}}), ["perhaps", "no", "out", "out"]),
             (json!({"NotPrincipal": {"AWS": other}}), ["perhaps", "out", "out", "out"]),
@@ -371,6 +385,12 @@ mod tests {
                 }}),
                 ["perhaps", "no", "no", "no"],
             ),
+        ]);
+    }
+
+    #[test]
+    fn what_excepts_the_service_that_reads_denies_nothing() {
+        assert_denial_verdicts([
             // Against services that act for somebody else.
             (
                 json!({"Condition": {
@@ -416,17 +436,7 @@ mod tests {
                 ),
                 ["out", "out", "out", "perhaps"],
             ),
-        ] {
-            for (principal, wanted) in
-                [ANY_IDENTITY, OUR_IDENTITY, SERVICE, NEXT_SERVICE].into_iter().zip(wanted)
-            {
-                assert_eq!(
-                    denial_verdict_for(&statement, principal, &KEYS),
-                    wanted,
-                    "{principal:?} {statement}"
-                );
-            }
-        }
+        ]);
     }
 
     #[test]
