@@ -101,10 +101,10 @@ fn older_form_results(all: &[ResourceDecision], organization: Option<bool>) -> V
     all.iter().map(one).collect()
 }
 
-#[test]
-fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
+/// Decisions and what the organization says, with the check's result and a part of its words.
+fn list_decisions_and_checks() -> Vec<(Vec<ResourceDecision>, Option<bool>, CheckVerdict, &'static str)> {
     let denied = resource_decision(OWN_RESOURCE_ARN, EvaluationDecision::ImplicitDeny);
-    let table = [
+    vec![
         (
             vec![resource_decision(OWN_RESOURCE_ARN, EvaluationDecision::Allowed)],
             None,
@@ -159,8 +159,12 @@ fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
             CheckVerdict::Unknown,
             "depends on aws:SourceIp, which only the real request has",
         ),
-    ];
-    for (all, organization, result, words) in table {
+    ]
+}
+
+#[test]
+fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
+    for (all, organization, result, words) in list_decisions_and_checks() {
         for (form, results) in [
             ("present", current_form_results(&all, organization)),
             ("older", older_form_results(&all, organization)),

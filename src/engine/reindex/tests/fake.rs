@@ -202,32 +202,61 @@ fn object_after_write(headers: &HeaderMap, before: &FakeObject, round: u32) -> F
     object
 }
 
+impl FakeS3Request {
+    /// A parameter of the query, decoded; empty where it isn't there.
+    fn find_parameter(&self, name: &str) -> String {
+        let value = self.query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+        percent_decode_str(value.unwrap_or_default()).decode_utf8().unwrap().into_owned()
+    }
+}
+
+impl FakeObject {
+    fn render_head(&self, are_tags_hidden: bool) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.insert("etag", HeaderValue::from_str(&self.etag).unwrap());
+        headers.insert("content-length", self.size.into());
+        if !self.tags.is_empty() && !are_tags_hidden {
+            headers.insert("x-amz-tagging-count", self.tags.split('&').count().into());
+        }
+        headers
+    }
+
+    fn render_acl_xml(&self) -> String {
+        format!(
+            "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList>{}</AccessControlList></AccessControlPolicy>",
+            self.acl
+        )
+    }
+
+    fn render_tagging_xml(&self) -> String {
+        let tag = |tag: &str| {
+            let (key, value) = tag.split_once('=').unwrap();
+            format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")
+        };
+        let tags: String = self.tags.split('&').filter(|tag| !tag.is_empty()).map(tag).collect();
+        format!("<Tagging><TagSet>{tags}</TagSet></Tagging>")
+    }
+}
+
 impl FakeBucket {
     fn apply_operation(&mut self, kind: &str, call: &FakeS3Request) -> (u16, HeaderMap, String) {
-        let parameter = |name: &str| {
-            let value = call
-                .query
-                .split('&')
-                .find_map(|pair| pair.strip_prefix(&format!("{name}=")))
-                .unwrap_or_default();
-            percent_decode_str(value).decode_utf8().unwrap().into_owned()
-        };
         match kind {
-            "list" => {
-                return ok_reply(self.render_listing(
-                    &parameter("prefix"),
-                    &parameter("start-after"),
-                    call.query.contains("delimiter"),
-                ));
-            }
-            "ownership" => return error_reply(404, "OwnershipControlsNotFoundError"),
+            "list" => ok_reply(self.render_listing(
+                &call.find_parameter("prefix"),
+                &call.find_parameter("start-after"),
+                call.query.contains("delimiter"),
+            )),
+            "ownership" => error_reply(404, "OwnershipControlsNotFoundError"),
             "abort" => {
                 self.aborted += 1;
-                self.uploads.remove(&parameter("uploadId"));
-                return (204, HeaderMap::new(), String::new());
+                self.uploads.remove(&call.find_parameter("uploadId"));
+                (204, HeaderMap::new(), String::new())
             }
-            _ => {}
+            _ => self.apply_object_operation(kind, call),
         }
+    }
+
+    fn apply_object_operation(&mut self, kind: &str, call: &FakeS3Request) -> (u16, HeaderMap, String) {
         let Some(object) = self.objects.get_mut(&call.key) else {
             return if kind == "head" {
                 (404, HeaderMap::new(), String::new())
@@ -241,29 +270,9 @@ impl FakeBucket {
             return error_reply(412, "PreconditionFailed");
         }
         match kind {
-            "head" => {
-                let mut headers = object.headers.clone();
-                headers.insert("etag", HeaderValue::from_str(&object.etag).unwrap());
-                headers.insert("content-length", object.size.into());
-                if !object.tags.is_empty() && !self.tags_hidden {
-                    headers.insert("x-amz-tagging-count", object.tags.split('&').count().into());
-                }
-                (200, headers, String::new())
-            }
-            "acl" => ok_reply(format!(
-                "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList>{}</AccessControlList></AccessControlPolicy>",
-                object.acl
-            )),
-            "tagging" => {
-                let tag = |tag: &str| {
-                    let (key, value) = tag.split_once('=').unwrap();
-                    format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")
-                };
-                ok_reply(format!(
-                    "<Tagging><TagSet>{}</TagSet></Tagging>",
-                    object.tags.split('&').filter(|tag| !tag.is_empty()).map(tag).collect::<String>()
-                ))
-            }
+            "head" => (200, object.render_head(self.tags_hidden), String::new()),
+            "acl" => ok_reply(object.render_acl_xml()),
+            "tagging" => ok_reply(object.render_tagging_xml()),
             "copy" if object.size > 5 << 30 => error_reply(400, "InvalidRequest"),
             "copy" => {
                 assert_eq!(call.headers["x-amz-metadata-directive"], "REPLACE");
@@ -289,11 +298,11 @@ impl FakeBucket {
             }
             "part" => {
                 let range = call.headers["x-amz-copy-source-range"].to_str().unwrap().to_owned();
-                self.uploads.get_mut(&parameter("uploadId")).unwrap().2.push(range);
+                self.uploads.get_mut(&call.find_parameter("uploadId")).unwrap().2.push(range);
                 ok_reply("<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>".to_owned())
             }
             "complete" => {
-                let (key, mut whole, parts) = self.uploads.remove(&parameter("uploadId")).unwrap();
+                let (key, mut whole, parts) = self.uploads.remove(&call.find_parameter("uploadId")).unwrap();
                 assert_eq!(call.body.matches("<PartNumber>").count(), parts.len());
                 whole.etag = format!("\"e-{}\"", parts.len());
                 self.objects.insert(key, whole);
