@@ -130,7 +130,10 @@ fn validate_sandbox_edge_function(
     arn: &str,
 ) -> Result<(), SandboxAwsError> {
     let forbidden = [
-        (!function.environment.is_empty(), "The function cannot have environment variables."),
+        (
+            function.environment.as_ref().is_some_and(|all| !all.is_empty()),
+            "The function cannot have environment variables.",
+        ),
         (!function.layers.is_empty(), "The function cannot have layers."),
         (!function.subnets.is_empty(), "The function cannot have a VPC configuration."),
         (function.dead_letter.is_some(), "The function cannot have a dead letter queue."),

@@ -276,8 +276,8 @@ fn update_sandbox_function_configuration(
     };
     if input["Environment"]["Variables"].is_object() {
         check_environment_size(&input["Environment"]["Variables"])?;
-        configuration.environment = functions::parse_json_string_map(&input["Environment"]["Variables"]);
-        configuration.has_environment = true;
+        configuration.environment =
+            Some(functions::parse_json_string_map(&input["Environment"]["Variables"]));
     }
     configuration.layers = list(&input["Layers"]).unwrap_or_else(|| configuration.layers.clone());
     configuration.subnets =

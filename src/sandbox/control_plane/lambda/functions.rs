@@ -93,8 +93,8 @@ fn render_function_configuration(
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{}", function.name)},
         "RuntimeVersionConfig": {"RuntimeVersionArn": format_runtime_version_arn(&configuration.runtime)},
     });
-    if configuration.has_environment || !configuration.environment.is_empty() {
-        shown["Environment"] = json!({"Variables": configuration.environment});
+    if let Some(variables) = &configuration.environment {
+        shown["Environment"] = json!({"Variables": variables});
     }
     if !configuration.layers.is_empty() {
         shown["Layers"] = configuration.layers.iter().map(|arn| json!({"Arn": arn, "CodeSize": 1})).collect();

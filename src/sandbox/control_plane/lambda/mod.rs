@@ -64,9 +64,8 @@ pub struct SandboxFunctionConfiguration {
     pub runtime: String,
     pub memory: u64,
     pub timeout: u64,
-    pub environment: BTreeMap<String, String>,
-    /// Variables were said, be it none: then they are shown, be they none.
-    pub has_environment: bool,
+    /// None where none were ever said: then they aren't shown.
+    pub environment: Option<BTreeMap<String, String>>,
     pub layers: Vec<String>,
     pub subnets: Vec<String>,
     pub architecture: String,
