@@ -89,8 +89,9 @@ impl SandboxRole {
         } else {
             self.render_role_tags_xml()
         };
+        let element = if place == RoleShownIn::List { "member" } else { "Role" };
         format!(
-            "{}{}{}{}{}{}{}{session}{boundary}{used}{tags}",
+            "<{element}>{}{}{}{}{}{}{}{session}{boundary}{used}{tags}</{element}>",
             render_xml_element("Path", &self.path),
             render_xml_element("RoleName", &self.name),
             render_xml_element("RoleId", &self.id),
@@ -168,7 +169,7 @@ fn find_modifiable_role<'a>(
 /// Refuses as IAM does.
 pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> SandboxIamResult {
     authorize_and_find_sandbox_role(state, ask)
-        .map(|role| Some(format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Description))))
+        .map(|role| Some(role.render_role_xml(RoleShownIn::Description)))
 }
 
 /// Answers ListRoles: in the order of their names, behind a path, page by page.
@@ -183,10 +184,7 @@ pub fn handle_list_roles(state: &SandboxState, ask: &SandboxIamApiCall<'_>) -> S
     let mut roles =
         state.iam.roles.values().filter(|role| role.path.starts_with(prefix) && role.name.as_str() >= from);
     let page: Vec<&SandboxRole> = roles.by_ref().take(most).collect();
-    let members: String = page
-        .iter()
-        .map(|role| format!("<member>{}</member>", role.render_role_xml(RoleShownIn::List)))
-        .collect();
+    let members: String = page.iter().map(|role| role.render_role_xml(RoleShownIn::List)).collect();
     let next = roles.next().map_or_else(String::new, |role| render_xml_element("Marker", &role.name));
     Ok(Some(format!("<IsTruncated>{}</IsTruncated><Roles>{members}</Roles>{next}", !next.is_empty())))
 }
@@ -295,7 +293,7 @@ pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamApiCall<'_>)
         name: name.clone(),
         ..SandboxRole::default()
     };
-    let answer = format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Creation));
+    let answer = role.render_role_xml(RoleShownIn::Creation);
     state.iam.roles.insert(name, role);
     Ok(Some(answer))
 }
@@ -334,7 +332,7 @@ pub fn handle_create_service_linked_role(
         ));
     }
     let role = build_service_linked_role(service, name, ask.clock.now);
-    let answer = format!("<Role>{}</Role>", role.render_role_xml(RoleShownIn::Creation));
+    let answer = role.render_role_xml(RoleShownIn::Creation);
     state.iam.roles.insert(name.to_owned(), role);
     Ok(Some(answer))
 }
