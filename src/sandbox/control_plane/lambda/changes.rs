@@ -35,12 +35,13 @@ pub struct StoredFunctionCode {
     size: u64,
 }
 
-/// Unpacks, weighs and keeps the code of a request.
+/// Unpacks, weighs and keeps the code that `input` holds, for the operation that was asked.
 ///
 /// # Errors
 /// Refuses what is no bundle, as Lambda does, and says why the code can't be kept.
 pub fn store_uploaded_function_code(
     world: &Sandbox,
+    operation: &str,
     input: &Value,
 ) -> Result<StoredFunctionCode, SandboxAwsError> {
     let Some(text) = input["ZipFile"].as_str() else {
@@ -55,9 +56,7 @@ pub fn store_uploaded_function_code(
         return Err(SandboxAwsError::new(
             413,
             "RequestEntityTooLargeException",
-            format!(
-                "Request must be smaller than {REQUEST_MAX_BYTES} bytes for the CreateFunction operation"
-            ),
+            format!("Request must be smaller than {REQUEST_MAX_BYTES} bytes for the {operation} operation"),
         ));
     }
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;

@@ -244,11 +244,11 @@ fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaApiCall<'_>) -> Sand
         }
         "CreateFunction" => {
             changes::check_function_request(ask)?;
-            let code = changes::store_uploaded_function_code(world, &ask.input["Code"])?;
+            let code = changes::store_uploaded_function_code(world, &ask.operation, &ask.input["Code"])?;
             world.update_sandbox_state_on_disk(|state| changes::handle_create_function(state, ask, &code))
         }
         "UpdateFunctionCode" => {
-            let code = changes::store_uploaded_function_code(world, &ask.input)?;
+            let code = changes::store_uploaded_function_code(world, &ask.operation, &ask.input)?;
             world
                 .update_sandbox_state_on_disk(|state| changes::handle_update_function_code(state, ask, &code))
         }
