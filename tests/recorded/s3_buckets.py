@@ -1,4 +1,4 @@
-# Players of S3's operations on buckets: listings, policies, encryption, access lists and the other settings.
+# Players of S3's operations on buckets: listings, policies, encryption and the other settings.
 import json
 import urllib.request
 import xml.etree.ElementTree as tree
@@ -8,10 +8,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from players import plays
-from s3_objects import LOG_DELIVERY, acl_cases, allow_acls, version
+from s3_setup import NO_BUCKET, unblock_public_access
 from session import KEYS, REGION
-
-NO_BUCKET = "recorded-bucket-that-is-not-there"
 
 
 def get_signed_xml(t, path):
@@ -297,82 +295,7 @@ def public_access(t):
     t.ask("idempotent-delete-public-access-block", s.delete_public_access_block, Bucket=b)
 
 
-@plays(r"TestS3ObjectLock::test_put_object_lock_configuration_on_existing_bucket|TestS3ObjectLock::test_(?:get_put_object_lock_configuration"
-       r"|put_object_lock_configuration_exc|get_object_lock_configuration_exc|disable_versioning_on_locked_bucket)")
-def object_lock(t):
-    b, s, asked = t.bucket(), t.s3, t.recording
-
-    def put(recorded, words):
-        t.ask(recorded, s.put_object_lock_configuration, Bucket=b, ObjectLockConfiguration=words)
-
-    def keep(**words):
-        return {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": words}}
-    enabled = {"ObjectLockEnabled": "Enabled"}
-    if "get-lock-config-no-enabled" in asked:
-        t.ask("get-lock-config-no-enabled", s.get_object_lock_configuration, Bucket=b)
-        t.ask("get-lock-config-bucket-not-exists", s.get_object_lock_configuration, Bucket=NO_BUCKET)
-        return
-    if "suspended-versioning" in asked:
-        t.ask("get-object-lock-existing-bucket-no-config", s.get_object_lock_configuration, Bucket=b)
-        put("put-object-lock-existing-bucket-no-versioning", enabled)
-        t.ask("suspended-versioning", s.put_bucket_versioning, Bucket=b, VersioningConfiguration={"Status": "Suspended"})
-        put("put-object-lock-existing-bucket-versioning-disabled", enabled)
-        t.ask("enabled-versioning", s.put_bucket_versioning, Bucket=b, VersioningConfiguration={"Status": "Enabled"})
-        put("put-object-lock-existing-bucket-enabled", enabled)
-        t.ask("get-object-lock-existing-bucket-enabled", s.get_object_lock_configuration, Bucket=b)
-        return
-    version(t, b)
-    t.call(s.put_object_lock_configuration, Bucket=b, ObjectLockConfiguration=enabled)
-    if "get-lock-config-start" in asked:
-        t.ask("get-lock-config-start", s.get_object_lock_configuration, Bucket=b)
-        put("put-lock-config", keep(Mode="GOVERNANCE", Days=1))
-        t.ask("get-lock-config", s.get_object_lock_configuration, Bucket=b)
-        put("put-lock-config-enabled", enabled)
-        t.ask("get-lock-config-only-enabled", s.get_object_lock_configuration, Bucket=b)
-    elif "put-lock-config-empty" in asked:
-        put("put-lock-config-no-enabled", {"Rule": keep(Mode="GOVERNANCE", Days=1)["Rule"]})
-        put("put-lock-config-empty", {})
-        put("put-lock-config-empty-rule", {**enabled, "Rule": {}})
-        put("put-lock-config-empty-retention", keep())
-        put("put-lock-config-no-days", keep(Mode="GOVERNANCE"))
-        put("put-lock-config-bad-mode", keep(Mode="BAD-VALUE", Days=1))
-        put("put-lock-config-both-days-years", keep(Mode="GOVERNANCE", Days=1, Years=1))
-    else:
-        t.ask("disable-versioning-on-locked-bucket", s.put_bucket_versioning, Bucket=b,
-              VersioningConfiguration={"Status": "Suspended"})
-        t.ask("enable-versioning-again-on-locked-bucket", s.put_bucket_versioning, Bucket=b,
-              VersioningConfiguration={"Status": "Enabled"})
-
-
-@plays(r"TestS3BucketObjectTagging::test_(?:bucket_tagging_crud|bucket_tagging_exc|put_bucket_tagging_none_value)")
-def bucket_tags(t):
-    b, s, asked = t.bucket(), t.s3, t.recording
-    one = {"TagSet": [{"Key": "tag3", "Value": "tag3"}]}
-    if "get-no-bucket-tags" in asked:
-        t.ask("get-no-bucket-tags", s.get_bucket_tagging, Bucket=NO_BUCKET)
-        t.ask("delete-no-bucket-tags", s.delete_bucket_tagging, Bucket=NO_BUCKET)
-        t.ask("put-no-bucket-tags", s.put_bucket_tagging, Bucket=NO_BUCKET, Tagging={"TagSet": []})
-    elif "put-none-tag-set" in asked:
-        t.ask("put-bucket-tags-origin", s.put_bucket_tagging, Bucket=b, Tagging=one)
-        t.ask("put-none-tag-set", t.unchecked_s3.put_bucket_tagging, Bucket=b, Tagging={"TagSet": None})
-        t.ask("no-such-tag-set", s.get_bucket_tagging, Bucket=b)
-    else:
-        t.ask("get-bucket-tags-empty", s.get_bucket_tagging, Bucket=b)
-        two = {"TagSet": [{"Key": "tag1", "Value": "tag1"}, {"Key": "tag2", "Value": ""}]}
-        t.ask("put-bucket-tags", s.put_bucket_tagging, Bucket=b, Tagging=two)
-        t.ask("get-bucket-tags", s.get_bucket_tagging, Bucket=b)
-        t.ask("put-bucket-tags-overwrite", s.put_bucket_tagging, Bucket=b, Tagging=one)
-        t.ask("get-bucket-tags-overwritten", s.get_bucket_tagging, Bucket=b)
-        t.ask("delete-bucket-tags", s.delete_bucket_tagging, Bucket=b)
-        t.ask("put-bucket-tags-empty", s.put_bucket_tagging, Bucket=b, Tagging={"TagSet": []})
-
-
 # Policies.
-
-def open_to_policies(t, bucket):
-    t.call(t.s3.put_public_access_block, Bucket=bucket, PublicAccessBlockConfiguration={
-        "BlockPublicAcls": False, "IgnorePublicAcls": False, "BlockPublicPolicy": False, "RestrictPublicBuckets": False})
-
 
 def public_policy(bucket):
     return json.dumps({"Version": "2012-10-17", "Statement": [{
@@ -386,7 +309,7 @@ def read_policy(answer):
 @plays(r"TestS3BucketPolicy::test_bucket_policy_(crud|exc)|TestS3::test_(?:get|put|delete)_bucket_policy")
 def bucket_policy(t, _):
     b, s, asked = t.bucket(), t.s3, t.recording
-    open_to_policies(t, b)
+    unblock_public_access(t, b)
     if "put-empty-bucket-policy" in asked:
         for recorded, text in [("put-empty-bucket-policy", ""), ("put-bucket-policy-randomstring", "invalid json"),
                                ("put-bucket-policy-empty-json", "{}")]:
@@ -418,7 +341,7 @@ def bucket_policy(t, _):
 @plays(r"TestS3::test_(put|delete)_bucket_policy_expected_bucket_owner")
 def policy_owner(t, verb):
     b, s = t.bucket(), t.s3
-    open_to_policies(t, b)
+    unblock_public_access(t, b)
     words = {"Bucket": b}
     if verb == "put":
         words["Policy"] = public_policy(b)
@@ -439,39 +362,3 @@ def policy_wrong_owner(t, verb, owner):
         t.ask(recorded, s.get_bucket_policy, Bucket=b, ExpectedBucketOwner=owner)
     else:
         t.ask(recorded, s.put_bucket_policy, Bucket=b, Policy=public_policy(b), ExpectedBucketOwner=owner)
-
-
-# Access control lists of buckets.
-
-@plays(r"TestS3::test_s3_bucket_acl")
-def bucket_acl(t):
-    b, s = t.bucket(), t.s3
-    allow_acls(t, b)
-    owner = t.call(s.list_buckets)["Owner"]
-    t.call(s.put_bucket_acl, Bucket=b, ACL="public-read")
-    t.ask("get-bucket-acl", s.get_bucket_acl, Bucket=b)
-    t.call(s.put_bucket_acl, Bucket=b, ACL="private")
-    t.ask("get-bucket-canned-acl", s.get_bucket_acl, Bucket=b)
-    t.call(s.put_bucket_acl, Bucket=b, GrantRead=f'uri="{LOG_DELIVERY}"')
-    t.ask("get-bucket-grant-acl", s.get_bucket_acl, Bucket=b)
-    t.call(s.put_bucket_acl, Bucket=b, AccessControlPolicy={"Owner": owner, "Grants": [
-        {"Grantee": {"ID": owner["ID"], "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"},
-        {"Grantee": {"URI": LOG_DELIVERY, "Type": "Group"}, "Permission": "WRITE"}]})
-    t.ask("get-bucket-acp-acl", s.get_bucket_acl, Bucket=b)
-
-
-@plays(r"TestS3::test_s3_bucket_acl_exceptions")
-def bucket_acl_refused(t):
-    b, s = t.bucket(), t.s3
-    owner = t.call(s.list_buckets)["Owner"]
-    t.ask("put-bucket-canned-acl", s.put_bucket_acl, Bucket=b, ACL="fake-acl")
-    for recorded, grant in [("fake-uri", 'uri="http://acs.amazonaws.com/groups/s3/FakeGroup"'),
-                            ("fake-key", 'fakekey="1234"'), ("wrong-id", 'id="wrong-id"')]:
-        t.ask(f"put-bucket-grant-acl-{recorded}", s.put_bucket_acl, Bucket=b, GrantWrite=grant)
-    for recorded, policy in acl_cases(owner, "put-bucket-acp-acl").items():
-        t.ask(recorded, s.put_bucket_acl, Bucket=b, AccessControlPolicy=policy)
-    t.ask("put-bucket-empty-acp", s.put_bucket_acl, Bucket=b, AccessControlPolicy={})
-    t.ask("put-bucket-empty", s.put_bucket_acl, Bucket=b)
-    t.ask("put-bucket-two-type-acl", s.put_bucket_acl, Bucket=b, ACL="private", GrantRead=f'uri="{LOG_DELIVERY}"')
-    policy = {"Owner": owner, "Grants": [{"Grantee": {"ID": owner["ID"], "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]}
-    t.ask("put-bucket-two-type-acl-acp", s.put_bucket_acl, Bucket=b, ACL="private", AccessControlPolicy=policy)

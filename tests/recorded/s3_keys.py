@@ -1,13 +1,37 @@
-# Players of S3's operations on objects whose keys, versions, locks and checksums are seldom met.
-import datetime
+# Players of S3's operations on objects whose keys have to be encoded.
 import json
-import time
 
 from players import plays
-from s3_objects import locked_bucket, now, version
+from s3_setup import leave_body
 
-DATA = b"test data.."
-SHA256 = "2l26x0trnT0r2AvakoFk2MB7eKVKzYESLMxSAKAzoik="
+
+@plays(r"TestS3::test_put_and_get_object_with_utf8_key")
+def utf8_key(t):
+    b = t.bucket()
+    t.ask("put-object", t.s3.put_object, Bucket=b, Key="Ā0Ä", Body=b"abc123")
+    t.ask("get-object", t.s3.get_object, Bucket=b, Key="Ā0Ä", pick=leave_body)
+
+
+@plays(r"TestS3::test_put_get_object_special_character\[(.*)\]")
+def special_character(t, key):
+    b = t.bucket()
+    if key not in json.dumps(t.recording, ensure_ascii=False) and key.replace("@", "%40") not in json.dumps(t.recording):
+        key = key.encode().decode("unicode_escape")
+    t.ask("put-object-special-char", t.s3.put_object, Bucket=b, Key=key, Body=b"test")
+    t.ask("list-object-special-char", t.s3.list_objects_v2, Bucket=b)
+    t.ask("get-object-special-char", t.s3.get_object, Bucket=b, Key=key)
+    t.ask("del-object-special-char", t.s3.delete_object, Bucket=b, Key=key)
+
+
+@plays(r"TestS3::test_delete_objects_encoding")
+def delete_encoded(t):
+    b, s = t.bucket(), t.s3
+    # Two keys that have escapes of their own.
+    for key, body in {"a%2Fb": b"percent-encoding", "a/%F0%9F%98%80": b"percent-encoded emoji"}.items():
+        t.call(s.put_object, Bucket=b, Key=key, Body=body)
+    t.ask("list-objects-before-delete", s.list_objects_v2, Bucket=b, loose=("ETag", "Size"))
+    t.ask("deleted-resp", s.delete_objects, Bucket=b, Delete={"Objects": [{"Key": "a%2Fb"}, {"Key": "a/%F0%9F%98%80"}]})
+    t.ask("list-objects", s.list_objects_v2, Bucket=b)
 
 
 @plays(r"TestS3::test_copy_object_special_character")
@@ -54,88 +78,3 @@ def other_keys(t):
         part = t.call(s.upload_part, Body="test", PartNumber=1, **at)
         t.ask("complete-multipart", s.complete_multipart_upload, loose=("ETag", "ChecksumCRC64NVME"),
               MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}, **at)
-
-
-def read_json(answer):
-    return {**answer, "Body": json.loads(answer["Body"].read())} if "Body" in answer else answer
-
-
-@plays(r"TestS3::test_s3_copy_object_in_place_(versioned|suspended_only)")
-def copied_in_place(t, kind):
-    b, s, key = t.bucket(), t.s3, "source-object"
-    at, words = {"Bucket": b, "Key": key}, {"CopySource": f"{b}/{key}", "MetadataDirective": "REPLACE"}
-    if kind == "versioned":
-        version(t, b)
-    t.ask("put_object", s.put_object, Body='{"key": "value"}', ContentType="application/json", Metadata={"key": "value"}, **at)
-    t.ask("head_object", s.head_object, **at)
-    if kind == "versioned":
-        t.ask("object-attrs", s.get_object_attributes, ObjectAttributes=["StorageClass"], **at)
-        t.ask("copy-object-in-place-no-change", s.copy_object, CopySource=f"{b}/{key}", **at)
-    first = t.ask("copy-in-place-versioned" if kind == "versioned" else "copy-in-place-non-versioned", s.copy_object, **words, **at)
-    t.ask("head-object-copied", s.head_object, **at)
-    t.ask("get-object-copied", s.get_object, pick=read_json, ChecksumMode="ENABLED", **at) if kind == "versioned" else \
-        t.ask("get-object-copied", s.get_object, pick=read_json, **at)
-    version(t, b, "Suspended")
-    t.ask("copy-in-place-versioned-suspended", s.copy_object, **words, **at)
-    t.ask("head-object-copied-suspended", s.head_object, **at)
-    t.ask("get-object-copied-suspended", s.get_object, pick=read_json, **at)
-    if kind == "versioned":
-        t.ask("head-object-previous-version-suspended", s.head_object, VersionId=first["VersionId"], **at)
-        version(t, b)
-        t.ask("copy-in-place-versioned-re-enabled", s.copy_object, **words, **at)
-    else:
-        t.ask("copy-in-place-versioned-suspended-twice", s.copy_object, **words, **at)
-
-
-@plays(r"TestS3ObjectLockRetention::test_s3_object_retention_compliance_mode")
-def compliance(t):
-    s, at = t.s3, {"Bucket": locked_bucket(t), "Key": "locked"}
-    until = now() + datetime.timedelta(seconds=8)
-    keep = {"Mode": "COMPLIANCE", "RetainUntilDate": until}
-    first = t.ask("put-obj-locked-1", s.put_object, Body=b"test", **at)["VersionId"]
-    t.ask("add-compliance-retention", s.put_object_retention, Retention=keep, **at)
-    t.ask("delete-locked-1", s.delete_object, VersionId=first, **at)
-    t.ask("put-delete-marker", s.delete_object, **at)
-    t.ask("delete-locked-2", s.delete_object, VersionId=first, BypassGovernanceRetention=True, **at)
-    at["VersionId"] = first
-    t.ask("update-retention-shortened", s.put_object_retention, BypassGovernanceRetention=True,
-          Retention={**keep, "RetainUntilDate": until - datetime.timedelta(seconds=4)}, **at)
-    t.ask("update-retention-less-restrictive", s.put_object_retention, BypassGovernanceRetention=True,
-          Retention={**keep, "Mode": "GOVERNANCE"}, **at)
-    time.sleep(max(0, (until - now()).total_seconds()) + 2)
-    t.ask("delete-obj-after-lock-expiration", s.delete_object, **at)
-
-
-@plays(r"TestS3PutObjectChecksum::test_s3_checksum_no_algorithm")
-def checksum_alone(t):
-    s, at = t.s3, {"Bucket": t.bucket(), "Key": "file"}
-    t.ask("put-wrong-checksum", s.put_object, Body=DATA, ChecksumSHA256="TEST", **at)
-    t.ask("put-2-checksums", s.put_object, Body=DATA, ChecksumSHA256=SHA256, ChecksumCRC32="MzVIGw==", **at)
-    t.ask("put-right-checksum", s.put_object, Body=DATA, ChecksumSHA256=SHA256, **at)
-    t.ask("head-obj", s.head_object, ChecksumMode="ENABLED", **at)
-
-
-@plays(r"TestS3PutObjectChecksum::test_s3_checksum_no_automatic_sdk_calculation")
-def checksum_by_hand(t):
-    s = t.server.make_client("s3", config={"request_checksum_calculation": "when_required", "s3": {"addressing_style": "path"}})
-    bucket, sent = t.bucket(), {}
-    s.meta.events.register("before-call.s3.PutObject", lambda params, **_: params["headers"].update(sent))
-    at, of = {"Bucket": bucket, "Key": "file"}, "x-amz-checksum-sha256"
-
-    def put(**headers):
-        sent.clear()
-        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        t.call(s.put_object, Body=DATA, **at)
-    sent[of] = "TEST"
-    for masked in ("HostId", "RequestId"):
-        t.recording["wrong-checksum"]["Error"].pop(masked, None)
-    t.ask("wrong-checksum", s.put_object, Body=DATA, pick=lambda answer: {"Error": answer.get("Error")}, **at)
-    for recorded, headers in [("right-checksum", {"x_amz_checksum_sha256": SHA256}),
-                              ("only-checksum-algo", {"x_amz_sdk_checksum_algorithm": "SHA256"}),
-                              ("diff-checksum-algo", {"x_amz_sdk_checksum_algorithm": "CRC32", "x_amz_checksum_sha256": SHA256}),
-                              ("no-checksum", {})]:
-        put(**headers)
-        t.ask(f"head-obj-{recorded}", s.head_object, ChecksumMode="ENABLED", **at)
-    t.ask("get-obj-attrs-no-checksum", s.get_object_attributes, ObjectAttributes=["Checksum"], **at)
-    t.ask("copy-obj-default-checksum", s.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/file")
-    t.ask("get-copy-obj-attrs-no-checksum", s.get_object_attributes, Bucket=bucket, Key="copy", ObjectAttributes=["Checksum"])

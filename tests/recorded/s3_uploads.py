@@ -3,7 +3,7 @@ import base64
 import time
 
 from players import plays
-from s3_objects import DAY, allow_acls, now, upload_whole, version
+from s3_setup import DAY, allow_acls, now, upload_in_parts
 
 PART = 5 * 1024 * 1024
 
@@ -153,8 +153,8 @@ def upload_acls(t):
     b, s = t.bucket(), t.s3
     allow_acls(t, b)
     t.call(s.put_object, Bucket=b, Key="acl-key0", Body="something")
-    upload_whole(t, b, "acl-key1", "something")
-    upload_whole(t, b, "acl-key2", "something", ACL="public-read-write")
+    upload_in_parts(t, b, "acl-key1", "something")
+    upload_in_parts(t, b, "acl-key2", "something", ACL="public-read-write")
     for key in ("acl-key0", "acl-key1", "acl-key2"):
         t.ask(f"permission-{key}", s.get_object_acl, Bucket=b, Key=key)
     t.call(s.put_bucket_acl, Bucket=b, ACL="public-read")
@@ -490,17 +490,3 @@ def get_part_checksum(t, kind):
         {"ETag": part["ETag"], "PartNumber": 1, "ChecksumCRC32C": "fwuu0Q=="}]}, **at)
     t.ask("head-object-part", s.head_object, PartNumber=1, ChecksumMode="ENABLED", **at)
     t.ask("get-object-part", s.get_object, PartNumber=1, ChecksumMode="ENABLED", **at)
-
-
-@plays(r"TestS3::test_s3_delete_object_with_version_id")
-def delete_with_version(t):
-    b, s = t.bucket(), t.s3
-    version(t, b)
-    t.ask("get_bucket_versioning", s.get_bucket_versioning, Bucket=b)
-    first = t.call(s.put_object, Bucket=b, Key="aws/s3/testkey1.txt", Body="something")["VersionId"]
-    t.call(s.put_object, Bucket=b, Key="aws/s3/testkey2.txt", Body="Lorem ipsum dolor sit amet, ... " * 30)
-    t.ask("delete_objects", s.delete_objects, Bucket=b,
-          Delete={"Objects": [{"Key": "aws/s3/testkey1.txt", "VersionId": first}]})
-    t.ask("list_object_versions_after_delete", s.list_object_versions, Bucket=b)
-    version(t, b, "Suspended")
-    t.ask("get_bucket_versioning_suspended", s.get_bucket_versioning, Bucket=b)
