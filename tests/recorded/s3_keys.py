@@ -2,14 +2,13 @@
 import json
 
 from players import plays
-from s3_setup import leave_body
 
 
 @plays(r"TestS3::test_put_and_get_object_with_utf8_key")
 def utf8_key(t):
     b = t.bucket()
     t.ask("put-object", t.s3.put_object, Bucket=b, Key="Ā0Ä", Body=b"abc123")
-    t.ask("get-object", t.s3.get_object, Bucket=b, Key="Ā0Ä", pick=leave_body)
+    t.ask("get-object", t.s3.get_object, Bucket=b, Key="Ā0Ä")
 
 
 @plays(r"TestS3::test_put_get_object_special_character\[(.*)\]")
@@ -61,7 +60,7 @@ def other_keys(t):
     elif "get-object-2" in asked:
         t.call(s.put_object, Bucket=b, Key="k", Body=b"a" * 2048)
         for recorded, asked_range in [("get-object", "bytes=0-1023"), ("get-object-2", "bytes=1024-2047")]:
-            t.ask(recorded, s.get_object, Bucket=b, Key="k", Range=asked_range, pick=lambda answer: {**answer, "Body": b""})
+            t.ask(recorded, s.get_object, Bucket=b, Key="k", Range=asked_range)
     elif "put_object_key1" in asked:
         loose = ("ETag", "ChecksumCRC32")
         t.ask("put_object_key1", s.put_object, Bucket=b, Key="1", Body=b"a" * 10000000, loose=loose)

@@ -70,7 +70,7 @@ def used_links(t):
         t.ask("copy-obj", s.copy_object, Bucket=b, Key="copy", CopySource=f"{b}/source")
         return
     fetch(presign(link_client(t), "put_object", b, "k"), "PUT", body=b"something")
-    t.ask("get_object", s.get_object, Bucket=b, Key="k", pick=lambda answer: {**answer, "Body": b""})
+    t.ask("get_object", s.get_object, Bucket=b, Key="k")
 
 
 @plays(r"TestS3PresignedUrl::test_s3_presigned_url_expired\[(s3|s3v4)\]"

@@ -1,11 +1,13 @@
-# What the players of S3's operations set up, and what they leave out of an answer.
+# What several players of S3's operations set up.
 import datetime
-import io
+import gzip
 
 DAY = datetime.timedelta(days=1)
 HOUR = datetime.timedelta(hours=1)
 STRANGE_VERSION = "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD"
 NO_BUCKET = "recorded-bucket-that-is-not-there"
+# What the recordings sent compressed.
+PACKED = gzip.compress(b"1234567890 " * 100, mtime=1676569620)
 
 
 def now():
@@ -19,12 +21,6 @@ def set_versioning(t, bucket, status="Enabled"):
 def later(**ahead):
     """A whole second of the future."""
     return now().replace(microsecond=0) + datetime.timedelta(**ahead)
-
-
-def leave_body(answer):
-    """An answer whose body was read before it was recorded."""
-    answer["Body"] = io.BytesIO()
-    return answer
 
 
 def upload_in_parts(t, bucket, key, data, parts=1, **words):

@@ -121,7 +121,8 @@ class Replay:
         if key not in self.recording:
             self.results[key] = (self.operation, "unrecorded", [f"nothing is recorded under {key}"])
             return
-        recorded, given = self.recording[key], judge.simplify(answer)
+        recorded = self.recording[key]
+        given = judge.drop_read_body(recorded, judge.simplify(answer))
         differences = judge.list_differences(recorded, given, loose=loose)
         state = "equal" if not differences else "differing" if judge.is_error_same(recorded, given) else "error differs"
         self.results[key] = (self.operation, state, differences)
