@@ -8,7 +8,7 @@ from s3_setup import DAY, allow_acls, now, upload_in_parts
 PART = 5 * 1024 * 1024
 
 
-def start(t, bucket, key, recorded=None, **words):
+def start_upload(t, bucket, key, recorded=None, **words):
     words = {"Bucket": bucket, "Key": key, **words}
     answer = t.ask(recorded, t.s3.create_multipart_upload, **words) if recorded else \
         t.call(t.s3.create_multipart_upload, **words)
@@ -20,10 +20,17 @@ def upload_part(t, bucket, key, upload, body="test", number=1):
     return {"ETag": answer["ETag"], "PartNumber": number}
 
 
+def upload_one_part(t, bucket, key, recorded=None):
+    """Starts an upload of one part; returns what completes it."""
+    upload = start_upload(t, bucket, key, recorded)
+    part = upload_part(t, bucket, key, upload)
+    return {"Bucket": bucket, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": [part]}}
+
+
 @plays(r"TestS3::test_multipart_and_list_parts")
 def list_parts(t):
     b, s, key = t.bucket(), t.s3, "test-list-parts"
-    upload = start(t, b, key, "create-multipart")
+    upload = start_upload(t, b, key, "create-multipart")
     at = {"Bucket": b, "Key": key, "UploadId": upload}
     t.ask("list-part-after-created", s.list_parts, **at)
     t.ask("list-all-uploads", s.list_multipart_uploads, Bucket=b)
@@ -41,7 +48,7 @@ def list_parts(t):
 @plays(r"TestS3::test_list_parts_empty_part_number_marker")
 def list_parts_empty(t):
     b, key = t.bucket(), "test-list-part-empty-marker"
-    upload = start(t, b, key)
+    upload = start_upload(t, b, key)
     upload_part(t, b, key, upload, "data")
     for recorded, parameter in [("marker", "part-number-marker"), ("max-parts", "max-parts")]:
         def add_empty(params, parameter=parameter, **_):
@@ -63,7 +70,7 @@ def no_such_upload(t):
 @plays(r"TestS3::test_multipart_key_validation")
 def other_key(t):
     b, s = t.bucket(), t.s3
-    upload = start(t, b, "right-key")
+    upload = start_upload(t, b, "right-key")
     part = upload_part(t, b, "right-key", upload, "data")
     at = {"Bucket": b, "Key": "wrong-key", "UploadId": upload}
     t.ask("upload-part-wrong-key-name", s.upload_part, Body=b"data", PartNumber=1, **at)
@@ -75,7 +82,7 @@ def other_key(t):
 @plays(r"TestS3::test_multipart_complete_multipart_too_small")
 def too_small(t):
     b, s, key = t.bucket(), t.s3, "test-upload-part-exc"
-    at = {"Bucket": b, "Key": key, "UploadId": start(t, b, key)}
+    at = {"Bucket": b, "Key": key, "UploadId": start_upload(t, b, key)}
     parts = []
     for number in (1, 2):
         part = t.ask(f"upload-part{number}", s.upload_part, Body=b"data", PartNumber=number, **at)
@@ -87,7 +94,7 @@ def too_small(t):
 @plays(r"TestS3::test_multipart_complete_multipart_wrong_part")
 def wrong_part(t):
     b, s, key = t.bucket(), t.s3, "test-upload-part-exc"
-    upload = start(t, b, key)
+    upload = start_upload(t, b, key)
     part = upload_part(t, b, key, upload, b"data")
     at = {"Bucket": b, "Key": key, "UploadId": upload}
     t.ask("complete-exc-wrong-part-number", s.complete_multipart_upload,
@@ -100,14 +107,14 @@ def wrong_part(t):
 def parts_order(t):
     b, s, key = t.bucket(), t.s3, "test-order-parts"
     loose = ("ETag", "ChecksumCRC64NVME")
-    upload = start(t, b, key)
+    upload = start_upload(t, b, key)
     at = {"Bucket": b, "Key": key, "UploadId": upload}
     t.ask("upload-part-negative-part-number", s.upload_part, Body="data", PartNumber=-1, **at)
     parts = [upload_part(t, b, key, upload, "a" * PART, number) for number in (1, 2, 3)]
     t.ask("complete-multipart-unordered", s.complete_multipart_upload, MultipartUpload={"Parts": parts[::-1]}, **at)
     t.ask("complete-multipart-ordered", s.complete_multipart_upload, MultipartUpload={"Parts": parts}, loose=loose, **at)
     key = "key-sequence-with-step-2"
-    upload = start(t, b, key)
+    upload = start_upload(t, b, key)
     parts = [upload_part(t, b, key, upload, "a" * PART, number) for number in (1, 3, 5)]
     t.ask("complete-multipart-with-step-2", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
           MultipartUpload={"Parts": parts}, loose=loose)
@@ -118,7 +125,7 @@ def upload_and_copy(t):
     b, s, key, body = t.bucket(), t.s3, "test.file", "test content 123"
     if "put-object" in t.recording:
         t.ask("put-object", s.put_object, Bucket=b, Key=key, Body=body)
-    upload = start(t, b, key)
+    upload = start_upload(t, b, key)
     part = upload_part(t, b, key, upload, body)
     loose = () if t.recording["multipart-upload"]["ETag"].startswith('"b972') else ("ETag", "ChecksumCRC64NVME", "Body")
     done = t.ask("multipart-upload", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
@@ -137,7 +144,7 @@ def upload_and_copy(t):
 @plays(r"TestS3::test_upload_file_multipart")
 def upload_file(t):
     b, s, key = t.bucket(), t.s3, "my-key"
-    upload = start(t, b, key, ChecksumAlgorithm="CRC32")
+    upload = start_upload(t, b, key, ChecksumAlgorithm="CRC32")
     part = t.call(s.upload_part, Bucket=b, Key=key, UploadId=upload, Body=b"1" * 6144, PartNumber=1, ChecksumAlgorithm="CRC32")
     t.call(s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload, MultipartUpload={"Parts": [
         {"ETag": part["ETag"], "PartNumber": 1, "ChecksumCRC32": part["ChecksumCRC32"]}]})
@@ -161,7 +168,7 @@ def upload_acls(t):
 def upload_kms(t):
     b, s, key = t.bucket(), t.s3, "test-sse-field-multipart"
     kms = t.call(t.kms.create_key)["KeyMetadata"]["KeyId"]
-    upload = start(t, b, key, "multi-sse-create-multipart", BucketKeyEnabled=True, SSEKMSKeyId=kms,
+    upload = start_upload(t, b, key, "multi-sse-create-multipart", BucketKeyEnabled=True, SSEKMSKeyId=kms,
                    ServerSideEncryption="aws:kms")
     at = {"Bucket": b, "Key": key, "UploadId": upload}
     part = t.ask("multi-sse-upload-part", s.upload_part, Body="test-sse", PartNumber=1, loose=("ETag",), **at)
@@ -180,7 +187,7 @@ def upload_kms(t):
 def part_copy_range(t):
     b, s, key = t.bucket(), t.s3, "test-upload-part-copy"
     t.ask("put-src-object", s.put_object, Bucket=b, Key="src-key", Body="0123456789")
-    at = {"Bucket": b, "Key": key, "UploadId": start(t, b, key, "create-multipart")}
+    at = {"Bucket": b, "Key": key, "UploadId": start_upload(t, b, key, "create-multipart")}
     copy = {"CopySource": f"{b}/src-key", "PartNumber": 1, **at}
     if "upload-part-copy" in t.recording:
         t.ask("upload-part-copy", s.upload_part_copy, **copy)
@@ -201,7 +208,7 @@ def part_copy_range(t):
 def part_copy_conditions(t, kind):
     b, s, key = t.bucket(), t.s3, "destination_file.txt"
     etag = t.call(s.put_object, Bucket=b, Key="source_file.txt", Body="0123456789")["ETag"]
-    at = {"Bucket": b, "Key": key, "UploadId": start(t, b, key)}
+    at = {"Bucket": b, "Key": key, "UploadId": start_upload(t, b, key)}
     if kind == "if_modified_since_failed":
         time.sleep(1.1)
     words = {
@@ -230,39 +237,32 @@ def part_copy_conditions(t, kind):
 def complete_none_match_delete(t):
     b, s, key = t.bucket(), t.s3, "test-precondition"
     t.ask("put-obj", s.put_object, Bucket=b, Key=key, IfNoneMatch="*")
-    upload = start(t, b, key, "create-multipart")
-    complete = {"Bucket": b, "Key": key, "UploadId": upload, "IfNoneMatch": "*",
-                "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}}
-    t.ask("complete-multipart-if-none-match", s.complete_multipart_upload, **complete)
+    complete = upload_one_part(t, b, key, "create-multipart")
+    t.ask("complete-multipart-if-none-match", s.complete_multipart_upload, IfNoneMatch="*", **complete)
     t.ask("del-obj", s.delete_object, Bucket=b, Key=key)
-    t.ask("complete-multipart-after-del", s.complete_multipart_upload, **complete)
-    upload = start(t, b, key)
-    complete.update({"UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}})
-    t.ask("complete-multipart-after-del-restart", s.complete_multipart_upload, **complete)
+    t.ask("complete-multipart-after-del", s.complete_multipart_upload, IfNoneMatch="*", **complete)
+    complete = upload_one_part(t, b, key)
+    t.ask("complete-multipart-after-del-restart", s.complete_multipart_upload, IfNoneMatch="*", **complete)
 
 
 @plays(r"TestS3ObjectWritePrecondition::test_multipart_if_none_match_with_put")
 def complete_none_match_put(t):
     b, s, key = t.bucket(), t.s3, "test-precondition"
-    upload = start(t, b, key, "create-multipart")
-    part = upload_part(t, b, key, upload)
+    complete = upload_one_part(t, b, key, "create-multipart")
     t.ask("put-obj", s.put_object, Bucket=b, Key=key, IfNoneMatch="*")
-    t.ask("complete-multipart-if-none-match-put-during", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
-          MultipartUpload={"Parts": [part]}, IfNoneMatch="*")
+    t.ask("complete-multipart-if-none-match-put-during", s.complete_multipart_upload, IfNoneMatch="*", **complete)
 
 
 @plays(r"TestS3ObjectWritePrecondition::test_multipart_if_match_with_put(_identical)?")
 def complete_match_put(t, identical):
     b, s, key = t.bucket(), t.s3, "test-precondition"
     first = t.ask("put-obj", s.put_object, Bucket=b, Key=key, Body="test")["ETag"]
-    upload = start(t, b, key, "create-multipart")
-    complete = {"Bucket": b, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}}
+    complete = upload_one_part(t, b, key, "create-multipart")
     second = t.ask("put-obj-during", s.put_object, Bucket=b, Key=key, Body="test" if identical else "test2")["ETag"]
     if not identical:
         t.ask("complete-multipart-if-match-put-before", s.complete_multipart_upload, IfMatch=first, **complete)
     t.ask("complete-multipart-if-match-put-during", s.complete_multipart_upload, IfMatch=second, **complete)
-    upload = start(t, b, key, "create-multipart-again")
-    complete.update({"UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}})
+    complete = upload_one_part(t, b, key, "create-multipart-again")
     t.ask("complete-multipart-if-match-put-before-restart", s.complete_multipart_upload, IfMatch=second, **complete)
 
 
@@ -270,8 +270,7 @@ def complete_match_put(t, identical):
 def complete_match_delete(t):
     b, s, key = t.bucket(), t.s3, "test-precondition"
     first = t.ask("put-obj", s.put_object, Bucket=b, Key=key, Body="test")["ETag"]
-    upload = start(t, b, key, "create-multipart")
-    complete = {"Bucket": b, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}}
+    complete = upload_one_part(t, b, key, "create-multipart")
     t.ask("del-obj", s.delete_object, Bucket=b, Key=key)
     t.ask("complete-multipart-after-del", s.complete_multipart_upload, IfMatch=first, **complete)
     second = t.ask("put-obj-2", s.put_object, Bucket=b, Key=key, Body="test")["ETag"]
@@ -282,11 +281,9 @@ def complete_match_delete(t):
 def complete_match_etag(t):
     b, s, key = t.bucket(), t.s3, "test-precondition"
     first = t.ask("put-obj", s.put_object, Bucket=b, Key=key, Body="test")["ETag"]
-    upload = start(t, b, key, "create-multipart")
-    complete = {"Bucket": b, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}}
+    complete = upload_one_part(t, b, key, "create-multipart")
     second = t.ask("complete-multipart-if-match", s.complete_multipart_upload, IfMatch=first, **complete)["ETag"]
-    upload = start(t, b, key, "create-multipart-overwrite")
-    complete.update({"UploadId": upload, "MultipartUpload": {"Parts": [upload_part(t, b, key, upload)]}})
+    complete = upload_one_part(t, b, key, "create-multipart-overwrite")
     t.ask("complete-multipart-if-match-true-etag", s.complete_multipart_upload, IfMatch=first, **complete)
     t.ask("complete-multipart-if-match-overwrite-multipart", s.complete_multipart_upload, IfMatch=second, **complete)
 
@@ -308,7 +305,7 @@ def checksum_type_default(t, algorithm):
 @plays(r"TestS3MultipartUploadChecksum::test_multipart_upload_part_checksum_exception\[(\w+)\]")
 def part_checksum_refused(t, algorithm):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum-exc"
-    at = {"Bucket": b, "Key": key, "UploadId": start(t, b, key), "Body": b"test data..", "PartNumber": 1}
+    at = {"Bucket": b, "Key": key, "UploadId": start_upload(t, b, key), "Body": b"test data..", "PartNumber": 1}
     size = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}[algorithm]
     member = f"Checksum{algorithm}"
     t.ask("put-wrong-checksum-no-b64", s.upload_part, **{member: "a1b2c3d4"}, **at)
@@ -319,15 +316,14 @@ def part_checksum_refused(t, algorithm):
 def complete_checksums(t, kind, algorithm):
     b, s, key, member = t.bucket(), t.s3, "test-multipart-checksum", f"Checksum{algorithm}"
     at = {"Bucket": b, "Key": key}
-    upload = start(t, b, key, "create-mpu-checksum", ChecksumAlgorithm=algorithm, ChecksumType=kind.upper())
+    upload = start_upload(t, b, key, "create-mpu-checksum", ChecksumAlgorithm=algorithm, ChecksumType=kind.upper())
     at_upload, parts = {"UploadId": upload, **at}, []
     for number, body in enumerate(["a" * (PART + 1), "a" * (PART + 1), "a" * 10]):
         words = {member: t.recording[f"upload-part-{number}"][member]}
         part = t.ask(f"upload-part-{number}", s.upload_part, Body=body, PartNumber=number + 1, **words, **at_upload)
         parts.append({"ETag": part["ETag"], "PartNumber": number + 1, member: part.get(member, words[member])})
     t.ask("list-parts", s.list_parts, **at_upload)
-    wrong = [{**part, member: parts[2 - part["PartNumber"] // 2][member]} for part in parts]
-    wrong = [{**part, member: base64.b64encode(b"\1" * len(base64.b64decode(part[member]))).decode()} for part in wrong]
+    wrong = [{**part, member: base64.b64encode(b"\1" * len(base64.b64decode(part[member]))).decode()} for part in parts]
     t.ask("complete-multipart-wrong-parts-checksum", s.complete_multipart_upload, MultipartUpload={"Parts": wrong},
           loose=("ETag", "PartNumber"), **at_upload)
     if "complete-multipart-no-checksum" in t.recording:
@@ -345,8 +341,8 @@ def complete_checksums(t, kind, algorithm):
 @plays(r"TestS3MultipartUploadChecksum::test_complete_multipart_parts_checksum_default")
 def complete_checksum_default(t):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum"
-    upload = start(t, b, key, "create-mpu-no-checksum")
-    at, at_upload = {"Bucket": b, "Key": key}, {"Bucket": b, "Key": key, "UploadId": upload}
+    upload = start_upload(t, b, key, "create-mpu-no-checksum")
+    at_upload = {"Bucket": b, "Key": key, "UploadId": upload}
     t.ask("list-multiparts", s.list_multipart_uploads, Bucket=b)
     part = t.ask("upload-part-different-checksum-than-default", s.upload_part, Body="aaa", PartNumber=1,
                  ChecksumAlgorithm="CRC32C", **at_upload)
@@ -361,7 +357,6 @@ def complete_checksum_default(t):
     finish_checksum(t, b, key, at_upload, bare)
     t.ask("copy-obj-checksum", s.copy_object, Bucket=b, Key="copy", CopySource=f"{b}/{key}")
     t.ask("get-copy-object-attrs", s.get_object_attributes, Bucket=b, Key="copy", ObjectAttributes=["Checksum", "ETag"])
-    del at
 
 
 def finish_checksum(t, bucket, key, at_upload, part):
@@ -375,7 +370,7 @@ def finish_checksum(t, bucket, key, at_upload, part):
 @plays(r"TestS3MultipartUploadChecksum::test_complete_multipart_parts_checksum_full_object_default")
 def complete_checksum_crc64(t):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum"
-    upload = start(t, b, key, "create-mpu-checksum-crc64", ChecksumAlgorithm="CRC64NVME")
+    upload = start_upload(t, b, key, "create-mpu-checksum-crc64", ChecksumAlgorithm="CRC64NVME")
     at_upload = {"Bucket": b, "Key": key, "UploadId": upload}
     part = t.ask("upload-part", s.upload_part, Body="aaa", PartNumber=1,
                  ChecksumCRC64NVME=t.recording["upload-part"]["ChecksumCRC64NVME"], **at_upload)
@@ -386,7 +381,7 @@ def complete_checksum_crc64(t):
 def part_copy_checksum(t, kind):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum"
     t.ask("put-object", s.put_object, Bucket=b, Key="source", Body="this is a part")
-    upload = start(t, b, key, "create-mpu-checksum-sha256", ChecksumAlgorithm="CRC32C", ChecksumType=kind)
+    upload = start_upload(t, b, key, "create-mpu-checksum-sha256", ChecksumAlgorithm="CRC32C", ChecksumType=kind)
     at_upload = {"Bucket": b, "Key": key, "UploadId": upload}
     copied = t.ask("upload-part-copy", s.upload_part_copy, CopySource=f"{b}/source", PartNumber=1, **at_upload)
     t.ask("list-parts", s.list_parts, **at_upload)
@@ -402,7 +397,7 @@ def checksum_refused_composite(t):
     t.ask("create-mpu-wrong-checksum-algo", s.create_multipart_upload, Bucket=b, Key=key, ChecksumAlgorithm="TEST")
     t.ask("create-mpu-no-checksum-algo-with-type", s.create_multipart_upload, Bucket=b, Key=key, ChecksumType="COMPOSITE")
     at = {"Bucket": b, "Key": key}
-    upload = start(t, b, key, "create-mpu-composite-checksum", ChecksumAlgorithm="CRC32", ChecksumType="COMPOSITE")
+    upload = start_upload(t, b, key, "create-mpu-composite-checksum", ChecksumAlgorithm="CRC32", ChecksumType="COMPOSITE")
     t.ask("list-multiparts", s.list_multipart_uploads, Bucket=b)
     part = t.ask("upload-part-no-checksum-ok", s.upload_part, Body="abc", PartNumber=1, UploadId=upload, **at)
     sha = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
@@ -411,7 +406,7 @@ def checksum_refused_composite(t):
           MultipartUpload={"Parts": [{**bare, "ChecksumSHA256": sha}]}, **at)
     t.ask("complete-part-with-bad-checksum-type", s.complete_multipart_upload, UploadId=upload, ChecksumType="FULL_OBJECT",
           MultipartUpload={"Parts": [{**bare, "ChecksumCRC32": "NSRBwg=="}]}, **at)
-    upload = start(t, b, key, "create-mpu-with-checksum", ChecksumAlgorithm="SHA256")
+    upload = start_upload(t, b, key, "create-mpu-with-checksum", ChecksumAlgorithm="SHA256")
     t.ask("upload-part-different-checksum-exc", s.upload_part, Body="abc", PartNumber=1, UploadId=upload,
           ChecksumAlgorithm="CRC32", **at)
 
@@ -421,7 +416,7 @@ def checksum_refused_full(t):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum-exc"
     t.ask("create-mpu-no-checksum-algo-with-type", s.create_multipart_upload, Bucket=b, Key=key, ChecksumType="FULL_OBJECT")
     at = {"Bucket": b, "Key": key}
-    upload = start(t, b, key, "create-mpu-checksum-crc32c", ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
+    upload = start_upload(t, b, key, "create-mpu-checksum-crc32c", ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
     t.ask("list-multiparts", s.list_multipart_uploads, Bucket=b)
     right, wrong = "Nks/tw==", "AQEBAQ=="
     part = t.ask("upload-part-no-checksum-ok", s.upload_part, Body="abc", PartNumber=1, UploadId=upload,
@@ -432,7 +427,7 @@ def checksum_refused_full(t):
     for recorded in ["good-checksum-no-type", "only-checksum-algo", "only-checksum-algo-diff", "bad-checksum", "bad-checksum-algo"]:
         t.ask(f"complete-part-{recorded}", s.complete_multipart_upload, ChecksumCRC32C=wrong, **complete)
     t.ask("complete-success", s.complete_multipart_upload, ChecksumCRC32C=right, ChecksumType="FULL_OBJECT", **complete)
-    upload = start(t, b, key, "create-mpu-with-checksum", ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
+    upload = start_upload(t, b, key, "create-mpu-with-checksum", ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
     t.ask("upload-part-different-checksum-exc", s.upload_part, Body="abc", PartNumber=1, UploadId=upload,
           ChecksumAlgorithm="CRC32", **at)
 
@@ -440,7 +435,7 @@ def checksum_refused_full(t):
 @plays(r"TestS3MultipartUploadChecksum::test_multipart_size_validation")
 def upload_size(t):
     b, s, key = t.bucket(), t.s3, "test-multipart-size"
-    upload = start(t, b, key, "create-mpu")
+    upload = start_upload(t, b, key, "create-mpu")
     at = {"Bucket": b, "Key": key, "UploadId": upload}
     part = t.ask("upload-part", s.upload_part, Body="aaaa", PartNumber=1, **at)
     complete = {"MultipartUpload": {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}, **at}
@@ -452,7 +447,7 @@ def upload_size(t):
 @plays(r"TestS3::test_get_object_part")
 def get_part(t):
     b, s, key = t.bucket(), t.s3, "test.file"
-    upload, body = start(t, b, key), "test content 123"
+    upload, body = start_upload(t, b, key), "test content 123"
     parts = [upload_part(t, b, key, upload, body + "0" * PART, 1), upload_part(t, b, key, upload, body, 2)]
     t.ask("multipart-upload", s.complete_multipart_upload, Bucket=b, Key=key, UploadId=upload,
           MultipartUpload={"Parts": parts}, loose=("ETag", "ChecksumCRC64NVME"))
@@ -471,7 +466,7 @@ def get_part(t):
 def get_part_checksum(t, kind):
     b, s, key = t.bucket(), t.s3, "test-multipart-checksum"
     at = {"Bucket": b, "Key": key}
-    upload = start(t, b, key, "create-mpu-checksum", ChecksumAlgorithm="CRC32C", ChecksumType=kind)
+    upload = start_upload(t, b, key, "create-mpu-checksum", ChecksumAlgorithm="CRC32C", ChecksumType=kind)
     part = t.ask("upload-part", s.upload_part, Body="test content 123", PartNumber=1, UploadId=upload,
                  ChecksumAlgorithm="CRC32C", **at)
     t.ask("complete-multipart-checksum", s.complete_multipart_upload, UploadId=upload, MultipartUpload={"Parts": [
