@@ -34,13 +34,11 @@ def make_zip(text, name="index.js", packed=False):
 class SandboxServer:
     """A sandbox that is served; its buckets are made beforehand, for the sandbox makes none."""
 
-    def __init__(self, binary, folder, buckets=1200, pace=None):
+    def __init__(self, binary, folder, buckets=1200):
         self.binary, self.folder = binary, folder
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         self.environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": "/tmp"}
-        if pace is not None:
-            self.environment["PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE"] = pace
         self.directory = os.path.join(folder, "aws")
         self.serve()
         self.stop()
@@ -90,7 +88,7 @@ class Replay:
         make = server.make_client
         style = {"s3": {"addressing_style": "path"}}
         self.s3, self.kms, self.iam = make("s3", config=style), make("kms"), make("iam")
-        self.functions, self.sts = make("lambda"), make("sts")
+        self.functions = make("lambda")
         self.unchecked_s3 = make("s3", config={"parameter_validation": False, **style})
         # The operation that is being asked, for what fails before anything recorded is reached.
         self.operation = None
@@ -121,16 +119,13 @@ class Replay:
         if key not in self.recording:
             self.results[key] = (self.operation, "unrecorded", [f"nothing is recorded under {key}"])
             return
+        self.compare_document(key, judge.drop_read_body(self.recording[key], judge.simplify(answer)), loose)
+
+    def compare_document(self, key, given, loose=()):
+        """Compares an answer that has the recordings' form already, such as a document, with what was recorded under `key`."""
         recorded = self.recording[key]
-        given = judge.drop_read_body(recorded, judge.simplify(answer))
         differences = judge.list_differences(recorded, given, loose=loose)
         state = "equal" if not differences else "differing" if judge.is_error_same(recorded, given) else "error differs"
-        self.results[key] = (self.operation, state, differences)
-
-    def compare_document(self, key, answer, loose=()):
-        """Compares what a plain request got, as a dictionary of its document, with what was recorded under `key`."""
-        differences = judge.list_differences(self.recording[key], answer, loose=loose)
-        state = "equal" if not differences else "differing" if judge.is_error_same(self.recording[key], answer) else "error differs"
         self.results[key] = (self.operation, state, differences)
 
     def compare_headers(self, key, answer):
@@ -138,11 +133,8 @@ class Replay:
         given = dict(answer.get("ResponseMetadata", {}))
         given.pop("MaxAttemptsReached", None)
         given["HTTPHeaders"] = {name: value for name, value in given.get("HTTPHeaders", {}).items() if name != "connection"}
-        recorded = self.recording[key]
         values = ("date", "server", "x-amz-id-2", "x-amz-request-id", "last-modified", "HostId", "RequestId")
-        differences = judge.list_differences(recorded, judge.simplify({"": given})[""] | {
-            name: given[name] for name in ("HostId", "RequestId") if name in given}, loose=values)
-        self.results[key] = (self.operation, "differing" if differences else "equal", differences)
+        self.compare_document(key, given, loose=values)
 
     # What several players set up.
 
@@ -156,15 +148,6 @@ class Replay:
                 self.server.role_arn = made["Role"]["Arn"]
                 time.sleep(5)
         return self.server.role_arn
-
-    def function(self, name=None, /, **words):
-        """Creates a function and waits until it is Active; returns its name and the answer."""
-        name = name or self.name("fn")
-        words = {"FunctionName": name, "Handler": "index.handler", "Code": {"ZipFile": make_zip(NODE_BUNDLE)},
-                 "Role": self.role(), "Runtime": "nodejs22.x", **words}
-        answer = self.call(self.functions.create_function, **words)
-        self.wait_for_function(name)
-        return name, answer
 
     def wait_for_function(self, name, **words):
         for _ in range(100):
