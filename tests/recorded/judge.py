@@ -50,8 +50,17 @@ def is_same_text(recorded, given):
     return re.fullmatch(pattern, str(given), re.S) is not None
 
 
+class Difference(str):
+    """Where two answers differ, in words; `member` is its path, without the places in lists."""
+
+    def __new__(cls, path, words):
+        made = super().__new__(cls, words)
+        made.member = re.sub(r"\[\d+\]", "", path)
+        return made
+
+
 def list_differences(recorded, given, path="", loose=()):
-    """Lists in words where two answers differ; `loose` names members whose value isn't compared."""
+    """Lists where two answers differ; `loose` names members whose value isn't compared."""
     name = path.rsplit(".", 1)[-1]
     if name in loose and (recorded is None) == (given is None):
         return []
@@ -62,15 +71,15 @@ def list_differences(recorded, given, path="", loose=()):
             if member in IGNORED_MEMBERS:
                 continue
             if member not in given:
-                found.append(f"lacks {here}: {shorten(recorded[member])}")
+                found.append(Difference(here, f"lacks {here}: {shorten(recorded[member])}"))
             elif member not in recorded:
-                found.append(f"has {here} too: {shorten(given[member])}")
+                found.append(Difference(here, f"has {here} too: {shorten(given[member])}"))
             else:
                 found += list_differences(recorded[member], given[member], here, loose)
         return found
     if isinstance(recorded, list) and isinstance(given, list):
         if len(recorded) != len(given):
-            return [f"{path} has {len(given)} entries, not {len(recorded)}: {shorten(given)}"]
+            return [Difference(path, f"{path} has {len(given)} entries, not {len(recorded)}: {shorten(given)}")]
         rest, found = list(given), []
         for at, one in enumerate(recorded):
             same = next((other for other in rest if not list_differences(one, other, path, loose)), None)
@@ -81,7 +90,7 @@ def list_differences(recorded, given, path="", loose=()):
         return found
     if isinstance(recorded, str) and is_same_text(recorded, given):
         return []
-    return [] if recorded == given else [f"{path} is {shorten(given)}, not {shorten(recorded)}"]
+    return [] if recorded == given else [Difference(path, f"{path} is {shorten(given)}, not {shorten(recorded)}")]
 
 
 def shorten(value):
@@ -90,11 +99,11 @@ def shorten(value):
 
 
 def is_error_same(recorded, given):
-    """Whether code and status of a recorded error are given too; true where none is recorded."""
+    """Whether code and status of a recorded error are given too, and none where none is recorded."""
     error = recorded.get("Error") if isinstance(recorded, dict) else None
-    if not isinstance(error, dict) or "Code" not in error:
-        return True
     other = given.get("Error") if isinstance(given, dict) else None
+    if not isinstance(error, dict) or "Code" not in error:
+        return not isinstance(other, dict) or isinstance(error, dict)
     status = recorded.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return isinstance(other, dict) and other.get("Code") == error["Code"] and \
         (status is None or given.get("ResponseMetadata", {}).get("HTTPStatusCode") == status)
