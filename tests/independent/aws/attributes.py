@@ -59,6 +59,8 @@ def started(name, folder):
                 break
             assert child.poll() is None, f"{name} ended by itself"
             time.sleep(0.1)
+        else:
+            raise TimeoutError(f"{name} doesn't answer at port {port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         child.kill()
