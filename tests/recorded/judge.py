@@ -8,6 +8,9 @@ PLACEHOLDERS = {"datetime", "date", "bucket", "display-name", "owner-id", "i-d",
                 "version-id", "location", "copy-etag", "etag", "host-id", "last-modified"}
 # S3 has left it out of its answers since November 2025; the recordings are from before and after.
 IGNORED_MEMBERS = {"DisplayName"}
+# Lists whose order says nothing: the recordings have deletions and tags by their keys, however they were asked for; functions have
+# names that are drawn here.
+UNORDERED_MEMBERS = {"Deleted", "TagSet", "Functions"}
 
 
 def simplify(value):
@@ -87,6 +90,9 @@ def list_differences(recorded, given, path="", loose=()):
                 rest.remove(same)
             else:
                 found += list_differences(one, given[at], f"{path}[{at}]", loose)
+        ordered = name not in UNORDERED_MEMBERS
+        if ordered and not found and any(list_differences(one, other, path, loose) for one, other in zip(recorded, given)):
+            found.append(Difference(path, f"{path} is in another order: {shorten(given)}"))
         return found
     if isinstance(recorded, str) and is_same_text(recorded, given):
         return []
