@@ -29,8 +29,8 @@ mod settings;
 mod signed_text;
 mod store;
 mod tags;
-mod tolerant;
 mod upload_lists;
+mod withheld_headers;
 mod write;
 
 #[cfg(test)]

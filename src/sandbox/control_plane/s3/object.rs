@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 /// System attributes that `x-amz-metadata-directive: REPLACE` replaces, beside `x-amz-meta-*`.
-const SYSTEM_ATTRIBUTES: [&str; 6] = [
+pub const SYSTEM_ATTRIBUTES: [&str; 6] = [
     "cache-control",
     "content-disposition",
     "content-encoding",

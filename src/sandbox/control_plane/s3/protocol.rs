@@ -21,7 +21,9 @@ use super::{
         find_object_that_is_no_marker, find_requested_object, get_request_s3_caller,
         read_stored_content_range, resolve_object_read,
     },
-    refusal, tolerant, upload_lists, write,
+    refusal, upload_lists,
+    withheld_headers::collect_request_headers,
+    write,
 };
 
 pub struct SandboxS3Operations(pub Sandbox);
@@ -373,7 +375,7 @@ impl S3 for SandboxS3Operations {
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let sent = tolerant::collect_request_headers(&request);
+        let sent = collect_request_headers(&request);
         let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         let caller = get_request_s3_caller(&request);
@@ -404,7 +406,7 @@ impl S3 for SandboxS3Operations {
             &source,
             &input.bucket,
             &input.key,
-            &tolerant::collect_request_headers(&request),
+            &collect_request_headers(&request),
         )?;
         let mut headers = build_written_object_headers(&written);
         if written.version == "null" && find_stored_bucket(&self.0, &input.bucket)?.has_bucket_had_versions()
@@ -443,7 +445,7 @@ impl S3 for SandboxS3Operations {
         deletion::check_version_id(input.version_id.as_deref())?;
         deletion::check_deletion_headers(&request.headers, &settings)?;
         let named = (input.key.as_str(), input.version_id.as_deref());
-        let headers = tolerant::collect_request_headers(&request);
+        let headers = collect_request_headers(&request);
         let done = deletion::delete_stored_object(&self.0, &settings, &input.bucket, named, &headers)?;
         let mut headers = HeaderMap::new();
         if let Some(version) = &done.version {
@@ -492,7 +494,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
         let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let sent = tolerant::collect_request_headers(&request);
+        let sent = collect_request_headers(&request);
         let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
         self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
         let caller = get_request_s3_caller(&request);
@@ -610,7 +612,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
-        let sent = tolerant::collect_request_headers(&request);
+        let sent = collect_request_headers(&request);
         let input = request.input;
         let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let named = multipart::list_named_parts(input.multipart_upload);

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Uri};
 use s3s::{Body, S3Request, S3Response, S3Result, route::S3Route};
 
-use super::{empty_completion, object_documents, settings, tolerant};
+use super::{empty_completion, object_documents, settings, withheld_headers};
 use crate::sandbox::Sandbox;
 
 /// Sorts requests that s3s has checked the signature of.
@@ -23,7 +23,7 @@ fn sort_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Route
         Some(RoutedRequest::ObjectDocument)
     } else if empty_completion::is_empty_completion(method, uri, headers) {
         Some(RoutedRequest::EmptyCompletion)
-    } else if tolerant::list_withheld_headers(method, headers).is_empty() {
+    } else if withheld_headers::list_withheld_headers(method, headers).is_empty() {
         None
     } else {
         Some(RoutedRequest::WithheldHeaders)
@@ -60,7 +60,7 @@ impl S3Route for SandboxS3Route {
                 empty_completion::refuse_empty_completion(&self.0, &request)
             }
             Some(RoutedRequest::WithheldHeaders) | None => {
-                tolerant::serve_withheld_request(&self.0, request).await
+                withheld_headers::serve_withheld_request(&self.0, request).await
             }
         }
     }

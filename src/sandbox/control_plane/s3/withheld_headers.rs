@@ -1,4 +1,4 @@
-//! Requests whose headers S3 takes as any text where s3s wants more: an Expires that is no date, a range or a condition that means nothing, metadata beyond ASCII.
+//! The headers that S3 takes as any text and s3s refuses: an Expires that is no date, a range or a condition that means nothing, metadata beyond ASCII.
 //!
 //! After the signature was checked such a request goes to s3s once more, without the header; the operation gets it back.
 
@@ -6,18 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, header};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
-use super::{SandboxS3Caller, access, serve_s3_request_with_s3s};
+use super::{
+    SandboxS3Caller, access,
+    object::{SYSTEM_ATTRIBUTES, get_header_text},
+    serve_s3_request_with_s3s,
+};
 use crate::sandbox::Sandbox;
-
-/// Headers of a write that S3 keeps as they come.
-const KEPT_HEADERS: [&str; 6] = [
-    "expires",
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-];
 
 /// What was taken off a request before s3s parsed it.
 #[derive(Debug, Clone, Default)]
@@ -41,21 +35,22 @@ pub fn list_withheld_headers(method: &Method, headers: &HeaderMap) -> Vec<Header
     let mut found = Vec::new();
     for name in headers.keys() {
         let odd = match name.as_str() {
-            "expires" => get_text(headers, name)
+            "expires" => get_header_text(headers, name.as_str())
                 .is_none_or(|text| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, text).is_err()),
             "range" => {
                 [Method::GET, Method::HEAD].contains(method)
-                    && get_text(headers, name).is_none_or(|text| !is_range_meant(text))
+                    && get_header_text(headers, name.as_str()).is_none_or(|text| !is_range_meant(text))
             }
             "if-match" | "if-none-match" => {
                 *method != Method::GET
-                    && get_text(headers, name).is_some_and(|text| !is_entity_tag_or_star(text))
+                    && get_header_text(headers, name.as_str())
+                        .is_some_and(|text| !is_entity_tag_or_star(text))
             }
             // What RFC 2047 encodes need not be UTF-8.
             kept if kept.starts_with("x-amz-meta-") => {
-                get_text(headers, name).is_none_or(|text| text.starts_with("=?"))
+                get_header_text(headers, name.as_str()).is_none_or(|text| text.starts_with("=?"))
             }
-            kept if KEPT_HEADERS.contains(&kept) => !is_plain_text(headers, name),
+            kept if SYSTEM_ATTRIBUTES.contains(&kept) => !is_plain_text(headers, name),
             _ => false,
         };
         if odd {
@@ -63,10 +58,6 @@ pub fn list_withheld_headers(method: &Method, headers: &HeaderMap) -> Vec<Header
         }
     }
     found
-}
-
-fn get_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether a range asks for one stretch of bytes; S3 passes over what does not, and gives the whole object (recorded).
