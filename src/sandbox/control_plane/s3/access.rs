@@ -4,7 +4,7 @@
 //! own users their identity's or its.
 
 use s3s::{
-    S3Error, S3ErrorCode, S3Result,
+    Body, S3Error, S3ErrorCode, S3Request, S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
 };
@@ -369,11 +369,15 @@ pub fn authorize_caller_on_bucket(
     }
 }
 
-/// Returns who signed, as the signature check found.
+/// Returns who sent a request that s3s has checked the signature of.
 ///
 /// # Errors
 /// Refuses a key that isn't known.
-pub fn identify_s3_request_signer(
+pub fn identify_s3_request_caller(world: &Sandbox, request: &S3Request<Body>) -> S3Result<SandboxS3Caller> {
+    identify_s3_request_signer(world, request.extensions.get(), request.credentials.as_ref())
+}
+
+fn identify_s3_request_signer(
     world: &Sandbox,
     known: Option<&SandboxS3Caller>,
     credentials: Option<&s3s::auth::Credentials>,

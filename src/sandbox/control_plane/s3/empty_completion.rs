@@ -4,17 +4,24 @@ use http::{HeaderMap, Method, Uri, header};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::{
-    access, multipart, object_documents::split_object_path, query_parameters::find_request_query_parameter,
+    access, multipart,
+    object::get_header_text,
+    request_parts::{find_request_query_parameter, parse_bucket_and_key},
 };
 use crate::sandbox::Sandbox;
+
+fn parse_target(uri: &Uri, headers: &HeaderMap) -> (String, String) {
+    parse_bucket_and_key(get_header_text(headers, "host").unwrap_or_default(), uri.path())
+}
 
 /// Whether a request completes an upload and has no body.
 pub fn is_empty_completion(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let names_upload =
         uri.query().is_some_and(|query| find_request_query_parameter(query, "uploadId").is_some());
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = get_header_text(headers, "content-length");
     *method == Method::POST
         && names_upload
+        && !parse_target(uri, headers).1.is_empty()
         && length.is_none_or(|length| length == "0")
         && !headers.contains_key(header::TRANSFER_ENCODING)
 }
@@ -24,9 +31,8 @@ pub fn is_empty_completion(method: &Method, uri: &Uri, headers: &HeaderMap) -> b
 /// # Errors
 /// Refuses who may not.
 pub fn check_empty_completion_access(world: &Sandbox, request: &S3Request<Body>) -> S3Result<()> {
-    let Some((bucket, key)) = split_object_path(&request.uri, &request.headers) else { return Ok(()) };
-    let known = request.extensions.get().cloned();
-    let caller = access::identify_s3_request_signer(world, known.as_ref(), request.credentials.as_ref())?;
+    let (bucket, key) = parse_target(&request.uri, &request.headers);
+    let caller = access::identify_s3_request_caller(world, request)?;
     access::authorize_caller_on_bucket(world, &caller, "s3:PutObject", &bucket, Some(&key), &request.headers)
 }
 
@@ -37,7 +43,7 @@ pub fn check_empty_completion_access(world: &Sandbox, request: &S3Request<Body>)
 pub fn refuse_empty_completion(world: &Sandbox, request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
     let id =
         find_request_query_parameter(request.uri.query().unwrap_or_default(), "uploadId").unwrap_or_default();
-    let (bucket, key) = split_object_path(&request.uri, &request.headers).unwrap_or_default();
+    let (bucket, key) = parse_target(&request.uri, &request.headers);
     multipart::find_multipart_upload(world, &bucket, &key, &id)?;
     Err(S3Error::with_message(S3ErrorCode::InvalidRequest, "You must specify at least one part"))
 }

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
-    ObjectVersionsByKey, SandboxObject, query_parameters::find_request_query_parameter,
+    ObjectVersionsByKey, SandboxObject, request_parts::find_request_query_parameter,
     refusal::build_invalid_argument_error, store::find_newest_sandbox_object_version,
 };
 

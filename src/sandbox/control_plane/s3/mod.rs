@@ -20,9 +20,9 @@ mod policy;
 mod presigned;
 mod presigned_v4;
 mod protocol;
-mod query_parameters;
 mod read;
 mod refusal;
+mod request_parts;
 mod routes;
 mod setting_rules;
 mod settings;
@@ -370,14 +370,7 @@ fn find_origin_access_identity_arn(world: &Sandbox, canonical: &str) -> Option<S
 /// Somebody else's edit, just before the request: of the bucket's policy, or of the object.
 fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let path = percent_encoding::percent_decode_str(request.uri().path().trim_start_matches('/'));
-    let path = path.decode_utf8_lossy().into_owned();
-    let (bucket, key) = match parse_bucket_from_host(host) {
-        Some(bucket) => (bucket.to_owned(), path),
-        None => {
-            path.split_once('/').map_or((path.clone(), String::new()), |(b, k)| (b.to_owned(), k.to_owned()))
-        }
-    };
+    let (bucket, key) = request_parts::parse_bucket_and_key(host, request.uri().path());
     if key.is_empty() {
         world.update_sandbox_state_on_disk(|state| {
             if let Some(found) = state.s3.buckets.get_mut(&bucket) {

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
+use super::request_parts::{has_query_parameter, parse_bucket_and_key};
+
 /// The subresources of a bucket: what the query names, what AWS's operations call it, and whether `Configuration` follows
 /// where it is read and put.
 const BUCKET_SUBRESOURCES: [(&str, &str, bool); 23] = [
@@ -33,19 +35,13 @@ const BUCKET_SUBRESOURCES: [(&str, &str, bool); 23] = [
 
 /// Returns the operation's name, as AWS calls it; `host` is the host that the request names.
 pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> String {
-    let in_host = host.contains(".s3.") || host.contains(".s3-");
-    let path = request.uri().path().trim_start_matches('/');
-    let (bucket, key) = if in_host {
-        (true, !path.is_empty())
-    } else {
-        (!path.is_empty(), path.split_once('/').is_some_and(|(_, key)| !key.is_empty()))
-    };
+    let (bucket, key) = parse_bucket_and_key(host, request.uri().path());
     let query = request.uri().query().unwrap_or_default();
-    let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    if !bucket {
+    let asks = |name: &str| has_query_parameter(query, name);
+    if bucket.is_empty() {
         return if request.method() == Method::GET { "ListBuckets" } else { "Unknown" }.to_owned();
     }
-    if key {
+    if !key.is_empty() {
         let copies = request.headers().contains_key("x-amz-copy-source");
         identify_s3_object_operation(request.method(), copies, asks).to_owned()
     } else {

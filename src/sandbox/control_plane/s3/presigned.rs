@@ -13,8 +13,9 @@ use sha1::Sha1;
 use crate::sandbox::Sandbox;
 
 use super::{
-    parse_bucket_from_host, presigned_v4,
-    query_parameters::{find_request_query_parameter, parse_amz_date},
+    parse_bucket_from_host,
+    presigned_v4::{self, parse_amz_date},
+    request_parts::find_request_query_parameter,
     signed_text,
 };
 

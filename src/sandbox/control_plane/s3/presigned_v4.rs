@@ -8,8 +8,8 @@ use s3s::{S3Error, S3Result};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    query_parameters::{find_request_query_parameter, parse_amz_date},
     refusal::{build_bad_request_error, build_s3_error_with_details},
+    request_parts::find_request_query_parameter,
 };
 
 const REQUIRED_PARAMETERS: [&str; 6] = [
@@ -20,6 +20,13 @@ const REQUIRED_PARAMETERS: [&str; 6] = [
     "X-Amz-SignedHeaders",
     "X-Amz-Expires",
 ];
+
+/// Reads `20260102T030405Z` as Unix seconds.
+pub fn parse_amz_date(text: &str) -> Option<i64> {
+    const AMZ_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
+        time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
+    time::PrimitiveDateTime::parse(text, AMZ_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
+}
 
 /// Judges a link by its parameters, the headers that came with it, and the clock in Unix seconds.
 ///

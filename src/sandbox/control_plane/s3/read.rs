@@ -10,7 +10,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, dto};
 
 use crate::sandbox::Sandbox;
 
-use super::query_parameters::find_request_query_parameter;
+use super::request_parts::find_request_query_parameter;
 
 use super::{
     SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, copy, deletion,

@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode};
 
-use super::{parse_bucket_from_host, query_parameters::find_request_query_parameter, signed_text};
+use super::{
+    request_parts::{find_request_query_parameter, has_query_parameter, parse_bucket_and_key},
+    signed_text,
+};
 use crate::sandbox::control_plane::xml::escape_xml;
 
 /// Under this name each detail travels, as `Name=percent-encoded value`.
@@ -112,21 +115,14 @@ impl S3RequestTarget {
     pub fn new(request: &Request<Bytes>) -> Self {
         let headers = request.headers();
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let path = percent_decode_str(request.uri().path().trim_start_matches('/'));
-        let path = path.decode_utf8_lossy().into_owned();
-        let (bucket, key) = match parse_bucket_from_host(host) {
-            Some(bucket) => (bucket.to_owned(), path),
-            None => path
-                .split_once('/')
-                .map_or((path.clone(), String::new()), |(bucket, key)| (bucket.to_owned(), key.to_owned())),
-        };
+        let (bucket, key) = parse_bucket_and_key(host, request.uri().path());
         let query = request.uri().query().unwrap_or_default();
         Self {
             method: request.method().clone(),
             bucket,
             key,
             upload: find_request_query_parameter(query, "uploadId").unwrap_or_default(),
-            is_tagging: query.split('&').any(|pair| pair == "tagging" || pair == "tagging="),
+            is_tagging: has_query_parameter(query, "tagging"),
             signing: if signed_text::is_presigned_v4(query) {
                 signed_text::describe_signature(request)
             } else {

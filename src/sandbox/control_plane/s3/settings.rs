@@ -9,7 +9,10 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use crate::sandbox::Sandbox;
 
 use super::{
-    SandboxBucket, access, acl, build_s3_error_with_code, find_stored_bucket, parse_bucket_from_host, policy,
+    SandboxBucket, access, acl, build_s3_error_with_code, find_stored_bucket,
+    object::get_header_text,
+    policy,
+    request_parts::{has_query_parameter, parse_bucket_and_key, read_request_document},
     setting_rules, tags,
 };
 
@@ -40,20 +43,13 @@ const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\
 type SandboxBucketSubresource = &'static (&'static str, &'static str, Option<&'static str>);
 
 fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, SandboxBucketSubresource)> {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let path = uri.path().trim_start_matches('/');
-    let bucket = match parse_bucket_from_host(host) {
-        Some(bucket) if path.is_empty() => bucket.to_owned(),
-        Some(_) => return None,
-        None => path.trim_end_matches('/').to_owned(),
-    };
-    if bucket.is_empty() || bucket.contains('/') {
+    let (bucket, key) =
+        parse_bucket_and_key(get_header_text(headers, "host").unwrap_or_default(), uri.path());
+    if bucket.is_empty() || !key.is_empty() {
         return None;
     }
     let query = uri.query()?;
-    let known = SUBRESOURCES
-        .iter()
-        .find(|(name, ..)| query.split('&').any(|pair| pair.split('=').next() == Some(*name)))?;
+    let known = SUBRESOURCES.iter().find(|(name, ..)| has_query_parameter(query, name))?;
     Some((bucket, known))
 }
 
@@ -61,11 +57,6 @@ fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, S
 pub fn is_bucket_setting_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     [Method::GET, Method::PUT, Method::DELETE].contains(method)
         && parse_bucket_subresource(uri, headers).is_some()
-}
-
-fn identify_caller(world: &Sandbox, request: &S3Request<Body>) -> S3Result<super::SandboxS3Caller> {
-    let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
-    access::identify_s3_request_signer(world, known.as_ref(), request.credentials.as_ref())
 }
 
 /// Holds the request to its sender's rights.
@@ -76,7 +67,7 @@ pub fn check_setting_access(world: &Sandbox, request: &S3Request<Body>) -> S3Res
     let Some((bucket, (_, noun, _))) = parse_bucket_subresource(&request.uri, &request.headers) else {
         return Ok(());
     };
-    let caller = identify_caller(world, request)?;
+    let caller = access::identify_s3_request_caller(world, request)?;
     let verb = match (&request.method, *noun) {
         (&Method::GET, _) => "Get",
         (&Method::DELETE, "BucketPolicy" | "BucketWebsite") => "Delete",
@@ -105,16 +96,11 @@ pub async fn handle_bucket_setting(
         change_sandbox_bucket(world, &bucket, |settings| delete_bucket_setting(settings, known.0));
         return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
     }
-    let body = request
-        .input
-        .store_all_limited(1 << 20)
-        .await
-        .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = read_request_document(&mut request).await?;
     let no_content = || Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
     match known.0 {
         "policy" => {
-            let caller = identify_caller(world, &request)?;
+            let caller = access::identify_s3_request_caller(world, &request)?;
             let kept =
                 policy::validate_and_normalize_bucket_policy(world, &caller, &bucket, &settings, &text)?;
             change_sandbox_bucket(world, &bucket, |settings| settings.policy = Some(kept));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use sha2::{Digest as _, Sha256};
 
-use super::query_parameters::find_request_query_parameter;
+use super::request_parts::find_request_query_parameter;
 
 /// Whether a query is that of such a link, whole or not.
 pub fn is_presigned_v4(query: &str) -> bool {

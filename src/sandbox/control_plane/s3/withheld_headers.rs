@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method, Request, header};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 use super::{
-    SandboxS3Caller, access,
+    access,
     object::{SYSTEM_ATTRIBUTES, get_header_text},
     serve_s3_request_with_s3s,
 };
@@ -85,8 +85,7 @@ pub async fn serve_withheld_request(
     world: &Sandbox,
     mut request: S3Request<Body>,
 ) -> S3Result<S3Response<Body>> {
-    let known = request.extensions.get::<SandboxS3Caller>().cloned();
-    let caller = access::identify_s3_request_signer(world, known.as_ref(), request.credentials.as_ref())?;
+    let caller = access::identify_s3_request_caller(world, &request)?;
     let content = request
         .input
         .store_all_limited(usize::MAX)
