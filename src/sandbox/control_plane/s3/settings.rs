@@ -9,48 +9,54 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use crate::sandbox::Sandbox;
 
 use super::{
-    SandboxBucket, access, acl, build_s3_error_with_code, find_stored_bucket,
+    SandboxBucket, access, acl, find_stored_bucket,
     object::get_header_text,
     policy,
+    refusal::build_s3_error_with_details,
     request_parts::{has_query_parameter, parse_bucket_and_key, read_request_document},
     setting_rules, tags,
 };
 
-/// Subresource, IAM's noun for it, and the error where it was never put (none: it has a default).
-const SUBRESOURCES: [(&str, &str, Option<&str>); 18] = [
-    ("policy", "BucketPolicy", Some("NoSuchBucketPolicy")),
-    ("policyStatus", "BucketPolicyStatus", Some("NoSuchBucketPolicy")),
-    ("location", "BucketLocation", None),
-    ("versioning", "BucketVersioning", None),
-    ("encryption", "EncryptionConfiguration", None),
-    ("ownershipControls", "BucketOwnershipControls", None),
-    ("publicAccessBlock", "BucketPublicAccessBlock", None),
-    ("notification", "BucketNotification", None),
-    ("replication", "ReplicationConfiguration", Some("ReplicationConfigurationNotFoundError")),
-    ("lifecycle", "LifecycleConfiguration", Some("NoSuchLifecycleConfiguration")),
-    ("object-lock", "BucketObjectLockConfiguration", Some("ObjectLockConfigurationNotFoundError")),
-    ("tagging", "BucketTagging", Some("NoSuchTagSet")),
-    ("acl", "BucketAcl", None),
-    ("requestPayment", "BucketRequestPayment", None),
-    ("accelerate", "AccelerateConfiguration", None),
-    ("cors", "BucketCORS", Some("NoSuchCORSConfiguration")),
-    ("logging", "BucketLogging", None),
-    ("website", "BucketWebsite", Some("NoSuchWebsiteConfiguration")),
+/// The subresources that are read here, with IAM's noun for each.
+const SUBRESOURCES: [(&str, &str); 18] = [
+    ("policy", "BucketPolicy"),
+    ("policyStatus", "BucketPolicyStatus"),
+    ("location", "BucketLocation"),
+    ("versioning", "BucketVersioning"),
+    ("encryption", "EncryptionConfiguration"),
+    ("ownershipControls", "BucketOwnershipControls"),
+    ("publicAccessBlock", "BucketPublicAccessBlock"),
+    ("notification", "BucketNotification"),
+    ("replication", "ReplicationConfiguration"),
+    ("lifecycle", "LifecycleConfiguration"),
+    ("object-lock", "BucketObjectLockConfiguration"),
+    ("tagging", "BucketTagging"),
+    ("acl", "BucketAcl"),
+    ("requestPayment", "BucketRequestPayment"),
+    ("accelerate", "AccelerateConfiguration"),
+    ("cors", "BucketCORS"),
+    ("logging", "BucketLogging"),
+    ("website", "BucketWebsite"),
 ];
 
 const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+const DEFAULT_ENCRYPTION: &str = "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>";
+const DEFAULT_OWNERSHIP: &str = "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>";
+const DEFAULT_PUBLIC_ACCESS_BLOCK: &str = "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>";
 
-type SandboxBucketSubresource = &'static (&'static str, &'static str, Option<&'static str>);
-
-fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, SandboxBucketSubresource)> {
+/// Returns the bucket, the subresource and IAM's noun for it.
+fn parse_bucket_subresource(
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<(String, &'static str, &'static str)> {
     let (bucket, key) =
         parse_bucket_and_key(get_header_text(headers, "host").unwrap_or_default(), uri.path());
     if bucket.is_empty() || !key.is_empty() {
         return None;
     }
     let query = uri.query()?;
-    let known = SUBRESOURCES.iter().find(|(name, ..)| has_query_parameter(query, name))?;
-    Some((bucket, known))
+    let (name, noun) = SUBRESOURCES.iter().find(|(name, _)| has_query_parameter(query, name))?;
+    Some((bucket, *name, *noun))
 }
 
 /// Whether a request is one on a subresource of a bucket.
@@ -64,11 +70,11 @@ pub fn is_bucket_setting_request(method: &Method, uri: &Uri, headers: &HeaderMap
 /// # Errors
 /// Refuses who may not.
 pub fn check_setting_access(world: &Sandbox, request: &S3Request<Body>) -> S3Result<()> {
-    let Some((bucket, (_, noun, _))) = parse_bucket_subresource(&request.uri, &request.headers) else {
+    let Some((bucket, _, noun)) = parse_bucket_subresource(&request.uri, &request.headers) else {
         return Ok(());
     };
     let caller = access::identify_s3_request_caller(world, request)?;
-    let verb = match (&request.method, *noun) {
+    let verb = match (&request.method, noun) {
         (&Method::GET, _) => "Get",
         (&Method::DELETE, "BucketPolicy" | "BucketWebsite") => "Delete",
         _ => "Put",
@@ -85,20 +91,20 @@ pub async fn handle_bucket_setting(
     world: &Sandbox,
     mut request: S3Request<Body>,
 ) -> S3Result<S3Response<Body>> {
-    let Some((bucket, known)) = parse_bucket_subresource(&request.uri, &request.headers) else {
+    let Some((bucket, name, _)) = parse_bucket_subresource(&request.uri, &request.headers) else {
         return Err(S3Error::new(S3ErrorCode::NotImplemented));
     };
     let settings = find_stored_bucket(world, &bucket)?;
     if request.method == Method::GET {
-        return render_sandbox_bucket_subresource(&settings, known);
+        return render_bucket_setting(&settings, name);
     }
     if request.method == Method::DELETE {
-        change_sandbox_bucket(world, &bucket, |settings| delete_bucket_setting(settings, known.0));
+        change_sandbox_bucket(world, &bucket, |settings| delete_bucket_setting(settings, name));
         return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
     }
     let text = read_request_document(&mut request).await?;
     let no_content = || Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
-    match known.0 {
+    match name {
         "policy" => {
             let caller = access::identify_s3_request_caller(world, &request)?;
             let kept =
@@ -125,7 +131,7 @@ pub async fn handle_bucket_setting(
                 settings.settings.insert("acl".to_owned(), document);
             });
         }
-        name => {
+        _ => {
             if text.is_empty() {
                 return Err(S3Error::with_message(
                     S3ErrorCode::MissingRequestBodyError,
@@ -141,7 +147,7 @@ pub async fn handle_bucket_setting(
     Ok(S3Response::new(Body::empty()))
 }
 
-/// Two settings are there until they are deleted, and then are not.
+/// Two settings have a default until they are deleted; each is kept as an empty one then.
 fn delete_bucket_setting(settings: &mut SandboxBucket, name: &str) {
     match name {
         "policy" => settings.policy = None,
@@ -162,82 +168,68 @@ fn change_sandbox_bucket<T>(world: &Sandbox, bucket: &str, change: impl FnOnce(&
     });
 }
 
-fn render_sandbox_bucket_subresource(
-    bucket: &SandboxBucket,
-    (name, _, missing): SandboxBucketSubresource,
-) -> S3Result<S3Response<Body>> {
-    let none = || {
-        let code = missing.unwrap_or("InvalidRequest");
-        let message = match *name {
-            "policy" | "policyStatus" => "The bucket policy does not exist",
-            "replication" => "The replication configuration was not found",
-            "lifecycle" => "The lifecycle configuration does not exist",
-            "tagging" => "The TagSet does not exist",
-            "cors" => "The CORS configuration does not exist",
-            "website" => "The specified bucket does not have a website configuration",
-            _ => "Object Lock configuration does not exist for this bucket",
-        };
-        build_s3_error_with_code(code, StatusCode::NOT_FOUND, message)
+fn render_bucket_setting(bucket: &SandboxBucket, name: &str) -> S3Result<S3Response<Body>> {
+    let (kind, kept) = match name {
+        "policy" => ("application/json", bucket.policy.clone()),
+        // A setting that was deleted is kept as an empty one.
+        _ => ("application/xml", bucket.settings.get(name).cloned().or_else(|| render_default_setting(bucket, name))),
     };
-    if *name == "policy" {
-        return bucket
-            .policy
-            .clone()
-            .map(|policy| build_response_with_content_type("application/json", policy))
-            .ok_or_else(none);
-    }
-    let text = match (*name, bucket.settings.get(*name)) {
-        ("ownershipControls", Some(xml)) if xml.is_empty() => {
-            return Err(build_s3_error_with_code(
-                "OwnershipControlsNotFoundError",
-                StatusCode::NOT_FOUND,
-                "The bucket ownership controls were not found",
-            ));
-        }
-        ("publicAccessBlock", Some(xml)) if xml.is_empty() => {
-            return Err(build_s3_error_with_code(
-                "NoSuchPublicAccessBlockConfiguration",
-                StatusCode::NOT_FOUND,
-                "The public access block configuration was not found",
-            ));
-        }
-        (_, Some(xml)) => xml.clone(),
-        ("location", None) if bucket.region == "us-east-1" => {
-            format!("<LocationConstraint {S3_XML_NAMESPACE}/>")
-        }
-        ("location", None) => {
-            format!("<LocationConstraint {S3_XML_NAMESPACE}>{}</LocationConstraint>", bucket.region)
-        }
-        ("policyStatus", None) => {
-            let public =
-                bucket.policy.as_deref().map(access::is_public_sandbox_bucket_policy).ok_or_else(none)?;
-            format!("<PolicyStatus {S3_XML_NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
-        }
-        ("versioning", None) => format!("<VersioningConfiguration {S3_XML_NAMESPACE}/>"),
-        ("notification", None) => format!("<NotificationConfiguration {S3_XML_NAMESPACE}/>"),
-        ("encryption", None) => format!(
-            "<ServerSideEncryptionConfiguration {S3_XML_NAMESPACE}><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"
-        ),
-        ("ownershipControls", None) => format!(
-            "<OwnershipControls {S3_XML_NAMESPACE}><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
-        ),
-        ("publicAccessBlock", None) => format!(
-            "<PublicAccessBlockConfiguration {S3_XML_NAMESPACE}><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
-        ),
-        ("requestPayment", None) => format!(
-            "<RequestPaymentConfiguration {S3_XML_NAMESPACE}><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
-        ),
-        ("acl", None) => {
-            acl::render_acl_document(&super::object::compute_account_canonical_user_id(&bucket.owner), None)
-        }
-        ("accelerate", None) => format!("<AccelerateConfiguration {S3_XML_NAMESPACE}/>"),
-        ("logging", None) => format!("<BucketLoggingStatus {S3_XML_NAMESPACE}/>"),
-        (_, None) => return Err(none()),
-    };
-    Ok(build_response_with_content_type("application/xml", text))
+    let text = kept.filter(|text| !text.is_empty()).ok_or_else(|| build_missing_setting_error(name))?;
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
+    Ok(S3Response::with_headers(Body::from(Bytes::from(text)), headers))
 }
 
-fn build_response_with_content_type(kind: &'static str, text: String) -> S3Response<Body> {
-    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
-    S3Response::with_headers(Body::from(Bytes::from(text)), headers)
+/// Writes what a bucket answers whose setting was never put; none where there is no default.
+fn render_default_setting(bucket: &SandboxBucket, name: &str) -> Option<String> {
+    let (root, inner) = match name {
+        "location" if bucket.region == "us-east-1" => ("LocationConstraint", String::new()),
+        "location" => ("LocationConstraint", bucket.region.clone()),
+        "policyStatus" => {
+            let public = access::is_public_sandbox_bucket_policy(bucket.policy.as_deref()?);
+            ("PolicyStatus", format!("<IsPublic>{public}</IsPublic>"))
+        }
+        "versioning" => ("VersioningConfiguration", String::new()),
+        "notification" => ("NotificationConfiguration", String::new()),
+        "accelerate" => ("AccelerateConfiguration", String::new()),
+        "logging" => ("BucketLoggingStatus", String::new()),
+        "encryption" => ("ServerSideEncryptionConfiguration", DEFAULT_ENCRYPTION.to_owned()),
+        "ownershipControls" => ("OwnershipControls", DEFAULT_OWNERSHIP.to_owned()),
+        "publicAccessBlock" => ("PublicAccessBlockConfiguration", DEFAULT_PUBLIC_ACCESS_BLOCK.to_owned()),
+        "requestPayment" => ("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>".to_owned()),
+        "acl" => {
+            let owner = super::object::compute_account_canonical_user_id(&bucket.owner);
+            return Some(acl::render_acl_document(&owner, None));
+        }
+        _ => return None,
+    };
+    Some(match inner.as_str() {
+        "" => format!("<{root} {S3_XML_NAMESPACE}/>"),
+        _ => format!("<{root} {S3_XML_NAMESPACE}>{inner}</{root}>"),
+    })
+}
+
+fn build_missing_setting_error(name: &str) -> S3Error {
+    let (code, message) = match name {
+        "policy" | "policyStatus" => ("NoSuchBucketPolicy", "The bucket policy does not exist"),
+        "replication" => {
+            ("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
+        }
+        "lifecycle" => ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
+        "tagging" => ("NoSuchTagSet", "The TagSet does not exist"),
+        "cors" => ("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
+        "website" => {
+            ("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+        }
+        "ownershipControls" => {
+            ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
+        }
+        "publicAccessBlock" => {
+            ("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+        }
+        _ => (
+            "ObjectLockConfigurationNotFoundError",
+            "Object Lock configuration does not exist for this bucket",
+        ),
+    };
+    build_s3_error_with_details(code, StatusCode::NOT_FOUND, message, &[])
 }
