@@ -47,34 +47,13 @@ pub fn validate_and_normalize_bucket_policy(
     }
     let mut sids = std::collections::BTreeSet::new();
     for statement in iterate_policy_statements(&document) {
-        let field = |name: &str| !statement[name].is_null() || !statement[format!("Not{name}")].is_null();
-        for name in ["Principal", "Action", "Resource"] {
-            if !field(name) {
-                return Err(build_s3_malformed_policy_error(format!("Missing required field {name}")));
-            }
-        }
-        if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
-            return Err(build_s3_malformed_policy_error(format!("Invalid effect: {}", statement["Effect"])));
-        }
+        check_statement_fields(statement)?;
         if statement["Sid"].as_str().is_some_and(|sid| !sids.insert(sid.to_owned())) {
             return Err(build_s3_malformed_policy_error(
                 "Statement IDs (SID) in a single policy must be unique.",
             ));
         }
-        check_policy_string_or_list(&statement["Action"], |action| {
-            if action == "*" || action.to_lowercase().starts_with("s3:") {
-                Ok(())
-            } else {
-                Err(build_s3_malformed_policy_error("Policy has invalid action"))
-            }
-        })?;
-        let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
-        check_policy_string_or_list(&statement["Resource"], |resource| {
-            let fits = resource == whole
-                || resource.starts_with(&within)
-                || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
-            if fits { Ok(()) } else { Err(build_s3_malformed_policy_error("Policy has invalid resource")) }
-        })?;
+        check_statement_targets(statement, bucket)?;
     }
     for (kind, name) in list_policy_principals(&document) {
         if !super::is_principal_known_to_s3(world, &kind, &name) {
@@ -93,6 +72,35 @@ pub fn validate_and_normalize_bucket_policy(
     }
     canonicalize_sandbox_policy_principals(world, &mut document);
     Ok(document.to_string())
+}
+
+fn check_statement_fields(statement: &Value) -> S3Result<()> {
+    let has = |name: &str| !statement[name].is_null() || !statement[format!("Not{name}")].is_null();
+    if let Some(name) = ["Principal", "Action", "Resource"].into_iter().find(|name| !has(name)) {
+        return Err(build_s3_malformed_policy_error(format!("Missing required field {name}")));
+    }
+    if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
+        return Err(build_s3_malformed_policy_error(format!("Invalid effect: {}", statement["Effect"])));
+    }
+    Ok(())
+}
+
+/// Checks that a statement names actions of S3, and this bucket or what is in it.
+fn check_statement_targets(statement: &Value, bucket: &str) -> S3Result<()> {
+    check_policy_string_or_list(&statement["Action"], |action| {
+        if action == "*" || action.to_lowercase().starts_with("s3:") {
+            Ok(())
+        } else {
+            Err(build_s3_malformed_policy_error("Policy has invalid action"))
+        }
+    })?;
+    let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
+    check_policy_string_or_list(&statement["Resource"], |resource| {
+        let fits = resource == whole
+            || resource.starts_with(&within)
+            || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
+        if fits { Ok(()) } else { Err(build_s3_malformed_policy_error("Policy has invalid resource")) }
+    })
 }
 
 fn check_policy_string_or_list(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
