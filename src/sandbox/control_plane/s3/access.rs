@@ -21,7 +21,10 @@ use crate::sandbox::{
     },
 };
 
-use super::{SandboxBucket, SandboxObjectEncryption, find_stored_bucket};
+use super::{
+    SandboxBucket, SandboxObjectEncryption, find_stored_bucket,
+    refusal::{build_bad_request_error, build_bare_denial_error},
+};
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
 pub fn format_origin_access_identity_arn(id: &str) -> String {
@@ -246,10 +249,7 @@ pub fn check_sandbox_encryption_key(world: &Sandbox, encryption: &SandboxObjectE
 }
 
 fn build_kms_refusal_error(refusal: control_plane::SandboxAwsError) -> S3Error {
-    let code = S3ErrorCode::Custom(format!("KMS.{}", refusal.code).into());
-    let mut error = S3Error::with_message(code, refusal.message);
-    error.set_status_code(http::StatusCode::BAD_REQUEST);
-    error
+    build_bad_request_error(&format!("KMS.{}", refusal.code), refusal.message, &[])
 }
 
 /// Holds somebody of the account to the key that an object lies or will lie under: S3 asks KMS in his name, kms:Decrypt
@@ -307,13 +307,9 @@ fn build_s3_denial_with_reason(
     key: Option<&str>,
     why: &str,
 ) -> S3Error {
-    let message = caller.signer.as_ref().map_or_else(
-        || "Access Denied".to_owned(),
-        |signer| {
-            let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
-            signer.format_access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), why)
-        },
-    );
+    let Some(signer) = &caller.signer else { return build_bare_denial_error() };
+    let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
+    let message = signer.format_access_denial_message(action, &format!("\"arn:aws:s3:::{resource}\""), why);
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
@@ -360,7 +356,7 @@ pub fn authorize_caller_on_bucket(
         ));
     }
     if expected.is_some_and(|expected| expected.as_bytes() != owner.as_bytes()) {
-        return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
+        return Err(build_bare_denial_error());
     }
     if is_s3_action_authorized(world, caller, action, bucket, key) {
         Ok(())
@@ -410,7 +406,7 @@ impl S3Access for SandboxS3Authorizer {
                 asked.headers(),
             )?;
         } else if caller.is_anonymous_caller() {
-            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
+            return Err(build_bare_denial_error());
         }
         asked.extensions_mut().insert(caller);
         Ok(())

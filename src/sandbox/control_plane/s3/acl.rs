@@ -6,7 +6,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use super::{
     SandboxAclGrant, SandboxBucket,
     object::{compute_account_canonical_user_id, get_header_text, parse_acl_header_grants},
-    refusal::{build_bad_request_error, build_invalid_argument_error},
+    refusal::{
+        MALFORMED_XML_MESSAGE, build_acls_off_error, build_bad_request_error, build_invalid_argument_error,
+    },
 };
 use crate::sandbox::control_plane::xml::{XmlElement, escape_xml};
 
@@ -95,10 +97,7 @@ pub fn parse_put_acl(
         separate_owner_grant(parse_acl_document(body)?, &owner)
     };
     if !bucket.are_object_acls_enabled() && (!list.grants.is_empty() || list.without_owner_grant) {
-        return Err(S3Error::with_message(
-            S3ErrorCode::AccessControlListNotSupported,
-            "The bucket does not allow ACLs",
-        ));
+        return Err(build_acls_off_error());
     }
     Ok(list)
 }
@@ -141,10 +140,7 @@ fn is_canonical_user_id(id: &str) -> bool {
 }
 
 fn build_malformed_acl_error() -> S3Error {
-    S3Error::with_message(
-        S3ErrorCode::MalformedACLError,
-        "The XML you provided was not well-formed or did not validate against our published schema",
-    )
+    S3Error::with_message(S3ErrorCode::MalformedACLError, MALFORMED_XML_MESSAGE)
 }
 
 fn parse_acl_document(body: &str) -> S3Result<Vec<SandboxAclGrant>> {

@@ -10,7 +10,7 @@ use crate::sandbox::Sandbox;
 
 use super::{
     BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
-    access, build_s3_error_with_code, checksums, find_newest_sandbox_object_version, find_stored_bucket,
+    access, checksums, find_newest_sandbox_object_version, find_stored_bucket,
     object::get_header_text,
     refusal,
     write::{self, is_object_modified_since},
@@ -75,7 +75,7 @@ impl ObjectCopySource {
             ));
         }
         let Some(object) = found else {
-            let missing = S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.");
+            let missing = refusal::build_missing_key_error();
             return Err(refusal::add_s3_error_details(missing, &[("Key", &self.key)]));
         };
         check_copy_source_conditions(world, headers, &object)?;
@@ -90,10 +90,11 @@ impl ObjectCopySource {
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.is_sandbox_object_archived() => Err(build_s3_error_with_code(
+            _ if object.is_sandbox_object_archived() => Err(refusal::build_s3_error_with_details(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
+                &[],
             )),
             _ => {
                 access::authorize_caller_on_object_key(world, caller, "kms:Decrypt", &object.encryption)?;
@@ -200,7 +201,7 @@ pub fn validate_sandbox_object_customer_key(
     let SandboxObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
     match get_header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
-        Some(_) => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+        Some(_) => Err(refusal::build_bare_denial_error()),
         None => Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",

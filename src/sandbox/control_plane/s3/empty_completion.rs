@@ -1,7 +1,7 @@
 //! The completion of an upload that names no parts, by no document at all: S3 first looks for the upload (recorded); s3s would refuse the lack of a document.
 
 use http::{HeaderMap, Method, Uri, header};
-use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::{
     access, multipart,
@@ -45,5 +45,5 @@ pub fn refuse_empty_completion(world: &Sandbox, request: &S3Request<Body>) -> S3
         find_request_query_parameter(request.uri.query().unwrap_or_default(), "uploadId").unwrap_or_default();
     let (bucket, key) = parse_target(&request.uri, &request.headers);
     multipart::find_multipart_upload(world, &bucket, &key, &id)?;
-    Err(S3Error::with_message(S3ErrorCode::InvalidRequest, "You must specify at least one part"))
+    Err(multipart::build_no_parts_error())
 }

@@ -169,14 +169,6 @@ fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &'static str, v
     }
 }
 
-/// An error by its code, where s3s has no word for it or another status.
-fn build_s3_error_with_code(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
-    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::Custom(code.into()));
-    let mut error = S3Error::with_message(code, message);
-    error.set_status_code(status);
-    error
-}
-
 /// The error of a disk that doesn't do what it should.
 struct SandboxStorageError(S3Error);
 
@@ -201,12 +193,10 @@ impl From<SandboxStorageError> for S3Error {
 fn find_secret_for_access_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
     let now = world.sandbox_unix_time_now();
     match world.read_sandbox_state_from_disk(|state| iam::find_sandbox_access_key(&state.iam, access_key)) {
-        None => Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE)),
-        Some(key) if key.expires.is_some_and(|expires| expires <= now) => Err(build_s3_error_with_code(
-            "ExpiredToken",
-            StatusCode::BAD_REQUEST,
-            "The provided token has expired.",
-        )),
+        None => Err(build_unknown_access_key_error()),
+        Some(key) if key.expires.is_some_and(|expires| expires <= now) => {
+            Err(refusal::build_bad_request_error("ExpiredToken", "The provided token has expired.", &[]))
+        }
         Some(key) => Ok(key.secret),
     }
 }
@@ -218,10 +208,15 @@ fn find_s3_caller_by_key(world: &Sandbox, access_key: &str) -> S3Result<SandboxS
                 .map(|key| iam::identify_sandbox_access_key_owner(&state.iam, &key))
         })
         .map(SandboxS3Caller::caller_from_request_signer)
-        .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE))
+        .ok_or_else(build_unknown_access_key_error)
 }
 
-const UNKNOWN_KEY_MESSAGE: &str = "The AWS Access Key Id you provided does not exist in our records.";
+fn build_unknown_access_key_error() -> S3Error {
+    S3Error::with_message(
+        S3ErrorCode::InvalidAccessKeyId,
+        "The AWS Access Key Id you provided does not exist in our records.",
+    )
+}
 
 /// Reads the bucket and the region from a virtual host; every other name is an endpoint, and paths name the bucket.
 struct SandboxBucketHostParser;

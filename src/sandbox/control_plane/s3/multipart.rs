@@ -166,6 +166,11 @@ pub fn assemble_multipart_object(
     Ok(written)
 }
 
+/// Refuses a completion that names no part.
+pub fn build_no_parts_error() -> S3Error {
+    S3Error::with_message(S3ErrorCode::InvalidRequest, "You must specify at least one part")
+}
+
 fn build_invalid_part_error(id: &str, named: &NamedUploadPart) -> S3Error {
     build_bad_request_error(
         "InvalidPart",
@@ -184,7 +189,7 @@ fn choose_named_parts<'u>(
     named: &[NamedUploadPart],
 ) -> S3Result<Vec<&'u SandboxUploadedPart>> {
     if named.is_empty() {
-        return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, "You must specify at least one part"));
+        return Err(build_no_parts_error());
     }
     if !named.is_sorted_by(|one, two| one.number < two.number) {
         return Err(build_bad_request_error(

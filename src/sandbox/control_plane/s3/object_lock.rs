@@ -2,12 +2,12 @@
 //!
 //! Codes, messages and their order are those of recorded answers of S3.
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros};
 
 use super::{
-    SandboxBucket, SandboxObject, SandboxObjectRetention, build_s3_error_with_code,
+    SandboxBucket, SandboxObject, SandboxObjectRetention,
     object::get_header_text,
     refusal::{build_bad_request_error, build_invalid_argument_error, build_malformed_xml_error},
 };
@@ -83,9 +83,8 @@ fn is_governance_bypassed(headers: &HeaderMap) -> bool {
 
 /// Returns the refusal of whoever would touch what is locked.
 pub fn build_locked_object_error() -> S3Error {
-    build_s3_error_with_code(
-        "AccessDenied",
-        StatusCode::FORBIDDEN,
+    S3Error::with_message(
+        S3ErrorCode::AccessDenied,
         "Access Denied because object protected by object lock.",
     )
 }

@@ -15,6 +15,7 @@ use crate::sandbox::Sandbox;
 use super::{
     parse_bucket_from_host,
     presigned_v4::{self, parse_amz_date},
+    refusal::build_other_signature_error,
     request_parts::find_request_query_parameter,
     signed_text,
 };
@@ -92,10 +93,7 @@ fn verify_presigned_sigv2(
     if compute_sigv2_signature(&secret, &message) == signature {
         Ok(())
     } else {
-        Err(S3Error::with_message(
-            S3ErrorCode::SignatureDoesNotMatch,
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-        ))
+        Err(build_other_signature_error())
     }
 }
 

@@ -49,10 +49,10 @@ impl SandboxS3Operations {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
             // A digest that doesn't fit breaks the stream off.
-            let mut refusal = super::build_s3_error_with_code(
+            let mut refusal = refusal::build_bad_request_error(
                 "XAmzContentSHA256Mismatch",
-                http::StatusCode::BAD_REQUEST,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
+                &[],
             );
             refusal.set_source(error);
             refusal

@@ -84,7 +84,7 @@ fn find_named_object(
             &[("Key", key), ("VersionId", version.unwrap_or_default())],
         )),
         None => Err(find_marker(world, bucket, key)?.map_or_else(
-            || S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."),
+            refusal::build_missing_key_error,
             |marker| build_marker_error(&marker, false),
         )),
     }
@@ -133,7 +133,7 @@ fn build_marker_error(marker: &SandboxObject, by_id: bool) -> S3Error {
             "The specified method is not allowed against this resource.",
         )
     } else {
-        S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")
+        refusal::build_missing_key_error()
     };
     let mut headers = HeaderMap::new();
     insert_sandbox_response_header(&mut headers, "x-amz-delete-marker", "true");

@@ -17,7 +17,7 @@ use crate::sandbox::control_plane::xml::escape_xml;
 const DETAIL_HEADER: HeaderName = HeaderName::from_static("x-sandbox-error-detail");
 
 /// What S3 says of every document that isn't as its schema has it.
-const MALFORMED_XML_MESSAGE: &str =
+pub const MALFORMED_XML_MESSAGE: &str =
     "The XML you provided was not well-formed or did not validate against our published schema";
 
 /// What S3 says of every signature that isn't the one it comes to.
@@ -74,6 +74,26 @@ pub fn build_invalid_argument_error(
 /// Refuses a document that isn't as S3's schema has it.
 pub fn build_malformed_xml_error() -> S3Error {
     S3Error::with_message(S3ErrorCode::MalformedXML, MALFORMED_XML_MESSAGE)
+}
+
+/// Refuses a key that isn't there.
+pub fn build_missing_key_error() -> S3Error {
+    S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")
+}
+
+/// Refuses access and says neither to whom nor to what.
+pub fn build_bare_denial_error() -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")
+}
+
+/// Refuses an access control list in a bucket that has them off.
+pub fn build_acls_off_error() -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessControlListNotSupported, "The bucket does not allow ACLs")
+}
+
+/// Refuses a signature that isn't the one that S3 calculates.
+pub fn build_other_signature_error() -> S3Error {
+    S3Error::with_message(S3ErrorCode::SignatureDoesNotMatch, OTHER_SIGNATURE_MESSAGE)
 }
 
 /// Refuses a write whose condition doesn't hold, by the header that sets it.

@@ -1,7 +1,7 @@
 //! Which documents of a bucket's settings S3 takes, and in what words it refuses the others.
 
 use http::StatusCode;
-use s3s::{S3Error, S3ErrorCode, S3Result};
+use s3s::S3Result;
 
 use super::{
     SandboxBucket,
@@ -85,10 +85,12 @@ fn check_object_lock(settings: &SandboxBucket, root: &XmlElement) -> S3Result<()
     if settings.is_bucket_versioned() {
         return Ok(());
     }
-    let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
-    let mut error = S3Error::with_message(S3ErrorCode::InvalidBucketState, message);
-    error.set_status_code(StatusCode::CONFLICT);
-    Err(error)
+    Err(build_s3_error_with_details(
+        "InvalidBucketState",
+        StatusCode::CONFLICT,
+        "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+        &[],
+    ))
 }
 
 /// A setting that isn't said is off.

@@ -4,7 +4,7 @@
 
 use http::{HeaderMap, StatusCode};
 use md5::{Digest as _, Md5};
-use s3s::{S3Error, S3ErrorCode, S3Result, dto};
+use s3s::{S3Error, S3Result, dto};
 
 use crate::sandbox::Sandbox;
 
@@ -62,10 +62,7 @@ pub fn parse_object_from_headers(
     let grants = object::parse_acl_header_grants(headers);
     if !bucket.are_object_acls_enabled() && (!grants.is_empty() || canned.is_some_and(is_canned_acl_refused))
     {
-        return Err(S3Error::with_message(
-            S3ErrorCode::AccessControlListNotSupported,
-            "The bucket does not allow ACLs",
-        ));
+        return Err(refusal::build_acls_off_error());
     }
     let mode = get_header_text(headers, "x-amz-object-lock-mode");
     let until = get_header_text(headers, "x-amz-object-lock-retain-until-date");
@@ -185,7 +182,7 @@ pub fn check_sandbox_if_match_headers(headers: &HeaderMap, current: Option<&Sand
             Err(refusal::build_precondition_failed_error("If-None-Match"))
         }
         (Some(wanted), None) => match current {
-            None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
+            None => Err(refusal::build_missing_key_error()),
             Some(current) if wanted.trim_matches('"') == current.etag => Ok(()),
             Some(_) => Err(refusal::build_precondition_failed_error("If-Match")),
         },
@@ -309,8 +306,7 @@ pub fn modify_stored_object_in_place(
             find_newest_sandbox_object_version(objects, key).cloned()
         })
         .map_err(SandboxStorageError::from)?;
-    let mut object = found
-        .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
+    let mut object = found.ok_or_else(refusal::build_missing_key_error)?;
     change(&mut object);
     replace_sandbox_object_version(world, bucket, object)
 }
