@@ -33,6 +33,16 @@ const BUCKET_SUBRESOURCES: [(&str, &str, bool); 23] = [
     ("metadataConfiguration", "BucketMetadata", true),
 ];
 
+/// The subresources of an object: what the query names, what AWS's operations call it, and the methods that it has.
+const OBJECT_SUBRESOURCES: [(&str, &str, &[&str]); 6] = [
+    ("acl", "ObjectAcl", &["GET", "PUT"]),
+    ("tagging", "ObjectTagging", &["GET", "PUT", "DELETE"]),
+    ("attributes", "ObjectAttributes", &["GET"]),
+    ("legal-hold", "ObjectLegalHold", &["GET", "PUT"]),
+    ("retention", "ObjectRetention", &["GET", "PUT"]),
+    ("torrent", "ObjectTorrent", &["GET"]),
+];
+
 /// Returns the operation's name, as AWS calls it; `host` is the host that the request names.
 pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> String {
     let (bucket, key) = parse_bucket_and_key(host, request.uri().path());
@@ -41,22 +51,17 @@ pub fn parse_s3_operation_name(request: &Request<Bytes>, host: &str) -> String {
     if bucket.is_empty() {
         return if request.method() == Method::GET { "ListBuckets" } else { "Unknown" }.to_owned();
     }
-    if !key.is_empty() {
-        let copies = request.headers().contains_key("x-amz-copy-source");
-        identify_s3_object_operation(request.method(), copies, asks).to_owned()
-    } else {
-        parse_bucket_operation_name(request.method(), asks)
+    if key.is_empty() {
+        return parse_bucket_operation_name(request.method(), asks);
     }
+    let copies = request.headers().contains_key("x-amz-copy-source");
+    parse_object_operation_name(request.method(), copies, asks)
 }
 
 fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> String {
     if let Some((_, noun, configured)) = BUCKET_SUBRESOURCES.iter().find(|(name, ..)| asks(name)) {
         let tail = if *configured && method != Method::DELETE { "Configuration" } else { "" };
-        return match method.as_str() {
-            "PUT" => format!("Put{noun}{tail}"),
-            "DELETE" => format!("Delete{noun}{tail}"),
-            _ => format!("Get{noun}{tail}"),
-        };
+        return format!("{}{noun}{tail}", find_subresource_verb(method));
     }
     match method.as_str() {
         "GET" if asks("versions") => "ListObjectVersions",
@@ -73,24 +78,27 @@ fn parse_bucket_operation_name(method: &Method, asks: impl Fn(&str) -> bool) -> 
     .to_owned()
 }
 
-fn identify_s3_object_operation(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> &'static str {
+fn find_subresource_verb(method: &Method) -> &'static str {
     match method.as_str() {
-        "GET" if asks("acl") => "GetObjectAcl",
-        "PUT" if asks("acl") => "PutObjectAcl",
-        "GET" if asks("tagging") => "GetObjectTagging",
-        "GET" if asks("attributes") => "GetObjectAttributes",
-        "GET" if asks("legal-hold") => "GetObjectLegalHold",
-        "PUT" if asks("legal-hold") => "PutObjectLegalHold",
-        "GET" if asks("retention") => "GetObjectRetention",
-        "PUT" if asks("retention") => "PutObjectRetention",
-        "GET" if asks("torrent") => "GetObjectTorrent",
+        "PUT" => "Put",
+        "DELETE" => "Delete",
+        _ => "Get",
+    }
+}
+
+fn parse_object_operation_name(method: &Method, copies: bool, asks: impl Fn(&str) -> bool) -> String {
+    let mut subresources = OBJECT_SUBRESOURCES.iter();
+    if let Some((_, noun, _)) =
+        subresources.find(|(name, _, methods)| asks(name) && methods.contains(&method.as_str()))
+    {
+        return format!("{}{noun}", find_subresource_verb(method));
+    }
+    match method.as_str() {
         "POST" if asks("restore") => "RestoreObject",
         "POST" if asks("select") => "SelectObjectContent",
-        "DELETE" if asks("tagging") => "DeleteObjectTagging",
         "GET" if asks("uploadId") => "ListParts",
         "GET" => "GetObject",
         "HEAD" => "HeadObject",
-        "PUT" if asks("tagging") => "PutObjectTagging",
         "PUT" if asks("uploadId") && copies => "UploadPartCopy",
         "PUT" if asks("uploadId") => "UploadPart",
         "PUT" if copies => "CopyObject",
@@ -101,4 +109,5 @@ fn identify_s3_object_operation(method: &Method, copies: bool, asks: impl Fn(&st
         "DELETE" => "DeleteObject",
         _ => "Unknown",
     }
+    .to_owned()
 }
