@@ -99,7 +99,7 @@ pub fn does_policy_principal_exist(
         "Service" => name.ends_with(".amazonaws.com"),
         "CanonicalUser" => {
             cloudfront::is_sandbox_oai_user_propagated(&state.cloudfront, clock, name)
-                || name == sandbox_owner_canonical_id()
+                || name == s3::compute_account_canonical_user_id(ACCOUNT_ID)
         }
         "AWS" if name == "*" || name == ACCOUNT_ID => true,
         "AWS" => match name.strip_prefix("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity ") {
@@ -108,9 +108,4 @@ pub fn does_policy_principal_exist(
         },
         _ => false,
     }
-}
-
-/// Returns the canonical user id of the account that owns the buckets.
-pub fn sandbox_owner_canonical_id() -> String {
-    "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be".to_owned()
 }

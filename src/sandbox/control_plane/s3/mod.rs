@@ -62,7 +62,7 @@ pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
 pub use multipart::SandboxMultipartUpload;
 pub use object::{
     SandboxAclGrant, SandboxObject, SandboxObjectChecksum, SandboxObjectEncryption, SandboxObjectPart,
-    SandboxObjectRetention, format_http_date,
+    SandboxObjectRetention, compute_account_canonical_user_id, format_http_date,
 };
 pub use operation::parse_s3_operation_name;
 pub use presigned::{encode_object_key_path, presign_sigv2_link};
