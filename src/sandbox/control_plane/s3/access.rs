@@ -24,6 +24,7 @@ use crate::sandbox::{
 use super::{
     SandboxBucket, SandboxObjectEncryption, find_stored_bucket,
     refusal::{build_bad_request_error, build_bare_denial_error},
+    request_parts::has_query_parameter,
 };
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
@@ -313,14 +314,26 @@ fn build_s3_denial_with_reason(
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
-/// Returns the IAM action of an operation as s3s names it.
+/// The actions that are another where the request names a version.
+const VERSIONED_ACTIONS: [&str; 8] = [
+    "GetObject",
+    "DeleteObject",
+    "GetObjectAcl",
+    "PutObjectAcl",
+    "GetObjectTagging",
+    "PutObjectTagging",
+    "DeleteObjectTagging",
+    "GetObjectAttributes",
+];
+
+/// Returns the IAM action of an operation as s3s names it; `versioned` where the request names a version.
 pub fn iam_action_for_s3_operation(operation: &str, versioned: bool) -> String {
     let name = match operation {
         "ListBuckets" => "ListAllMyBuckets",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
         "ListObjectVersions" => "ListBucketVersions",
-        "HeadObject" | "GetObject" if versioned => "GetObjectVersion",
-        "HeadObject" | "GetObject" => "GetObject",
+        "HeadObject" => "GetObject",
+        "DeleteObjects" => "DeleteObject",
         "CopyObject"
         | "CreateMultipartUpload"
         | "UploadPart"
@@ -330,6 +343,9 @@ pub fn iam_action_for_s3_operation(operation: &str, versioned: bool) -> String {
         "ListMultipartUploads" => "ListBucketMultipartUploads",
         other => other,
     };
+    if versioned && VERSIONED_ACTIONS.contains(&name) {
+        return format!("s3:{}", name.replacen("Object", "ObjectVersion", 1));
+    }
     format!("s3:{name}")
 }
 
@@ -345,6 +361,15 @@ pub fn authorize_caller_on_bucket(
     key: Option<&str>,
     headers: &http::HeaderMap,
 ) -> S3Result<()> {
+    check_expected_bucket_owner(world, bucket, headers)?;
+    if is_s3_action_authorized(world, caller, action, bucket, key) {
+        Ok(())
+    } else {
+        Err(build_s3_access_denied_error(caller, action, bucket, key))
+    }
+}
+
+fn check_expected_bucket_owner(world: &Sandbox, bucket: &str, headers: &http::HeaderMap) -> S3Result<()> {
     let owner = find_stored_bucket(world, bucket)?.owner;
     let expected = headers.get("x-amz-expected-bucket-owner");
     if let Some(text) = expected.map(|expected| String::from_utf8_lossy(expected.as_bytes()))
@@ -358,11 +383,7 @@ pub fn authorize_caller_on_bucket(
     if expected.is_some_and(|expected| expected.as_bytes() != owner.as_bytes()) {
         return Err(build_bare_denial_error());
     }
-    if is_s3_action_authorized(world, caller, action, bucket, key) {
-        Ok(())
-    } else {
-        Err(build_s3_access_denied_error(caller, action, bucket, key))
-    }
+    Ok(())
 }
 
 /// Returns who sent a request that s3s has checked the signature of.
@@ -394,17 +415,17 @@ impl S3Access for SandboxS3Authorizer {
         let known = asked.extensions_mut().get::<SandboxS3Caller>().cloned();
         let caller = identify_s3_request_signer(&self.0, known.as_ref(), asked.credentials())?;
         let path = asked.s3_path();
+        let operation = asked.s3_op().name();
         if let Some(bucket) = path.get_bucket_name() {
-            let versioned = asked.uri().query().is_some_and(|query| query.contains("versionId="));
-            let action = iam_action_for_s3_operation(asked.s3_op().name(), versioned);
-            authorize_caller_on_bucket(
-                &self.0,
-                &caller,
-                &action,
-                bucket,
-                path.get_object_key(),
-                asked.headers(),
-            )?;
+            // Each key of the list is judged by itself.
+            if operation == "DeleteObjects" {
+                check_expected_bucket_owner(&self.0, bucket, asked.headers())?;
+            } else {
+                let versioned = asked.uri().query().is_some_and(|query| has_query_parameter(query, "versionId"));
+                let action = iam_action_for_s3_operation(operation, versioned);
+                let key = path.get_object_key();
+                authorize_caller_on_bucket(&self.0, &caller, &action, bucket, key, asked.headers())?;
+            }
         } else if caller.is_anonymous_caller() {
             return Err(build_bare_denial_error());
         }

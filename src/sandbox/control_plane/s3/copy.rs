@@ -55,7 +55,7 @@ impl ObjectCopySource {
         caller: &SandboxS3Caller,
         headers: &HeaderMap,
     ) -> S3Result<SandboxObject> {
-        let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let action = &access::iam_action_for_s3_operation("GetObject", self.version.is_some());
         find_stored_bucket(world, &self.bucket)
             .map_err(|error| refusal::add_s3_error_details(error, &[("BucketName", &self.bucket)]))?;
         if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
@@ -335,7 +335,7 @@ fn authorize_sandbox_tag_copy(
     bucket: &str,
     object: &SandboxObject,
 ) -> S3Result<()> {
-    let reading = "s3:GetObjectTagging";
+    let reading = &access::iam_action_for_s3_operation("GetObjectTagging", source.version.is_some());
     if !original.tags.is_empty()
         && !access::is_s3_action_authorized(world, caller, reading, &source.bucket, Some(&source.key))
     {

@@ -147,8 +147,8 @@ pub fn delete_listed_objects(
             });
             continue;
         }
-        let action = if one.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-        if !access::is_s3_action_authorized(world, caller, action, bucket, Some(&one.key)) {
+        let action = access::iam_action_for_s3_operation("DeleteObject", one.version_id.is_some());
+        if !access::is_s3_action_authorized(world, caller, &action, bucket, Some(&one.key)) {
             errors.push(dto::Error {
                 code: Some("AccessDenied".to_owned()),
                 key: Some(one.key),

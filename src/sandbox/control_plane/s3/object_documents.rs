@@ -53,9 +53,8 @@ pub fn is_object_document_request(method: &Method, uri: &Uri, headers: &HeaderMa
 pub fn check_object_document_access(world: &Sandbox, request: &S3Request<Body>) -> S3Result<()> {
     let Some(target) = parse_target(&request.uri, &request.headers) else { return Ok(()) };
     let caller = access::identify_s3_request_caller(world, request)?;
-    let noun = if target.is_acl { "Acl" } else { "Tagging" };
-    let version = if target.version.is_some() { "Version" } else { "" };
-    let action = format!("s3:PutObject{version}{noun}");
+    let operation = if target.is_acl { "PutObjectAcl" } else { "PutObjectTagging" };
+    let action = access::iam_action_for_s3_operation(operation, target.version.is_some());
     let key = Some(target.key.as_str());
     access::authorize_caller_on_bucket(world, &caller, &action, &target.bucket, key, &request.headers)
 }

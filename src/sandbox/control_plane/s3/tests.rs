@@ -455,3 +455,28 @@ async fn everybody_reads_what_an_objects_own_list_lets_everybody_read() {
     });
     assert_eq!(send_get(&world, "s3.us-east-1.amazonaws.com", &format!("/{BUCKET}/open")).await.0, 403);
 }
+
+#[tokio::test]
+async fn a_deletion_is_judged_by_key_and_by_whether_it_names_a_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
+    for key in ["ours", "theirs"] {
+        place_sandbox_object(&world, BUCKET, key, &[], b"x").unwrap();
+    }
+    world.update_sandbox_state_on_disk(|state| {
+        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "s3:DeleteObject", "Resource": format!("arn:aws:s3:::{BUCKET}/ours"),
+        }]});
+    });
+    let name = |key: &str| aws_sdk_s3::types::ObjectIdentifier::builder().key(key).build().unwrap();
+    let list = aws_sdk_s3::types::Delete::builder().objects(name("ours")).objects(name("theirs"));
+    let done = s3.delete_objects().bucket(BUCKET).delete(list.build().unwrap()).send().await.unwrap();
+    let deleted: Vec<_> = done.deleted().iter().map(|one| one.key()).collect();
+    let refused: Vec<_> = done.errors().iter().map(|one| (one.key(), one.code())).collect();
+    assert_eq!(deleted, [Some("ours")]);
+    assert_eq!(refused, [(Some("theirs"), Some("AccessDenied"))]);
+    s3.delete_object().bucket(BUCKET).key("ours").send().await.unwrap();
+    let by_version = s3.delete_object().bucket(BUCKET).key("ours").version_id("null").send().await.unwrap_err();
+    assert!(by_version.message().unwrap().contains("s3:DeleteObjectVersion"), "{by_version:?}");
+}
