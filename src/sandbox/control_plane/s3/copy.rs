@@ -13,6 +13,7 @@ use super::{
     access, checksums, find_newest_sandbox_object_version, find_stored_bucket,
     object::get_header_text,
     refusal,
+    versions::{find_sandbox_object_version, read_object_version},
     write::{self, is_object_modified_since},
 };
 
@@ -61,13 +62,7 @@ impl ObjectCopySource {
         if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
             return Err(access::build_s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
-        let found = world
-            .sandbox_in_memory_state()
-            .objects
-            .read_sandbox_bucket_from_disk(&self.bucket, |objects| {
-                find_sandbox_object_version(objects, &self.key, self.version.as_deref()).cloned()
-            })
-            .map_err(SandboxStorageError::from)?;
+        let found = read_object_version(world, &self.bucket, &self.key, self.version.as_deref())?;
         if found.as_ref().is_some_and(|object| object.marker) {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidRequest,
@@ -175,18 +170,6 @@ fn check_copy_source_conditions(
         None
     };
     failed.map_or(Ok(()), |condition| Err(refusal::build_precondition_failed_error(condition)))
-}
-
-/// Finds a key's version by its id, or its newest.
-pub fn find_sandbox_object_version<'o>(
-    objects: &'o super::ObjectVersionsByKey,
-    key: &str,
-    version: Option<&str>,
-) -> Option<&'o SandboxObject> {
-    match version {
-        None => find_newest_sandbox_object_version(objects, key),
-        Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
-    }
 }
 
 /// Checks that who asks for an object under a customer's key has that key.

@@ -5,14 +5,14 @@ use s3s::{S3Result, dto};
 
 use super::{
     BucketJournalChange, SandboxBucket, SandboxObject, SandboxS3Caller, SandboxStorageError, access,
-    copy::find_sandbox_object_version,
     find_newest_sandbox_object_version,
     object::get_header_text,
     object_lock,
     refusal::{
-        build_bad_request_error, build_invalid_argument_error, build_malformed_xml_error,
+        build_bad_request_error, build_malformed_xml_error,
         build_precondition_failed_error, build_s3_error_with_details,
     },
+    versions::{draw_version_id, find_sandbox_object_version, is_version_id},
 };
 use crate::sandbox::Sandbox;
 
@@ -22,24 +22,6 @@ pub struct SandboxDeletion {
     /// The marker that it left, or that it took away.
     pub marker: Option<String>,
     pub version: Option<String>,
-}
-
-/// Whether a text may be the id of a version here.
-pub fn is_version_id(text: &str) -> bool {
-    text == "null" || (text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
-}
-
-/// Checks the id of a version that a request names.
-///
-/// # Errors
-/// Refuses what can't be one.
-pub fn check_version_id(version: Option<&str>) -> S3Result<()> {
-    match version {
-        Some(version) if !is_version_id(version) => {
-            Err(build_invalid_argument_error("Invalid version id specified", "versionId", version))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Refuses what only directory buckets know, and what only locked ones do (recorded).
@@ -103,11 +85,7 @@ pub fn delete_stored_object(
             let change = BucketJournalChange::Forget { key: key.to_owned(), version: "null".to_owned() };
             return Ok((vec![change], SandboxDeletion::default()));
         }
-        let id = if settings.is_bucket_versioned() {
-            format!("{:032x}", fastrand::u128(..))
-        } else {
-            "null".to_owned()
-        };
+        let id = draw_version_id(settings);
         let marker = SandboxObject {
             key: key.to_owned(),
             version: id.clone(),

@@ -30,6 +30,7 @@ mod signed_text;
 mod store;
 mod tags;
 mod upload_lists;
+mod versions;
 mod withheld_headers;
 mod write;
 

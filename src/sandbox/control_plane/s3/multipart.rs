@@ -13,10 +13,10 @@ use crate::sandbox::Sandbox;
 
 use super::{
     SandboxObject, SandboxStorageError, checksums,
-    copy::find_sandbox_object_version,
     object::get_header_text,
     object::{SandboxObjectChecksum, SandboxObjectPart},
     refusal::{build_bad_request_error, build_s3_error_with_details},
+    versions::read_object_version,
     write,
 };
 
@@ -64,23 +64,16 @@ const PART_MIN_BYTES: u64 = 5 * 1024 * 1024;
 /// Says why the disk doesn't tell what the key has.
 pub fn add_multipart_upload(world: &Sandbox, bucket: &str, object: SandboxObject) -> S3Result<String> {
     let id = format!("{:032x}", fastrand::u128(..));
-    let began_with = read_current_write(world, bucket, &object.key)?;
+    let current = read_object_version(world, bucket, &object.key, None)?;
     let upload = SandboxMultipartUpload {
         bucket: bucket.to_owned(),
         object,
         parts: BTreeMap::new(),
-        began_with,
+        began_with: current.map(|object| object.written),
         began: world.sandbox_unix_time_now().as_secs(),
     };
     world.update_sandbox_state_on_disk(|state| state.s3.uploads.insert(id.clone(), upload));
     Ok(id)
-}
-
-fn read_current_write(world: &Sandbox, bucket: &str, key: &str) -> S3Result<Option<u64>> {
-    let found = world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(bucket, |objects| {
-        find_sandbox_object_version(objects, key, None).map(|object| object.written)
-    });
-    Ok(found.map_err(SandboxStorageError::from)?)
 }
 
 /// Finds an upload by its id, of this bucket and key.
@@ -358,10 +351,7 @@ fn check_condition_since_began(
 ) -> S3Result<()> {
     let condition = ["If-Match", "If-None-Match"].into_iter().find(|name| headers.contains_key(*name));
     let Some(condition) = condition else { return Ok(()) };
-    let current = world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(bucket, |objects| {
-        find_sandbox_object_version(objects, key, None).cloned()
-    });
-    let current = current.map_err(SandboxStorageError::from)?;
+    let current = read_object_version(world, bucket, key, None)?;
     write::check_sandbox_if_match_headers(headers, current.as_ref())?;
     if current.map(|object| object.written) == began_with {
         return Ok(());

@@ -6,14 +6,13 @@ use http::{HeaderMap, Method, Uri};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::{
-    access, acl, deletion, find_stored_bucket,
-    insert_sandbox_response_header,
+    access, acl, find_stored_bucket,
     object::get_header_text,
     read,
     request_parts::{
         find_request_query_parameter, has_query_parameter, parse_bucket_and_key, read_request_document,
     },
-    tags, write,
+    tags, versions, write,
 };
 use crate::sandbox::Sandbox;
 
@@ -73,7 +72,7 @@ pub async fn handle_object_document(
     let caller = access::identify_s3_request_caller(world, &request)?;
     let text = read_request_document(&mut request).await?;
     let settings = find_stored_bucket(world, &target.bucket)?;
-    deletion::check_version_id(target.version.as_deref())?;
+    versions::check_version_id(target.version.as_deref())?;
     let named = (target.bucket.as_str(), target.key.as_str(), target.version.as_deref());
     let mut object = read::find_object_for_document(world, &caller, named)?;
     if target.is_acl {
@@ -86,8 +85,8 @@ pub async fn handle_object_document(
         object.tags = tags::parse_tagging_document(&text, false)?;
     }
     let mut headers = HeaderMap::new();
-    if !target.is_acl && object.version != "null" {
-        insert_sandbox_response_header(&mut headers, "x-amz-version-id", &object.version);
+    if !target.is_acl {
+        versions::insert_version_id_header(&mut headers, &object);
     }
     write::replace_sandbox_object_version(world, &target.bucket, object)?;
     Ok(S3Response::with_headers(Body::empty(), headers))

@@ -22,6 +22,7 @@ use super::{
         read_stored_content_range, resolve_object_read,
     },
     refusal, upload_lists,
+    versions::{check_version_id, insert_version_id_header},
     withheld_headers::collect_request_headers,
     write,
 };
@@ -58,12 +59,6 @@ impl SandboxS3Operations {
             refusal
         })?;
         Ok(body.to_bytes())
-    }
-}
-
-fn insert_version_id_header(headers: &mut HeaderMap, object: &SandboxObject) {
-    if object.version != "null" {
-        insert_sandbox_response_header(headers, "x-amz-version-id", &object.version);
     }
 }
 
@@ -442,7 +437,7 @@ impl S3 for SandboxS3Operations {
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         let input = &request.input;
         let settings = find_stored_bucket(&self.0, &input.bucket)?;
-        deletion::check_version_id(input.version_id.as_deref())?;
+        check_version_id(input.version_id.as_deref())?;
         deletion::check_deletion_headers(&request.headers, &settings)?;
         let named = (input.key.as_str(), input.version_id.as_deref());
         let headers = collect_request_headers(&request);

@@ -10,11 +10,10 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, dto};
 
 use crate::sandbox::Sandbox;
 
-use super::request_parts::find_request_query_parameter;
-
 use super::{
-    SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, copy, deletion,
-    find_stored_bucket, insert_sandbox_response_header, object::get_header_text, refusal,
+    SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, copy, find_stored_bucket, insert_sandbox_response_header, object::get_header_text, refusal,
+    request_parts::find_request_query_parameter,
+    versions,
     write::is_object_modified_since,
 };
 
@@ -63,15 +62,8 @@ fn find_named_object(
     caller: &SandboxS3Caller,
     (bucket, key, version): (&str, &str, Option<&str>),
 ) -> S3Result<SandboxObject> {
-    deletion::check_version_id(version)?;
-    let found = world
-        .sandbox_in_memory_state()
-        .objects
-        .read_sandbox_bucket_from_disk(bucket, |objects| {
-            copy::find_sandbox_object_version(objects, key, version).cloned()
-        })
-        .map_err(SandboxStorageError::from)?;
-    match found {
+    versions::check_version_id(version)?;
+    match versions::read_object_version(world, bucket, key, version)? {
         Some(object) if object.marker => Err(build_marker_error(&object, true)),
         Some(object) => Ok(object),
         None if !access::is_s3_action_authorized(world, caller, "s3:ListBucket", bucket, None) => {

@@ -12,7 +12,7 @@ use super::{
     BucketJournalChange, SandboxAclGrant, SandboxBucket, SandboxObject, SandboxObjectEncryption,
     SandboxObjectRetention, SandboxS3Caller, SandboxStorageError, access, acl, checksums,
     find_newest_sandbox_object_version, find_stored_bucket, object, object::get_header_text, object_lock,
-    refusal, tags,
+    refusal, tags, versions,
 };
 
 /// The storage classes that an object may be written with; what else S3 knows is for other buckets.
@@ -223,8 +223,7 @@ pub fn assign_object_version(
     bucket: &SandboxBucket,
     mut object: SandboxObject,
 ) -> SandboxObject {
-    object.version =
-        if bucket.is_bucket_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
+    object.version = versions::draw_version_id(bucket);
     object.modified = world.sandbox_unix_time_now().as_secs();
     object.written = fastrand::u64(1..);
     object
@@ -299,13 +298,7 @@ pub fn modify_stored_object_in_place(
     key: &str,
     change: impl FnOnce(&mut SandboxObject),
 ) -> S3Result<SandboxObject> {
-    let found = world
-        .sandbox_in_memory_state()
-        .objects
-        .read_sandbox_bucket_from_disk(bucket, |objects| {
-            find_newest_sandbox_object_version(objects, key).cloned()
-        })
-        .map_err(SandboxStorageError::from)?;
+    let found = versions::read_object_version(world, bucket, key, None)?;
     let mut object = found.ok_or_else(refusal::build_missing_key_error)?;
     change(&mut object);
     replace_sandbox_object_version(world, bucket, object)
