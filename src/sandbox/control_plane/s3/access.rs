@@ -22,7 +22,8 @@ use crate::sandbox::{
 };
 
 use super::{
-    SandboxBucket, SandboxObjectEncryption, find_stored_bucket,
+    SandboxBucket, SandboxObject, SandboxObjectEncryption, find_stored_bucket,
+    object::get_header_text,
     refusal::{build_bad_request_error, build_bare_denial_error},
     request_parts::has_query_parameter,
 };
@@ -217,6 +218,26 @@ pub fn resolve_object_encryption_key(world: &Sandbox, encryption: &mut SandboxOb
         world.read_sandbox_state_from_disk(|state| control_plane::kms::find_sandbox_key_arn(&state.kms, key));
     if let Some(arn) = arn {
         *key = arn;
+    }
+}
+
+/// Checks that who asks for an object under a customer's key has that key.
+///
+/// # Errors
+/// Refuses another key, or none, as S3 does.
+pub fn validate_sandbox_object_customer_key(
+    headers: &http::HeaderMap,
+    key_header: &str,
+    object: &SandboxObject,
+) -> S3Result<()> {
+    let SandboxObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
+    match get_header_text(headers, key_header) {
+        Some(sent) if sent == key_md5 => Ok(()),
+        Some(_) => Err(build_bare_denial_error()),
+        None => Err(S3Error::with_message(
+            S3ErrorCode::InvalidRequest,
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+        )),
     }
 }
 
@@ -421,7 +442,8 @@ impl S3Access for SandboxS3Authorizer {
             if operation == "DeleteObjects" {
                 check_expected_bucket_owner(&self.0, bucket, asked.headers())?;
             } else {
-                let versioned = asked.uri().query().is_some_and(|query| has_query_parameter(query, "versionId"));
+                let versioned =
+                    asked.uri().query().is_some_and(|query| has_query_parameter(query, "versionId"));
                 let action = iam_action_for_s3_operation(operation, versioned);
                 let key = path.get_object_key();
                 authorize_caller_on_bucket(&self.0, &caller, &action, bucket, key, asked.headers())?;

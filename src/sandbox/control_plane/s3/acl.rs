@@ -1,7 +1,7 @@
 //! Access control lists as they are put, by header or as a document, of objects and of buckets; and in what words S3 refuses them.
 
 use http::HeaderMap;
-use s3s::{S3Error, S3ErrorCode, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
     SandboxAclGrant, SandboxBucket,
@@ -186,21 +186,41 @@ fn parse_acl_document(body: &str) -> S3Result<Vec<SandboxAclGrant>> {
     Ok(grants.into_iter().map(|(_, grant)| grant).collect())
 }
 
+/// Returns the owner's own grant, unless a list took it away, and the grants of the list; `list` is none where nothing was put.
+pub fn list_all_grants(
+    owner: &str,
+    list: Option<&PutAccessControlList>,
+) -> impl Iterator<Item = SandboxAclGrant> {
+    let own = SandboxAclGrant { grantee: owner.to_owned(), permission: "FULL_CONTROL".to_owned() };
+    let keeps_own = list.is_none_or(|list| !list.without_owner_grant);
+    let grants = list.map(|list| list.grants.clone()).unwrap_or_default();
+    keeps_own.then_some(own).into_iter().chain(grants)
+}
+
+fn is_group_grant(grant: &SandboxAclGrant) -> bool {
+    grant.grantee.starts_with("http")
+}
+
+/// Writes a grant as s3s answers it.
+pub fn convert_acl_grant(grant: &SandboxAclGrant) -> dto::Grant {
+    let group = is_group_grant(grant);
+    let grantee = dto::Grantee {
+        display_name: None,
+        email_address: None,
+        id: (!group).then(|| grant.grantee.clone()),
+        uri: group.then(|| grant.grantee.clone()),
+        type_: dto::Type::from_static(if group { "Group" } else { "CanonicalUser" }),
+    };
+    dto::Grant { grantee: Some(grantee), permission: Some(grant.permission.clone().into()) }
+}
+
 /// Writes a list as S3 answers it; `list` is none where nothing was put.
 pub fn render_acl_document(owner: &str, list: Option<&PutAccessControlList>) -> String {
     const XSI: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
-    let own = SandboxAclGrant { grantee: owner.to_owned(), permission: "FULL_CONTROL".to_owned() };
-    let keeps_own = list.is_none_or(|list| !list.without_owner_grant);
-    let grants: String = keeps_own
-        .then_some(&own)
-        .into_iter()
-        .chain(list.into_iter().flat_map(|list| &list.grants))
+    let grants: String = list_all_grants(owner, list)
         .map(|grant| {
-            let (kind, member) = if grant.grantee.starts_with("http") {
-                ("Group", "URI")
-            } else {
-                ("CanonicalUser", "ID")
-            };
+            let (kind, member) =
+                if is_group_grant(&grant) { ("Group", "URI") } else { ("CanonicalUser", "ID") };
             format!(
                 "<Grant><Grantee {XSI} xsi:type=\"{kind}\"><{member}>{}</{member}></Grantee><Permission>{}</Permission></Grant>",
                 escape_xml(&grant.grantee),

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use http::Response;
 use s3s::dto;
 
-use super::{SandboxObject, checksums::split_checksum_by_algorithm, list::unix_seconds_to_s3_timestamp};
+use super::{
+    SandboxObject, SandboxObjectChecksum,
+    checksums::{ChecksumMembers as _, convert_checksum_type},
+    list::unix_seconds_to_s3_timestamp,
+};
 
 /// Answers GetObjectAttributes of an object.
 pub fn build_object_attributes(
@@ -21,8 +25,7 @@ pub fn build_object_attributes(
         last_modified: Some(unix_seconds_to_s3_timestamp(object.modified)),
         object_parts: (asks("ObjectParts") && object.parts > 0).then(|| build_parts(input, object)),
         object_size: i64::try_from(object.size).ok().filter(|_| asks("ObjectSize")),
-        storage_class: asks("StorageClass")
-            .then(|| object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()),
+        storage_class: asks("StorageClass").then(|| object.get_storage_class_name().into()),
         ..Default::default()
     }
 }
@@ -45,15 +48,8 @@ fn build_checksum(object: &SandboxObject) -> Option<dto::Checksum> {
     let sum = object.checksum.as_ref().filter(|sum| sum.value.is_some())?;
     // The count of parts stands in the headers alone.
     let bare = sum.value.as_ref().map(|value| value.split('-').next().unwrap_or_default().to_owned());
-    let [crc32, crc32c, crc64nvme, sha1, sha256] = split_checksum_by_algorithm(&sum.algorithm, bare.as_ref());
-    Some(dto::Checksum {
-        checksum_crc32: crc32,
-        checksum_crc32c: crc32c,
-        checksum_crc64nvme: crc64nvme,
-        checksum_sha1: sha1,
-        checksum_sha256: sha256,
-        checksum_type: Some(dto::ChecksumType::from_static(sum.checksum_type())),
-    })
+    let answer = dto::Checksum { checksum_type: convert_checksum_type(Some(sum)), ..Default::default() };
+    Some(answer.set_checksum_member(Some(&SandboxObjectChecksum { value: bare, ..sum.clone() })))
 }
 
 /// The parts: their count, and each one where the checksum is one of parts.
@@ -72,17 +68,13 @@ fn build_parts(
         .iter()
         .take(usize::try_from(most).unwrap_or(0))
         .map(|part| {
-            let [crc32, crc32c, crc64nvme, sha1, sha256] =
-                split_checksum_by_algorithm(&sum.algorithm, part.checksum.as_ref());
+            let of_part = SandboxObjectChecksum { value: part.checksum.clone(), ..sum.clone() };
             dto::ObjectPart {
-                checksum_crc32: crc32,
-                checksum_crc32c: crc32c,
-                checksum_crc64nvme: crc64nvme,
-                checksum_sha1: sha1,
-                checksum_sha256: sha256,
                 part_number: Some(part.number),
                 size: i64::try_from(part.size).ok(),
+                ..Default::default()
             }
+            .set_checksum_member(Some(&of_part))
         })
         .collect();
     dto::GetObjectAttributesParts {

@@ -10,8 +10,9 @@ use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3ErrorCode, S3Result, checksum::ChecksumHasher, dto};
 
 use super::{
+    insert_sandbox_response_header,
     object::{SandboxObjectChecksum, get_header_text},
-    refusal::{build_bad_request_error, build_invalid_argument_error},
+    refusal::build_bad_request_error,
 };
 
 /// The checksum algorithms, by their name in headers, with the bytes of a value.
@@ -200,24 +201,46 @@ pub fn collect_named_checksums(
     named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 
-/// Which of the five members of an answer a checksum is: CRC32, CRC32C, CRC64NVME, SHA1, SHA256.
-pub fn split_checksum_by_algorithm(algorithm: &str, value: Option<&String>) -> [Option<String>; 5] {
-    CHECKSUM_ALGORITHMS.map(|(name, _)| value.filter(|_| name.eq_ignore_ascii_case(algorithm)).cloned())
+/// What S3 answers with a checksum, in the member of its algorithm.
+pub trait ChecksumMembers: Sized {
+    /// Sets the member of the checksum's algorithm, and no other.
+    #[must_use]
+    fn set_checksum_member(self, sum: Option<&SandboxObjectChecksum>) -> Self;
 }
 
-/// Refuses a part's number that no part may have.
-///
-/// # Errors
-/// Names the argument.
-pub fn check_part_number(number: i32) -> S3Result<()> {
-    if (1..=10_000).contains(&number) {
-        return Ok(());
+macro_rules! impl_checksum_members {
+    ($($answer:ident)*) => {$(
+        impl ChecksumMembers for dto::$answer {
+            fn set_checksum_member(mut self, sum: Option<&SandboxObjectChecksum>) -> Self {
+                let value = |algorithm: &str| sum.filter(|sum| sum.algorithm == algorithm)?.value.clone();
+                self.checksum_crc32 = value("CRC32");
+                self.checksum_crc32c = value("CRC32C");
+                self.checksum_crc64nvme = value("CRC64NVME");
+                self.checksum_sha1 = value("SHA1");
+                self.checksum_sha256 = value("SHA256");
+                self
+            }
+        }
+    )*};
+}
+
+impl_checksum_members! {
+    Checksum ObjectPart Part
+    CopyObjectResult CopyPartResult CompleteMultipartUploadOutput
+}
+
+/// Returns the type of a checksum, as an answer has it.
+pub fn convert_checksum_type(sum: Option<&SandboxObjectChecksum>) -> Option<dto::ChecksumType> {
+    sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type()))
+}
+
+/// Adds the header that has a checksum, where it has a value.
+pub fn insert_checksum_header(headers: &mut HeaderMap, sum: Option<&SandboxObjectChecksum>) {
+    if let Some(sum) = sum
+        && let Some(value) = &sum.value
+    {
+        insert_sandbox_response_header(headers, &sum.build_checksum_header_name(), value);
     }
-    Err(build_invalid_argument_error(
-        "Part number must be an integer between 1 and 10000, inclusive",
-        "partNumber",
-        &number.to_string(),
-    ))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! redirect, ACL, legal hold, retention, the choice of encryption, the layout in parts.
 
 use http::HeaderMap;
+use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::CopySource};
 
 use crate::sandbox::Sandbox;
@@ -11,7 +12,9 @@ use crate::sandbox::Sandbox;
 use super::{
     BucketJournalChange, SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError,
     access, checksums, find_newest_sandbox_object_version, find_stored_bucket,
+    multipart::{SandboxMultipartUpload, SandboxUploadedPart},
     object::get_header_text,
+    read::read_stored_content_range,
     refusal,
     versions::{find_sandbox_object_version, read_object_version},
     write::{self, is_object_modified_since},
@@ -74,7 +77,7 @@ impl ObjectCopySource {
             return Err(refusal::add_s3_error_details(missing, &[("Key", &self.key)]));
         };
         check_copy_source_conditions(world, headers, &object)?;
-        validate_sandbox_object_customer_key(
+        access::validate_sandbox_object_customer_key(
             headers,
             "x-amz-copy-source-server-side-encryption-customer-key-md5",
             &object,
@@ -114,10 +117,7 @@ pub fn check_copy_source_form(headers: &HeaderMap) -> S3Result<()> {
 }
 
 /// Reads which bytes of its source a part is copied from: both ends are named, and lie in it.
-///
-/// # Errors
-/// Refuses what names none, and what reaches beyond the source.
-pub fn parse_copy_source_range(range: &str, size: u64) -> S3Result<std::ops::Range<u64>> {
+fn parse_copy_source_range(range: &str, size: u64) -> S3Result<std::ops::Range<u64>> {
     let named = range
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))
@@ -172,26 +172,6 @@ fn check_copy_source_conditions(
     failed.map_or(Ok(()), |condition| Err(refusal::build_precondition_failed_error(condition)))
 }
 
-/// Checks that who asks for an object under a customer's key has that key.
-///
-/// # Errors
-/// Refuses another key, or none, as S3 does.
-pub fn validate_sandbox_object_customer_key(
-    headers: &HeaderMap,
-    key_header: &str,
-    object: &SandboxObject,
-) -> S3Result<()> {
-    let SandboxObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
-    match get_header_text(headers, key_header) {
-        Some(sent) if sent == key_md5 => Ok(()),
-        Some(_) => Err(refusal::build_bare_denial_error()),
-        None => Err(S3Error::with_message(
-            S3ErrorCode::InvalidRequest,
-            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
-        )),
-    }
-}
-
 /// Headers that make a copy onto itself a change.
 const CHANGING_HEADERS: [&str; 4] = [
     "x-amz-storage-class",
@@ -213,6 +193,46 @@ fn is_copy_onto_itself_a_change(
         || matches!(original.encryption, SandboxObjectEncryption::Kms { .. })
 }
 
+fn check_copy_size(size: u64) -> S3Result<()> {
+    if size <= COPY_MAX_BYTES {
+        return Ok(());
+    }
+    Err(S3Error::with_message(
+        S3ErrorCode::InvalidRequest,
+        format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_MAX_BYTES}"
+        ),
+    ))
+}
+
+/// Copies a part of an upload from an object, or from some of its bytes. A part of a hollow object is hollow.
+///
+/// # Errors
+/// Gives S3's error: no such source, no access to it, a condition that doesn't hold, no such bytes, or too large.
+pub fn copy_upload_part(
+    world: &Sandbox,
+    caller: &SandboxS3Caller,
+    source: &ObjectCopySource,
+    range: Option<&str>,
+    upload: &SandboxMultipartUpload,
+    headers: &HeaderMap,
+) -> S3Result<SandboxUploadedPart> {
+    let original = source.read_copy_source_object(world, caller, headers)?;
+    let range = range.map_or(Ok(0..original.size), |range| parse_copy_source_range(range, original.size))?;
+    let size = range.end - range.start;
+    check_copy_size(size)?;
+    let at = world.sandbox_unix_time_now().as_secs();
+    let Some(blob) = &original.blob else {
+        let etag = hex::encode(Md5::digest(format!("{} {range:?}", original.etag)));
+        return Ok(SandboxUploadedPart { size, blob: None, etag, at, checksum: None });
+    };
+    let content = read_stored_content_range(world, blob, range)?;
+    let algorithm = upload.object.checksum.as_ref().map(|sum| sum.algorithm.as_str());
+    let checksum = algorithm.map(|name| checksums::compute_sandbox_object_checksum(Some(name), &content));
+    let (blob, etag) = write::store_content_and_compute_etag(world, &content)?;
+    Ok(SandboxUploadedPart { size, blob: Some(blob), etag, at, checksum })
+}
+
 /// Copies an object; returns the source and the object as written.
 ///
 /// # Errors
@@ -226,14 +246,7 @@ pub fn copy_stored_object(
     headers: &HeaderMap,
 ) -> S3Result<(SandboxObject, SandboxObject)> {
     let original = source.read_copy_source_object(world, caller, headers)?;
-    if original.size > COPY_MAX_BYTES {
-        return Err(S3Error::with_message(
-            S3ErrorCode::InvalidRequest,
-            format!(
-                "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_MAX_BYTES}"
-            ),
-        ));
-    }
+    check_copy_size(original.size)?;
     let settings = find_stored_bucket(world, bucket)?;
     let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
     if onto_itself && !is_copy_onto_itself_a_change(headers, &settings, &original) {

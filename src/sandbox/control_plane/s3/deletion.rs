@@ -9,8 +9,8 @@ use super::{
     object::get_header_text,
     object_lock,
     refusal::{
-        build_bad_request_error, build_malformed_xml_error,
-        build_precondition_failed_error, build_s3_error_with_details,
+        build_bad_request_error, build_malformed_xml_error, build_precondition_failed_error,
+        build_s3_error_with_details,
     },
     versions::{draw_version_id, find_sandbox_object_version, is_version_id},
 };

@@ -9,9 +9,75 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
-    ObjectVersionsByKey, SandboxObject, request_parts::find_request_query_parameter,
-    refusal::build_invalid_argument_error, store::find_newest_sandbox_object_version,
+    ObjectVersionsByKey, SandboxObject, SandboxStorageError, checksums::convert_checksum_type,
+    refusal::build_invalid_argument_error, request_parts::find_request_query_parameter,
+    store::find_newest_sandbox_object_version,
 };
+use crate::sandbox::Sandbox;
+
+/// The most that one answer lists.
+const LISTED_MAX: i32 = 1000;
+
+/// Returns how many entries an answer has at most, where a request asks for so many.
+pub fn clamp_listed_count(asked: Option<i32>) -> i32 {
+    asked.unwrap_or(LISTED_MAX).clamp(0, LISTED_MAX)
+}
+
+/// What a page of keys is asked by, in either version of the listing.
+pub struct ListedPageRequest<'a> {
+    pub bucket: &'a str,
+    pub prefix: Option<&'a str>,
+    pub delimiter: Option<&'a str>,
+    pub after: &'a str,
+    pub max_keys: Option<i32>,
+    pub encoding: Option<&'a dto::EncodingType>,
+    /// The canonical user id that each entry names, where it shall.
+    pub owner: Option<&'a str>,
+}
+
+/// A page of keys as it is answered.
+pub struct ListedPage {
+    pub contents: Vec<dto::Object>,
+    pub prefixes: Vec<dto::CommonPrefix>,
+    /// The token that goes on, where there is more.
+    pub next: Option<String>,
+    pub most: i32,
+}
+
+/// Reads a page of a bucket's keys.
+///
+/// # Errors
+/// Says why the disk doesn't give it.
+pub fn read_object_page(world: &Sandbox, asked: &ListedPageRequest<'_>) -> S3Result<ListedPage> {
+    let most = clamp_listed_count(asked.max_keys);
+    let query = SandboxListingQuery {
+        prefix: asked.prefix.unwrap_or_default(),
+        delimiter: asked.delimiter.unwrap_or_default(),
+        after: asked.after,
+        most: usize::try_from(most).unwrap_or(0),
+    };
+    let mut listed = ListedPage { contents: Vec::new(), prefixes: Vec::new(), next: None, most };
+    world
+        .sandbox_in_memory_state()
+        .objects
+        .read_sandbox_bucket_from_disk(asked.bucket, |objects| {
+            let page = list_stored_objects(objects, &query);
+            listed.next = page.next.filter(|_| most > 0);
+            for entry in page.entries {
+                match entry {
+                    SandboxListingEntry::Object(object) => {
+                        listed.contents.push(object_to_listing_entry(object, asked));
+                    }
+                    SandboxListingEntry::Prefix(prefix) => {
+                        let prefix = Some(encode_listed_object_key(&prefix, asked.encoding));
+                        listed.prefixes.push(dto::CommonPrefix { prefix });
+                    }
+                }
+            }
+        })
+        .map_err(SandboxStorageError::from)?;
+    Ok(listed)
+}
 
 /// One entry of a page.
 pub enum SandboxListingEntry<'o> {
@@ -134,7 +200,7 @@ pub fn list_stored_object_versions(
                 continue;
             }
             if count == most {
-                page.truncated = true;
+                page.truncated = most > 0;
                 return page;
             }
             count += 1;
@@ -153,7 +219,7 @@ pub fn list_stored_object_versions(
         };
         for (at, object) in newest_first.skip(skipped) {
             if count == most {
-                page.truncated = true;
+                page.truncated = most > 0;
                 return page;
             }
             count += 1;
@@ -192,12 +258,9 @@ fn push_listed_version(
         owner,
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
         size: i64::try_from(object.size).ok(),
-        storage_class: Some(object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()),
+        storage_class: Some(object.get_storage_class_name().into()),
         checksum_algorithm: object.checksum.as_ref().map(|sum| vec![sum.algorithm.clone().into()]),
-        checksum_type: object
-            .checksum
-            .as_ref()
-            .map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+        checksum_type: convert_checksum_type(object.checksum.as_ref()),
         ..Default::default()
     });
 }
@@ -227,21 +290,16 @@ pub fn encode_listed_object_key(text: &str, encoding: Option<&dto::EncodingType>
     }
 }
 
-/// Converts an object into the entry of a listing.
-pub fn object_to_listing_entry(object: &SandboxObject, encoding: Option<&dto::EncodingType>) -> dto::Object {
+fn object_to_listing_entry(object: &SandboxObject, asked: &ListedPageRequest<'_>) -> dto::Object {
     dto::Object {
-        key: Some(encode_listed_object_key(&object.key, encoding)),
+        key: Some(encode_listed_object_key(&object.key, asked.encoding)),
+        owner: asked.owner.map(|id| dto::Owner { id: Some(id.to_owned()), ..Default::default() }),
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
         size: i64::try_from(object.size).ok(),
         last_modified: Some(unix_seconds_to_s3_timestamp(object.modified)),
-        storage_class: Some(dto::ObjectStorageClass::from(
-            object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
-        )),
+        storage_class: Some(object.get_storage_class_name().into()),
         checksum_algorithm: object.checksum.as_ref().map(|sum| vec![sum.algorithm.clone().into()]),
-        checksum_type: object
-            .checksum
-            .as_ref()
-            .map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+        checksum_type: convert_checksum_type(object.checksum.as_ref()),
         ..dto::Object::default()
     }
 }

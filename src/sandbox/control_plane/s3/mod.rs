@@ -40,7 +40,7 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
@@ -164,8 +164,8 @@ fn find_stored_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
     })
 }
 
-fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+fn insert_sandbox_response_header(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
         headers.insert(name, value);
     }
 }

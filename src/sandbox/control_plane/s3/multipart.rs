@@ -15,7 +15,7 @@ use super::{
     SandboxObject, SandboxStorageError, checksums,
     object::get_header_text,
     object::{SandboxObjectChecksum, SandboxObjectPart},
-    refusal::{build_bad_request_error, build_s3_error_with_details},
+    refusal::{build_bad_request_error, build_invalid_argument_error, build_s3_error_with_details},
     versions::read_object_version,
     write,
 };
@@ -95,23 +95,28 @@ pub fn find_multipart_upload(
     })
 }
 
-/// Keeps a part of an upload.
+/// Checks the number of a part.
 ///
 /// # Errors
-/// Refuses a number that no part may have.
-pub fn add_part_to_multipart_upload(
-    world: &Sandbox,
-    id: &str,
-    number: i32,
-    part: SandboxUploadedPart,
-) -> S3Result<()> {
-    checksums::check_part_number(number)?;
+/// Refuses one that no part may have.
+pub fn check_part_number(number: i32) -> S3Result<()> {
+    if (1..=10_000).contains(&number) {
+        return Ok(());
+    }
+    Err(build_invalid_argument_error(
+        "Part number must be an integer between 1 and 10000, inclusive",
+        "partNumber",
+        &number.to_string(),
+    ))
+}
+
+/// Keeps a part of an upload.
+pub fn add_part_to_multipart_upload(world: &Sandbox, id: &str, number: i32, part: SandboxUploadedPart) {
     world.update_sandbox_state_on_disk(|state| {
         if let Some(upload) = state.s3.uploads.get_mut(id) {
             upload.parts.insert(number, part);
         }
     });
-    Ok(())
 }
 
 /// Forgets an upload.
@@ -325,8 +330,7 @@ fn join_part_contents(
     if asked.is_none() {
         object.layout.iter_mut().for_each(|part| part.checksum = None);
     }
-    let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
-    let sent = get_header_text(headers, &name);
+    let sent = get_header_text(headers, &found.build_checksum_header_name());
     let bare = found.value.as_deref().map(|value| value.split('-').next().unwrap_or_default());
     if sent.is_some_and(|sent| Some(sent) != found.value.as_deref() && Some(sent) != bare) {
         return Err(S3Error::with_message(

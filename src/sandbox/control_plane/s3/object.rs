@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+
+use super::insert_sandbox_response_header;
 
 /// System attributes that `x-amz-metadata-directive: REPLACE` replaces, beside `x-amz-meta-*`.
 pub const SYSTEM_ATTRIBUTES: [&str; 6] = [
@@ -182,17 +184,18 @@ impl SandboxObjectChecksum {
     pub fn checksum_type(&self) -> &'static str {
         if self.composite { "COMPOSITE" } else { "FULL_OBJECT" }
     }
+
+    /// Returns the name of the header that has it.
+    pub fn build_checksum_header_name(&self) -> String {
+        format!("x-amz-checksum-{}", self.algorithm.to_lowercase())
+    }
 }
 
 impl SandboxObjectEncryption {
     /// Makes the headers that say how an object lies, in every answer about it.
     pub fn build_encryption_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let mut set = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        };
+        let mut set = |name: &str, value: &str| insert_sandbox_response_header(&mut headers, name, value);
         match self {
             Self::Managed => set("x-amz-server-side-encryption", "AES256"),
             Self::Kms { dual, key, bucket_key } => {
@@ -217,6 +220,11 @@ impl SandboxObject {
         self.attributes.get(name).map(String::as_str)
     }
 
+    /// Returns the name of its storage class.
+    pub fn get_storage_class_name(&self) -> String {
+        self.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
+    }
+
     /// Whether it can't be read or copied as it lies.
     pub fn is_sandbox_object_archived(&self) -> bool {
         !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVE_CLASSES.contains(&class))
@@ -225,11 +233,7 @@ impl SandboxObject {
     /// Makes every header that HEAD and GET answer with, but those of the length.
     pub fn build_object_response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let mut set = |name: &str, value: &str| {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                headers.insert(name, value);
-            }
-        };
+        let mut set = |name: &str, value: &str| insert_sandbox_response_header(&mut headers, name, value);
         for (name, value) in &self.attributes {
             set(name, value);
         }
@@ -261,10 +265,7 @@ impl SandboxObject {
             set("x-amz-object-lock-retain-until-date", &retention.until);
         }
         if let Some(sum) = self.checksum.as_ref().filter(|sum| checksum_asked && sum.value.is_some()) {
-            set(
-                &format!("x-amz-checksum-{}", sum.algorithm.to_lowercase()),
-                sum.value.as_deref().unwrap_or_default(),
-            );
+            set(&sum.build_checksum_header_name(), sum.value.as_deref().unwrap_or_default());
             set("x-amz-checksum-type", sum.checksum_type());
         }
         headers.extend(self.encryption.build_encryption_headers());

@@ -83,10 +83,7 @@ fn is_governance_bypassed(headers: &HeaderMap) -> bool {
 
 /// Returns the refusal of whoever would touch what is locked.
 pub fn build_locked_object_error() -> S3Error {
-    S3Error::with_message(
-        S3ErrorCode::AccessDenied,
-        "Access Denied because object protected by object lock.",
-    )
+    S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied because object protected by object lock.")
 }
 
 /// Whether a version may not be deleted now.

@@ -9,19 +9,22 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    SandboxAclGrant, SandboxObject, SandboxObjectRetention, SandboxStorageError,
-    access::{authorize_caller_on_object_key, check_sandbox_encryption_key},
-    attributes, checksums,
+    SandboxObject, SandboxObjectRetention, SandboxStorageError,
+    access::{self, authorize_caller_on_object_key},
+    acl, attributes,
+    checksums::{self, ChecksumMembers as _, convert_checksum_type, insert_checksum_header},
     copy::{self, ObjectCopySource},
     deletion, find_stored_bucket, insert_sandbox_response_header, list,
     multipart::{self, SandboxUploadedPart},
     object::compute_account_canonical_user_id,
     object_lock,
     read::{
-        find_object_that_is_no_marker, find_requested_object, get_request_s3_caller,
+        ObjectVersionRequest, find_object_that_is_no_marker, find_requested_object, get_request_s3_caller,
         read_stored_content_range, resolve_object_read,
     },
-    refusal, upload_lists,
+    refusal,
+    request_parts::take_trailing_headers,
+    upload_lists,
     versions::{check_version_id, insert_version_id_header},
     withheld_headers::collect_request_headers,
     write,
@@ -33,33 +36,19 @@ fn convert_sandbox_object_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
-impl SandboxS3Operations {
-    fn refuse_public_grants_of_request<T>(
-        &self,
-        request: &S3Request<T>,
-        action: &str,
-        bucket: &str,
-        object: &SandboxObject,
-    ) -> S3Result<()> {
-        let caller = get_request_s3_caller(request);
-        let granted = (object.key.as_str(), object.grants.as_slice());
-        write::refuse_blocked_public_grants(&self.0, &caller, action, bucket, granted)
-    }
-
-    async fn collect_request_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
-        let Some(body) = body else { return Ok(bytes::Bytes::new()) };
-        let body = s3s::Body::from(body).collect().await.map_err(|error| {
-            // A digest that doesn't fit breaks the stream off.
-            let mut refusal = refusal::build_bad_request_error(
-                "XAmzContentSHA256Mismatch",
-                "The provided 'x-amz-content-sha256' header does not match what was computed.",
-                &[],
-            );
-            refusal.set_source(error);
-            refusal
-        })?;
-        Ok(body.to_bytes())
-    }
+async fn collect_request_body(body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
+    let Some(body) = body else { return Ok(bytes::Bytes::new()) };
+    let body = s3s::Body::from(body).collect().await.map_err(|error| {
+        // A digest that doesn't fit breaks the stream off.
+        let mut refusal = refusal::build_bad_request_error(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            &[],
+        );
+        refusal.set_source(error);
+        refusal
+    })?;
+    Ok(body.to_bytes())
 }
 
 /// Makes the headers that S3 answers a write with, but for the ETag: version, encryption, checksum.
@@ -69,73 +58,35 @@ fn build_written_object_headers(written: &SandboxObject) -> HeaderMap {
     headers
 }
 
-fn insert_checksum_header(headers: &mut HeaderMap, sum: Option<&super::SandboxObjectChecksum>) {
-    let Some((sum, value)) = sum.and_then(|sum| Some((sum, sum.value.as_ref()?))) else { return };
-    let name = http::HeaderName::try_from(format!("x-amz-checksum-{}", sum.algorithm.to_lowercase()));
-    if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
-        headers.insert(name, value);
-    }
-}
-
-/// What a page of keys is asked by, in either version of the listing.
-struct ListedPageRequest<'a> {
-    bucket: &'a str,
-    prefix: Option<&'a str>,
-    delimiter: Option<&'a str>,
-    after: &'a str,
-    max_keys: Option<i32>,
-    encoding: Option<&'a dto::EncodingType>,
-}
-
-/// A page of keys as it is answered.
-struct ListedPage {
-    contents: Vec<dto::Object>,
-    prefixes: Vec<dto::CommonPrefix>,
-    next: Option<String>,
-    most: usize,
-}
-
 impl SandboxS3Operations {
-    fn list_object_page(&self, asked: &ListedPageRequest<'_>) -> S3Result<ListedPage> {
-        let most = usize::try_from(asked.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
-        let query = list::SandboxListingQuery {
-            prefix: asked.prefix.unwrap_or_default(),
-            delimiter: asked.delimiter.unwrap_or_default(),
-            after: asked.after,
-            most,
-        };
-        let mut listed = ListedPage { contents: Vec::new(), prefixes: Vec::new(), next: None, most };
-        self.0
-            .sandbox_in_memory_state()
-            .objects
-            .read_sandbox_bucket_from_disk(asked.bucket, |objects| {
-                let page = list::list_stored_objects(objects, &query);
-                listed.next = page.next.filter(|_| most > 0);
-                for entry in page.entries {
-                    match entry {
-                        list::SandboxListingEntry::Object(object) => {
-                            listed.contents.push(list::object_to_listing_entry(object, asked.encoding));
-                        }
-                        list::SandboxListingEntry::Prefix(prefix) => {
-                            let prefix = Some(list::encode_listed_object_key(&prefix, asked.encoding));
-                            listed.prefixes.push(dto::CommonPrefix { prefix });
-                        }
-                    }
-                }
-            })
-            .map_err(SandboxStorageError::from)?;
-        Ok(listed)
+    /// Makes the object that a request to write describes by its headers, where its sender may write it so.
+    fn prepare_written_object<T>(
+        &self,
+        request: &S3Request<T>,
+        (bucket, key): (&str, &str),
+        headers: &HeaderMap,
+    ) -> S3Result<SandboxObject> {
+        let caller = get_request_s3_caller(request);
+        let settings = find_stored_bucket(&self.0, bucket)?;
+        let mut object = write::parse_object_from_headers(key, headers, &settings)?;
+        let granted = (key, object.grants.as_slice());
+        write::refuse_blocked_public_grants(&self.0, &caller, "s3:PutObject", bucket, granted)?;
+        access::resolve_object_encryption_key(&self.0, &mut object.encryption);
+        access::check_sandbox_encryption_key(&self.0, &object.encryption)?;
+        authorize_caller_on_object_key(&self.0, &caller, "kms:GenerateDataKey", &object.encryption)?;
+        Ok(object)
     }
 
-    /// Puts the key's ARN in its place, and holds the caller to the key.
-    fn prepare_object_encryption(
+    /// Finds the object that a lock is about, in a bucket that has Object Lock.
+    fn find_lockable_object<T: ObjectVersionRequest>(
         &self,
-        caller: &super::SandboxS3Caller,
-        object: &mut SandboxObject,
-    ) -> S3Result<()> {
-        super::access::resolve_object_encryption_key(&self.0, &mut object.encryption);
-        check_sandbox_encryption_key(&self.0, &object.encryption)?;
-        authorize_caller_on_object_key(&self.0, caller, "kms:GenerateDataKey", &object.encryption)
+        request: &S3Request<T>,
+    ) -> S3Result<SandboxObject> {
+        let (bucket, ..) = request.input.requested_object_version();
+        let settings = find_stored_bucket(&self.0, bucket)?;
+        let object = find_object_that_is_no_marker(&self.0, request)?;
+        object_lock::require_lock_configuration(&settings)?;
+        Ok(object)
     }
 }
 
@@ -186,32 +137,31 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::ListObjectsInput>,
     ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
         let input = request.input;
-        let asked = ListedPageRequest {
-            bucket: &input.bucket,
-            prefix: input.prefix.as_deref(),
-            delimiter: input.delimiter.as_deref(),
-            after: input.marker.as_deref().unwrap_or_default(),
-            max_keys: input.max_keys,
-            encoding: input.encoding_type.as_ref(),
-        };
-        let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
-        let mut page = self.list_object_page(&asked)?;
-        for entry in &mut page.contents {
-            entry.owner = Some(dto::Owner { id: Some(owner.clone()), ..Default::default() });
-        }
         let encoding = input.encoding_type.as_ref();
-        let shown = |text: Option<&String>| {
-            text.map(|text| list::encode_listed_object_key(text, encoding)).unwrap_or_default()
-        };
-        let has_delimiter = input.delimiter.as_ref().is_some_and(|text| !text.is_empty());
+        let marker = input.marker.as_deref().unwrap_or_default();
+        let delimiter = input.delimiter.as_deref().filter(|text| !text.is_empty());
+        let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
+        let page = list::read_object_page(
+            &self.0,
+            &list::ListedPageRequest {
+                bucket: &input.bucket,
+                prefix: input.prefix.as_deref(),
+                delimiter,
+                after: marker,
+                max_keys: input.max_keys,
+                encoding,
+                owner: Some(&owner),
+            },
+        )?;
+        let shown = |text: &str| list::encode_listed_object_key(text, encoding);
         Ok(S3Response::new(dto::ListObjectsOutput {
-            prefix: Some(shown(input.prefix.as_ref())),
-            marker: Some(shown(input.marker.as_ref())),
-            delimiter: input.delimiter.clone().filter(|text| !text.is_empty()).map(|text| shown(Some(&text))),
-            max_keys: i32::try_from(page.most).ok(),
+            prefix: Some(shown(input.prefix.as_deref().unwrap_or_default())),
+            marker: Some(shown(marker)),
+            delimiter: delimiter.map(shown),
+            max_keys: Some(page.most),
             is_truncated: Some(page.next.is_some()),
             // Without a delimiter the last key says it.
-            next_marker: page.next.filter(|_| has_delimiter).map(|next| shown(Some(&next))),
+            next_marker: page.next.as_deref().filter(|_| delimiter.is_some()).map(shown),
             contents: Some(page.contents),
             common_prefixes: Some(page.prefixes),
             encoding_type: input.encoding_type.clone(),
@@ -231,25 +181,28 @@ impl S3 for SandboxS3Operations {
         };
         let encoding = input.encoding_type.as_ref();
         let shown = |text: &str| list::encode_listed_object_key(text, encoding);
-        let mut page = self.list_object_page(&ListedPageRequest {
-            bucket: &input.bucket,
-            prefix: input.prefix.as_deref(),
-            delimiter: input.delimiter.as_deref(),
-            after: &after,
-            max_keys: input.max_keys,
-            encoding,
-        })?;
-        if input.fetch_owner == Some(true) {
-            let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
-            for entry in &mut page.contents {
-                entry.owner = Some(dto::Owner { id: Some(owner.clone()), ..Default::default() });
-            }
-        }
+        let owner = match input.fetch_owner {
+            Some(true) => Some(find_stored_bucket(&self.0, &input.bucket)?.owner),
+            _ => None,
+        };
+        let owner = owner.as_deref().map(compute_account_canonical_user_id);
+        let page = list::read_object_page(
+            &self.0,
+            &list::ListedPageRequest {
+                bucket: &input.bucket,
+                prefix: input.prefix.as_deref(),
+                delimiter: input.delimiter.as_deref(),
+                after: &after,
+                max_keys: input.max_keys,
+                encoding,
+                owner: owner.as_deref(),
+            },
+        )?;
         Ok(S3Response::new(dto::ListObjectsV2Output {
             prefix: Some(shown(input.prefix.as_deref().unwrap_or_default())),
             delimiter: input.delimiter.as_deref().map(shown),
             start_after: input.start_after.as_deref().map(shown),
-            max_keys: i32::try_from(page.most).ok(),
+            max_keys: Some(page.most),
             key_count: i32::try_from(page.contents.len() + page.prefixes.len()).ok(),
             is_truncated: Some(page.next.is_some()),
             next_continuation_token: page.next.as_deref().map(list::encode_continuation_token),
@@ -267,7 +220,7 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::ListObjectVersionsInput>,
     ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
         let input = request.input;
-        let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let most = list::clamp_listed_count(input.max_keys);
         let prefix = input.prefix.clone().unwrap_or_default();
         let marker = input.key_marker.clone().unwrap_or_default();
         let encoding = input.encoding_type.as_ref();
@@ -277,7 +230,7 @@ impl S3 for SandboxS3Operations {
                 prefix: &prefix,
                 delimiter: input.delimiter.as_deref().unwrap_or_default(),
                 after: &marker,
-                most,
+                most: usize::try_from(most).unwrap_or(0),
             },
             after_version: input.version_id_marker.as_deref().filter(|marker| !marker.is_empty()),
             owner: &owner,
@@ -305,7 +258,7 @@ impl S3 for SandboxS3Operations {
             is_truncated: Some(page.truncated),
             next_key_marker: next.as_ref().map(|(key, _)| shown(key)),
             next_version_id_marker: next.map(|(_, version)| version).filter(|version| !version.is_empty()),
-            max_keys: i32::try_from(most).ok(),
+            max_keys: Some(most),
             encoding_type: input.encoding_type.clone(),
             ..Default::default()
         }))
@@ -366,20 +319,18 @@ impl S3 for SandboxS3Operations {
         mut request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let body = request.input.body.take();
-        let content = self.collect_request_body(body).await?;
-        let trailers =
-            request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let content = collect_request_body(body).await?;
+        let trailers = take_trailing_headers(&request);
+        let input = &request.input;
         let sent = collect_request_headers(&request);
-        let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
-        self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
-        let caller = get_request_s3_caller(&request);
-        self.prepare_object_encryption(&caller, &mut object)?;
+        let mut object = self.prepare_written_object(&request, (&input.bucket, &input.key), &sent)?;
         object.checksum = Some(checksums::validate_sandbox_upload_content(&sent, &trailers, &content, None)?);
-        object_lock::apply_default_retention(&bucket, &mut object, self.0.sandbox_unix_time_now().as_secs());
+        let settings = find_stored_bucket(&self.0, &input.bucket)?;
+        let now = self.0.sandbox_unix_time_now().as_secs();
+        object_lock::apply_default_retention(&settings, &mut object, now);
         let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
-        let written = write::put_stored_object(&self.0, &request.input.bucket, &sent, object)?;
+        let written = write::put_stored_object(&self.0, &input.bucket, &sent, object)?;
         let mut headers = build_written_object_headers(&written);
         insert_checksum_header(&mut headers, written.checksum.as_ref());
         insert_sandbox_response_header(&mut headers, "x-amz-checksum-type", "FULL_OBJECT");
@@ -413,20 +364,13 @@ impl S3 for SandboxS3Operations {
             insert_sandbox_response_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let sum = written.checksum.as_ref().filter(|sum| sum.value.is_some());
-        let algorithm = sum.map(|sum| sum.algorithm.as_str()).unwrap_or_default();
-        let value = sum.and_then(|sum| sum.value.as_ref());
-        let [crc32, crc32c, crc64nvme, sha1, sha256] =
-            checksums::split_checksum_by_algorithm(algorithm, value);
         let result = dto::CopyObjectResult {
-            checksum_crc32: crc32,
-            checksum_crc32c: crc32c,
-            checksum_crc64nvme: crc64nvme,
-            checksum_sha1: sha1,
-            checksum_sha256: sha256,
-            checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+            checksum_type: convert_checksum_type(sum),
             e_tag: Some(convert_sandbox_object_etag(&written)),
             last_modified: Some(list::unix_seconds_to_s3_timestamp(written.modified)),
-        };
+            ..Default::default()
+        }
+        .set_checksum_member(sum);
         let output = dto::CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
         Ok(S3Response::with_headers(output, headers))
     }
@@ -488,22 +432,19 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
+        let input = &request.input;
         let sent = collect_request_headers(&request);
-        let mut object = write::parse_object_from_headers(&request.input.key, &sent, &bucket)?;
-        self.refuse_public_grants_of_request(&request, "s3:PutObject", &request.input.bucket, &object)?;
-        let caller = get_request_s3_caller(&request);
-        self.prepare_object_encryption(&caller, &mut object)?;
+        let mut object = self.prepare_written_object(&request, (&input.bucket, &input.key), &sent)?;
         object.checksum = checksums::choose_multipart_checksum(&sent)?;
         let headers = object.encryption.build_encryption_headers();
         let sum = object.checksum.clone();
-        let id = multipart::add_multipart_upload(&self.0, &request.input.bucket, object)?;
+        let id = multipart::add_multipart_upload(&self.0, &input.bucket, object)?;
         let output = dto::CreateMultipartUploadOutput {
-            bucket: Some(request.input.bucket),
-            key: Some(request.input.key),
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
             upload_id: Some(id),
             checksum_algorithm: sum.as_ref().map(|sum| sum.algorithm.clone().into()),
-            checksum_type: sum.as_ref().map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+            checksum_type: convert_checksum_type(sum.as_ref()),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -514,11 +455,10 @@ impl S3 for SandboxS3Operations {
         mut request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
         let body = request.input.body.take();
-        let content = self.collect_request_body(body).await?;
-        let trailers =
-            request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
+        let content = collect_request_body(body).await?;
+        let trailers = take_trailing_headers(&request);
         let input = &request.input;
-        checksums::check_part_number(input.part_number)?;
+        multipart::check_part_number(input.part_number)?;
         let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         checksums::validate_content_md5(&request.headers, &content, true)?;
         let sum = upload.object.checksum.as_ref();
@@ -536,7 +476,7 @@ impl S3 for SandboxS3Operations {
             at: self.0.sandbox_unix_time_now().as_secs(),
             checksum: Some(found),
         };
-        multipart::add_part_to_multipart_upload(&self.0, &input.upload_id, input.part_number, part)?;
+        multipart::add_part_to_multipart_upload(&self.0, &input.upload_id, input.part_number, part);
         let output = dto::UploadPartOutput { e_tag: Some(dto::ETag::Strong(etag)), ..Default::default() };
         Ok(S3Response::with_headers(output, headers))
     }
@@ -546,59 +486,20 @@ impl S3 for SandboxS3Operations {
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
         let input = &request.input;
+        multipart::check_part_number(input.part_number)?;
         let upload = multipart::find_multipart_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let source = ObjectCopySource::parse_object_copy_source(&input.copy_source)?;
-        let original =
-            source.read_copy_source_object(&self.0, &get_request_s3_caller(&request), &request.headers)?;
-        let range = match input.copy_source_range.as_deref() {
-            None => 0..original.size,
-            Some(range) => copy::parse_copy_source_range(range, original.size)?,
-        };
-        let size = range.end - range.start;
-        if size > copy::COPY_MAX_BYTES {
-            return Err(S3Error::with_message(
-                S3ErrorCode::InvalidRequest,
-                format!(
-                    "The specified copy source is larger than the maximum allowable size for a copy source: {}",
-                    copy::COPY_MAX_BYTES
-                ),
-            ));
-        }
-        let mut checksum = None;
-        let (blob, etag) = match &original.blob {
-            Some(blob) => {
-                let content = read_stored_content_range(&self.0, blob, range)?;
-                let algorithm = upload.object.checksum.as_ref().map(|sum| sum.algorithm.as_str());
-                checksum =
-                    algorithm.map(|name| checksums::compute_sandbox_object_checksum(Some(name), &content));
-                let (blob, etag) = write::store_content_and_compute_etag(&self.0, &content)?;
-                (Some(blob), etag)
-            }
-            None => (
-                None,
-                compute_account_canonical_user_id(&format!("{} {range:?}", original.etag))[..32].to_owned(),
-            ),
-        };
-        let at = self.0.sandbox_unix_time_now().as_secs();
-        multipart::add_part_to_multipart_upload(
-            &self.0,
-            &input.upload_id,
-            input.part_number,
-            SandboxUploadedPart { size, blob, etag: etag.clone(), at, checksum: checksum.clone() },
-        )?;
-        let algorithm = checksum.as_ref().map(|sum| sum.algorithm.as_str()).unwrap_or_default();
-        let value = checksum.as_ref().and_then(|sum| sum.value.as_ref());
-        let [crc32, crc32c, crc64nvme, sha1, sha256] =
-            checksums::split_checksum_by_algorithm(algorithm, value);
+        let caller = get_request_s3_caller(&request);
+        let range = input.copy_source_range.as_deref();
+        let part = copy::copy_upload_part(&self.0, &caller, &source, range, &upload, &request.headers)?;
+        let (etag, at, checksum) = (part.etag.clone(), part.at, part.checksum.clone());
+        multipart::add_part_to_multipart_upload(&self.0, &input.upload_id, input.part_number, part);
         let result = dto::CopyPartResult {
-            checksum_crc32: crc32,
-            checksum_crc32c: crc32c,
-            checksum_crc64nvme: crc64nvme,
-            checksum_sha1: sha1,
-            checksum_sha256: sha256,
             e_tag: Some(dto::ETag::Strong(etag)),
             last_modified: Some(list::unix_seconds_to_s3_timestamp(at)),
-        };
+            ..Default::default()
+        }
+        .set_checksum_member(checksum.as_ref());
         let output = dto::UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() };
         Ok(S3Response::with_headers(output, upload.object.encryption.build_encryption_headers()))
     }
@@ -615,10 +516,6 @@ impl S3 for SandboxS3Operations {
             multipart::assemble_multipart_object(&self.0, &input.upload_id, &upload, &named, &sent)?;
         let headers = build_written_object_headers(&written);
         let sum = written.checksum.as_ref().filter(|sum| sum.value.is_some());
-        let algorithm = sum.map(|sum| sum.algorithm.as_str()).unwrap_or_default();
-        let value = sum.and_then(|sum| sum.value.as_ref());
-        let [crc32, crc32c, crc64nvme, sha1, sha256] =
-            checksums::split_checksum_by_algorithm(algorithm, value);
         let output = dto::CompleteMultipartUploadOutput {
             location: Some(format!(
                 "https://{}.s3.us-east-1.amazonaws.com/{}",
@@ -628,14 +525,10 @@ impl S3 for SandboxS3Operations {
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(convert_sandbox_object_etag(&written)),
-            checksum_crc32: crc32,
-            checksum_crc32c: crc32c,
-            checksum_crc64nvme: crc64nvme,
-            checksum_sha1: sha1,
-            checksum_sha256: sha256,
-            checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+            checksum_type: convert_checksum_type(sum),
             ..Default::default()
-        };
+        }
+        .set_checksum_member(sum);
         Ok(S3Response::with_headers(output, headers))
     }
 
@@ -708,9 +601,12 @@ impl S3 for SandboxS3Operations {
         let input = &request.input;
         let object = find_requested_object(&self.0, &request)?;
         let owner = compute_account_canonical_user_id(&find_stored_bucket(&self.0, &input.bucket)?.owner);
-        let own = SandboxAclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
-        let own = (!object.without_owner_grant).then_some(&own);
-        let grants = own.into_iter().chain(&object.grants).map(acl_grant_to_s3s_grant).collect();
+        let list = acl::PutAccessControlList {
+            grants: object.grants,
+            without_owner_grant: object.without_owner_grant,
+        };
+        let grants =
+            acl::list_all_grants(&owner, Some(&list)).map(|grant| acl::convert_acl_grant(&grant)).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
         Ok(S3Response::new(dto::GetObjectAclOutput {
             grants: Some(grants),
@@ -723,9 +619,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let object = find_object_that_is_no_marker(&self.0, &request)?;
-        object_lock::require_lock_configuration(&bucket)?;
+        let object = self.find_lockable_object(&request)?;
         if !object.legal_hold && !object.legal_hold_lifted {
             return Err(build_unlocked_object_error());
         }
@@ -739,9 +633,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::PutObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = find_object_that_is_no_marker(&self.0, &request)?;
-        object_lock::require_lock_configuration(&bucket)?;
+        let mut object = self.find_lockable_object(&request)?;
         object.legal_hold = object_lock::parse_legal_hold(request.input.legal_hold.as_ref())?;
         object.legal_hold_lifted = !object.legal_hold;
         write::replace_sandbox_object_version(&self.0, &request.input.bucket, object)?;
@@ -752,9 +644,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let object = find_object_that_is_no_marker(&self.0, &request)?;
-        object_lock::require_lock_configuration(&bucket)?;
+        let object = self.find_lockable_object(&request)?;
         let SandboxObjectRetention { mode, until } =
             object.retention.ok_or_else(build_unlocked_object_error)?;
         let retention = Some(dto::ObjectLockRetention {
@@ -768,9 +658,7 @@ impl S3 for SandboxS3Operations {
         &self,
         request: S3Request<dto::PutObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
-        let bucket = find_stored_bucket(&self.0, &request.input.bucket)?;
-        let mut object = find_object_that_is_no_marker(&self.0, &request)?;
-        object_lock::require_lock_configuration(&bucket)?;
+        let mut object = self.find_lockable_object(&request)?;
         let now = self.0.sandbox_unix_time_now().as_secs();
         let wanted = object_lock::parse_retention(request.input.retention.as_ref(), now)?;
         object_lock::check_retention_change(&object, wanted.as_ref(), &request.headers, now)?;
@@ -785,16 +673,4 @@ fn build_unlocked_object_error() -> S3Error {
         S3ErrorCode::NoSuchObjectLockConfiguration,
         "The specified object does not have a ObjectLock configuration",
     )
-}
-
-fn acl_grant_to_s3s_grant(grant: &SandboxAclGrant) -> dto::Grant {
-    let group = grant.grantee.starts_with("http");
-    let grantee = dto::Grantee {
-        display_name: None,
-        email_address: None,
-        id: (!group).then(|| grant.grantee.clone()),
-        uri: group.then(|| grant.grantee.clone()),
-        type_: dto::Type::from_static(if group { "Group" } else { "CanonicalUser" }),
-    };
-    dto::Grant { grantee: Some(grantee), permission: Some(grant.permission.clone().into()) }
 }

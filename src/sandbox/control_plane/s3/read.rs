@@ -11,10 +11,9 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, copy, find_stored_bucket, insert_sandbox_response_header, object::get_header_text, refusal,
-    request_parts::find_request_query_parameter,
-    versions,
-    write::is_object_modified_since,
+    SandboxObject, SandboxObjectEncryption, SandboxS3Caller, SandboxStorageError, access, find_stored_bucket,
+    insert_sandbox_response_header, object::get_header_text, refusal,
+    request_parts::find_request_query_parameter, versions, write::is_object_modified_since,
 };
 
 /// A request's input that names an object, and perhaps a version of it.
@@ -75,10 +74,8 @@ fn find_named_object(
             "The specified version does not exist.",
             &[("Key", key), ("VersionId", version.unwrap_or_default())],
         )),
-        None => Err(find_marker(world, bucket, key)?.map_or_else(
-            refusal::build_missing_key_error,
-            |marker| build_marker_error(&marker, false),
-        )),
+        None => Err(find_marker(world, bucket, key)?
+            .map_or_else(refusal::build_missing_key_error, |marker| build_marker_error(&marker, false))),
     }
 }
 
@@ -149,7 +146,7 @@ pub fn resolve_object_read<T: ObjectVersionRequest>(
     let (bucket, key_name, _) = request.input.requested_object_version();
     let headers = &request.headers;
     let object = find_requested_object(world, request)?;
-    copy::validate_sandbox_object_customer_key(
+    access::validate_sandbox_object_customer_key(
         headers,
         "x-amz-server-side-encryption-customer-key-md5",
         &object,
@@ -269,12 +266,8 @@ fn add_part_headers(
     if !sum.composite && object.parts > 1 {
         return;
     }
-    if let (Some(value), Ok(name)) = (
-        &part.checksum,
-        http::HeaderName::try_from(format!("x-amz-checksum-{}", sum.algorithm.to_lowercase())),
-    ) && let Ok(value) = http::HeaderValue::try_from(value)
-    {
-        out.insert(name, value);
+    if let Some(value) = &part.checksum {
+        insert_sandbox_response_header(out, &sum.build_checksum_header_name(), value);
         insert_sandbox_response_header(out, "x-amz-checksum-type", sum.checksum_type());
     }
 }

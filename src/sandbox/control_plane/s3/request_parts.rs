@@ -1,5 +1,6 @@
-//! What the readers of an S3 request share: how its bucket and key, its parameters and its document are read.
+//! What the readers of an S3 request share: how its bucket and key, its parameters, its document and its trailing headers are read.
 
+use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result};
 
@@ -11,13 +12,11 @@ const DOCUMENT_MAX_BYTES: usize = 1 << 20;
 /// Returns bucket and key of a request by its host and path; the key is empty where the request names a bucket alone.
 pub fn parse_bucket_and_key(host: &str, path: &str) -> (String, String) {
     let path = percent_decode_str(path.strip_prefix('/').unwrap_or(path)).decode_utf8_lossy();
-    match parse_bucket_from_host(host) {
-        Some(bucket) => (bucket.to_owned(), path.into_owned()),
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-            (bucket.to_owned(), key.to_owned())
-        }
+    if let Some(bucket) = parse_bucket_from_host(host) {
+        return (bucket.to_owned(), path.into_owned());
     }
+    let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+    (bucket.to_owned(), key.to_owned())
 }
 
 /// Returns a parameter of a query, decoded.
@@ -31,6 +30,11 @@ pub fn find_request_query_parameter(query: &str, name: &str) -> Option<String> {
 /// Whether a query has a parameter, with a value or without.
 pub fn has_query_parameter(query: &str, name: &str) -> bool {
     query.split('&').any(|pair| pair.split('=').next() == Some(name))
+}
+
+/// Takes the headers that came behind the body.
+pub fn take_trailing_headers<T>(request: &S3Request<T>) -> HeaderMap {
+    request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default()
 }
 
 /// Reads the document that a request carries.

@@ -45,10 +45,7 @@ const DEFAULT_OWNERSHIP: &str = "<Rule><ObjectOwnership>BucketOwnerEnforced</Obj
 const DEFAULT_PUBLIC_ACCESS_BLOCK: &str = "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>";
 
 /// Returns the bucket, the subresource and IAM's noun for it.
-fn parse_bucket_subresource(
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Option<(String, &'static str, &'static str)> {
+fn parse_bucket_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, &'static str, &'static str)> {
     let (bucket, key) =
         parse_bucket_and_key(get_header_text(headers, "host").unwrap_or_default(), uri.path());
     if bucket.is_empty() || !key.is_empty() {
@@ -172,7 +169,10 @@ fn render_bucket_setting(bucket: &SandboxBucket, name: &str) -> S3Result<S3Respo
     let (kind, kept) = match name {
         "policy" => ("application/json", bucket.policy.clone()),
         // A setting that was deleted is kept as an empty one.
-        _ => ("application/xml", bucket.settings.get(name).cloned().or_else(|| render_default_setting(bucket, name))),
+        _ => (
+            "application/xml",
+            bucket.settings.get(name).cloned().or_else(|| render_default_setting(bucket, name)),
+        ),
     };
     let text = kept.filter(|text| !text.is_empty()).ok_or_else(|| build_missing_setting_error(name))?;
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);

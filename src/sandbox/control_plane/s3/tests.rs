@@ -477,6 +477,7 @@ async fn a_deletion_is_judged_by_key_and_by_whether_it_names_a_version() {
     assert_eq!(deleted, [Some("ours")]);
     assert_eq!(refused, [(Some("theirs"), Some("AccessDenied"))]);
     s3.delete_object().bucket(BUCKET).key("ours").send().await.unwrap();
-    let by_version = s3.delete_object().bucket(BUCKET).key("ours").version_id("null").send().await.unwrap_err();
+    let by_version =
+        s3.delete_object().bucket(BUCKET).key("ours").version_id("null").send().await.unwrap_err();
     assert!(by_version.message().unwrap().contains("s3:DeleteObjectVersion"), "{by_version:?}");
 }

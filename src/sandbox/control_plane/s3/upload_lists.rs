@@ -3,22 +3,17 @@
 use s3s::dto;
 
 use super::{
-    checksums::split_checksum_by_algorithm, list::unix_seconds_to_s3_timestamp,
-    multipart::SandboxMultipartUpload, object::compute_account_canonical_user_id,
+    checksums::{ChecksumMembers as _, convert_checksum_type},
+    list::{clamp_listed_count, unix_seconds_to_s3_timestamp},
+    multipart::SandboxMultipartUpload,
+    object::compute_account_canonical_user_id,
 };
 use crate::sandbox::control_plane::ACCOUNT_ID;
-
-/// The most that one answer lists.
-const LISTED_MAX: i32 = 1000;
 
 fn build_own_user() -> (Option<dto::Owner>, Option<dto::Initiator>) {
     let id = Some(compute_account_canonical_user_id(ACCOUNT_ID));
     let owner = dto::Owner { id: id.clone(), ..Default::default() };
     (Some(owner), Some(dto::Initiator { id, ..Default::default() }))
-}
-
-fn get_storage_class(upload: &SandboxMultipartUpload) -> dto::StorageClass {
-    upload.object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()).into()
 }
 
 /// Answers ListMultipartUploads, of the bucket's uploads by their ids.
@@ -33,7 +28,7 @@ pub fn build_upload_list(
     uploads.retain(|(_, upload)| {
         upload.object.key.starts_with(&prefix) && (after.is_empty() || upload.object.key > after)
     });
-    let most = input.max_uploads.unwrap_or(LISTED_MAX).clamp(0, LISTED_MAX);
+    let most = clamp_listed_count(input.max_uploads);
     let truncated = uploads.len() > usize::try_from(most).unwrap_or(0);
     uploads.truncate(usize::try_from(most).unwrap_or(0));
     let last = uploads.last().map(|(id, upload)| (id.clone(), upload.object.key.clone()));
@@ -44,10 +39,10 @@ pub fn build_upload_list(
             let sum = upload.object.checksum.as_ref();
             dto::MultipartUpload {
                 checksum_algorithm: sum.map(|sum| sum.algorithm.clone().into()),
-                checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+                checksum_type: convert_checksum_type(sum),
                 initiated: Some(unix_seconds_to_s3_timestamp(upload.began)),
                 key: Some(upload.object.key.clone()),
-                storage_class: Some(get_storage_class(&upload)),
+                storage_class: Some(upload.object.get_storage_class_name().into()),
                 upload_id: Some(id),
                 owner,
                 initiator,
@@ -72,7 +67,7 @@ pub fn build_upload_list(
 
 /// Answers ListParts.
 pub fn build_part_list(input: dto::ListPartsInput, upload: &SandboxMultipartUpload) -> dto::ListPartsOutput {
-    let most = input.max_parts.unwrap_or(LISTED_MAX).clamp(0, LISTED_MAX);
+    let most = clamp_listed_count(input.max_parts);
     let after = input.part_number_marker.unwrap_or(0);
     let count = usize::try_from(most).unwrap_or(0);
     let listed: Vec<_> = upload.parts.range(after.saturating_add(1)..).collect();
@@ -81,20 +76,14 @@ pub fn build_part_list(input: dto::ListPartsInput, upload: &SandboxMultipartUplo
         .iter()
         .take(count)
         .map(|(number, part)| {
-            let value = part.checksum.as_ref().and_then(|sum| sum.value.as_ref()).filter(|_| sum.is_some());
-            let algorithm = sum.map(|sum| sum.algorithm.as_str()).unwrap_or_default();
-            let [crc32, crc32c, crc64nvme, sha1, sha256] = split_checksum_by_algorithm(algorithm, value);
             dto::Part {
-                checksum_crc32: crc32,
-                checksum_crc32c: crc32c,
-                checksum_crc64nvme: crc64nvme,
-                checksum_sha1: sha1,
-                checksum_sha256: sha256,
                 e_tag: Some(dto::ETag::Strong(part.etag.clone())),
                 last_modified: Some(unix_seconds_to_s3_timestamp(part.at)),
                 part_number: Some(**number),
                 size: i64::try_from(part.size).ok(),
+                ..Default::default()
             }
+            .set_checksum_member(part.checksum.as_ref().filter(|_| sum.is_some()))
         })
         .collect();
     let (owner, initiator) = build_own_user();
@@ -103,13 +92,13 @@ pub fn build_part_list(input: dto::ListPartsInput, upload: &SandboxMultipartUplo
         key: Some(input.key),
         upload_id: Some(input.upload_id),
         checksum_algorithm: sum.map(|sum| sum.algorithm.clone().into()),
-        checksum_type: sum.map(|sum| dto::ChecksumType::from_static(sum.checksum_type())),
+        checksum_type: convert_checksum_type(sum),
         is_truncated: Some(listed.len() > count),
         max_parts: Some(most),
         next_part_number_marker: Some(parts.last().and_then(|part| part.part_number).unwrap_or(0)),
         part_number_marker: Some(after),
         parts: Some(parts),
-        storage_class: Some(get_storage_class(upload)),
+        storage_class: Some(upload.object.get_storage_class_name().into()),
         owner,
         initiator,
         ..Default::default()

@@ -9,6 +9,7 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use super::{
     access,
     object::{SYSTEM_ATTRIBUTES, get_header_text},
+    request_parts::take_trailing_headers,
     serve_s3_request_with_s3s,
 };
 use crate::sandbox::Sandbox;
@@ -104,9 +105,7 @@ pub async fn serve_withheld_request(
     for signed in ["authorization", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer"] {
         headers.remove(signed);
     }
-    if let Some(trailers) = request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take) {
-        headers.extend(trailers);
-    }
+    headers.extend(take_trailing_headers(&request));
     headers.insert(header::CONTENT_LENGTH, content.len().into());
     let mut again = Request::new(Bytes::from(content.to_vec()));
     *again.method_mut() = request.method.clone();
