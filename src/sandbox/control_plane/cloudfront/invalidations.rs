@@ -43,7 +43,7 @@ impl SandboxInvalidation {
         items.children =
             self.paths.iter().map(|path| XmlElement::new_text_element("Path", path.as_str())).collect();
         let paths = XmlElement::new("Paths")
-            .append_child_element(XmlElement::new_text_element("Quantity", &self.paths.len().to_string()))
+            .append_child_element(XmlElement::new_text_element("Quantity", self.paths.len().to_string()))
             .append_child_element(items);
         let batch = XmlElement::new("InvalidationBatch")
             .append_child_element(paths)
@@ -58,7 +58,7 @@ impl SandboxInvalidation {
             .append_child_element(XmlElement::new_text_element("Status", status))
             .append_child_element(XmlElement::new_text_element(
                 "CreateTime",
-                &format_unix_time_iso8601(self.created),
+                format_unix_time_iso8601(self.created),
             ))
     }
 }
