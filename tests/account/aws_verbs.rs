@@ -8,6 +8,7 @@ use packagecloud_cloudfront::aws::{
 use packagecloud_cloudfront::model::aws::names::{ResourceNameSuffix, ResourceNames};
 use packagecloud_cloudfront::model::aws::{
     account::{FunctionVersion, IamRole, KmsKey, LambdaFunction, ResourceOwnership},
+    bucket::ObjectKeyAccess,
     cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
 };
 use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
@@ -387,11 +388,11 @@ async fn a_denied_action_names_itself_and_the_next_move() {
 #[tokio::test(start_paused = true)]
 async fn a_buckets_key_is_known_by_its_alias_or_stays_unknown() {
     const KEY_ALIAS: &str = "alias/packages";
-    for (faults, is_known, granted) in [
-        (&[][..], true, Some(false)),
+    for (faults, is_known, access) in [
+        (&[][..], true, ObjectKeyAccess::Withheld),
         // Its policy may be read all the same.
-        (&["kms:DescribeKey:1+:deny"], false, Some(false)),
-        (&["kms:DescribeKey:1+:lost"], false, None),
+        (&["kms:DescribeKey:1+:deny"], false, ObjectKeyAccess::Withheld),
+        (&["kms:DescribeKey:1+:lost"], false, ObjectKeyAccess::Unknown),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
@@ -404,7 +405,7 @@ async fn a_buckets_key_is_known_by_its_alias_or_stays_unknown() {
         let arn = cloud.find_bucket_kms_key_arn(KEY_ALIAS).await.unwrap();
         assert_eq!(arn, key.arn.filter(|_| is_known), "{faults:?}");
         let read = cloud.read_bucket_kms_key(&names, KEY_ALIAS, None).await.unwrap();
-        assert_eq!(read.granted, granted, "{faults:?}");
+        assert_eq!(read.access, access, "{faults:?}");
         let absent = cloud.find_bucket_kms_key_arn("alias/absent").await.unwrap();
         assert_eq!(absent, None, "{faults:?}");
     }

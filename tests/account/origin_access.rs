@@ -261,6 +261,20 @@ async fn objects_under_awss_own_key_are_said_to_be_unservable_and_going_live_is_
 }
 
 #[tokio::test(start_paused = true)]
+async fn objects_under_a_key_that_is_gone_are_said_to_be_unservable_and_stop_nothing_before_going_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    let key = encrypt_bucket(&world, None).await;
+    world.update_sandbox_state_on_disk(|state| state.kms.keys.retain(|id, _| !key.ends_with(id)));
+    let auto = install_answers(OriginAccess::Auto);
+    let plan = look_at_stage(&world, &auto, RunStage::Distribution).await.unwrap();
+    let said = format!("Objects under the KMS key {key} can't be served, by CloudFront or by S3");
+    assert!(plan.notes.iter().any(|note| note.starts_with(&said)), "{:?}", plan.notes);
+    let (_, result) = Box::pin(run_stages(&world, &auto, &SET_UP_STAGES)).await;
+    assert_eq!(result, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_at_the_same_moment_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let first = open_sandbox_with_faults(dir.path(), &[]);

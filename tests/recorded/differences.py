@@ -1,11 +1,8 @@
 # Which answers differ from the recorded ones knowingly, and why.
 import re
 
-AWSS_OWN_KEY = "AWS's own key is named by its alias, aws/s3: the sandbox keeps no keys of AWS's own"
 # A pattern of `test key`, the members that may differ there, and the reason.
 REASONS = [
-    (r"sse_kms_aws_managed_key|sse_default_kms_key", r"SSEKMSKeyId", AWSS_OWN_KEY),
-    (r"sse_kms_aws_managed_key managed-kms-key$", r"KeyMetadata|Error|message|ResponseMetadata\.HTTPStatusCode", AWSS_OWN_KEY),
     (r"test_publish_with_wrong_revisionid ", r"(Configuration\.)?(LoggingConfig|RuntimeVersionConfig|SnapStart)",
      "recorded in 2022, before Lambda's answers had LoggingConfig, RuntimeVersionConfig and SnapStart"),
     (r"simulate_principle_policy",

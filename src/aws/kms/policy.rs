@@ -9,7 +9,11 @@ use serde_json::Value;
 use super::format_kms_key_label;
 use crate::aws::{AwsClients, WaitProgressReporter, error, lazy_recording_client, retry};
 use crate::model::{
-    aws::{account::KmsKey, bucket::ObjectEncryptionKey, names::ResourceNames},
+    aws::{
+        account::KmsKey,
+        bucket::{ObjectEncryptionKey, ObjectKeyAccess},
+        names::ResourceNames,
+    },
     failure::{Failure, FailureKind},
     iam::policy,
 };
@@ -110,44 +114,43 @@ impl AwsClients {
     ) -> Result<ObjectEncryptionKey, Failure> {
         let there = self.clone_with_kms_region(key);
         let what = format_objects_key_label(key);
+        let encryption_key = |access| ObjectEncryptionKey { key: key.to_owned(), access };
+        let is_s3_own = key.ends_with("aws/s3");
         let found = match self.describe_bucket_kms_key(key).await {
             Ok(found) => found,
             // S3's own key isn't there before an object lies under it.
-            Err(failure) if failure.kind == FailureKind::Missing && key.ends_with("aws/s3") => {
-                return Ok(ObjectEncryptionKey {
-                    key: key.to_owned(),
-                    managed_by_aws: true,
-                    granted: Some(false),
-                });
+            Err(failure) if failure.kind == FailureKind::Missing => {
+                let gone = if is_s3_own { ObjectKeyAccess::AwsManaged } else { ObjectKeyAccess::Gone };
+                return Ok(encryption_key(gone));
             }
             Err(failure) if failure.kind == FailureKind::Denied => None,
             Err(failure) if failure.kind == FailureKind::Unreachable => {
-                return Ok(ObjectEncryptionKey {
-                    key: key.to_owned(),
-                    managed_by_aws: key.ends_with("aws/s3"),
-                    granted: None,
-                });
+                let unread = if is_s3_own { ObjectKeyAccess::AwsManaged } else { ObjectKeyAccess::Unknown };
+                return Ok(encryption_key(unread));
             }
             Err(failure) => return Err(failure),
         };
         let managed_by_aws =
             found.as_ref().is_some_and(|found| found.key_manager() == Some(&KeyManagerType::Aws));
         let arn = found.and_then(|found| found.arn).unwrap_or_else(|| key.to_owned());
-        let granted = if managed_by_aws {
-            Some(false)
-        } else {
-            match there.read_kms_key_policy(&what, &arn).await {
-                Ok(standing) => Some(distribution_arn.is_some_and(|distribution| {
+        if managed_by_aws {
+            return Ok(ObjectEncryptionKey { key: arn, access: ObjectKeyAccess::AwsManaged });
+        }
+        let access = match there.read_kms_key_policy(&what, &arn).await {
+            Ok(standing) => {
+                let is_granted = distribution_arn.is_some_and(|distribution| {
                     let ours = policy::build_bucket_kms_key_statement(names, distribution);
                     policy::has_equivalent_statement(&standing, &ours)
-                })),
-                Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Unreachable) => {
-                    None
-                }
-                Err(failure) => return Err(failure),
+                });
+                if is_granted { ObjectKeyAccess::Granted } else { ObjectKeyAccess::Withheld }
             }
+            Err(failure) => match failure.kind {
+                FailureKind::Denied | FailureKind::Unreachable => ObjectKeyAccess::Unknown,
+                FailureKind::Missing => ObjectKeyAccess::Gone,
+                _ => return Err(failure),
+            },
         };
-        Ok(ObjectEncryptionKey { key: arn, managed_by_aws, granted })
+        Ok(ObjectEncryptionKey { key: arn, access })
     }
 
     /// Reads the ARN of a key that objects lie under, by its alias in the bucket's region; none where there is none, where it

@@ -6,7 +6,11 @@ use super::origin_access;
 use crate::engine::{run::StageRun, session::AwsTarget};
 use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
-    aws::{bucket::ObjectEncryptionKey, evidence::DistributionEvidence, names::ResourceNames},
+    aws::{
+        bucket::{ObjectEncryptionKey, ObjectKeyAccess},
+        evidence::DistributionEvidence,
+        names::ResourceNames,
+    },
     failure::Failure,
     iam::policy,
     run::{
@@ -37,7 +41,7 @@ pub(crate) async fn observe_bucket_kms_keys(
 }
 
 fn find_ungranted_kms_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
-    keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
+    keys.iter().filter(|key| matches!(key.access, ObjectKeyAccess::Withheld | ObjectKeyAccess::Unknown))
 }
 
 /// Adds the lines of a plan, and what can't be served at all.
@@ -48,36 +52,54 @@ pub(crate) fn plan_bucket_kms_keys(
     answers: &OperatorAnswers,
 ) {
     for key in &seen.keys {
-        if key.managed_by_aws {
-            plan.notes.push(format!(
+        match key.access {
+            ObjectKeyAccess::AwsManaged => plan.notes.push(format!(
                 "Objects under AWS's own key ({}) can't be served by CloudFront: nobody can change its policy. Have them copied under a key of yours, or under SSE-S3.",
                 key.key
-            ));
-        } else if key.granted == Some(true) {
-            plan.add_planned_change(
-                StageStep::ObjectsKey,
-                ResourceChangeKind::Keep,
-                &key.key,
-                "CloudFront may decrypt with it for this distribution",
-            );
-        } else if answers.consents.adopt_bucket_key {
-            plan.add_planned_change(
-                StageStep::ObjectsKey,
-                ResourceChangeKind::Update,
-                &key.key,
-                "CloudFront may decrypt with it for this distribution alone",
-            )
-            .calls
-            .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
-        } else {
-            plan.notes.push(format!(
-                "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. To have it changed: {} — else add the statement shown.",
-                key.key,
-                render_same_command_again(&["--adopt-bucket-key"])
-            ));
-            plan.documents.push(render_bucket_kms_key_statement(&key.key, seen, names));
+            )),
+            ObjectKeyAccess::Gone => plan.notes.push(format!(
+                "Objects under the KMS key {} can't be served, by CloudFront or by S3: the key is not there any more. Where it waits for its deletion, cancel that; else upload them again.",
+                key.key
+            )),
+            ObjectKeyAccess::Granted => {
+                plan.add_planned_change(
+                    StageStep::ObjectsKey,
+                    ResourceChangeKind::Keep,
+                    &key.key,
+                    "CloudFront may decrypt with it for this distribution",
+                );
+            }
+            ObjectKeyAccess::Withheld | ObjectKeyAccess::Unknown => {
+                plan_kms_key_statement(plan, &key.key, seen, names, answers);
+            }
         }
     }
+}
+
+/// Adds the change of a key's policy where that was said yes to; else shows the statement.
+fn plan_kms_key_statement(
+    plan: &mut StagePlan,
+    key: &str,
+    seen: &DistributionEvidence,
+    names: &ResourceNames,
+    answers: &OperatorAnswers,
+) {
+    if answers.consents.adopt_bucket_key {
+        plan.add_planned_change(
+            StageStep::ObjectsKey,
+            ResourceChangeKind::Update,
+            key,
+            "CloudFront may decrypt with it for this distribution alone",
+        )
+        .calls
+        .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
+        return;
+    }
+    plan.notes.push(format!(
+        "Objects lie under the KMS key {key}: until its policy lets CloudFront decrypt, they are refused. To have it changed: {} — else add the statement shown.",
+        render_same_command_again(&["--adopt-bucket-key"])
+    ));
+    plan.documents.push(render_bucket_kms_key_statement(key, seen, names));
 }
 
 /// The statement to add to the key's policy.

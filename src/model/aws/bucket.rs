@@ -7,10 +7,22 @@ use std::collections::BTreeSet;
 pub struct ObjectEncryptionKey {
     /// As S3 names it: an ARN, an id or an alias; the bucket's default where S3 names none.
     pub key: String,
-    /// Whether it is AWS's own, whose policy nobody changes.
-    pub managed_by_aws: bool,
-    /// Whether CloudFront may decrypt with it for the distribution; `None` where its policy can't be read.
-    pub granted: Option<bool>,
+    pub access: ObjectKeyAccess,
+}
+
+/// Whether CloudFront may decrypt with a key for the distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKeyAccess {
+    /// The key's policy lets it.
+    Granted,
+    /// The key's policy doesn't let it, and can be changed.
+    Withheld,
+    /// The key's policy can't be read.
+    Unknown,
+    /// Never: the key is AWS's own, whose policy nobody changes.
+    AwsManaged,
+    /// Never: the key isn't there.
+    Gone,
 }
 
 /// S3 Block Public Access, of the bucket and of its account together.

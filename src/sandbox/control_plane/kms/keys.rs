@@ -14,7 +14,7 @@ fn render_kms_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
     json!({
         "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.build_sandbox_kms_key_arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
-        "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
+        "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": if key.managed_by_aws { "AWS" } else { "CUSTOMER" }, "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
         "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"], "CurrentKeyMaterialId": key.build_key_material_id(),
     })
@@ -57,6 +57,7 @@ pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsApiCall<'
         state: "Enabled".into(),
         tagged: ask.clock.now,
         created: ask.clock.now,
+        managed_by_aws: false,
     };
     let answer = json!({"KeyMetadata": render_kms_key_metadata(&key)});
     state.kms.keys.insert(key.id.clone(), key);

@@ -4,6 +4,7 @@
 
 mod cipher;
 mod keys;
+mod own_keys;
 mod policies;
 mod tags;
 #[cfg(test)]
@@ -16,6 +17,8 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+pub use own_keys::{S3_OWN_KEY_NAME, find_s3_own_key_arn};
 
 use super::{
     ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
@@ -52,6 +55,9 @@ pub struct SandboxKmsKey {
     /// `Enabled`, `Disabled`, `PendingDeletion`.
     pub state: String,
     pub created: Duration,
+    /// Whether it is one of AWS's own, which nobody can change.
+    #[serde(default)]
+    pub managed_by_aws: bool,
 }
 
 impl std::fmt::Debug for SandboxKmsKey {
@@ -270,18 +276,17 @@ pub fn find_unusable_sandbox_key_error(state: &SandboxKmsState, name: &str) -> O
     find_stored_kms_key(state, name).ok().and_then(|key| check_sandbox_kms_key_usable(key).err())
 }
 
-/// Finds with what KMS refuses to encrypt under a key that this account hasn't. Of another account's keys, and of AWS's own,
-/// nothing is known.
+/// Finds with what KMS refuses to encrypt under a key that this account hasn't. Of another account's keys nothing is known.
 pub fn find_missing_sandbox_key_error(state: &SandboxKmsState, name: &str) -> Option<SandboxAwsError> {
     let of_another = name.starts_with("arn:") && name.split(':').nth(4) != Some(ACCOUNT_ID);
-    if of_another || name.ends_with("aws/s3") {
+    if of_another {
         return None;
     }
     find_stored_kms_key(state, name).err()
 }
 
 /// Whether a key lets `caller`, in whose name S3 asks, do `action` with it: by its own policy, and by his where that
-/// leaves it to them. A key that isn't here, such as AWS's own `aws/s3`, serves whoever may read the object.
+/// leaves it to them. A key that isn't here, as another account's, serves whoever may read the object.
 ///
 /// # Errors
 /// Names the key's ARN that it is denied on.
@@ -358,7 +363,8 @@ fn find_propagated_kms_key<'a>(
     clock: PropagationClock,
 ) -> Result<&'a SandboxKmsKey, SandboxAwsError> {
     let key = find_stored_kms_key(state, name)?;
-    if clock.has_delay_passed(key.created, clock.delays.listing) {
+    // S3 names a key of AWS's own only once AWS has made it.
+    if key.managed_by_aws || clock.has_delay_passed(key.created, clock.delays.listing) {
         Ok(key)
     } else {
         Err(build_sandbox_kms_missing_error(format!(

@@ -6,11 +6,11 @@ use aws_sdk_kms::{
     Client,
     error::ProvideErrorMetadata,
     primitives::Blob,
-    types::{KeyState, Tag},
+    types::{KeyManagerType, KeyState, Tag},
 };
 use serde_json::json;
 
-use crate::sandbox::control_plane::format_sandbox_role_arn;
+use crate::sandbox::control_plane::{ACCOUNT_ID, format_sandbox_role_arn, s3::SandboxBucket};
 use crate::sandbox::tests::setup::{error_code_and_message, open_temporary_sandbox_with_client};
 
 async fn wait_for_propagation() {
@@ -365,4 +365,30 @@ async fn tags_that_kms_does_not_take_are_refused_in_its_words() {
         let tagged = kms.tag_resource().key_id(&arn).set_tags(Some(tags)).send().await.unwrap_err();
         assert_eq!(error_code_and_message(&tagged), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_awss_own_is_made_when_s3_needs_it_and_nobody_changes_it() {
+    let (_dir, world, kms) = open_temporary_sandbox_with_client(Client::new);
+    world.update_sandbox_state_on_disk(|state| {
+        state.s3.buckets.insert("packages".into(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0));
+    });
+    let unmade = kms.describe_key().key_id("alias/aws/s3").send().await.unwrap_err();
+    assert_eq!(error_code_and_message(&unmade).0, "NotFoundException");
+    let s3 = aws_sdk_s3::Client::new(&world.build_sandbox_sdk_config());
+    let mut named = Vec::new();
+    for key in ["a", "b"] {
+        let kind = aws_sdk_s3::types::ServerSideEncryption::AwsKms;
+        let put =
+            s3.put_object().bucket("packages").key(key).server_side_encryption(kind).send().await.unwrap();
+        named.push(put.ssekms_key_id.unwrap());
+    }
+    assert_eq!(named[0], named[1]);
+    wait_for_propagation().await;
+    let seen = kms.describe_key().key_id(&named[0]).send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(seen.key_manager, Some(KeyManagerType::Aws));
+    assert_eq!(seen.arn.as_deref(), Some(named[0].as_str()));
+    let policy = kms.get_key_policy().key_id(&named[0]).send().await.unwrap().policy.unwrap();
+    let refused = kms.put_key_policy().key_id(&named[0]).policy(policy).send().await.unwrap_err();
+    assert_eq!(error_code_and_message(&refused).0, "AccessDeniedException");
 }

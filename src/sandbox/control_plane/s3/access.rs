@@ -18,6 +18,7 @@ use crate::sandbox::{
             PolicyConditionContext, PolicyDecision, SandboxCallerPrincipalNames, evaluate_policy_document,
             iterate_policy_statements,
         },
+        kms::{S3_OWN_KEY_NAME, find_s3_own_key_arn, find_sandbox_key_arn},
     },
 };
 
@@ -197,8 +198,7 @@ pub fn can_sandbox_cloudfront_decrypt(world: &Sandbox, caller: &SandboxS3Caller,
     if caller.source.is_none() {
         return caller.principal.canonical.is_empty();
     }
-    let own = |key: &&str| !key.ends_with("aws/s3");
-    key.filter(own).is_some_and(|key| {
+    key.is_some_and(|key| {
         world.read_sandbox_state_from_disk(|state| {
             control_plane::kms::is_allowed_by_sandbox_key_policy(
                 &state.kms,
@@ -211,14 +211,15 @@ pub fn can_sandbox_cloudfront_decrypt(world: &Sandbox, caller: &SandboxS3Caller,
     })
 }
 
-/// Puts a key's ARN in the place of its id or alias, as S3 answers it; a key that isn't here stays as it was named.
+/// Puts a key's ARN in the place of its id or alias, as S3 answers it, and that of AWS's own where none is named (recorded); a
+/// key that isn't here stays as it was named.
 pub fn resolve_object_encryption_key(world: &Sandbox, encryption: &mut SandboxObjectEncryption) {
-    let SandboxObjectEncryption::Kms { key: Some(key), .. } = encryption else { return };
-    let arn =
-        world.read_sandbox_state_from_disk(|state| control_plane::kms::find_sandbox_key_arn(&state.kms, key));
-    if let Some(arn) = arn {
-        *key = arn;
-    }
+    let SandboxObjectEncryption::Kms { key, .. } = encryption else { return };
+    let arn = match key.as_deref().filter(|name| !name.ends_with(S3_OWN_KEY_NAME)) {
+        None => Some(find_s3_own_key_arn(world)),
+        Some(name) => world.read_sandbox_state_from_disk(|state| find_sandbox_key_arn(&state.kms, name)),
+    };
+    *key = arn.or_else(|| key.take());
 }
 
 /// Checks that who asks for an object under a customer's key has that key.
