@@ -36,7 +36,7 @@ pub(super) fn merge_cli_over_saved_answers(
         construction: global.construction.or(kept.construction.filter(|_| unfinished)),
         // A run that was broken off goes on as it was begun.
         reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
-        consents: read_consents_from_flags(&global.consents),
+        consents: read_consents_from_flags(&global.consents, global.yes),
         ..OperatorAnswers::default()
     };
     match command {
@@ -95,7 +95,7 @@ fn merge_reindex_flags_into_answers(answers: &mut OperatorAnswers, flags: &Reind
     chosen.engine = flags.engine.engine.unwrap_or(chosen.engine);
 }
 
-fn read_consents_from_flags(flags: &ConsentFlags) -> OperatorConsents {
+fn read_consents_from_flags(flags: &ConsentFlags, yes: bool) -> OperatorConsents {
     OperatorConsents {
         adopt: flags.adopt,
         adopt_bucket_key: flags.adopt_bucket_key,
@@ -105,5 +105,6 @@ fn read_consents_from_flags(flags: &ConsentFlags) -> OperatorConsents {
         override_expression: flags.override_expression,
         other_bucket: flags.other_bucket,
         confirm_bucket: flags.confirm_bucket.clone(),
+        live_change: yes,
     }
 }

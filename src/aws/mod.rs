@@ -28,7 +28,8 @@ use std::sync::{Arc, LazyLock};
 use aws_config::{Region, SdkConfig};
 
 pub use cloudfront::{
-    DistributionSettings, IntendedDistributionUpdate, OriginAccessId, find_bucket_distributions,
+    DistributionSettings, DistributionSnapshot, IntendedDistributionUpdate, OriginAccessId,
+    PathCachingSettings, find_bucket_distributions,
 };
 use credentials::shared::SharedCredentials;
 pub use iam::EnsuredIamRole;

@@ -228,9 +228,10 @@ impl CommandInvocation {
             }
         };
         // What only checks is dropped wherever it is.
-        self.applying.store(!checks, Ordering::Relaxed);
+        // Inside another run, what that one changes goes on being changed.
+        let outer = self.applying.fetch_or(!checks, Ordering::Relaxed);
         let done = tokio::join!(work(run), showing).0;
-        self.applying.store(false, Ordering::Relaxed);
+        self.applying.store(outer, Ordering::Relaxed);
         done
     }
 
@@ -270,6 +271,23 @@ impl CommandInvocation {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
+    /// Asks about each change of what serves links now, and notes the yes in `plans`; returns false at the first no.
+    ///
+    /// # Errors
+    /// Without a terminal and without `--yes`: the whole command with it.
+    fn ask_live_change_consents(&mut self, plans: &mut [StagePlan]) -> Result<bool, Failure> {
+        for plan in plans {
+            let is_live = |one: &PlanConfirmationQuestion| one.consent == RequiredConsent::LiveChange;
+            for question in plan.confirmations.extract_if(.., |one| is_live(one)) {
+                if !self.answers.consents.live_change && !self.ask_operator_consent(&question.question)? {
+                    return Ok(false);
+                }
+                self.answers.consents.live_change = true;
+            }
+        }
+        Ok(true)
+    }
+
     /// Refuses where a plan asks what only its own flag answers.
     fn refuse_unconfirmed_plans(&self, plans: &[StagePlan]) -> Result<(), Failure> {
         self.refuse_missing_confirmations(plans.iter().flat_map(|plan| &plan.confirmations))
@@ -281,6 +299,10 @@ impl CommandInvocation {
     ) -> Result<(), Failure> {
         let mut missing: Vec<&PlanConfirmationQuestion> = Vec::new();
         for confirmation in confirmations {
+            // It is asked about where somebody can be asked, beside the plan that it is part of.
+            if confirmation.consent == RequiredConsent::LiveChange {
+                continue;
+            }
             if !missing.iter().any(|known| known.consent == confirmation.consent) {
                 missing.push(confirmation);
             }

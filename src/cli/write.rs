@@ -23,11 +23,11 @@ use crate::model::{
 pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     confirm_same_aws_target(invocation).await?;
     let stages = list_stages_to_apply(invocation);
-    let plans = plan_setup_stages(invocation, &stages).await?;
+    let mut plans = plan_setup_stages(invocation, &stages).await?;
     if !plans.iter().all(StagePlan::is_plan_without_changes) {
-        confirm_plans_with_operator(invocation, &plans)?;
+        confirm_plans_with_operator(invocation, &mut plans)?;
     }
-    if let Some(failure) = apply_stages(invocation, stages, plans).await? {
+    if let Some(failure) = apply_stages_beside_reindex(invocation, stages, plans).await? {
         print_json_configuration_after_failure(invocation).await;
         return Ok(super::report_stage_failure(&failure));
     }
@@ -140,14 +140,19 @@ fn refuse_failed_access_checks(invocation: &CommandInvocation, access: &StagePla
 ///
 /// # Errors
 /// Fails where the answer is no, or nobody can be asked.
-fn confirm_plans_with_operator(invocation: &CommandInvocation, plans: &[StagePlan]) -> Result<(), Failure> {
+fn confirm_plans_with_operator(
+    invocation: &mut CommandInvocation,
+    plans: &mut [StagePlan],
+) -> Result<(), Failure> {
     show_plans_overview(invocation, plans);
     if !(invocation.is_json_output() && invocation.global.yes) {
         errln!("All in all");
         let summary = engine::stages::overview::summarize_plans(plans);
         summary.render_plan_summary_lines().iter().for_each(|line| errln!("  {line}"));
     }
-    if invocation.ask_operator_consent("Apply these changes?")? {
+    if invocation.ask_operator_consent("Apply these changes?")?
+        && invocation.ask_live_change_consents(plans)?
+    {
         return Ok(());
     }
     Err(Failure::new_missing_consent_failure(
@@ -155,6 +160,44 @@ fn confirm_plans_with_operator(invocation: &CommandInvocation, plans: &[StagePla
         "you said no",
         format!("nothing was changed; when you are ready: {}", render_same_command_again(&[])),
     ))
+}
+
+/// Applies the stages, the reindex beside those that follow it; returns the failure of the first that failed, else the reindex's.
+///
+/// # Errors
+/// Fails as [`apply_stages`] does, once the reindex has ended too.
+async fn apply_stages_beside_reindex(
+    invocation: &CommandInvocation,
+    mut stages: Vec<RunStage>,
+    mut plans: Vec<StagePlan>,
+) -> Result<Option<Failure>, Failure> {
+    let is_due =
+        |plan: &StagePlan| plan.run_stage_of_plan() == RunStage::Reindex && !plan.is_plan_without_changes();
+    let Some(reindex) = plans.iter().position(is_due).map(|place| plans.swap_remove(place)) else {
+        return apply_stages(invocation, stages, plans).await;
+    };
+    stages.retain(|&stage| stage != RunStage::Reindex);
+    invocation
+        .run_printing_stage_events(async |run| {
+            let reindexing = engine::apply(&invocation.session, &reindex, &invocation.answers, &run);
+            let setting_up = apply_stages(invocation, stages, plans);
+            let ((_, reindex_failure), set_up) = tokio::join!(Box::pin(reindexing), Box::pin(setting_up));
+            Ok(set_up?.or(reindex_failure.map(explain_reindex_left)))
+        })
+        .await
+}
+
+/// The failure of a reindex beside a set-up that is done: nothing else waits for it.
+fn explain_reindex_left(failure: Failure) -> Failure {
+    let next = render_proposed_command("reindex-everything", &[]);
+    let left =
+        format!("the set-up is done, and stays as it is; the reindex goes on where it was with: {next}");
+    let next = if failure.kind == FailureKind::Interrupted || failure.next.is_empty() {
+        left
+    } else {
+        format!("{}; {left}", failure.next)
+    };
+    Failure { next, ..failure }
 }
 
 /// Applies stage after stage, and returns the failure of the one that failed.
@@ -283,11 +326,13 @@ pub async fn run_selected_stages(
         confirm_same_aws_target(invocation).await?;
     }
     for &stage in stages {
-        let plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
+        let mut plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
         if !plan.is_plan_without_changes() {
             show_plans_overview(invocation, std::slice::from_ref(&plan));
-            if !invocation.ask_operator_consent("Apply this?")? {
+            if !invocation.ask_operator_consent("Apply this?")?
+                || !invocation.ask_live_change_consents(std::slice::from_mut(&mut plan))?
+            {
                 return Err(Failure::new_missing_consent_failure(
                     stage.stage_name(),
                     "you said no",

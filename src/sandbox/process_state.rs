@@ -8,12 +8,15 @@ use super::{
     control_plane::{lambda::SandboxFunctionInstances, s3::SandboxObjectStore},
     edge_location::SandboxEdgeResponseCache,
 };
+use crate::model::packagecloud::path_cache::PathSpellingReading;
 
 /// What this process remembers.
 pub struct SandboxInMemoryState {
     /// The index of the objects, over their journals.
     pub objects: SandboxObjectStore,
     pub cache: Mutex<SandboxEdgeResponseCache>,
+    /// How the edges read a path before they compare it with the behaviors' patterns.
+    pub path_reading: Mutex<PathSpellingReading>,
     pub functions: SandboxFunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
@@ -25,6 +28,7 @@ impl SandboxInMemoryState {
         Self {
             objects: SandboxObjectStore::new(dir),
             cache: Mutex::default(),
+            path_reading: Mutex::default(),
             functions: Mutex::default(),
             jobs: Mutex::default(),
         }

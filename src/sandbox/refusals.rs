@@ -110,6 +110,12 @@ pub const SANDBOX_REFUSALS: &[SandboxRefusal] = &[
         "TooManyCachePolicies",
         "You have reached the maximum number of cache policies for this AWS account.",
     ),
+    refusal(
+        "quota-cache-behaviors",
+        400,
+        "TooManyCacheBehaviors",
+        "You cannot create more cache behaviors for the distribution.",
+    ),
     refusal("quota-roles", 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"),
     refusal("quota-code", 400, "CodeStorageExceededException", "Code storage limit exceeded."),
     refusal(

@@ -57,7 +57,7 @@ impl Wizard {
         )
     }
 
-    /// Returns how the reindex may be skipped: on its own screen, or where going live waits for it.
+    /// Returns how the reindex may be skipped: on its own screen.
     pub(super) fn skip_reindex_availability(&self) -> UserIntentAvailability {
         let applying = self.stage_applied_in_foreground();
         if self.skipping || applying.is_some() && self.busy.is_some_and(|busy| busy.stopping) {
@@ -68,9 +68,6 @@ impl Wizard {
                 if !self.find_stage_progress(RunStage::Reindex).is_some_and(StageProgress::is_stage_done) =>
             {
                 UserIntentAvailability::Usual
-            }
-            Some(RunStage::GoLive) if applying.is_none() && self.must_go_live_await_reindex() => {
-                UserIntentAvailability::As("skip the reindex")
             }
             _ => UserIntentAvailability::Hidden,
         }
@@ -213,7 +210,6 @@ impl Wizard {
                 EnterKeyAction::Again => UserIntentAvailability::As("look again"),
                 EnterKeyAction::Apply => UserIntentAvailability::As(copy::stage_enter_key_label(stage)),
                 EnterKeyAction::Next(_) => UserIntentAvailability::As("go on"),
-                EnterKeyAction::Reindex => UserIntentAvailability::As("to the reindex"),
                 EnterKeyAction::Finish => {
                     UserIntentAvailability::As(if stage == RunStage::Verify && self.return_screen.is_none() {
                         "finish"

@@ -67,6 +67,7 @@ impl Wizard {
                 });
             }
             RequiredConsent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
+            RequiredConsent::LiveChange => consents.live_change = true,
         }
         self.overlay = None;
         if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {

@@ -223,9 +223,9 @@ impl Wizard {
         running.find_map(|stage| self.find_stage_progress(stage)?.credential_wait.as_ref())
     }
 
-    /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.
+    /// Whether the reindex of this goal runs on, or broke off, and was not skipped.
     #[must_use]
-    pub fn must_go_live_await_reindex(&self) -> bool {
+    pub fn is_reindex_left_open(&self) -> bool {
         self.chosen_goal() == Some(OperatorGoal::Upgrade)
             && self.return_screen.is_none()
             && !self.answers.reindex.skip

@@ -2,7 +2,7 @@
 
 use super::{
     ClipboardText, Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind, WizardOutcome,
-    screen::WizardScreen,
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::run::{
@@ -19,8 +19,6 @@ pub enum EnterKeyAction {
     Again,
     Apply,
     Next(RunStage),
-    /// Going live waits for the reindex: its screen.
-    Reindex,
     /// The goal is reached.
     Finish,
 }
@@ -100,8 +98,7 @@ impl Wizard {
         let next = self.find_stage_after(RunStage::Reindex)?;
         self.background = self.busy.take();
         let looking = self.show_and_plan_stage(next, true);
-        self.notice =
-            Some("The reindex runs on. Only going live waits for it; b leads back to it.".to_owned());
+        self.notice = Some("The reindex runs on, and nothing waits for it; b leads back to it.".to_owned());
         match looking {
             WizardEffect::Look(stage, answers) => Some(WizardEffect::LookWhileJobRuns(stage, answers)),
             other => Some(other),
@@ -149,11 +146,6 @@ impl Wizard {
         if progress.has_failed_check() && !self.ignore_failed_checks {
             return EnterKeyAction::Again;
         }
-        let waits = stage == RunStage::GoLive
-            && progress.plan.as_ref().is_some_and(|plan| !plan.is_plan_without_changes());
-        if waits && progress.end.is_none() && self.must_go_live_await_reindex() {
-            return EnterKeyAction::Reindex;
-        }
         match (progress.end, &progress.plan) {
             (Some(StageEnd::Applied | StageEnd::Unchanged), _) => onward_action,
             (Some(StageEnd::Stopped | StageEnd::Failed), _) | (None, None) => EnterKeyAction::Again,
@@ -179,8 +171,13 @@ impl Wizard {
             EnterKeyAction::Again => Some(self.show_and_plan_stage(stage, false)),
             EnterKeyAction::Apply => self.ask_consent_or_apply_plan(stage),
             EnterKeyAction::Next(next) => Some(self.show_and_plan_stage(next, true)),
-            EnterKeyAction::Reindex => Some(self.show_and_plan_stage(RunStage::Reindex, false)),
             EnterKeyAction::Finish if stage == RunStage::Verify && self.return_screen.is_none() => {
+                if self.background.is_some() {
+                    // The reindex runs on: leaving would stop it, which is asked about first.
+                    self.overlay = Some(ScreenOverlay::Quit);
+                    self.shown_at = self.now;
+                    return None;
+                }
                 Some(self.leave_wizard_with_code(0))
             }
             EnterKeyAction::Finish => Some(self.restart_at_welcome_screen()),

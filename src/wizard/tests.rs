@@ -639,7 +639,7 @@ fn start_background_reindex() -> WizardHarness {
 }
 
 /// At go-live's screen, the reindex still running beside it.
-fn go_live_awaiting_reindex() -> WizardHarness {
+fn go_live_beside_reindex() -> WizardHarness {
     let mut it = start_background_reindex();
     it.wizard.show_and_plan_stage(RunStage::GoLive, true);
     it.send_input(WizardInput::Looked(
@@ -690,58 +690,31 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
 }
 
 #[test]
-fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
-    let mut it = go_live_awaiting_reindex();
-    assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Reindex);
-    assert_eq!(it.wizard.intent_availability(UserIntent::Anyway), UserIntentAvailability::Hidden);
-    let Some(WizardEffect::Look(RunStage::GoLive, _)) = it.end_stage(RunStage::Reindex, StageEnd::Applied)
-    else {
-        panic!("it looks again by itself")
-    };
-    it.send_input(WizardInput::Looked(
-        RunStage::GoLive,
-        Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
-    ));
+fn going_live_waits_for_no_reindex() {
+    let mut it = go_live_beside_reindex();
+    assert!(it.wizard.is_reindex_left_open());
+    assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Apply);
+    assert_eq!(it.wizard.intent_availability(UserIntent::Skip), UserIntentAvailability::Hidden);
     assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
+    it.end_stage(RunStage::GoLive, StageEnd::Applied);
+    assert_eq!(it.wizard.stage_being_applied(), Some(RunStage::Reindex), "it runs on");
+    // Leaving would stop it: that is asked about, also where the goal is reached.
+    it.press_key(UserIntent::Next);
+    let plan = Box::new(sample_plan(RunStage::Verify, ResourceChangeKind::Run));
+    it.send_input(WizardInput::Looked(RunStage::Verify, Ok(plan)));
+    it.end_stage(RunStage::Verify, StageEnd::Applied);
+    assert!(it.press_key(UserIntent::Next).is_none());
+    assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
+    it.press_key(UserIntent::No);
+    it.end_stage(RunStage::Reindex, StageEnd::Applied);
+    assert_eq!(leave_exit_code(it.press_key(UserIntent::Next)), Some(0));
 
-    for end in [StageEnd::Failed, StageEnd::Stopped] {
-        let mut it = go_live_awaiting_reindex();
-        it.end_stage(RunStage::Reindex, end);
-        it.send_input(WizardInput::Looked(
-            RunStage::GoLive,
-            Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
-        ));
-        assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Reindex, "{end:?}");
-        let Some(WizardEffect::Look(RunStage::GoLive, answers)) = it.press_key(UserIntent::Skip) else {
-            panic!("skipped, it is looked at again")
-        };
-        assert!(answers.reindex.skip);
-        it.send_input(WizardInput::Looked(
-            RunStage::GoLive,
-            Ok(Box::new(sample_plan(RunStage::GoLive, ResourceChangeKind::Update))),
-        ));
-        assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Apply);
+    for (end, said) in [(StageEnd::Failed, "failed"), (StageEnd::Stopped, "stopped")] {
+        let mut it = go_live_beside_reindex();
+        assert!(it.end_stage(RunStage::Reindex, end).is_none());
+        assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Apply, "{end:?}");
+        assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains(said)), "{end:?}");
     }
-    let mut it = go_live_awaiting_reindex();
-    assert!(matches!(it.press_key(UserIntent::Skip), Some(WizardEffect::Stop)), "what runs is stopped first");
-    let Some(WizardEffect::Look(RunStage::GoLive, answers)) =
-        it.end_stage(RunStage::Reindex, StageEnd::Stopped)
-    else {
-        panic!("then go-live is looked at again")
-    };
-    assert!(answers.reindex.skip);
-
-    let mut it = go_live_awaiting_reindex();
-    assert!(
-        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::BringToForeground)),
-        "Enter shows it"
-    );
-    it.end_stage(RunStage::Reindex, StageEnd::Stopped);
-    assert_eq!(
-        it.wizard.intent_availability(UserIntent::Anyway),
-        UserIntentAvailability::Hidden,
-        "passing it by is to skip it"
-    );
 }
 
 #[test]

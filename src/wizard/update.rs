@@ -186,20 +186,17 @@ impl Wizard {
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        let shows_go_live = self.screen == WizardScreen::Stage(RunStage::GoLive)
-            && self.stage_applied_in_foreground().is_none()
-            && self.overlay.is_none()
-            && self.form.is_none();
-        // what Enter means is another thing now: that is looked at, and shown, before it is pressed
-        let effect = shows_go_live.then(|| self.show_and_plan_stage(RunStage::GoLive, false));
         self.notice = Some(match end {
             StageEnd::Applied | StageEnd::Unchanged => "The reindex is done.".to_owned(),
-            StageEnd::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),
+            StageEnd::Stopped => {
+                "The reindex has stopped, and nothing waits for it; b leads back to it.".to_owned()
+            }
             StageEnd::Failed => {
-                "The reindex failed. Going live waits for it; its screen says why.".to_owned()
+                "The reindex failed, and nothing waits for it; b leads back to its screen, which says why."
+                    .to_owned()
             }
         });
-        effect
+        None
     }
 
     /// A terminal that goes doesn't stop what switches off, which then ends the wizard; asked a second time, it stops.

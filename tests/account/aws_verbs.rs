@@ -13,6 +13,7 @@ use packagecloud_cloudfront::model::aws::{
 };
 use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
 use packagecloud_cloudfront::model::iam::policy::{self, CloudFrontBucketReader};
+use packagecloud_cloudfront::model::packagecloud::path_cache::CachePolicyRole;
 use packagecloud_cloudfront::sandbox::control_plane::ACCOUNT_ID;
 use packagecloud_cloudfront::sandbox::{Sandbox, SandboxOptions};
 
@@ -138,12 +139,14 @@ impl CloudFixture {
         version: &FunctionVersion,
     ) -> Result<CloudFrontDistribution, Failure> {
         let identity = self.ensure_identity().await?;
-        let seen = self.cloud.find_cache_policy(&self.names).await?;
-        let cache = self.cloud.ensure_cache_policy(&self.names, seen.as_ref(), false).await?;
+        let seen = self.cloud.find_cache_policies(&self.names).await?.pass_through;
+        let role = CachePolicyRole::PassThrough;
+        let cache = self.cloud.ensure_cache_policy(&self.names, role, seen.as_ref(), false).await?;
         let shape = DistributionSettings {
             region: "us-east-1",
             access: OriginAccessId::Identity(&identity.id),
             cache_policy_id: &cache.id,
+            path_caching: None,
             version_arn: &version.arn,
             alias: None,
         };

@@ -5,7 +5,7 @@ use packagecloud_cloudfront::{
     model::{
         failure::{Failure, FailureKind},
         run::{
-            answers::OperatorAnswers,
+            answers::{OperatorAnswers, OperatorConsents},
             event::{StageEnd, StageEvent},
             goal::RunStage,
             plan::StagePlan,
@@ -50,13 +50,19 @@ pub async fn run_stages_attended(
     let (events, mut heard) = mpsc::unbounded_channel();
     let (_pausing, pause) = watch::channel(false);
     let run = RunContext::new(events, CancellationToken::new(), pause).with_operator_presence(who);
-    let result = Box::pin(apply_stages(&session, answers, stages, &run)).await;
+    let result = Box::pin(apply_stages(&session, &with_yes(answers), stages, &run)).await;
     drop(run);
     let mut said = Vec::new();
     while let Some(event) = heard.recv().await {
         said.push(event);
     }
     (said, result)
+}
+
+/// The same answers with what `--yes` says.
+fn with_yes(answers: &OperatorAnswers) -> OperatorAnswers {
+    let consents = OperatorConsents { live_change: true, ..answers.consents.clone() };
+    OperatorAnswers { consents, ..answers.clone() }
 }
 
 async fn apply_stages(
@@ -86,7 +92,7 @@ pub async fn apply_unasked_stage(
     stage: RunStage,
     run: &RunContext,
 ) -> Result<(), Failure> {
-    let mut looks = 0;
+    let (mut looks, answers) = (0, &with_yes(answers));
     loop {
         looks += 1;
         let plan = engine::look(session, stage, answers).await?;

@@ -16,6 +16,7 @@ mod eventual;
 mod expired;
 mod inventory;
 mod origin_access;
+mod path_cache;
 mod permissions;
 mod printed_policy;
 mod refusals;

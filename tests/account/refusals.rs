@@ -111,6 +111,12 @@ const SET_UP_REFUSALS: &[PlayedRefusal] = &[
         "TooManyDistributions",
         "raise the quota that AWS names",
     ),
+    played(
+        "cloudfront:CreateDistributionWithTags",
+        "quota-cache-behaviors",
+        "TooManyCacheBehaviors",
+        "raise the quota",
+    ),
     played("cloudfront:CreateCachePolicy", "quota-cache-policies", "TooManyCachePolicies", "raise the quota"),
     played(
         "iam:CreateRole",

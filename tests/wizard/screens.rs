@@ -147,7 +147,7 @@ async fn play_upgrade(size: (u16, u16)) {
     );
 }
 
-/// The reindex runs on beside the later stages; only going live waits for it.
+/// The reindex runs on beside the later stages; nothing waits for it.
 async fn play_background_reindex(size: (u16, u16)) {
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
@@ -165,15 +165,9 @@ async fn play_background_reindex(size: (u16, u16)) {
         for does in ["make these", "make these", "write this"] {
             run_and_leave_stage(&player, does).await;
         }
-        player.wait_for_text("Enter to the reindex").await;
-        assert_screen(size, "41-go-live-waits", &player);
-        assert!(!player.is_showing("Enter go live"));
-        player.press_enter().await;
-        player.wait_for_text("Paused").await;
-        player.press_letter('p').await;
-        player.wait_for_text(" 20 %").await;
-        player.press_letter('g').await;
-        player.wait_for_text("The four values").await;
+        player.wait_for_text("Enter go live").await;
+        assert!(player.is_showing("Going live does not wait"), "{}", player.screen_text());
+        assert_screen(size, "41-go-live-beside", &player);
         player.press_letter('q').await;
         player.wait_for_text("is running").await;
         player.press_letter('y').await;

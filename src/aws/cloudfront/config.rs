@@ -10,10 +10,10 @@
 use aws_sdk_cloudfront::{
     error::BuildError,
     types::{
-        Aliases, AllowedMethods, CachedMethods, CustomErrorResponse, CustomErrorResponses,
-        DefaultCacheBehavior, DistributionConfig, EventType, FunctionAssociations, HttpVersion,
-        LambdaFunctionAssociation, LambdaFunctionAssociations, Method, MinimumProtocolVersion, Origin,
-        Origins, S3OriginConfig, SslSupportMethod, ViewerCertificate, ViewerProtocolPolicy,
+        Aliases, AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, CustomErrorResponse,
+        CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, EventType, FunctionAssociations,
+        HttpVersion, LambdaFunctionAssociation, LambdaFunctionAssociations, Method, MinimumProtocolVersion,
+        Origin, Origins, S3OriginConfig, SslSupportMethod, ViewerCertificate, ViewerProtocolPolicy,
     },
 };
 
@@ -21,7 +21,13 @@ use super::{
     failure_from_sdk_build_error,
     origin::{format_regional_bucket_domain, is_bucket_origin, list_bucket_origin_target_ids},
 };
-use crate::model::{aws::names::ResourceNames, failure::Failure};
+use crate::model::{
+    aws::names::ResourceNames,
+    failure::Failure,
+    packagecloud::path_cache::{
+        CachePolicyRole, PathCacheRule, StandingPathBehavior, find_own_path_behaviors,
+    },
+};
 
 /// The errors that CloudFront can be told not to keep.
 pub const UNCACHED_ERROR_CODES: [i32; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
@@ -35,6 +41,13 @@ pub enum OriginAccessId<'a> {
     Control(&'a str),
 }
 
+/// How packages are cached by their path: the policy, and the behaviors in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathCachingSettings<'a> {
+    pub policy_id: &'a str,
+    pub rules: &'a [PathCacheRule],
+}
+
 /// A distribution of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DistributionSettings<'a> {
@@ -42,6 +55,8 @@ pub struct DistributionSettings<'a> {
     pub region: &'a str,
     pub access: OriginAccessId<'a>,
     pub cache_policy_id: &'a str,
+    /// None: no behavior of ours stands beside the default one.
+    pub path_caching: Option<PathCachingSettings<'a>>,
     /// With its number.
     pub version_arn: &'a str,
     /// A domain of one's own and its ACM certificate's ARN.
@@ -123,9 +138,9 @@ pub fn apply_intent_to_distribution_config(
 
 /// Sets the fields of a behavior that contract section 5 names; the default behavior and the others are two types of one shape.
 macro_rules! set_behavior_fields {
-    ($behavior:expr, $shape:expr) => {{
+    ($behavior:expr, $policy_id:expr) => {{
         $behavior.viewer_protocol_policy = ViewerProtocolPolicy::HttpsOnly;
-        $behavior.cache_policy_id = Some($shape.cache_policy_id.to_owned());
+        $behavior.cache_policy_id = Some($policy_id.to_owned());
         $behavior.forwarded_values = None;
         $behavior.min_ttl = None;
         $behavior.default_ttl = None;
@@ -142,24 +157,84 @@ fn apply_distribution_settings(
     names: &ResourceNames,
     shape: &DistributionSettings<'_>,
 ) -> Result<(), BuildError> {
-    associate_authenticator(config, names, shape.version_arn)?;
     let targets = list_bucket_origin_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
     {
-        set_behavior_fields!(behavior, shape);
+        set_behavior_fields!(behavior, shape.cache_policy_id);
     }
-    for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
-        if targets.contains(&behavior.target_origin_id) {
-            set_behavior_fields!(behavior, shape);
-        }
-    }
+    set_path_behaviors(config, &targets, shape)?;
+    associate_authenticator(config, names, shape.version_arn)?;
     for origin in config.origins.iter_mut().flat_map(|all| &mut all.items) {
         if is_bucket_origin(origin, names.bucket_name()) {
             set_distribution_bucket_origin(origin, names, shape);
         }
     }
     set_distribution_viewer_settings(config, names, shape)
+}
+
+/// Sets the behaviors beside the default one: whoever's else first, in their order, then ours.
+fn set_path_behaviors(
+    config: &mut DistributionConfig,
+    targets: &[String],
+    shape: &DistributionSettings<'_>,
+) -> Result<(), BuildError> {
+    let standing = config.cache_behaviors.as_ref().and_then(|all| all.items.clone()).unwrap_or_default();
+    let default_target = config.default_cache_behavior.as_ref().map(|one| one.target_origin_id.clone());
+    let seen: Vec<StandingPathBehavior<'_>> = standing
+        .iter()
+        .map(|one| StandingPathBehavior {
+            pattern: &one.path_pattern,
+            policy: one.cache_policy_id.as_deref(),
+            on_bucket: targets.contains(&one.target_origin_id),
+        })
+        .collect();
+    let is_own = find_own_path_behaviors(&seen, Some(shape.cache_policy_id));
+    let (mut items, mut own) = (Vec::new(), Vec::new());
+    for (mut behavior, is_own) in standing.into_iter().zip(is_own) {
+        if is_own {
+            own.push(behavior);
+        } else {
+            if targets.contains(&behavior.target_origin_id) {
+                set_behavior_fields!(behavior, shape.cache_policy_id);
+            }
+            items.push(behavior);
+        }
+    }
+    let wanted = shape.path_caching.zip(default_target.filter(|target| targets.contains(target)));
+    if own.is_empty() && items.is_empty() && wanted.is_none() {
+        // An empty list is left in the form in which AWS gives it.
+        return Ok(());
+    }
+    if let Some((caching, target)) = wanted {
+        for rule in caching.rules {
+            let stands = own.iter().find(|one: &&CacheBehavior| one.path_pattern == rule.pattern).cloned();
+            let mut behavior = match stands {
+                Some(behavior) => behavior,
+                None => CacheBehavior::builder()
+                    .path_pattern(&rule.pattern)
+                    .target_origin_id(&target)
+                    .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
+                    .build()?,
+            };
+            behavior.target_origin_id.clone_from(&target);
+            set_behavior_fields!(
+                behavior,
+                match rule.role {
+                    CachePolicyRole::PassThrough => shape.cache_policy_id,
+                    CachePolicyRole::Packages => caching.policy_id,
+                }
+            );
+            items.push(behavior);
+        }
+    }
+    config.cache_behaviors = Some(
+        CacheBehaviors::builder()
+            .quantity(count_cloudfront_list_items(&items))
+            .set_items(Some(items))
+            .build()?,
+    );
+    Ok(())
 }
 
 fn set_distribution_viewer_settings(
@@ -309,6 +384,34 @@ fn disable_error_caching(mut all: Vec<CustomErrorResponse>) -> Result<CustomErro
         }
     }
     CustomErrorResponses::builder().quantity(count_cloudfront_list_items(&all)).set_items(Some(all)).build()
+}
+
+/// Lists the statuses that are answered with a page of their own.
+pub fn list_custom_error_pages(standing: Option<&CustomErrorResponses>) -> Vec<i32> {
+    let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
+    all.iter()
+        .filter(|one| !one.response_page_path().unwrap_or_default().is_empty())
+        .map(|one| one.error_code)
+        .collect()
+}
+
+/// Puts back each part of `now` that a change from `before` to `after` set, and that nobody has changed since.
+pub fn restore_changed_distribution_parts(
+    now: &mut DistributionConfig,
+    before: &DistributionConfig,
+    after: &DistributionConfig,
+) {
+    macro_rules! restore {
+        ($($part:ident)*) => {$(
+            if before.$part != after.$part && now.$part == after.$part {
+                now.$part.clone_from(&before.$part);
+            }
+        )*};
+    }
+    restore!(
+        cache_behaviors default_cache_behavior origins comment enabled is_ipv6_enabled http_version
+        custom_error_responses aliases viewer_certificate
+    );
 }
 
 fn count_cloudfront_list_items<T>(all: &[T]) -> i32 {

@@ -38,7 +38,7 @@ const DISTRIBUTION_DEPLOYED_WAIT: retry::PollLimits =
 /// How many references are tried, where one is taken and nothing of ours is listed: that was deleted.
 const CALLER_REFERENCES_MAX: u32 = 4;
 /// How often an update is made anew from what stands.
-const UPDATE_RETRIES_MAX: usize = 4;
+pub(super) const UPDATE_RETRIES_MAX: usize = 4;
 
 fn format_new_distribution_label(names: &ResourceNames) -> String {
     format!("distribution \"{}\"", names.distribution_and_identity_comment())
@@ -258,7 +258,7 @@ impl AwsClients {
     }
 
     /// A read right after a write may show what stood before: the new ETag is waited for.
-    async fn wait_until_etag_visible(
+    pub(super) async fn wait_until_etag_visible(
         &self,
         names: &ResourceNames,
         id: &str,
@@ -358,6 +358,19 @@ fn is_invalid_viewer_certificate_failure(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "InvalidViewerCertificate")
 }
 
+/// Returns whether CloudFront refused a configuration for its behaviors by path, or for how many distributions use a policy:
+/// without caching by path it may take it.
+#[must_use]
+pub fn is_path_caching_refusal(failure: &Failure) -> bool {
+    [
+        "TooManyCacheBehaviors",
+        "TooManyDistributionsAssociatedToCachePolicy",
+        "TooManyLambdaFunctionAssociations",
+    ]
+    .iter()
+    .any(|code| error::has_aws_error_code(failure, code))
+}
+
 /// The same failure, told apart from one that passes.
 fn mark_failure_permanent(failure: Failure) -> Failure {
     Failure { code: None, ..failure }
@@ -368,7 +381,7 @@ fn is_unknown_origin_identity_failure(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "InvalidOriginAccessIdentity")
 }
 
-fn is_stale_etag(failure: &Failure) -> bool {
+pub(super) fn is_stale_etag(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "PreconditionFailed")
         || error::has_aws_error_code(failure, "InvalidIfMatchVersion")
 }
@@ -429,6 +442,7 @@ mod tests {
                 region: "us-east-1",
                 access,
                 cache_policy_id: "policy",
+                path_caching: None,
                 version_arn,
                 alias: None,
             };

@@ -1,4 +1,4 @@
-//! CloudFront: origin access, the cache policy, distributions and what is associated with them.
+//! CloudFront: origin access, the cache policies, distributions and what is associated with them.
 //!
 //! An update goes out with the ETag of the configuration that it was made from, and drops nothing that stands in it.
 
@@ -9,10 +9,14 @@ mod origin;
 pub mod origin_access;
 mod quotas;
 mod read;
+mod restore;
 pub mod round_trip;
 
-pub use config::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
+pub use config::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings};
+pub use distribution::is_path_caching_refusal;
 pub use origin::{find_bucket_distributions, is_bucket_domain};
+pub use read::is_regional_bucket_domain;
+pub use restore::DistributionSnapshot;
 
 use aws_sdk_cloudfront::error::BuildError;
 

@@ -14,7 +14,10 @@ use aws_sdk_cloudfront::types::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    config::{find_viewer_request_functions, is_error_caching_enabled, is_get_and_head_only},
+    config::{
+        find_viewer_request_functions, is_error_caching_enabled, is_get_and_head_only,
+        list_custom_error_pages,
+    },
     origin::{self, is_bucket_origin, list_bucket_origin_target_ids},
 };
 use crate::aws::{AwsClients, error, resource_ownership_from_tags};
@@ -156,6 +159,7 @@ pub fn parse_distribution_config(
         certificate: viewer_certificate_acm_arn(config.viewer_certificate()),
         origins: parts.convert_sdk_origins(),
         behaviors: parts.convert_cache_behaviors_from_sdk(names),
+        error_pages: list_custom_error_pages(config.custom_error_responses()),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
         differs: find_distribution_differences(config, names),
@@ -182,6 +186,7 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         certificate: viewer_certificate_acm_arn(one.viewer_certificate()),
         origins: parts.convert_sdk_origins(),
         behaviors: parts.convert_cache_behaviors_from_sdk(names),
+        error_pages: list_custom_error_pages(one.custom_error_responses()),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
@@ -305,7 +310,9 @@ fn find_distribution_differences(config: &DistributionConfig, names: &ResourceNa
     all
 }
 
-fn is_regional_bucket_domain(domain: &str, bucket: &str) -> bool {
+/// Returns whether an origin's domain is the bucket's in its region: `b.s3.<region>.amazonaws.com`.
+#[must_use]
+pub fn is_regional_bucket_domain(domain: &str, bucket: &str) -> bool {
     let rest = domain.strip_prefix(bucket).and_then(|rest| rest.strip_prefix(".s3."));
     let region = rest.and_then(|rest| rest.split_once(".amazonaws.com")).map(|(region, _)| region);
     region.is_some_and(|region| !region.is_empty() && !region.contains('.'))

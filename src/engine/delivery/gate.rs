@@ -168,7 +168,7 @@ impl EdgeProber<'_> {
     }
 
     /// Asks for one piece of metadata after the other until one is answered, and is no hit.
-    async fn check_repo_metadata_uncached(&self) -> CheckResult {
+    pub async fn check_repo_metadata_uncached(&self) -> CheckResult {
         let mut refused = None;
         for key in self.samples.sample_metadata() {
             match self.check_metadata_key_uncached(key).await {

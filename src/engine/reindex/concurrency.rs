@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -25,6 +25,9 @@ const TICK_INTERVAL: Duration = Duration::from_millis(20);
 const RAMP_TICK_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the rate is: often enough to follow, seldom enough to measure.
 const RATE_MEASURE_INTERVAL: Duration = Duration::from_millis(100);
+/// Requests a second at first while links still lead to S3, whose limits customers share: a HEAD and a copy each, so below a
+/// thousand copies a second (contract section 2).
+const RATE_BESIDE_S3_LINKS_INITIAL: f64 = 1_900.0;
 
 pub struct AdaptiveConcurrencyLimit {
     size: AtomicUsize,
@@ -33,6 +36,8 @@ pub struct AdaptiveConcurrencyLimit {
     passed: AtomicU64,
     slow_downs: AtomicU64,
     limited: AtomicBool,
+    /// Whether customers' links lead to S3 too.
+    are_links_at_s3: Arc<AtomicBool>,
     /// When the next request may go. Whoever waits for that holds it, the rest stand in line: a rate that changes
     /// meets at most one that has its time already.
     next: tokio::sync::Mutex<Instant>,
@@ -58,24 +63,28 @@ struct ConcurrencyLimitState {
     /// Replies a second, smoothed over half a second or so.
     successes_per_second: f64,
     shrunk_at: Instant,
+    /// Whether S3 has said SlowDown.
+    was_slowed: bool,
 }
 
 impl AdaptiveConcurrencyLimit {
-    /// Begins with few requests in flight, `most` at most.
-    pub fn new(most: usize) -> Self {
+    /// Begins with few requests in flight, `most` at most; while `are_links_at_s3` holds true, slowly too.
+    pub fn new(most: usize, are_links_at_s3: Arc<AtomicBool>) -> Self {
         let now = Instant::now();
+        let is_beside_links = are_links_at_s3.load(Relaxed);
         Self {
             size: AtomicUsize::new(REQUESTS_INITIAL.min(most)),
             most,
             passed: AtomicU64::new(0),
             slow_downs: AtomicU64::new(0),
-            limited: AtomicBool::new(false),
+            limited: AtomicBool::new(is_beside_links),
+            are_links_at_s3,
             next: tokio::sync::Mutex::new(now),
             inner: Mutex::new(ConcurrencyLimitState {
                 ramping: true,
                 strained_in_a_row: 0,
                 base_latency_secs: None,
-                rate: None,
+                rate: is_beside_links.then_some(RATE_BESIDE_S3_LINKS_INITIAL),
                 measured_at: now,
                 passed: 0,
                 slow_downs: 0,
@@ -84,6 +93,7 @@ impl AdaptiveConcurrencyLimit {
                 successes_at_growth: 0,
                 successes_per_second: 0.0,
                 shrunk_at: now,
+                was_slowed: false,
             }),
         }
     }
@@ -161,12 +171,18 @@ impl AdaptiveConcurrencyLimit {
             let cut = inner.rate.map_or(f64::INFINITY, |rate| rate * 0.95);
             // Never below half at once: a moment in which nothing passed says little.
             let least = inner.rate.map_or(1.0, |rate| rate * 0.5);
-            inner.rate = Some(inner.successes_per_second.min(cut).max(least).max(1.0));
+            let rate = inner.successes_per_second.min(cut).max(least).max(1.0);
+            let is_first_beside_links = self.are_links_at_s3.load(Relaxed) && !inner.was_slowed;
+            inner.rate = Some(if is_first_beside_links { (rate / 2.0).max(1.0) } else { rate });
         } else if let Some(rate) = inner.rate {
             // What isn't the limit any more needn't be held.
             let rate = rate * 1.02;
-            inner.rate = (rate < 8.0 * inner.successes_per_second.max(100.0)).then_some(rate);
+            // Beside customers' links it is let go slowly, too.
+            let is_beside_links = self.are_links_at_s3.load(Relaxed);
+            let least = if is_beside_links { RATE_BESIDE_S3_LINKS_INITIAL } else { 100.0 };
+            inner.rate = (rate < 8.0 * inner.successes_per_second.max(least)).then_some(rate);
         }
+        inner.was_slowed |= slowed;
         self.limited.store(inner.rate.is_some(), Relaxed);
         if slowed && now - inner.shrunk_at > RATE_MEASURE_INTERVAL {
             inner.shrunk_at = now;
@@ -234,6 +250,33 @@ impl AdaptiveConcurrencyLimit {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn beside_links_to_s3_it_begins_below_a_thousand_copies_a_second_and_halves_at_the_first_slow_down()
+    {
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::new(AtomicBool::new(true)));
+        let count_passed_in = async |millis: u64| {
+            let (end, mut passed) = (Instant::now() + Duration::from_millis(millis), 0);
+            while Instant::now() < end {
+                window.wait_for_request_rate().await;
+                window.count_request_success();
+                window.update_concurrency_limit(128, sample_heads(0.02));
+                passed += 1;
+            }
+            passed * 1000 / millis
+        };
+        assert!(window.is_request_rate_limited());
+        let first = count_passed_in(300).await;
+        assert!((1_000..2_400).contains(&first), "{first} requests a second, two for each copy");
+        let later = count_passed_in(2_000).await;
+        assert!(later > first, "{later}, where S3 says nothing against it");
+        let before = count_passed_in(100).await;
+        window.count_s3_slow_down();
+        let after = count_passed_in(200).await;
+        assert!(after * 10 < before * 8, "{after} a second after the first SlowDown, {before} before");
+        let plain = AdaptiveConcurrencyLimit::new(1024, Arc::default());
+        assert!(!plain.is_request_rate_limited(), "once links lead to CloudFront S3 alone sets the pace");
+    }
+
     fn sample_heads(took: f64) -> S3HeadRequestTimings {
         S3HeadRequestTimings { count: 1, micros: (took * 1e6) as u64 }
     }
@@ -273,14 +316,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_grows_to_the_most_while_s3_keeps_up() {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 10_000, 1).await;
         assert_eq!(size, 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_full_after_the_time_of_a_few_replies() {
-        let (window, began) = (AdaptiveConcurrencyLimit::new(1024), Instant::now());
+        let (window, began) = (AdaptiveConcurrencyLimit::new(1024, Arc::default()), Instant::now());
         while window.current_request_concurrency() < 1024 {
             let pause = window.next_concurrency_update_delay();
             window.passed.fetch_add(
@@ -295,7 +338,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_in_no_hurry_where_replies_come_at_once() {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 1).await;
         assert!(size < 1024, "{size}");
         let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 2).await;
@@ -304,7 +347,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn connections_that_are_made_on_the_way_up_do_not_end_it() {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         for tick in 0..20 {
             let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
             window.passed.fetch_add(window.current_request_concurrency() as u64, Relaxed);
@@ -316,14 +359,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_where_latency_rises() {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 200, 20).await;
         assert!((200..=640).contains(&size), "{size}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_finds_the_rate_that_s3_lets_through_and_the_next_one() {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         let (size, passed) = simulate_s3(&window, 0.02, 5000.0, 10_000, 10).await;
         assert!(passed >= 4250, "{passed} of 5000, window {size}");
         assert!(size < 512, "{size}");
@@ -334,7 +377,7 @@ mod tests {
     }
 
     fn limit_with_rate(rate: f64) -> AdaptiveConcurrencyLimit {
-        let window = AdaptiveConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024, Arc::default());
         window.inner.lock().unwrap().rate = Some(rate);
         window.limited.store(true, Relaxed);
         window

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::Failure,
-    packagecloud::unlinkable::UnlinkableKeys,
+    packagecloud::{object::ObjectCacheClass, unlinkable::UnlinkableKeys},
     run::{answers::ReindexAnswers, tally::CountsByName},
 };
 
@@ -65,10 +65,35 @@ impl ReindexCounts {
     }
 }
 
+/// Which objects a listing of the bucket is for: repository metadata comes first, since it is what may be served stale.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReindexPart {
+    /// All in one: a cursor of a release that knew no parts.
+    #[default]
+    Whole,
+    Metadata,
+    Packages,
+}
+
+impl ReindexPart {
+    /// Returns whether an object of `class` is of this part. What isn't packagecloud's is counted once.
+    #[must_use]
+    pub fn is_class_of_part(self, class: ObjectCacheClass) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Metadata => class != ObjectCacheClass::Package,
+            Self::Packages => class == ObjectCacheClass::Package,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReindexCursor {
     /// What the keys were classed by: another bucket or other options start over.
     pub rules: String,
+    #[serde(default)]
+    pub part: ReindexPart,
     pub counts: ReindexCounts,
     pub ranges: Vec<ObjectKeyRange>,
     /// Keys before their range's `after` that are not done.

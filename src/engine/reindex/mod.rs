@@ -1,6 +1,6 @@
 //! The reindex: every object of the bucket gets the Cache-Control that its class calls for, and loses nothing.
 //!
-//! list → HEAD → decide → copy onto itself, streaming, in bounded memory. Killed at any moment, the next run repeats
+//! list → HEAD → decide → copy onto itself, streaming, in bounded memory; repository metadata first, then the packages. Killed at any moment, the next run repeats
 //! at most what was in flight; what is right already is never written again.
 
 pub mod concurrency;
@@ -23,7 +23,10 @@ pub mod workers;
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -37,7 +40,11 @@ pub use cursor::{ReindexCounts, render_reindex_cursor_scope};
 pub use estimate::{BucketSurvey, estimate_bucket_objects, render_counts_by_name};
 
 use self::{
-    cursor::ReindexCursor, progress::ReindexCheckpoint, spool::BatchManifestWriter, workers::ReindexWorkers,
+    concurrency::AdaptiveConcurrencyLimit,
+    cursor::{ReindexCursor, ReindexPart},
+    progress::ReindexCheckpoint,
+    spool::BatchManifestWriter,
+    workers::ReindexWorkers,
 };
 pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestCounts, S3RequestError};
 use crate::model::run::proposed_command::render_same_command_again;
@@ -73,6 +80,8 @@ pub struct ReindexOptions {
     pub requests_before: Option<S3RequestCounts>,
     /// Requests in flight at most.
     pub requests_max: usize,
+    /// Holds true while links still lead to S3: then it begins below a thousand copies a second.
+    pub are_links_at_s3: Arc<AtomicBool>,
 }
 
 /// What a run that went to its end did, earlier parts of it included; requests and slow-downs are this part's.
@@ -153,38 +162,107 @@ pub async fn reindex_bucket(
     }
     let started = options.requests_before.unwrap_or_else(|| s3.sent_s3_request_counts());
     let acl = !answers.no_acl && may_bucket_have_object_acls(s3).await?;
-    let cursor = if let Some(cursor) = left {
-        cursor
-    } else {
-        let ranges = match &options.cuts {
-            Some(cuts) => ranges::build_key_ranges_from_cuts(cuts),
-            None => ranges::divide_bucket_into_key_ranges(s3).await,
-        };
-        ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
+    let whole_bucket = async || match &options.cuts {
+        Some(cuts) => ranges::build_key_ranges_from_cuts(cuts),
+        None => ranges::divide_bucket_into_key_ranges(s3).await,
     };
-    let count = cursor.ranges.len();
-    let mut checkpoint = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
+    let mut cursor = match left {
+        Some(cursor) => cursor,
+        None => ReindexCursor {
+            rules: rules.clone(),
+            part: ReindexPart::Metadata,
+            ranges: whole_bucket().await,
+            ..ReindexCursor::default()
+        },
+    };
+    cursor.uploads = Vec::new();
     for (key, upload) in begun {
         // One that can't be dropped now costs storage, and stops nothing: the next run tries again.
         if s3.abort_multipart_upload(&key, &upload).await.is_err() {
-            checkpoint.uploads.insert(upload, key);
+            cursor.uploads.push((key, upload));
         }
     }
-    let undone = checkpoint.requeue_undone_keys(cursor.undone);
-    let workers =
-        Arc::new(ReindexWorkers::new(s3.clone(), classes, control.clone(), checkpoint, acl, options));
-    workers.jobs.add_object_jobs(undone);
-    let mut tasks = JoinSet::new();
-    for index in 0..count {
-        tasks.spawn(workers.clone().list_objects_in_key_range(index));
+    let limit = Arc::new(AdaptiveConcurrencyLimit::new(
+        open_files::raise_open_file_limit(options.requests_max),
+        options.are_links_at_s3.clone(),
+    ));
+    let shared =
+        ReindexShared { s3, classes: &classes, control, acl, limit, options, rules: &rules, started };
+    loop {
+        match shared.reindex_part(cursor, say).await? {
+            ReindexPartEnd::Whole(summary) => return Ok(summary),
+            ReindexPartEnd::Metadata(done) => {
+                cursor = ReindexCursor { ranges: whole_bucket().await, ..done };
+                cursor.save_reindex_cursor(&options.cursor)?;
+            }
+        }
     }
-    let run = ReindexRun { workers: &workers, options, rules: &rules, requests_before: started };
-    let ended = run.supervise_reindex_workers(&mut tasks, say).await;
-    workers.jobs.close_object_job_queue();
-    while let Some(ended) = tasks.join_next().await {
-        run.halt_reindex_on_panic(ended);
+}
+
+/// What both parts of a run share.
+struct ReindexShared<'a> {
+    s3: &'a S3ObjectClient,
+    classes: &'a ObjectClassifier,
+    control: &'a ReindexControl,
+    /// Whether access control lists are kept.
+    acl: bool,
+    limit: Arc<AdaptiveConcurrencyLimit>,
+    options: &'a ReindexOptions,
+    rules: &'a str,
+    /// Requests sent before this run.
+    started: S3RequestCounts,
+}
+
+/// How a part of a run ended.
+enum ReindexPartEnd {
+    /// All of it is done.
+    Whole(ReindexSummary),
+    /// The metadata is: the cursor of the packages, but for where they are listed.
+    Metadata(ReindexCursor),
+}
+
+impl ReindexShared<'_> {
+    /// Goes through the objects of one part, from where `cursor` stands.
+    async fn reindex_part(
+        &self,
+        cursor: ReindexCursor,
+        say: &(dyn Fn(ProgressStats) + Sync),
+    ) -> Result<ReindexPartEnd, Failure> {
+        let (part, count) = (cursor.part, cursor.ranges.len());
+        let mut checkpoint = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
+        checkpoint.uploads = cursor.uploads.into_iter().map(|(key, upload)| (upload, key)).collect();
+        let undone = checkpoint.requeue_undone_keys(cursor.undone);
+        let workers = Arc::new(ReindexWorkers::new(
+            self.s3.clone(),
+            self.classes.clone(),
+            self.control.clone(),
+            (part, checkpoint),
+            self.acl,
+            self.limit.clone(),
+            self.options,
+        ));
+        workers.jobs.add_object_jobs(undone);
+        let mut tasks = JoinSet::new();
+        for index in 0..count {
+            tasks.spawn(workers.clone().list_objects_in_key_range(index));
+        }
+        let run = ReindexRun {
+            workers: &workers,
+            options: self.options,
+            rules: self.rules,
+            requests_before: self.started,
+        };
+        let ended = run.supervise_reindex_workers(&mut tasks, say).await;
+        workers.jobs.close_object_job_queue();
+        while let Some(ended) = tasks.join_next().await {
+            run.halt_reindex_on_panic(ended);
+        }
+        if part == ReindexPart::Metadata && ended && !workers.halt.is_cancelled() {
+            // What was given up of the metadata is tried once more with the packages.
+            return Ok(ReindexPartEnd::Metadata(run.build_packages_cursor()));
+        }
+        run.save_cursor_and_summarize_reindex(ended).map(ReindexPartEnd::Whole)
     }
-    run.save_cursor_and_summarize_reindex(ended)
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
@@ -279,7 +357,7 @@ impl ReindexRun<'_> {
             }
             if now - saved >= CURSOR_SAVE_INTERVAL {
                 saved = now;
-                let cursor = workers.lock_reindex_checkpoint().build_reindex_cursor(self.rules);
+                let cursor = workers.lock_reindex_checkpoint().build_reindex_cursor(self.rules, workers.part);
                 if let Err(failure) = cursor.save_reindex_cursor(&self.options.cursor) {
                     workers.halt_workers_with_failure(failure);
                 }
@@ -331,8 +409,10 @@ impl ReindexRun<'_> {
     fn measure_reindex_pace(&self, speed: &mut ReindexSpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
             let checkpoint = self.workers.lock_reindex_checkpoint();
-            let listed =
-                checkpoint.is_bucket_fully_listed().then(|| checkpoint.count_keys_given_to_workers());
+            // While the metadata is done, the packages are still to come.
+            let is_last = self.workers.part != ReindexPart::Metadata;
+            let listed = (is_last && checkpoint.is_bucket_fully_listed())
+                .then(|| checkpoint.count_keys_given_to_workers());
             (checkpoint.live_reindex_counts().clone(), listed.or(self.options.total))
         };
         let per_second = speed.measure_reindex_speed(now, counts.done);
@@ -357,6 +437,13 @@ impl ReindexRun<'_> {
         }
     }
 
+    /// Returns where the packages begin once the metadata is done, but for the ranges of keys.
+    fn build_packages_cursor(&self) -> ReindexCursor {
+        let checkpoint = self.workers.lock_reindex_checkpoint();
+        let done = checkpoint.build_reindex_cursor(self.rules, ReindexPart::Packages);
+        ReindexCursor { counts: checkpoint.live_reindex_counts().clone(), ..done }
+    }
+
     /// Leaves the cursor, or after a run to the end none, and says how it ended.
     fn save_cursor_and_summarize_reindex(&self, ended: bool) -> Result<ReindexSummary, Failure> {
         let workers = self.workers;
@@ -365,7 +452,7 @@ impl ReindexRun<'_> {
             (
                 checkpoint.is_reindex_finished(),
                 checkpoint.live_reindex_counts().clone(),
-                checkpoint.build_reindex_cursor(self.rules),
+                checkpoint.build_reindex_cursor(self.rules, workers.part),
                 checkpoint.given_up_key_count(),
             )
         };

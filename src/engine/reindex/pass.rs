@@ -118,7 +118,7 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{path::PathBuf, sync::Arc};
 
     use super::*;
     use crate::engine::reindex::{ReindexCounts, S3RequestCounts};
@@ -145,6 +145,7 @@ mod tests {
             spool: None,
             requests_before: None,
             requests_max: 1,
+            are_links_at_s3: Arc::default(),
         };
         let requests = S3RequestCounts::default();
         let summary = ReindexSummary { counts, requests, slow_downs: 0, acls_denied: false };

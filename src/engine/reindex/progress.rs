@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::cursor::{ObjectKeyRange, ReindexCounts, ReindexCursor};
+use super::cursor::{ObjectKeyRange, ReindexCounts, ReindexCursor, ReindexPart};
 use crate::model::run::tally::top_level_folder;
 
 /// More keys of a range than this are not held for the sake of a slow one.
@@ -207,10 +207,11 @@ impl ReindexCheckpoint {
     }
 
     /// Returns what the next run needs, were this one killed now.
-    pub fn build_reindex_cursor(&self, rules: &str) -> ReindexCursor {
+    pub fn build_reindex_cursor(&self, rules: &str, part: ReindexPart) -> ReindexCursor {
         let open = self.ranges.iter().filter(|ring| !(ring.listed && ring.held.is_empty()));
         ReindexCursor {
             rules: rules.to_owned(),
+            part,
             counts: self.settled.clone(),
             ranges: open.map(|ring| ring.range.clone()).collect(),
             undone: self.deferred.values().map(|key| key.as_ref().to_owned()).collect(),
@@ -258,18 +259,24 @@ mod tests {
         let mut checkpoint = new_checkpoint();
         let jobs = checkpoint.add_listed_object_keys(0, numbered_keys(0..3));
         checkpoint.count_finished_object_job(&jobs[1], ObjectReindexOutcome::Kept);
-        assert_eq!(checkpoint.build_reindex_cursor("").ranges[0].after, "");
+        assert_eq!(checkpoint.build_reindex_cursor("", ReindexPart::Whole).ranges[0].after, "");
         assert_eq!(
-            (checkpoint.live_reindex_counts().done, checkpoint.build_reindex_cursor("").counts.done),
+            (
+                checkpoint.live_reindex_counts().done,
+                checkpoint.build_reindex_cursor("", ReindexPart::Whole).counts.done
+            ),
             (1, 0)
         );
         checkpoint.count_finished_object_job(&jobs[0], ObjectReindexOutcome::Changed(7));
-        assert_eq!(checkpoint.build_reindex_cursor("").ranges[0].after, "7/8/000001");
-        assert_eq!(checkpoint.build_reindex_cursor("").counts.bytes, 7);
+        assert_eq!(checkpoint.build_reindex_cursor("", ReindexPart::Whole).ranges[0].after, "7/8/000001");
+        assert_eq!(checkpoint.build_reindex_cursor("", ReindexPart::Whole).counts.bytes, 7);
         checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
         checkpoint.count_finished_object_job(&jobs[2], ObjectReindexOutcome::Gone);
-        assert!(checkpoint.is_reindex_finished() && checkpoint.build_reindex_cursor("").ranges.is_empty());
+        assert!(
+            checkpoint.is_reindex_finished()
+                && checkpoint.build_reindex_cursor("", ReindexPart::Whole).ranges.is_empty()
+        );
     }
 
     #[test]
@@ -284,14 +291,14 @@ mod tests {
             }
             assert!(checkpoint.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
         }
-        let cursor = checkpoint.build_reindex_cursor("");
+        let cursor = checkpoint.build_reindex_cursor("", ReindexPart::Whole);
         assert_eq!(cursor.undone, ["7/8/000000"]);
         assert!(cursor.ranges[0].after.as_str() > "7/8/040000");
         checkpoint.mark_key_range_listed(0);
         assert!(!checkpoint.is_reindex_finished());
         checkpoint.count_finished_object_job(&slow, ObjectReindexOutcome::Changed(1));
         assert!(checkpoint.is_reindex_finished());
-        assert_eq!(checkpoint.build_reindex_cursor("").counts.done, 50_001);
+        assert_eq!(checkpoint.build_reindex_cursor("", ReindexPart::Whole).counts.done, 50_001);
     }
 
     #[test]
@@ -302,7 +309,7 @@ mod tests {
         first.give_up_object_job(&jobs[0]);
         first.count_finished_object_job(&jobs[1], ObjectReindexOutcome::Kept);
         assert!(first.is_reindex_finished());
-        let cursor = first.build_reindex_cursor("");
+        let cursor = first.build_reindex_cursor("", ReindexPart::Whole);
         assert_eq!((cursor.undone.as_slice(), cursor.counts.done), (["7/8/000000".to_owned()].as_slice(), 1));
         assert_eq!(cursor.ranges, []);
 
@@ -312,7 +319,10 @@ mod tests {
         second.count_finished_object_job(&jobs[0], ObjectReindexOutcome::Changed(3));
         assert!(second.is_reindex_finished());
         assert_eq!(
-            (second.build_reindex_cursor("").counts.done, second.live_reindex_counts().changed),
+            (
+                second.build_reindex_cursor("", ReindexPart::Whole).counts.done,
+                second.live_reindex_counts().changed
+            ),
             (2, 1)
         );
     }
@@ -332,7 +342,10 @@ mod tests {
         assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("backups/"), 2);
         assert_eq!(checkpoint.live_reindex_counts().foreign.count_for_name("(no folder)"), 1);
         assert_eq!(checkpoint.live_reindex_counts().done, 0);
-        assert_eq!(checkpoint.build_reindex_cursor("").counts, *checkpoint.live_reindex_counts());
+        assert_eq!(
+            checkpoint.build_reindex_cursor("", ReindexPart::Whole).counts,
+            *checkpoint.live_reindex_counts()
+        );
     }
 
     /// A listing of ten million keys in four ranges, a thousand in flight, one of which never comes back: what is held
@@ -362,7 +375,11 @@ mod tests {
             }
             held = held.max(checkpoint.ranges.iter().map(|ring| ring.held.len()).sum());
             if page % 100 == 0 {
-                weight = weight.max(serde_json::to_vec(&checkpoint.build_reindex_cursor("")).unwrap().len());
+                weight = weight.max(
+                    serde_json::to_vec(&checkpoint.build_reindex_cursor("", ReindexPart::Whole))
+                        .unwrap()
+                        .len(),
+                );
             }
         }
         assert!(held <= 4 * (HELD_KEYS_MAX + 1000), "{held} keys are held");

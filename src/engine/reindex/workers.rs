@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ReindexControl, ReindexOptions,
     concurrency::AdaptiveConcurrencyLimit,
-    open_files,
+    cursor::ReindexPart,
     progress::{ObjectReindexJob, ObjectReindexOutcome, ReindexCheckpoint},
     queue::ObjectJobQueue,
     spool::BatchManifestWriter,
@@ -61,7 +61,9 @@ pub struct ReindexWorkers {
     pub s3: S3ObjectClient,
     pub classes: ObjectClassifier,
     pub control: ReindexControl,
-    pub limit: AdaptiveConcurrencyLimit,
+    pub limit: Arc<AdaptiveConcurrencyLimit>,
+    /// Which objects are done now.
+    pub part: ReindexPart,
     pub jobs: ObjectJobQueue,
     pub halt: CancellationToken,
     /// Told when nothing is left to do.
@@ -112,15 +114,17 @@ impl ReindexWorkers {
         s3: S3ObjectClient,
         classes: ObjectClassifier,
         control: ReindexControl,
-        checkpoint: ReindexCheckpoint,
+        (part, checkpoint): (ReindexPart, ReindexCheckpoint),
         acl: bool,
+        limit: Arc<AdaptiveConcurrencyLimit>,
         options: &ReindexOptions,
     ) -> Self {
         Self {
             s3,
             classes,
             control,
-            limit: AdaptiveConcurrencyLimit::new(open_files::raise_open_file_limit(options.requests_max)),
+            limit,
+            part,
             jobs: ObjectJobQueue::default(),
             halt: CancellationToken::new(),
             all_done: Notify::new(),
@@ -303,11 +307,12 @@ impl ReindexWorkers {
                     ended = true;
                     break;
                 }
-                let foreign = self.classes.classify_object_key(&entry.key) == ObjectCacheClass::Foreign;
-                keys.push((Arc::<str>::from(entry.key), foreign));
-            }
-            if let Some((key, _)) = keys.last() {
-                key.as_ref().clone_into(&mut range.after);
+                entry.key.clone_into(&mut range.after);
+                let class = self.classes.classify_object_key(&entry.key);
+                // What the other part does isn't held: a run that goes on lists it again.
+                if self.part.is_class_of_part(class) {
+                    keys.push((Arc::<str>::from(entry.key), class == ObjectCacheClass::Foreign));
+                }
             }
             let jobs = self.lock_reindex_checkpoint().add_listed_object_keys(index, keys.into_iter());
             self.jobs.add_object_jobs(jobs);

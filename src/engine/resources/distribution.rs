@@ -1,8 +1,9 @@
-//! What stands of the distribution, the cache policy and the grant; another distribution that would open the bucket stops it.
+//! What stands of the distribution, the cache policies and the grant; another distribution that would open the bucket stops it.
 
 use super::{
     adoption::is_our_distribution,
     guard::{is_distribution_behind_authenticator, refuse_unguarded_distributions},
+    path_caching::choose_path_caching,
 };
 use crate::aws::find_bucket_distributions;
 use crate::engine::session::{AwsTarget, account_cache::DeliveryResources};
@@ -17,7 +18,7 @@ use crate::model::{
     run::answers::OperatorAnswers,
 };
 
-/// Reads the distribution, the cache policy and the grant, on top of what stands `below`: the authenticator.
+/// Reads the distribution, the cache policies and the grant, on top of what stands `below`: the authenticator.
 ///
 /// # Errors
 /// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
@@ -27,7 +28,7 @@ pub(crate) async fn observe_distribution(
     below: &BootstrapStageEvidence,
 ) -> Result<DistributionEvidence, Failure> {
     let names = &target.names;
-    let DeliveryResources { distributions: all, cache_policy, bucket_policy } =
+    let DeliveryResources { distributions: all, cache_policies, bucket_policy } =
         target.read_distributions_and_policies().await?;
     let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
     let ours = all.iter().find(|one| is_our_distribution(one, names));
@@ -44,11 +45,14 @@ pub(crate) async fn observe_distribution(
             policy::grants_cloudfront_read_access(bucket_policy.as_deref(), names, reader)
         })
     });
+    let path_caching = choose_path_caching(distribution.as_ref(), &cache_policies, names, answers);
     Ok(DistributionEvidence {
         version_arn,
         dropped: below.beside.dropped.clone(),
         distribution,
-        cache_policy,
+        cache_policies,
+        path_caching,
+        serves_links: false,
         identity: below.identity.clone(),
         control: below.control.clone(),
         by_control: below.by_control,

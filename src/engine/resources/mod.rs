@@ -11,6 +11,7 @@ pub mod guard;
 pub mod install;
 pub mod origin_access;
 pub mod packages_domain;
+pub mod path_caching;
 pub mod serving_obstacles;
 mod switched_off;
 pub mod version_proof;

@@ -64,7 +64,7 @@ impl AwsTarget {
         }
     }
 
-    /// Reads the account's distributions, the cache policy and the bucket policy.
+    /// Reads the account's distributions, the cache policies and the bucket policy.
     ///
     /// # Errors
     /// Fails where AWS refuses one of them, or does not answer.
@@ -75,9 +75,9 @@ impl AwsTarget {
                 &self.account_cache.bucket_policy,
                 cloud.read_bucket_policy(names.bucket_name(), &self.account).boxed(),
             );
-            let (distributions, cache_policy, bucket_policy) =
-                try_join!(cloud.list_distributions(names), cloud.find_cache_policy(names), policy)?;
-            Ok(DeliveryResources { distributions, cache_policy, bucket_policy })
+            let (distributions, cache_policies, bucket_policy) =
+                try_join!(cloud.list_distributions(names), cloud.find_cache_policies(names), policy)?;
+            Ok(DeliveryResources { distributions, cache_policies, bucket_policy })
         };
         get_cached_or_read_aws(&self.account_cache.delivery, read.boxed()).await
     }

@@ -12,7 +12,7 @@ use crate::model::{
         account::{IamRole, KmsKey, LambdaFunction},
         bucket::{ListedObject, ObjectHead, ObservedBucket},
         cloudfront::{
-            CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, OriginAccessControl,
+            CloudFrontDistribution, CloudFrontOriginAccessIdentity, InstallCachePolicies, OriginAccessControl,
         },
     },
     failure::Failure,
@@ -34,7 +34,7 @@ pub(crate) struct AuthenticatorResources {
 pub(crate) struct DeliveryResources {
     /// All of the account.
     pub distributions: Vec<CloudFrontDistribution>,
-    pub cache_policy: Option<CachePolicy>,
+    pub cache_policies: InstallCachePolicies,
     /// The bucket's, as read; `None` where there is none.
     pub bucket_policy: Option<String>,
 }

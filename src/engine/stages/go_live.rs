@@ -39,7 +39,6 @@ use crate::engine::{
         nodes, services,
         switch::{self, ConfigWritePurpose},
     },
-    reindex::due::require_reindex_done,
     resources::{bucket_key, install::observe_aws_install, packages_domain},
     run::StageRun,
     session::{AwsTarget, Session},
@@ -200,14 +199,13 @@ fn list_setting_keys_to_write(seen: &PackagecloudConfigEvidence) -> Vec<CloudFro
 /// Switches CloudFront on behind the gate, and takes it back where the proof fails.
 ///
 /// # Errors
-/// Fails where the reindex is due, the gate does not pass, or the proof fails: with how taking back went.
+/// Fails where the gate does not pass, or the proof fails: with how taking back went.
 pub async fn apply(
     session: &Session,
     seen: &PackagecloudConfigEvidence,
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    require_reindex_done(session, answers).await?;
     let mut found = observe_go_live_facts(session, answers).await?;
     if let Some(distribution) = &found.distribution {
         Box::pin(bucket_key::ensure_kms_key_statements(

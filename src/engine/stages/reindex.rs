@@ -1,10 +1,18 @@
 //! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     aws::evidence::{ReindexEvidence, StageEvidence},
     failure::Failure,
-    packagecloud::object::ObjectClassifier,
+    packagecloud::{object::ObjectClassifier, path_cache::build_path_cache_rules},
     run::{
         answers::{OperatorAnswers, ReindexEngine},
         event::StageEnd,
@@ -36,7 +44,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let standing = reindex::read_reindex_progress(&found.name, chosen, &build_reindex_cursor_path(session));
     let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
     let why_kept = if chosen.skip {
-        Some("skipped, as you said: correct, but uncached until it is done")
+        Some("skipped, as you said: correct; what is not cached by its path passes through uncached")
     } else if standing.finished && !chosen.rescan {
         Some("every object was looked at (--rescan starts over)")
     } else {
@@ -64,12 +72,9 @@ async fn plan_object_reindex(
 ) -> Result<(), Failure> {
     let (chosen, name) = (&answers.reindex, &found.name);
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey = reindex::estimate_bucket_objects(
-        &found.cloud.open_object_client(name).await?,
-        &classes,
-        SURVEY_PAGES_MAX,
-    )
-    .await?;
+    let rules = build_path_cache_rules(&chosen.metadata_globs).unwrap_or_default();
+    let s3 = found.cloud.open_object_client(name).await?;
+    let survey = reindex::estimate_bucket_objects(&s3, &classes, &rules, SURVEY_PAGES_MAX).await?;
     seen.total = (!survey.more).then(|| survey.total_surveyed_object_count());
     seen.due = survey.more || survey.total_surveyed_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
@@ -91,6 +96,7 @@ async fn plan_object_reindex(
     let has_acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
     let keeps_acls = has_acls && !chosen.no_acl;
     plan.notes.extend(survey.render_bucket_survey_lines(keeps_acls));
+    plan.notes.extend(survey.render_gain_over_path_caching());
     let by_batch = chosen.engine == ReindexEngine::Batch;
     plan.notes.extend(batch::price::render_engine_comparison(&survey, keeps_acls, by_batch));
     if by_batch {
@@ -140,6 +146,7 @@ pub async fn apply(
         spool: None,
         requests_before: None,
         requests_max: session.settings.object_requests_max.unwrap_or(reindex::REQUESTS_IN_FLIGHT_MAX),
+        are_links_at_s3: Arc::new(AtomicBool::new(are_links_at_s3(session).await)),
     };
     let pass = ReindexPass { session, cloud: &found.cloud, s3: &s3, run };
     let ours = async {
@@ -166,13 +173,36 @@ pub async fn apply(
         }
         vendor_reindex::run_vendor_reindex(session, &found, &classes, chosen.rescan, run).await
     };
-    let done = tokio::try_join!(ours, vendors);
+    let both = async { tokio::try_join!(ours, vendors) };
+    let done = tokio::select! {
+        done = both => done,
+        // Once links lead to CloudFront, S3 alone sets the pace; this never ends by itself.
+        () = watch_links_leave_s3(session, &options.are_links_at_s3) => Ok(((), false)),
+    };
     found.cloud.record_object_copies(&s3);
     let ((), settled) = done?;
     if settled {
         fix_objects_after_vendor_reindex(session, &found, &classes, &pass, &options).await?;
     }
     Ok((StageEnd::Applied, String::new()))
+}
+
+/// How often it is looked whether links still lead to S3.
+const LINKS_LOOK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Whether packagecloud's links lead to S3, by its file; where that can't be read, they may.
+async fn are_links_at_s3(session: &Session) -> bool {
+    let config = session.host.read_packagecloud_config().await;
+    config.map_or(true, |config| config.seen.values.enabled != Some(true))
+}
+
+/// Follows packagecloud.rb until links no longer lead to S3; never returns.
+async fn watch_links_leave_s3(session: &Session, are_at_s3: &AtomicBool) {
+    while are_at_s3.load(Ordering::Relaxed) {
+        tokio::time::sleep(LINKS_LOOK_INTERVAL).await;
+        are_at_s3.store(are_links_at_s3(session).await, Ordering::Relaxed);
+    }
+    std::future::pending().await
 }
 
 /// What the vendor's jobs wrote without the attributes that it needs gets them from here.

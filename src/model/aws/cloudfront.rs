@@ -1,6 +1,7 @@
-//! What is there of an install in CloudFront, as `look` found it: distributions, origin access, the cache policy.
+//! What is there of an install in CloudFront, as `look` found it: distributions, origin access, the cache policies.
 
 use super::account::{AcmCertificate, ResourceOwnership};
+use crate::model::packagecloud::path_cache::CachePolicyRole;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudFrontOriginAccessIdentity {
@@ -27,6 +28,25 @@ pub struct CachePolicy {
     pub is_correct: bool,
 }
 
+/// The two cache policies of an install, as far as they stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstallCachePolicies {
+    pub pass_through: Option<CachePolicy>,
+    pub packages: Option<CachePolicy>,
+}
+
+impl InstallCachePolicies {
+    /// Returns the id of the policy with this role, where it stands.
+    #[must_use]
+    pub fn find_policy_id(&self, role: CachePolicyRole) -> Option<&str> {
+        let policy = match role {
+            CachePolicyRole::PassThrough => &self.pass_through,
+            CachePolicyRole::Packages => &self.packages,
+        };
+        policy.as_ref().map(|policy| policy.id.as_str())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudFrontDistribution {
     /// `E…`.
@@ -46,6 +66,8 @@ pub struct CloudFrontDistribution {
     pub origins: Vec<DistributionOrigin>,
     /// The default behavior first.
     pub behaviors: Vec<DistributionBehavior>,
+    /// The errors that are answered with a page of their own, by status.
+    pub error_pages: Vec<i32>,
     pub continuous_deployment: bool,
     pub web_acl: Option<String>,
     /// What contract section 5 wants and it hasn't: `viewer protocol policy is redirect-to-https`, one fragment each; empty is right.

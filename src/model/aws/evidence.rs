@@ -4,13 +4,16 @@ use super::{
     account::{IamRole, KmsKey, LambdaFunction},
     bucket::{ObjectEncryptionKey, ObservedBucket},
     cloudfront::{
-        CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, CustomPackagesDomain,
-        FlatRatePlanFinding, OriginAccessControl,
+        CloudFrontDistribution, CloudFrontOriginAccessIdentity, CustomPackagesDomain, FlatRatePlanFinding,
+        InstallCachePolicies, OriginAccessControl,
     },
 };
 use crate::model::{
     failure::Failure,
-    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    packagecloud::{
+        path_cache::PathCachingChoice,
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    },
 };
 
 /// packagecloud.rb, as read.
@@ -184,7 +187,11 @@ pub struct DistributionEvidence {
     pub dropped: Vec<DroppedSecret>,
     /// Ours, or one that may be adopted.
     pub distribution: Option<CloudFrontDistribution>,
-    pub cache_policy: Option<CachePolicy>,
+    pub cache_policies: InstallCachePolicies,
+    /// Which packages are cached by their path, or why none are.
+    pub path_caching: PathCachingChoice,
+    /// Whether packagecloud's links lead to this distribution now, by any node's file: then each change of it is asked about.
+    pub serves_links: bool,
     pub identity: Option<CloudFrontOriginAccessIdentity>,
     pub control: Option<OriginAccessControl>,
     pub by_control: bool,

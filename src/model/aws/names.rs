@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::failure::Failure;
+use crate::model::{failure::Failure, packagecloud::path_cache::CachePolicyRole};
 
 /// The tag by which cost is followed; the vendor's own.
 pub const COST_TAG: &str = "packagecloud:enterprise";
@@ -10,6 +10,9 @@ pub const COST_TAG: &str = "packagecloud:enterprise";
 pub const MARKER_TAG: &str = "packagecloud-cloudfront";
 /// Where Lambda@Edge functions and their KMS key live.
 pub const EDGE_REGION: &str = "us-east-1";
+
+/// No suffix: with it the name of the first cache policy would be that of the second one without a suffix.
+const REFUSED_NAME_SUFFIX: &str = "packages";
 
 /// `--name-suffix`: `[a-z0-9]{1,16}`, or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,7 +24,13 @@ impl std::str::FromStr for ResourceNameSuffix {
     fn from_str(text: &str) -> Result<Self, Failure> {
         let fits = (1..=16).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if fits {
+        if text == REFUSED_NAME_SUFFIX {
+            Err(Failure::new_usage_failure(
+                format!("--name-suffix {text}"),
+                "the cache policy of that name is the one for packages of the install without a suffix",
+                "choose another suffix, such as staging",
+            ))
+        } else if fits {
             Ok(Self(Some(text.to_owned())))
         } else {
             Err(Failure::new_usage_failure(
@@ -103,18 +112,26 @@ impl ResourceNames {
         self.append_name_suffix("alias/packagecloud_cloudfront")
     }
 
-    /// Returns the name of the cache policy; its Comment is [`Self::cache_policy_comment`].
+    /// Returns the name of a cache policy; its Comment is [`Self::cache_policy_comment`].
     #[must_use]
-    pub fn cache_policy_name(&self) -> String {
-        self.append_name_suffix("packagecloud_cloudfront")
+    pub fn cache_policy_name(&self, role: CachePolicyRole) -> String {
+        self.append_name_suffix(match role {
+            CachePolicyRole::PassThrough => "packagecloud_cloudfront",
+            CachePolicyRole::Packages => "packagecloud_cloudfront_packages",
+        })
     }
 
-    /// Returns the Comment of the cache policy.
+    /// Returns the Comment of a cache policy.
     #[must_use]
-    pub fn cache_policy_comment(&self) -> String {
-        self.append_name_suffix_to_comment(
-            "packagecloud-cloudfront: packages by their Cache-Control, metadata never",
-        )
+    pub fn cache_policy_comment(&self, role: CachePolicyRole) -> String {
+        self.append_name_suffix_to_comment(match role {
+            CachePolicyRole::PassThrough => {
+                "packagecloud-cloudfront: packages by their Cache-Control, metadata never"
+            }
+            CachePolicyRole::Packages => {
+                "packagecloud-cloudfront: packages by their path, for a day where they say nothing"
+            }
+        })
     }
 
     /// Returns the name of the origin access control, shared by all buckets.

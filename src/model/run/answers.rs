@@ -109,6 +109,7 @@ pub struct OperatorConsents {
     pub override_expression: bool,
     pub other_bucket: bool,
     pub confirm_bucket: Option<String>,
+    pub live_change: bool,
 }
 
 impl OperatorConsents {
@@ -124,6 +125,7 @@ impl OperatorConsents {
             RequiredConsent::OverrideExpression => self.override_expression,
             RequiredConsent::OtherBucket => self.other_bucket,
             RequiredConsent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
+            RequiredConsent::LiveChange => self.live_change,
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct PlanConfirmationQuestion {
     pub question: String,
 }
 
-/// What is never implied by `--yes` (contract section 2): each has its own flag.
+/// What is asked apart (contract section 2): each has its own flag, which `--yes` never implies, but for the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequiredConsent {
@@ -74,6 +74,8 @@ pub enum RequiredConsent {
     OverrideExpression,
     OtherBucket,
     ConfirmBucket,
+    /// A change of a distribution that serves links now: a question of its own, which `--yes` answers.
+    LiveChange,
 }
 
 impl RequiredConsent {
@@ -89,6 +91,7 @@ impl RequiredConsent {
             Self::OverrideExpression => "--override-expression",
             Self::OtherBucket => "--other-bucket",
             Self::ConfirmBucket => "--confirm-bucket NAME",
+            Self::LiveChange => "--yes",
         }
     }
 }

@@ -68,8 +68,13 @@ pub fn compute_cache_lifetime_secs(headers: &HeaderMap, ttl: BehaviorCacheTtls) 
         return Some(ttl.min);
     }
     let expires = || {
+        if text(header::EXPIRES).is_empty() {
+            return None;
+        }
         let at = |name| parse_http_date(text(name));
-        Some(u64::try_from(at(header::EXPIRES)? - at(header::DATE)?).unwrap_or(0))
+        // What is no date is over already (RFC 9111).
+        let left = at(header::EXPIRES).zip(at(header::DATE)).map(|(expires, date)| expires - date);
+        Some(u64::try_from(left.unwrap_or(0)).unwrap_or(0))
     };
     match seconds("s-maxage").or_else(|| seconds("max-age")).or_else(expires) {
         Some(said) => Some(said.clamp(ttl.min, ttl.max.max(ttl.min))),
@@ -93,6 +98,7 @@ mod tests {
         let ours = BehaviorCacheTtls { min: 0, default: 0, max: 31_536_000 };
         let optimized = BehaviorCacheTtls { min: 1, default: 86_400, max: 31_536_000 };
         let short = BehaviorCacheTtls { min: 0, default: 5, max: 60 };
+        let packages = BehaviorCacheTtls { min: 0, default: 86_400, max: 31_536_000 };
         for (control, ttl, wanted) in [
             ("public, max-age=31536000, immutable", ours, Some(31_536_000)),
             ("no-cache, no-store, max-age=0, must-revalidate", ours, None),
@@ -104,6 +110,17 @@ mod tests {
             ("", optimized, Some(86_400)),
             ("no-store", optimized, Some(1)),
             ("max-age=0", optimized, Some(1)),
+            ("public", optimized, Some(86_400)),
+            ("no-cache", optimized, Some(1)),
+            ("private", optimized, Some(1)),
+            ("no-cache, max-age=60", packages, Some(0)),
+            ("no-store", packages, None),
+            ("private", packages, None),
+            ("public", packages, Some(86_400)),
+            ("", packages, Some(86_400)),
+            ("max-age=5, s-maxage=60", packages, Some(60)),
+            ("s-maxage=0", packages, Some(0)),
+            ("max-age=0", packages, Some(0)),
             ("max-age=600", short, Some(60)),
             ("Max-Age=\"30\"", short, Some(30)),
         ] {
@@ -115,5 +132,8 @@ mod tests {
             (header::EXPIRES, "Mon, 23 Nov 2026 20:00:30 GMT".parse().unwrap()),
         ]);
         assert_eq!(compute_cache_lifetime_secs(&dated, ours), Some(30));
+        assert_eq!(compute_cache_lifetime_secs(&dated, packages), Some(30), "its own Expires wins");
+        let no_date = HeaderMap::from_iter([(header::EXPIRES, "0".parse().unwrap())]);
+        assert_eq!(compute_cache_lifetime_secs(&no_date, packages), Some(0));
     }
 }

@@ -31,6 +31,7 @@ use super::{
         lambda::{SandboxFunctionError, SandboxFunctionPlace, run_sandbox_function_version},
     },
 };
+use crate::model::packagecloud::path_cache::{PathSpellingReading, matches_path_pattern};
 
 /// Answers a viewer.
 pub async fn serve_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
@@ -99,7 +100,9 @@ async fn serve_from_distribution(
             X_CACHE_ERROR,
         );
     }
-    let Some(behavior) = find_matching_behavior(distribution, request.uri().path()) else {
+    let reading =
+        *world.sandbox_in_memory_state().path_reading.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(behavior) = find_matching_behavior(distribution, request.uri().path(), reading) else {
         return (
             render_cloudfront_error_page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."),
             X_CACHE_ERROR,
@@ -157,27 +160,11 @@ fn redirect_or_deny_http(
 fn find_matching_behavior<'d>(
     distribution: &'d SandboxDeployedDistribution,
     path: &str,
+    reading: PathSpellingReading,
 ) -> Option<&'d SandboxCacheBehavior> {
-    let path = normalize_sandbox_viewer_path(path);
+    let path = reading.read_viewer_path(&normalize_sandbox_viewer_path(path));
     distribution.behaviors.iter().find(|behavior| {
-        behavior.path_pattern.as_ref().is_none_or(|pattern| {
-            let pattern = format!("/{}", pattern.trim_start_matches('/'));
-            globset::GlobBuilder::new(&convert_path_pattern_to_glob(&pattern))
-                .literal_separator(false)
-                .build()
-                .is_ok_and(|glob| glob.compile_matcher().is_match(&path))
-        })
-    })
-}
-
-/// CloudFront's patterns know `*` and `?` alone.
-fn convert_path_pattern_to_glob(pattern: &str) -> String {
-    pattern.chars().fold(String::new(), |mut whole, char| {
-        if "[]{}\\!".contains(char) {
-            whole.push('\\');
-        }
-        whole.push(char);
-        whole
+        behavior.path_pattern.as_ref().is_none_or(|pattern| matches_path_pattern(pattern, &path))
     })
 }
 

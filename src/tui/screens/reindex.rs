@@ -62,10 +62,7 @@ pub fn render_waiting_for_reindex(
         (Some(job), _) if job.paused => {
             format!("it is paused at {}", render_background_reindex(wizard))
         }
-        (Some(_), _) => format!(
-            "it is at {}, and this screen looks again when it is done",
-            render_background_reindex(wizard)
-        ),
+        (Some(_), _) => format!("it runs on, at {}", render_background_reindex(wizard)),
         (None, Some(failure)) => format!("it failed: {failure}"),
         (None, None) => "it has stopped before its end".to_owned(),
     };
@@ -74,7 +71,7 @@ pub fn render_waiting_for_reindex(
         lines,
         mark,
         &format!(
-            "Going live waits for the reindex: {state}. Enter shows it. s skips it: that is correct, but what is in S3 now is not cached until it is done."
+            "The reindex: {state}. Going live does not wait for it: packages are cached by their path, and the rest passes through uncached until it is done."
         ),
         theme.strong,
         size.max_prose_width(),

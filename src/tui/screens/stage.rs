@@ -38,7 +38,7 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
     if stage == RunStage::Reindex && progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
     }
-    if stage == RunStage::GoLive && progress.end.is_none() && wizard.must_go_live_await_reindex() {
+    if stage == RunStage::GoLive && progress.end.is_none() && wizard.is_reindex_left_open() {
         reindex::render_waiting_for_reindex(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }

@@ -3,7 +3,10 @@
 mod fake;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,7 @@ fn test_options(folder: &TempDir) -> ReindexOptions {
         spool: None,
         requests_before: None,
         requests_max: REQUESTS_IN_FLIGHT_MAX,
+        are_links_at_s3: Arc::default(),
     }
 }
 
@@ -169,6 +173,30 @@ async fn a_writer_always_wins() {
         (1, &HeaderValue::from_static("server"))
     );
     assert_eq!(object.headers["cache-control"], METADATA_CACHE_CONTROL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn repository_metadata_is_done_before_any_package() {
+    let copied = Arc::new(Mutex::new(Vec::new()));
+    let order = copied.clone();
+    let fake = FakeS3::with_script(move |call, _| {
+        if operation_from_request(call) == "copy" {
+            order.lock().unwrap().push(call.key.clone());
+        }
+        None
+    });
+    fake.put_packages(3000);
+    for nth in 0..300 {
+        fake.put_object(&format!("7/8/debian/dists/d{nth}/InRelease"), sample_package(&[]));
+    }
+    fake.put_object("backups/x", sample_package(&[]));
+    let folder = TempDir::new().unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
+    let counts = &summary.counts;
+    assert_eq!((counts.done, counts.changed, counts.foreign.sum_name_counts()), (3300, 3300, 1));
+    let copied = copied.lock().unwrap();
+    assert_eq!(copied.len(), 3300);
+    assert!(copied[..300].iter().all(|key| key.contains("/dists/")), "{:?}", &copied[..300]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -549,7 +577,10 @@ async fn a_survey_that_is_slowed_down_asks_again() {
     fake.put_packages(20);
     let classes = ObjectClassifier::new(false, &[], &[]).unwrap();
     assert_eq!(
-        estimate_bucket_objects(&fake.new_client(), &classes, 4).await.unwrap().total_surveyed_object_count(),
+        estimate_bucket_objects(&fake.new_client(), &classes, &[], 4)
+            .await
+            .unwrap()
+            .total_surveyed_object_count(),
         20
     );
 }
@@ -561,9 +592,14 @@ async fn a_survey_says_what_it_means_before_anything_is_written() {
     fake.put_object("7/8/package_files/cold.deb", sample_package(&[]));
     fake.put_object("backups/x", sample_package(&[]));
     let classes = ObjectClassifier::default();
-    let whole = estimate_bucket_objects(&fake.new_client(), &classes, 20).await.unwrap();
-    assert_eq!((whole.packages, whole.foreign.count_for_name("backups/"), whole.more), (9001, 1, false));
-    let some = estimate_bucket_objects(&fake.new_client(), &classes, 1).await.unwrap();
+    let rules = crate::model::packagecloud::path_cache::build_path_cache_rules(&[]).unwrap();
+    fake.put_object("7/8/java_artifact/9.war", sample_package(&[]));
+    let whole = estimate_bucket_objects(&fake.new_client(), &classes, &rules, 20).await.unwrap();
+    assert_eq!((whole.packages, whole.foreign.count_for_name("backups/"), whole.more), (9002, 1, false));
+    assert_eq!(whole.cached_by_path, 9001, "all but what has a Java artifact's ending");
+    let gain = whole.render_gain_over_path_caching().join(" ");
+    assert!(gain.contains("caches 9001 of the 9002") && gain.contains("1 of the 9002"), "{gain}");
+    let some = estimate_bucket_objects(&fake.new_client(), &classes, &rules, 1).await.unwrap();
     assert!(
         some.more && some.render_bucket_survey_lines(true).iter().any(|line| line.starts_with("at least "))
     );

@@ -2,10 +2,14 @@
 
 use super::{
     grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
-    plan::needs_origin_access_change,
+    live_gate::{LiveDistributionChange, is_serving_links},
+    plan::{is_distribution_change_due, needs_origin_access_change},
     proof::prove_version_before_association,
 };
-use crate::aws::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId};
+use crate::aws::{
+    DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings,
+    cloudfront::is_path_caching_refusal,
+};
 use crate::engine::{
     resources::{
         adoption::is_our_distribution,
@@ -22,8 +26,13 @@ use crate::engine::{
 };
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
-    aws::{account::AcmCertificate, cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
-    failure::Failure,
+    aws::{
+        account::AcmCertificate,
+        cloudfront::{CachePolicy, CloudFrontDistribution, InstallCachePolicies},
+        evidence::DistributionEvidence,
+    },
+    failure::{Failure, FailureKind},
+    packagecloud::path_cache::CachePolicyRole,
     run::{answers::OperatorAnswers, event::StageEnd, goal::StageStep},
 };
 
@@ -40,7 +49,7 @@ pub(crate) async fn apply(
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     save_deployed_token_construction(session, &target).await;
-    let (cloud, names) = (&target.cloud, &target.names);
+    let names = &target.names;
     let needed = |what: &str, why: &str| {
         let bootstrap = render_proposed_command("bootstrap-cloudfront", &[]);
         Failure::new_generic_failure(what, why, format!("make it with: {bootstrap}"))
@@ -54,18 +63,8 @@ pub(crate) async fn apply(
         (true, _, Some(control)) => OriginAccessId::Control(&control.id),
         _ => return Err(needed("the origin access", "there is none yet")),
     };
-    let making_cache = run.run_stage_step(
-        StageStep::CachePolicy,
-        format!("cache policy {}", names.cache_policy_name()),
-        async {
-            let adopt = answers.consents.adopt;
-            let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
-            let text = format!("cache policy {} stands", cache.id);
-            Ok((cache, text))
-        },
-    );
-    let (cache, certificate, ()) = tokio::try_join!(
-        making_cache,
+    let (caching, certificate, ()) = tokio::try_join!(
+        Box::pin(ensure_cache_policies(&target, seen, answers, run)),
         Box::pin(wait_until_certificate_issued(session, &target, seen, run)),
         Box::pin(prove_version_before_association(session, &target, seen, answers, run))
     )?;
@@ -73,7 +72,11 @@ pub(crate) async fn apply(
     let settings = DistributionSettings {
         region: &seen.bucket.region,
         access,
-        cache_policy_id: &cache.id,
+        cache_policy_id: &caching.pass_through.id,
+        path_caching: caching.packages.as_ref().map(|policy| PathCachingSettings {
+            policy_id: &policy.id,
+            rules: seen.path_caching.path_cache_rules(),
+        }),
         version_arn,
         alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
@@ -81,25 +84,108 @@ pub(crate) async fn apply(
     if let Some(policy) = Box::pin(grant_new_origin_access_read(session, &target, &seen, run)).await? {
         seen.bucket.policy = Some(policy);
     }
-    let made = Box::pin(ensure_cloudfront_distribution(&target, &seen, settings, answers, run)).await?;
-    // The same request carries both; the screen has a line for each.
-    run.run_stage_step(StageStep::Authenticator, version_arn, async {
-        Ok(((), format!("{version_arn} is on every behavior")))
-    })
-    .await?;
-    let made = Box::pin(wait_until_distribution_deployed(session, &target, &made, run)).await?;
+    let made = Box::pin(change_and_deploy(session, &target, &seen, settings, answers, run)).await?;
     let left =
         Box::pin(bucket_key::ensure_kms_key_statements(&target, &seen.keys, &made.arn, answers, run)).await?;
     let granted =
         Box::pin(open_bucket_to_cloudfront(session, &target, &seen, (&made, version_arn), run)).await?;
-    target
-        .cache_created_resource(CreatedAwsResource::Delivery(DeliveryResources {
-            distributions: granted.distributions,
-            cache_policy: Some(cache),
-            bucket_policy: granted.bucket_policy,
-        }))
-        .await;
-    Ok((StageEnd::Applied, format!("{} serves {}{left}", made.domain, names.bucket_name())))
+    let uncached = caching.why_no_packages.map(|why| format!("; {why}")).unwrap_or_default();
+    let made_resources = DeliveryResources {
+        distributions: granted.distributions,
+        cache_policies: InstallCachePolicies {
+            pass_through: Some(caching.pass_through.clone()),
+            packages: caching.packages.clone().or(seen.cache_policies.packages),
+        },
+        bucket_policy: granted.bucket_policy,
+    };
+    target.cache_created_resource(CreatedAwsResource::Delivery(made_resources)).await;
+    Ok((StageEnd::Applied, format!("{} serves {}{left}{uncached}", made.domain, names.bucket_name())))
+}
+
+/// The cache policies as they were made; the second one only where packages are cached by their path.
+struct EnsuredCachePolicies {
+    pass_through: CachePolicy,
+    packages: Option<CachePolicy>,
+    /// Why packages aren't cached by their path although they should be: a sentence without its end.
+    why_no_packages: Option<String>,
+}
+
+/// Makes both cache policies. Where the second one can't be made (a quota, a plan), that is said and stops nothing.
+async fn ensure_cache_policies(
+    target: &AwsTarget,
+    seen: &DistributionEvidence,
+    answers: &OperatorAnswers,
+    run: &StageRun,
+) -> Result<EnsuredCachePolicies, Failure> {
+    let (cloud, names) = (&target.cloud, &target.names);
+    let adopt = answers.consents.adopt;
+    let standing = &seen.cache_policies;
+    let ensure = |role, seen| cloud.ensure_cache_policy(names, role, seen, adopt);
+    let packages = async {
+        if seen.path_caching.path_cache_rules().is_empty() {
+            return Ok((None, None));
+        }
+        match ensure(CachePolicyRole::Packages, standing.packages.as_ref()).await {
+            Ok(policy) => Ok((Some(policy), None)),
+            Err(failure) if is_passing_failure(&failure) => Err(failure),
+            Err(failure) => Ok((None, Some(format!("no package is cached by its path: {failure}")))),
+        }
+    };
+    let doing = format!("cache policy {}", names.cache_policy_name(CachePolicyRole::PassThrough));
+    run.run_stage_step(StageStep::CachePolicy, doing, async {
+        let first = ensure(CachePolicyRole::PassThrough, standing.pass_through.as_ref());
+        let (pass_through, (packages, why_no_packages)) = tokio::try_join!(first, packages)?;
+        let text = match (&packages, &why_no_packages) {
+            (Some(packages), _) => format!("cache policies {} and {} stand", pass_through.id, packages.id),
+            (None, Some(why)) => format!("cache policy {} stands; {why}", pass_through.id),
+            (None, None) => format!("cache policy {} stands", pass_through.id),
+        };
+        Ok((EnsuredCachePolicies { pass_through, packages, why_no_packages }, text))
+    })
+    .await
+}
+
+/// Whether the same may succeed in a moment, or somewhere else must be looked again: no reason to go on without.
+fn is_passing_failure(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::Credentials | FailureKind::Drifted | FailureKind::Unreachable | FailureKind::Interrupted
+    )
+}
+
+/// Makes or changes the distribution, waits until every edge has it, and proves it where links lead to it.
+async fn change_and_deploy(
+    session: &Session,
+    target: &AwsTarget,
+    seen: &DistributionEvidence,
+    settings: DistributionSettings<'_>,
+    answers: &OperatorAnswers,
+    run: &StageRun,
+) -> Result<CloudFrontDistribution, Failure> {
+    let standing = match &seen.distribution {
+        // Looked at again: who went live meanwhile has links on it too.
+        Some(standing) if is_serving_links(session, standing).await => Some(standing),
+        _ => None,
+    };
+    let before = match standing.filter(|_| is_distribution_change_due(seen, &target.names)) {
+        Some(standing) => Some(target.cloud.snapshot_distribution(&standing.id).await?),
+        None => None,
+    };
+    let (made, settings) =
+        Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
+    // The same request carries both; the screen has a line for each.
+    let version_arn = settings.version_arn;
+    run.run_stage_step(StageStep::Authenticator, version_arn, async {
+        Ok(((), format!("{version_arn} is on every behavior")))
+    })
+    .await?;
+    let must_prove = standing.is_some() && (before.is_some() || made.status != "Deployed");
+    let made = Box::pin(wait_until_distribution_deployed(session, target, &made, run)).await?;
+    if must_prove {
+        let change = LiveDistributionChange { before, settings, deployed: &made };
+        Box::pin(change.prove_or_put_back(session, target, answers, run)).await?;
+    }
+    Ok(made)
 }
 
 /// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
@@ -129,8 +215,34 @@ async fn grant_new_origin_access_read(
     .map(Some)
 }
 
-/// Makes the distribution, or changes the one that stands.
-async fn ensure_cloudfront_distribution(
+/// Makes the distribution, or changes the one that stands; returns by which settings. Where CloudFront refuses the behaviors by
+/// path, that is said, and it is made without them.
+async fn ensure_cloudfront_distribution<'s>(
+    target: &AwsTarget,
+    seen: &DistributionEvidence,
+    settings: DistributionSettings<'s>,
+    answers: &OperatorAnswers,
+    run: &StageRun,
+) -> Result<(CloudFrontDistribution, DistributionSettings<'s>), Failure> {
+    let doing = "distribution, with the authenticator on every behavior";
+    run.run_stage_step(StageStep::Distribution, doing, async {
+        let (made, settings, why) =
+            match Box::pin(make_or_change_distribution(target, seen, settings, answers, run)).await {
+                Err(refused) if settings.path_caching.is_some() && is_path_caching_refusal(&refused) => {
+                    let settings = DistributionSettings { path_caching: None, ..settings };
+                    let made =
+                        Box::pin(make_or_change_distribution(target, seen, settings, answers, run)).await?;
+                    (made, settings, format!("; no package is cached by its path: {refused}"))
+                }
+                made => (made?, settings, String::new()),
+            };
+        let text = format!("distribution {} at {} stands{why}", made.id, made.domain);
+        Ok(((made, settings), text))
+    })
+    .await
+}
+
+async fn make_or_change_distribution(
     target: &AwsTarget,
     seen: &DistributionEvidence,
     settings: DistributionSettings<'_>,
@@ -139,47 +251,25 @@ async fn ensure_cloudfront_distribution(
 ) -> Result<CloudFrontDistribution, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
     let say = run.build_step_progress_reporter(StageStep::Distribution);
-    run.run_stage_step(
-        StageStep::Distribution,
-        "distribution, with the authenticator on every behavior",
-        async {
-            let distribution = match &seen.distribution {
-                None => {
-                    // The plan may be old: one that was made since is never made twice.
-                    if cloud
-                        .list_distributions(names)
-                        .await?
-                        .iter()
-                        .any(|one| is_our_distribution(one, names))
-                    {
-                        return Err(Failure::new_plan_drift_failure(
-                            "the distribution",
-                            "it was made since this was shown",
-                        ));
-                    }
-                    let made = Box::pin(cloud.create_distribution(names, &settings, &say)).await?;
-                    // CloudFront may have taken another run's.
-                    if !has_version_on_bucket_behaviors(&made, names, settings.version_arn) {
-                        return Err(Failure::new_plan_drift_failure(
-                            format!("distribution {}", made.id),
-                            "another run made it at the same moment, with another version of the function",
-                        ));
-                    }
-                    made
-                }
-                Some(stands) => {
-                    let intent = IntendedDistributionUpdate::Whole(settings);
-                    let adopt = answers.consents.adopt;
-                    let changing =
-                        cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
-                    Box::pin(changing).await?
-                }
-            };
-            let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
-            Ok((distribution, text))
-        },
-    )
-    .await
+    if let Some(stands) = &seen.distribution {
+        let intent = IntendedDistributionUpdate::Whole(settings);
+        let adopt = answers.consents.adopt;
+        return Box::pin(cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say))
+            .await;
+    }
+    // The plan may be old: one that was made since is never made twice.
+    if cloud.list_distributions(names).await?.iter().any(|one| is_our_distribution(one, names)) {
+        return Err(Failure::new_plan_drift_failure("the distribution", "it was made since this was shown"));
+    }
+    let made = Box::pin(cloud.create_distribution(names, &settings, &say)).await?;
+    // CloudFront may have taken another run's.
+    if !has_version_on_bucket_behaviors(&made, names, settings.version_arn) {
+        return Err(Failure::new_plan_drift_failure(
+            format!("distribution {}", made.id),
+            "another run made it at the same moment, with another version of the function",
+        ));
+    }
+    Ok(made)
 }
 
 /// Lets CloudFront read the bucket through `made`, which every edge has with this version.

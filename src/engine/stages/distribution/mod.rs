@@ -1,9 +1,10 @@
-//! The distribution stage: cache policy, distribution, authenticator, Deployed, and only then the bucket policy (contract section 5).
+//! The distribution stage: cache policies, distribution, authenticator, Deployed, and only then the bucket policy (contract section 5).
 //!
 //! At no instant may a distribution read the bucket without the authenticator on every behavior, as deployed at the edge.
 
 mod domain;
 mod grant;
+mod live_gate;
 mod make;
 mod plan;
 mod proof;
@@ -25,7 +26,7 @@ use crate::engine::{
     session::Session,
 };
 
-/// Looks at what is there of the distribution, the cache policy and the grant.
+/// Looks at what is there of the distribution, the cache policies and the grant.
 ///
 /// # Errors
 /// Fails where the distribution can't be used as it is, or AWS does not answer.
@@ -37,6 +38,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
     if let Some(distribution) = &seen.distribution {
         seen.flat_rate_plan = edge_limits::find_flat_rate_plan(&target, distribution).boxed().await;
+        seen.serves_links = live_gate::is_serving_links(session, distribution).boxed().await;
     }
     plan::plan_distribution_stage(&seen, &target, answers)
 }

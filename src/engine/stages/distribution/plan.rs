@@ -7,6 +7,9 @@ use crate::engine::{
         adoption::{ResourceAdoptionList, require_resource_ours_or_unmarked},
         bucket_key,
         guard::refuse_taken_viewer_request,
+        path_caching::{
+            describe_no_path_caching, describe_path_behaviors_change, is_on_bucket, list_path_behaviors,
+        },
     },
     session::AwsTarget,
 };
@@ -14,15 +17,16 @@ use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
-        cloudfront::{CloudFrontDistribution, DistributionOrigin},
+        cloudfront::{CachePolicy, CloudFrontDistribution, DistributionOrigin},
         evidence::{DistributionEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
+    packagecloud::path_cache::{CachePolicyRole, PathCachingChoice},
     run::{
         answers::OperatorAnswers,
         goal::StageStep,
-        plan::{ResourceChangeKind, StagePlan},
+        plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -41,7 +45,7 @@ pub fn plan_distribution_stage(
     let names = &target.names;
     let mut adopted = ResourceAdoptionList::default();
     let mut plan = StagePlan::new(StageEvidence::Distribution(Box::new(seen.clone())));
-    plan_cache_policy(&mut plan, seen, names, &mut adopted)?;
+    plan_cache_policies(&mut plan, seen, names, &mut adopted)?;
     plan_domain_certificate(&mut plan, seen);
     plan_version_proof(&mut plan, seen, names);
     match &seen.distribution {
@@ -81,29 +85,63 @@ pub fn plan_distribution_stage(
             .calls
             .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
+    if is_distribution_change_due(seen, names) && seen.serves_links {
+        plan_live_change(&mut plan, seen, answers, names);
+    }
     plan.documents.extend(domain::render_required_dns_records(seen));
     plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));
     Ok(plan)
 }
 
-fn plan_cache_policy(
+/// Plans both cache policies; the second one only where packages are cached by their path.
+fn plan_cache_policies(
     plan: &mut StagePlan,
     seen: &DistributionEvidence,
     names: &ResourceNames,
     adopted: &mut ResourceAdoptionList,
 ) -> Result<(), Failure> {
-    match &seen.cache_policy {
+    let policies = &seen.cache_policies;
+    plan_cache_policy(
+        plan,
+        (policies.pass_through.as_ref(), CachePolicyRole::PassThrough),
+        "packages by their Cache-Control, all else never",
+        names,
+        adopted,
+    )?;
+    match &seen.path_caching {
+        PathCachingChoice::ByPath(_) => plan_cache_policy(
+            plan,
+            (policies.packages.as_ref(), CachePolicyRole::Packages),
+            "packages by their path: a day where they say nothing, then If-None-Match",
+            names,
+            adopted,
+        ),
+        PathCachingChoice::Nothing(why) => {
+            plan.notes.push(describe_no_path_caching(why));
+            Ok(())
+        }
+    }
+}
+
+fn plan_cache_policy(
+    plan: &mut StagePlan,
+    (standing, role): (Option<&CachePolicy>, CachePolicyRole),
+    what_for: &str,
+    names: &ResourceNames,
+    adopted: &mut ResourceAdoptionList,
+) -> Result<(), Failure> {
+    match standing {
         None => plan.add_planned_change(
             StageStep::CachePolicy,
             ResourceChangeKind::Create,
-            names.cache_policy_name(),
-            "packages by their Cache-Control, all else never",
+            names.cache_policy_name(role),
+            what_for,
         ),
         Some(cache) => {
             let unmarked = require_resource_ours_or_unmarked(
                 &cache.ownership,
                 "cache policy",
-                &names.cache_policy_name(),
+                &names.cache_policy_name(role),
                 names,
             )?;
             let unmarked = adopted.add_unmarked_resource(unmarked, "its times to live and its Comment");
@@ -304,10 +342,13 @@ fn list_distribution_differences(
             all.push(format!("origin access goes from {now} to {then}{why}{both}"));
         }
     }
-    let right = seen.cache_policy.as_ref().map(|cache| cache.id.as_str());
-    for behavior in &distribution.behaviors {
-        let on_bucket = find_bucket_origins(distribution, names).any(|origin| origin.id == behavior.origin);
-        if on_bucket && (right.is_none() || behavior.cache_policy.as_deref() != right) {
+    all.extend(describe_path_behaviors_change(distribution, &seen.cache_policies, &seen.path_caching, names));
+    let right = seen.cache_policies.find_policy_id(CachePolicyRole::PassThrough);
+    let beside = list_path_behaviors(distribution, &seen.cache_policies, names);
+    let default = distribution.behaviors.iter().filter(|one| one.path.is_none()).map(|one| (one, false));
+    for (behavior, is_own) in default.chain(beside) {
+        let on_bucket = is_on_bucket(distribution, behavior, names);
+        if on_bucket && !is_own && (right.is_none() || behavior.cache_policy.as_deref() != right) {
             let name = behavior
                 .path
                 .as_deref()
@@ -323,6 +364,39 @@ fn list_distribution_differences(
         }
     }
     all
+}
+
+/// Returns whether the distribution that stands would be changed: its settings, or the version on its behaviors.
+pub(super) fn is_distribution_change_due(seen: &DistributionEvidence, names: &ResourceNames) -> bool {
+    seen.distribution.as_ref().is_some_and(|distribution| {
+        !is_version_associated(seen, names)
+            || !list_distribution_differences(seen, distribution, names).is_empty()
+    })
+}
+
+/// Plans what a change needs while links lead to the distribution: a yes of its own before it, the gate after it.
+fn plan_live_change(
+    plan: &mut StagePlan,
+    seen: &DistributionEvidence,
+    answers: &OperatorAnswers,
+    names: &ResourceNames,
+) {
+    plan.add_planned_change(
+        StageStep::Gate,
+        ResourceChangeKind::Run,
+        "signed URLs at the edge",
+        "on a package and on repository metadata, once every edge has the change; where it fails, what was changed is put back",
+    );
+    let id = seen.distribution.as_ref().map_or("", |distribution| distribution.id.as_str());
+    let consent = RequiredConsent::LiveChange;
+    if !answers.consents.has_consent(consent, names.bucket_name()) {
+        plan.confirmations.push(PlanConfirmationQuestion {
+            consent,
+            question: format!(
+                "Links lead to distribution {id} now. Change it while it serves them, behind the gate, and put the change back where that fails?"
+            ),
+        });
+    }
 }
 
 fn find_bucket_origins<'a>(

@@ -2,11 +2,13 @@
 //!
 //! What the sandbox doesn't know stays as it came.
 
+use std::collections::BTreeSet;
+
 use super::{
     PropagationClock, SandboxAwsError, SandboxCloudFrontState, SandboxState, XmlElement,
     build_invalid_argument_error, policies, quantities,
 };
-use crate::sandbox::control_plane::acm;
+use crate::{model::packagecloud::path_cache::BEHAVIORS_MAX, sandbox::control_plane::acm};
 
 /// Lists the default behavior and every other one.
 pub fn list_config_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
@@ -58,9 +60,39 @@ pub fn validate_sandbox_distribution_config(
         .list_items_at_path("Origins")
         .iter()
         .try_for_each(|origin| validate_sandbox_distribution_origin(state, origin))?;
+    validate_sandbox_path_patterns(config)?;
     list_config_behaviors(config)
         .into_iter()
         .try_for_each(|behavior| validate_sandbox_cache_behavior(state, config, behavior))
+}
+
+/// The characters of a path pattern beside letters and digits; `%` is none (aws-facts section 10).
+const PATH_PATTERN_MARKS: &str = "_-.*$/~\"'@:+&?";
+const PATH_PATTERN_CHARS_MAX: usize = 255;
+
+fn validate_sandbox_path_patterns(config: &XmlElement) -> Result<(), SandboxAwsError> {
+    let beside = config.list_items_at_path("CacheBehaviors");
+    if beside.len() >= BEHAVIORS_MAX {
+        return Err(SandboxAwsError::new(
+            400,
+            "TooManyCacheBehaviors",
+            "You cannot create more cache behaviors for the distribution.",
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for behavior in beside {
+        let pattern = behavior.find_text_at_path("PathPattern").unwrap_or_default();
+        let is_legal = |char: char| char.is_ascii_alphanumeric() || PATH_PATTERN_MARKS.contains(char);
+        if pattern.is_empty() || pattern.len() > PATH_PATTERN_CHARS_MAX || !pattern.chars().all(is_legal) {
+            return Err(build_invalid_argument_error("The parameter PathPattern is invalid."));
+        }
+        if !seen.insert(pattern) {
+            return Err(build_invalid_argument_error(
+                "The parameter CacheBehavior contains duplicate path patterns.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn validate_sandbox_distribution_aliases(
