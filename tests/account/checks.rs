@@ -466,7 +466,7 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
     let shop = ChecksFixture::new();
     assert!(shop.run_named_check("flat-rate-plan").is_empty(), "nothing is said where nothing is seen");
     assert_eq!(shop.run_binary(&["enable", "--yes"]).0, 0);
-    shop.assert_check("cloudfront-quotas", "pass", &["1 of 500 distributions", "1 of 20 cache policies"]);
+    shop.assert_check("cloudfront-quotas", "pass", &["1 of 500 distributions", "2 of 20 cache policies"]);
     assert!(shop.run_named_check("flat-rate-plan").is_empty());
     let acl = "<WebACLId>arn:aws:wafv2:us-east-1:999999999999:global/webacl/CreatedByCloudFront/1</WebACLId>";
     let id = shop.open_sandbox().update_sandbox_state_on_disk(|state| {

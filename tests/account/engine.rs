@@ -60,7 +60,7 @@ pub async fn run_stages_attended(
 }
 
 /// The same answers with what `--yes` says.
-fn with_yes(answers: &OperatorAnswers) -> OperatorAnswers {
+pub fn with_yes(answers: &OperatorAnswers) -> OperatorAnswers {
     let consents = OperatorConsents { live_change: true, ..answers.consents.clone() };
     OperatorAnswers { consents, ..answers.clone() }
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 const PACKAGE_KEY: &str = "1/2/ubuntu/package_files/97310.deb";
-const METADATA_KEY: &str = "1/2/ubuntu/dists/jammy/InRelease";
+const METADATA_KEY: &str = "1/2/ubuntu/dists/jammy/Release";
 const FIRST_EXCLUSION: &str = "<PathPattern>*/dists/*</PathPattern>";
 
 fn install() -> OperatorAnswers {
@@ -178,12 +178,12 @@ async fn a_change_that_the_gate_refuses_is_put_back() {
     let failure = failure.unwrap();
     assert!(failure.what.starts_with("the gate"), "{failure:?}");
     assert!(failure.why.contains("put back"), "{failure:?}");
-    let lines = |config: &str| {
+    let sort_lines = |config: &str| {
         let mut lines: Vec<String> = config.split('<').map(str::to_owned).collect();
         lines.sort();
-        lines
+        lines.join("\n")
     };
-    assert_eq!(lines(&distribution_config(&world)), lines(&before), "as it was");
+    assert_eq!(sort_lines(&distribution_config(&world)), sort_lines(&before), "as it was");
 }
 
 /// What the distribution stage says and does where packages can't be cached by their path: that alone, and it goes live.

@@ -28,7 +28,10 @@ use packagecloud_cloudfront::{
 };
 
 use crate::{
-    disturbed, domain::request_certificate, engine::open_instant_sandbox, origin_access::encrypt_bucket,
+    disturbed,
+    domain::request_certificate,
+    engine::{open_instant_sandbox, with_yes},
+    origin_access::encrypt_bucket,
     session::open_session,
 };
 
@@ -171,6 +174,7 @@ async fn record_stage_actions(
 }
 
 async fn apply_stage(session: &Session, answers: &OperatorAnswers, stage: RunStage) {
+    let answers = &with_yes(answers);
     let plan = Box::pin(engine::look(session, stage, answers)).await.unwrap();
     let (_, failure) =
         Box::pin(engine::apply(session, &plan, answers, &RunContext::new_silent_context())).await;

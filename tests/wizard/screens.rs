@@ -166,7 +166,7 @@ async fn play_background_reindex(size: (u16, u16)) {
             run_and_leave_stage(&player, does).await;
         }
         player.wait_for_text("Enter go live").await;
-        assert!(player.is_showing("Going live does not wait"), "{}", player.screen_text());
+        assert!(player.is_showing("does not wait for it"), "{}", player.screen_text());
         assert_screen(size, "41-go-live-beside", &player);
         player.press_letter('q').await;
         player.wait_for_text("is running").await;

@@ -404,7 +404,7 @@ async fn the_reindex_pauses_and_goes_on() {
         // both wait for the loop together: it pauses before the first request
         player.send_key(KeyCode::Enter, KeyModifiers::NONE);
         player.send_key(KeyCode::Char('p'), KeyModifiers::NONE);
-        player.wait_for_text("Paused: nothing is sent to S3").await;
+        player.wait_for_text("‖ paused").await;
         player.press_letter('p').await;
         player.wait_for_text("Enter go on").await;
         player.press_letter('b').await;

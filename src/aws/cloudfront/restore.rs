@@ -1,13 +1,11 @@
-//! The way back of a change: a distribution's configuration kept before it, and put back part by part.
+//! The way back of a change: a distribution's configuration kept before it and after it, and put back part by part.
 //!
 //! Only what the change set is put back, and only where nobody has changed it since.
 
 use aws_sdk_cloudfront::types::DistributionConfig;
 
 use super::{
-    config::{
-        IntendedDistributionUpdate, apply_intent_to_distribution_config, restore_changed_distribution_parts,
-    },
+    config::restore_changed_distribution_parts,
     distribution::{UPDATE_RETRIES_MAX, is_stale_etag},
 };
 use crate::aws::{AwsClients, WaitProgressReporter, error};
@@ -16,11 +14,11 @@ use crate::model::{
     failure::Failure,
 };
 
-/// A distribution's configuration as it stood before a change.
+/// A distribution's configuration as CloudFront gave it at one moment.
 #[derive(Debug, Clone)]
 pub struct DistributionSnapshot {
     id: String,
-    before: DistributionConfig,
+    config: DistributionConfig,
 }
 
 impl AwsClients {
@@ -30,33 +28,33 @@ impl AwsClients {
     /// Where CloudFront refuses or doesn't answer.
     pub async fn snapshot_distribution(&self, id: &str) -> Result<DistributionSnapshot, Failure> {
         let read = self.read_distribution_config(id).await?;
-        Ok(DistributionSnapshot { id: id.to_owned(), before: read.config })
+        Ok(DistributionSnapshot { id: id.to_owned(), config: read.config })
     }
 
-    /// Puts back what `intent` changed since `kept`, and nothing else: the distribution as it then is.
+    /// Puts back what differs between `before` and `after`, and nothing else: the distribution as it then is.
     ///
     /// # Errors
-    /// Where CloudFront refuses, doesn't answer, or the configuration goes on changing.
+    /// Where CloudFront refuses, doesn't answer, or all of it has been changed since.
     pub async fn restore_distribution(
         &self,
         names: &ResourceNames,
-        kept: &DistributionSnapshot,
-        intent: &IntendedDistributionUpdate<'_>,
+        before: &DistributionSnapshot,
+        after: &DistributionSnapshot,
         say: WaitProgressReporter<'_>,
     ) -> Result<CloudFrontDistribution, Failure> {
-        let (id, what) = (kept.id.as_str(), format!("distribution {}", kept.id));
-        let mut after = kept.before.clone();
-        apply_intent_to_distribution_config(&mut after, names, intent)?;
+        let (id, what) = (before.id.as_str(), format!("distribution {}", before.id));
+        let drifted = |why: &str| Failure::new_plan_drift_failure(&what, why);
         let mut tries = 0;
         loop {
             let read = self.read_distribution_config(id).await?;
             let mut wanted = read.config.clone();
-            restore_changed_distribution_parts(&mut wanted, &kept.before, &after);
+            restore_changed_distribution_parts(&mut wanted, &before.config, &after.config);
+            if wanted == read.config && before.config != after.config {
+                return Err(drifted("its configuration was changed since, so nothing was put back"));
+            }
             if wanted == read.config {
-                return self
-                    .read_distribution(names, id)
-                    .await?
-                    .ok_or_else(|| Failure::new_plan_drift_failure(&what, "it was deleted meanwhile"));
+                let stands = self.read_distribution(names, id).await?;
+                return stands.ok_or_else(|| drifted("it was deleted meanwhile"));
             }
             self.check_distribution_config_round_trip(id, &read).await?;
             let asked = self

@@ -179,17 +179,12 @@ impl BucketSurvey {
     /// Renders what the reindex adds to what CloudFront caches by its path: whole sentences.
     #[must_use]
     pub fn render_gain_over_path_caching(&self) -> Vec<String> {
-        let elsewhere = self.packages - self.cached_by_path;
-        let passing = if elsewhere == 0 {
-            String::new()
-        } else {
-            format!(
-                ", and {elsewhere} of the {} packages listed pass through it uncached, since their paths do not say that they never change",
-                self.packages
-            )
+        let elsewhere = match self.packages - self.cached_by_path {
+            0 => String::new(),
+            count => format!(", and the {count} elsewhere, which pass through uncached until then"),
         };
         vec![format!(
-            "Going live does not wait for this: CloudFront caches {} of the {} packages listed by their path, for a day, then asks S3 whether they changed. The reindex adds that other caches keep packages too{passing}. Until it is done, repository metadata without a Cache-Control may be served stale while S3 fails.",
+            "Going live does not wait for this: {} of the {} packages listed are cached by their path, for a day at a time. It adds other caches than CloudFront's{elsewhere}. Until it is done, repository metadata without a Cache-Control may be served stale while S3 fails.",
             self.cached_by_path, self.packages
         )]
     }

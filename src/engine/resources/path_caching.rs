@@ -4,7 +4,7 @@ use crate::aws::cloudfront::{is_bucket_domain, is_regional_bucket_domain};
 use crate::model::{
     aws::{
         account::ResourceOwnership,
-        cloudfront::{CloudFrontDistribution, DistributionBehavior, InstallCachePolicies},
+        cloudfront::{CachePolicy, CloudFrontDistribution, DistributionBehavior, InstallCachePolicies},
         names::ResourceNames,
     },
     packagecloud::path_cache::{
@@ -28,8 +28,11 @@ pub(crate) fn choose_path_caching(
         Ok(rules) => rules,
         Err(why) => return PathCachingChoice::Nothing(why),
     };
-    let taken = policies.packages.as_ref().filter(|one| one.ownership != ResourceOwnership::Ours);
-    if taken.is_some() && !answers.consents.adopt {
+    let is_ours = |policy: &Option<CachePolicy>| {
+        policy.as_ref().is_none_or(|one| one.ownership == ResourceOwnership::Ours)
+    };
+    // Where the first one is somebody else's too, both are asked about in one question.
+    if !is_ours(&policies.packages) && is_ours(&policies.pass_through) && !answers.consents.adopt {
         return PathCachingChoice::Nothing(format!(
             "the cache policy {} was made by somebody else, and --adopt, which takes it over, was not given",
             names.cache_policy_name(CachePolicyRole::Packages)

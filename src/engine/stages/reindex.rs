@@ -188,7 +188,7 @@ pub async fn apply(
 }
 
 /// How often it is looked whether links still lead to S3.
-const LINKS_LOOK_INTERVAL: Duration = Duration::from_secs(60);
+const LINKS_LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Whether packagecloud's links lead to S3, by its file; where that can't be read, they may.
 async fn are_links_at_s3(session: &Session) -> bool {
@@ -202,7 +202,7 @@ async fn watch_links_leave_s3(session: &Session, are_at_s3: &AtomicBool) {
         tokio::time::sleep(LINKS_LOOK_INTERVAL).await;
         are_at_s3.store(are_links_at_s3(session).await, Ordering::Relaxed);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// What the vendor's jobs wrote without the attributes that it needs gets them from here.

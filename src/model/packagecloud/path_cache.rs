@@ -270,15 +270,12 @@ fn decode_unreserved_escapes(path: &str) -> String {
     while let Some(at) = rest.find('%') {
         whole.push_str(&rest[..at]);
         let escaped = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped.map(char::from).filter(|char| is_unreserved_char(*char)) {
-            Some(char) => {
-                whole.push(char);
-                rest = &rest[at + 3..];
-            }
-            None => {
-                whole.push('%');
-                rest = &rest[at + 1..];
-            }
+        if let Some(char) = escaped.map(char::from).filter(|char| is_unreserved_char(*char)) {
+            whole.push(char);
+            rest = &rest[at + 3..];
+        } else {
+            whole.push('%');
+            rest = &rest[at + 1..];
         }
     }
     whole.push_str(rest);

@@ -222,7 +222,7 @@ async fn two_hosts_at_once_make_everything_once() {
     for (start, construction, expected) in [
         (Nothing, None, WHOLE_SET_UP),
         // The version that stands, and one more.
-        (EarlierVersion, Some("raw:path+expires"), [1, 1, 1, 1, 2, 1, 1, 1, 2]),
+        (EarlierVersion, Some("raw:path+expires"), [1, 1, 1, 1, 2, 1, 1, 2, 2]),
     ] {
         let ready = build_starting_point(start).await;
         for goals in [[Install, Install], [Install, Upgrade], [Upgrade, Upgrade]] {

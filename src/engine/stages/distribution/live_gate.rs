@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
 
-use crate::aws::{DistributionSettings, DistributionSnapshot, IntendedDistributionUpdate};
+use crate::aws::DistributionSnapshot;
 use crate::engine::{
     delivery::{gate::EdgeProber, samples},
     resources::install::observe_aws_install,
@@ -34,11 +34,10 @@ fn leads_to_distribution(config: &ObservedPackagecloudConfig, distribution: &Clo
     config.may_cloudfront_be_on() && domain.is_none_or(|domain| distribution.has_domain_name_or_alias(domain))
 }
 
-/// A change of a distribution that serves links: how it was before, and what was made of it.
+/// A change of a distribution that serves links.
 pub(super) struct LiveDistributionChange<'a> {
-    /// None where nothing was changed, and it was only waited for.
-    pub before: Option<DistributionSnapshot>,
-    pub settings: DistributionSettings<'a>,
+    /// How it was before, and right after; none where nothing was changed, and it was only waited for.
+    pub snapshots: Option<(DistributionSnapshot, DistributionSnapshot)>,
     pub deployed: &'a CloudFrontDistribution,
 }
 
@@ -59,9 +58,9 @@ impl LiveDistributionChange<'_> {
                 self.probe_changed_edges(session, target, answers, run).await.map(|text| ((), text))
             })
             .await;
-        match (proven, &self.before) {
-            (Err(failure), Some(before)) if failure.kind != FailureKind::Interrupted => {
-                Err(self.put_back(target, before, failure, run).boxed().await)
+        match (proven, &self.snapshots) {
+            (Err(failure), Some(snapshots)) if failure.kind != FailureKind::Interrupted => {
+                Err(self.put_back(target, snapshots, failure, run).boxed().await)
             }
             (proven, _) => proven,
         }
@@ -115,16 +114,15 @@ impl LiveDistributionChange<'_> {
     async fn put_back(
         &self,
         target: &AwsTarget,
-        before: &DistributionSnapshot,
+        (before, after): &(DistributionSnapshot, DistributionSnapshot),
         failure: Failure,
         run: &StageRun,
     ) -> Failure {
         let (cloud, names) = (&target.cloud, &target.names);
         let say = run.build_step_progress_reporter(StageStep::TakeBack);
-        let intent = IntendedDistributionUpdate::Whole(self.settings);
         let doing = format!("putting distribution {} back as it was", self.deployed.id);
         let back = run.run_stage_step(StageStep::TakeBack, doing, async {
-            let restored = cloud.restore_distribution(names, before, &intent, &say).await?;
+            let restored = cloud.restore_distribution(names, before, after, &say).await?;
             cloud.wait_until_distribution_deployed(names, &restored, &say).await?;
             Ok(((), format!("distribution {} is as it was, on every edge", self.deployed.id)))
         });

@@ -171,8 +171,7 @@ async fn change_and_deploy(
         Some(standing) => Some(target.cloud.snapshot_distribution(&standing.id).await?),
         None => None,
     };
-    let (made, settings) =
-        Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
+    let made = Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
     // The same request carries both; the screen has a line for each.
     let version_arn = settings.version_arn;
     run.run_stage_step(StageStep::Authenticator, version_arn, async {
@@ -180,9 +179,13 @@ async fn change_and_deploy(
     })
     .await?;
     let must_prove = standing.is_some() && (before.is_some() || made.status != "Deployed");
+    let snapshots = match before {
+        Some(before) => Some((before, target.cloud.snapshot_distribution(&made.id).await?)),
+        None => None,
+    };
     let made = Box::pin(wait_until_distribution_deployed(session, target, &made, run)).await?;
     if must_prove {
-        let change = LiveDistributionChange { before, settings, deployed: &made };
+        let change = LiveDistributionChange { snapshots, deployed: &made };
         Box::pin(change.prove_or_put_back(session, target, answers, run)).await?;
     }
     Ok(made)
@@ -215,29 +218,29 @@ async fn grant_new_origin_access_read(
     .map(Some)
 }
 
-/// Makes the distribution, or changes the one that stands; returns by which settings. Where CloudFront refuses the behaviors by
-/// path, that is said, and it is made without them.
-async fn ensure_cloudfront_distribution<'s>(
+/// Makes the distribution, or changes the one that stands. Where CloudFront refuses the behaviors by path, that is said, and it
+/// is made without them.
+async fn ensure_cloudfront_distribution(
     target: &AwsTarget,
     seen: &DistributionEvidence,
-    settings: DistributionSettings<'s>,
+    settings: DistributionSettings<'_>,
     answers: &OperatorAnswers,
     run: &StageRun,
-) -> Result<(CloudFrontDistribution, DistributionSettings<'s>), Failure> {
+) -> Result<CloudFrontDistribution, Failure> {
     let doing = "distribution, with the authenticator on every behavior";
     run.run_stage_step(StageStep::Distribution, doing, async {
-        let (made, settings, why) =
+        let (made, why) =
             match Box::pin(make_or_change_distribution(target, seen, settings, answers, run)).await {
                 Err(refused) if settings.path_caching.is_some() && is_path_caching_refusal(&refused) => {
                     let settings = DistributionSettings { path_caching: None, ..settings };
                     let made =
                         Box::pin(make_or_change_distribution(target, seen, settings, answers, run)).await?;
-                    (made, settings, format!("; no package is cached by its path: {refused}"))
+                    (made, format!("; no package is cached by its path: {refused}"))
                 }
-                made => (made?, settings, String::new()),
+                made => (made?, String::new()),
             };
         let text = format!("distribution {} at {} stands{why}", made.id, made.domain);
-        Ok(((made, settings), text))
+        Ok((made, text))
     })
     .await
 }
