@@ -62,7 +62,7 @@ fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
 
 /// Every stage of an upgrade; the failure of the one that fails.
 async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Result<bool, Failure> {
-    let mut changed = false;
+    let (mut changed, answers) = (false, &crate::engine::with_yes(answers));
     for stage in [
         RunStage::Reindex,
         RunStage::Secret,
