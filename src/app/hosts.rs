@@ -60,6 +60,9 @@ pub(super) async fn connect_packagecloud_hosts(
         // One after the other, since each may ask something.
         if let Err(failure) = line.connect_ssh_as_root().await
             && !may_command_disable_cloudfront(command)
+            && !(host::is_host_down(&failure)
+                && !hosts.is_empty()
+                && may_command_leave_other_nodes_out(command))
         {
             return Err(failure);
         }
@@ -73,6 +76,14 @@ pub(super) async fn connect_packagecloud_hosts(
 /// Whether this may end in switching off, which goes on past a host that can't be reached.
 fn may_command_disable_cloudfront(command: &CliCommand) -> bool {
     matches!(command, CliCommand::Disable | CliCommand::Wizard { .. })
+}
+
+/// Whether this goes on past another node than the first that is down, and says so.
+fn may_command_leave_other_nodes_out(command: &CliCommand) -> bool {
+    matches!(
+        command,
+        CliCommand::Enable { .. } | CliCommand::Plan { .. } | CliCommand::Check { .. } | CliCommand::Verify
+    )
 }
 
 /// This machine, or the sandbox's.

@@ -28,7 +28,7 @@ pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
 pub use run::unfinished_work::UnfinishedHostWork;
 pub use transport::HostTransport;
-pub use transport::ssh::SshClient;
+pub use transport::ssh::{SshClient, error::is_host_down};
 
 /// The host, and how it is reached. Clones share what they know.
 #[derive(Debug, Clone)]

@@ -10,7 +10,9 @@ use packagecloud_cloudfront::{
     model::run::{answers::OperatorAnswers, goal::OperatorGoal},
     sandbox::{
         self, Sandbox, SandboxOptions, SandboxPropagationDelays,
+        control_plane::s3::BucketJournalChange,
         ledger::{self, SandboxApiCallRecord},
+        seed,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,12 @@ use crate::{permissions::AWS_SERVICES, session::open_session};
 /// Of 75 and 25 that they may make.
 const FRESH_CALLS_MAX: usize = 61;
 const REPEAT_CALLS_MAX: usize = 22;
+/// What an upgrade may ask AWS for until it is live, whatever the size of the bucket: the survey lists a bounded number of pages.
+const UPGRADE_CALLS_MAX: usize = 75;
+/// From one machine, as the plan reckons.
+const COPIES_A_SECOND: u64 = 7_000;
+/// One deployment, as CloudFront says of it: some minutes.
+const DEPLOYMENT: Duration = Duration::from_mins(5);
 const CALL_LATENCY: Duration = Duration::from_millis(100);
 
 /// What the function asks in its turn, before an Invoke of it ends.
@@ -209,5 +217,63 @@ fn what_is_set_up_in_aws_takes_little_longer_than_its_longest_chain_of_dependent
         println!("{chain} calls depend on each other, {took:?}");
         let chain = CALL_LATENCY * u32::try_from(chain).unwrap();
         assert!(took <= chain.mul_f64(1.25), "{took:?} for a chain of {chain:?}");
+    });
+}
+
+/// Fills the sandbox's bucket with packages that say nothing of caching.
+fn put_silent_packages(world: &Sandbox, count: usize) {
+    let store = &world.sandbox_in_memory_state().objects;
+    let put = store.change_stored_bucket::<(), std::io::Error>(seed::SANDBOX_BUCKET, |objects| {
+        let like = objects.values().find_map(|versions| versions.last()).cloned().unwrap();
+        let packages = (0..count).map(|nth| {
+            let mut object = like.clone();
+            object.key = format!("7/{}/debian/package_files/{nth}.deb", nth % 64);
+            object.attributes.remove("cache-control");
+            BucketJournalChange::Put(Box::new(object))
+        });
+        Ok((packages.collect(), ()))
+    });
+    put.unwrap();
+}
+
+/// An upgrade, until it is live and verified: what it asked AWS for, and how long that took.
+async fn measure_upgrade_until_live(objects: usize, deployment: Duration) -> (usize, Duration) {
+    let dir = tempfile::tempdir().unwrap();
+    let delays = SandboxPropagationDelays { distribution: deployment, ..SandboxPropagationDelays::NONE };
+    let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        latency: CALL_LATENCY,
+        delays: Some(delays),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    put_silent_packages(&world, objects);
+    world.clear_call_ledger();
+    let took = time_enable(&world, &["--upgrade", "--skip-reindex"]).await;
+    let calls = world.sandbox_recorded_aws_calls();
+    let of_aws = |call: &&SandboxApiCallRecord| {
+        AWS_SERVICES.contains(&call.service.as_str()) && call.operation != "Decrypt"
+    };
+    (calls.iter().filter(of_aws).count(), took)
+}
+
+/// The reindex runs beside and is no part of it. Before packages were cached by their path, going live waited for it: each
+/// object was listed twice, asked for and copied, at the 7,000 copies a second that the plan reckons with (README). From
+/// `SURVEY_PAGES_MAX` pages on, four thousand objects, a bucket of any size is asked for the same.
+#[test]
+fn an_upgrade_is_live_within_one_deployment_however_many_objects_there_are() {
+    run_on_paused_clock(async || {
+        for objects in [10, 1_500, 6_000] {
+            // How often Deployed is asked for is CloudFront's pace, every 15 s: counted apart.
+            let (calls, _) = measure_upgrade_until_live(objects, Duration::ZERO).await;
+            let (with_polls, took) = measure_upgrade_until_live(objects, DEPLOYMENT).await;
+            println!("{objects} objects: {calls} calls, {with_polls} with the polls; live after {took:?}");
+            assert!(calls <= UPGRADE_CALLS_MAX, "{objects}: {calls}");
+            assert!(took < DEPLOYMENT + Duration::from_mins(1), "{objects}: {took:?}");
+        }
+        let many: u64 = 10_000_000;
+        let waited_for = 2 * many + 2 * many.div_ceil(1000);
+        let waited = Duration::from_secs(many / COPIES_A_SECOND);
+        println!("{many} objects: {waited_for} calls of S3 and {waited:?} that going live once waited for");
     });
 }

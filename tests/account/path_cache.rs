@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::watch_clients_during,
-    engine::{look_at_stage, open_instant_sandbox, run_stages},
+    engine::{look_at_stage, open_instant_sandbox, run_stages, with_yes},
     session::open_session,
     vendor::LIVE_STAGES,
 };
@@ -178,12 +178,85 @@ async fn a_change_that_the_gate_refuses_is_put_back() {
     let failure = failure.unwrap();
     assert!(failure.what.starts_with("the gate"), "{failure:?}");
     assert!(failure.why.contains("put back"), "{failure:?}");
-    let sort_lines = |config: &str| {
-        let mut lines: Vec<String> = config.split('<').map(str::to_owned).collect();
-        lines.sort();
-        lines.join("\n")
-    };
-    assert_eq!(sort_lines(&distribution_config(&world)), sort_lines(&before), "as it was");
+    assert_eq!(sort_elements(&distribution_config(&world)), sort_elements(&before), "as it was");
+}
+
+/// A configuration whose elements stand in no order of their own.
+fn sort_elements(config: &str) -> String {
+    let mut elements: Vec<&str> = config.split('<').collect();
+    elements.sort_unstable();
+    elements.join("\n")
+}
+
+/// Takes the install over, and is broken off in the moment in which `step` begins: killed, or asked to stop.
+async fn break_off_takeover(world: &Sandbox, step: StageStep, is_killed: bool) {
+    let answers = with_yes(&install());
+    let session = open_session(world);
+    let plan = Box::pin(engine::look(&session, RunStage::Distribution, &answers)).await.unwrap();
+    let (events, _heard) = mpsc::unbounded_channel();
+    let (_pausing, pause) = watch::channel(false);
+    let (stop, dead) = (CancellationToken::new(), CancellationToken::new());
+    let at_step = if is_killed { dead.clone() } else { stop.clone() };
+    let run = RunContext::new(events, stop, pause).with_event_listener(move |event| {
+        if matches!(event, StageEvent::Started { step: one, .. } if *one == step) {
+            at_step.cancel();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = dead.cancelled() => assert!(is_killed),
+        (_, failure) = Box::pin(engine::apply(&session, &plan, &answers, &run)) => {
+            assert_eq!(failure.unwrap().kind, FailureKind::Interrupted);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_broken_off_before_its_gate_is_proven_by_the_next_run_or_put_back() {
+    for (step, is_killed) in [
+        (StageStep::Authenticator, true),
+        (StageStep::Deployed, true),
+        (StageStep::Deployed, false),
+        (StageStep::Gate, true),
+    ] {
+        for does_gate_pass in [true, false] {
+            let moment = format!("{step:?}, killed: {is_killed}, the gate passes: {does_gate_pass}");
+            let dir = tempfile::tempdir().unwrap();
+            let world = open_sandbox_with_delays(dir.path());
+            let (_, result) = run_stages(&world, &install(), &LIVE_STAGES).await;
+            result.unwrap();
+            remove_path_caching(&world);
+            let before = distribution_config(&world);
+            break_off_takeover(&world, step, is_killed).await;
+            assert_ne!(distribution_config(&world), before, "{moment}: it was changed");
+            let plan = look_at_stage(&world, &install(), RunStage::Distribution).await.unwrap();
+            let gates = plan.changes.iter().filter(|change| change.step == StageStep::Gate).count();
+            assert_eq!(gates, 1, "{moment}: {:?}", plan.changes);
+            assert!(plan.confirmations.is_empty(), "{moment}: it was consented to");
+            if !does_gate_pass {
+                world.update_sandbox_state_on_disk(|state| {
+                    state.s3.buckets.values_mut().for_each(|bucket| bucket.policy = None);
+                });
+            }
+            let (_, result) = run_stages(&world, &install(), &[RunStage::Distribution]).await;
+            if does_gate_pass {
+                assert_eq!(result, Ok(()), "{moment}");
+                assert!(distribution_config(&world).contains(FIRST_EXCLUSION), "{moment}");
+                let again = look_at_stage(&world, &install(), RunStage::Distribution).await.unwrap();
+                assert!(again.is_plan_without_changes(), "{moment}: {:?}", again.changes);
+            } else {
+                let failure = result.unwrap_err();
+                assert!(failure.what.starts_with("the gate"), "{moment}: {failure:?}");
+                assert!(failure.why.contains("put back"), "{moment}: {failure:?}");
+                assert_eq!(
+                    sort_elements(&distribution_config(&world)),
+                    sort_elements(&before),
+                    "{moment}: as it was"
+                );
+            }
+            assert!(!dir.path().join("state/unproven-change").exists(), "{moment}: it is settled");
+        }
+    }
 }
 
 /// What the distribution stage says and does where packages can't be cached by their path: that alone, and it goes live.

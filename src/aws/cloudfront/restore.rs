@@ -3,6 +3,14 @@
 //! Only what the change set is put back, and only where nobody has changed it since.
 
 use aws_sdk_cloudfront::types::DistributionConfig;
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
 
 use super::{
     config::restore_changed_distribution_parts,
@@ -19,6 +27,32 @@ use crate::model::{
 pub struct DistributionSnapshot {
     id: String,
     config: DistributionConfig,
+    raw: Vec<u8>,
+}
+
+impl DistributionSnapshot {
+    /// Returns the configuration as CloudFront gave it, to be kept for [`AwsClients::parse_distribution_snapshot`].
+    #[must_use]
+    pub fn render_snapshot(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
+    }
+
+    /// Returns whether both say the same.
+    #[must_use]
+    pub fn is_same_configuration(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
+}
+
+/// Answers a request with a document that was kept: the SDK reads it as it read CloudFront's answer then, and nothing is sent.
+#[derive(Debug, Clone)]
+struct KeptAnswerConnector(String);
+
+impl HttpConnector for KeptAnswerConnector {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let found = StatusCode::try_from(200).expect("it is a status");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(found, SdkBody::from(self.0.as_str()))))
+    }
 }
 
 impl AwsClients {
@@ -28,7 +62,43 @@ impl AwsClients {
     /// Where CloudFront refuses or doesn't answer.
     pub async fn snapshot_distribution(&self, id: &str) -> Result<DistributionSnapshot, Failure> {
         let read = self.read_distribution_config(id).await?;
-        Ok(DistributionSnapshot { id: id.to_owned(), config: read.config })
+        Ok(DistributionSnapshot { id: id.to_owned(), config: read.config, raw: read.raw })
+    }
+
+    /// Reads what [`DistributionSnapshot::render_snapshot`] gave; sends nothing.
+    ///
+    /// # Errors
+    /// Where it isn't a distribution's configuration.
+    pub async fn parse_distribution_snapshot(
+        &self,
+        id: &str,
+        kept: &str,
+    ) -> Result<DistributionSnapshot, Failure> {
+        let connector = SharedHttpConnector::new(KeptAnswerConnector(kept.to_owned()));
+        let client = http_client_fn(move |_, _| connector.clone());
+        let answered = self
+            .cloudfront
+            .get_distribution_config()
+            .id(id)
+            .customize()
+            .config_override(aws_sdk_cloudfront::config::Builder::new().http_client(client))
+            .send()
+            .await;
+        let what = format!("the configuration that distribution {id} had");
+        let unreadable = |why: String| {
+            Failure::new_generic_failure(
+                what.as_str(),
+                format!("what was kept of it can't be read: {why}"),
+                "look at the distribution in the CloudFront console",
+            )
+        };
+        match answered.map(|answer| answer.distribution_config) {
+            Ok(Some(config)) => {
+                Ok(DistributionSnapshot { id: id.to_owned(), config, raw: kept.as_bytes().to_vec() })
+            }
+            Ok(None) => Err(unreadable("it is empty".to_owned())),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
     }
 
     /// Puts back what differs between `before` and `after`, and nothing else: the distribution as it then is.

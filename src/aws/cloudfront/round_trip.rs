@@ -30,7 +30,7 @@ use crate::model::failure::Failure;
 pub struct FetchedDistributionConfig {
     pub config: DistributionConfig,
     pub etag: String,
-    raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
 }
 
 impl AwsClients {

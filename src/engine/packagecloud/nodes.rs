@@ -4,12 +4,12 @@
 
 use futures::future::join_all;
 
-use crate::host::LoadedConfig;
+use crate::host::{LoadedConfig, is_host_down};
 use crate::model::{
     aws::evidence::ObservedPackagecloudConfig,
     failure::Failure,
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
-    run::{answers::OperatorAnswers, check::CheckResult},
+    run::{answers::OperatorAnswers, check::CheckResult, proposed_command::render_proposed_command},
 };
 
 use crate::engine::session::Session;
@@ -33,10 +33,10 @@ impl NodeConfig {
     }
 }
 
-/// Reads the other nodes' files, where none of them contradicts the first one's.
+/// Reads the other nodes' files, where none of them contradicts the first one's; one that is down is left out, and stays as it is.
 ///
 /// # Errors
-/// Where one can't be read, or isn't a node of the same packagecloud.
+/// Where one can't be read, is down while a new secret is asked for, or isn't a node of the same packagecloud.
 pub(crate) async fn read_other_node_configs(
     session: &Session,
     first: &LoadedConfig,
@@ -50,7 +50,12 @@ pub(crate) async fn read_other_node_configs(
     let first = NodeConfig::build_node_config(session, first);
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
-        let node = NodeConfig::build_node_config(session, &config?);
+        let config = match config {
+            // A new secret goes to all: whoever keeps the old one would sign what the edge refuses.
+            Err(failure) if is_host_down(&failure) && !answers.consents.new_secret => continue,
+            config => config?,
+        };
+        let node = NodeConfig::build_node_config(session, &config);
         if let Some(failed) = Some(check_node_configs_agree(&first, &node, answers.consents.new_secret))
             .filter(CheckResult::has_failed)
         {
@@ -63,6 +68,38 @@ pub(crate) async fn read_other_node_configs(
         nodes.push(node);
     }
     Ok(nodes)
+}
+
+/// Says what becomes of a node that is down.
+fn describe_node_that_is_down(failure: &Failure) -> String {
+    format!(
+        "{}; it stays as it is, and its links go on to lead where they lead now; once it is there again: {}",
+        failure.why,
+        render_proposed_command("enable", &[])
+    )
+}
+
+/// Names each of the other nodes that is down, and what becomes of it.
+pub(crate) async fn describe_nodes_that_are_down(session: &Session) -> Vec<String> {
+    let others = session.list_other_node_sessions();
+    let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let down = others.iter().zip(read).filter_map(|(node, config)| {
+        let failure = config.err().filter(is_host_down)?;
+        let name = node.host.transport.remote_host_name().unwrap_or_default();
+        Some(format!("Node {name}: {}.", describe_node_that_is_down(&failure)))
+    });
+    down.collect()
+}
+
+/// Finds the other node whose file was read as `seen`.
+pub(crate) fn find_other_node_of_config(
+    session: &Session,
+    seen: &ObservedPackagecloudConfig,
+) -> Option<Session> {
+    session
+        .list_other_node_sessions()
+        .into_iter()
+        .find(|node| node.host.render_config_location() == seen.path)
 }
 
 /// Makes one check for each of the other nodes.
@@ -78,6 +115,10 @@ pub(crate) async fn check_other_node_configs(
         .iter()
         .zip(read)
         .map(|(session, config)| match (&first, config) {
+            (_, Err(failure)) if is_host_down(&failure) => CheckResult::new_unknown_check(
+                format!("node {}", session.host.transport.remote_host_name().unwrap_or_default()),
+                describe_node_that_is_down(&failure),
+            ),
             (_, Err(failure)) => CheckResult::new_failed_check(
                 format!("node {}", session.host.transport.remote_host_name().unwrap_or_default()),
                 failure.to_string(),

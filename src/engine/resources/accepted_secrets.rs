@@ -11,6 +11,7 @@ use crate::edge::bundle::{
     read_zip_signing_keys,
 };
 use crate::engine::session::Session;
+use crate::host::is_host_down;
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
@@ -170,6 +171,27 @@ pub(crate) async fn read_node_secrets(session: &Session) -> Result<Vec<(String, 
     for (node, config) in nodes.iter().zip(read) {
         if let Some(secret) = config?.seen.values.secret {
             secrets.push((node.host.render_config_location(), secret));
+        }
+    }
+    Ok(secrets)
+}
+
+/// Reads what each node that can be reached signs with. For a version before which [`refuse_fewer_secrets`] was asked: what a
+/// node that is down signs with, the version accepts as the one before it did.
+///
+/// # Errors
+/// Fails where the packagecloud.rb of a node that is there can't be read.
+pub(crate) async fn read_reached_node_secrets(session: &Session) -> Result<Vec<(String, Secret)>, Failure> {
+    let nodes = session.list_all_node_sessions();
+    let read = join_all(nodes.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let mut secrets = Vec::new();
+    for (node, config) in nodes.iter().zip(read) {
+        match config {
+            Err(failure) if is_host_down(&failure) => {}
+            config => {
+                let secret = config?.seen.values.secret;
+                secrets.extend(secret.map(|secret| (node.host.render_config_location(), secret)));
+            }
         }
     }
     Ok(secrets)

@@ -53,6 +53,7 @@ pub(crate) async fn observe_distribution(
         cache_policies,
         path_caching,
         serves_links: false,
+        has_unproven_change: false,
         identity: below.identity.clone(),
         control: below.control.clone(),
         by_control: below.by_control,

@@ -170,11 +170,13 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let here = (session.clone(), &seen.config, list_pending_setting_keys(seen, answers));
-    let there =
-        session.list_other_node_sessions().into_iter().zip(list_other_nodes_pending_settings(seen, answers));
-    let there = there.map(|(node, (config, keys))| (node, config, keys));
+    let mut to_write = vec![here];
+    for (config, keys) in list_other_nodes_pending_settings(seen, answers) {
+        let node = nodes::find_other_node_of_config(session, config);
+        to_write.extend(node.map(|node| (node, config, keys)));
+    }
     let mut end = StageEnd::Unchanged;
-    for (node, config, keys) in std::iter::once(here).chain(there) {
+    for (node, config, keys) in to_write {
         if keys.is_empty() {
             continue;
         }

@@ -97,6 +97,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         .collect();
     let seen = PackagecloudConfigEvidence { config: config.seen, desired: wanted, before, others };
     let mut plan = plan_go_live_stage(session, &seen, answers, live);
+    plan.notes.extend(nodes::describe_nodes_that_are_down(session).await);
     if !plan.is_plan_without_changes() {
         plan.confirmations.extend(bucket_key::build_bucket_kms_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());

@@ -1,7 +1,8 @@
 //! The state directory: the last answers and where it was left, the log, saved policy documents; its locks are in `lock`.
 //!
-//! It is a convenience: what is lost or unreadable here is noted and ignored. Two files cost more than time when they are
-//! lost: `managed-secret`, a secret that the file doesn't hold yet, and `switched-off`, which keeps another run from going live.
+//! It is a convenience: what is lost or unreadable here is noted and ignored. Three files cost more than time when they
+//! are lost: `managed-secret`, a secret that the file doesn't hold yet, `switched-off`, which keeps another run from going live,
+//! and `unproven-change`, by which a change of what serves links is proven or put back.
 
 use std::{
     fs::{self, File, OpenOptions},

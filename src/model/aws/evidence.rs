@@ -192,6 +192,8 @@ pub struct DistributionEvidence {
     pub path_caching: PathCachingChoice,
     /// Whether packagecloud's links lead to this distribution now, by any node's file: then each change of it is asked about.
     pub serves_links: bool,
+    /// Whether a run was broken off between a change of this distribution while it served links, and the gate after it.
+    pub has_unproven_change: bool,
     pub identity: Option<CloudFrontOriginAccessIdentity>,
     pub control: Option<OriginAccessControl>,
     pub by_control: bool,

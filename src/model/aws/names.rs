@@ -174,3 +174,30 @@ impl ResourceNames {
         [(COST_TAG, &self.bucket), (MARKER_TAG, &self.bucket)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_suffix_gives_an_install_the_cache_policy_of_another() {
+        let refused = "packages".parse::<ResourceNameSuffix>().unwrap_err();
+        assert!(refused.why.contains("is the one for packages of the install without a suffix"), "{refused}");
+        for refused in ["", "Two", "a_packages", "packages-2", "aaaaaaaaaaaaaaaaa"] {
+            assert!(refused.parse::<ResourceNameSuffix>().is_err(), "{refused}");
+        }
+        let mut names = Vec::new();
+        let suffixes = ["two", "package", "packages2", "2packages"].map(|one| one.parse().unwrap());
+        for suffix in std::iter::once(ResourceNameSuffix::default()).chain(suffixes) {
+            let install = ResourceNames::new("shop", &suffix);
+            names.extend(
+                [CachePolicyRole::PassThrough, CachePolicyRole::Packages]
+                    .map(|role| install.cache_policy_name(role)),
+            );
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "{names:?}");
+    }
+}

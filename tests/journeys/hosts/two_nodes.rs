@@ -89,6 +89,27 @@ fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
 }
 
 #[test]
+fn the_first_goes_live_past_a_node_that_is_down_and_names_it() {
+    let mut cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.nodes[1].stop_sshd();
+    cluster.site.set_nodes(vec![cluster.nodes[0].file_path("")]);
+    let stays =
+        "it stays as it is, and its links go on to lead where they lead now; once it is there again: ";
+    cluster.run_on_cluster(&["plan"]).assert_exit(3, &["web2", stays, "--host web1 --host web2"]);
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
+    // It is live; that not all is done the verify after it says.
+    ran.assert_exit(1, &["web2", stays, "on since"]);
+    assert!(is_node_on(&cluster.nodes[0]), "{}", ran.text);
+    assert_eq!(cluster.nodes[1].config_values().enabled, None, "{}", ran.text);
+    // Once it is there again the same command takes it along.
+    cluster.nodes[1].start_sshd();
+    let [first, second] = &cluster.nodes[..] else { panic!() };
+    cluster.site.set_nodes(vec![first.file_path(""), second.file_path("")]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["on too: web2"]);
+    assert!(is_node_on(second) && first.config_values() == second.config_values());
+}
+
+#[test]
 fn a_node_whose_links_the_edge_refuses_is_taken_back_alone() {
     let cluster = HostCluster::new(&["web1", "web2"]);
     let [first, second] = &cluster.nodes[..] else { panic!() };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
 
+use super::unproven::forget_unproven_change;
 use crate::aws::DistributionSnapshot;
 use crate::engine::{
     delivery::{gate::EdgeProber, samples},
@@ -60,7 +61,11 @@ impl LiveDistributionChange<'_> {
             .await;
         match (proven, &self.snapshots) {
             (Err(failure), Some(snapshots)) if failure.kind != FailureKind::Interrupted => {
-                Err(self.put_back(target, snapshots, failure, run).boxed().await)
+                Err(self.put_back(session, target, snapshots, failure, run).boxed().await)
+            }
+            (Ok(()), _) => {
+                forget_unproven_change(session).await;
+                Ok(())
             }
             (proven, _) => proven,
         }
@@ -113,6 +118,7 @@ impl LiveDistributionChange<'_> {
     /// Puts back what was changed, and waits until every edge has it: the failure, with how that went.
     async fn put_back(
         &self,
+        session: &Session,
         target: &AwsTarget,
         (before, after): &(DistributionSnapshot, DistributionSnapshot),
         failure: Failure,
@@ -127,13 +133,16 @@ impl LiveDistributionChange<'_> {
             Ok(((), format!("distribution {} is as it was, on every edge", self.deployed.id)))
         });
         match back.await {
-            Ok(()) => Failure {
-                why: format!(
-                    "{}; the distribution was put back, and every edge has it as it was before",
-                    failure.why
-                ),
-                ..failure
-            },
+            Ok(()) => {
+                forget_unproven_change(session).await;
+                Failure {
+                    why: format!(
+                        "{}; the distribution was put back, and every edge has it as it was before",
+                        failure.why
+                    ),
+                    ..failure
+                }
+            }
             Err(second) => Failure {
                 why: format!("{}; and putting the distribution back failed: {second}", failure.why),
                 next: format!(

@@ -5,6 +5,7 @@ use super::{
     live_gate::{LiveDistributionChange, is_serving_links},
     plan::{is_distribution_change_due, needs_origin_access_change},
     proof::prove_version_before_association,
+    unproven::{UnprovenChange, forget_unproven_change, read_unproven_change},
 };
 use crate::aws::{
     DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings,
@@ -49,6 +50,7 @@ pub(crate) async fn apply(
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     save_deployed_token_construction(session, &target).await;
+    Box::pin(settle_unproven_change(session, &target, seen, answers, run)).await?;
     let names = &target.names;
     let needed = |what: &str, why: &str| {
         let bootstrap = render_proposed_command("bootstrap-cloudfront", &[]);
@@ -153,6 +155,35 @@ fn is_passing_failure(failure: &Failure) -> bool {
     )
 }
 
+/// Proves the change of a run that was broken off between it and the gate, before anything else is changed; puts it back where
+/// the gate fails.
+async fn settle_unproven_change(
+    session: &Session,
+    target: &AwsTarget,
+    seen: &DistributionEvidence,
+    answers: &OperatorAnswers,
+    run: &StageRun,
+) -> Result<(), Failure> {
+    let Some(standing) = &seen.distribution else { return Ok(()) };
+    let (cloud, id) = (&target.cloud, standing.id.as_str());
+    let Some(kept) = read_unproven_change(session, id).await else { return Ok(()) };
+    let now = cloud.snapshot_distribution(id).await?;
+    let before = cloud.parse_distribution_snapshot(id, &kept.before).await?;
+    // Nothing was changed yet, or it was put back; or no link leads there, and going live has its own gate.
+    if now.is_same_configuration(&before) || !is_serving_links(session, standing).await {
+        forget_unproven_change(session).await;
+        return Ok(());
+    }
+    // Killed in the moment of the update nobody kept what came of it: what differs is that change.
+    let after = match &kept.after {
+        Some(after) => cloud.parse_distribution_snapshot(id, after).await?,
+        None => now,
+    };
+    let deployed = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
+    let change = LiveDistributionChange { snapshots: Some((before, after)), deployed: &deployed };
+    Box::pin(change.prove_or_put_back(session, target, answers, run)).await
+}
+
 /// Makes or changes the distribution, waits until every edge has it, and proves it where links lead to it.
 async fn change_and_deploy(
     session: &Session,
@@ -168,7 +199,12 @@ async fn change_and_deploy(
         _ => None,
     };
     let before = match standing.filter(|_| is_distribution_change_due(seen, &target.names)) {
-        Some(standing) => Some(target.cloud.snapshot_distribution(&standing.id).await?),
+        Some(standing) => {
+            let before = target.cloud.snapshot_distribution(&standing.id).await?;
+            // Kept before the change: whatever breaks this off, the next run proves it or puts it back.
+            UnprovenChange::new(&standing.id, &before, None).keep_unproven_change(session).await?;
+            Some(before)
+        }
         None => None,
     };
     let made = Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
@@ -180,7 +216,11 @@ async fn change_and_deploy(
     .await?;
     let must_prove = standing.is_some() && (before.is_some() || made.status != "Deployed");
     let snapshots = match before {
-        Some(before) => Some((before, target.cloud.snapshot_distribution(&made.id).await?)),
+        Some(before) => {
+            let after = target.cloud.snapshot_distribution(&made.id).await?;
+            UnprovenChange::new(&made.id, &before, Some(&after)).keep_unproven_change(session).await?;
+            Some((before, after))
+        }
         None => None,
     };
     let made = Box::pin(wait_until_distribution_deployed(session, target, &made, run)).await?;

@@ -8,6 +8,7 @@ mod live_gate;
 mod make;
 mod plan;
 mod proof;
+mod unproven;
 
 pub(crate) use make::apply;
 
@@ -39,6 +40,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     if let Some(distribution) = &seen.distribution {
         seen.flat_rate_plan = edge_limits::find_flat_rate_plan(&target, distribution).boxed().await;
         seen.serves_links = live_gate::is_serving_links(session, distribution).boxed().await;
+        let kept = unproven::read_unproven_change(session, &distribution.id).boxed().await;
+        seen.has_unproven_change = seen.serves_links && kept.is_some();
     }
     plan::plan_distribution_stage(&seen, &target, answers)
 }

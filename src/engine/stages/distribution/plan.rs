@@ -87,6 +87,13 @@ pub fn plan_distribution_stage(
     }
     if is_distribution_change_due(seen, names) && seen.serves_links {
         plan_live_change(&mut plan, seen, answers, names);
+    } else if seen.has_unproven_change {
+        plan.add_planned_change(
+            StageStep::Gate,
+            ResourceChangeKind::Run,
+            "signed URLs at the edge",
+            "a run was broken off before it had proven its change; where the gate fails, that change is put back",
+        );
     }
     plan.documents.extend(domain::render_required_dns_records(seen));
     plan.confirmations.extend(adopted.build_adoption_confirmation(answers, names));

@@ -3,7 +3,7 @@
 use crate::engine::{
     resources::{
         accepted_secrets::{
-            list_associated_version_arns, read_node_secrets, refuse_fewer_secrets,
+            list_associated_version_arns, read_reached_node_secrets, refuse_fewer_secrets,
             refuse_version_without_node_secrets,
         },
         carried_secrets::confirm_dropped_secrets,
@@ -91,7 +91,7 @@ async fn read_signing_node_secrets(
     session: &Session,
     dropped: &[DroppedSecret],
 ) -> Result<Vec<(String, Secret)>, Failure> {
-    let mut secrets = read_node_secrets(session).await?;
+    let mut secrets = read_reached_node_secrets(session).await?;
     secrets.retain(|(_, secret)| {
         let fingerprint = compute_secret_fingerprint(secret).unwrap_or_default();
         dropped.iter().all(|one| one.fingerprint != fingerprint)

@@ -24,11 +24,10 @@ pub(super) fn find_other_nodes_to_switch<'a>(
     session: &Session,
     seen: &'a PackagecloudConfigEvidence,
 ) -> Vec<FollowerNode<'a>> {
-    session
-        .list_other_node_sessions()
-        .into_iter()
-        .zip(&seen.others)
-        .filter_map(|(node, other)| {
+    seen.others
+        .iter()
+        .filter_map(|other| {
+            let node = nodes::find_other_node_of_config(session, other)?;
             let keys = nodes::list_missing_setting_keys(other, &seen.desired, &CloudFrontSettingKey::ALL);
             (!keys.is_empty() || node.is_cloudfront_switch_unfinished()).then_some((node, other, keys))
         })

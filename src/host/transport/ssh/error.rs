@@ -7,6 +7,14 @@ use crate::model::run::proposed_command::render_same_command_again;
 
 use super::{SshError, build_remote_host_failure};
 
+const NAME_UNRESOLVED: &str = "its name can't be resolved";
+
+/// Returns whether a failure is that of the line to a host; a name without an address is a mistake, and no host that is down.
+#[must_use]
+pub fn is_host_down(failure: &Failure) -> bool {
+    failure.facts.lost_host.is_some() && !failure.why.starts_with(NAME_UNRESOLVED)
+}
+
 /// Returns the failure where ssh itself can't be started.
 pub(super) fn build_ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
     Failure::new(
@@ -35,7 +43,7 @@ fn build_name_unresolved_failure(name: &str, line: &str) -> Failure {
     build_remote_host_failure(
         name,
         FailureKind::Unreachable,
-        format!("its name can't be resolved: {said}"),
+        format!("{NAME_UNRESOLVED}: {said}"),
         format!(
             "correct the name, or its Host lines in ~/.ssh/config; if no name resolves, mend DNS here, or give the host's address with --host; to try it: ssh {name}"
         ),
