@@ -15,15 +15,14 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileO
 
 use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
+    aws::lambda_runtime::AUTHENTICATOR_RUNTIME,
     failure::Failure,
     secret::Secret,
     url::token::{UrlTokenConstruction, compute_secret_fingerprint},
 };
 
-/// What the function runs on; a viewer request allows 128 MB and 5 s at most.
-pub const LAMBDA_RUNTIME: &str = "nodejs24.x";
 pub const LAMBDA_HANDLER: &str = "index.handler";
-/// Megabytes.
+/// Megabytes; a viewer request allows so much, and 5 s at most.
 pub const MEMORY_MB: i32 = 128;
 /// Seconds.
 pub const TIMEOUT_SECONDS: i32 = 5;
@@ -87,7 +86,7 @@ impl EdgeBundle {
             field("context", name);
             field("value", value);
         }
-        field("runtime", LAMBDA_RUNTIME);
+        field("runtime", AUTHENTICATOR_RUNTIME);
         field("handler", LAMBDA_HANDLER);
         field("memory", &MEMORY_MB.to_string());
         field("timeout", &TIMEOUT_SECONDS.to_string());

@@ -22,6 +22,7 @@ mod printed_policy;
 mod refusals;
 mod removed;
 mod resilience;
+mod runtimes;
 mod session;
 mod unknown_account;
 mod vendor;

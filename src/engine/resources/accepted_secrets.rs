@@ -18,6 +18,7 @@ use crate::model::{
         account::{FunctionVersion, KmsKey, LambdaFunction},
         cloudfront::CloudFrontDistribution,
         evidence::{AcceptedSecret, DroppedSecret},
+        lambda_runtime::AUTHENTICATOR_RUNTIME,
         names::ResourceNames,
     },
     failure::Failure,
@@ -67,7 +68,7 @@ pub(crate) fn holds_another_secret(function: &LambdaFunction, fingerprint: &str)
         .any(|described| described.fingerprints.iter().any(|known| known != fingerprint))
 }
 
-/// Finds the version of this digest that accepts all of `wanted`: first one that the edge has, then one that accepts nothing
+/// Finds the version of this digest, on the runtime of now, that accepts all of `wanted`: first one that the edge has, then one that accepts nothing
 /// else, the newest first. One that accepts more was gone back from, or is of before a secret was given up: it is never
 /// brought to the edge again.
 pub(crate) fn find_version_with_secrets<'a>(
@@ -82,7 +83,9 @@ pub(crate) fn find_version_with_secrets<'a>(
         .rev()
         .filter_map(|version| {
             let described = parse_function_version_description(&version.description)?;
+            // The digest says which runtime it was published for, and the version which it runs on.
             let is_right = described.digest == digest
+                && version.runtime == AUTHENTICATOR_RUNTIME
                 && wanted.iter().all(|fingerprint| described.fingerprints.contains(fingerprint));
             is_right.then_some((version, described.fingerprints.len()))
         })
@@ -338,7 +341,7 @@ mod tests {
             arn: format!("arn:{number}"),
             number,
             description: described.to_string(),
-            runtime: String::new(),
+            runtime: AUTHENTICATOR_RUNTIME.to_owned(),
             state: String::new(),
             code_sha256: String::new(),
         }

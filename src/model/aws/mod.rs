@@ -4,6 +4,7 @@ pub mod account;
 pub mod bucket;
 pub mod cloudfront;
 pub mod evidence;
+pub mod lambda_runtime;
 pub mod names;
 pub mod played;
 pub mod region;

@@ -9,6 +9,7 @@ use super::{
     goal::{OperatorGoal, RunStage},
     other_run::ConcurrentRun,
 };
+use crate::model::aws::lambda_runtime::describe_runtime_support;
 use crate::model::failure::Failure;
 use crate::model::secret::Secret;
 
@@ -156,18 +157,7 @@ impl LambdaRuntimeSupport {
     /// Returns the support of runtime `name` as of `today` (`2026-11-23`).
     #[must_use]
     pub fn new(name: &str, today: &str) -> Self {
-        // aws-facts section 1.
-        const SUPPORT_END_DATES: [(&str, &str); 3] =
-            [("nodejs20.x", "2026-04-30"), ("nodejs22.x", "2027-04-30"), ("nodejs24.x", "2028-04-30")];
-        const UNSUPPORTED_RUNTIMES: [&str; 6] =
-            ["nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x"];
-        let support = match SUPPORT_END_DATES.iter().find(|(known, _)| *known == name) {
-            Some((_, end)) if *end <= today => format!("AWS's support for it ended on {end}"),
-            Some((_, end)) => format!("AWS's support for it ends on {end}"),
-            None if UNSUPPORTED_RUNTIMES.contains(&name) => "AWS's support for it has ended".to_owned(),
-            None => String::new(),
-        };
-        Self { name: name.to_owned(), support }
+        Self { name: name.to_owned(), support: describe_runtime_support(name, today) }
     }
 }
 
@@ -208,22 +198,4 @@ pub struct OperatorTypedCredentials {
     pub secret_access_key: Secret,
     pub session_token: Option<Secret>,
     pub remember: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_runtime_says_how_long_it_is_looked_after() {
-        for (name, today, support) in [
-            ("nodejs20.x", "2026-11-23", "AWS's support for it ended on 2026-04-30"),
-            ("nodejs20.x", "2026-04-29", "AWS's support for it ends on 2026-04-30"),
-            ("nodejs24.x", "2026-11-23", "AWS's support for it ends on 2028-04-30"),
-            ("nodejs14.x", "2026-11-23", "AWS's support for it has ended"),
-            ("python3.13", "2026-11-23", ""),
-        ] {
-            assert_eq!(LambdaRuntimeSupport::new(name, today).support, support, "{name} {today}");
-        }
-    }
 }

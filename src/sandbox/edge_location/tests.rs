@@ -15,6 +15,7 @@ use super::*;
 use crate::{
     edge::bundle::{self, EdgeBundle},
     model::{
+        aws::lambda_runtime::AUTHENTICATOR_RUNTIME,
         secret::Secret,
         url::token::{TokenMacAlgorithm, UrlTokenConstruction, sign_packages_url},
     },
@@ -163,7 +164,7 @@ async fn publish_function(world: &Sandbox) -> String {
         .function_name(RESOURCE_NAME)
         .role(format_sandbox_role_arn(RESOURCE_NAME))
         .handler(bundle::LAMBDA_HANDLER)
-        .runtime(bundle::LAMBDA_RUNTIME.into())
+        .runtime(AUTHENTICATOR_RUNTIME.into())
         .timeout(bundle::TIMEOUT_SECONDS)
         .memory_size(bundle::MEMORY_MB)
         .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())

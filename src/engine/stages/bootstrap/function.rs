@@ -5,9 +5,7 @@ use tokio::try_join;
 use super::make::BootstrapResourceMaker;
 use crate::aws::LambdaFunctionSettings;
 use crate::edge::{
-    bundle::{
-        LAMBDA_HANDLER, LAMBDA_RUNTIME, MEMORY_MB, TIMEOUT_SECONDS, parse_function_version_description,
-    },
+    bundle::{LAMBDA_HANDLER, MEMORY_MB, TIMEOUT_SECONDS, parse_function_version_description},
     self_test::{SIGNED_URL_VECTORS, run_bundle_self_test},
 };
 use crate::engine::{
@@ -19,7 +17,10 @@ use crate::engine::{
 };
 use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
-    aws::account::{FunctionVersion, IamRole, KmsKey, LambdaFunction},
+    aws::{
+        account::{FunctionVersion, IamRole, KmsKey, LambdaFunction},
+        lambda_runtime::AUTHENTICATOR_RUNTIME,
+    },
     failure::{Failure, FailureKind},
     run::goal::StageStep,
     secret::Secret,
@@ -27,7 +28,7 @@ use crate::model::{
 };
 
 const FUNCTION_SETTINGS: LambdaFunctionSettings<'_> = LambdaFunctionSettings {
-    runtime: LAMBDA_RUNTIME,
+    runtime: AUTHENTICATOR_RUNTIME,
     handler: LAMBDA_HANDLER,
     memory: MEMORY_MB,
     timeout: TIMEOUT_SECONDS,

@@ -5,6 +5,7 @@
 mod function;
 mod make;
 mod plan;
+mod runtime;
 
 pub(crate) use make::apply;
 
@@ -24,5 +25,7 @@ use crate::engine::{resources::authenticator::observe_authenticator_resources, s
 pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StagePlan, Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     let seen = observe_authenticator_resources(session, &target, answers).boxed().await?;
-    plan::plan_bootstrap_stage(&seen, &target, answers)
+    let mut plan = plan::plan_bootstrap_stage(&seen, &target, answers)?;
+    runtime::add_runtime_fact(&mut plan, session, &seen);
+    Ok(plan)
 }

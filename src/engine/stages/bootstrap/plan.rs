@@ -12,6 +12,7 @@ use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         evidence::{BootstrapStageEvidence, StageEvidence},
+        lambda_runtime::AUTHENTICATOR_RUNTIME,
         names::ResourceNames,
     },
     failure::Failure,
@@ -249,8 +250,12 @@ fn plan_authenticator_function(
         );
     } else {
         let (verb, why) = match &seen.function {
-            None => (ResourceChangeKind::Create, "it checks every signed URL"),
-            Some(_) => (ResourceChangeKind::Update, "its code, secret or settings differ"),
+            None => (ResourceChangeKind::Create, "it checks every signed URL".to_owned()),
+            Some(function) if function.runtime != AUTHENTICATOR_RUNTIME => (
+                ResourceChangeKind::Update,
+                format!("its runtime {} becomes {AUTHENTICATOR_RUNTIME}", function.runtime),
+            ),
+            Some(_) => (ResourceChangeKind::Update, "its code, secret or settings differ".to_owned()),
         };
         plan.add_planned_change(
             StageStep::SelfTest,
