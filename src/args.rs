@@ -447,6 +447,15 @@ pub enum CliCommand {
         #[arg(long)]
         go_live: bool,
     },
+    /// Have CloudFront's edges forget what they hold of some keys, or of all packages: after a database was restored, whose ids come again
+    Invalidate {
+        /// S3 keys, like 7/8/debian/package_files/97310.deb
+        #[arg(value_name = "KEY", required_unless_present = "packages", conflicts_with = "packages")]
+        keys: Vec<String>,
+        /// All packages
+        #[arg(long)]
+        packages: bool,
+    },
     /// Run packagecloud-ctl reconfigure
     Reconfigure,
     /// Run packagecloud-ctl restart

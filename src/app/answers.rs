@@ -4,7 +4,7 @@ use crate::{
     args::{CliCommand, ConsentFlags, GlobalOptions, ReindexFlags, YesOrNo},
     host::run::state::SavedRun,
     model::run::{
-        answers::{OperatorAnswers, OperatorConsents, ReindexAnswers},
+        answers::{InvalidationAnswers, OperatorAnswers, OperatorConsents, ReindexAnswers},
         goal::OperatorGoal,
     },
 };
@@ -67,6 +67,10 @@ pub(super) fn merge_cli_over_saved_answers(
             }
         }
         CliCommand::Disable => answers.goal = Some(OperatorGoal::Disable),
+        CliCommand::Invalidate { keys, packages } => {
+            answers.goal = kept.goal;
+            answers.invalidation = InvalidationAnswers { keys: keys.clone(), packages: *packages };
+        }
         CliCommand::ReconfigureCloudfrontDistribution { arn, .. } => {
             answers.goal = Some(OperatorGoal::Install);
             answers.version_arn = Some(arn.clone());

@@ -28,8 +28,8 @@ use std::sync::{Arc, LazyLock};
 use aws_config::{Region, SdkConfig};
 
 pub use cloudfront::{
-    DistributionSettings, DistributionSnapshot, IntendedDistributionUpdate, OriginAccessId,
-    PathCachingSettings, find_bucket_distributions,
+    DistributionSettings, DistributionSnapshot, INVALIDATION_QUOTA_CODE, IntendedDistributionUpdate,
+    OriginAccessId, PathCachingSettings, find_bucket_distributions,
 };
 use credentials::shared::SharedCredentials;
 pub use iam::EnsuredIamRole;

@@ -2,6 +2,7 @@
 
 #[macro_use]
 pub mod print;
+mod invalidate;
 pub mod json;
 pub mod plain;
 mod read;
@@ -95,6 +96,7 @@ async fn run_cli_command_or_fail(
         CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
             write::run_distribution_command(invocation, *go_live).await
         }
+        CliCommand::Invalidate { .. } => invalidate::run_invalidate_command(invocation).await,
         CliCommand::Reconfigure => {
             write::run_packagecloud_ctl_command(invocation, CtlCommand::Reconfigure).await
         }

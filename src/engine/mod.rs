@@ -26,7 +26,10 @@ use crate::host::{ConfigRestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
-    iam::{access::flat_rate_plan_permission, least_privilege::render_least_privilege_policy},
+    iam::{
+        access::{flat_rate_plan_permission, list_invalidation_permissions},
+        least_privilege::render_least_privilege_policy,
+    },
     packagecloud::ctl_command::CtlCommand,
     run::{
         answers::OperatorAnswers,
@@ -101,6 +104,7 @@ async fn look_at_single_stage(
         RunStage::Verify => return Ok(stages::verify::look(session).await),
         RunStage::Disable => stages::disable::look(session, answers).boxed(),
         RunStage::RollBack => stages::roll_back::look(session, answers).boxed(),
+        RunStage::Invalidate => stages::invalidate::look(session, answers).boxed(),
     };
     let looked = looking.await;
     if looked.as_ref().is_err_and(|failure| failure.kind == FailureKind::Credentials) {
@@ -126,8 +130,11 @@ pub async fn apply(
         .run_stage_to_end(async {
             acquire_run_lock_for_stage(session, stage).await?;
             session.set_run_lock_stage(stage, false);
-            save_run_resume_point(session, answers, Some(stage));
-            began.store(true, Ordering::Relaxed);
+            // It leads nowhere, so where another run was left stays known.
+            if stage != RunStage::Invalidate {
+                save_run_resume_point(session, answers, Some(stage));
+                began.store(true, Ordering::Relaxed);
+            }
             refuse_unconfirmed_plan(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
             if plan.is_plan_without_changes() && stage != RunStage::Disable {
@@ -151,7 +158,8 @@ pub async fn apply(
 /// Acquires the run lock where the stage changes something.
 async fn acquire_run_lock_for_stage(session: &Session, stage: RunStage) -> Result<(), Failure> {
     match stage {
-        RunStage::Access | RunStage::Overview | RunStage::Verify => Ok(()),
+        // What edges forget is of no host: it may run beside a reindex of days.
+        RunStage::Access | RunStage::Overview | RunStage::Verify | RunStage::Invalidate => Ok(()),
         RunStage::Disable => {
             // It waits for nobody.
             let _ = session.acquire_run_lock().await;
@@ -199,6 +207,7 @@ async fn apply_stage_changes(
         StageEvidence::Verify => stages::verify::apply(session, answers, run).boxed(),
         StageEvidence::Disable => stages::disable::apply(session, answers, run).boxed(),
         StageEvidence::RollBack(seen) => stages::roll_back::apply(session, answers, seen, run).boxed(),
+        StageEvidence::Invalidate(seen) => stages::invalidate::apply(session, answers, seen, run).boxed(),
     };
     applying.await
 }
@@ -282,6 +291,7 @@ pub async fn render_required_iam_policy(
     let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
     let mut needs = stages::access::collect_required_permissions(goal, &target, answers, None).await;
     needs.push(flat_rate_plan_permission());
+    needs.extend(list_invalidation_permissions(&target.account));
     Ok(render_least_privilege_policy(&needs))
 }
 

@@ -39,6 +39,9 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
         RunStage::RollBack => {
             "Puts packagecloud.rb back to an earlier state, then reconfigures and restarts packagecloud."
         }
+        RunStage::Invalidate => {
+            "Has CloudFront's edges forget what they hold, so that the next download of it comes from S3. Links go on working."
+        }
     }
 }
 
@@ -55,6 +58,7 @@ pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
         RunStage::Verify => "verify",
         RunStage::Disable => "switch CloudFront off",
         RunStage::RollBack => "restore this",
+        RunStage::Invalidate => "forget these",
     }
 }
 

@@ -14,6 +14,7 @@ mod domain;
 mod engine;
 mod eventual;
 mod expired;
+mod invalidation;
 mod inventory;
 mod origin_access;
 mod path_cache;

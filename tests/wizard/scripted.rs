@@ -464,6 +464,7 @@ fn scripted_changes(stage: RunStage) -> Vec<PlannedChange> {
             ),
         ],
         RunStage::Verify => vec![line(S::Checks, Run, "all of it", "read-only", &[])],
+        RunStage::Invalidate => vec![line(S::Invalidation, Run, "E1EXAMPLE", "one path", &[])],
         RunStage::Disable | RunStage::RollBack => vec![
             line(
                 S::Switch,
@@ -492,6 +493,7 @@ fn empty_evidence(stage: RunStage) -> StageEvidence {
         RunStage::Verify => StageEvidence::Verify,
         RunStage::Disable => StageEvidence::Disable,
         RunStage::RollBack => StageEvidence::RollBack(Box::default()),
+        RunStage::Invalidate => StageEvidence::Invalidate(Box::default()),
     }
 }
 

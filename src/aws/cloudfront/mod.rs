@@ -5,6 +5,7 @@
 mod cache_policy;
 pub mod config;
 mod distribution;
+mod invalidation;
 mod origin;
 pub mod origin_access;
 mod quotas;
@@ -14,6 +15,7 @@ pub mod round_trip;
 
 pub use config::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings};
 pub use distribution::is_path_caching_refusal;
+pub use invalidation::INVALIDATION_QUOTA_CODE;
 pub use origin::{find_bucket_distributions, is_bucket_domain};
 pub use read::is_regional_bucket_domain;
 pub use restore::DistributionSnapshot;

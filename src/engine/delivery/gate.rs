@@ -189,8 +189,9 @@ impl EdgeProber<'_> {
                         "metadata-fresh",
                         format!("the edge answered {key} from its cache"),
                         format!(
-                            "repository metadata must carry no-store; this sets it: {}",
-                            render_proposed_command("reindex-everything", &[])
+                            "repository metadata must carry no-store; this sets it: {}; what edges hold of it they forget by: {}",
+                            render_proposed_command("reindex-everything", &[]),
+                            render_proposed_command("invalidate", &[key])
                         ),
                     ));
                 }

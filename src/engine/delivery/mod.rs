@@ -1,5 +1,6 @@
 //! How packages are delivered now: the requests of a package manager, the gate that they decide, and why a request is refused.
 
+pub mod cached_copies;
 pub mod clocks;
 pub mod diagnosis;
 pub mod gate;

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    cached_copies::{advise_invalidation, has_expected_object_bytes, is_from_cache},
     diagnosis::{
         diagnose_edge_refusal, diagnose_unreachable_domain, is_not_found_answer_of_s3, judge_edge_refusal,
     },
     gate::EdgeProber,
     probe::LINK_LIFETIME_SECONDS,
 };
-use crate::aws::web::WebReply;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::ABSENT_KEY,
@@ -185,7 +185,11 @@ impl EdgeProber<'_> {
                 format!("{asked}: 200; the object could not be read from S3 ({})", failure.why),
             )),
             (Some(Ok(_)) | None, 200) => {
-                let next = "look at what else serves this distribution's domain".to_owned();
+                let next = if is_from_cache(&reply) {
+                    advise_invalidation()
+                } else {
+                    "look at what else serves this distribution's domain".to_owned()
+                };
                 Err(refuse(format!("{asked}: 200, but not with the object's bytes"), next, false, false))
             }
             _ => {
@@ -206,11 +210,6 @@ impl EdgeProber<'_> {
         self.objects.insert(key.to_owned(), read.clone());
         read
     }
-}
-
-fn has_expected_object_bytes(object: &Bytes, reply: &WebReply) -> bool {
-    let compared = object.len().min(reply.body.len());
-    compared > 0 && object[..compared] == reply.body[..compared]
 }
 
 /// Why nobody can read an object at all, where S3 says so; a denial may be of this machine's identity alone.

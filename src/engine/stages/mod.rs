@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod disable;
 pub mod distribution;
 pub mod go_live;
+pub mod invalidate;
 pub mod overview;
 pub mod reindex;
 pub mod roll_back;

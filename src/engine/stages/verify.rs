@@ -179,8 +179,13 @@ async fn add_edge_delivery_checks(
 ) -> Result<SampleObjectKeys, Failure> {
     match (&install.distribution.distribution, &values.secret) {
         _ if session.is_edge_unreachable_for_checks() => {
-            let names =
-                [CheckId::SignedUrl.name(), "package-cached", "metadata-fresh", CheckId::NoToken.name()];
+            let names = [
+                CheckId::SignedUrl.name(),
+                "package-cached",
+                "metadata-fresh",
+                "cached-copies",
+                CheckId::NoToken.name(),
+            ];
             all.add_verify_checks(
                 names.map(|name| CheckResult::new_unknown_check(name, EDGE_OUT_OF_REACH_TEXT)),
             );
@@ -204,6 +209,7 @@ async fn add_edge_delivery_checks(
             opens.retain(|check| !check.has_check_id(CheckId::NoToken));
             all.add_verify_checks(opens);
             all.add_verify_checks(gate.check_edge_caching().await);
+            all.add_verify_checks([gate.check_cached_copies().await]);
             all.add_verify_checks(gate.run_negative_edge_probes().await);
             all.add_verify_checks([gate.check_bucket_not_public().await]);
             return Ok(gate.samples);

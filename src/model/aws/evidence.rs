@@ -90,6 +90,15 @@ pub enum StageEvidence {
     /// Switching off looks again as it is applied: a run beside it may have switched on since.
     Disable,
     RollBack(Box<RollBackEvidence>),
+    Invalidate(Box<InvalidationEvidence>),
+}
+
+/// What the edges of which distribution shall forget.
+#[derive(Debug, Clone, Default)]
+pub struct InvalidationEvidence {
+    /// `E…`.
+    pub distribution: String,
+    pub paths: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -5,9 +5,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{access::RequiredPermission, policy::build_policy_document};
+use crate::model::run::goal::RunStage;
 
 /// What one managed policy may hold, in characters.
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
+/// The statement that `invalidate` alone needs; whoever doesn't want that command leaves it out.
+const INVALIDATION_SID: &str = "PackagecloudCloudFrontInvalidate";
 
 /// A resource, the conditions on it, and the actions that share both.
 type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
@@ -15,6 +18,20 @@ type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>)
 /// Returns the policy that suffices for `needs`: indented where that still fits.
 #[must_use]
 pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
+    let (apart, joined): (Vec<_>, Vec<_>) = needs.iter().partition(|need| need.stage == RunStage::Invalidate);
+    let mut statements = build_allow_statements(&joined);
+    let named = build_allow_statements(&apart).into_iter().map(|mut statement| {
+        statement["Sid"] = json!(INVALIDATION_SID);
+        statement
+    });
+    statements.extend(named);
+    let document = build_policy_document(&statements);
+    let wide = format!("{document:#}");
+    if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
+}
+
+/// One statement for each set of resources and conditions that share their actions.
+fn build_allow_statements(needs: &[&RequiredPermission]) -> Vec<Value> {
     let mut groups: Vec<ActionsOnSameResource<'_>> = Vec::new();
     for need in needs {
         let fits =
@@ -24,7 +41,7 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
             None => groups.push((&need.resource, &need.context, vec![need.action])),
         }
     }
-    let statements: Vec<Value> = join_resources_of_same_actions(groups)
+    join_resources_of_same_actions(groups)
         .into_iter()
         .map(|(resources, context, actions)| {
             let resource = if let [one] = resources.as_slice() { json!(one) } else { json!(resources) };
@@ -36,10 +53,7 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
             }
             statement
         })
-        .collect();
-    let document = build_policy_document(&statements);
-    let wide = format!("{document:#}");
-    if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
+        .collect()
 }
 
 /// Resources on which the same actions are allowed under the same conditions, as one statement says them.
@@ -64,8 +78,8 @@ mod tests {
     use crate::model::{
         aws::{bucket::list_policy_kms_key_arns, names::ResourceNames},
         iam::access::{
-            bucket_kms_key_permission, list_batch_permissions, list_object_kms_permissions,
-            list_required_permissions,
+            bucket_kms_key_permission, list_batch_permissions, list_invalidation_permissions,
+            list_object_kms_permissions, list_required_permissions,
         },
         run::goal::OperatorGoal,
     };
@@ -85,9 +99,16 @@ mod tests {
                 let named = list_policy_kms_key_arns(&keys, region, account);
                 needs.extend(named.iter().map(|key| bucket_kms_key_permission(Some(key.as_str()), account)));
             }
+            needs.extend(list_invalidation_permissions(account));
             let text = render_least_privilege_policy(&needs);
             assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
             let document: Value = serde_json::from_str(&text).unwrap();
+            let invalidates = |one: &&Value| one["Action"].to_string().contains("Invalidation");
+            let apart: Vec<_> =
+                document["Statement"].as_array().unwrap().iter().filter(invalidates).collect();
+            assert_eq!(apart.len(), 1, "{apart:?}");
+            assert_eq!(apart[0]["Sid"], INVALIDATION_SID);
+            assert_eq!(apart[0]["Action"].as_array().unwrap().len(), 2, "{apart:?}");
             for need in &needs {
                 let covers = |one: &Value| {
                     let listed = || one["Resource"].as_array().into_iter().flatten();

@@ -69,6 +69,9 @@ pub struct OperatorAnswers {
     /// What is rolled back to; chosen for this run alone.
     #[serde(skip)]
     pub roll_back: RollBackAnswers,
+    /// What the edges shall forget; named for this run alone.
+    #[serde(skip)]
+    pub invalidation: InvalidationAnswers,
     /// Given for this run alone.
     #[serde(skip)]
     pub consents: OperatorConsents,
@@ -96,6 +99,14 @@ pub struct RollBackAnswers {
     pub whole_file: bool,
     /// An earlier version of the function, to associate again.
     pub edge: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvalidationAnswers {
+    /// S3 keys, as they were typed.
+    pub keys: Vec<String>,
+    /// All packages, rather than these keys.
+    pub packages: bool,
 }
 
 /// What was consented to, beyond `--yes`.

@@ -31,6 +31,8 @@ pub enum RunStage {
     Verify,
     Disable,
     RollBack,
+    /// Belongs to no goal: the command alone.
+    Invalidate,
 }
 
 /// A line on a stage's screen: one thing that is kept, made, changed or proven.
@@ -78,6 +80,8 @@ pub enum StageStep {
     TakeBack,
     // verify
     Checks,
+    // invalidate
+    Invalidation,
 }
 
 impl OperatorGoal {
@@ -128,6 +132,7 @@ impl RunStage {
             Self::Verify => "verify",
             Self::Disable => "disable",
             Self::RollBack => "roll-back",
+            Self::Invalidate => "invalidate",
         }
     }
 
@@ -146,6 +151,7 @@ impl RunStage {
             Self::Verify => "Verify",
             Self::Disable => "Disable",
             Self::RollBack => "Roll back",
+            Self::Invalidate => "Invalidate",
         }
     }
 }
@@ -189,6 +195,7 @@ impl StageStep {
             Self::Proof => "proof",
             Self::TakeBack => "taken back",
             Self::Checks => "checks",
+            Self::Invalidation => "invalidation",
         }
     }
 }

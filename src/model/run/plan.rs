@@ -168,6 +168,7 @@ impl StagePlan {
             StageEvidence::Verify => RunStage::Verify,
             StageEvidence::Disable => RunStage::Disable,
             StageEvidence::RollBack(_) => RunStage::RollBack,
+            StageEvidence::Invalidate(_) => RunStage::Invalidate,
         }
     }
 

@@ -6,6 +6,7 @@ mod batch;
 mod consent;
 mod function_versions;
 mod hostile_host;
+mod invalidate;
 mod journey_host;
 mod json;
 mod lost_settings;

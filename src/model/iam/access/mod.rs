@@ -4,11 +4,13 @@
 
 mod batch;
 mod calls;
+mod invalidation;
 mod object_keys;
 mod table;
 
 pub use batch::list_batch_permissions;
 pub use calls::list_actions_proven_by_call;
+pub use invalidation::list_invalidation_permissions;
 pub use object_keys::list_object_kms_permissions;
 
 use crate::model::{

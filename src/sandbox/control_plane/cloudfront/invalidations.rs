@@ -99,7 +99,8 @@ fn parse_invalidation_batch(
     let paths: Vec<String> = batch.list_items_at_path("Paths").iter().map(|path| path.text.clone()).collect();
     let is_path = |path: &String| {
         path.starts_with('/')
-            && path.bytes().all(|byte| byte.is_ascii_graphic())
+            // aws-facts section 3 has that `~` is refused.
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'~')
             && !path.trim_end_matches('*').contains('*')
     };
     if paths.is_empty() || !paths.iter().all(is_path) {
