@@ -129,10 +129,10 @@ pub async fn apply(
     let (end, failure) = run
         .run_stage_to_end(async {
             acquire_run_lock_for_stage(session, stage).await?;
-            session.set_run_lock_stage(stage, false);
             // It leads nowhere, so where another run was left stays known.
             if stage != RunStage::Invalidate {
-                save_run_resume_point(session, answers, Some(stage));
+                let left = session.note_stage_begin(stage);
+                save_run_resume_point(session, answers, left);
                 began.store(true, Ordering::Relaxed);
             }
             refuse_unconfirmed_plan(plan)?;
@@ -143,14 +143,17 @@ pub async fn apply(
             apply_stage_changes(session, plan, answers, &run).await
         })
         .await;
-    session.set_run_lock_stage(stage, true);
     if failure.is_some() {
         session.invalidate_cached_account_reads().await;
     }
     // Beside another run that one's place stays as it is.
     if began.into_inner() {
-        let ended = is_run_finished(stage, end, session.is_packagecloud_ctl_disabled());
-        save_run_resume_point(session, answers, (!ended).then_some(stage));
+        let is_done = match stage {
+            RunStage::Reindex => matches!(end, StageEnd::Applied | StageEnd::Unchanged),
+            _ => is_run_finished(stage, end, session.is_packagecloud_ctl_disabled()),
+        };
+        let left = session.note_stage_end(stage, is_done);
+        save_run_resume_point(session, answers, left);
     }
     (end, failure)
 }

@@ -10,6 +10,7 @@ mod redirect;
 mod renewal;
 pub mod retry_on_expiry;
 pub mod run_lock;
+mod run_places;
 pub mod target;
 
 pub(super) use bucket::ReindexBucket;

@@ -23,7 +23,7 @@ use crate::model::{
     run::{event::StageEvent, goal::RunStage, other_run::ConcurrentRun},
 };
 
-use super::Session;
+use super::{Session, run_places::RunPlaces};
 
 /// Holds who switched off last; each time it says something else, whatever the clock does.
 const OFF_MARKER: &str = "switched-off";
@@ -53,6 +53,7 @@ struct RunLockState {
     known: Option<DisableMarkersByHost>,
     /// What this run wrote when it began to switch, on each node.
     intents: BTreeMap<String, String>,
+    places: RunPlaces,
 }
 
 /// The notes of switching off: on each other host by its name, and this machine's own without one.
@@ -122,14 +123,28 @@ impl Session {
         async move { asked.wait_until_somebody_requests_stop().await }
     }
 
-    /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
-    pub(crate) fn set_run_lock_stage(&self, stage: RunStage, rests: bool) {
+    /// Notes that a stage begins, in the locks too; returns where the next start goes on, if this process ends now.
+    pub(crate) fn note_stage_begin(&self, stage: RunStage) -> Option<RunStage> {
+        self.note_stage_place(stage, |places| places.note_stage_begin(stage))
+    }
+
+    /// Notes that a stage has ended, in the locks too; returns where the next start goes on. `is_done`: a reindex is through, or
+    /// with any other stage the run is.
+    pub(crate) fn note_stage_end(&self, stage: RunStage, is_done: bool) -> Option<RunStage> {
+        self.note_stage_place(stage, |places| places.note_stage_end(stage, is_done))
+    }
+
+    fn note_stage_place(&self, stage: RunStage, note: impl FnOnce(&mut RunPlaces)) -> Option<RunStage> {
         self.with_locked_run_lock_state(|held| {
-            if let Some(lock) = &mut held.lock {
-                lock.set_run_lock_stage(Some(stage), rests, self.host.clock.read_host_clock());
+            note(&mut held.places);
+            if let Some((said, rests)) = held.places.take_changed_lock_stage(stage) {
+                if let Some(lock) = &mut held.lock {
+                    lock.set_run_lock_stage(Some(said), rests, self.host.clock.read_host_clock());
+                }
+                held.there.values_mut().for_each(|there| there.set_run_lock_stage(Some(said), rests));
             }
-            held.there.values_mut().for_each(|there| there.set_run_lock_stage(Some(stage), rests));
-        });
+            held.places.find_resume_stage()
+        })
     }
 
     /// Keeps what happens beside the locks, for whoever watches.
