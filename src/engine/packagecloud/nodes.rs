@@ -73,7 +73,7 @@ pub(crate) async fn read_other_node_configs(
 /// Says what becomes of a node that is down.
 fn describe_node_that_is_down(failure: &Failure) -> String {
     format!(
-        "{}; it stays as it is, and its links go on to lead where they lead now; once it is there again: {}",
+        "{}; it stays as it is, and its links keep going where they go now; once it is back: {}",
         failure.why,
         render_proposed_command("enable", &[])
     )
@@ -89,6 +89,14 @@ pub(crate) async fn describe_nodes_that_are_down(session: &Session) -> Vec<Strin
         Some(format!("Node {name}: {}.", describe_node_that_is_down(&failure)))
     });
     down.collect()
+}
+
+/// Lists all nodes but those of the others that are down: what can't be asked for there is said once, of the node.
+pub(crate) async fn list_nodes_that_are_up(session: &Session) -> Vec<Session> {
+    let others = session.list_other_node_sessions();
+    let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let up = others.into_iter().zip(read).filter(|(_, config)| !config.as_ref().is_err_and(is_host_down));
+    session.list_all_node_sessions().into_iter().take(1).chain(up.map(|(node, _)| node)).collect()
 }
 
 /// Finds the other node whose file was read as `seen`.

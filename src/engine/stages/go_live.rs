@@ -106,7 +106,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         if answers.goal != Some(OperatorGoal::Upgrade) {
             plan.notes.extend(describe_unlinkable_keys(&found.target).await);
         }
-        for node in session.list_all_node_sessions() {
+        for node in nodes::list_nodes_that_are_up(session).await {
             plan.notes.extend(pending::list_pending_reconfigure_effects(&node).await);
             plan.notes.extend(services::describe_packagecloud_restart_impact(&node).await);
         }

@@ -93,8 +93,7 @@ fn the_first_goes_live_past_a_node_that_is_down_and_names_it() {
     let mut cluster = HostCluster::new(&["web1", "web2"]);
     cluster.nodes[1].stop_sshd();
     cluster.site.set_nodes(vec![cluster.nodes[0].file_path("")]);
-    let stays =
-        "it stays as it is, and its links go on to lead where they lead now; once it is there again: ";
+    let stays = "it stays as it is, and its links keep going where they go now; once it is back: ";
     cluster.run_on_cluster(&["plan"]).assert_exit(3, &["web2", stays, "--host web1 --host web2"]);
     let ran = cluster.run_on_cluster(&["enable", "--yes"]);
     // It is live; that not all is done the verify after it says.

@@ -73,10 +73,12 @@ pub async fn look_and_plan_needed_access(
         }
     });
     plan.checks.push(version::check_packagecloud_version(version.as_ref()));
-    for node in session.list_all_node_sessions() {
+    let up = nodes::list_nodes_that_are_up(session).await;
+    for node in &up {
         plan.checks.extend(node.host.check_packagecloud_ctl().await);
     }
-    plan.checks.extend(check_node_clocks_and_versions(session, &target, config.as_ref().ok(), answers).await);
+    plan.checks
+        .extend(check_node_clocks_and_versions(session, &up, &target, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
             plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
@@ -95,17 +97,15 @@ pub async fn look_and_plan_needed_access(
 /// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
 async fn check_node_clocks_and_versions(
     session: &Session,
+    up: &[Session],
     target: &AwsTarget,
     first: Option<&LoadedConfig>,
     answers: &OperatorAnswers,
 ) -> Vec<CheckResult> {
-    let mut checks: Vec<CheckResult> = session
-        .list_all_node_sessions()
-        .iter()
-        .filter_map(|node| check_host_clock(node, target.caller.clock_ahead))
-        .collect();
+    let mut checks: Vec<CheckResult> =
+        up.iter().filter_map(|node| check_host_clock(node, target.caller.clock_ahead)).collect();
     checks.extend(nodes::check_other_node_configs(session, first, answers).await);
-    for node in session.list_other_node_sessions() {
+    for node in &up[1..] {
         let check = version::check_packagecloud_version(node.host.read_packagecloud_version().await.as_ref());
         checks
             .push(CheckResult { name: format!("{}{}", check.name, node.host.render_host_suffix()), ..check });
