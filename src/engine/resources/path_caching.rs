@@ -1,6 +1,7 @@
 //! Whether packages are cached by their path, and by which behaviors; what stands in the way is said, and stops nothing (contract section 5).
 
 use crate::aws::cloudfront::{is_bucket_domain, is_regional_bucket_domain};
+use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{
         account::ResourceOwnership,
@@ -146,4 +147,38 @@ pub(crate) fn describe_path_behaviors_change(
         "packages are cached by their path, by {packages} behaviors behind {} for repository metadata, each with the authenticator",
         rules.len() - packages
     ))
+}
+
+/// Names the command by which edges forget what they hold, where a change takes paths away from the packages' policy (contract
+/// section 2): an edge asks nobody again before what it stored is stale.
+pub(crate) fn advise_invalidation_after_change(
+    distribution: &CloudFrontDistribution,
+    policies: &InstallCachePolicies,
+    choice: &PathCachingChoice,
+    names: &ResourceNames,
+) -> Option<String> {
+    let packages = policies.find_policy_id(CachePolicyRole::Packages)?;
+    let standing = list_path_behaviors(distribution, policies, names);
+    let own = || standing.iter().filter(|(_, is_own)| *is_own).map(|(behavior, _)| *behavior);
+    let (cached, excluded): (Vec<_>, Vec<_>) =
+        own().partition(|one| one.cache_policy.as_deref() == Some(packages));
+    let has_rule = |behavior: &&DistributionBehavior, role| {
+        let pattern = behavior.path.as_deref();
+        choice
+            .path_cache_rules()
+            .iter()
+            .any(|rule| rule.role == role && Some(rule.pattern.as_str()) == pattern)
+    };
+    let is_exclusion_new = |rule: &PathCacheRule| {
+        rule.role == CachePolicyRole::PassThrough
+            && !excluded.iter().any(|one| one.path.as_deref() == Some(rule.pattern.as_str()))
+    };
+    let is_taken_away = cached.iter().any(|one| !has_rule(one, CachePolicyRole::Packages))
+        || !cached.is_empty() && choice.path_cache_rules().iter().any(is_exclusion_new);
+    is_taken_away.then(|| {
+        format!(
+            "Some paths are no longer cached as packages. What edges hold of them stays for up to a day, or as long as the object itself says. To have every edge forget it, once this is done: {}",
+            render_proposed_command("invalidate", &["--packages"])
+        )
+    })
 }

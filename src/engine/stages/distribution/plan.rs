@@ -8,7 +8,8 @@ use crate::engine::{
         bucket_key,
         guard::refuse_taken_viewer_request,
         path_caching::{
-            describe_no_path_caching, describe_path_behaviors_change, is_on_bucket, list_path_behaviors,
+            advise_invalidation_after_change, describe_no_path_caching, describe_path_behaviors_change,
+            is_on_bucket, list_path_behaviors,
         },
     },
     session::AwsTarget,
@@ -111,7 +112,7 @@ fn plan_cache_policies(
     plan_cache_policy(
         plan,
         (policies.pass_through.as_ref(), CachePolicyRole::PassThrough),
-        "packages by their Cache-Control, all else never",
+        "for metadata and all else: cached only where the object itself says so",
         names,
         adopted,
     )?;
@@ -119,7 +120,7 @@ fn plan_cache_policies(
         PathCachingChoice::ByPath(_) => plan_cache_policy(
             plan,
             (policies.packages.as_ref(), CachePolicyRole::Packages),
-            "packages by their path: a day where they say nothing, then If-None-Match",
+            "for packages, by their paths: cached for a day where they say nothing, then asked for by If-None-Match",
             names,
             adopted,
         ),
@@ -268,6 +269,12 @@ fn plan_distribution_update(
             "cloudfront:TagResource".into(),
         ]);
     }
+    plan.notes.extend(advise_invalidation_after_change(
+        distribution,
+        &seen.cache_policies,
+        &seen.path_caching,
+        names,
+    ));
     let carried = plan_authenticator_association(plan, seen, distribution, names);
     if carried && differs.is_empty() && distribution.status == "Deployed" {
         plan.add_planned_change(
