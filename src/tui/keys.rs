@@ -78,7 +78,7 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_footer_key_at_left(Browse, &[Char('a')], UserIntent::Anyway, "a", "go on anyway", "goes on in spite of a failed check"),
     define_footer_key_at_left(Browse, &[Char('s')], UserIntent::Skip, "s", "skip", "skips, where that is safe"),
     define_footer_key_at_left(Browse, &[Char('p')], UserIntent::Pause, "p", "pause", "pauses, or goes on"),
-    define_footer_key_at_left(Browse, &[Char('g')], UserIntent::Ahead, "g", "go ahead", "goes ahead with the next stages while the reindex runs on"),
+    define_footer_key_at_left(Browse, &[Char('g')], UserIntent::Ahead, "g", "go ahead", "goes back to the next stages; the reindex runs on beside them"),
     define_footer_key_at_left(Browse, &[Char('b'), Esc], UserIntent::Back, "b", "back", "back; Esc does the same"),
     define_footer_key_at_left(Browse, &[Up, Char('k')], UserIntent::Move(CursorMove::Up), "↑↓", "scroll", "arrows, PgUp, PgDn, Home, End choose or scroll"),
     define_footer_key_at_left(Browse, &[Char('v')], UserIntent::ToggleVendorReindex, "v", "vendor's too", "packagecloud's own reindex-everything too, yes or no"),

@@ -1,7 +1,10 @@
 //! The way back: from each screen to the one before it.
 
 use super::{Wizard, WizardEffect, log::StageProgress, screen::WizardScreen};
-use crate::model::{failure::FailureKind, run::goal::RunStage};
+use crate::model::{
+    failure::FailureKind,
+    run::{event::StageEnd, goal::RunStage},
+};
 
 impl Wizard {
     /// Goes to the screen before this one.
@@ -56,6 +59,15 @@ impl Wizard {
         }
         let stages = self.stages_of_chosen_goal();
         match stages.iter().position(|known| *known == stage) {
+            Some(index)
+                if stages[..index].last() == Some(&RunStage::Reindex) && self.has_reindex_failed() =>
+            {
+                // Why it failed beside the later stages stands on its screen alone; from there it is looked at again.
+                self.discard_running_plan_job();
+                self.auto_advance = false;
+                self.show_screen(WizardScreen::Stage(RunStage::Reindex));
+                None
+            }
             Some(index) if index > 0 => Some(self.show_and_plan_stage(stages[index - 1], false)),
             _ => {
                 self.discard_running_plan_job();
@@ -63,6 +75,13 @@ impl Wizard {
                 None
             }
         }
+    }
+
+    fn has_reindex_failed(&self) -> bool {
+        self.background.is_none()
+            && self
+                .find_stage_progress(RunStage::Reindex)
+                .is_some_and(|progress| progress.end == Some(StageEnd::Failed))
     }
 
     /// What is still being looked at is of no use any more; its job ends with the next one, and its answer is not taken.

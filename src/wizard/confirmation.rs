@@ -28,6 +28,7 @@ impl Wizard {
         self.scroll = None;
         self.shown_at = self.now;
         self.notice = None;
+        self.starts_reindex_beside = stage == RunStage::Reindex;
         self.start_wizard_job(WizardJobKind::Apply(stage));
         Some(WizardEffect::Apply(plan, self.answers.clone()))
     }

@@ -13,7 +13,7 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
             "Everything that would be made or changed, before any of it is. Nothing has been written yet."
         }
         RunStage::Reindex => {
-            "Sets Cache-Control on the objects that are in S3 already, so that packages are cached and repository metadata never is. Customers notice nothing."
+            "Sets Cache-Control on the objects that are in S3 already. It runs beside the next stages, and nothing waits for it. Customers notice nothing."
         }
         RunStage::Secret => {
             "The secret that signs download links. It is written to packagecloud.rb now and used from go-live on."

@@ -135,6 +135,8 @@ pub struct Wizard {
     taken_over_by: Option<String>,
     /// Whether stages that have nothing to do are passed by themselves.
     auto_advance: bool,
+    /// The reindex was begun on its screen, and goes beside the next stages as soon as it runs.
+    starts_reindex_beside: bool,
     /// The reindex was stopped in order to skip it.
     skipping: bool,
     /// The plan goes on in spite of failed checks.
@@ -170,6 +172,7 @@ impl Wizard {
             identity_to_confirm: None,
             taken_over_by: None,
             auto_advance: true,
+            starts_reindex_beside: false,
             skipping: false,
             ignore_failed_checks: false,
             copy_count: 0,

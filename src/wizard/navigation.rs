@@ -4,7 +4,7 @@ use super::{
     ClipboardText, Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind, WizardOutcome,
     screen::{ScreenOverlay, WizardScreen},
 };
-use crate::model::run::proposed_command::render_same_command_again;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::run::{
     event::StageEnd,
     goal::{OperatorGoal, RunStage, StageStep},
@@ -95,6 +95,7 @@ impl Wizard {
 
     /// Shows the stage after the reindex, which runs on in the background.
     pub(super) fn move_reindex_to_background(&mut self) -> Option<WizardEffect> {
+        self.starts_reindex_beside = false;
         let next = self.find_stage_after(RunStage::Reindex)?;
         self.background = self.busy.take();
         let looking = self.show_and_plan_stage(next, true);
@@ -178,9 +179,21 @@ impl Wizard {
                     self.shown_at = self.now;
                     return None;
                 }
-                Some(self.leave_wizard_with_code(0))
+                Some(self.leave_wizard_with_code(self.broken_off_reindex_exit_code().unwrap_or(0)))
             }
             EnterKeyAction::Finish => Some(self.restart_at_welcome_screen()),
+        }
+    }
+
+    /// Returns the exit code of a reindex that failed or was stopped beside the other stages (contract section 1).
+    fn broken_off_reindex_exit_code(&self) -> Option<u8> {
+        if self.background.is_some() || !self.is_reindex_left_open() {
+            return None;
+        }
+        match self.find_stage_progress(RunStage::Reindex)?.end? {
+            StageEnd::Failed => Some(1),
+            StageEnd::Stopped => Some(130),
+            StageEnd::Applied | StageEnd::Unchanged => None,
         }
     }
 
@@ -202,6 +215,11 @@ impl Wizard {
             last_words.push(format!(
                 "The reindex was left before its end. Nothing is lost. To go on where it was: {}",
                 render_same_command_again(&[])
+            ));
+        } else if self.broken_off_reindex_exit_code().is_some() {
+            last_words.push(format!(
+                "The reindex has not come to its end; everything else stays as it is. To go on where it was: {}",
+                render_proposed_command("reindex-everything", &[])
             ));
         } else if self.does_goal_need_setup_consents() && code != 0 {
             last_words.push(format!(

@@ -617,7 +617,15 @@ fn disabling_leads_back_to_where_it_was_asked_for() {
     );
 }
 
-/// A reindex that was begun on its screen, and the stage after it, to which `g` went ahead.
+fn reindex_started() -> WizardInput {
+    WizardInput::Event(StageEvent::Started {
+        stage: RunStage::Reindex,
+        step: StageStep::Objects,
+        text: "goes".into(),
+    })
+}
+
+/// A reindex that was begun on its screen, and the stage after it, which came on by itself.
 fn start_background_reindex() -> WizardHarness {
     let mut it = WizardHarness::at_stage(
         RunStage::Reindex,
@@ -629,7 +637,7 @@ fn start_background_reindex() -> WizardHarness {
         "nothing runs yet"
     );
     it.press_key(UserIntent::Next);
-    let Some(WizardEffect::LookWhileJobRuns(RunStage::Secret, _)) = it.press_key(UserIntent::Ahead) else {
+    let Some(WizardEffect::LookWhileJobRuns(RunStage::Secret, _)) = it.send_input(reindex_started()) else {
         panic!("the next stage is looked at")
     };
     it.send_input(WizardInput::Looked(
@@ -661,11 +669,7 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     assert!(
         matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.run_stage_of_plan() == RunStage::Secret)
     );
-    it.send_input(WizardInput::Event(StageEvent::Started {
-        stage: RunStage::Reindex,
-        step: StageStep::Objects,
-        text: "goes".into(),
-    }));
+    it.send_input(reindex_started());
     assert!(
         it.wizard
             .find_stage_progress(RunStage::Reindex)
@@ -679,6 +683,7 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
 
     assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::BringToForeground)));
     assert_eq!(it.wizard.stage_applied_in_foreground(), Some(RunStage::Reindex));
+    assert!(it.send_input(reindex_started()).is_none(), "what was led back to stays");
     assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
     assert!(matches!(
         it.press_key(UserIntent::Ahead),
@@ -688,6 +693,27 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     assert!(it.end_stage(RunStage::Reindex, StageEnd::Applied).is_none());
     assert_eq!(it.wizard.stage_being_applied(), None);
     assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains("done")));
+}
+
+#[test]
+fn a_reindex_goes_beside_by_itself_but_past_no_open_page_and_no_failure() {
+    let stage = RunStage::Reindex;
+    let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ResourceChangeKind::Update));
+    it.press_key(UserIntent::Next);
+    it.press_key(UserIntent::Help);
+    assert!(it.send_input(reindex_started()).is_none(), "a page is read");
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(stage));
+    it.press_key(UserIntent::Back);
+    assert!(matches!(
+        it.send_input(reindex_started()),
+        Some(WizardEffect::LookWhileJobRuns(RunStage::Secret, _))
+    ));
+
+    let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ResourceChangeKind::Update));
+    it.press_key(UserIntent::Next);
+    assert!(it.end_stage(stage, StageEnd::Failed).is_none());
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(stage), "what failed at once is shown");
+    assert!(it.send_input(reindex_started()).is_none());
 }
 
 #[test]
@@ -715,6 +741,15 @@ fn going_live_waits_for_no_reindex() {
         assert!(it.end_stage(RunStage::Reindex, end).is_none());
         assert_eq!(it.wizard.find_enter_key_action(RunStage::GoLive), EnterKeyAction::Apply, "{end:?}");
         assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains(said)), "{end:?}");
+        it.press_key(UserIntent::Next);
+        it.end_stage(RunStage::GoLive, StageEnd::Applied);
+        it.press_key(UserIntent::Next);
+        let plan = Box::new(sample_plan(RunStage::Verify, ResourceChangeKind::Run));
+        it.send_input(WizardInput::Looked(RunStage::Verify, Ok(plan)));
+        it.end_stage(RunStage::Verify, StageEnd::Applied);
+        let Some(WizardEffect::Leave(outcome)) = it.press_key(UserIntent::Next) else { panic!("it leaves") };
+        assert_eq!(outcome.code, if end == StageEnd::Failed { 1 } else { 130 });
+        assert!(outcome.last_words[0].contains("reindex-everything"), "{outcome:?}");
     }
 }
 
@@ -818,6 +853,7 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
     let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ResourceChangeKind::Update));
     it.press_key(UserIntent::Next);
     it.send_input(going());
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::BringToForeground)));
     assert_eq!(it.wizard.intent_availability(UserIntent::Credentials), UserIntentAvailability::Hidden);
     it.send_input(waiting(CredentialRenewalNeed::Renewal));
     assert_eq!(

@@ -141,7 +141,9 @@ impl Wizard {
             // it changes what Enter means
             self.shown_at = self.now;
         }
-        let StageEvent::Ended { end, .. } = event else { return None };
+        let StageEvent::Ended { end, .. } = event else {
+            return self.can_reindex_go_beside(event).then(|| self.move_reindex_to_background())?;
+        };
         if stage == RunStage::Reindex && self.background.is_some() {
             return self.handle_background_reindex_end(*end);
         }
@@ -170,6 +172,21 @@ impl Wizard {
             return Some(effect);
         }
         None
+    }
+
+    /// Whether this event shows that the reindex runs, so that the next stage comes on by itself (contract section 1). A page, a
+    /// form or a pause that the operator has opened meanwhile is left to the operator, and so is a reindex that `b` led back to.
+    fn can_reindex_go_beside(&self, event: &StageEvent) -> bool {
+        self.starts_reindex_beside
+            && matches!(
+                event,
+                StageEvent::Started { stage: RunStage::Reindex, .. }
+                    | StageEvent::Progress { stage: RunStage::Reindex, .. }
+            )
+            && self.can_move_reindex_to_background()
+            && self.overlay.is_none()
+            && self.form.is_none()
+            && !self.busy.is_some_and(|busy| busy.paused)
     }
 
     /// The reindex came to its end while the screen was at a later stage.

@@ -55,6 +55,15 @@ async fn drive_to_reindex(player: &ScreenPlayer) {
     player.wait_for_text("Enter reindex").await;
 }
 
+/// Starts the reindex, which goes beside the next stage, and comes back to its screen while it runs.
+async fn start_reindex_and_show_it(player: &ScreenPlayer) {
+    drive_to_reindex(player).await;
+    player.press_enter().await;
+    player.wait_for_text("write the secret").await;
+    player.press_letter('b').await;
+    player.wait_for_text("g go ahead").await;
+}
+
 /// Runs the stage whose Enter is offered by this text, and goes on to the next.
 async fn run_and_leave_stage(player: &ScreenPlayer, offer: &str) {
     player.wait_for_text(offer).await;
@@ -87,6 +96,8 @@ async fn play_upgrade(size: (u16, u16)) {
         player.wait_for_text("Enter reindex").await;
         assert_screen(size, "07-reindex", &player);
         player.press_enter().await;
+        player.wait_for_text("write the secret").await;
+        player.press_letter('b').await;
         player.wait_for_text(" 60 %").await;
         assert_screen(size, "08-reindex-running", &player);
         player.wait_for_text("Done.").await;
@@ -151,9 +162,7 @@ async fn play_upgrade(size: (u16, u16)) {
 async fn play_background_reindex(size: (u16, u16)) {
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_reindex(&player).await;
-        player.press_enter().await;
-        player.wait_for_text(" 10 %").await;
+        start_reindex_and_show_it(&player).await;
         player.press_letter('p').await;
         player.wait_for_text("Paused").await;
         player.press_letter('g').await;
@@ -258,6 +267,8 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
         play_script(size, &script, async |player: ScreenPlayer| {
             drive_to_reindex(&player).await;
             player.press_enter().await;
+            player.wait_for_text("write the secret").await;
+            player.press_letter('b').await;
             player.wait_for_text("Stands still").await;
             assert!(!player.is_showing("p pause"), "it stands already");
             match &wants {
@@ -350,6 +361,8 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_reindex(&player).await;
         player.press_enter().await;
+        player.wait_for_text("The reindex failed, and nothing waits for it; b leads back").await;
+        player.press_letter('b').await;
         player.wait_for_text("AccessDenied").await;
         assert_screen(size, "23-failed", &player);
         player.press_letter('q').await;
@@ -361,17 +374,19 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
 #[tokio::test(start_paused = true)]
 async fn what_drifted_is_looked_at_again_by_itself() {
     let script = SharedScript::default();
-    script.lock().unwrap().fails = Some((StageStep::Objects, FailureKind::Drifted));
+    script.lock().unwrap().fails = Some((StageStep::Secret, FailureKind::Drifted));
     play_script((80, 24), &script, async |player: ScreenPlayer| {
         drive_to_reindex(&player).await;
+        player.press_letter('s').await;
+        player.wait_for_text("Enter write the secret").await;
         player.press_enter().await;
         player.wait_for_text("Something changed since it was shown").await;
-        player.wait_for_text("Enter reindex").await;
+        player.wait_for_text("Enter write the secret").await;
         player.press_letter('q').await;
     })
     .await;
     let script = script.lock().unwrap();
-    assert_eq!(script.heard[script.heard.len() - 2..], ["apply reindex", "look reindex"]);
+    assert_eq!(script.heard[script.heard.len() - 2..], ["apply secret", "look secret"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -494,8 +509,7 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
     let size = (80, 24);
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_reindex(&player).await;
-        player.press_enter().await;
+        start_reindex_and_show_it(&player).await;
         player.wait_for_text(" 30 %").await;
         player.press_letter('p').await;
         player.wait_for_text("Paused").await;
@@ -518,8 +532,7 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
 async fn leaving_while_something_runs_waits_for_it_to_stop() {
     for by_signal in [false, true] {
         let outcome = play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
-            drive_to_reindex(&player).await;
-            player.press_enter().await;
+            start_reindex_and_show_it(&player).await;
             player.wait_for_text(" 30 %").await;
             if by_signal {
                 player.hang_up();

@@ -176,17 +176,26 @@ impl BucketSurvey {
         self.total_surveyed_object_count() as f64 * (each + 2.0 * 0.005e-6)
     }
 
-    /// Renders what the reindex adds to what CloudFront caches by its path: whole sentences.
+    /// Renders what the reindex adds to what CloudFront caches by its path (contract section 5), in whole sentences.
     #[must_use]
-    pub fn render_gain_over_path_caching(&self) -> Vec<String> {
-        let elsewhere = match self.packages - self.cached_by_path {
-            0 => String::new(),
-            count => format!(", and the {count} elsewhere, which pass through uncached until then"),
-        };
-        vec![format!(
-            "Going live does not wait for this: {} of the {} packages listed are cached by their path, for a day at a time. It adds other caches than CloudFront's{elsewhere}. Until it is done, repository metadata without a Cache-Control may be served stale while S3 fails.",
-            self.cached_by_path, self.packages
-        )]
+    pub fn render_gain_over_path_caching(&self) -> String {
+        let mut gain = vec!["Going live does not wait for this.".to_owned()];
+        if self.packages > 0 {
+            gain.push(format!(
+                "CloudFront caches {} of the {} packages listed by their paths, each for a day, and then asks S3 whether it changed. Once rewritten, a package may stay for a year, in other caches too.",
+                self.cached_by_path, self.packages
+            ));
+        }
+        let elsewhere = self.packages - self.cached_by_path;
+        if elsewhere > 0 {
+            let what = if elsewhere == 1 { "package elsewhere passes" } else { "packages elsewhere pass" };
+            gain.push(format!("Until the reindex is done, the {elsewhere} {what} through uncached."));
+        }
+        gain.push(
+            "Until the reindex is done, repository metadata without a Cache-Control may be served stale while S3 fails."
+                .to_owned(),
+        );
+        gain.join(" ")
     }
 
     /// Renders what to tell before anything is written: whole sentences.

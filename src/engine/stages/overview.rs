@@ -141,10 +141,12 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
     };
     let long = match (pending(StageStep::Deployed), pending(StageStep::Objects)) {
         (true, true) => {
-            "10 to 25 minutes, most of it waiting until every edge has the distribution; and the reindex."
+            "10 to 25 minutes, most of it waiting until every edge has the distribution; the reindex runs beside it, and may take longer."
         }
         (true, false) => "10 to 25 minutes, most of it waiting until every edge has the distribution.",
-        (false, true) => "as long as the reindex takes; the rest a minute or two.",
+        (false, true) => {
+            "a minute or two; the reindex runs on as long as it takes, and nothing waits for it."
+        }
         (false, false) => "a minute or two.",
     };
     let key = if pending(StageStep::Key) { "the KMS key $1 a month; " } else { "" };
@@ -202,10 +204,7 @@ mod tests {
         assert!(live.contains("a minute or two") && live.contains("a restart"), "{live}");
         assert!(!live.contains("25 minutes") && !live.contains("$1 a month"), "{live}");
         let reindex = said(&[StageStep::Objects]);
-        assert!(
-            reindex.contains("1 change, shown") && reindex.contains("as long as the reindex"),
-            "{reindex}"
-        );
+        assert!(reindex.contains("1 change, shown") && reindex.contains("nothing waits for it"), "{reindex}");
         assert!(reindex.contains("What customers notice: nothing."), "{reindex}");
     }
 }

@@ -96,7 +96,7 @@ async fn plan_object_reindex(
     let has_acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
     let keeps_acls = has_acls && !chosen.no_acl;
     plan.notes.extend(survey.render_bucket_survey_lines(keeps_acls));
-    plan.notes.extend(survey.render_gain_over_path_caching());
+    plan.notes.push(survey.render_gain_over_path_caching());
     let by_batch = chosen.engine == ReindexEngine::Batch;
     plan.notes.extend(batch::price::render_engine_comparison(&survey, keeps_acls, by_batch));
     if by_batch {

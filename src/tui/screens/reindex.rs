@@ -19,17 +19,14 @@ use crate::{
 
 /// Renders how far it is, in few words: for where it runs on beside another screen.
 pub fn render_background_reindex(wizard: &Wizard) -> String {
-    let pace = wizard.find_stage_progress(RunStage::Reindex).and_then(|progress| progress.pace.as_ref());
-    let Some(pace) = pace else { return String::new() };
-    if wizard
-        .find_stage_progress(RunStage::Reindex)
-        .is_some_and(|progress| progress.credential_wait.is_some())
-    {
+    let progress = wizard.find_stage_progress(RunStage::Reindex);
+    if progress.is_some_and(|progress| progress.credential_wait.is_some()) {
         return "waits for credentials".to_owned();
     }
+    let Some(pace) = progress.and_then(|progress| progress.pace.as_ref()) else { return String::new() };
     let done = pace.done.unwrap_or(0);
     let far = match pace.total.filter(|total| *total > 0) {
-        Some(total) => format!("{} %", done.min(total) * 100 / total),
+        Some(total) => format!("{} %", u128::from(done.min(total)) * 100 / u128::from(total)),
         None => text::format_count(done),
     };
     match pace.seconds_left {
@@ -71,7 +68,7 @@ pub fn render_waiting_for_reindex(
         lines,
         mark,
         &format!(
-            "The reindex: {state}. Going live does not wait for it: packages are cached by their path, and the rest passes through uncached until it is done."
+            "The reindex: {state}. Going live does not wait for it: what is not cached by its path passes through uncached until it is done."
         ),
         theme.strong,
         size.max_prose_width(),

@@ -126,6 +126,8 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.press_keys(b"\r");
     terminal.enter_through(&SCREENS_BEFORE_WRITES);
     terminal.enter_through(&["Enter reindex"]);
+    terminal.wait_for_moving_text("Enter write the secret");
+    terminal.press_keys(b"b");
     host.wait_until_copied(40);
     host.expire_sessions();
     terminal.wait_for_moving_text("Stands still");

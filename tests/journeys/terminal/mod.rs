@@ -19,8 +19,8 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
     assert!(terminal.parser.lock().unwrap().screen().alternate_screen());
     assert!(terminal.parser.lock().unwrap().screen().bracketed_paste());
     terminal.drive_to_reindex();
+    terminal.pass_reindex();
     terminal.pass_stages(&[
-        "Enter reindex",
         "Enter write the secret",
         "Enter make these",
         "Enter make these",
@@ -77,7 +77,8 @@ fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
     let mut terminal =
         WizardTerminal::open_wizard_with(dir.path(), "0.01", &["--sandbox-fault", "kms:CreateKey:1:panic"]);
     terminal.drive_to_reindex();
-    terminal.pass_stages(&["Enter reindex", "Enter write the secret"]);
+    terminal.pass_reindex();
+    terminal.pass_stages(&["Enter write the secret"]);
     terminal.enter_through(&["Enter make these"]);
     terminal.wait_for_text("it broke off by a fault of this program");
     let said = terminal.right_pane_text();
@@ -96,9 +97,7 @@ fn a_file_changed_since_it_was_shown_is_looked_at_again_and_keeps_the_change() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
     terminal.drive_to_reindex();
-    terminal.press_keys(b"\r");
-    terminal.wait_for_text("Enter go on");
-    terminal.press_keys(b"\r");
+    terminal.pass_reindex();
     terminal.wait_for_text("Enter write the secret");
     let file = dir.path().join("packagecloud.rb");
     let theirs = format!("{}# somebody else was here\n", std::fs::read_to_string(&file).unwrap());

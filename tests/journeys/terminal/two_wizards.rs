@@ -8,7 +8,8 @@ use super::wizard_terminal::{WizardTerminal, wait_for_exit_code};
 fn wizard_waiting_for_deploy(dir: &std::path::Path) -> WizardTerminal {
     let mut first = WizardTerminal::open_wizard_with(dir, "0.5", &[]);
     first.drive_to_reindex();
-    first.pass_stages(&["Enter reindex", "Enter write the secret", "Enter make these"]);
+    first.pass_reindex();
+    first.pass_stages(&["Enter write the secret", "Enter make these"]);
     first.enter_through(&["Enter make these"]);
     first.wait_for_moving_text("waiting until every edge");
     first

@@ -133,6 +133,12 @@ impl WizardTerminal {
         self.wait_for_text("Enter reindex");
     }
 
+    /// Starts the reindex, which goes beside the secret by itself, and waits for its end.
+    pub fn pass_reindex(&mut self) {
+        self.enter_through(&["Enter reindex"]);
+        self.wait_for_text("The reindex is done.");
+    }
+
     /// Waits for each of these in turn, and presses Enter on it.
     pub fn enter_through(&mut self, screens: &[&str]) {
         for screen in screens {

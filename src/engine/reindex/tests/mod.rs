@@ -597,8 +597,11 @@ async fn a_survey_says_what_it_means_before_anything_is_written() {
     let whole = estimate_bucket_objects(&fake.new_client(), &classes, &rules, 20).await.unwrap();
     assert_eq!((whole.packages, whole.foreign.count_for_name("backups/"), whole.more), (9002, 1, false));
     assert_eq!(whole.cached_by_path, 9001, "all but what has a Java artifact's ending");
-    let gain = whole.render_gain_over_path_caching().join(" ");
-    assert!(gain.contains(": 9001 of the 9002 packages") && gain.contains("the 1 elsewhere"), "{gain}");
+    let gain = whole.render_gain_over_path_caching();
+    assert!(
+        gain.contains("caches 9001 of the 9002 packages") && gain.contains("the 1 package elsewhere passes"),
+        "{gain}"
+    );
     let some = estimate_bucket_objects(&fake.new_client(), &classes, &rules, 1).await.unwrap();
     assert!(
         some.more && some.render_bucket_survey_lines(true).iter().any(|line| line.starts_with("at least "))

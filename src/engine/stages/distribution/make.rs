@@ -138,9 +138,9 @@ async fn ensure_cache_policies(
         let first = ensure(CachePolicyRole::PassThrough, standing.pass_through.as_ref());
         let (pass_through, (packages, why_no_packages)) = tokio::try_join!(first, packages)?;
         let text = match (&packages, &why_no_packages) {
-            (Some(packages), _) => format!("cache policies {} and {} stand", pass_through.id, packages.id),
-            (None, Some(why)) => format!("cache policy {} stands; {why}", pass_through.id),
-            (None, None) => format!("cache policy {} stands", pass_through.id),
+            (Some(_), _) => "both cache policies are there".to_owned(),
+            (None, Some(why)) => format!("cache policy {} is there; {why}", pass_through.id),
+            (None, None) => format!("cache policy {} is there", pass_through.id),
         };
         Ok((EnsuredCachePolicies { pass_through, packages, why_no_packages }, text))
     })
