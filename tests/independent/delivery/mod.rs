@@ -5,6 +5,7 @@
 mod bad_links;
 mod more_clients;
 mod repo_server;
+mod upgrade;
 
 use std::{fs, io::Write as _, process::Stdio, sync::Arc};
 
@@ -123,28 +124,6 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     fetch_with_every_client(&server, "again");
     assert_bad_links_refused(&server);
     assert_every_client_refused(&mut server, "again").await;
-}
-
-/// No object was rewritten, and none says anything of caching: packages are cached by their path, metadata isn't.
-#[tokio::test]
-async fn packages_that_were_never_rewritten_are_hits_the_second_time_and_metadata_never() {
-    let mut server = RepoServer::new();
-    server.build_deb("hello++", "1:2.0~rc1+b1");
-    server.build_deb("lib+x.y", "3~beta");
-    server.build_apt_index();
-    server.build_rpm("hello+rpm", "1.0~rc1");
-    server.build_rpm_index();
-    server.build_wheel("1.0+local.1");
-    server.import_repository();
-    server.run_in_sandbox(&["enable", "--upgrade", "--skip-reindex", "--yes"]).expect_success();
-    server.start_server(&[]);
-    server.put_simple_index(&["1.0+local.1"]).await;
-    fetch_with_every_client(&server, "first");
-    for key in [DEB_KEY, RPM_KEY, WHEEL_KEY] {
-        assert_eq!(fetch_x_cache(&server, key), "Hit from cloudfront", "{key}");
-    }
-    fetch_with_every_client(&server, "second");
-    assert_changes_seen_at_once(&server).await;
 }
 
 /// The packages that a fresh sandbox brings along, by the clients that they are for.
