@@ -65,7 +65,8 @@ pub fn with_yes(answers: &OperatorAnswers) -> OperatorAnswers {
     OperatorAnswers { consents, ..answers.clone() }
 }
 
-async fn apply_stages(
+/// Does `stages`, one after the other; what drifted is looked at again.
+pub async fn apply_stages(
     session: &Session,
     answers: &OperatorAnswers,
     stages: &[RunStage],

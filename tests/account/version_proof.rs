@@ -1,5 +1,7 @@
 //! A version is proven before a distribution gets it, and keeps every secret that the edge accepts (contract section 5).
 
+use std::path::PathBuf;
+
 use packagecloud_cloudfront::{
     edge::bundle::{parse_function_version_description, read_zip_signing_keys},
     engine::{self, RunContext},
@@ -54,7 +56,7 @@ fn proof_text(said: &[StageEvent]) -> String {
         .unwrap_or_default()
 }
 
-fn count_invokes(world: &Sandbox) -> usize {
+pub fn count_invokes(world: &Sandbox) -> usize {
     world.sandbox_recorded_aws_calls().iter().filter(|call| call.operation == "Invoke").count()
 }
 
@@ -63,14 +65,11 @@ fn count_distributions(world: &Sandbox) -> usize {
 }
 
 /// How many secrets a version accepts by its description, and how many its code holds.
-fn count_version_secrets(world: &Sandbox, number: usize) -> (usize, usize) {
-    let (description, sha256) = world.read_sandbox_state_from_disk(|state| {
-        let version = &state.lambda.functions[FUNCTION].versions[number - 1];
-        (version.configuration.description.clone(), version.configuration.sha256.clone())
+pub fn count_version_secrets(world: &Sandbox, number: usize) -> (usize, usize) {
+    let description = world.read_sandbox_state_from_disk(|state| {
+        state.lambda.functions[FUNCTION].versions[number - 1].configuration.description.clone()
     });
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let hash = hex::encode(STANDARD.decode(sha256).unwrap());
-    let zip = std::fs::read(world.sandbox_dir().join("lambda").join(format!("{hash}.zip"))).unwrap();
+    let zip = std::fs::read(find_version_code(world, number)).unwrap();
     let described = parse_function_version_description(&description).unwrap();
     (described.fingerprints.len(), read_zip_signing_keys(&zip).unwrap().len())
 }
@@ -176,19 +175,40 @@ async fn what_can_never_run_is_named_before_any_distribution_has_it() {
 
 /// Puts another program in the place of every bundle.
 fn replace_code(world: &Sandbox, source: &str) {
-    use std::io::Write as _;
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    zip.start_file("index.mjs", stored).unwrap();
-    zip.write_all(source.as_bytes()).unwrap();
-    let zip = zip.finish().unwrap().into_inner();
+    let zip = zip_program(source);
     for file in std::fs::read_dir(world.sandbox_dir().join("lambda")).unwrap() {
         std::fs::write(file.unwrap().path(), &zip).unwrap();
     }
 }
 
+/// Puts another program in the place of one version's: where its code lies, and what it was.
+pub fn replace_code_of_version(world: &Sandbox, number: usize, source: &str) -> (PathBuf, Vec<u8>) {
+    let path = find_version_code(world, number);
+    let before = std::fs::read(&path).unwrap();
+    std::fs::write(&path, zip_program(source)).unwrap();
+    (path, before)
+}
+
+fn find_version_code(world: &Sandbox, number: usize) -> PathBuf {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let sha256 = world.read_sandbox_state_from_disk(|state| {
+        state.lambda.functions[FUNCTION].versions[number - 1].configuration.sha256.clone()
+    });
+    let hash = hex::encode(STANDARD.decode(sha256).unwrap());
+    world.sandbox_dir().join("lambda").join(format!("{hash}.zip"))
+}
+
+fn zip_program(source: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("index.mjs", stored).unwrap();
+    zip.write_all(source.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
 /// Switches off by the file, as an operator does who then wants another secret.
-fn switch_off(world: &Sandbox) {
+pub fn switch_off(world: &Sandbox) {
     let config = world.sandbox_dir().join("packagecloud.rb");
     let text = std::fs::read_to_string(&config).unwrap();
     let off = text.replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
@@ -207,14 +227,14 @@ async fn go_live(world: &Sandbox) -> Result<(), Failure> {
 }
 
 /// A link that packagecloud hands out now, as a client is sent to it.
-async fn fetch_handed_out_link(world: &Sandbox) -> String {
+pub async fn fetch_handed_out_link(world: &Sandbox) -> String {
     let url = format!("https://{PACKAGECLOUD_HOST}/1/2/ubuntu/package_files/97310.deb");
     let headers = [("authorization", "Basic ZGVtby10b2tlbjo=")];
     let reply = open_session(world).web.send_http_get(&url, &headers).await.unwrap();
     reply.find_header("location").unwrap().to_owned()
 }
 
-async fn fetch_status(world: &Sandbox, url: &str) -> u16 {
+pub async fn fetch_status(world: &Sandbox, url: &str) -> u16 {
     open_session(world).web.send_http_get(url, &[]).await.unwrap().status
 }
 
@@ -224,7 +244,7 @@ async fn make_new_secret(world: &Sandbox) -> Result<(), Failure> {
     Box::pin(run_stages(world, &answers, &[RunStage::Secret])).await.1
 }
 
-async fn set_up_new_secret(world: &Sandbox) -> Result<(), Failure> {
+pub async fn set_up_new_secret(world: &Sandbox) -> Result<(), Failure> {
     make_new_secret(world).await?;
     Box::pin(run_stages(world, &OperatorAnswers::default(), &SET_UP_STAGES)).await.1
 }

@@ -86,6 +86,12 @@ impl EdgeProber<'_> {
                 let reason = reply.find_header("x-packagecloud-cloudfront").unwrap_or("403");
                 CheckResult::new_passed_check(name, format!("{what} it is refused ({reason})"))
             }
+            // What the edge can't answer it doesn't hand out.
+            Ok(reply) if reply.status >= 500 => {
+                let (why, next) = diagnose_edge_refusal(&reply, &self.known);
+                let detail = format!("{what} it answered {} instead of 403: {why}", reply.status);
+                CheckResult::new_failed_check(name, detail, next)
+            }
             Ok(reply) => CheckResult::new_failed_check(
                 name,
                 format!("{what} it answered {} instead of 403", reply.status),
@@ -227,6 +233,13 @@ impl EdgeProber<'_> {
             Ok(reply) if reply.status == 403 => {
                 CheckResult::new_passed_check("bucket-closed", "S3 itself refuses who has no signature")
             }
+            Ok(reply) if reply.status >= 500 => CheckResult::new_unknown_check(
+                "bucket-closed",
+                format!(
+                    "S3 itself answered {}, so whether it refuses who has no signature isn't known",
+                    reply.status
+                ),
+            ),
             Ok(reply) => CheckResult::new_failed_check(
                 "bucket-closed",
                 format!("S3 itself answered {} without a signature", reply.status),

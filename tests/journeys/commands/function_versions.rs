@@ -81,3 +81,52 @@ fn a_version_without_fingerprints_is_proven_by_packageclouds_own_link() {
     back.assert_contains("--unproven");
     host.run_successfully(&format!("roll-back --edge {VERSION_ARN}2 --unproven --yes"));
 }
+
+/// As an older release left it: its version, and what is published next, on another runtime.
+fn set_old_runtime(host: &JourneyHost) {
+    host.open_sandbox().update_sandbox_state_on_disk(|state| {
+        for function in state.lambda.functions.values_mut() {
+            for version in &mut function.versions {
+                for one in [&mut version.configuration, &mut version.of] {
+                    one.runtime = "nodejs20.x".into();
+                }
+            }
+            function.latest.runtime = "nodejs20.x".into();
+        }
+    });
+}
+
+#[test]
+fn a_runtime_rolls_on_by_enable_which_asks_proves_and_says_the_way_back() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    set_old_runtime(&host);
+    let planned = host.run_line("plan");
+    assert_eq!(planned.code, 3, "{planned:#?}");
+    planned
+        .assert_contains("nodejs20.x (AWS's support for it ended on 2026-04-30) now")
+        .assert_contains("Links lead to distribution ")
+        .assert_contains(&format!("roll-back --edge {VERSION_ARN}1"));
+    let refused = host.run_line("enable");
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    refused.assert_contains("enable --yes");
+
+    // The new version runs in us-east-1, and can't decrypt at the edge.
+    let failed = host.run_line("--sandbox-fault kms:Decrypt:2+:deny enable --yes");
+    assert_eq!(failed.code, 1, "{failed:#?}");
+    failed.assert_contains("the distribution was put back, and every edge has it as it was before");
+    assert!(!failed.err.contains("private packages may be open"), "nothing was handed out: {failed:#?}");
+    let (_, again) = failed.err.trim_end().rsplit_once("once that is mended, run: ").unwrap();
+    assert!(again.ends_with(" enable --yes"), "{again}");
+    host.run_successfully("verify");
+
+    // A lost bucket policy is no reason for the gate to refuse it: that is mended first.
+    host.open_sandbox().update_sandbox_state_on_disk(|state| {
+        state.s3.buckets.values_mut().for_each(|bucket| bucket.policy = None);
+    });
+    host.run_successfully("enable --yes").assert_contains("Distribution: done");
+    let planned = host.run_line("plan");
+    assert_eq!(planned.code, 0, "{planned:#?}");
+    host.run_successfully("verify");
+    host.run_successfully(&format!("roll-back --edge {VERSION_ARN}1 --yes"));
+}

@@ -12,7 +12,7 @@ use crate::engine::{
     run::StageRun,
     session::{AwsTarget, Session},
 };
-use crate::model::run::proposed_command::render_proposed_command;
+use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::ObservedPackagecloudConfig},
     failure::{Failure, FailureKind},
@@ -139,6 +139,11 @@ impl LiveDistributionChange<'_> {
                     why: format!(
                         "{}; the distribution was put back, and every edge has it as it was before",
                         failure.why
+                    ),
+                    next: format!(
+                        "{}; once that is mended, run: {}",
+                        failure.next,
+                        render_same_command_again(&[])
                     ),
                     ..failure
                 }

@@ -232,7 +232,8 @@ async fn change_and_deploy(
 }
 
 /// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
-/// as it then is; `None` where the origin access stays.
+/// as it then is; `None` where the origin access stays and may read. A grant that was lost is made up for before a change too:
+/// without it no gate could pass.
 async fn grant_new_origin_access_read(
     session: &Session,
     target: &AwsTarget,
@@ -245,7 +246,8 @@ async fn grant_new_origin_access_read(
     else {
         return Ok(None);
     };
-    if !needs_origin_access_change(seen, names) {
+    let is_grant_lost = seen.serves_links && !seen.granted && is_distribution_change_due(seen, names);
+    if !needs_origin_access_change(seen, names) && !is_grant_lost {
         return Ok(None);
     }
     let standing = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
