@@ -19,7 +19,7 @@ const FIRST_BYTE_RANGE: (&str, &str) = ("range", "bytes=0-0");
 #[must_use]
 pub fn advise_invalidation() -> String {
     format!(
-        "was packagecloud's database restored, its ids come again: let every edge forget the files of before: {}",
+        "where packagecloud's database was restored, its ids come again: have every edge forget the files of before: {}",
         render_proposed_command("invalidate", &["--packages"])
     )
 }
@@ -44,7 +44,7 @@ impl EdgeProber<'_> {
             }
         }
         if !differing.is_empty() {
-            let why = format!("an edge holds another file than S3 of {}", differing.join(", "));
+            let why = format!("an edge holds another file than S3 has of {}", differing.join(", "));
             return CheckResult::new_failed_check(CHECK_NAME, why, advise_invalidation());
         }
         match (compared, unknown) {

@@ -7,8 +7,10 @@ use crate::model::failure::Failure;
 
 /// The path that stands for all that the edges hold. Repository metadata is never among it, so it is all packages.
 pub const ALL_PATHS: &str = "/*";
-/// How many paths CloudFront works on at once (its quotas): of single files, and of those that end with `*`.
+/// How many single files a distribution's invalidations in progress may have, all together (CloudFront's developer guide,
+/// "Concurrent invalidation request maximum").
 const FILE_PATHS_MAX: usize = 3000;
+/// How many paths that end with `*` they may have, whatever the count of single files (the same page).
 const WILDCARD_PATHS_MAX: usize = 15;
 /// An S3 key has no more bytes.
 const KEY_MAX_BYTES: usize = 1024;
@@ -19,9 +21,10 @@ const FREE_PATHS_A_MONTH: usize = 1000;
 /// Returns the paths under which the edges hold the objects with these keys, each once; `all_packages_command` is proposed
 /// where there are too many.
 ///
-/// An edge holds them as the function leaves their path: in canonical encoding. Which spellings an invalidation takes for
-/// the same file is documented for none but plain letters, and `~` is refused; so a key with another byte is forgotten with
-/// all that begins as it does up to that byte.
+/// An edge holds them as the function leaves their path: in canonical encoding. Where a function changes a path, the guide
+/// ("What you need to know when invalidating files") has both forms invalidated; of a key of plain bytes they are one. Which
+/// spellings an invalidation takes for the same file is documented for none but plain letters, and `~` is refused; so a key
+/// with another byte is forgotten with all that begins as it does up to that byte.
 ///
 /// # Errors
 /// Where a key names no object that an edge can hold, or there are more than CloudFront takes at once.
@@ -36,14 +39,16 @@ pub fn build_invalidation_paths(keys: &[String], all_packages_command: &str) -> 
     let paths: Vec<String> = paths.iter().filter(|path| !is_covered(path)).cloned().collect();
     let wildcards = paths.iter().filter(|path| path.ends_with('*')).count();
     for (count, most, what) in [
-        (paths.len(), FILE_PATHS_MAX, "keys"),
+        (paths.len() - wildcards, FILE_PATHS_MAX, "keys"),
         (wildcards, WILDCARD_PATHS_MAX, "keys with other bytes than letters, digits and -._/"),
     ] {
         if count > most {
             return Err(Failure::new_usage_failure(
                 "the keys to forget",
                 format!("these are {count} {what}, and CloudFront takes {most} at once"),
-                format!("let it forget all packages, which is one path: {all_packages_command}"),
+                format!(
+                    "give fewer at a time, or let it forget all packages, which is one path: {all_packages_command}"
+                ),
             ));
         }
     }
@@ -135,6 +140,9 @@ mod tests {
         };
         assert_eq!(build_invalidation_paths(&keys(3000, ""), ALL_COMMAND).unwrap().len(), 3000);
         assert_eq!(build_invalidation_paths(&keys(15, "+"), ALL_COMMAND).unwrap().len(), 15);
+        let elsewhere = keys(15, "+").iter().map(|key| key.replacen("7/8", "9/8", 1)).collect();
+        let mixed: Vec<String> = [keys(3000, ""), elsewhere].concat();
+        assert_eq!(build_invalidation_paths(&mixed, ALL_COMMAND).unwrap().len(), 3015, "each has its own");
         for keys in [keys(3001, ""), keys(16, "+")] {
             let failure = build_invalidation_paths(&keys, ALL_COMMAND).unwrap_err();
             assert!(failure.next.ends_with(ALL_COMMAND), "{failure:?}");

@@ -2,6 +2,7 @@
 
 use super::{
     grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
+    left_copies::advise_left_copies,
     live_gate::{LiveDistributionChange, is_serving_links},
     plan::{is_distribution_change_due, needs_origin_access_change},
     proof::prove_version_before_association,
@@ -91,6 +92,7 @@ pub(crate) async fn apply(
         Box::pin(bucket_key::ensure_kms_key_statements(&target, &seen.keys, &made.arn, answers, run)).await?;
     let granted =
         Box::pin(open_bucket_to_cloudfront(session, &target, &seen, (&made, version_arn), run)).await?;
+    let held = advise_left_copies(&seen, names).map(|advice| format!(". {advice}")).unwrap_or_default();
     let uncached = caching.why_no_packages.map(|why| format!("; {why}")).unwrap_or_default();
     let made_resources = DeliveryResources {
         distributions: granted.distributions,
@@ -101,7 +103,7 @@ pub(crate) async fn apply(
         bucket_policy: granted.bucket_policy,
     };
     target.cache_created_resource(CreatedAwsResource::Delivery(made_resources)).await;
-    Ok((StageEnd::Applied, format!("{} serves {}{left}{uncached}", made.domain, names.bucket_name())))
+    Ok((StageEnd::Applied, format!("{} serves {}{left}{uncached}{held}", made.domain, names.bucket_name())))
 }
 
 /// The cache policies as they were made; the second one only where packages are cached by their path.

@@ -4,6 +4,7 @@
 
 mod domain;
 mod grant;
+mod left_copies;
 mod live_gate;
 mod make;
 mod plan;

@@ -13,6 +13,11 @@ use super::{
     quantities::check_xml_list_quantities,
 };
 
+/// How much may be in progress at a distribution: single files, and apart from them paths that end with `*` (CloudFront's
+/// developer guide, "Concurrent invalidation request maximum").
+const FILES_IN_PROGRESS_MAX: usize = 3000;
+const WILDCARDS_IN_PROGRESS_MAX: usize = 15;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SandboxInvalidation {
@@ -111,6 +116,34 @@ fn parse_invalidation_batch(
     Ok((reference, paths))
 }
 
+/// Refuses what would be too much at once beside what is in progress; the messages are CloudFront's, as others met them
+/// (laurilehmijoki/s3_website#26, mdn/developer-portal#1134).
+fn check_paths_in_progress(
+    distribution: &SandboxDistribution,
+    clock: PropagationClock,
+    paths: &[String],
+) -> Result<(), SandboxAwsError> {
+    let going_on = distribution.invalidations.iter().filter(|one| !one.is_completed(clock));
+    let all = || going_on.clone().flat_map(|one| &one.paths).chain(paths);
+    let wildcards = all().filter(|path| path.ends_with('*')).count();
+    let files = all().count() - wildcards;
+    for (count, most, what) in [
+        (files, FILES_IN_PROGRESS_MAX, "invalidations"),
+        (wildcards, WILDCARDS_IN_PROGRESS_MAX, "wildcard invalidations"),
+    ] {
+        if count > most {
+            return Err(SandboxAwsError::new(
+                400,
+                "TooManyInvalidationsInProgress",
+                format!(
+                    "Processing your request will cause you to exceed the maximum number of in-progress {what}."
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Answers CreateInvalidation; a reference that was used gives the invalidation that it made, where the paths are the same.
 ///
 /// # Errors
@@ -132,6 +165,9 @@ pub fn handle_create_invalidation(
         ));
     }
     let is_new = there.is_none();
+    if is_new {
+        check_paths_in_progress(distribution, ask.clock, &paths)?;
+    }
     let made = there.unwrap_or_else(|| SandboxInvalidation {
         id: generate_random_aws_id("I", 25),
         reference,
