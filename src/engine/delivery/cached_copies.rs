@@ -43,22 +43,7 @@ impl EdgeProber<'_> {
                 Err(failure) => unknown = unknown.or(Some(failure)),
             }
         }
-        if !differing.is_empty() {
-            let why = format!("an edge holds another file than S3 has of {}", differing.join(", "));
-            return CheckResult::new_failed_check(CHECK_NAME, why, advise_invalidation());
-        }
-        match (compared, unknown) {
-            (0, Some(failure)) => CheckResult::new_unknown_check(CHECK_NAME, failure.to_string()),
-            (0, None) => CheckResult::new_unknown_check(
-                CHECK_NAME,
-                "the edge that was asked holds none of the sampled packages",
-            ),
-            (1, _) => CheckResult::new_passed_check(CHECK_NAME, "the package that an edge holds is S3's"),
-            (more, _) => CheckResult::new_passed_check(
-                CHECK_NAME,
-                format!("{more} packages that an edge holds are S3's"),
-            ),
-        }
+        summarize_compared_copies(compared, &differing, unknown.as_ref())
     }
 
     /// Whether what the edge holds is what S3 has; `None` where it holds nothing of it.
@@ -101,6 +86,28 @@ impl EdgeProber<'_> {
     }
 }
 
+/// Judges what was compared: unknown where nothing was, or where fewer than three were because something couldn't be asked. Where
+/// edges hold fewer, those were all.
+fn summarize_compared_copies(compared: usize, differing: &[&str], unknown: Option<&Failure>) -> CheckResult {
+    if !differing.is_empty() {
+        let why = format!("an edge holds another file than S3 has of {}", differing.join(", "));
+        return CheckResult::new_failed_check(CHECK_NAME, why, advise_invalidation());
+    }
+    let text = match compared {
+        0 => "the edge that was asked holds none of the sampled packages".to_owned(),
+        1 => "the package that an edge holds is S3's".to_owned(),
+        more => format!("{more} packages that an edge holds are S3's"),
+    };
+    match unknown {
+        Some(failure) if compared == 0 => CheckResult::new_unknown_check(CHECK_NAME, failure.to_string()),
+        Some(failure) if compared < COMPARED_COPIES => {
+            CheckResult::new_unknown_check(CHECK_NAME, format!("{text}; of the others: {failure}"))
+        }
+        _ if compared == 0 => CheckResult::new_unknown_check(CHECK_NAME, text),
+        _ => CheckResult::new_passed_check(CHECK_NAME, text),
+    }
+}
+
 /// Whether the edge answered from what it held.
 pub(super) fn is_from_cache(reply: &WebReply) -> bool {
     reply.find_header("x-cache").is_some_and(|said| said.starts_with("Hit"))
@@ -120,4 +127,34 @@ fn trim_entity_tag(tag: &str) -> &str {
 /// The size of the whole object, of an answer with a part of it.
 fn read_whole_size(reply: &WebReply) -> Option<u64> {
     reply.find_header("content-range")?.rsplit_once('/')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::run::check::CheckVerdict;
+
+    #[test]
+    fn one_that_differs_fails_and_what_could_not_be_asked_is_unknown() {
+        let failure = Failure::new_generic_failure("s3:HeadObject", "it was denied", "ask");
+        for (compared, differing, unknown, result, said) in [
+            (0, &[][..], None, CheckVerdict::Unknown, "holds none of the sampled packages"),
+            (0, &[], Some(&failure), CheckVerdict::Unknown, "it was denied"),
+            (1, &[], None, CheckVerdict::Pass, "the package that an edge holds is S3's"),
+            (
+                2,
+                &[],
+                Some(&failure),
+                CheckVerdict::Unknown,
+                "2 packages that an edge holds are S3's; of the others: ",
+            ),
+            (3, &[], Some(&failure), CheckVerdict::Pass, "3 packages that an edge holds are S3's"),
+            (3, &["7/8/a.deb"], Some(&failure), CheckVerdict::Fail, "7/8/a.deb"),
+            (1, &["7/8/a.deb", "7/8/b.deb"], None, CheckVerdict::Fail, "7/8/a.deb, 7/8/b.deb"),
+        ] {
+            let check = summarize_compared_copies(compared, differing, unknown);
+            assert_eq!(check.result, result, "{check:?}");
+            assert!(check.detail.contains(said), "{said}: {check:?}");
+        }
+    }
 }
