@@ -2,7 +2,6 @@
 
 use super::{
     grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
-    left_copies::advise_left_copies,
     live_gate::{LiveDistributionChange, is_serving_links},
     plan::{is_distribution_change_due, needs_origin_access_change},
     proof::prove_version_before_association,
@@ -18,6 +17,7 @@ use crate::engine::{
         authenticator::save_deployed_token_construction,
         bucket_key,
         guard::{has_version_on_bucket_behaviors, is_distribution_behind_authenticator},
+        path_caching::advise_invalidation_after_change,
     },
     run::StageRun,
     session::{
@@ -92,7 +92,10 @@ pub(crate) async fn apply(
         Box::pin(bucket_key::ensure_kms_key_statements(&target, &seen.keys, &made.arn, answers, run)).await?;
     let granted =
         Box::pin(open_bucket_to_cloudfront(session, &target, &seen, (&made, version_arn), run)).await?;
-    let held = advise_left_copies(&seen, names).map(|advice| format!(". {advice}")).unwrap_or_default();
+    let held = seen.distribution.as_ref().and_then(|standing| {
+        advise_invalidation_after_change(standing, &seen.cache_policies, &seen.path_caching, names)
+    });
+    let held = held.map(|advice| format!(". {advice}")).unwrap_or_default();
     let uncached = caching.why_no_packages.map(|why| format!("; {why}")).unwrap_or_default();
     let made_resources = DeliveryResources {
         distributions: granted.distributions,

@@ -4,7 +4,6 @@
 
 mod domain;
 mod grant;
-mod left_copies;
 mod live_gate;
 mod make;
 mod plan;

@@ -1,6 +1,6 @@
 //! What the distribution stage would make or change, decided from what stands; touches nothing.
 
-use super::{domain, left_copies::advise_left_copies, proof::is_version_associated};
+use super::{domain, proof::is_version_associated};
 use crate::aws::cloudfront::is_bucket_domain;
 use crate::engine::{
     resources::{
@@ -27,7 +27,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::StageStep,
-        plan::{PlanConfirmationQuestion, PlanFact, RequiredConsent, ResourceChangeKind, StagePlan},
+        plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
     },
 };
 
@@ -63,9 +63,6 @@ pub fn plan_distribution_stage(
             );
             refuse_taken_viewer_request(distribution, names)?;
             plan_distribution_update(&mut plan, seen, distribution, names);
-            plan.facts.extend(
-                advise_left_copies(seen, names).map(|text| PlanFact { topic: "What edges still hold", text }),
-            );
             let finding = seen.flat_rate_plan.as_ref();
             plan.notes.extend(finding.map(|finding| {
                 format!("{}.", finding.describe_flat_rate_plan(&format!("Distribution {}", distribution.id)))
