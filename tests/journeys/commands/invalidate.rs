@@ -75,6 +75,11 @@ fn what_aws_refuses_is_a_failure_in_both_forms() {
 fn interrupted_while_it_waits_it_names_itself_and_runs_again() {
     let host = JourneyHost::new();
     host.run_successfully("enable --yes");
+    // At its usual pace a listing shows what was made 0.7 s later.
+    let made = std::time::Instant::now();
+    while made.elapsed() < std::time::Duration::from_secs(1) {
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
     let mut child = host
         .build_command()
         .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "1")
