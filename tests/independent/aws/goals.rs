@@ -1,7 +1,10 @@
 //! Every goal, by a user who has exactly the policy that `check --policy` prints, and nothing else.
 
 use packagecloud_cloudfront::model::{
-    iam::{access::flat_rate_plan_permission, least_privilege::render_least_privilege_policy},
+    iam::{
+        access::{flat_rate_plan_permission, list_invalidation_permissions},
+        least_privilege::render_least_privilege_policy,
+    },
     run::goal::OperatorGoal,
 };
 
@@ -15,6 +18,7 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     assert!(policy.chars().count() <= 6144);
     let mut needs = account.permission_needs(OperatorGoal::Upgrade);
     needs.push(flat_rate_plan_permission());
+    needs.extend(list_invalidation_permissions(&account.id));
     assert_eq!(policy.trim_end(), render_least_privilege_policy(&needs));
     account.use_user_with_policy(&faults::translate_policy(&policy)).await;
 
@@ -25,7 +29,8 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     let verified = account.run_json(&["verify"]).assert_code(0);
     for (name, result, detail) in verified.check_results() {
         // ministack's delivery runs no function at the edge.
-        let delivery = ["signed-url", "package-cached", "metadata-fresh", "no-token"].contains(&name);
+        let delivery =
+            ["signed-url", "package-cached", "cached-copies", "metadata-fresh", "no-token"].contains(&name);
         assert_eq!(result == "unknown", delivery || name == "packagecloud-redirect", "{name}: {detail}");
     }
     account.run_json(&["disable", "--yes"]).assert_code(0);

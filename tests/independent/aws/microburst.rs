@@ -86,7 +86,15 @@ async fn assert_nothing_made_twice(account: &TestAccount) {
         .send()
         .await
         .unwrap();
-    assert_eq!(policies.cache_policy_list.unwrap().items().len(), 1);
+    let policies = policies.cache_policy_list.unwrap();
+    let mut names: Vec<&str> = policies
+        .items()
+        .iter()
+        .filter_map(|one| one.cache_policy()?.cache_policy_config())
+        .map(|config| config.name())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["packagecloud_cloudfront", "packagecloud_cloudfront_packages"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

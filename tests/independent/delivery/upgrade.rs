@@ -16,7 +16,7 @@ use super::{
 };
 
 /// So many that the reindex, which begins with the metadata, is far from the packages when CloudFront is on.
-const FILLER_OBJECTS: usize = 8_000;
+const FILLER_OBJECTS: usize = 16_000;
 
 fn build_shop() -> RepoServer {
     let server = RepoServer::new();
@@ -111,7 +111,8 @@ async fn an_upgrade_is_live_before_its_reindex_has_ended_and_packages_are_hits_b
         fs::write(dir.join("Release"), format!("Suite: d{nth}\n")).unwrap();
     }
     server.import_repository();
-    server.start_server(&[]);
+    // A deployment takes less than a second.
+    server.start_server(&["--sandbox-pace", "0.002"]);
     server.put_simple_index(&["1.0+local.1"]).await;
     let mut upgrade = RunningUpgrade::start_upgrade(&server);
     let ended = upgrade.read_until_ended("go-live");
