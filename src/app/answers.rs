@@ -39,6 +39,8 @@ pub(super) fn merge_cli_over_saved_answers(
         consents: read_consents_from_flags(&global.consents, global.yes),
         ..OperatorAnswers::default()
     };
+    let kept_set_up_goal =
+        kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
     match command {
         CliCommand::Enable { upgrade, prepare, reindex } => {
             answers.goal = Some(if *upgrade { OperatorGoal::Upgrade } else { OperatorGoal::Install });
@@ -58,8 +60,7 @@ pub(super) fn merge_cli_over_saved_answers(
             merge_reindex_flags_into_answers(&mut answers, reindex);
         }
         CliCommand::Check { engine, .. } => {
-            answers.goal =
-                kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
+            answers.goal = kept_set_up_goal;
             if let Some(engine) = engine.engine {
                 // Only an upgrade reindexes.
                 answers.goal = Some(OperatorGoal::Upgrade);
@@ -75,10 +76,7 @@ pub(super) fn merge_cli_over_saved_answers(
             answers.goal = Some(OperatorGoal::Install);
             answers.version_arn = Some(arn.clone());
         }
-        _ => {
-            answers.goal =
-                kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
-        }
+        _ => answers.goal = kept_set_up_goal,
     }
     answers
 }

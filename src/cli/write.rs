@@ -300,6 +300,7 @@ fn show_failed_access_checks(invocation: &CommandInvocation, plan: &StagePlan) {
     }
 }
 
+/// Prints what the plans would change, on stderr.
 pub(super) fn show_plans_overview(invocation: &CommandInvocation, plans: &[StagePlan]) {
     // In JSON stdout is for events; what a missing --yes would consent to stands on stderr all the same.
     if invocation.is_json_output() && invocation.global.yes {

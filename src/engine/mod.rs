@@ -4,6 +4,7 @@
 
 mod batch;
 pub mod delivery;
+mod live_change;
 pub mod packagecloud;
 pub mod reindex;
 pub mod resources;

@@ -393,3 +393,56 @@ async fn an_earlier_version_that_tells_no_fingerprints_needs_a_link_of_packagecl
     let unproven = OperatorAnswers { consents, ..OperatorAnswers::default() };
     assert_eq!(roll_back_edge(&world, &unproven, 2).await, None);
 }
+
+/// Gives the function a second version that is like its first.
+fn add_equal_version(world: &Sandbox) {
+    world.update_sandbox_state_on_disk(|state| {
+        let function = state.lambda.functions.get_mut(FUNCTION).unwrap();
+        let mut equal = function.versions[0].clone();
+        equal.number = 2;
+        function.versions.push(equal);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_version_is_put_on_live_links_behind_the_gate_and_taken_off_where_that_fails() {
+    for gate_fails in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open_instant_sandbox(dir.path(), &[]);
+        assert_eq!(Box::pin(run_stages(&world, &OperatorAnswers::default(), &LIVE_STAGES)).await.1, Ok(()));
+        add_equal_version(&world);
+        let (events, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (_pausing, pause) = tokio::sync::watch::channel(false);
+        let bucket = world.clone();
+        // Somebody shuts CloudFront out of the bucket in the moment in which the gate begins.
+        let run = RunContext::new(events, tokio_util::sync::CancellationToken::new(), pause)
+            .with_event_listener(move |event| {
+                if gate_fails && matches!(event, StageEvent::Started { step: StageStep::Gate, .. }) {
+                    bucket.update_sandbox_state_on_disk(|state| {
+                        state.s3.buckets.values_mut().for_each(|one| one.policy = None);
+                    });
+                }
+            });
+        let (here, answers, second) = (open_session(&world), OperatorAnswers::default(), version_arn(2));
+        let back = engine::roll_back_function_version(&here, &answers, &second, &run);
+        let failure = Box::pin(back).await.1;
+        let stands = if gate_fails { 1 } else { 2 };
+        let carried = world.read_sandbox_state_from_disk(|state| {
+            state.cloudfront.distributions.values().all(|one| one.config.contains(&version_arn(stands)))
+        });
+        assert!(carried, "{failure:?}");
+        match failure {
+            Some(failure) => {
+                assert!(gate_fails && failure.what.starts_with("the gate"), "{failure:?}");
+                assert!(failure.why.contains("put back"), "{failure:?}");
+            }
+            None => assert!(!gate_fails),
+        }
+        let mut said = Vec::new();
+        while let Ok(event) = heard.try_recv() {
+            said.push(event);
+        }
+        let gate = |event: &StageEvent| matches!(event, StageEvent::Started { step: StageStep::Gate, .. });
+        assert!(said.iter().any(gate), "{said:?}");
+    }
+}

@@ -258,6 +258,9 @@ impl AwsClients {
     }
 
     /// A read right after a write may show what stood before: the new ETag is waited for.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer, or it can't be seen in time.
     pub(super) async fn wait_until_etag_visible(
         &self,
         names: &ResourceNames,
@@ -381,6 +384,7 @@ fn is_unknown_origin_identity_failure(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "InvalidOriginAccessIdentity")
 }
 
+/// Returns whether CloudFront refused a change since the ETag it was sent with is no longer the one that stands.
 pub(super) fn is_stale_etag(failure: &Failure) -> bool {
     error::has_aws_error_code(failure, "PreconditionFailed")
         || error::has_aws_error_code(failure, "InvalidIfMatchVersion")

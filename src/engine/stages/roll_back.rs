@@ -21,6 +21,7 @@ use crate::model::{
 
 use crate::engine::{
     delivery::samples,
+    live_change::change_distribution_behind_gate,
     packagecloud::{config_write::render_config_backup_note, switch},
     resources::{
         accepted_secrets::{read_node_secrets, refuse_version_without_node_secrets},
@@ -31,7 +32,7 @@ use crate::engine::{
         },
     },
     run::StageRun,
-    session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
+    session::{AwsTarget, Session},
 };
 
 fn choose_backup_restore_scope(whole_file: bool) -> ConfigRestoreScope {
@@ -206,11 +207,12 @@ pub async fn apply(
     Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
 }
 
-/// Associates an earlier function version again, once it is proven, and waits until every edge has it.
+/// Associates an earlier function version again, once it is proven, and waits until every edge has it; where links lead there, the
+/// gate comes after it, and what stood before comes back where that fails.
 ///
 /// # Errors
 /// Fails where there is no such version or no distribution, the version lacks a secret that a node signs with or can't be
-/// proven, or AWS refuses the change.
+/// proven, AWS refuses the change, or the gate doesn't pass.
 pub async fn associate_earlier_function_version(
     session: &Session,
     answers: &OperatorAnswers,
@@ -228,32 +230,23 @@ pub async fn associate_earlier_function_version(
     let host = distribution.aliases.first().unwrap_or(&distribution.domain);
     Box::pin(prove_earlier_function_version(session, &target, answers, (arn, host), run)).await?;
     let say = run.build_step_progress_reporter(StageStep::Authenticator);
-    let made = run
-        .run_stage_step(StageStep::Authenticator, format!("associating {arn}"), async {
-            let intent = IntendedDistributionUpdate::Version(arn);
-            let made = target
-                .cloud
-                .update_distribution(
-                    &target.names,
-                    &distribution.id,
-                    &distribution.etag,
-                    &intent,
-                    answers.consents.adopt,
-                    &say,
-                )
-                .await?;
-            Ok((made, format!("{} carries {arn}", distribution.id)))
-        })
-        .await?;
-    let say = run.build_step_progress_reporter(StageStep::Deployed);
-    run.run_stage_step(StageStep::Deployed, "waiting until every edge has it", async {
-        let waiting = || {
-            run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, &made, &say))
-        };
-        retry_on_expired_credentials(session, &target.cloud, run, StageStep::Deployed, waiting).await?;
-        Ok(((), format!("{} is deployed", distribution.id)))
-    })
-    .await?;
+    let change = run.run_stage_step(StageStep::Authenticator, format!("associating {arn}"), async {
+        let intent = IntendedDistributionUpdate::Version(arn);
+        let made = target
+            .cloud
+            .update_distribution(
+                &target.names,
+                &distribution.id,
+                &distribution.etag,
+                &intent,
+                answers.consents.adopt,
+                &say,
+            )
+            .await?;
+        Ok((made, format!("{} carries {arn}", distribution.id)))
+    });
+    let standing = (Some(&distribution), true);
+    Box::pin(change_distribution_behind_gate(session, &target, standing, answers, run, change)).await?;
     Ok((StageEnd::Applied, String::new()))
 }
 

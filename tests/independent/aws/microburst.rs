@@ -91,7 +91,7 @@ async fn assert_nothing_made_twice(account: &TestAccount) {
         .items()
         .iter()
         .filter_map(|one| one.cache_policy()?.cache_policy_config())
-        .map(|config| config.name())
+        .map(aws_sdk_cloudfront::types::CachePolicyConfig::name)
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["packagecloud_cloudfront", "packagecloud_cloudfront_packages"]);

@@ -2,16 +2,17 @@
 
 use super::{
     grant::{BucketReadGrantOutcome, grant_cloudfront_bucket_read, grant_new_origin_access_alongside},
-    live_gate::{LiveDistributionChange, is_serving_links},
     plan::{is_distribution_change_due, needs_origin_access_change},
     proof::prove_version_before_association,
-    unproven::{UnprovenChange, forget_unproven_change, read_unproven_change},
 };
 use crate::aws::{
     DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings,
     cloudfront::is_path_caching_refusal,
 };
 use crate::engine::{
+    live_change::{
+        change_distribution_behind_gate, settle_unproven_change, wait_until_distribution_deployed,
+    },
     resources::{
         adoption::is_our_distribution,
         authenticator::save_deployed_token_construction,
@@ -51,7 +52,9 @@ pub(crate) async fn apply(
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.get_or_discover_aws_target(answers).await?;
     save_deployed_token_construction(session, &target).await;
-    Box::pin(settle_unproven_change(session, &target, seen, answers, run)).await?;
+    if let Some(standing) = &seen.distribution {
+        Box::pin(settle_unproven_change(session, &target, standing, answers, run)).await?;
+    }
     let names = &target.names;
     let needed = |what: &str, why: &str| {
         let bootstrap = render_proposed_command("bootstrap-cloudfront", &[]);
@@ -160,36 +163,7 @@ fn is_passing_failure(failure: &Failure) -> bool {
     )
 }
 
-/// Proves the change of a run that was broken off between it and the gate, before anything else is changed; puts it back where
-/// the gate fails.
-async fn settle_unproven_change(
-    session: &Session,
-    target: &AwsTarget,
-    seen: &DistributionEvidence,
-    answers: &OperatorAnswers,
-    run: &StageRun,
-) -> Result<(), Failure> {
-    let Some(standing) = &seen.distribution else { return Ok(()) };
-    let (cloud, id) = (&target.cloud, standing.id.as_str());
-    let Some(kept) = read_unproven_change(session, id).await else { return Ok(()) };
-    let now = cloud.snapshot_distribution(id).await?;
-    let before = cloud.parse_distribution_snapshot(id, &kept.before).await?;
-    // Nothing was changed yet, or it was put back; or no link leads there, and going live has its own gate.
-    if now.is_same_configuration(&before) || !is_serving_links(session, standing).await {
-        forget_unproven_change(session).await;
-        return Ok(());
-    }
-    // Killed in the moment of the update nobody kept what came of it: what differs is that change.
-    let after = match &kept.after {
-        Some(after) => cloud.parse_distribution_snapshot(id, after).await?,
-        None => now,
-    };
-    let deployed = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
-    let change = LiveDistributionChange { snapshots: Some((before, after)), deployed: &deployed };
-    Box::pin(change.prove_or_put_back(session, target, answers, run)).await
-}
-
-/// Makes or changes the distribution, waits until every edge has it, and proves it where links lead to it.
+/// Makes or changes the distribution, and has it on every edge.
 async fn change_and_deploy(
     session: &Session,
     target: &AwsTarget,
@@ -198,42 +172,19 @@ async fn change_and_deploy(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
-    let standing = match &seen.distribution {
-        // Looked at again: who went live meanwhile has links on it too.
-        Some(standing) if is_serving_links(session, standing).await => Some(standing),
-        _ => None,
+    let is_due = is_distribution_change_due(seen, &target.names);
+    let change = async {
+        let version_arn = settings.version_arn;
+        let made = Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
+        // The same request carries both; the screen has a line for each.
+        run.run_stage_step(StageStep::Authenticator, version_arn, async {
+            Ok(((), format!("{version_arn} is on every behavior")))
+        })
+        .await?;
+        Ok(made)
     };
-    let before = match standing.filter(|_| is_distribution_change_due(seen, &target.names)) {
-        Some(standing) => {
-            let before = target.cloud.snapshot_distribution(&standing.id).await?;
-            // Kept before the change: whatever breaks this off, the next run proves it or puts it back.
-            UnprovenChange::new(&standing.id, &before, None).keep_unproven_change(session).await?;
-            Some(before)
-        }
-        None => None,
-    };
-    let made = Box::pin(ensure_cloudfront_distribution(target, seen, settings, answers, run)).await?;
-    // The same request carries both; the screen has a line for each.
-    let version_arn = settings.version_arn;
-    run.run_stage_step(StageStep::Authenticator, version_arn, async {
-        Ok(((), format!("{version_arn} is on every behavior")))
-    })
-    .await?;
-    let must_prove = standing.is_some() && (before.is_some() || made.status != "Deployed");
-    let snapshots = match before {
-        Some(before) => {
-            let after = target.cloud.snapshot_distribution(&made.id).await?;
-            UnprovenChange::new(&made.id, &before, Some(&after)).keep_unproven_change(session).await?;
-            Some((before, after))
-        }
-        None => None,
-    };
-    let made = Box::pin(wait_until_distribution_deployed(session, target, &made, run)).await?;
-    if must_prove {
-        let change = LiveDistributionChange { snapshots, deployed: &made };
-        Box::pin(change.prove_or_put_back(session, target, answers, run)).await?;
-    }
-    Ok(made)
+    let standing = seen.distribution.as_ref();
+    Box::pin(change_distribution_behind_gate(session, target, (standing, is_due), answers, run, change)).await
 }
 
 /// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
@@ -367,30 +318,6 @@ async fn wait_until_certificate_issued(
                 .await?;
         let text = format!("certificate {} is issued", issued.arn);
         Ok((Some(issued), text))
-    })
-    .await
-}
-
-/// The distribution, once every edge has it.
-async fn wait_until_distribution_deployed(
-    session: &Session,
-    target: &AwsTarget,
-    made: &CloudFrontDistribution,
-    run: &StageRun,
-) -> Result<CloudFrontDistribution, Failure> {
-    let say = run.build_step_progress_reporter(StageStep::Deployed);
-    let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
-    run.run_stage_step(StageStep::Deployed, doing, async {
-        let waiting = || {
-            run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, made, &say))
-        };
-        let deployed = if made.status == "Deployed" {
-            made.clone()
-        } else {
-            retry_on_expired_credentials(session, &target.cloud, run, StageStep::Deployed, waiting).await?
-        };
-        let text = format!("distribution {} is deployed", deployed.id);
-        Ok((deployed, text))
     })
     .await
 }

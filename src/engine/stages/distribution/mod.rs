@@ -4,11 +4,9 @@
 
 mod domain;
 mod grant;
-mod live_gate;
 mod make;
 mod plan;
 mod proof;
-mod unproven;
 
 pub(crate) use make::apply;
 
@@ -20,6 +18,7 @@ use crate::model::{
 };
 
 use crate::engine::{
+    live_change::{is_change_left_unproven, is_serving_links},
     resources::{
         bucket_key, edge_limits,
         install::{ObservedAwsInstall, observe_aws_install},
@@ -39,9 +38,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
     if let Some(distribution) = &seen.distribution {
         seen.flat_rate_plan = edge_limits::find_flat_rate_plan(&target, distribution).boxed().await;
-        seen.serves_links = live_gate::is_serving_links(session, distribution).boxed().await;
-        let kept = unproven::read_unproven_change(session, &distribution.id).boxed().await;
-        seen.has_unproven_change = seen.serves_links && kept.is_some();
+        seen.serves_links = is_serving_links(session, distribution).boxed().await;
+        let is_left = is_change_left_unproven(session, &distribution.id).boxed().await;
+        seen.has_unproven_change = seen.serves_links && is_left;
     }
     plan::plan_distribution_stage(&seen, &target, answers)
 }

@@ -1,4 +1,4 @@
-//! What a change of a distribution needs while packagecloud's links lead to it: the gate after Deployed, and the way back (contract section 7).
+//! The gate after a change of a distribution that serves links, and the way back (contract section 7).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 /// Returns whether packagecloud's links lead to the distribution, or may, by any node's file: a file that can't be read isn't off.
-pub(super) async fn is_serving_links(session: &Session, distribution: &CloudFrontDistribution) -> bool {
+pub(crate) async fn is_serving_links(session: &Session, distribution: &CloudFrontDistribution) -> bool {
     for node in session.list_all_node_sessions() {
         match node.host.read_packagecloud_config().await {
             Ok(config) if !leads_to_distribution(&config.seen, distribution) => {}
