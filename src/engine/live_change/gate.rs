@@ -85,6 +85,8 @@ impl LiveDistributionChange<'_> {
         let Some(secret) = &values.secret else {
             return Ok("not asked: packagecloud.rb holds no secret to sign with".to_owned());
         };
+        // What the version accepts that the edges have now, and not what the one before it did.
+        session.invalidate_cached_account_reads().await;
         let install = observe_aws_install(session, answers).boxed().await?;
         let mut gate = EdgeProber {
             session,
