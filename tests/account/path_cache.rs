@@ -156,13 +156,19 @@ async fn the_second_download_of_a_package_that_says_nothing_is_a_hit_and_metadat
     assert_eq!(config.matches("<EventType>viewer-request</EventType>").count(), behaviors);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_install_made_before_is_taken_over_behind_a_question_and_no_link_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let world = open_sandbox_with_delays(dir.path());
+/// A live install as it was made before packages were cached by their path.
+async fn open_live_install_of_before(dir: &std::path::Path) -> Sandbox {
+    let world = open_sandbox_with_delays(dir);
     let (_, result) = run_stages(&world, &install(), &LIVE_STAGES).await;
     result.unwrap();
     remove_path_caching(&world);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_install_made_before_is_taken_over_behind_a_question_and_no_link_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_live_install_of_before(dir.path()).await;
     let before = distribution_config(&world);
 
     let plan = look_at_stage(&world, &install(), RunStage::Distribution).await.unwrap();
@@ -191,10 +197,7 @@ async fn an_install_made_before_is_taken_over_behind_a_question_and_no_link_is_r
 #[tokio::test(start_paused = true)]
 async fn a_change_that_the_gate_refuses_is_put_back() {
     let dir = tempfile::tempdir().unwrap();
-    let world = open_sandbox_with_delays(dir.path());
-    let (_, result) = run_stages(&world, &install(), &LIVE_STAGES).await;
-    result.unwrap();
-    remove_path_caching(&world);
+    let world = open_live_install_of_before(dir.path()).await;
     let before = distribution_config(&world);
     let consents = OperatorConsents { live_change: true, ..OperatorConsents::default() };
     let answers = OperatorAnswers { consents, ..install() };

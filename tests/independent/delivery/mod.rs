@@ -19,6 +19,18 @@ const DEB_KEY: &str = "1/2/debian/pool/hello++_1:2.0~rc1+b1_all.deb";
 const RPM_KEY: &str = "1/3/el/9/x86_64/package_files/hello+rpm-1.0~rc1-1+b2.noarch.rpm";
 const WHEEL_KEY: &str = "1/4/pypi/package_files/shop_wheel-1.0+local.1-py3-none-any.whl";
 
+/// A packagecloud that sells two Debian packages, an RPM and a wheel.
+fn build_shop() -> RepoServer {
+    let server = RepoServer::new();
+    server.build_deb("hello++", "1:2.0~rc1+b1");
+    server.build_deb("lib+x.y", "3~beta");
+    server.build_apt_index();
+    server.build_rpm("hello+rpm", "1.0~rc1");
+    server.build_rpm_index();
+    server.build_wheel("1.0+local.1");
+    server
+}
+
 /// What `x-cache` says to one who follows the front's redirect, as the first line and then the body's size.
 #[track_caller]
 fn fetch_x_cache(server: &RepoServer, key: &str) -> String {
@@ -86,13 +98,7 @@ fn parse_checks(said: &repo_server::ProgramOutput) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3() {
-    let mut server = RepoServer::new();
-    server.build_deb("hello++", "1:2.0~rc1+b1");
-    server.build_deb("lib+x.y", "3~beta");
-    server.build_apt_index();
-    server.build_rpm("hello+rpm", "1.0~rc1");
-    server.build_rpm_index();
-    server.build_wheel("1.0+local.1");
+    let mut server = build_shop();
     server.import_repository();
     server.run_in_sandbox(&["enable", "--upgrade", "--yes"]).expect_success();
     server.start_server(&[]);

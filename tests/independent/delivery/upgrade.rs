@@ -11,23 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{
-    DEB_KEY, RPM_KEY, WHEEL_KEY, assert_changes_seen_at_once, fetch_with_every_client, fetch_x_cache,
+    DEB_KEY, RPM_KEY, WHEEL_KEY, assert_changes_seen_at_once, build_shop, fetch_with_every_client,
+    fetch_x_cache,
     repo_server::{APT_PREFIX, PYPI_PREFIX, RPM_PREFIX, RepoServer},
 };
 
 /// So many that the reindex, which begins with the metadata, is far from the packages when CloudFront is on.
 const FILLER_OBJECTS: usize = 16_000;
-
-fn build_shop() -> RepoServer {
-    let server = RepoServer::new();
-    server.build_deb("hello++", "1:2.0~rc1+b1");
-    server.build_deb("lib+x.y", "3~beta");
-    server.build_apt_index();
-    server.build_rpm("hello+rpm", "1.0~rc1");
-    server.build_rpm_index();
-    server.build_wheel("1.0+local.1");
-    server
-}
 
 /// Fetches with each client twice: what came second is a hit for packages, and never for repository metadata.
 fn assert_packages_cached_and_metadata_not(server: &RepoServer, when: &str) {
