@@ -157,12 +157,17 @@ async fn dump_cloudfront(account: &TestAccount, ids: &mut Vec<(String, &str)>) -
         .collect();
     let caches = cloudfront.list_cache_policies().r#type(CachePolicyType::Custom).send().await.unwrap();
     let caches = caches.cache_policy_list.and_then(|list| list.items).unwrap_or_default();
-    let caches: Vec<Vec<String>> = caches
+    // By their names: a list comes in the order of ids that each account draws for itself.
+    let caches: BTreeMap<String, Vec<String>> = caches
         .into_iter()
         .map(|one| {
             let one = one.cache_policy.unwrap();
-            ids.push((one.id.clone(), "CACHE"));
-            flatten_fields(&one.cache_policy_config.unwrap())
+            let config = one.cache_policy_config.unwrap();
+            ids.push((
+                one.id,
+                if config.name.ends_with("_packages") { "CACHE OF PACKAGES" } else { "CACHE" },
+            ));
+            (config.name.clone(), flatten_fields(&config))
         })
         .collect();
     let all = cloudfront.list_distributions().send().await.unwrap();
