@@ -195,6 +195,23 @@ async fn an_install_made_before_is_taken_over_behind_a_question_and_no_link_is_r
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_says_off_and_was_not_applied_leaves_the_change_a_live_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_live_install_of_before(dir.path()).await;
+    let config = dir.path().join("packagecloud.rb");
+    let on = std::fs::read_to_string(&config).unwrap();
+    let off = on.replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
+    assert_ne!(on, off);
+    for file in [off.as_str(), "external_url 'https://packagecloud.sandbox.internal'\n"] {
+        std::fs::write(&config, file).unwrap();
+        assert!(fetch_x_cache(&world, PACKAGE_KEY).await.ends_with("from cloudfront"));
+        let plan = look_at_stage(&world, &install(), RunStage::Distribution).await.unwrap();
+        let asked: Vec<RequiredConsent> = plan.confirmations.iter().map(|one| one.consent).collect();
+        assert_eq!(asked, [RequiredConsent::LiveChange], "{file}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_the_gate_refuses_is_put_back() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_live_install_of_before(dir.path()).await;

@@ -14,26 +14,10 @@ use crate::engine::{
 };
 use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::model::{
-    aws::{cloudfront::CloudFrontDistribution, evidence::ObservedPackagecloudConfig},
+    aws::cloudfront::CloudFrontDistribution,
     failure::{Failure, FailureKind},
     run::{answers::OperatorAnswers, check::CheckResult, goal::StageStep},
 };
-
-/// Returns whether packagecloud's links lead to the distribution, or may, by any node's file: a file that can't be read isn't off.
-pub(crate) async fn is_serving_links(session: &Session, distribution: &CloudFrontDistribution) -> bool {
-    for node in session.list_all_node_sessions() {
-        match node.host.read_packagecloud_config().await {
-            Ok(config) if !leads_to_distribution(&config.seen, distribution) => {}
-            _ => return true,
-        }
-    }
-    false
-}
-
-fn leads_to_distribution(config: &ObservedPackagecloudConfig, distribution: &CloudFrontDistribution) -> bool {
-    let domain = config.values.packages_domain.as_deref();
-    config.may_cloudfront_be_on() && domain.is_none_or(|domain| distribution.has_domain_name_or_alias(domain))
-}
 
 /// A change of a distribution that serves links.
 pub(super) struct LiveDistributionChange<'a> {

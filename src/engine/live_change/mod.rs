@@ -6,6 +6,7 @@ mod unproven;
 use std::future::Future;
 
 use crate::engine::{
+    resources::switched_off::is_serving_links,
     run::StageRun,
     session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
 };
@@ -16,7 +17,6 @@ use crate::model::{
 };
 
 use gate::LiveDistributionChange;
-pub(crate) use gate::is_serving_links;
 use unproven::{UnprovenChange, forget_unproven_change, read_unproven_change};
 
 /// Returns whether a run before this one changed that distribution and didn't prove it.
@@ -41,7 +41,7 @@ pub(crate) async fn settle_unproven_change(
     let now = cloud.snapshot_distribution(id).await?;
     let before = cloud.parse_distribution_snapshot(id, &kept.before).await?;
     // Nothing was changed yet, or it was put back; or no link leads there, and going live has its own gate.
-    if now.is_same_configuration(&before) || !is_serving_links(session, standing).await {
+    if now.is_same_configuration(&before) || !is_serving_links(session, standing, answers).await {
         forget_unproven_change(session).await;
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub(crate) async fn change_distribution_behind_gate(
 ) -> Result<CloudFrontDistribution, Failure> {
     let serving = match standing {
         // Looked at again: who went live meanwhile has links on it too.
-        Some(standing) if is_serving_links(session, standing).await => Some(standing),
+        Some(standing) if is_serving_links(session, standing, answers).await => Some(standing),
         _ => None,
     };
     let before = match serving.filter(|_| is_due) {

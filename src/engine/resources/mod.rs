@@ -13,5 +13,5 @@ pub mod origin_access;
 pub mod packages_domain;
 pub mod path_caching;
 pub mod serving_obstacles;
-mod switched_off;
+pub mod switched_off;
 pub mod version_proof;

@@ -19,6 +19,7 @@ use crate::model::{
         goal::StageStep,
         plan::{ResourceChangeKind, StagePlan},
     },
+    url::redirect::RedirectTarget,
 };
 
 use crate::engine::{
@@ -146,7 +147,7 @@ pub async fn apply(
         spool: None,
         requests_before: None,
         requests_max: session.settings.object_requests_max.unwrap_or(reindex::REQUESTS_IN_FLIGHT_MAX),
-        are_links_at_s3: Arc::new(AtomicBool::new(are_links_at_s3(session).await)),
+        are_links_at_s3: Arc::new(AtomicBool::new(are_links_at_s3(session, answers).await)),
     };
     let pass = ReindexPass { session, cloud: &found.cloud, s3: &s3, run };
     let ours = async {
@@ -177,7 +178,7 @@ pub async fn apply(
     let done = tokio::select! {
         done = both => done,
         // Once links lead to CloudFront, S3 alone sets the pace; this never ends by itself.
-        () = watch_links_leave_s3(session, &options.are_links_at_s3) => Ok(((), false)),
+        () = watch_links_leave_s3(session, answers, &options.are_links_at_s3) => Ok(((), false)),
     };
     found.cloud.record_object_copies(&s3);
     let ((), settled) = done?;
@@ -190,17 +191,29 @@ pub async fn apply(
 /// How often it is looked whether links still lead to S3.
 const LINKS_LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Whether packagecloud's links lead to S3, by its file; where that can't be read, they may.
-async fn are_links_at_s3(session: &Session) -> bool {
+/// Whether packagecloud's links lead to S3: by where it redirects, and by its file where that can't be seen. Where neither can be
+/// read, they may.
+async fn are_links_at_s3(session: &Session, answers: &OperatorAnswers) -> bool {
+    let asked = session.probe_packagecloud_redirect(answers, None).await;
+    let redirect = asked.ok().flatten().map(|reply| reply.classify_redirect_target());
     let config = session.host.read_packagecloud_config().await;
-    config.map_or(true, |config| config.seen.values.enabled != Some(true))
+    may_links_lead_to_s3(redirect, config.ok().and_then(|config| config.seen.values.enabled))
 }
 
-/// Follows packagecloud.rb until links no longer lead to S3; never returns.
-async fn watch_links_leave_s3(session: &Session, are_at_s3: &AtomicBool) {
+/// Decides by the redirect, and by what the file says of `cloudfront_enabled` where that tells of neither.
+fn may_links_lead_to_s3(redirect: Option<RedirectTarget>, enabled: Option<bool>) -> bool {
+    match redirect {
+        Some(RedirectTarget::S3) => true,
+        Some(RedirectTarget::Edge) => false,
+        Some(RedirectTarget::Elsewhere) | None => enabled != Some(true),
+    }
+}
+
+/// Follows packagecloud's links until they no longer lead to S3; never returns.
+async fn watch_links_leave_s3(session: &Session, answers: &OperatorAnswers, are_at_s3: &AtomicBool) {
     while are_at_s3.load(Ordering::Relaxed) {
         tokio::time::sleep(LINKS_LOOK_INTERVAL).await;
-        are_at_s3.store(are_links_at_s3(session).await, Ordering::Relaxed);
+        are_at_s3.store(are_links_at_s3(session, answers).await, Ordering::Relaxed);
     }
     std::future::pending::<()>().await;
 }
@@ -237,4 +250,25 @@ async fn fix_objects_after_vendor_reindex(
     }
     vendor_reindex::save_packagecloud_reindex_complete(session, &found.name);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_redirect_tells_where_links_lead_and_the_file_where_it_is_not_seen() {
+        use RedirectTarget::{Edge, Elsewhere, S3};
+        for (redirect, enabled, may) in [
+            // On by the file, and not reconfigured yet.
+            (Some(S3), Some(true), true),
+            (Some(Edge), Some(false), false),
+            (Some(Elsewhere), Some(true), false),
+            (None, Some(true), false),
+            (None, Some(false), true),
+            (None, None, true),
+        ] {
+            assert_eq!(may_links_lead_to_s3(redirect, enabled), may, "{redirect:?} {enabled:?}");
+        }
+    }
 }

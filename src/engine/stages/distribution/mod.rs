@@ -18,10 +18,11 @@ use crate::model::{
 };
 
 use crate::engine::{
-    live_change::{is_change_left_unproven, is_serving_links},
+    live_change::is_change_left_unproven,
     resources::{
         bucket_key, edge_limits,
         install::{ObservedAwsInstall, observe_aws_install},
+        switched_off::is_serving_links,
     },
     session::Session,
 };
@@ -38,7 +39,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
     if let Some(distribution) = &seen.distribution {
         seen.flat_rate_plan = edge_limits::find_flat_rate_plan(&target, distribution).boxed().await;
-        seen.serves_links = is_serving_links(session, distribution).boxed().await;
+        seen.serves_links = is_serving_links(session, distribution, answers).boxed().await;
         let is_left = is_change_left_unproven(session, &distribution.id).boxed().await;
         seen.has_unproven_change = seen.serves_links && is_left;
     }
