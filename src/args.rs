@@ -146,7 +146,7 @@ pub struct GlobalOptions {
     /// How packagecloud-ctl is started; `none` where there is none
     #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL", value_parser = NonEmptyStringValueParser::new())]
     pub ctl: Option<String>,
-    /// packagecloud's host, where that is another machine, reached with ssh; once for each web node, the first goes live first
+    /// packagecloud's host, where that is another machine, reached by --ssh; once for each web node, the first goes live first
     #[arg(
         long,
         global = true,
@@ -154,7 +154,7 @@ pub struct GlobalOptions {
         value_delimiter = ',',
         env = "PACKAGECLOUD_CLOUDFRONT_HOST", value_parser = NonEmptyStringValueParser::new())]
     pub host: Vec<String>,
-    /// How ssh is started
+    /// How a shell there is started: ssh, or any other command, as `kubectl exec -i deploy/packagecloud --`; {} stands for the host
     #[arg(
         long,
         global = true,

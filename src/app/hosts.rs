@@ -30,6 +30,9 @@ pub(super) async fn connect_packagecloud_hosts(
     world: Option<&Sandbox>,
 ) -> Result<PackagecloudWebNodes, Failure> {
     let here = open_local_host(global, command, world)?;
+    if world.is_none() {
+        SshClient::refuse_command_without_hosts(&global.ssh, &global.host)?;
+    }
     if global.host.is_empty() {
         return Ok(PackagecloudWebNodes { first: here, others: Vec::new() });
     }

@@ -69,11 +69,10 @@ impl Host {
         } else {
             format!("sudo sh -c {}", quote_for_shell(&insert))
         };
-        let (kept, name) = (quote_shell_path(&kept), shell_words::quote(line.remote_host_name()));
-        Some(format!(
-            "to do it by hand, from here: ssh {name} 'umask 077 && cat > {LINES_TO_TYPE_FILE}' < {kept} && ssh -t {name} {} && rm -f {kept}",
-            quote_for_shell(&insert)
-        ))
+        let kept = quote_shell_path(&kept);
+        let send = line.render_shell_line_command(&format!("umask 077 && cat > {LINES_TO_TYPE_FILE}"), false);
+        let run = line.render_shell_line_command(&insert, true);
+        Some(format!("to do it by hand, from here: {send} < {kept} && {run} && rm -f {kept}"))
     }
 
     /// Renders the command that makes the lines of the file at `kept` the last ones that Ruby reads, and what follows it.

@@ -29,6 +29,10 @@ pub struct HostCluster {
     edge: String,
     pub site: PackagecloudSite,
     pub nodes: Vec<WebNode>,
+    /// How a shell on a node is started.
+    pub ssh: String,
+    /// What the hosts are called, where not by the nodes' names.
+    pub labels: Option<Vec<String>>,
 }
 
 impl Drop for HostCluster {
@@ -129,6 +133,8 @@ impl HostCluster {
             cloud,
             site: PackagecloudSite::new(),
             nodes: Vec::new(),
+            ssh: format!("ssh -F {}", laptop.join("ssh_config").display()),
+            labels: None,
             dir,
         };
         let file = fs::read_to_string(cluster.dir.path().join("aws/packagecloud.rb")).unwrap();
@@ -200,7 +206,7 @@ impl HostCluster {
             .env("HOME", self.laptop_path(""))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_SHARED_CREDENTIALS_FILE", self.laptop_path(".aws/credentials"))
-            .args(["--ssh", &format!("ssh -F {}", self.laptop_path("ssh_config").display())])
+            .args(["--ssh", &self.ssh])
             .args(self.aws_options())
             .arg("--state-dir")
             .arg(state)
@@ -216,8 +222,9 @@ impl HostCluster {
     /// The same with this state: another laptop.
     pub fn cluster_command_in(&self, state: &Path, words: &[&str]) -> Command {
         let mut command = self.binary_command_in(state);
-        for node in &self.nodes {
-            command.args(["--host", &node.name]);
+        let names = self.nodes.iter().map(|node| node.name.clone()).collect();
+        for name in self.labels.clone().unwrap_or(names) {
+            command.args(["--host", &name]);
         }
         command.args(["--profile", "work", "--probe-url", &self.probe_url()]).args(words);
         command
@@ -225,6 +232,18 @@ impl HostCluster {
 
     pub fn run_on_cluster(&self, words: &[&str]) -> ClusterRun {
         ClusterRun::from_output(&self.cluster_command(words).output().unwrap())
+    }
+
+    /// Has the nodes reached by a program of the laptop's, `kubectl`, with `words`; it finds them by their processes.
+    pub fn reach_nodes_by_kubectl(&mut self, script: &str, words: &str) {
+        let (program, pods) = (self.laptop_path("kubectl"), self.laptop_path("pods"));
+        fs::create_dir(&pods).unwrap();
+        for node in &self.nodes {
+            fs::write(pods.join(&node.name), node.namespace_pid().to_string()).unwrap();
+        }
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        self.ssh = format!("{} {words}", program.display());
     }
 
     /// Puts a proxy before the edge; `breaks` says of each request, by its path, how it is broken: none where it isn't.

@@ -3,6 +3,7 @@
 //! These need root, as in CI: each node's sshd lives in a namespace of its own. AWS is a served sandbox, packagecloud-ctl a script.
 
 mod cluster;
+mod containers;
 mod file_attributes;
 mod killed;
 mod live;

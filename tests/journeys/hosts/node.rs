@@ -231,6 +231,11 @@ impl WebNode {
         }
     }
 
+    /// The process whose mount namespace is the node's.
+    pub fn namespace_pid(&self) -> u32 {
+        self.sshd.as_ref().unwrap().id()
+    }
+
     fn is_ssh_ready(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -85,7 +85,12 @@ fn a_host_that_lets_nobody_in() {
 
     cluster.nodes[0].stop_sshd();
     let ran = enable(&cluster, "web1");
-    assert_refused(&cluster, &before, &ran, &["web1: it can't be reached", "Connection refused", "ssh web1"]);
+    assert_refused(
+        &cluster,
+        &before,
+        &ran,
+        &["web1: it can't be reached", "Connection refused", "its port open: ssh -F "],
+    );
 
     let ran = ClusterRun::from_output(
         &cluster.binary_command().args(["--host", "web1", "--sandbox", "check"]).output().unwrap(),

@@ -1,10 +1,11 @@
-//! A line to another host over the system's ssh: its configuration, agents, jump hosts and prompts are the operator's own.
+//! A line to another host over the system's ssh, whose configuration, agents, jump hosts and prompts are the operator's own, or over any other command that starts a shell there.
 //!
 //! Nothing of ours stays there: small scripts for `sh` go over standard input with their arguments, which others could
 //! read on a command line. Every script is safe to repeat, so a line that drops is laid again and the script sent again.
 
 pub mod error;
 mod files;
+mod launcher;
 mod login;
 mod script;
 
@@ -30,6 +31,7 @@ use crate::{
     },
 };
 
+use launcher::ShellLauncher;
 pub(super) use script::RemoteScriptOutput;
 
 /// How long a line that dropped is laid again before that is given up.
@@ -50,10 +52,7 @@ pub struct SshClient(Arc<SshConnection>);
 
 #[derive(Debug)]
 struct SshConnection {
-    /// As the operator named it: `deploy@web1`.
-    name: String,
-    /// `ssh`, and the words after it.
-    program: Vec<String>,
+    launcher: ShellLauncher,
     /// Where ssh keeps the socket of the shared connection: this user's alone.
     sockets: PathBuf,
     known: Mutex<SshConnectionState>,
@@ -107,7 +106,7 @@ enum SshError {
 }
 
 impl SshClient {
-    /// Returns a line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
+    /// Returns a line to `name`, not yet laid; `program` is how a shell there is started, split as a shell splits words.
     ///
     /// # Errors
     /// Where the name or the program can't be used, or ssh's socket has no place.
@@ -121,13 +120,7 @@ impl SshClient {
         if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(usage("a name has no blanks"));
         }
-        let words = shell_words::split(program).ok().filter(|words| !words.is_empty()).ok_or_else(|| {
-            Failure::new_usage_failure(
-                format!("--ssh {program}"),
-                "it is no command",
-                "give it as: --ssh 'ssh -p 2222'",
-            )
-        })?;
+        let launcher = ShellLauncher::parse_shell_launcher(name, program)?;
         let sockets = create_ssh_socket_dir().map_err(|error| {
             Failure::new_generic_failure(
                 "a private directory for ssh's socket",
@@ -135,18 +128,27 @@ impl SshClient {
                 "set TMPDIR to a directory that can be written",
             )
         })?;
-        Ok(Self(Arc::new(SshConnection {
-            name: name.to_owned(),
-            program: words,
-            sockets,
-            known: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(SshConnection { launcher, sockets, known: Mutex::default() })))
+    }
+
+    /// Refuses a `--ssh COMMAND` that leads to one host where several are named, or is given where none is.
+    ///
+    /// # Errors
+    /// Where the command and the names don't go together, or it is no command.
+    pub fn refuse_command_without_hosts(command: &str, names: &[String]) -> Result<(), Failure> {
+        launcher::refuse_launcher_without_hosts(command, names)
     }
 
     /// Returns the host's name, as the operator gave it.
     #[must_use]
     pub fn remote_host_name(&self) -> &str {
-        &self.0.name
+        self.0.launcher.host_name()
+    }
+
+    /// Renders how an operator runs a line for the shell there; `asks` where it may ask something at the terminal.
+    #[must_use]
+    pub fn render_shell_line_command(&self, line: &str, asks: bool) -> String {
+        self.0.launcher.render_shell_line_command(line, asks)
     }
 
     /// Returns whether the user there is root, or none became root yet.
@@ -163,7 +165,7 @@ impl SshClient {
 
     /// A path there, as it is said: `web1:/etc/packagecloud/packagecloud.rb`.
     fn prefix_path_with_host(&self, path: &Path) -> String {
-        format!("{}:{}", self.0.name, path.display())
+        format!("{}:{}", self.remote_host_name(), path.display())
     }
 
     fn with_locked_ssh_state<T>(&self, work: impl FnOnce(&mut SshConnectionState) -> T) -> T {
@@ -208,7 +210,7 @@ impl SshClient {
             let failure = match self.run_remote_script_once(&by, script, arguments, false).await {
                 Ok(said) => {
                     if dropped.is_some() {
-                        say(&format!("the line to {} is there again", self.0.name));
+                        say(&format!("the line to {} is there again", self.remote_host_name()));
                     }
                     return Ok(said);
                 }
@@ -225,11 +227,11 @@ impl SshClient {
                 return Err(failure);
             }
             let since = dropped.get_or_insert_with(|| {
-                say(&format!("the line to {} dropped; it is laid again", self.0.name));
+                say(&format!("the line to {} dropped; it is laid again", self.remote_host_name()));
                 (Instant::now(), failure)
             });
             if since.0.elapsed() >= RECONNECT_TIMEOUT {
-                let failure = error::build_ssh_connection_lost_failure(&self.0.name, &since.1);
+                let failure = error::build_ssh_connection_lost_failure(&self.0.launcher, &since.1);
                 self.with_locked_ssh_state(|known| {
                     known.down = Some((Instant::now(), failure.clone()));
                 });
@@ -248,7 +250,7 @@ impl SshClient {
         arguments: &[&str],
         asks: bool,
     ) -> Result<RemoteScriptOutput, SshError> {
-        let name = &self.0.name;
+        let launcher = &self.0.launcher;
         let nonce = format!("{:016x}", fastrand::u64(..));
         let sent = script::render_remote_script(by, script, arguments, &nonce);
         let errors = self.0.sockets.join(&nonce);
@@ -262,12 +264,12 @@ impl SshClient {
                     "make room there, then try again",
                 ))
             })?;
-        let mut command = self.build_ssh_command(asks, script::choose_remote_shell_command(by));
+        let mut command = self.build_ssh_command(asks, &script::choose_remote_shell_command(by));
         // To a file: the shared connection stays behind with it, and a pipe would never end.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let mut child = command
             .spawn()
-            .map_err(|error| refused(error::build_ssh_not_started_failure(&self.0.program[0], &error)))?;
+            .map_err(|error| refused(error::build_ssh_not_started_failure(launcher, &error)))?;
         let mut stdin = child.stdin.take();
         let sending = async {
             if let Some(mut stdin) = stdin.take() {
@@ -285,11 +287,11 @@ impl SshClient {
         let output = match ended {
             Ok(Ok(output)) => output,
             Ok(Err(error)) => {
-                return Err(refused(error::build_ssh_not_started_failure(&self.0.program[0], &error)));
+                return Err(refused(error::build_ssh_not_started_failure(launcher, &error)));
             }
             Err(_) => {
                 return Err(SshError::Dropped(error::build_host_unreachable_failure(
-                    name,
+                    launcher,
                     "it does not answer any more",
                 )));
             }
@@ -304,10 +306,10 @@ impl SshClient {
             }
             script::ParsedScriptOutput::Begun => {
                 self.with_locked_ssh_state(|known| known.reached = true);
-                Err(SshError::Dropped(error::build_host_unreachable_failure(name, "the line dropped")))
+                Err(SshError::Dropped(error::build_host_unreachable_failure(launcher, "the line dropped")))
             }
             script::ParsedScriptOutput::Nothing => {
-                Err(error::classify_ssh_failure(name, output.status.code(), &said))
+                Err(error::classify_ssh_failure(launcher, output.status.code(), &said))
             }
         }
     }
@@ -324,7 +326,7 @@ impl SshClient {
         let by = self.with_locked_ssh_state(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
         let script = script::render_remote_script(&by, script, arguments, &nonce);
-        let mut command = self.build_ssh_command(false, script::choose_remote_shell_command(&by));
+        let mut command = self.build_ssh_command(false, &script::choose_remote_shell_command(&by));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
         let mut stdin = child.stdin.take()?;
@@ -334,10 +336,10 @@ impl SshClient {
         Some(SshScriptSession { child, stdin, lines, begins: format!("{nonce} begins") })
     }
 
-    /// ssh on the shared connection, to run `remote` there.
-    fn build_ssh_command(&self, asks: bool, remote: &str) -> Command {
-        let mut command = Command::new(&self.0.program[0]);
-        command.args(&self.0.program[1..]).args(["-T", "-a", "-x"]);
+    /// The command that runs `remote` there: ssh on the shared connection, or whatever else was named.
+    fn build_ssh_command(&self, asks: bool, remote: &[&str]) -> Command {
+        let launcher = &self.0.launcher;
+        let mut options: Vec<String> = ["-T", "-a", "-x"].map(str::to_owned).into();
         for option in [
             "ControlMaster=auto",
             // Longer than the longest wait between two scripts; it ends with this run.
@@ -346,12 +348,14 @@ impl SshClient {
             "ServerAliveInterval=5",
             "ServerAliveCountMax=3",
             "ClearAllForwardings=yes",
+            &format!("ControlPath={}/%C", self.0.sockets.display()),
+            if asks { "BatchMode=no" } else { "BatchMode=yes" },
         ] {
-            command.args(["-o", option]);
+            options.extend(["-o".to_owned(), option.to_owned()]);
         }
-        command.arg("-o").arg(format!("ControlPath={}/%C", self.0.sockets.display()));
-        command.args(["-o", if asks { "BatchMode=no" } else { "BatchMode=yes" }]);
-        command.args(["--", &self.0.name, remote]).env("LC_ALL", "C").kill_on_drop(true);
+        let mut command = Command::new(launcher.program());
+        command.args(launcher.list_launcher_arguments(&options)).args(launcher.wrap_remote_words(remote));
+        command.env("LC_ALL", "C").kill_on_drop(true);
         if !asks {
             // Ctrl-C is this program's to hear, which lets the request in flight end.
             command.process_group(0);
@@ -374,12 +378,11 @@ impl Drop for SshConnection {
     /// Ends the shared connection; where this process is killed it ends by itself after half an hour.
     fn drop(&mut self) {
         let socket = std::fs::read_dir(&self.sockets).is_ok_and(|mut entries| entries.next().is_some());
-        if socket {
-            let _ = std::process::Command::new(&self.program[0])
-                .args(&self.program[1..])
-                .arg("-o")
-                .arg(format!("ControlPath={}/%C", self.sockets.display()))
-                .args(["-O", "exit", "--", &self.name])
+        if socket && self.launcher.is_ssh_program() {
+            let path = format!("ControlPath={}/%C", self.sockets.display());
+            let options = ["-o", &path, "-O", "exit"].map(str::to_owned);
+            let _ = std::process::Command::new(self.launcher.program())
+                .args(self.launcher.list_launcher_arguments(&options))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

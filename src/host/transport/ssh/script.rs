@@ -29,14 +29,24 @@ pub(super) enum ParsedScriptOutput {
 /// What comes after this is the script: whether sudo took the password that stands before it or not.
 const SCRIPT_MARKER: &str = "packagecloud-cloudfront: the script";
 
-/// Returns the command that is run there.
-pub(super) fn choose_remote_shell_command(by: &RootEscalation) -> &'static str {
+/// Returns the words of the command that is run there.
+pub(super) fn choose_remote_shell_command(by: &RootEscalation) -> Vec<&'static str> {
     match by {
-        RootEscalation::NotNeeded => "exec sh -s",
-        RootEscalation::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
-        RootEscalation::Password(_) => {
-            "exec env LC_ALL=C sudo -k -S -p '' -- sh -c 'while IFS= read -r line; do [ \"$line\" = \"packagecloud-cloudfront: the script\" ] && exec sh -s; done'"
-        }
+        RootEscalation::NotNeeded => vec!["sh", "-s"],
+        RootEscalation::Sudo => vec!["env", "LC_ALL=C", "sudo", "-n", "--", "sh", "-s"],
+        RootEscalation::Password(_) => vec![
+            "env",
+            "LC_ALL=C",
+            "sudo",
+            "-k",
+            "-S",
+            "-p",
+            "",
+            "--",
+            "sh",
+            "-c",
+            "while IFS= read -r line; do [ \"$line\" = \"packagecloud-cloudfront: the script\" ] && exec sh -s; done",
+        ],
     }
 }
 
@@ -166,12 +176,11 @@ lines"; return 7"#;
     fn a_password_is_never_run_whether_sudo_took_it_or_not() {
         let by = RootEscalation::Password(Secret::new("touch made; echo"));
         let whole = render_remote_script(&by, "echo done", &[], "n1");
-        let shell = choose_remote_shell_command(&by).split_once("-- ").unwrap().1;
-        let words = shell_words::split(shell).unwrap();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words = choose_remote_shell_command(&by);
+        let words = words.split(|word| *word == "--").nth(1).unwrap();
         let taken = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         for sent in [&whole[..], &whole[taken..]] {
-            let out = run_with_stdin(&words, sent);
+            let out = run_with_stdin(words, sent);
             assert_eq!(
                 parse_remote_script_output(&out, "n1"),
                 ParsedScriptOutput::Whole(RemoteScriptOutput {
