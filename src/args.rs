@@ -373,6 +373,13 @@ pub enum CloudFrontConfigFormat {
     Ansible,
 }
 
+/// How a plan is written beside its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Objective, steps, time, cost, what customers notice, roll-back, documents
+    ChangeRequest,
+}
+
 #[derive(Debug, Clone, Subcommand)]
 pub enum CliCommand {
     /// Open the terminal wizard
@@ -391,6 +398,9 @@ pub enum CliCommand {
         /// Do all but going live
         #[arg(long)]
         prepare: bool,
+        /// Make just what plan --out kept in this file
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["upgrade", "prepare", "skip_reindex", "rescan", "no_acl", "all_keys", "package_glob", "metadata_glob", "vendor_reindex"])]
+        plan: Option<PathBuf>,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -420,6 +430,12 @@ pub enum CliCommand {
         /// What to plan for
         #[arg(long, value_enum, default_value = "install")]
         goal: OperatorGoalArgument,
+        /// Keep the plan in this file, for enable --plan
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Write it as Markdown for whoever approves it, and nothing else on stdout
+        #[arg(long, value_enum)]
+        format: Option<PlanFormat>,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -470,6 +486,11 @@ pub enum CliCommand {
         /// The URL; without it, standard input
         url: Option<String>,
     },
+    /// Print the hand-over of what stands, as Markdown
+    Report,
+    /// Print what stands for other tools
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// The sandbox's own commands
     #[command(subcommand)]
     Sandbox(SandboxCommand),
@@ -477,6 +498,12 @@ pub enum CliCommand {
     Completions { shell: clap_complete::Shell },
     /// Print the man page
     Man,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ExportCommand {
+    /// Print import blocks for what stands: Terraform 1.5 or newer writes the resources itself
+    TerraformImport,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -42,12 +42,12 @@ pub(super) fn merge_cli_over_saved_answers(
     let kept_set_up_goal =
         kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
     match command {
-        CliCommand::Enable { upgrade, prepare, reindex } => {
+        CliCommand::Enable { upgrade, prepare, reindex, .. } => {
             answers.goal = Some(if *upgrade { OperatorGoal::Upgrade } else { OperatorGoal::Install });
             answers.prepare = *prepare;
             merge_reindex_flags_into_answers(&mut answers, reindex);
         }
-        CliCommand::Plan { goal, reindex } => {
+        CliCommand::Plan { goal, reindex, .. } => {
             answers.goal = Some((*goal).into());
             merge_reindex_flags_into_answers(&mut answers, reindex);
         }

@@ -85,7 +85,12 @@ fn may_command_disable_cloudfront(command: &CliCommand) -> bool {
 fn may_command_leave_other_nodes_out(command: &CliCommand) -> bool {
     matches!(
         command,
-        CliCommand::Enable { .. } | CliCommand::Plan { .. } | CliCommand::Check { .. } | CliCommand::Verify
+        CliCommand::Enable { .. }
+            | CliCommand::Plan { .. }
+            | CliCommand::Check { .. }
+            | CliCommand::Verify
+            | CliCommand::Report
+            | CliCommand::Export(_)
     )
 }
 

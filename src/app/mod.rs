@@ -163,6 +163,7 @@ async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, comm
         stop: stop.clone(),
         applying: Arc::clone(&applying),
         global,
+        plan_to_make: None,
     };
     let at_hangup = match command {
         CliCommand::Disable => interrupt::HangupResponse::GoOn,

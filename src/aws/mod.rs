@@ -6,6 +6,7 @@
 mod acm;
 pub mod awaited;
 pub mod batch;
+pub mod change_log;
 pub mod cloudfront;
 pub mod credentials;
 pub mod error;

@@ -39,6 +39,7 @@ macro_rules! distrust_answers {
         $config
             .interceptor($crate::aws::unreadable::AnswerGuardInterceptor)
             .interceptor($crate::aws::awaited::AwaitedCallInterceptor)
+            .interceptor($crate::aws::change_log::ChangeLogInterceptor)
             .retry_classifier($crate::aws::unreadable::UnreadableAnswerClassifier)
     };
 }

@@ -48,17 +48,21 @@ pub fn render_failure_json(stage: Option<RunStage>, failure: &Failure) -> Value 
     json!({"type": "failed", "stage": stage, "step": null, "failure": failure})
 }
 
-/// Renders one change.
+/// Renders one change, with what it writes where that can be read.
 #[must_use]
-pub fn render_planned_change_json(change: &PlannedChange) -> Value {
-    json!({
+pub fn render_planned_change_json(change: &PlannedChange, document: Option<String>) -> Value {
+    let mut line = json!({
         "type": "change",
         "stage": change.stage,
         "step": change.step,
         "verb": change.verb,
         "target": change.target,
         "why": change.why,
-    })
+    });
+    if let Some(document) = document {
+        line["document"] = document.into();
+    }
+    line
 }
 
 /// Renders one check.
@@ -122,7 +126,8 @@ pub fn render_setting_values_json(values: &CloudFrontSettingValues, show_secret:
 /// Renders every change of a plan.
 #[must_use]
 pub fn render_plan_changes_json(plan: &StagePlan) -> Vec<Value> {
-    plan.changes.iter().map(render_planned_change_json).collect()
+    let render = |change| render_planned_change_json(change, plan.find_change_document(change));
+    plan.changes.iter().map(render).collect()
 }
 
 /// Renders what a plan says above its changes: each sentence, and each fact with what it is about.

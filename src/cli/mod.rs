@@ -2,8 +2,11 @@
 
 #[macro_use]
 pub mod print;
+mod change_request;
+mod hand_over;
 mod invalidate;
 pub mod json;
+mod kept_plan;
 pub mod plain;
 mod read;
 mod write;
@@ -11,6 +14,7 @@ mod write;
 use std::{
     io::IsTerminal,
     panic::AssertUnwindSafe,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +25,7 @@ use futures::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{CliCommand, GlobalOptions, OutputFormat};
+use crate::args::{CliCommand, ExportCommand, GlobalOptions, OutputFormat};
 use crate::engine::{self, OperatorPresence, RunContext, Session};
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
@@ -32,6 +36,7 @@ use crate::model::{
         check::CheckResult,
         event::{StageEnd, StageEvent},
         goal::RunStage,
+        kept_plan::KeptPlan,
         plan::{PlanConfirmationQuestion, RequiredConsent, StagePlan},
     },
 };
@@ -52,6 +57,8 @@ pub struct CommandInvocation {
     /// Whether something is being changed: then a stop lets it come to its end.
     pub applying: Arc<AtomicBool>,
     pub sandbox: bool,
+    /// The plan that is to be made and no other, and its file.
+    pub plan_to_make: Option<(KeptPlan, PathBuf)>,
 }
 
 /// Runs a command to its exit code; a panic in it is a failure like any other.
@@ -70,13 +77,28 @@ async fn run_cli_command_or_fail(
     if let CliCommand::Check { policy: true, .. } = command {
         return Ok(read::print_required_iam_policy(invocation).await);
     }
+    if let CliCommand::Export(ExportCommand::TerraformImport) = command {
+        return hand_over::print_terraform_imports(invocation).await;
+    }
+    if let CliCommand::Report = command {
+        return hand_over::print_report(invocation).await;
+    }
+    if let CliCommand::Plan { format: Some(_), .. } = command {
+        // It is Markdown whatever else is said.
+        invocation.global.output = OutputFormat::Human;
+    }
     if invocation.is_json_output() {
         json::print_json_line(&json::render_version_json(invocation.sandbox));
+    }
+    if let CliCommand::Enable { plan: Some(path), .. } = command {
+        kept_plan::take_kept_plan(invocation, path)?;
     }
     acquire_run_lock_if_needed(invocation, command).await?;
     match command {
         CliCommand::Check { .. } => read::run_check_access_command(invocation).await,
-        CliCommand::Plan { .. } => read::run_plan_command(invocation).await,
+        CliCommand::Plan { out, format, .. } => {
+            read::run_plan_command(invocation, out.as_deref(), *format).await
+        }
         CliCommand::Verify => read::run_verify_command(invocation).await,
         CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
         CliCommand::Sign { path } => read::run_sign_url_command(invocation, path).await,
@@ -102,6 +124,8 @@ async fn run_cli_command_or_fail(
         }
         CliCommand::Restart => write::run_packagecloud_ctl_command(invocation, CtlCommand::Restart).await,
         CliCommand::Wizard { .. }
+        | CliCommand::Export(_)
+        | CliCommand::Report
         | CliCommand::Sandbox(_)
         | CliCommand::Completions { .. }
         | CliCommand::Man => Ok(EXIT_DONE),

@@ -1,9 +1,15 @@
 //! The commands that change nothing: check, plan, verify, configuration, sign, inspect.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
-use super::{CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING, json, plain};
-use crate::args::CloudFrontConfigFormat;
+use super::{
+    CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING,
+    change_request::print_change_request,
+    json,
+    kept_plan::{keep_plan_in_file, refuse_unkeepable_goal, render_kept_plan_command},
+    plain,
+};
+use crate::args::{CloudFrontConfigFormat, PlanFormat};
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
@@ -11,8 +17,8 @@ use crate::model::{
     packagecloud::{settings::CloudFrontSettingValues, snippet},
     run::{
         check::CheckResult,
-        goal::{OperatorGoal, RunStage},
-        plan::{PlanConfirmationQuestion, PlanFact, ResourceChangeKind, StagePlan},
+        goal::OperatorGoal,
+        plan::{PlanFact, ResourceChangeKind, StagePlan, list_distinct_questions},
     },
     url::token::{self, TokenMacAlgorithm},
 };
@@ -42,15 +48,27 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
     }
 }
 
-/// Shows what would change, and changes nothing.
+/// Shows what would change, and changes nothing; keeps it in the file `out`, where one is named.
 ///
 /// # Errors
-/// Fails where a stage can't be looked at.
-pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
+/// Fails where a stage can't be looked at, or the file can't be written.
+pub async fn run_plan_command(
+    invocation: &CommandInvocation,
+    out: Option<&Path>,
+    format: Option<PlanFormat>,
+) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
+    if out.is_some() {
+        refuse_unkeepable_goal(goal)?;
+    }
     let plans = overview::look_and_plan_goal_stages(&invocation.session, goal, &invocation.answers).await?;
     let obstacles = overview::find_serving_obstacles(&invocation.session, goal, &invocation.answers).await;
-    if invocation.is_json_output() {
+    if let Some(path) = out {
+        keep_plan_in_file(invocation, path, &plans).await?;
+    }
+    if format == Some(PlanFormat::ChangeRequest) {
+        print_change_request(invocation, goal, &plans, &obstacles, out).await?;
+    } else if invocation.is_json_output() {
         print_plan_json(&plans, &obstacles);
     } else {
         print_plan_lines(&plans, &obstacles);
@@ -60,11 +78,15 @@ pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Fail
         .flat_map(|plan| &plan.changes)
         .filter(|change| change.verb != ResourceChangeKind::Keep)
         .count();
+    if format.is_some() {
+        return Ok(if pending == 0 { EXIT_DONE } else { EXIT_PENDING });
+    }
     if pending == 0 {
         invocation.print_plain_result_line("Everything is as it should be: nothing would change.");
         return Ok(EXIT_DONE);
     }
     let command = match goal {
+        _ if out.is_some() => render_kept_plan_command(out.unwrap_or(Path::new(""))),
         OperatorGoal::Install => render_proposed_command("enable", &[]),
         OperatorGoal::Upgrade => render_proposed_command("enable", &["--upgrade"]),
         OperatorGoal::Disable => render_proposed_command("disable", &[]),
@@ -98,19 +120,6 @@ fn print_plan_json(plans: &[StagePlan], obstacles: &[PlanFact]) {
 /// Lists the plans of which more is said than nothing.
 fn list_plans_with_lines(plans: &[StagePlan]) -> impl Iterator<Item = &StagePlan> {
     plans.iter().filter(|plan| !plan.changes.is_empty())
-}
-
-/// Lists what plans ask, each consent once, with the stage that asks first.
-fn list_distinct_questions(plans: &[StagePlan]) -> Vec<(RunStage, &PlanConfirmationQuestion)> {
-    let mut all: Vec<(RunStage, &PlanConfirmationQuestion)> = Vec::new();
-    for plan in plans {
-        for asked in &plan.confirmations {
-            if !all.iter().any(|(_, known)| known.consent == asked.consent) {
-                all.push((plan.run_stage_of_plan(), asked));
-            }
-        }
-    }
-    all
 }
 
 /// Checks that packages come through CloudFront.

@@ -21,12 +21,15 @@ use crate::model::{
 /// # Errors
 /// Fails where the access doesn't suffice, a plan can't be made, or is refused.
 pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
+    invocation.refuse_other_plan_origin().await?;
     confirm_same_aws_target(invocation).await?;
     let stages = list_stages_to_apply(invocation);
     let mut plans = plan_setup_stages(invocation, &stages).await?;
+    invocation.refuse_moved_plan(&plans)?;
     if !plans.iter().all(StagePlan::is_plan_without_changes) {
         confirm_plans_with_operator(invocation, &mut plans)?;
     }
+    invocation.note_plan_begun();
     if let Some(failure) = apply_stages_beside_reindex(invocation, stages, plans).await? {
         print_json_configuration_after_failure(invocation).await;
         return Ok(super::report_stage_failure(&failure));
@@ -45,6 +48,7 @@ pub async fn run_full_setup_command(invocation: &mut CommandInvocation) -> Resul
         }
     }
     clear_run_resume_point(invocation);
+    invocation.note_plan_made();
     Ok(EXIT_DONE)
 }
 
@@ -226,9 +230,12 @@ async fn apply_stages(
             ));
         }
         let standing = plans.iter().position(|plan| plan.run_stage_of_plan() == stage).filter(|_| !changed);
-        let plan = match standing {
-            Some(index) => plans.swap_remove(index),
-            None => engine::look(&invocation.session, stage, &invocation.answers).await?,
+        let plan = if let Some(index) = standing {
+            plans.swap_remove(index)
+        } else {
+            let plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
+            invocation.refuse_unplanned_changes(&plan)?;
+            plan
         };
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
         let (end, failure) = apply_plan_replanning_on_drift(invocation, plan).await?;
@@ -275,6 +282,7 @@ async fn apply_plan_replanning_on_drift(
             Some(drifted) if drifted.kind == FailureKind::Drifted => {
                 plan =
                     engine::look(&invocation.session, plan.run_stage_of_plan(), &invocation.answers).await?;
+                invocation.refuse_unplanned_changes(&plan)?;
                 invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),

@@ -4,6 +4,8 @@
 
 mod batch;
 pub mod delivery;
+pub mod hand_over;
+pub mod kept_plan;
 mod live_change;
 pub mod packagecloud;
 pub mod reindex;

@@ -44,7 +44,7 @@ pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// Where the disk refuses it: the old file stands then.
-pub(super) fn write_file_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_file_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut fresh = UnplacedFile::create_beside(path)?;
     fresh.file.write_all(bytes)?;
     fresh.file.sync_all()?;
@@ -184,7 +184,7 @@ pub(super) fn remove_abandoned_temporary_files(dir: &Path, target: Option<&OsStr
 ///
 /// # Errors
 /// Where it can't be read, isn't a file, or is larger than any configuration.
-pub(super) fn read_regular_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_regular_file(path: &Path) -> io::Result<Vec<u8>> {
     use io::Read as _;
     // A pipe is opened without waiting for whoever writes into it.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();

@@ -20,6 +20,7 @@ pub use config::{ConfigBackup, ConfigRestoreScope, ConfigWriteResult, LoadedConf
 pub use ctl::{CtlOutcome, PackagecloudCtlRunner};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
+pub(crate) use files::{read_regular_file, write_file_whole};
 pub use paths::DEFAULT_CONFIG_PATH;
 pub use redact::Redactor;
 pub use run::remote_lock::RemoteRunLock;

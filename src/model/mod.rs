@@ -4,6 +4,7 @@ pub mod aws;
 pub mod display_text;
 pub mod failure;
 pub mod iam;
+pub mod markdown;
 pub mod packagecloud;
 pub mod redact;
 pub mod run;

@@ -153,6 +153,7 @@ async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
         stop: CancellationToken::new(),
         applying: std::sync::Arc::default(),
         sandbox: true,
+        plan_to_make: None,
     };
     let began = tokio::time::Instant::now();
     assert_eq!(cli::run_cli_command(&mut session, &args.command.unwrap()).await, cli::EXIT_DONE);

@@ -6,4 +6,5 @@ mod aws;
 mod delivery;
 mod edge;
 mod forms;
+mod markdown;
 mod ruby;

@@ -313,6 +313,7 @@ fn scripted_changes(stage: RunStage) -> Vec<PlannedChange> {
         target: target.to_owned(),
         why: why.to_owned(),
         calls: calls.iter().map(|call| (*call).to_owned()).collect(),
+        document: None,
     };
     use ResourceChangeKind::{Attach, Create, Keep, Run, Update};
     use StageStep as S;

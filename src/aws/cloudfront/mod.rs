@@ -12,6 +12,7 @@ mod quotas;
 mod read;
 mod restore;
 pub mod round_trip;
+mod settings_text;
 
 pub use config::{DistributionSettings, IntendedDistributionUpdate, OriginAccessId, PathCachingSettings};
 pub use distribution::is_path_caching_refusal;
@@ -19,6 +20,7 @@ pub use invalidation::INVALIDATION_QUOTA_CODE;
 pub use origin::{find_bucket_distributions, is_bucket_domain};
 pub use read::is_regional_bucket_domain;
 pub use restore::DistributionSnapshot;
+pub use settings_text::describe_new_distribution_settings;
 
 use aws_sdk_cloudfront::error::BuildError;
 

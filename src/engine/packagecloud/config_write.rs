@@ -18,7 +18,9 @@ use crate::model::{
     run::{
         answers::{ManagedConfigWriteChoice, OperatorAnswers},
         goal::StageStep,
-        plan::{PlanAttachment, PlanConfirmationQuestion, RequiredConsent, StagePlan},
+        plan::{
+            PlanAttachment, PlanConfirmationQuestion, RequiredConsent, StagePlan, render_file_diff_title,
+        },
     },
 };
 
@@ -49,7 +51,7 @@ pub(crate) async fn preview_config_changes(
 ) -> Option<PlanAttachment> {
     let lines =
         session.host.preview_config_write_diff(file, edits, RubyExpressionEditMode::Append).await.ok()?;
-    let title = format!("Changes to {path}");
+    let title = render_file_diff_title(path);
     (!lines.is_empty()).then_some(PlanAttachment { title, lines, copy: false })
 }
 

@@ -24,11 +24,12 @@ use std::time::Duration;
 
 use self::{run_lock::RunLock, target::AwsTargetInputs};
 use crate::aws::{
+    change_log::take_confirmed_changes,
     credentials::{lookup::FixedOrDiscoveredAwsIdentity, source::AwsAccessKeys},
     web::WebClient,
 };
 use crate::host::{Host, PackagecloudCtlRunner};
-use crate::model::secret::Secret;
+use crate::model::{run::aws_change::render_change_for_log, secret::Secret};
 
 /// What a session starts from: what the command line says, and what a sandbox gives in place of the real.
 pub struct SessionSettings {
@@ -181,9 +182,28 @@ impl Session {
         secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose_secret()))
     }
 
-    /// Writes one line to the log, secrets hidden.
+    /// Writes one line to the log, secrets hidden; before it what AWS has confirmed since the last one.
     pub fn write_log_line(&self, line: &str) {
+        self.log_confirmed_aws_changes();
         self.host.state.append_log_line(self.host.clock.read_host_clock(), &self.host.redactor, line);
+    }
+
+    /// Writes to the log what was changed in AWS since it was last written: each call with its request id.
+    pub(super) fn log_confirmed_aws_changes(&self) {
+        let changes = take_confirmed_changes();
+        if changes.is_empty() {
+            return;
+        }
+        // While the target is looked for nobody changes anything of it.
+        let held = self.target.try_lock().ok();
+        let target = held.as_ref().and_then(|held| held.as_ref()).map(|(_, target)| target);
+        let bucket = target.map_or("", |target| target.names.bucket_name());
+        let by = target.map_or("", |target| target.caller.arn.as_str());
+        let now = self.host.clock.read_host_clock();
+        for change in changes {
+            let line = render_change_for_log(&change.call, &change.request_id, bucket, by);
+            self.host.state.append_log_line(now, &self.host.redactor, &line);
+        }
     }
 
     /// Credentials that the operator typed: the next look uses them.

@@ -97,6 +97,16 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         .collect();
     let seen = PackagecloudConfigEvidence { config: config.seen, desired: wanted, before, others };
     let mut plan = plan_go_live_stage(session, &seen, answers, live);
+    let edits = seen.desired.render_setting_edits(&list_setting_keys_to_write(&seen));
+    if let Some(diff) =
+        config_write::preview_config_changes(session, &seen.config.path, &config.file, &edits).await
+        && let Some(switch) = plan
+            .changes
+            .iter_mut()
+            .find(|change| change.step == StageStep::Switch && change.verb == ResourceChangeKind::Update)
+    {
+        switch.set_change_document(diff.lines.join("\n"));
+    }
     plan.notes.extend(nodes::describe_nodes_that_are_down(session).await);
     if !plan.is_plan_without_changes() {
         plan.confirmations.extend(bucket_key::build_bucket_kms_key_confirmation(&found.keys, answers));

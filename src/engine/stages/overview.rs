@@ -14,7 +14,9 @@ use crate::model::{
 };
 
 use crate::engine::{
-    Session, look_at_single_stage,
+    Session,
+    hand_over::{KEY_COST, REQUEST_COST},
+    look_at_single_stage,
     resources::{edge_limits, serving_obstacles},
 };
 
@@ -149,7 +151,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         }
         (false, false) => "a minute or two.",
     };
-    let key = if pending(StageStep::Key) { "the KMS key $1 a month; " } else { "" };
+    let key = if pending(StageStep::Key) { format!("{KEY_COST}; ") } else { String::new() };
     let notice = if pending(StageStep::Restart) {
         "nothing until go-live; then a restart of packagecloud, some seconds."
     } else {
@@ -160,10 +162,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         headline: format!("{count}, {each}; nothing is ever deleted."),
         facts: vec![
             fact("How long", long.into()),
-            fact(
-                "What it costs",
-                format!("{key}Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic."),
-            ),
+            fact("What it costs", format!("{key}{REQUEST_COST}.")),
             fact("What customers notice", notice.into()),
             fact(
                 "How to undo",

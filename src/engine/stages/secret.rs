@@ -130,6 +130,12 @@ pub(super) fn plan_secret_stage(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
     if !plan.is_plan_without_changes() {
+        let hidden = CloudFrontSettingValues {
+            secret: Some(Secret::new(String::new())),
+            ..CloudFrontSettingValues::default()
+        };
+        let line = hidden.redact_cloudfront_secret().render_setting_assignments().concat();
+        plan.changes[0].set_change_document(format!("+{line}"));
         plan.confirmations.extend(managed::build_managed_config_confirmation(&seen.config, answers));
         plan.notes.extend(managed::render_managed_config_write_warning(&seen.config, answers));
         let keys = [CloudFrontSettingKey::Secret];

@@ -28,6 +28,7 @@ use crate::engine::{
         gate::{self, EdgeProber},
         samples::{self, SampleObjectKeys},
     },
+    hand_over,
     packagecloud::{nodes, switch},
     resources::{
         authenticator::save_deployed_token_construction,
@@ -243,7 +244,12 @@ pub async fn apply(
             verdict.next.clone(),
         ));
     }
-    Ok((StageEnd::Applied, verdict.detail.clone()))
+    // What is handed over; a disk that refuses it is no failure of what was verified.
+    let report = match hand_over::write_report_file(session, answers).boxed().await {
+        Ok(path) => format!("; hand-over: {}", path.display()),
+        Err(failure) => format!("; the report can't be written: {failure}"),
+    };
+    Ok((StageEnd::Applied, format!("{}{report}", verdict.detail)))
 }
 
 /// One verdict, with the first failure's next move.

@@ -123,6 +123,9 @@ fn list_state_dirs_of_user(
     own.chain([temporary.join(format!("{STATE_DIR_NAME}-{user}"))]).collect()
 }
 
+/// How much of the log's end is read: years of runs.
+const LOG_BYTES_READ_MAX: u64 = 16 << 20;
+
 /// Below a device nothing can be made: where nothing is kept.
 const NO_STATE_DIR: &str = "/dev/null/packagecloud-cloudfront";
 
@@ -278,6 +281,20 @@ impl HostStateDir {
                 .collect();
             let _ = file.write_all(lines.concat().as_bytes());
         }
+    }
+
+    /// Reads the end of the log in the directory; empty where there is none.
+    #[must_use]
+    pub fn read_log_text(&self) -> String {
+        use io::{Seek as _, SeekFrom};
+        let open = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(self.dir.join("log"));
+        let Ok(mut file) = open else { return String::new() };
+        let length = file.metadata().map_or(0, |meta| meta.len());
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_READ_MAX)))
+            .and_then(|_| file.take(LOG_BYTES_READ_MAX).read_to_end(&mut bytes));
+        read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads what the last run left, and a note where that can't be read.

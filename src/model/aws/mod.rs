@@ -8,3 +8,4 @@ pub mod lambda_runtime;
 pub mod names;
 pub mod played;
 pub mod region;
+pub mod terraform;

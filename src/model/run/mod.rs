@@ -1,11 +1,14 @@
 //! A run as data: what is wanted, planned, said and answered.
 
 pub mod answers;
+pub mod aws_change;
 pub mod check;
 pub mod event;
 pub mod goal;
+pub mod kept_plan;
 pub mod other_run;
 pub mod plan;
+pub mod plan_document;
 pub mod proposed_command;
 pub mod tally;
 pub mod welcome;

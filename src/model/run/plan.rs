@@ -52,6 +52,16 @@ pub struct PlannedChange {
     /// The calls behind the line and the manual step that it replaces, shown on `e`.
     #[serde(skip)]
     pub calls: Vec<String>,
+    /// What is written, where that can be read: a document or a diff, secrets hidden.
+    #[serde(skip)]
+    pub document: Option<String>,
+}
+
+impl PlannedChange {
+    /// Adds what is written.
+    pub fn set_change_document(&mut self, text: String) {
+        self.document = Some(text).filter(|text| !text.is_empty());
+    }
 }
 
 /// A question that only the operator can answer before a plan may be applied.
@@ -138,6 +148,26 @@ pub struct PlanAttachment {
     pub copy: bool,
 }
 
+/// Lists what plans ask, each consent once, with the stage that asks first.
+#[must_use]
+pub fn list_distinct_questions(plans: &[StagePlan]) -> Vec<(RunStage, &PlanConfirmationQuestion)> {
+    let mut all: Vec<(RunStage, &PlanConfirmationQuestion)> = Vec::new();
+    for plan in plans {
+        for asked in &plan.confirmations {
+            if !all.iter().any(|(_, known)| known.consent == asked.consent) {
+                all.push((plan.run_stage_of_plan(), asked));
+            }
+        }
+    }
+    all
+}
+
+/// Returns the title of the lines that show how a file is changed.
+#[must_use]
+pub fn render_file_diff_title(path: &str) -> String {
+    format!("Changes to {path}")
+}
+
 impl StagePlan {
     /// Returns a plan without a change of the stage that `observed` is of.
     #[must_use]
@@ -188,9 +218,21 @@ impl StagePlan {
             target: target.into(),
             why: why.into(),
             calls: Vec::new(),
+            document: None,
         });
         let last = self.changes.len() - 1;
         &mut self.changes[last]
+    }
+
+    /// Finds what a change of this plan writes: its own document, else the diff of the file that it is about.
+    #[must_use]
+    pub fn find_change_document(&self, change: &PlannedChange) -> Option<String> {
+        let title = render_file_diff_title(&change.target);
+        let diff = || {
+            let diff = self.documents.iter().find(|document| document.title == title);
+            diff.filter(|_| change.verb == ResourceChangeKind::Update).map(|diff| diff.lines.join("\n"))
+        };
+        change.document.clone().or_else(diff)
     }
 
     /// Returns whether applying it would change nothing.

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 /// The program's name where no command line was told: in a test, or in this program's own documents.
 const PROGRAM_NAME: &str = "packagecloud-cloudfront";
 /// What only looks: it takes no `--yes`.
-const READING_COMMANDS: [&str; 6] = ["check", "configuration", "inspect", "plan", "sign", "verify"];
+const READING_COMMANDS: [&str; 8] =
+    ["check", "configuration", "export", "inspect", "plan", "report", "sign", "verify"];
 
 /// How this process was started. Told once, before anything is said; the same in every sentence from then on.
 static STARTED: OnceLock<StartedCommandLine> = OnceLock::new();

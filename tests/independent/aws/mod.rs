@@ -12,7 +12,7 @@ mod goals;
 mod microburst;
 mod models;
 mod network;
-mod python;
+pub mod python;
 mod removed;
 mod same_world;
 mod sandbox;

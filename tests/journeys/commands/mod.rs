@@ -5,10 +5,12 @@
 mod batch;
 mod consent;
 mod function_versions;
+mod hand_over;
 mod hostile_host;
 mod invalidate;
 mod journey_host;
 mod json;
+mod kept_plan;
 mod lost_settings;
 mod outside_text;
 mod proposals;

@@ -52,7 +52,9 @@ fn two_containers_are_set_up_switched_off_and_rolled_back() {
     cluster.run_on_cluster(&["verify"]).assert_exit(0, &["node web2", "says the same as that of web1"]);
     cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
 
-    cluster.run_on_cluster(&["disable", "--yes"]).assert_exit(0, &["web1:/etc/packagecloud", "web2:/etc/packagecloud"]);
+    cluster
+        .run_on_cluster(&["disable", "--yes"])
+        .assert_exit(0, &["web1:/etc/packagecloud", "web2:/etc/packagecloud"]);
     assert_eq!((first.applied_values().enabled, second.applied_values().enabled), (Some(false), Some(false)));
 
     let mut one = cluster.binary_command();

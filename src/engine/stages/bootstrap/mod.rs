@@ -2,6 +2,7 @@
 //!
 //! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
 
+mod documents;
 mod function;
 mod make;
 mod plan;
@@ -26,6 +27,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let target = session.get_or_discover_aws_target(answers).await?;
     let seen = observe_authenticator_resources(session, &target, answers).boxed().await?;
     let mut plan = plan::plan_bootstrap_stage(&seen, &target, answers)?;
+    documents::add_bootstrap_documents(&mut plan, &seen, &target.names, &target.account);
     runtime::add_runtime_fact(&mut plan, session, &seen);
     Ok(plan)
 }

@@ -2,6 +2,7 @@
 //!
 //! At no instant may a distribution read the bucket without the authenticator on every behavior, as deployed at the edge.
 
+mod documents;
 mod domain;
 mod grant;
 mod make;
@@ -43,5 +44,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         let is_left = is_change_left_unproven(session, &distribution.id).boxed().await;
         seen.has_unproven_change = seen.serves_links && is_left;
     }
-    plan::plan_distribution_stage(&seen, &target, answers)
+    let mut plan = plan::plan_distribution_stage(&seen, &target, answers)?;
+    documents::add_distribution_documents(&mut plan, &seen, &target);
+    Ok(plan)
 }
