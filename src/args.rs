@@ -380,6 +380,15 @@ pub enum PlanFormat {
     ChangeRequest,
 }
 
+/// For whom `status` is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    Human,
+    Json,
+    Nagios,
+    Prometheus,
+}
+
 #[derive(Debug, Clone, Subcommand)]
 pub enum CliCommand {
     /// Open the terminal wizard
@@ -441,6 +450,15 @@ pub enum CliCommand {
     },
     /// Prove that packages come through CloudFront, and only with a token
     Verify,
+    /// Say whether all of it is well, what has changed, what ends when; changes nothing, and takes a minute at most
+    Status {
+        /// For whom: Nagios has exit codes of its own, Prometheus is for a textfile collector
+        #[arg(long, value_enum)]
+        format: Option<StatusFormat>,
+        /// Write it there, as a whole or not at all, and not to stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Print the configuration block as it stands, for other nodes
     Configuration {
         #[arg(long, value_enum, default_value = "ruby")]

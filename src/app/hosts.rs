@@ -62,7 +62,7 @@ pub(super) async fn connect_packagecloud_hosts(
         let line = SshClient::new(name, &global.ssh)?;
         // One after the other, since each may ask something.
         if let Err(failure) = line.connect_ssh_as_root().await
-            && !may_command_disable_cloudfront(command)
+            && !does_command_go_on_past_lost_host(command)
             && !(host::is_host_down(&failure)
                 && !hosts.is_empty()
                 && may_command_leave_other_nodes_out(command))
@@ -76,9 +76,9 @@ pub(super) async fn connect_packagecloud_hosts(
     Ok(PackagecloudWebNodes { first, others: hosts })
 }
 
-/// Whether this may end in switching off, which goes on past a host that can't be reached.
-fn may_command_disable_cloudfront(command: &CliCommand) -> bool {
-    matches!(command, CliCommand::Disable | CliCommand::Wizard { .. })
+/// Whether this goes on past a host that can't be reached: what may end in switching off, and what says how each is.
+fn does_command_go_on_past_lost_host(command: &CliCommand) -> bool {
+    matches!(command, CliCommand::Disable | CliCommand::Status { .. } | CliCommand::Wizard { .. })
 }
 
 /// Whether this goes on past another node than the first that is down, and says so.
@@ -137,7 +137,7 @@ fn open_first_usable_state_dir(
         if let Err(failure) = opened.as_ref()
             && is_log_file_failure(failure)
         {
-            if !may_command_disable_cloudfront(command) {
+            if !does_command_go_on_past_lost_host(command) {
                 return opened;
             }
             faults.push(report_unusable_log_file(failure.clone()));
@@ -155,7 +155,7 @@ fn open_first_usable_state_dir(
         }
     }
     // Switching off needs packagecloud.rb alone: no full disk stops it.
-    if may_command_disable_cloudfront(command) {
+    if does_command_go_on_past_lost_host(command) {
         for failure in &mut refused {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
             failure.why = format!("{}; nothing is kept or logged", failure.why);

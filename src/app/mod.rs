@@ -110,7 +110,12 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
         _ => {}
     }
     match compose::build_app_context(&global, &command).await {
-        Err(failure) => print_failure_return_exit_code(Err(failure)),
+        Err(failure) => match &command {
+            CliCommand::Status { format, out } => {
+                cli::report_status_not_begun(*format, out.as_deref(), &failure)
+            }
+            _ => print_failure_return_exit_code(Err(failure)),
+        },
         Ok(app) => match &command {
             CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
             _ => run_command_without_wizard(app, global, &command).await,

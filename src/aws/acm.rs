@@ -12,6 +12,7 @@ use crate::model::{
         names::EDGE_REGION,
     },
     failure::Failure,
+    status::ending::CertificateEnd,
 };
 
 /// What CloudFront serves with.
@@ -95,6 +96,19 @@ impl AwsClients {
             return refuse(format!("its status is {}", found.status), "name one that is issued");
         }
         Ok(found)
+    }
+
+    /// Reads when a certificate ends, and what ACM makes of its renewal.
+    ///
+    /// # Errors
+    /// Where ACM refuses or doesn't answer.
+    pub async fn read_certificate_end(&self, arn: &str) -> Result<CertificateEnd, Failure> {
+        let found = self.read_certificate_detail(arn.to_owned()).await?;
+        let renewal = found.renewal_summary().map(|summary| summary.renewal_status().as_str().to_owned());
+        let not_after = found.not_after().and_then(|at| u64::try_from(at.secs()).ok());
+        let kind = found.r#type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        let AcmCertificate { arn, status, records, .. } = certificate_from_detail(&found);
+        Ok(CertificateEnd { arn, status, kind, not_after, renewal, records })
     }
 
     async fn read_certificate_detail(&self, arn: String) -> Result<CertificateDetail, Failure> {

@@ -8,6 +8,7 @@ pub mod awaited;
 pub mod batch;
 pub mod change_log;
 pub mod cloudfront;
+mod cloudwatch;
 pub mod credentials;
 pub mod error;
 pub mod home_path;
@@ -19,6 +20,7 @@ mod pricing_plan;
 pub mod refusal;
 pub mod retry;
 pub(crate) mod s3;
+mod signed_json;
 mod sts;
 mod succeeded_actions;
 mod unreadable;
@@ -160,6 +162,12 @@ impl AwsClients {
             is_simulated: self.is_simulated,
             ..Self::new_recording_clients(&self.config, Some(region), self.succeeded.clone())
         }
+    }
+
+    /// Returns how many requests AWS was sent by these clients and their clones, each try of one among them.
+    #[must_use]
+    pub fn count_sent_requests(&self) -> usize {
+        self.succeeded.sent_requests()
     }
 
     /// Notes what AWS has let `objects` do: a simulation that denies it errs.

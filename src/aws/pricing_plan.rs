@@ -2,37 +2,20 @@
 //!
 //! CloudFront's own API tells no plan. The service is one in us-east-1, whatever region is asked from, and reads JSON.
 
-use std::time::Duration;
-
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::client::{
-    http::{HttpClient as _, HttpConnector as _, HttpConnectorSettings},
-    orchestrator::{HttpRequest, HttpResponse},
-};
-use aws_smithy_types::body::SdkBody;
-use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
-use super::{
-    AwsClients, error, network::CONNECT_TIMEOUT, unreadable::is_foreign_page, web::build_runtime_components,
-};
-use crate::model::{
-    aws::{cloudfront::FlatRatePlan, names::EDGE_REGION},
-    failure::{Failure, FailureKind},
-};
+use super::{AwsClients, error, signed_json::SignedJsonService};
+use crate::model::{aws::cloudfront::FlatRatePlan, failure::Failure};
 
-const ACTION: &str = "pricingplanmanager:ListSubscriptions";
-const WHAT: &str = "the account's flat-rate plans";
-/// By which the service's requests are signed.
-const SIGNING_NAME: &str = "pricingplanmanager";
-const ENDPOINT: &str = "https://pricingplanmanager.us-east-1.api.aws";
-const PATH: &str = "/v1/ListSubscriptions";
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const SERVICE: SignedJsonService = SignedJsonService {
+    action: "pricingplanmanager:ListSubscriptions",
+    what: "the account's flat-rate plans",
+    signing_name: "pricingplanmanager",
+    endpoint: "https://pricingplanmanager.us-east-1.api.aws",
+    path: "/v1/ListSubscriptions",
+    content_type: "application/json",
+    target: None,
+};
 /// Pages that are read: of an account with more plans than they hold it isn't known whether the distribution is on one.
 const PAGES_MAX: usize = 20;
 
@@ -50,14 +33,6 @@ struct SubscriptionSummary {
     plan_tier: String,
     status: String,
     resource_arns: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct JsonRefusal {
-    #[serde(rename = "__type", alias = "code", default)]
-    code: String,
-    #[serde(alias = "Message", default)]
-    message: String,
 }
 
 impl AwsClients {
@@ -82,8 +57,11 @@ impl AwsClients {
             }
         }
         Err(Failure::new_generic_failure(
-            WHAT,
-            format!("{ACTION} has more than the {PAGES_MAX} pages that are read, and none of them names it"),
+            SERVICE.what,
+            format!(
+                "{} has more than the {PAGES_MAX} pages that are read, and none of them names it",
+                SERVICE.action
+            ),
             "look at the distribution's plan in the CloudFront console",
         ))
     }
@@ -91,112 +69,10 @@ impl AwsClients {
     async fn read_subscription_page(&self, token: Option<&str>) -> Result<SubscriptionPage, Failure> {
         let body = token
             .map_or_else(|| "{}".to_owned(), |token| serde_json::json!({ "nextToken": token }).to_string());
-        let request = self.sign_subscription_request(&body).await?;
-        let answer = self.send_subscription_request(request).await?;
-        // Whatever its status: a proxy's 403 is no denial.
-        if is_foreign_page(&answer) {
-            return Err(error::failure_from_unreadable_answer(ACTION, WHAT.to_owned(), &answer));
-        }
-        let text = answer.body().bytes().unwrap_or_default();
-        if answer.status().is_success() {
-            return serde_json::from_slice(text)
-                .map_err(|_| error::build_missing_response_part_failure(ACTION, WHAT, "the plans"));
-        }
-        let said: JsonRefusal = serde_json::from_slice(text).unwrap_or_default();
-        let code = answer.headers().get("x-amzn-errortype").unwrap_or(&said.code);
-        // `AccessDeniedException:http://…`, `com.amazonaws…#AccessDeniedException`.
-        let code = code.split(':').next().unwrap_or_default();
-        let code = code.rsplit('#').next().unwrap_or_default();
-        Err(error::failure_from_plain_refusal(ACTION, WHAT, code, &said.message, answer.status().as_u16()))
-    }
-
-    /// Makes the request, signed with the credentials that all clients hold.
-    async fn sign_subscription_request(&self, body: &str) -> Result<HttpRequest, Failure> {
-        let wrong = |why: String| {
-            Failure::new_generic_failure(WHAT, why, "check the options that were given, then try again")
-        };
-        let endpoint = self.config.endpoint_url().unwrap_or(ENDPOINT).trim_end_matches('/');
-        let url = format!("{endpoint}{PATH}");
-        let provider = self
-            .config
-            .credentials_provider()
-            .ok_or_else(|| wrong("there are no credentials to sign with".to_owned()))?;
-        let identity = provider
-            .provide_credentials()
-            .await
-            .map_err(|error| {
-                Failure::new(
-                    FailureKind::Credentials,
-                    WHAT,
-                    error.to_string(),
-                    "renew the credentials, then try again",
-                )
-            })?
-            .into();
-        let now = self.config.time_source().unwrap_or_default().now();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(EDGE_REGION)
-            .name(SIGNING_NAME)
-            .time(now)
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| wrong(error.to_string()))?
-            .into();
-        let uri: http::Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
-        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let headers = [("host", host.as_str()), ("content-type", "application/json")];
-        let signable =
-            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))
-                .map_err(|error| wrong(error.to_string()))?;
-        let (instructions, _) =
-            sign(signable, &params).map_err(|error| wrong(error.to_string()))?.into_parts();
-        let mut request = http::Request::post(uri);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let mut request = request.body(SdkBody::from(body)).map_err(|error| wrong(error.to_string()))?;
-        instructions.apply_to_request_http1x(&mut request);
-        HttpRequest::try_from(request).map_err(|error| wrong(error.to_string()))
-    }
-
-    /// Sends it over the client of all services; returns the answer with its whole body.
-    async fn send_subscription_request(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
-        let unreachable = |why: String| {
-            Failure::new(
-                FailureKind::Unreachable,
-                WHAT,
-                why,
-                "check the network and the proxy, then try again",
-            )
-        };
-        let client =
-            self.config.http_client().ok_or_else(|| unreachable("there is no way to send it".to_owned()))?;
-        let components = build_runtime_components(
-            SharedAsyncSleep::new(TokioSleep::new()),
-            self.config.time_source().unwrap_or_default(),
-        );
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(REQUEST_TIMEOUT)
-            .build();
-        let exchange = async {
-            let mut answer = client
-                .http_connector(&settings, &components)
-                .call(request)
-                .await
-                .map_err(|error| unreachable(format!("{ACTION} could not be sent: {error}")))?;
-            let body = answer
-                .take_body()
-                .collect()
-                .await
-                .map_err(|error| unreachable(format!("the answer to {ACTION} broke off: {error}")))?;
-            *answer.body_mut() = SdkBody::from(body.to_bytes());
-            Ok(answer)
-        };
-        tokio::time::timeout(REQUEST_TIMEOUT, exchange)
-            .await
-            .map_err(|_| unreachable(format!("{ACTION} got no answer in time")))?
+        let answer = self.ask_signed_json(&SERVICE, &body).await?;
+        serde_json::from_slice(&answer).map_err(|_| {
+            error::build_missing_response_part_failure(SERVICE.action, SERVICE.what, "the plans")
+        })
     }
 }
 
@@ -207,11 +83,14 @@ mod tests {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
     use aws_smithy_runtime_api::client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector},
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
         runtime_components::RuntimeComponents,
     };
+    use aws_smithy_types::body::SdkBody;
 
     use super::*;
+    use crate::model::{aws::names::EDGE_REGION, failure::FailureKind};
 
     const DISTRIBUTION_ARN: &str = "arn:aws:cloudfront::123456789012:distribution/E1";
 

@@ -7,6 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -48,6 +49,12 @@ impl AwsClients {
             account: answer.account.ok_or_else(|| part("the account"))?,
             clock_ahead,
         })
+    }
+
+    /// Reads until when the credentials last, in Unix seconds; none where they don't end by themselves.
+    pub async fn read_credentials_end(&self) -> Option<u64> {
+        let held = self.config.credentials_provider()?.provide_credentials().await.ok()?;
+        Some(held.expiry()?.duration_since(UNIX_EPOCH).ok()?.as_secs())
     }
 
     /// STS is asked before all else: where the region is none, it is what can't be reached. An endpoint of one's own

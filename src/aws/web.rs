@@ -2,7 +2,13 @@
 //!
 //! They go through the same HTTP client as the AWS calls, so that a sandbox serves them too, and never follow a redirect by themselves.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_smithy_async::{
@@ -60,6 +66,8 @@ pub struct WebClient {
     /// Reach the distribution here instead of at its own domain (`--edge-url`), as `https://host[:port]`.
     edge: Option<String>,
     components: RuntimeComponents,
+    /// How many requests were sent, by this client and its clones.
+    sent: Arc<AtomicUsize>,
 }
 
 impl WebClient {
@@ -67,7 +75,7 @@ impl WebClient {
     #[must_use]
     pub fn new(client: SharedHttpClient, clock: SharedTimeSource, edge: Option<String>) -> Self {
         let sleep = SharedAsyncSleep::new(TokioSleep::new());
-        Self { client, edge, components: build_runtime_components(sleep, clock) }
+        Self { client, edge, components: build_runtime_components(sleep, clock), sent: Arc::default() }
     }
 
     /// Returns a client over the HTTP client of a configuration, by its clock.
@@ -115,6 +123,7 @@ impl WebClient {
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         let connector = self.client.http_connector(&settings, &self.components);
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let exchange = async {
             let response =
                 connector.call(request).await.map_err(|error| unreachable(render_error_chain(&error)))?;
@@ -139,6 +148,12 @@ impl WebClient {
         tokio::time::timeout(REQUEST_TIMEOUT, exchange)
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs())))?
+    }
+
+    /// Returns how many requests were sent, by this client and its clones.
+    #[must_use]
+    pub fn count_sent_requests(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Returns `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is

@@ -9,6 +9,7 @@ pub mod json;
 mod kept_plan;
 pub mod plain;
 mod read;
+mod status;
 mod write;
 
 use std::{
@@ -47,6 +48,8 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_PENDING: u8 = 3;
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+pub use status::report_status_not_begun;
 
 /// One command's run: where it shows, what it stands on, what was answered.
 pub struct CommandInvocation {
@@ -87,7 +90,11 @@ async fn run_cli_command_or_fail(
         // It is Markdown whatever else is said.
         invocation.global.output = OutputFormat::Human;
     }
-    if invocation.is_json_output() {
+    let has_own_format = matches!(
+        command,
+        CliCommand::Status { format: Some(_), .. } | CliCommand::Status { out: Some(_), .. }
+    );
+    if invocation.is_json_output() && !has_own_format {
         json::print_json_line(&json::render_version_json(invocation.sandbox));
     }
     if let CliCommand::Enable { plan: Some(path), .. } = command {
@@ -100,6 +107,9 @@ async fn run_cli_command_or_fail(
             read::run_plan_command(invocation, out.as_deref(), *format).await
         }
         CliCommand::Verify => read::run_verify_command(invocation).await,
+        CliCommand::Status { format, out } => {
+            status::run_status_command(invocation, *format, out.as_deref()).await
+        }
         CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
         CliCommand::Sign { path } => read::run_sign_url_command(invocation, path).await,
         CliCommand::Inspect { url } => read::run_inspect_url_command(invocation, url.as_deref()).await,

@@ -14,6 +14,7 @@ use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
+    iam::least_privilege::has_optional_statement,
     packagecloud::{settings::CloudFrontSettingValues, snippet},
     run::{
         check::CheckResult,
@@ -38,6 +39,11 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
     match engine::render_required_iam_policy(&invocation.session, &invocation.answers).await {
         Ok(document) => {
             outln!("{document}");
+            if !has_optional_statement(&document) {
+                errln!(
+                    "It has no room for what status alone asks beside all else, cloudwatch:GetMetricStatistics and pricingplanmanager:ListSubscriptions: without them status says so."
+                );
+            }
             errln!("Attach it as a managed policy (up to 6144 characters): inline a user has room for 2048.");
             EXIT_DONE
         }

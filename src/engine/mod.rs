@@ -13,6 +13,7 @@ pub mod resources;
 pub mod run;
 pub mod session;
 pub mod stages;
+pub mod status;
 pub mod watch;
 pub mod welcome;
 
@@ -30,7 +31,7 @@ use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
     iam::{
-        access::{flat_rate_plan_permission, list_invalidation_permissions},
+        access::{edge_metrics_permission, flat_rate_plan_permission, list_invalidation_permissions},
         least_privilege::render_least_privilege_policy,
     },
     packagecloud::ctl_command::CtlCommand,
@@ -297,6 +298,7 @@ pub async fn render_required_iam_policy(
     let goal = answers.goal.unwrap_or(OperatorGoal::Upgrade);
     let mut needs = stages::access::collect_required_permissions(goal, &target, answers, None).await;
     needs.push(flat_rate_plan_permission());
+    needs.push(edge_metrics_permission());
     needs.extend(list_invalidation_permissions(&target.account));
     Ok(render_least_privilege_policy(&needs))
 }
@@ -317,6 +319,18 @@ pub fn determine_edge_token_construction(
         .ok()
     };
     answers.construction.or_else(kept).unwrap_or_default()
+}
+
+/// Returns the packages that probes ask for, by the bucket's first page.
+///
+/// # Errors
+/// Fails where AWS can't be asked.
+pub async fn list_sample_packages(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<Vec<String>, Failure> {
+    let target = session.get_or_discover_aws_target(answers).await?;
+    Ok(delivery::samples::find_sample_object_keys(&target).await?.sample_packages().to_vec())
 }
 
 /// Returns the function version that is right as it stands.

@@ -7,6 +7,7 @@
 mod content_type;
 pub mod control_plane;
 pub mod edge_location;
+pub mod edge_traffic;
 pub mod faults;
 pub mod forward;
 pub mod import;
@@ -59,6 +60,7 @@ pub struct SandboxState {
     /// Buckets and their settings; objects lie beside, in files of their own.
     pub s3: control_plane::s3::SandboxS3State,
     pub s3control: control_plane::s3control::SandboxS3ControlState,
+    pub cloudwatch: control_plane::cloudwatch::SandboxCloudWatchState,
     pub pricing_plans: control_plane::pricing_plans::SandboxPricingPlanState,
     pub packagecloud: packagecloud::SandboxPackagecloudState,
 }
@@ -185,6 +187,19 @@ impl Sandbox {
     /// Takes why a change couldn't be kept; it is given once.
     fn pop_sandbox_write_error(&self) -> Option<String> {
         self.0.store.pop_sandbox_write_error()
+    }
+
+    /// Counts what the edge answered.
+    fn count_edge_answer(&self, distribution: &str, answer: &http::Response<bytes::Bytes>, how: &str) {
+        let now = self.sandbox_unix_time_now();
+        let counter = &self.0.process_state.traffic;
+        let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        counter.count_answer(distribution, now, answer, how);
+    }
+
+    /// Returns what edges of this sandbox served, by whichever process.
+    pub fn list_running_edge_traffic(&self) -> edge_traffic::EdgeTrafficByHour {
+        self.0.process_state.traffic.lock().unwrap_or_else(PoisonError::into_inner).read_all_traffic()
     }
 
     /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.

@@ -7,6 +7,7 @@ use std::{path::Path, sync::Mutex};
 use super::{
     control_plane::{lambda::SandboxFunctionInstances, s3::SandboxObjectStore},
     edge_location::SandboxEdgeResponseCache,
+    edge_traffic::EdgeTrafficCounter,
 };
 use crate::model::packagecloud::path_cache::PathSpellingReading;
 
@@ -18,6 +19,8 @@ pub struct SandboxInMemoryState {
     /// How the edges read a path before they compare it with the behaviors' patterns.
     pub path_reading: Mutex<PathSpellingReading>,
     pub functions: SandboxFunctionInstances,
+    /// What the edge served.
+    pub traffic: Mutex<EdgeTrafficCounter>,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
 }
@@ -30,6 +33,7 @@ impl SandboxInMemoryState {
             cache: Mutex::default(),
             path_reading: Mutex::default(),
             functions: Mutex::default(),
+            traffic: Mutex::new(EdgeTrafficCounter::new(dir)),
             jobs: Mutex::default(),
         }
     }

@@ -202,6 +202,9 @@ impl Sandbox {
                 SandboxService::S3Control => {
                     control_plane::s3control::handle_s3control_api_call(self, &request)
                 }
+                SandboxService::CloudWatch => {
+                    control_plane::cloudwatch::handle_cloudwatch_api_call(self, request).await
+                }
                 SandboxService::PricingPlans => {
                     control_plane::pricing_plans::handle_pricing_plan_api_call(self, request).await
                 }
@@ -263,7 +266,7 @@ pub fn format_http_date(at: Duration) -> String {
 /// Finds whom a request is for: by the scope of its signature, else by its host.
 fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option<SandboxService> {
     /// Those that a signature's scope, or a host of AWS, may name.
-    const SIGNED_SERVICES: [SandboxService; 8] = [
+    const SIGNED_SERVICES: [SandboxService; 9] = [
         SandboxService::Sts,
         SandboxService::Iam,
         SandboxService::Kms,
@@ -271,6 +274,7 @@ fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option
         SandboxService::Lambda,
         SandboxService::CloudFront,
         SandboxService::S3,
+        SandboxService::CloudWatch,
         SandboxService::PricingPlans,
     ];
     if let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) {
@@ -332,6 +336,9 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
         }
         SandboxService::S3Control => {
             control_plane::s3control::parse_s3control_operation_name(method, uri).into_owned()
+        }
+        SandboxService::CloudWatch => {
+            control_plane::cloudwatch::parse_cloudwatch_operation_name(request).to_owned()
         }
         SandboxService::PricingPlans => {
             control_plane::pricing_plans::parse_pricing_plan_operation_name(uri).to_owned()

@@ -14,6 +14,8 @@ pub enum SandboxService {
     S3,
     /// The account's side of S3, which signs as S3 does.
     S3Control,
+    /// Metrics of what the edges served.
+    CloudWatch,
     /// Which distributions are on a flat-rate plan.
     PricingPlans,
     /// packagecloud's front.
@@ -29,6 +31,8 @@ pub enum SandboxServiceProtocol {
     Query,
     /// JSON 1.1 in and out; the header names the operation, the body names the error.
     Json11,
+    /// The same as JSON 1.0.
+    Json10,
     /// Method and path name the operation, the body is JSON; a header names the error.
     RestJson,
     /// Method and path name the operation, the body is XML; a refusal is an `ErrorResponse`.
@@ -39,7 +43,7 @@ pub enum SandboxServiceProtocol {
 
 impl SandboxService {
     /// Every service, in the order in which a wrong name is answered with them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sts,
         Self::Iam,
         Self::Kms,
@@ -48,6 +52,7 @@ impl SandboxService {
         Self::CloudFront,
         Self::S3,
         Self::S3Control,
+        Self::CloudWatch,
         Self::PricingPlans,
         Self::Packagecloud,
         Self::Edge,
@@ -65,6 +70,7 @@ impl SandboxService {
             Self::CloudFront => "cloudfront",
             Self::S3 => "s3",
             Self::S3Control => "s3control",
+            Self::CloudWatch => "monitoring",
             Self::PricingPlans => "pricingplanmanager",
             Self::Packagecloud => "packagecloud",
             Self::Edge => "edge",
@@ -83,6 +89,7 @@ impl SandboxService {
         match self {
             Self::Sts | Self::Iam => SandboxServiceProtocol::Query,
             Self::Kms | Self::Acm => SandboxServiceProtocol::Json11,
+            Self::CloudWatch => SandboxServiceProtocol::Json10,
             Self::Lambda | Self::PricingPlans => SandboxServiceProtocol::RestJson,
             Self::CloudFront | Self::S3Control => SandboxServiceProtocol::RestXml,
             Self::S3 | Self::Packagecloud | Self::Edge => SandboxServiceProtocol::S3Xml,
@@ -101,6 +108,7 @@ impl SandboxService {
             | Self::Lambda
             | Self::S3
             | Self::S3Control
+            | Self::CloudWatch
             | Self::PricingPlans
             | Self::Packagecloud
             | Self::Edge => "",
@@ -118,6 +126,7 @@ impl SandboxService {
             | Self::Acm
             | Self::Lambda
             | Self::CloudFront
+            | Self::CloudWatch
             | Self::PricingPlans => false,
         }
     }

@@ -25,6 +25,7 @@ mod removed;
 mod resilience;
 mod runtimes;
 mod session;
+mod status;
 mod unknown_account;
 mod vendor;
 mod verify;

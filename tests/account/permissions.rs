@@ -129,8 +129,18 @@ const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
 )];
 
 /// The services of AWS: calls to the sandbox's packagecloud and to its edge aren't counted.
-pub const AWS_SERVICES: [&str; 9] =
-    ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3", "s3control", "pricingplanmanager"];
+pub const AWS_SERVICES: [&str; 10] = [
+    "sts",
+    "iam",
+    "kms",
+    "acm",
+    "lambda",
+    "cloudfront",
+    "s3",
+    "s3control",
+    "monitoring",
+    "pricingplanmanager",
+];
 
 fn call_actions(call: &SandboxApiCallRecord) -> Vec<String> {
     let name = format!("{}:{}", call.service, call.operation);

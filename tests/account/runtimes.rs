@@ -36,7 +36,7 @@ fn install_answers() -> OperatorAnswers {
 }
 
 /// What an older release left: its versions' runtime, and where `digest` is given, its digest of them.
-fn age_authenticator(world: &Sandbox, digest: Option<char>) {
+pub fn age_authenticator(world: &Sandbox, digest: Option<char>) {
     world.update_sandbox_state_on_disk(|state| {
         for function in state.lambda.functions.values_mut() {
             for version in &mut function.versions {

@@ -26,11 +26,11 @@ use tokio::sync::OnceCell;
 
 /// How one test's world is looked at.
 #[derive(Default)]
-struct ViewerConditions {
+pub struct ViewerConditions {
     /// Seconds by which this machine's clock is slow.
-    slow: u64,
+    pub slow: u64,
     /// Reach the edge there.
-    edge: Option<String>,
+    pub edge: Option<String>,
 }
 
 /// A clock that is behind the world's.
@@ -43,7 +43,7 @@ impl TimeSource for SlowViewerClock {
     }
 }
 
-fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
+pub fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
     let slow = SlowViewerClock(world.clone(), Duration::from_secs(eye.slow));
     let config = world
         .build_sandbox_sdk_config()
@@ -81,7 +81,7 @@ async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Resu
     Ok(changed)
 }
 
-fn upgrade_answers() -> OperatorAnswers {
+pub fn upgrade_answers() -> OperatorAnswers {
     OperatorAnswers { goal: Some(OperatorGoal::Upgrade), ..OperatorAnswers::default() }
 }
 
@@ -100,7 +100,7 @@ fn copy_directory(from: &Path, to: &Path) {
 }
 
 /// A copy of a sandbox that is live.
-async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
+pub async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
     static LIVE_SANDBOX: OnceCell<tempfile::TempDir> = OnceCell::const_new();
     let first = LIVE_SANDBOX
         .get_or_init(async || {
@@ -118,7 +118,7 @@ async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
     (dir, world)
 }
 
-async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<CheckResult> {
+pub async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<CheckResult> {
     engine::run_verify_checks(
         &open_session(world, eye),
         &upgrade_answers(),

@@ -8,3 +8,4 @@ mod edge;
 mod forms;
 mod markdown;
 mod ruby;
+mod status;

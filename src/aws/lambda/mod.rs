@@ -180,6 +180,7 @@ impl AwsClients {
             description: FUNCTION_DESCRIPTION.to_owned(),
             revision_id,
             forbidden: Vec::new(),
+            reserved_concurrency: None,
             versions: Vec::new(),
         })
     }

@@ -71,6 +71,7 @@ impl AwsClients {
             description: configuration.description().unwrap_or_default().to_owned(),
             revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
             forbidden: find_lambda_edge_violations(&configuration),
+            reserved_concurrency: found.concurrency.and_then(|one| one.reserved_concurrent_executions),
             versions: Vec::new(),
         }))
     }
@@ -190,6 +191,7 @@ macro_rules! version_from_sdk {
             $found.runtime(),
             $found.state(),
             $found.code_sha256(),
+            $found.last_modified(),
         )
     };
 }
@@ -203,6 +205,7 @@ pub fn function_version_from_lambda_fields(
     runtime: Option<&Runtime>,
     state: Option<&State>,
     code_sha256: Option<&str>,
+    modified: Option<&str>,
 ) -> Option<FunctionVersion> {
     let number: u64 = number?.parse().ok()?;
     let arn = arn?;
@@ -214,6 +217,7 @@ pub fn function_version_from_lambda_fields(
         runtime: runtime.map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         state: state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
         code_sha256: code_sha256.unwrap_or_default().to_owned(),
+        modified: modified.unwrap_or_default().to_owned(),
     })
 }
 

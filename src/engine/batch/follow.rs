@@ -13,14 +13,14 @@ use crate::aws::{
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
     failure::{Failure, FailureKind},
+    prices::{BATCH_JOB, BATCH_OBJECT, S3_WRITE_REQUEST},
     run::event::ProgressStats,
 };
 
 /// How often in a row S3 may not answer.
 const UNANSWERED_POLLS_MAX: u32 = 30;
 /// US dollars for an object of a job: S3's copy, and the job's own.
-const COST_PER_OBJECT_USD: f64 = 0.005e-3 + 1.0e-6;
-const COST_PER_JOB_USD: f64 = 0.25;
+const COST_PER_OBJECT_USD: f64 = S3_WRITE_REQUEST.dollars + BATCH_OBJECT.dollars;
 
 /// The jobs to follow, and where.
 pub struct BatchJobFollower<'a> {
@@ -180,7 +180,7 @@ fn measure_batch_pace(jobs: &[BatchJob], objects: Option<u64>, began: Instant) -
         total: (total > 0).then_some(total),
         skipped: Some(sum(|job| job.failed)),
         per_second: rate,
-        cost: Some(jobs.len() as f64 * COST_PER_JOB_USD + done as f64 * COST_PER_OBJECT_USD),
+        cost: Some(jobs.len() as f64 * BATCH_JOB.dollars + done as f64 * COST_PER_OBJECT_USD),
         seconds_left: rate.map(|rate| (left / rate).ceil() as u64),
         ..ProgressStats::default()
     }

@@ -3,14 +3,10 @@
 //! Times are estimates by rates that are named; S3 publishes none for its jobs.
 
 use crate::engine::reindex::BucketSurvey;
+use crate::model::prices::{BATCH_JOB, BATCH_OBJECT, S3_READ_REQUEST};
 
 /// Jobs that one run makes at most.
 pub const JOBS_MAX: usize = 20;
-/// US dollars for a job, and for an object in it.
-const COST_PER_JOB_USD: f64 = 0.25;
-const COST_PER_TASK_USD: f64 = 1.0e-6;
-/// US dollars for a HEAD.
-const COST_PER_HEAD_USD: f64 = 0.0004e-3;
 
 /// Objects a second that one machine looks at and copies, and that it only looks at: 768 requests in flight at 85 ms a
 /// copy and 25 ms a HEAD.
@@ -42,9 +38,9 @@ pub fn estimate_batch_reindex_cost(survey: &BucketSurvey, acl: bool) -> ReindexE
     ReindexEngineEstimate {
         seconds: looks + packages / JOB_COPIES_PER_SECOND + JOBS_START_SECONDS + rest / COPIES_PER_SECOND,
         dollars: survey.estimate_reindex_cost_usd(acl)
-            + COST_PER_JOB_USD * estimate_batch_job_count(survey) as f64
-            + packages * (COST_PER_TASK_USD + COST_PER_HEAD_USD)
-            + rest * COST_PER_HEAD_USD,
+            + BATCH_JOB.dollars * estimate_batch_job_count(survey) as f64
+            + packages * (BATCH_OBJECT.dollars + S3_READ_REQUEST.dollars)
+            + rest * S3_READ_REQUEST.dollars,
     }
 }
 

@@ -52,7 +52,8 @@ impl PackagecloudLinkFacts<'_> {
         self.secret.and_then(|secret| probe::detect_link_token_construction(location, secret, self.accepted))
     }
 
-    fn judge_edge_reply(
+    /// Judges what the edge answered to a link of packagecloud's.
+    pub(crate) fn judge_edge_reply(
         &self,
         ctl: &PackagecloudCtlRunner,
         location: &str,

@@ -20,6 +20,11 @@ pub(crate) struct SampledRedirects {
 }
 
 impl SampledRedirects {
+    /// Takes answers that were asked for elsewhere.
+    pub(crate) fn from_packagecloud_replies(answers: Vec<PackagecloudDownloadReply>) -> Self {
+        Self { answers }
+    }
+
     /// Asks `count` times for the same download, that of `key` where nothing else was named; `None` where no URL is known.
     ///
     /// # Errors

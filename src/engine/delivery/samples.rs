@@ -57,7 +57,8 @@ impl SampleObjectKeys {
         }
     }
 
-    fn choose_samples_from_listing(listed: &[ListedObject]) -> Self {
+    /// Chooses from what was listed.
+    pub(crate) fn choose_samples_from_listing(listed: &[ListedObject]) -> Self {
         let classes = ObjectClassifier::default();
         let mut unlinkable = UnlinkableKeys::default();
         let (mut packages, mut metadata) = (Vec::new(), Vec::new());

@@ -143,7 +143,11 @@ pub(crate) async fn check_other_node_configs(
 }
 
 /// Whether `other` can be given what `first` holds.
-fn check_node_configs_agree(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> CheckResult {
+pub(crate) fn check_node_configs_agree(
+    first: &NodeConfig,
+    other: &NodeConfig,
+    new_secret: bool,
+) -> CheckResult {
     let name = format!("node {}", other.name);
     let (a, b) = (&first.seen.values, &other.seen.values);
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)

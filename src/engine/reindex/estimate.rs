@@ -12,9 +12,13 @@ use crate::model::{
         path_cache::{CachePolicyRole, PathCacheRule, PathSpellingReading, find_policy_for_viewer_path},
         unlinkable::UnlinkableKeys,
     },
+    prices::{S3_READ_REQUEST, S3_WRITE_REQUEST},
     run::tally::{CountsByName, top_level_folder},
     url::token::encode_canonical_path,
 };
+
+/// S3 lists so many keys in one request.
+const LISTED_KEYS_A_REQUEST: f64 = 1000.0;
 
 /// What a listing, or the beginning of one, shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,9 +175,10 @@ impl BucketSurvey {
     /// Returns the cost in US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
     #[must_use]
     pub fn estimate_reindex_cost_usd(&self, acl: bool) -> f64 {
-        let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
+        let each = S3_READ_REQUEST.dollars * (1.0 + f64::from(u8::from(acl))) + S3_WRITE_REQUEST.dollars;
         // It is listed twice: the repository metadata first, then the packages.
-        self.total_surveyed_object_count() as f64 * (each + 2.0 * 0.005e-6)
+        self.total_surveyed_object_count() as f64
+            * (each + 2.0 * S3_WRITE_REQUEST.dollars / LISTED_KEYS_A_REQUEST)
     }
 
     /// Renders what the reindex adds to what CloudFront caches by its path (contract section 5), in whole sentences.

@@ -344,6 +344,7 @@ mod tests {
             runtime: AUTHENTICATOR_RUNTIME.to_owned(),
             state: String::new(),
             code_sha256: String::new(),
+            modified: String::new(),
         }
     }
 
@@ -364,6 +365,7 @@ mod tests {
             description: String::new(),
             revision_id: String::new(),
             forbidden: Vec::new(),
+            reserved_concurrency: None,
             versions,
         }
     }

@@ -12,6 +12,7 @@ use crate::model::{
         bucket::ObservedBucket,
         cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
         evidence::{BootstrapStageEvidence, DistributionEvidence},
+        names::ResourceNames,
     },
     failure::Failure,
     iam::policy::{self, CloudFrontBucketReader},
@@ -28,29 +29,49 @@ pub(crate) async fn observe_distribution(
     below: &BootstrapStageEvidence,
 ) -> Result<DistributionEvidence, Failure> {
     let names = &target.names;
-    let DeliveryResources { distributions: all, cache_policies, bucket_policy } =
-        target.read_distributions_and_policies().await?;
-    let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
-    let ours = all.iter().find(|one| is_our_distribution(one, names));
-    let distribution = ours
-        .or_else(|| serving.iter().copied().find(|one| is_distribution_behind_authenticator(one, names)))
-        .cloned();
+    let resources = target.read_distributions_and_policies().await?;
     let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
-    for other in all.iter().filter(|other| distribution.as_ref().is_none_or(|one| one.id != other.id)) {
+    let distribution = find_install_distribution(&resources.distributions, names);
+    for other in
+        resources.distributions.iter().filter(|other| distribution.is_none_or(|one| one.id != other.id))
+    {
         refuse_unguarded_distributions(other, names, identity)?;
     }
+    Ok(build_distribution_evidence(target, answers, below, &resources))
+}
+
+/// Finds the distribution that this install made or adopted, else one that could be adopted.
+pub(crate) fn find_install_distribution<'d>(
+    all: &'d [CloudFrontDistribution],
+    names: &ResourceNames,
+) -> Option<&'d CloudFrontDistribution> {
+    let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(all, names.bucket_name());
+    let ours = all.iter().find(|one| is_our_distribution(one, names));
+    ours.or_else(|| serving.into_iter().find(|one| is_distribution_behind_authenticator(one, names)))
+}
+
+/// Builds the evidence from what was read; whatever else reaches the bucket stops nothing here.
+pub(crate) fn build_distribution_evidence(
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+    below: &BootstrapStageEvidence,
+    resources: &DeliveryResources,
+) -> DistributionEvidence {
+    let names = &target.names;
+    let DeliveryResources { distributions: all, cache_policies, bucket_policy } = resources;
+    let distribution = find_install_distribution(all, names).cloned();
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
         choose_cloudfront_bucket_reader(below, distribution).is_some_and(|reader| {
             policy::grants_cloudfront_read_access(bucket_policy.as_deref(), names, reader)
         })
     });
-    let path_caching = choose_path_caching(distribution.as_ref(), &cache_policies, names, answers);
-    Ok(DistributionEvidence {
+    let path_caching = choose_path_caching(distribution.as_ref(), cache_policies, names, answers);
+    DistributionEvidence {
         version_arn,
         dropped: below.beside.dropped.clone(),
         distribution,
-        cache_policies,
+        cache_policies: cache_policies.clone(),
         path_caching,
         serves_links: false,
         has_unproven_change: false,
@@ -63,8 +84,8 @@ pub(crate) async fn observe_distribution(
         packages_domain: None,
         keys: Vec::new(),
         flat_rate_plan: None,
-        bucket: ObservedBucket { policy: bucket_policy, ..target.bucket.clone() },
-    })
+        bucket: ObservedBucket { policy: bucket_policy.clone(), ..target.bucket.clone() },
+    }
 }
 
 /// Who is granted: the identity, or the service in the name of this distribution.

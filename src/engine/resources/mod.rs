@@ -5,7 +5,7 @@ pub mod adoption;
 pub mod authenticator;
 pub mod bucket_key;
 pub mod carried_secrets;
-mod distribution;
+pub(crate) mod distribution;
 pub mod edge_limits;
 pub mod guard;
 pub mod install;

@@ -11,6 +11,7 @@ use crate::model::{
         goal::{OperatorGoal, RunStage, StageStep},
         plan::{PlanFact, ResourceChangeKind, StagePlan},
     },
+    status::cost::describe_sample_month_cost,
 };
 
 use crate::engine::{
@@ -171,6 +172,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
                     render_proposed_command("disable", &[])
                 ),
             ),
+            fact("What a month costs", describe_sample_month_cost()),
         ],
     }
 }

@@ -66,6 +66,8 @@ pub struct LambdaFunction {
     pub revision_id: String,
     /// Why Lambda@Edge would refuse it whatever its code: environment variables, layers, a VPC, arm64, …
     pub forbidden: Vec<String>,
+    /// How many executions are reserved for it; 0 lets none run.
+    pub reserved_concurrency: Option<i32>,
     /// Published versions, oldest first; never `$LATEST`.
     pub versions: Vec<FunctionVersion>,
 }
@@ -80,6 +82,8 @@ pub struct FunctionVersion {
     /// `Active`, `Pending`, …
     pub state: String,
     pub code_sha256: String,
+    /// When it was published, as Lambda says it: `2026-11-23T20:00:00.000+0000`.
+    pub modified: String,
 }
 
 /// A certificate of ACM in us-east-1.

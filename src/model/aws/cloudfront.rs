@@ -93,6 +93,12 @@ pub enum FlatRatePlanFinding {
 }
 
 impl FlatRatePlanFinding {
+    /// Returns whether the distribution is on a plan.
+    #[must_use]
+    pub fn is_subscribed(&self) -> bool {
+        matches!(self, Self::Subscribed(_))
+    }
+
     /// Describes what it means for this set-up, and what helps; `distribution` is what it is called: `distribution E…`.
     #[must_use]
     pub fn describe_flat_rate_plan(&self, distribution: &str) -> String {

@@ -11,23 +11,55 @@ use crate::model::run::goal::RunStage;
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 /// The statement that `invalidate` alone needs; whoever doesn't want that command leaves it out.
 const INVALIDATION_SID: &str = "PackagecloudCloudFrontInvalidate";
+/// What shows more and changes nothing: metrics, and flat-rate plans. Whoever doesn't want that leaves it out.
+const OPTIONAL_SID: &str = "PackagecloudCloudFrontOptional";
+const OPTIONAL_SERVICES: [&str; 2] = ["cloudwatch", "pricingplanmanager"];
 
 /// A resource, the conditions on it, and the actions that share both.
 type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
 
-/// Returns the policy that suffices for `needs`: indented where that still fits.
+/// Returns the policy that suffices for `needs`: indented where that still fits. What is optional is left out where only the rest fits.
 #[must_use]
 pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
-    let (apart, joined): (Vec<_>, Vec<_>) = needs.iter().partition(|need| need.stage == RunStage::Invalidate);
-    let mut statements = build_allow_statements(&joined);
-    let named = build_allow_statements(&apart).into_iter().map(|mut statement| {
-        statement["Sid"] = json!(INVALIDATION_SID);
-        statement
-    });
-    statements.extend(named);
-    let document = build_policy_document(&statements);
+    let document = build_named_statements(needs, &[INVALIDATION_SID, OPTIONAL_SID]);
     let wide = format!("{document:#}");
-    if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
+    if wide.len() <= MANAGED_POLICY_MAX_CHARS {
+        return wide;
+    }
+    let narrow = document.to_string();
+    if narrow.len() <= MANAGED_POLICY_MAX_CHARS {
+        return narrow;
+    }
+    build_named_statements(needs, &[INVALIDATION_SID]).to_string()
+}
+
+/// Returns whether a printed policy holds what is optional.
+#[must_use]
+pub fn has_optional_statement(policy: &str) -> bool {
+    policy.contains(OPTIONAL_SID)
+}
+
+/// The policy with these of the statements that stand apart.
+fn build_named_statements(needs: &[RequiredPermission], sids: &[&str]) -> Value {
+    let (apart, joined): (Vec<_>, Vec<_>) = needs.iter().partition(|need| find_own_sid(need).is_some());
+    let mut statements = build_allow_statements(&joined);
+    for sid in sids {
+        let named: Vec<_> = apart.iter().copied().filter(|need| find_own_sid(need) == Some(*sid)).collect();
+        statements.extend(build_allow_statements(&named).into_iter().map(|mut statement| {
+            statement["Sid"] = json!(sid);
+            statement
+        }));
+    }
+    build_policy_document(&statements)
+}
+
+/// The name of the statement that a need stands in apart from all that a goal needs.
+fn find_own_sid(need: &RequiredPermission) -> Option<&'static str> {
+    match need.stage {
+        RunStage::Invalidate => Some(INVALIDATION_SID),
+        _ if OPTIONAL_SERVICES.contains(&need.service_of_action()) => Some(OPTIONAL_SID),
+        _ => None,
+    }
 }
 
 /// One statement for each set of resources and conditions that share their actions.
@@ -78,8 +110,9 @@ mod tests {
     use crate::model::{
         aws::{bucket::list_policy_kms_key_arns, names::ResourceNames},
         iam::access::{
-            bucket_kms_key_permission, list_batch_permissions, list_invalidation_permissions,
-            list_object_kms_permissions, list_required_permissions,
+            bucket_kms_key_permission, edge_metrics_permission, flat_rate_plan_permission,
+            list_batch_permissions, list_invalidation_permissions, list_object_kms_permissions,
+            list_required_permissions,
         },
         run::goal::OperatorGoal,
     };
@@ -100,6 +133,7 @@ mod tests {
                 needs.extend(named.iter().map(|key| bucket_kms_key_permission(Some(key.as_str()), account)));
             }
             needs.extend(list_invalidation_permissions(account));
+            needs.extend([flat_rate_plan_permission(), edge_metrics_permission()]);
             let text = render_least_privilege_policy(&needs);
             assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
             let document: Value = serde_json::from_str(&text).unwrap();
@@ -109,6 +143,12 @@ mod tests {
             assert_eq!(apart.len(), 1, "{apart:?}");
             assert_eq!(apart[0]["Sid"], INVALIDATION_SID);
             assert_eq!(apart[0]["Action"].as_array().unwrap().len(), 2, "{apart:?}");
+            // With the longest names and all that may come beside it, an upgrade's has no room for what is optional.
+            assert_eq!(has_optional_statement(&text), goal != OperatorGoal::Upgrade, "{goal:?}");
+            let is_left_out = |need: &RequiredPermission| {
+                goal == OperatorGoal::Upgrade && find_own_sid(need) == Some(OPTIONAL_SID)
+            };
+            needs.retain(|need| !is_left_out(need));
             for need in &needs {
                 let covers = |one: &Value| {
                     let listed = || one["Resource"].as_array().into_iter().flatten();

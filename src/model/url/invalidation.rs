@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::token::can_link_carry_key;
-use crate::model::failure::Failure;
+use crate::model::{
+    failure::Failure,
+    prices::{FREE_INVALIDATION_PATHS, INVALIDATION_PATH},
+};
 
 /// The path that stands for all that the edges hold. Repository metadata is never among it, so it is all packages.
 pub const ALL_PATHS: &str = "/*";
@@ -14,9 +17,6 @@ const FILE_PATHS_MAX: usize = 3000;
 const WILDCARD_PATHS_MAX: usize = 15;
 /// An S3 key has no more bytes.
 const KEY_MAX_BYTES: usize = 1024;
-/// What a path costs, in dollars, and how many are free each month (CloudFront's price list).
-const PATH_PRICE_DOLLARS: f64 = 0.005;
-const FREE_PATHS_A_MONTH: usize = 1000;
 
 /// Returns the paths under which the edges hold the objects with these keys, each once; `all_packages_command` is proposed
 /// where there are too many.
@@ -82,9 +82,9 @@ fn build_invalidation_path(given: &str) -> Result<String, Failure> {
 #[must_use]
 pub fn render_invalidation_cost(paths: usize) -> String {
     let counted = if paths == 1 { "one path".to_owned() } else { format!("{paths} paths") };
-    let price = paths as f64 * PATH_PRICE_DOLLARS;
+    let price = paths as f64 * INVALIDATION_PATH.dollars;
     format!(
-        "{counted}: nothing while the account stays within {FREE_PATHS_A_MONTH} paths a month, else ${price:.3}"
+        "{counted}: nothing while the account stays within {FREE_INVALIDATION_PATHS} paths a month, else ${price:.3}"
     )
 }
 

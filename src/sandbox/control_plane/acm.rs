@@ -33,6 +33,11 @@ pub struct SandboxCertificate {
     pub requested: Duration,
     /// `REVOKED`, `EXPIRED`, … where it isn't what time makes of it.
     pub ended: Option<String>,
+    /// Its last day where it isn't 395 days after the request, and what ACM makes of its renewal.
+    pub not_after: Option<Duration>,
+    pub renewal: Option<String>,
+    /// Whether it was imported, so that ACM doesn't renew it.
+    pub imported: bool,
 }
 
 impl SandboxCertificate {
@@ -144,7 +149,8 @@ impl SandboxAcmApiCall<'_> {
         );
         let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", generate_random_uuid());
         let key = self.input["KeyAlgorithm"].as_str().unwrap_or("RSA_2048").to_owned();
-        let made = SandboxCertificate { names, key, requested: self.clock.now, ended: None };
+        let made =
+            SandboxCertificate { names, key, requested: self.clock.now, ..SandboxCertificate::default() };
         state.acm.certificates.insert(arn.clone(), made);
         Ok(json!({ "CertificateArn": arn }))
     }
@@ -169,16 +175,24 @@ impl SandboxAcmApiCall<'_> {
                 },
             })
         });
-        Ok(json!({ "Certificate": {
+        let mut described = json!({ "Certificate": {
             "CertificateArn": arn,
             "DomainName": found.names[0],
             "SubjectAlternativeNames": found.names,
             "DomainValidationOptions": validation.collect::<Vec<_>>(),
             "Status": found.compute_certificate_status(self.clock),
-            "Type": "AMAZON_ISSUED",
+            "Type": if found.imported { "IMPORTED" } else { "AMAZON_ISSUED" },
             "KeyAlgorithm": found.key.replace("RSA_", "RSA-"),
-            "NotAfter": (found.requested + Duration::from_hours(24 * 395)).as_secs(),
-        } }))
+            "NotAfter": found.not_after.unwrap_or(found.requested + Duration::from_hours(24 * 395)).as_secs(),
+        } });
+        if let Some(status) = &found.renewal {
+            described["Certificate"]["RenewalSummary"] = json!({
+                "RenewalStatus": status,
+                "DomainValidationOptions": described["Certificate"]["DomainValidationOptions"],
+                "UpdatedAt": found.requested.as_secs(),
+            });
+        }
+        Ok(described)
     }
 
     fn handle_list_certificates(&self, state: &SandboxState) -> SandboxAcmResult {

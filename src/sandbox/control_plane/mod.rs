@@ -5,6 +5,7 @@
 pub mod access;
 pub mod acm;
 pub mod cloudfront;
+pub mod cloudwatch;
 pub mod iam;
 pub mod kms;
 pub mod lambda;

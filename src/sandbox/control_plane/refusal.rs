@@ -56,6 +56,9 @@ impl SandboxAwsError {
             SandboxServiceProtocol::Json11 => {
                 build_json_response(self.status, "application/x-amz-json-1.1", &self.build_json_error_body())
             }
+            SandboxServiceProtocol::Json10 => {
+                build_json_response(self.status, "application/x-amz-json-1.0", &self.build_json_error_body())
+            }
             SandboxServiceProtocol::RestJson => {
                 let mut body = self.build_rest_json_error_body();
                 if self.code == "TooManyRequestsException" {
@@ -87,7 +90,9 @@ impl SandboxAwsError {
 /// Refuses a caller who may not, as the service says it.
 pub fn build_access_denied_error(service: SandboxService, message: impl Into<String>) -> SandboxAwsError {
     match service.service_protocol() {
-        SandboxServiceProtocol::Json11 => SandboxAwsError::new(400, "AccessDeniedException", message),
+        SandboxServiceProtocol::Json10 | SandboxServiceProtocol::Json11 => {
+            SandboxAwsError::new(400, "AccessDeniedException", message)
+        }
         SandboxServiceProtocol::RestJson => SandboxAwsError::new(403, "AccessDeniedException", message),
         SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             SandboxAwsError::new(403, "AccessDenied", message)
@@ -161,6 +166,7 @@ pub fn build_throttling_error(service: SandboxService) -> SandboxAwsError {
         | SandboxService::Iam
         | SandboxService::CloudFront
         | SandboxService::S3Control
+        | SandboxService::CloudWatch
         | SandboxService::PricingPlans
         | SandboxService::Packagecloud
         | SandboxService::Edge => SandboxAwsError::new(400, "Throttling", "Rate exceeded"),

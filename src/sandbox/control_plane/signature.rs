@@ -171,7 +171,9 @@ fn compute_hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
 
 fn build_missing_token_error(service: SandboxService) -> SandboxAwsError {
     let message = match service.service_protocol() {
-        SandboxServiceProtocol::Json11 | SandboxServiceProtocol::RestJson => "Missing Authentication Token",
+        SandboxServiceProtocol::Json10
+        | SandboxServiceProtocol::Json11
+        | SandboxServiceProtocol::RestJson => "Missing Authentication Token",
         SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             "Request is missing Authentication Token"
         }
@@ -212,7 +214,9 @@ fn build_signature_error_for_protocol(
     message: &str,
 ) -> SandboxAwsError {
     match service.service_protocol() {
-        SandboxServiceProtocol::Json11 => SandboxAwsError::new(400, json_code, message),
+        SandboxServiceProtocol::Json10 | SandboxServiceProtocol::Json11 => {
+            SandboxAwsError::new(400, json_code, message)
+        }
         SandboxServiceProtocol::RestJson => SandboxAwsError::new(403, json_code, message),
         SandboxServiceProtocol::Query | SandboxServiceProtocol::RestXml | SandboxServiceProtocol::S3Xml => {
             SandboxAwsError::new(403, xml_code, message)

@@ -38,7 +38,9 @@ pub async fn serve_viewer_request(world: &Sandbox, request: Request<Bytes>) -> R
     let host = viewer_request_host(&request);
     let (mut response, how) = match find_sandbox_distribution_by_host(world, &host) {
         Some(distribution) if distribution.enabled => {
-            serve_from_distribution(world, &distribution, request).await
+            let (response, how) = serve_from_distribution(world, &distribution, request).await;
+            world.count_edge_answer(&distribution.id, &response, how);
+            (response, how)
         }
         _ => (
             render_cloudfront_error_page(

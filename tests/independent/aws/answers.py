@@ -469,6 +469,15 @@ def ask_invalidations(sandbox, cloudfront, one):
 
 def ask_plans(sandbox):
     sandbox.client("pricing-plan-manager").list_subscriptions()
+    cloudwatch = sandbox.client("cloudwatch")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    asked = {
+        "Namespace": "AWS/CloudFront", "MetricName": "Requests", "StartTime": now - datetime.timedelta(days=30), "EndTime": now, "Period": 3600,
+        "Dimensions": [{"Name": "DistributionId", "Value": "E1"}, {"Name": "Region", "Value": "Global"}], "Statistics": ["Sum"]}
+    cloudwatch.get_metric_statistics(**asked)
+    sandbox.refused("InvalidParameterValueException", cloudwatch.get_metric_statistics, **{**asked, "Period": 60})
+    sandbox.refused("InvalidParameterCombinationException", cloudwatch.get_metric_statistics, **{**asked, "Period": 300})
+    sandbox.refused("InvalidParameterCombinationException", cloudwatch.get_metric_statistics, **{**asked, "EndTime": asked["StartTime"]})
 
 
 def ask_buckets(sandbox, identity):

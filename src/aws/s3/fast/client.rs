@@ -25,6 +25,7 @@ use super::{
     pool::{S3ConnectionStream, S3Reply},
     sign::{SignedRequestHeaderList, SigningKeyProvider},
 };
+use crate::model::prices::{S3_READ_REQUEST, S3_WRITE_REQUEST};
 use crate::{
     aws::{
         refusal::classify_aws_refusal,
@@ -63,11 +64,11 @@ pub struct S3RequestCounts {
 }
 
 impl S3RequestCounts {
-    /// Returns US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for
-    /// the rest.
+    /// Returns US dollars at S3 Standard's list price in us-east-1: lists and copies have one, all else another.
     #[must_use]
     pub fn compute_s3_requests_cost_usd(&self) -> f64 {
-        (self.list + self.copy) as f64 * 0.005e-3 + (self.head + self.other) as f64 * 0.0004e-3
+        (self.list + self.copy) as f64 * S3_WRITE_REQUEST.dollars
+            + (self.head + self.other) as f64 * S3_READ_REQUEST.dollars
     }
 }
 

@@ -9,6 +9,7 @@ mod plan;
 mod runtime;
 
 pub(crate) use make::apply;
+pub(crate) use plan::plan_bootstrap_stage;
 
 use futures::FutureExt as _;
 

@@ -10,6 +10,7 @@ mod plan;
 mod proof;
 
 pub(crate) use make::apply;
+pub(crate) use plan::plan_distribution_stage;
 
 use futures::FutureExt as _;
 

@@ -148,6 +148,19 @@ pub fn flat_rate_plan_permission() -> RequiredPermission {
     }
 }
 
+/// Returns what `status` asks beside all else: the edges' metrics. Without it status says so, and works.
+#[must_use]
+pub fn edge_metrics_permission() -> RequiredPermission {
+    RequiredPermission {
+        stage: RunStage::Verify,
+        step: StageStep::Checks,
+        action: "cloudwatch:GetMetricStatistics",
+        resource: "*".to_owned(),
+        context: Vec::new(),
+        optional: true,
+    }
+}
+
 /// Returns the same needs where CloudFront gets at the bucket by a control: that one must be found or made, and no
 /// identity.
 #[must_use]

@@ -1,0 +1,269 @@
+//! Every web node, asked once: what its file says, and where packagecloud's redirects go.
+
+use std::time::Duration;
+
+use futures::{FutureExt as _, future::join_all};
+
+use crate::engine::{
+    delivery::redirects::SampledRedirects,
+    packagecloud::nodes::{NodeConfig, check_node_configs_agree},
+    session::{PROBE_TOKEN_ADVICE, Session},
+};
+use crate::host::LoadedConfig;
+use crate::model::{
+    failure::{Failure, FailureKind},
+    run::{
+        answers::OperatorAnswers,
+        check::{CheckResult, CheckVerdict},
+        proposed_command::render_proposed_command,
+    },
+    secret::Secret,
+    status::{
+        CloudFrontSwitchStatus, FindingSeverity, InstallStatus,
+        redirects::{NodeFileSwitch, NodeSwitchStatus, RedirectAgreement, judge_switch},
+    },
+    url::redirect::RedirectTarget,
+};
+
+const REDIRECT_CHECK_NAME: &str = "packagecloud-redirect";
+
+/// A node, as it was seen.
+pub(super) struct SeenNode {
+    /// As the operator named it.
+    pub name: String,
+    pub session: Session,
+    pub config: Result<LoadedConfig, Failure>,
+}
+
+impl SeenNode {
+    /// Returns the secret in its file, where that was read.
+    pub(super) fn secret_in_file(&self) -> Option<&Secret> {
+        self.config.as_ref().ok()?.seen.values.secret.as_ref()
+    }
+
+    fn file_switch(&self) -> NodeFileSwitch {
+        match &self.config {
+            Ok(config) if !config.seen.may_cloudfront_be_on() => NodeFileSwitch::Off,
+            Ok(config)
+                if config.seen.describe_cloudfront_unless_off().as_deref() == Some("CloudFront is on") =>
+            {
+                NodeFileSwitch::On
+            }
+            _ => NodeFileSwitch::Unknown,
+        }
+    }
+}
+
+/// What packagecloud answered to a download.
+pub(super) enum RedirectSight {
+    /// No address of a download is known.
+    NotAsked,
+    Seen(SampledRedirects),
+    Silent(Failure),
+}
+
+/// All nodes, the first one first.
+pub(super) struct SeenNodes {
+    pub nodes: Vec<SeenNode>,
+    pub redirects: RedirectSight,
+}
+
+/// Makes the check of a part that could not be asked.
+pub(super) fn build_unknown_part(name: &str, failure: &Failure) -> CheckResult {
+    CheckResult::new_unknown_check(name, format!("could not be asked: {}: {}", failure.what, failure.why))
+}
+
+/// Reads every node's file, and asks packagecloud for as many redirects as there are nodes.
+pub(super) async fn read_nodes(session: &Session, answers: &OperatorAnswers, limit: Duration) -> SeenNodes {
+    let sessions = session.list_all_node_sessions();
+    let files = sessions.iter().map(|node| {
+        super::limit_part_time("packagecloud.rb", limit, node.host.read_packagecloud_config().boxed())
+    });
+    let asked = sessions.iter().map(|_| {
+        super::limit_part_time(
+            "packagecloud",
+            limit,
+            session.probe_packagecloud_redirect(answers, None).boxed(),
+        )
+    });
+    let (files, asked) = tokio::join!(join_all(files), join_all(asked));
+    let nodes = sessions.into_iter().zip(files).map(|(session, config)| SeenNode {
+        name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
+        session,
+        config,
+    });
+    let mut replies = Vec::new();
+    let mut silent = None;
+    for answer in asked {
+        match answer {
+            Ok(reply) => replies.extend(reply),
+            Err(failure) => silent = silent.or(Some(failure)),
+        }
+    }
+    let redirects = match (replies.is_empty(), silent) {
+        (false, _) => RedirectSight::Seen(SampledRedirects::from_packagecloud_replies(replies)),
+        (true, Some(failure)) => RedirectSight::Silent(failure),
+        (true, None) => RedirectSight::NotAsked,
+    };
+    SeenNodes { nodes: nodes.collect(), redirects }
+}
+
+impl SeenNodes {
+    /// Returns the first node's file, where it was read.
+    pub(super) fn first_config(&self) -> Option<&LoadedConfig> {
+        self.nodes.first()?.config.as_ref().ok()
+    }
+
+    /// Returns each secret that a file holds, once.
+    pub(super) fn list_secrets(&self) -> Vec<Secret> {
+        let mut all: Vec<Secret> = Vec::new();
+        for secret in self.nodes.iter().filter_map(SeenNode::secret_in_file) {
+            if !all.contains(secret) {
+                all.push(secret.clone());
+            }
+        }
+        all
+    }
+
+    /// Says where packages go, and whether every file says so.
+    pub(super) fn add_switch(&self, status: &mut InstallStatus) {
+        let switches: Vec<_> = self.nodes.iter().map(SeenNode::file_switch).collect();
+        let targets = match &self.redirects {
+            RedirectSight::Seen(redirects) => redirects.list_sampled_targets(),
+            _ => Vec::new(),
+        };
+        status.is_redirect_seen =
+            targets.iter().any(|to| matches!(to, RedirectTarget::Edge | RedirectTarget::S3));
+        let (switch, agreement) = judge_switch(&switches, &targets);
+        status.switch = switch;
+        status.nodes = self
+            .nodes
+            .iter()
+            .zip(switches)
+            .map(|(node, file)| NodeSwitchStatus { name: node.name.clone(), file })
+            .collect();
+        if switch != CloudFrontSwitchStatus::On {
+            status.on_since = None;
+        }
+        for node in &self.nodes {
+            if let Err(failure) = &node.config {
+                let name = format!("node {}", node.name);
+                status.add_part(build_unknown_part(&name, failure), FindingSeverity::Refused);
+            }
+        }
+        status.add_part(self.check_redirect(agreement), self.redirect_severity());
+    }
+
+    /// A packagecloud that answers and can't redirect refuses its customers; one that contradicts its file serves them.
+    fn redirect_severity(&self) -> FindingSeverity {
+        match &self.redirects {
+            RedirectSight::Seen(redirects) if redirects.find_first_non_redirect_status().is_some() => {
+                FindingSeverity::Refused
+            }
+            _ => FindingSeverity::Drifted,
+        }
+    }
+
+    fn check_redirect(&self, agreement: RedirectAgreement) -> CheckResult {
+        let unknown = |detail: String| CheckResult::new_unknown_check(REDIRECT_CHECK_NAME, detail);
+        let redirects = match &self.redirects {
+            RedirectSight::NotAsked => {
+                return unknown("not asked: give a download URL of packagecloud with --probe-url".to_owned());
+            }
+            RedirectSight::Silent(failure) => {
+                return unknown(format!("packagecloud does not answer: {failure}"));
+            }
+            RedirectSight::Seen(redirects) => redirects,
+        };
+        let ctl = self
+            .nodes
+            .first()
+            .map(|node| node.session.host.ctl.render_ctl_command_line())
+            .unwrap_or_default();
+        if let Some(code) = redirects.find_first_non_redirect_status() {
+            return match code {
+                401 | 403 => unknown(format!("packagecloud answers {code}: {PROBE_TOKEN_ADVICE}")),
+                500.. => CheckResult::new_failed_check(
+                    REDIRECT_CHECK_NAME,
+                    format!("packagecloud itself answers {code}"),
+                    format!("see whether it runs, and read its log: {ctl} status && {ctl} tail"),
+                ),
+                code => unknown(format!(
+                    "packagecloud answers {code} to --probe-url: name the download URL of a package that is there"
+                )),
+            };
+        }
+        let seen = redirects.describe_distinct_redirects().join(" and ");
+        let follow = format!(
+            "{} && {}",
+            render_proposed_command("reconfigure", &[]),
+            render_proposed_command("restart", &[])
+        );
+        match agreement {
+            RedirectAgreement::Agrees => CheckResult::new_passed_check(REDIRECT_CHECK_NAME, seen),
+            RedirectAgreement::FileOn | RedirectAgreement::FileOff => {
+                let file = if agreement == RedirectAgreement::FileOn { "on" } else { "off" };
+                CheckResult::new_failed_check(
+                    REDIRECT_CHECK_NAME,
+                    format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
+                    format!("have packagecloud follow its file: {follow}"),
+                )
+            }
+            RedirectAgreement::Mixed => CheckResult::new_failed_check(
+                REDIRECT_CHECK_NAME,
+                format!("{seen}: one web node is set otherwise than another"),
+                format!(
+                    "name every node with --host, and give all the same values: {}",
+                    render_proposed_command("enable", &[])
+                ),
+            ),
+        }
+    }
+
+    /// Says where nodes contradict each other; secrets that `accepts` knows are a rotation, and no contradiction.
+    pub(super) fn add_node_agreement(
+        &self,
+        status: &mut InstallStatus,
+        accepts: impl Fn(&Secret) -> Option<bool>,
+    ) {
+        let Some(first) = self.nodes.first().zip(self.first_config()) else { return };
+        let first = NodeConfig::build_node_config(&first.0.session, first.1);
+        for node in &self.nodes[1..] {
+            let Ok(config) = &node.config else { continue };
+            let other = NodeConfig::build_node_config(&node.session, config);
+            let is_refused = node.secret_in_file().is_some_and(|secret| accepts(secret) == Some(false));
+            let mut check = check_node_configs_agree(&first, &other, true);
+            let severity = if is_refused {
+                check.result = CheckVerdict::Fail;
+                "the edge doesn't accept its cloudfront_secret: its links are refused"
+                    .clone_into(&mut check.detail);
+                check.next = format!(
+                    "have the edge accept it, or give it that of the other nodes: {}",
+                    render_proposed_command("configuration", &["--show-secret"])
+                );
+                FindingSeverity::Refused
+            } else {
+                if check.result == CheckVerdict::Unknown {
+                    check.result = CheckVerdict::Fail;
+                    check.next =
+                        format!("give it the same values: {}", render_proposed_command("enable", &[]));
+                }
+                FindingSeverity::Drifted
+            };
+            // Nodes that are all off need not agree.
+            if status.switch != CloudFrontSwitchStatus::Off || !check.has_failed() {
+                status.add_separate_part(check, severity);
+            }
+        }
+    }
+}
+
+/// The failure of a packagecloud that wasn't asked, where one is needed.
+pub(super) fn build_missing_file_failure() -> Failure {
+    Failure::new(
+        FailureKind::Missing,
+        "packagecloud.rb",
+        "it could not be read",
+        "read it as root, or name it with --config",
+    )
+}
