@@ -40,7 +40,7 @@ pub struct CliArguments {
 }
 
 /// Options that no other command than this one is proposed with: what it says, its consents, and the fault that it was to meet.
-const OPTIONS_OF_ONE_RUN: [&str; 12] = [
+const OPTIONS_OF_ONE_RUN: [&str; 13] = [
     "output",
     "yes",
     "show_secret",
@@ -53,6 +53,7 @@ const OPTIONS_OF_ONE_RUN: [&str; 12] = [
     "override_expression",
     "other_bucket",
     "confirm_bucket",
+    "no_other_node",
 ];
 
 impl CliArguments {
@@ -294,6 +295,9 @@ pub struct ConsentFlags {
     /// This bucket it is, though no key in it looks like packagecloud's
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONFIRM_BUCKET", value_parser = NonEmptyStringValueParser::new())]
     pub confirm_bucket: Option<String>,
+    /// Only the nodes that were named sign links: there is no other one, no standby, image or backup with the secret of before
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_NO_OTHER_NODE", value_parser = FalseyValueParser::new())]
+    pub no_other_node: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -352,6 +356,7 @@ pub enum OperatorGoalArgument {
     Install,
     Upgrade,
     Disable,
+    Rotate,
 }
 
 impl From<OperatorGoalArgument> for OperatorGoal {
@@ -360,6 +365,7 @@ impl From<OperatorGoalArgument> for OperatorGoal {
             OperatorGoalArgument::Install => Self::Install,
             OperatorGoalArgument::Upgrade => Self::Upgrade,
             OperatorGoalArgument::Disable => Self::Disable,
+            OperatorGoalArgument::Rotate => Self::Rotate,
         }
     }
 }
@@ -480,6 +486,15 @@ pub enum CliCommand {
         /// Go live too
         #[arg(long)]
         go_live: bool,
+    },
+    /// Give every node a new secret without one refused link; then --finish ends the one before
+    RotateSecret {
+        /// End the secret of before: once every node signs with the new one, and no link by the one before is left
+        #[arg(long, conflicts_with = "leaked")]
+        finish: bool,
+        /// Others know the secret: end it at once; CloudFront is off meanwhile, and links of the last minutes are refused
+        #[arg(long)]
+        leaked: bool,
     },
     /// Have CloudFront's edges forget what they hold of some keys, or of all packages: after a database was restored, whose ids come again
     Invalidate {

@@ -3,9 +3,12 @@
 use crate::{
     args::{CliCommand, ConsentFlags, GlobalOptions, ReindexFlags, YesOrNo},
     host::run::state::SavedRun,
-    model::run::{
-        answers::{InvalidationAnswers, OperatorAnswers, OperatorConsents, ReindexAnswers},
-        goal::OperatorGoal,
+    model::{
+        aws::rotation::SecretRotationKind,
+        run::{
+            answers::{InvalidationAnswers, OperatorAnswers, OperatorConsents, ReindexAnswers},
+            goal::OperatorGoal,
+        },
     },
 };
 
@@ -72,6 +75,14 @@ pub(super) fn merge_cli_over_saved_answers(
             answers.goal = kept.goal;
             answers.invalidation = InvalidationAnswers { keys: keys.clone(), packages: *packages };
         }
+        CliCommand::RotateSecret { finish, leaked } => {
+            answers.goal = Some(OperatorGoal::Rotate);
+            answers.rotation = match (finish, leaked) {
+                (true, _) => SecretRotationKind::Finish,
+                (false, true) => SecretRotationKind::Leaked,
+                (false, false) => SecretRotationKind::Rotate,
+            };
+        }
         CliCommand::ReconfigureCloudfrontDistribution { arn, .. } => {
             answers.goal = Some(OperatorGoal::Install);
             answers.version_arn = Some(arn.clone());
@@ -108,5 +119,7 @@ fn read_consents_from_flags(flags: &ConsentFlags, yes: bool) -> OperatorConsents
         other_bucket: flags.other_bucket,
         confirm_bucket: flags.confirm_bucket.clone(),
         live_change: yes,
+        rotation_take_over: yes,
+        no_other_node: flags.no_other_node,
     }
 }

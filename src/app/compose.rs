@@ -79,7 +79,10 @@ pub async fn build_app_context(global: &GlobalOptions, command: &CliCommand) -> 
     } else {
         let identities = FixedOrDiscoveredAwsIdentity::Found(aws::network::build_http_client()?);
         let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
-        SessionSettings { probe_token, ..SessionSettings::new(identities) }
+        // At an endpoint of the operator's own it is a served sandbox that takes so long.
+        let wait_factor =
+            global.endpoint_url.as_ref().map_or(1.0, |_| compute_sandbox_delay_factor(global).min(1.0));
+        SessionSettings { wait_factor, probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
         host.redactor.learn_secret_to_redact(token);

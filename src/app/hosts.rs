@@ -64,7 +64,7 @@ pub(super) async fn connect_packagecloud_hosts(
         if let Err(failure) = line.connect_ssh_as_root().await
             && !does_command_go_on_past_lost_host(command)
             && !(host::is_host_down(&failure)
-                && !hosts.is_empty()
+                && (!hosts.is_empty() || matches!(command, CliCommand::RotateSecret { .. }))
                 && may_command_leave_other_nodes_out(command))
         {
             return Err(failure);
@@ -81,7 +81,7 @@ fn does_command_go_on_past_lost_host(command: &CliCommand) -> bool {
     matches!(command, CliCommand::Disable | CliCommand::Status { .. } | CliCommand::Wizard { .. })
 }
 
-/// Whether this goes on past another node than the first that is down, and says so.
+/// Whether this goes on past another node than the first that is down, and says so; a rotation goes past the first, too.
 fn may_command_leave_other_nodes_out(command: &CliCommand) -> bool {
     matches!(
         command,
@@ -91,6 +91,7 @@ fn may_command_leave_other_nodes_out(command: &CliCommand) -> bool {
             | CliCommand::Verify
             | CliCommand::Report
             | CliCommand::Export(_)
+            | CliCommand::RotateSecret { .. }
     )
 }
 

@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -100,6 +100,26 @@ impl WebClient {
     /// # Errors
     /// Where there is no answer; any status is an answer.
     pub async fn send_http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<WebReply, Failure> {
+        self.send_http_get_within(url, headers, CONNECT_TIMEOUT).await
+    }
+
+    /// Sends one GET over a connection that no request before it used, so that another edge may answer.
+    ///
+    /// # Errors
+    /// Where there is no answer; any status is an answer.
+    pub async fn send_http_get_over_fresh_connection(&self, url: &str) -> Result<WebReply, Failure> {
+        // A client keeps its connections by its settings: with a time-out of its own a request meets none of another.
+        static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
+        let own = Duration::from_micros(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
+        self.send_http_get_within(url, &[], CONNECT_TIMEOUT + own).await
+    }
+
+    async fn send_http_get_within(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        connect_timeout: Duration,
+    ) -> Result<WebReply, Failure> {
         let unreachable = |why: String| {
             // A redirect may lead to `https://user:password@…`.
             let place = redact_secrets_in_line::<&str>(url.split('?').next().unwrap_or(url), &[]);
@@ -119,7 +139,7 @@ impl WebClient {
                 .map_err(|error| unreachable(error.to_string()))?;
         }
         let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(connect_timeout)
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         let connector = self.client.http_connector(&settings, &self.components);

@@ -66,6 +66,9 @@ async fn add_objective(
         OperatorGoal::Disable | OperatorGoal::RollBack => {
             "Switch CloudFront off: packagecloud redirects downloads to S3 again. Everything in AWS stays as it is."
         }
+        OperatorGoal::Rotate => {
+            "Give packagecloud a new secret to sign links with. CloudFront accepts links by both secrets from before the first node signs with the new one until the rotation is finished: no link is refused."
+        }
     };
     document.add_heading(1, "Change request: CloudFront for packagecloud");
     document.add_heading(2, "Objective");
@@ -134,12 +137,15 @@ fn add_commands(document: &mut MarkdownDocument, goal: OperatorGoal, out: Option
         (OperatorGoal::Install, None) => render_proposed_command("enable", &[]),
         (OperatorGoal::Upgrade, None) => render_proposed_command("enable", &["--upgrade"]),
         (OperatorGoal::Disable | OperatorGoal::RollBack, _) => render_proposed_command("disable", &[]),
+        (OperatorGoal::Rotate, _) => render_proposed_command("rotate-secret", &[]),
     };
+    // A node's backup holds the secret of before, which the edges accept until the rotation is finished.
+    let undo = if goal == OperatorGoal::Rotate { "roll-back" } else { "disable" };
     document.add_heading(2, "Commands");
     for (what, command) in [
         ("Make the change:", make),
         ("Prove it:", render_proposed_command("verify", &[])),
-        ("Roll back:", render_proposed_command("disable", &[])),
+        ("Roll back:", render_proposed_command(undo, &[])),
     ] {
         document.add_paragraph(what);
         document.add_code_block("sh", &command);

@@ -9,6 +9,7 @@ pub mod json;
 mod kept_plan;
 pub mod plain;
 mod read;
+mod rotate;
 mod status;
 mod write;
 
@@ -128,6 +129,7 @@ async fn run_cli_command_or_fail(
         CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
             write::run_distribution_command(invocation, *go_live).await
         }
+        CliCommand::RotateSecret { .. } => rotate::run_rotate_secret_command(invocation).await,
         CliCommand::Invalidate { .. } => invalidate::run_invalidate_command(invocation).await,
         CliCommand::Reconfigure => {
             write::run_packagecloud_ctl_command(invocation, CtlCommand::Reconfigure).await
@@ -156,6 +158,7 @@ async fn acquire_run_lock_if_needed(
         | CliCommand::ReconfigureCloudfrontDistribution { .. }
         | CliCommand::Reconfigure
         | CliCommand::Restart
+        | CliCommand::RotateSecret { .. }
         | CliCommand::RollBack { backup: Some(_), .. }
         | CliCommand::RollBack { edge: Some(_), .. } => invocation.session.acquire_run_lock().await,
         CliCommand::Disable => {
@@ -313,12 +316,17 @@ impl CommandInvocation {
     /// Without a terminal and without `--yes`: the whole command with it.
     fn ask_live_change_consents(&mut self, plans: &mut [StagePlan]) -> Result<bool, Failure> {
         for plan in plans {
-            let is_live = |one: &PlanConfirmationQuestion| one.consent == RequiredConsent::LiveChange;
-            for question in plan.confirmations.extract_if(.., |one| is_live(one)) {
-                if !self.answers.consents.live_change && !self.ask_operator_consent(&question.question)? {
+            for question in plan.confirmations.extract_if(.., |one| one.consent.is_answered_by_yes()) {
+                let consents = &self.answers.consents;
+                if !consents.has_consent(question.consent, "")
+                    && !self.ask_operator_consent(&question.question)?
+                {
                     return Ok(false);
                 }
-                self.answers.consents.live_change = true;
+                match question.consent {
+                    RequiredConsent::RotationTakeOver => self.answers.consents.rotation_take_over = true,
+                    _ => self.answers.consents.live_change = true,
+                }
             }
         }
         Ok(true)
@@ -336,7 +344,7 @@ impl CommandInvocation {
         let mut missing: Vec<&PlanConfirmationQuestion> = Vec::new();
         for confirmation in confirmations {
             // It is asked about where somebody can be asked, beside the plan that it is part of.
-            if confirmation.consent == RequiredConsent::LiveChange {
+            if confirmation.consent.is_answered_by_yes() {
                 continue;
             }
             if !missing.iter().any(|known| known.consent == confirmation.consent) {

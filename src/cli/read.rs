@@ -97,6 +97,7 @@ pub async fn run_plan_command(
         OperatorGoal::Upgrade => render_proposed_command("enable", &["--upgrade"]),
         OperatorGoal::Disable => render_proposed_command("disable", &[]),
         OperatorGoal::RollBack => render_proposed_command("roll-back", &[]),
+        OperatorGoal::Rotate => render_proposed_command("rotate-secret", &[]),
     };
     invocation.print_plain_result_line(&format!(
         "{pending} changes are pending, and none was made. To make them: {command}"

@@ -272,7 +272,7 @@ fn can_verify_cloudfront_now(invocation: &CommandInvocation) -> bool {
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
-async fn apply_plan_replanning_on_drift(
+pub(super) async fn apply_plan_replanning_on_drift(
     invocation: &CommandInvocation,
     mut plan: StagePlan,
 ) -> Result<(StageEnd, Option<Failure>), Failure> {

@@ -108,6 +108,7 @@ async fn look_at_single_stage(
         RunStage::Verify => return Ok(stages::verify::look(session).await),
         RunStage::Disable => stages::disable::look(session, answers).boxed(),
         RunStage::RollBack => stages::roll_back::look(session, answers).boxed(),
+        RunStage::Rotate => stages::rotate::look(session, answers).boxed(),
         RunStage::Invalidate => stages::invalidate::look(session, answers).boxed(),
     };
     let looked = looking.await;
@@ -116,6 +117,19 @@ async fn look_at_single_stage(
         session.invalidate_cached_aws_target().await;
     }
     looked
+}
+
+/// Notes which nodes are on, before they are switched off for a new secret; returns those that can't be reached.
+///
+/// # Errors
+/// Fails where a file can't be read.
+pub async fn note_nodes_to_switch_on(session: &Session) -> Result<Vec<String>, Failure> {
+    stages::rotate::note_nodes_to_switch_on(session).await
+}
+
+/// Lists the places of the nodes that were noted as on before; `forget` removes what was noted.
+pub async fn list_nodes_to_switch_on(session: &Session, forget: bool) -> Vec<usize> {
+    stages::rotate::list_nodes_to_switch_on(session, forget).await
 }
 
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
@@ -133,8 +147,8 @@ pub async fn apply(
     let (end, failure) = run
         .run_stage_to_end(async {
             acquire_run_lock_for_stage(session, stage).await?;
-            // It leads nowhere, so where another run was left stays known.
-            if stage != RunStage::Invalidate {
+            // They lead nowhere, so where another run was left stays known; a rotation is found by what stands.
+            if !matches!(stage, RunStage::Invalidate | RunStage::Rotate) {
                 let left = session.note_stage_begin(stage);
                 save_run_resume_point(session, answers, left);
                 began.store(true, Ordering::Relaxed);
@@ -178,7 +192,8 @@ async fn acquire_run_lock_for_stage(session: &Session, stage: RunStage) -> Resul
         | RunStage::Distribution
         | RunStage::Configuration
         | RunStage::GoLive
-        | RunStage::RollBack => session.acquire_run_lock().await,
+        | RunStage::RollBack
+        | RunStage::Rotate => session.acquire_run_lock().await,
     }
 }
 
@@ -214,6 +229,7 @@ async fn apply_stage_changes(
         StageEvidence::Verify => stages::verify::apply(session, answers, run).boxed(),
         StageEvidence::Disable => stages::disable::apply(session, answers, run).boxed(),
         StageEvidence::RollBack(seen) => stages::roll_back::apply(session, answers, seen, run).boxed(),
+        StageEvidence::Rotation(seen) => stages::rotate::apply(session, seen, answers, run).boxed(),
         StageEvidence::Invalidate(seen) => stages::invalidate::apply(session, answers, seen, run).boxed(),
     };
     applying.await

@@ -35,6 +35,7 @@ impl Wizard {
                 self.show_screen(WizardScreen::Backups);
             }
             OperatorGoal::Disable => return Some(self.open_stage_over_current_screen(RunStage::Disable)),
+            OperatorGoal::Rotate => return Some(self.open_stage_over_current_screen(RunStage::Rotate)),
         }
         None
     }

@@ -69,6 +69,8 @@ impl Wizard {
             }
             RequiredConsent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
             RequiredConsent::LiveChange => consents.live_change = true,
+            RequiredConsent::RotationTakeOver => consents.rotation_take_over = true,
+            RequiredConsent::NoOtherNode => consents.no_other_node = true,
         }
         self.overlay = None;
         if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {

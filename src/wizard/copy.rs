@@ -39,6 +39,9 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
         RunStage::RollBack => {
             "Puts packagecloud.rb back to an earlier state, then reconfigures and restarts packagecloud."
         }
+        RunStage::Rotate => {
+            "Gives every node a new secret. The edge accepts both until it is finished, so no link is refused; each node is restarted, which customers notice for some seconds."
+        }
         RunStage::Invalidate => {
             "Has CloudFront's edges forget what they hold, so that the next download of it comes from S3. Links go on working."
         }
@@ -58,6 +61,7 @@ pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
         RunStage::Verify => "verify",
         RunStage::Disable => "switch CloudFront off",
         RunStage::RollBack => "restore this",
+        RunStage::Rotate => "rotate the secret",
         RunStage::Invalidate => "forget these",
     }
 }
@@ -70,6 +74,7 @@ pub fn describe_goal(goal: OperatorGoal) -> (&'static str, &'static str) {
         OperatorGoal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
         OperatorGoal::Disable => ("Disable", "CloudFront off, downloads straight from S3"),
         OperatorGoal::RollBack => ("Roll back", "packagecloud.rb as a backup has it"),
+        OperatorGoal::Rotate => ("Rotate", "a new secret on every node, without one refused link"),
     }
 }
 

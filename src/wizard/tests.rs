@@ -103,6 +103,7 @@ fn empty_evidence(stage: RunStage) -> StageEvidence {
         RunStage::Verify => StageEvidence::Verify,
         RunStage::Disable => StageEvidence::Disable,
         RunStage::RollBack => StageEvidence::RollBack(Box::default()),
+        RunStage::Rotate => StageEvidence::Rotation(Box::default()),
         RunStage::Invalidate => StageEvidence::Invalidate(Box::default()),
     }
 }

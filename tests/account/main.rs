@@ -23,6 +23,7 @@ mod printed_policy;
 mod refusals;
 mod removed;
 mod resilience;
+mod rotation;
 mod runtimes;
 mod session;
 mod status;

@@ -64,7 +64,7 @@ const ALL_INTENTS: [UserIntent; 36] = [
     UserIntent::Edit(InputRequest::GoToPrevChar),
 ];
 
-const ALL_STAGES: [RunStage; 12] = [
+const ALL_STAGES: [RunStage; 13] = [
     RunStage::Access,
     RunStage::Overview,
     RunStage::Reindex,
@@ -76,6 +76,7 @@ const ALL_STAGES: [RunStage; 12] = [
     RunStage::Verify,
     RunStage::Disable,
     RunStage::RollBack,
+    RunStage::Rotate,
     RunStage::Invalidate,
 ];
 

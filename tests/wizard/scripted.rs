@@ -465,6 +465,22 @@ fn scripted_changes(stage: RunStage) -> Vec<PlannedChange> {
             ),
         ],
         RunStage::Verify => vec![line(S::Checks, Run, "all of it", "read-only", &[])],
+        RunStage::Rotate => vec![
+            line(
+                S::FunctionVersion,
+                Create,
+                "packagecloud_cloudfront_auth",
+                "a version that accepts a new secret too",
+                &[],
+            ),
+            line(
+                S::Secret,
+                Update,
+                CONFIG_PATH,
+                "cloudfront_secret, and nothing else",
+                &["by hand: write the line"],
+            ),
+        ],
         RunStage::Invalidate => vec![line(S::Invalidation, Run, "E1EXAMPLE", "one path", &[])],
         RunStage::Disable | RunStage::RollBack => vec![
             line(
@@ -494,6 +510,7 @@ fn empty_evidence(stage: RunStage) -> StageEvidence {
         RunStage::Verify => StageEvidence::Verify,
         RunStage::Disable => StageEvidence::Disable,
         RunStage::RollBack => StageEvidence::RollBack(Box::default()),
+        RunStage::Rotate => StageEvidence::Rotation(Box::default()),
         RunStage::Invalidate => StageEvidence::Invalidate(Box::default()),
     }
 }

@@ -26,6 +26,7 @@ use crate::model::{
     aws::{
         account::{LambdaFunction, ResourceOwnership},
         names::ResourceNames,
+        rotation::ROTATION_TAG,
     },
     failure::Failure,
     iam::policy,
@@ -181,6 +182,7 @@ impl AwsClients {
             revision_id,
             forbidden: Vec::new(),
             reserved_concurrency: None,
+            rotation: None,
             versions: Vec::new(),
         })
     }
@@ -353,6 +355,33 @@ impl AwsClients {
         }
         self.tag_lambda_function(names, &seen.arn).await?;
         Ok(LambdaFunction { ownership: ResourceOwnership::Ours, ..seen.clone() })
+    }
+
+    /// Reads the tag by which hosts tell each other of a rotation of the secret, as it stands now.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
+    pub async fn read_rotation_tag(&self, names: &ResourceNames) -> Result<Option<String>, Failure> {
+        Ok(self.read_function_without_versions(names).await?.and_then(|function| function.rotation))
+    }
+
+    /// Writes that tag.
+    ///
+    /// # Errors
+    /// Where Lambda refuses it.
+    pub async fn write_rotation_tag(
+        &self,
+        names: &ResourceNames,
+        arn: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let asked = self.lambda.tag_resource().resource(arn).tags(ROTATION_TAG, text).send().await;
+        asked
+            .map_err(error::build_aws_action_failure(
+                "lambda:TagResource",
+                format_lambda_function_label(names),
+            ))
+            .map(|_| ())
     }
 
     async fn tag_lambda_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction, ResourceOwnership},
         names::ResourceNames,
+        rotation::ROTATION_TAG,
     },
     failure::Failure,
 };
@@ -72,6 +73,7 @@ impl AwsClients {
             revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
             forbidden: find_lambda_edge_violations(&configuration),
             reserved_concurrency: found.concurrency.and_then(|one| one.reserved_concurrent_executions),
+            rotation: tags.get(ROTATION_TAG).cloned(),
             versions: Vec::new(),
         }))
     }

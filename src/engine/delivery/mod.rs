@@ -4,6 +4,7 @@ pub mod cached_copies;
 pub mod clocks;
 pub mod diagnosis;
 pub mod gate;
+pub(crate) mod link_signers;
 pub(crate) mod packagecloud_link;
 pub mod probe;
 pub mod redirects;

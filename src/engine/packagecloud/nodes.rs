@@ -2,7 +2,7 @@
 //!
 //! Every node gets the first one's four values; two secrets are never papered over, since links of one would be refused.
 
-use futures::future::join_all;
+use futures::{FutureExt as _, future::join_all};
 
 use crate::host::{LoadedConfig, is_host_down};
 use crate::model::{
@@ -10,9 +10,10 @@ use crate::model::{
     failure::Failure,
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{answers::OperatorAnswers, check::CheckResult, proposed_command::render_proposed_command},
+    url::token::compute_secret_fingerprint,
 };
 
-use crate::engine::session::Session;
+use crate::engine::{resources::authenticator::read_edge_secret_fingerprints, session::Session};
 
 /// What is compared of a node's file.
 pub(crate) struct NodeConfig {
@@ -47,6 +48,7 @@ pub(crate) async fn read_other_node_configs(
         return Ok(Vec::new());
     }
     let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let accepted = read_accepted_secrets_where_nodes_differ(session, answers, Some(first), &read).await;
     let first = NodeConfig::build_node_config(session, first);
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
@@ -56,7 +58,8 @@ pub(crate) async fn read_other_node_configs(
             config => config?,
         };
         let node = NodeConfig::build_node_config(session, &config);
-        if let Some(failed) = Some(check_node_configs_agree(&first, &node, answers.consents.new_secret))
+        let new_secret = answers.consents.new_secret;
+        if let Some(failed) = Some(check_node_configs_agree(&first, &node, new_secret, &accepted))
             .filter(CheckResult::has_failed)
         {
             return Err(Failure::new_generic_failure(
@@ -118,6 +121,7 @@ pub(crate) async fn check_other_node_configs(
 ) -> Vec<CheckResult> {
     let others = session.list_other_node_sessions();
     let read = join_all(others.iter().map(|node| node.host.read_packagecloud_config())).await;
+    let accepted = read_accepted_secrets_where_nodes_differ(session, answers, first, &read).await;
     let first = first.map(|config| NodeConfig::build_node_config(session, config));
     others
         .iter()
@@ -136,19 +140,48 @@ pub(crate) async fn check_other_node_configs(
                 first,
                 &NodeConfig::build_node_config(session, &config),
                 answers.consents.new_secret,
+                &accepted,
             ),
             (None, Ok(config)) => CheckResult::new_passed_check(config.seen.path.clone(), "it can be read"),
         })
         .collect()
 }
 
-/// Whether `other` can be given what `first` holds.
+/// The fingerprints of what the edge accepts, asked for only where the files hold more than one secret: nodes with different
+/// ones that it accepts both are a rotation in progress (contract section 12). Nothing where it can't be asked.
+async fn read_accepted_secrets_where_nodes_differ(
+    session: &Session,
+    answers: &OperatorAnswers,
+    first: Option<&LoadedConfig>,
+    others: &[Result<LoadedConfig, Failure>],
+) -> Vec<String> {
+    let configs = first.into_iter().chain(others.iter().filter_map(|config| config.as_ref().ok()));
+    let mut secrets = configs.filter_map(|config| config.seen.values.secret.as_ref());
+    let Some(one) = secrets.next() else { return Vec::new() };
+    if secrets.all(|other| other == one) {
+        return Vec::new();
+    }
+    read_edge_secret_fingerprints(session, answers).boxed().await.unwrap_or_default()
+}
+
+/// Returns whether the edge accepts what both hold, whichever of two secrets that is.
+fn are_both_secrets_accepted(first: &NodeConfig, other: &NodeConfig, accepted: &[String]) -> bool {
+    [first, other].iter().all(|node| {
+        let secret = node.seen.values.secret.as_ref();
+        let fingerprint = secret.and_then(|secret| compute_secret_fingerprint(secret).ok());
+        fingerprint.is_some_and(|fingerprint| accepted.contains(&fingerprint))
+    })
+}
+
+/// Whether `other` can be given what `first` holds; `accepted` is what the edge accepts, where they hold different secrets.
 pub(crate) fn check_node_configs_agree(
     first: &NodeConfig,
     other: &NodeConfig,
     new_secret: bool,
+    accepted: &[String],
 ) -> CheckResult {
     let name = format!("node {}", other.name);
+    let is_rotating = are_both_secrets_accepted(first, other, accepted);
     let (a, b) = (&first.seen.values, &other.seen.values);
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)
         && one != two
@@ -165,6 +198,7 @@ pub(crate) fn check_node_configs_agree(
     if let (Some(one), Some(two)) = (&a.secret, &b.secret)
         && one != two
         && !new_secret
+        && !is_rotating
     {
         return CheckResult::new_failed_check(
             name,
@@ -180,12 +214,22 @@ pub(crate) fn check_node_configs_agree(
     }
     let mut differs: Vec<String> = CloudFrontSettingKey::ALL
         .iter()
+        .filter(|&&key| key != CloudFrontSettingKey::Secret || !is_rotating)
         .filter_map(|&key| describe_setting_difference(first, other, key))
         .collect();
     if differs.is_empty() {
         return CheckResult::new_passed_check(
             name,
-            format!("{} says the same as that of {}", other.seen.path, first.name),
+            format!(
+                "{} says the same as that of {}{}",
+                other.seen.path,
+                first.name,
+                if is_rotating {
+                    ", but for its secret, which the edge accepts too: a rotation is in progress"
+                } else {
+                    ""
+                }
+            ),
         );
     }
     differs.sort();
@@ -220,12 +264,20 @@ fn render_node_setting(node: &NodeConfig, key: CloudFrontSettingKey) -> String {
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
+/// A secret of its own, which the edge accepts, stays: it is given another by a rotation, or by a new secret for all.
 pub(crate) fn list_missing_setting_keys(
     seen: &ObservedPackagecloudConfig,
     wanted: &CloudFrontSettingValues,
     keys: &[CloudFrontSettingKey],
+    new_secret: bool,
 ) -> Vec<CloudFrontSettingKey> {
-    keys.iter().copied().filter(|&key| seen.must_write_setting(wanted, key)).collect()
+    let is_own = |key| {
+        key == CloudFrontSettingKey::Secret
+            && !new_secret
+            && seen.values.secret.is_some()
+            && seen.find_unsettling_line(key).is_none()
+    };
+    keys.iter().copied().filter(|&key| !is_own(key) && seen.must_write_setting(wanted, key)).collect()
 }
 
 #[cfg(test)]
@@ -250,7 +302,7 @@ mod tests {
     #[test]
     fn two_secrets_or_two_buckets_are_refused_and_all_else_is_named() {
         let first = sample_node("web1", Some("one"), Some(true), "shop");
-        let of = |other: &NodeConfig| check_node_configs_agree(&first, other, false);
+        let of = |other: &NodeConfig| check_node_configs_agree(&first, other, false, &[]);
         assert_eq!(of(&sample_node("web2", Some("one"), Some(true), "shop")).result, CheckVerdict::Pass);
         let off = of(&sample_node("web2", Some("one"), Some(false), "shop"));
         assert_eq!(off.result, CheckVerdict::Unknown);
@@ -260,7 +312,7 @@ mod tests {
             let expressions = vec![(CloudFrontSettingKey::Enabled, 3, "x = ENV['ON']".to_owned())];
             NodeConfig { seen: ObservedPackagecloudConfig { expressions, ..node.seen }, ..node }
         };
-        let both = check_node_configs_agree(&unsure("web1"), &unsure("web2"), false);
+        let both = check_node_configs_agree(&unsure("web1"), &unsure("web2"), false, &[]);
         assert_eq!(
             both.result,
             CheckVerdict::Unknown,
@@ -282,7 +334,7 @@ mod tests {
         let secret = of(&sample_node("web2", Some("two"), None, "shop"));
         assert!(secret.has_failed() && secret.detail.contains("another cloudfront_secret"), "{secret:?}");
         assert!(
-            !check_node_configs_agree(&first, &sample_node("web2", Some("two"), None, "shop"), true)
+            !check_node_configs_agree(&first, &sample_node("web2", Some("two"), None, "shop"), true, &[])
                 .has_failed(),
             "a new one goes to all"
         );
@@ -295,16 +347,21 @@ mod tests {
         let wanted = sample_node("web1", Some("one"), Some(true), "shop").seen.values;
         let other = sample_node("web2", None, Some(false), "shop").seen;
         assert_eq!(
-            list_missing_setting_keys(&other, &wanted, &CloudFrontSettingKey::ALL),
+            list_missing_setting_keys(&other, &wanted, &CloudFrontSettingKey::ALL, false),
             [CloudFrontSettingKey::Enabled, CloudFrontSettingKey::Secret]
         );
         assert_eq!(
             list_missing_setting_keys(
                 &other,
                 &wanted,
-                &[CloudFrontSettingKey::Secret, CloudFrontSettingKey::DistributionId]
+                &[CloudFrontSettingKey::Secret, CloudFrontSettingKey::DistributionId],
+                false
             ),
             [CloudFrontSettingKey::Secret]
         );
+        let own = sample_node("web2", Some("two"), Some(true), "shop").seen;
+        let keys = [CloudFrontSettingKey::Secret];
+        assert_eq!(list_missing_setting_keys(&own, &wanted, &keys, false), [], "a rotation is in progress");
+        assert_eq!(list_missing_setting_keys(&own, &wanted, &keys, true), keys, "a new one goes to all");
     }
 }

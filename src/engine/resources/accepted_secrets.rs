@@ -366,6 +366,7 @@ mod tests {
             revision_id: String::new(),
             forbidden: Vec::new(),
             reserved_concurrency: None,
+            rotation: None,
             versions,
         }
     }

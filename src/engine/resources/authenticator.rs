@@ -137,6 +137,21 @@ pub(crate) async fn forecast_carried_secrets(
     Ok(choose_carried_secrets(session, answers, SecretHolders::Nobody, accepted).boxed().await)
 }
 
+/// Reads the fingerprints of what the edge accepts, by the versions that distributions carry.
+///
+/// # Errors
+/// Fails where AWS does not answer, or refuses the read.
+pub(crate) async fn read_edge_secret_fingerprints(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<Vec<String>, Failure> {
+    let target = session.get_or_discover_aws_target(answers).await?;
+    let Some(function) = target.read_authenticator_function().await? else { return Ok(Vec::new()) };
+    let distributions = target.read_distributions_and_policies().await?.distributions;
+    let accepted = list_accepted_secrets(&function, &list_associated_version_arns(&distributions));
+    Ok(accepted.into_iter().map(|one| one.fingerprint).collect())
+}
+
 /// What the edge accepts by now; it is asked which versions it carries only where one of them holds another secret than the
 /// one with this fingerprint, if there is one.
 async fn read_accepted_secrets(

@@ -153,6 +153,29 @@ impl Session {
             .collect()
     }
 
+    /// Returns a session of the same nodes, with the one in this place first.
+    #[must_use]
+    pub(super) fn clone_session_with_node_first(&self, place: usize) -> Self {
+        let mut hosts: Vec<Host> = std::iter::once(&self.host).chain(self.others.iter()).cloned().collect();
+        if place >= hosts.len() {
+            return self.clone();
+        }
+        let host = hosts.remove(place);
+        Self { host, others: hosts.into(), ..self.clone() }
+    }
+
+    /// Returns a session of these nodes alone, by their places; none where there are none.
+    #[must_use]
+    pub fn clone_session_with_nodes(&self, places: &[usize]) -> Option<Self> {
+        let all: Vec<Host> = std::iter::once(&self.host).chain(self.others.iter()).cloned().collect();
+        let mut hosts: Vec<Host> = places.iter().filter_map(|place| all.get(*place).cloned()).collect();
+        if hosts.is_empty() {
+            return None;
+        }
+        let host = hosts.remove(0);
+        Some(Self { host, others: hosts.into(), ..self.clone() })
+    }
+
     fn clone_session_with_host(&self, host: &Host) -> Self {
         Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }

@@ -149,6 +149,7 @@ fn list_other_nodes_pending_settings<'a>(
                 CloudFrontSettingKey::DistributionId,
                 CloudFrontSettingKey::PackagesDomain,
             ],
+            answers.consents.new_secret,
         )
     };
     seen.others.iter().map(|other| (other, keys(other))).collect()

@@ -139,7 +139,7 @@ fn plan_go_live_stage(
     let mut plan = StagePlan::new(StageEvidence::GoLive(Box::new(seen.clone())));
     let path = seen.config.path.clone();
     let keys = list_setting_keys_to_write(seen);
-    let follow = followers::find_other_nodes_to_switch(session, seen);
+    let follow = followers::find_other_nodes_to_switch(session, seen, answers);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
         plan.add_planned_change(
             StageStep::Switch,
@@ -231,7 +231,7 @@ pub async fn apply(
     found.samples = edge_gate::require_edge_probes_pass(session, &found, seen, run).await?;
 
     let keys = list_setting_keys_to_write(seen);
-    let follow = followers::find_other_nodes_to_switch(session, seen);
+    let follow = followers::find_other_nodes_to_switch(session, seen, answers);
     let domain = seen.desired.packages_domain.as_deref();
     if keys.is_empty()
         && !follow.is_empty()

@@ -10,5 +10,6 @@ pub mod invalidate;
 pub mod overview;
 pub mod reindex;
 pub mod roll_back;
+pub mod rotate;
 pub mod secret;
 pub mod verify;

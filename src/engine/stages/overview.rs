@@ -52,7 +52,7 @@ pub async fn find_serving_obstacles(
 ) -> Vec<PlanFact> {
     let target = match goal {
         OperatorGoal::Install | OperatorGoal::Upgrade => session.get_or_discover_aws_target(answers).await,
-        OperatorGoal::Disable | OperatorGoal::RollBack => return Vec::new(),
+        OperatorGoal::Disable | OperatorGoal::RollBack | OperatorGoal::Rotate => return Vec::new(),
     };
     match target {
         Ok(target) => serving_obstacles::describe_serving_obstacles(&target, answers).await,

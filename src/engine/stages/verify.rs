@@ -1,6 +1,7 @@
 //! Verify: named checks with a reason, then one verdict with one next move (contract section 9). It changes nothing.
 
 mod redirect_check;
+mod secrets_check;
 
 use std::collections::BTreeMap;
 
@@ -117,6 +118,7 @@ pub async fn run_all_verify_checks(
     );
     let samples =
         Box::pin(add_edge_delivery_checks(session, &install, values, (samples, &known), &mut all)).await?;
+    all.add_verify_checks(secrets_check::check_accepted_secrets(session, &install, &samples).boxed().await);
     let edge_works = all
         .checks
         .iter()

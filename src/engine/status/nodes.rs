@@ -232,7 +232,7 @@ impl SeenNodes {
             let Ok(config) = &node.config else { continue };
             let other = NodeConfig::build_node_config(&node.session, config);
             let is_refused = node.secret_in_file().is_some_and(|secret| accepts(secret) == Some(false));
-            let mut check = check_node_configs_agree(&first, &other, true);
+            let mut check = check_node_configs_agree(&first, &other, true, &[]);
             let severity = if is_refused {
                 check.result = CheckVerdict::Fail;
                 "the edge doesn't accept its cloudfront_secret: its links are refused"

@@ -68,6 +68,8 @@ pub struct LambdaFunction {
     pub forbidden: Vec<String>,
     /// How many executions are reserved for it; 0 lets none run.
     pub reserved_concurrency: Option<i32>,
+    /// The tag by which hosts tell each other of a rotation of the secret, as it stands.
+    pub rotation: Option<String>,
     /// Published versions, oldest first; never `$LATEST`.
     pub versions: Vec<FunctionVersion>,
 }

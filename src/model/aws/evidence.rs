@@ -7,6 +7,7 @@ use super::{
         CloudFrontDistribution, CloudFrontOriginAccessIdentity, CustomPackagesDomain, FlatRatePlanFinding,
         InstallCachePolicies, OriginAccessControl,
     },
+    rotation::SecretRotationEvidence,
 };
 use crate::model::{
     failure::Failure,
@@ -90,6 +91,7 @@ pub enum StageEvidence {
     /// Switching off looks again as it is applied: a run beside it may have switched on since.
     Disable,
     RollBack(Box<RollBackEvidence>),
+    Rotation(Box<SecretRotationEvidence>),
     Invalidate(Box<InvalidationEvidence>),
 }
 

@@ -8,4 +8,5 @@ pub mod lambda_runtime;
 pub mod names;
 pub mod played;
 pub mod region;
+pub mod rotation;
 pub mod terraform;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{goal::OperatorGoal, plan::RequiredConsent, welcome::AwsIdentitySource};
-use crate::model::{aws::names::ResourceNameSuffix, url::token::UrlTokenConstruction};
+use crate::model::{
+    aws::{names::ResourceNameSuffix, rotation::SecretRotationKind},
+    url::token::UrlTokenConstruction,
+};
 
 /// How CloudFront gets at the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -69,6 +72,9 @@ pub struct OperatorAnswers {
     /// What is rolled back to; chosen for this run alone.
     #[serde(skip)]
     pub roll_back: RollBackAnswers,
+    /// What is done with the secret; chosen for this run alone.
+    #[serde(skip)]
+    pub rotation: SecretRotationKind,
     /// What the edges shall forget; named for this run alone.
     #[serde(skip)]
     pub invalidation: InvalidationAnswers,
@@ -121,6 +127,8 @@ pub struct OperatorConsents {
     pub other_bucket: bool,
     pub confirm_bucket: Option<String>,
     pub live_change: bool,
+    pub rotation_take_over: bool,
+    pub no_other_node: bool,
 }
 
 impl OperatorConsents {
@@ -137,6 +145,8 @@ impl OperatorConsents {
             RequiredConsent::OtherBucket => self.other_bucket,
             RequiredConsent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
             RequiredConsent::LiveChange => self.live_change,
+            RequiredConsent::RotationTakeOver => self.rotation_take_over,
+            RequiredConsent::NoOtherNode => self.no_other_node,
         }
     }
 }

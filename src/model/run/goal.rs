@@ -14,6 +14,8 @@ pub enum OperatorGoal {
     Disable,
     /// packagecloud.rb as a backup has it, or an earlier function version.
     RollBack,
+    /// A new secret on every node, without one refused link.
+    Rotate,
 }
 
 /// A stage is a screen; a [`StageStep`] is a line on it.
@@ -31,6 +33,8 @@ pub enum RunStage {
     Verify,
     Disable,
     RollBack,
+    /// A new secret, and the end of the one before.
+    Rotate,
     /// Belongs to no goal: the command alone.
     Invalidate,
 }
@@ -80,6 +84,10 @@ pub enum StageStep {
     TakeBack,
     // verify
     Checks,
+    // rotate
+    RotationLock,
+    EdgeReadings,
+    LinkExpiry,
     // invalidate
     Invalidation,
 }
@@ -90,7 +98,7 @@ impl OperatorGoal {
     pub fn stages_of_goal(self) -> &'static [RunStage] {
         use RunStage::{
             Access, Bootstrap, Configuration, Disable, Distribution, GoLive, Overview, Reindex, RollBack,
-            Secret, Verify,
+            Rotate, Secret, Verify,
         };
         match self {
             Self::Install => {
@@ -101,6 +109,7 @@ impl OperatorGoal {
             }
             Self::Disable => &[Disable],
             Self::RollBack => &[RollBack],
+            Self::Rotate => &[Rotate],
         }
     }
 
@@ -112,6 +121,7 @@ impl OperatorGoal {
             Self::Upgrade => "upgrade",
             Self::Disable => "disable",
             Self::RollBack => "roll-back",
+            Self::Rotate => "rotate",
         }
     }
 }
@@ -132,6 +142,7 @@ impl RunStage {
             Self::Verify => "verify",
             Self::Disable => "disable",
             Self::RollBack => "roll-back",
+            Self::Rotate => "rotate",
             Self::Invalidate => "invalidate",
         }
     }
@@ -151,6 +162,7 @@ impl RunStage {
             Self::Verify => "Verify",
             Self::Disable => "Disable",
             Self::RollBack => "Roll back",
+            Self::Rotate => "Rotate",
             Self::Invalidate => "Invalidate",
         }
     }
@@ -195,6 +207,9 @@ impl StageStep {
             Self::Proof => "proof",
             Self::TakeBack => "taken back",
             Self::Checks => "checks",
+            Self::RotationLock => "rotation's lock",
+            Self::EdgeReadings => "every edge",
+            Self::LinkExpiry => "old links",
             Self::Invalidation => "invalidation",
         }
     }

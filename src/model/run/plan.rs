@@ -86,9 +86,19 @@ pub enum RequiredConsent {
     ConfirmBucket,
     /// A change of a distribution that serves links now: a question of its own, which `--yes` answers.
     LiveChange,
+    /// A rotation that another host began more than an hour ago is taken over: `--yes` answers it, too.
+    RotationTakeOver,
+    /// No node signs with the secret of before but those that were named, nor ever will.
+    NoOtherNode,
 }
 
 impl RequiredConsent {
+    /// Returns whether `--yes` answers it: it is asked about where somebody can be asked, beside the plan that it is part of.
+    #[must_use]
+    pub fn is_answered_by_yes(self) -> bool {
+        matches!(self, Self::LiveChange | Self::RotationTakeOver)
+    }
+
     /// Returns the flag that gives it on the command line.
     #[must_use]
     pub fn consent_cli_flag(self) -> &'static str {
@@ -101,7 +111,8 @@ impl RequiredConsent {
             Self::OverrideExpression => "--override-expression",
             Self::OtherBucket => "--other-bucket",
             Self::ConfirmBucket => "--confirm-bucket NAME",
-            Self::LiveChange => "--yes",
+            Self::LiveChange | Self::RotationTakeOver => "--yes",
+            Self::NoOtherNode => "--no-other-node",
         }
     }
 }
@@ -198,6 +209,7 @@ impl StagePlan {
             StageEvidence::Verify => RunStage::Verify,
             StageEvidence::Disable => RunStage::Disable,
             StageEvidence::RollBack(_) => RunStage::RollBack,
+            StageEvidence::Rotation(_) => RunStage::Rotate,
             StageEvidence::Invalidate(_) => RunStage::Invalidate,
         }
     }

@@ -6,6 +6,6 @@
 mod faults;
 mod killed;
 mod race;
-mod sandbox_host;
+pub mod sandbox_host;
 mod two_hosts;
 mod two_runs;

@@ -15,6 +15,7 @@ mod lost_settings;
 mod outside_text;
 mod proposals;
 mod real_input;
+mod rotation;
 mod ruby_judge;
 mod steps;
 mod switching;

@@ -259,6 +259,11 @@ impl HostCluster {
         });
     }
 
+    /// Where the edge is reached: `127.0.0.1:PORT`.
+    pub fn edge_address(&self) -> String {
+        self.edge.strip_prefix("http://").unwrap().to_owned()
+    }
+
     /// Another laptop's state.
     pub fn other_laptop_state(&self) -> PathBuf {
         self.laptop_path("other-state")

@@ -10,6 +10,7 @@ mod live;
 mod managed;
 mod node;
 mod refused;
+mod rotation;
 mod site;
 mod sudo;
 mod two_nodes;

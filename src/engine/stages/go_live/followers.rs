@@ -23,12 +23,18 @@ pub(super) type FollowerNode<'a> = (Session, &'a ObservedPackagecloudConfig, Vec
 pub(super) fn find_other_nodes_to_switch<'a>(
     session: &Session,
     seen: &'a PackagecloudConfigEvidence,
+    answers: &OperatorAnswers,
 ) -> Vec<FollowerNode<'a>> {
     seen.others
         .iter()
         .filter_map(|other| {
             let node = nodes::find_other_node_of_config(session, other)?;
-            let keys = nodes::list_missing_setting_keys(other, &seen.desired, &CloudFrontSettingKey::ALL);
+            let keys = nodes::list_missing_setting_keys(
+                other,
+                &seen.desired,
+                &CloudFrontSettingKey::ALL,
+                answers.consents.new_secret,
+            );
             (!keys.is_empty() || node.is_cloudfront_switch_unfinished()).then_some((node, other, keys))
         })
         .collect()

@@ -84,13 +84,13 @@ pub fn list_required_permissions(
 ) -> Vec<RequiredPermission> {
     let mut all = match goal {
         OperatorGoal::Disable => Vec::new(),
-        OperatorGoal::Install | OperatorGoal::Upgrade | OperatorGoal::RollBack => {
+        OperatorGoal::Install | OperatorGoal::Upgrade | OperatorGoal::RollBack | OperatorGoal::Rotate => {
             table::list_all_permissions(names, account)
         }
     };
     match goal {
         // An installation writes its objects' attributes itself.
-        OperatorGoal::Install => all.retain(|need| need.stage != RunStage::Reindex),
+        OperatorGoal::Install | OperatorGoal::Rotate => all.retain(|need| need.stage != RunStage::Reindex),
         // Associating an earlier version looks at everything and updates the distribution alone.
         OperatorGoal::RollBack => {
             all.retain(|need| {

@@ -23,7 +23,7 @@ pub fn list_object_kms_permissions(
     for key in list_policy_kms_key_arns(default.into_iter().chain(sampled), region, account) {
         let optional = surely.is_empty() || surely != [key.as_str()] && !is_any_kms_key_arn(&key);
         match goal {
-            OperatorGoal::Disable | OperatorGoal::RollBack => {}
+            OperatorGoal::Disable | OperatorGoal::RollBack | OperatorGoal::Rotate => {}
             OperatorGoal::Install => {
                 // What the edge gives is compared with the object; who may not read it goes without.
                 let compare = (RunStage::GoLive, StageStep::Gate);

@@ -1,0 +1,270 @@
+//! `--finish`: the secret of before ends, once no link by it is left and nobody signs with it (contract section 12, step 4).
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::time::sleep;
+
+use super::{
+    LINK_LIFETIME_SECONDS, LINK_MARGIN_SECONDS, SecretRotation, build_other_signer_failure,
+    decide::WantedSecret,
+    observe::{ObservedRotation, SAMPLES_PER_NODE},
+    plan::begin_rotation_plan,
+    version::WantedEdgeSecrets,
+};
+use crate::engine::{
+    delivery::link_signers::{LinkSigner, SampledLinkSigners},
+    resources::accepted_secrets::list_associated_version_arns,
+    session::Session,
+};
+use crate::host::environment::clock::render_utc_time;
+use crate::model::{
+    aws::rotation::RotationMark,
+    failure::Failure,
+    run::{
+        answers::OperatorAnswers,
+        event::StageEnd,
+        goal::StageStep,
+        plan::{PlanConfirmationQuestion, PlanFact, RequiredConsent, ResourceChangeKind, StagePlan},
+        proposed_command::{render_proposed_command, render_same_command_again},
+    },
+    secret::Secret,
+    url::token::compute_secret_fingerprint,
+};
+
+/// How often packagecloud is asked through its load balancer, at least.
+const LINKS_ASKED_MIN: usize = 50;
+/// How often the wait says how long it still is.
+const WAIT_REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Returns the fingerprint that every node holds, each of them reached, and that the edge accepts.
+///
+/// # Errors
+/// Where there is none: the rotation is not through.
+fn find_secret_of_every_node(observed: &ObservedRotation) -> Result<String, Failure> {
+    let not_through = |path: &str, why: &str| {
+        Failure::new_generic_failure(
+            path,
+            format!("{why}, so the secret of before can't be ended"),
+            format!("finish the rotation first: {}", render_proposed_command("rotate-secret", &[])),
+        )
+    };
+    let mut common: Option<&str> = None;
+    for node in &observed.nodes {
+        let path = node.evidence.path.as_str();
+        if node.evidence.is_down {
+            return Err(not_through(path, "it can't be reached"));
+        }
+        let Some(held) = node.evidence.fingerprint.as_deref() else {
+            return Err(not_through(path, "it holds no secret"));
+        };
+        if common.is_some_and(|common| common != held) {
+            return Err(not_through(path, "it holds another secret than the nodes before it"));
+        }
+        common = Some(held);
+    }
+    let common = common.filter(|common| observed.does_edge_accept(common)).map(str::to_owned);
+    common.ok_or_else(|| not_through("packagecloud.rb", "the edge doesn't accept the secret in it"))
+}
+
+/// Plans the end of the secret of before.
+///
+/// # Errors
+/// Fails where a node doesn't hold the new one, can't be reached, or packagecloud can't be asked.
+pub(super) fn plan_finish(
+    session: &Session,
+    observed: &ObservedRotation,
+    wanted: &WantedSecret,
+    answers: &OperatorAnswers,
+) -> Result<StagePlan, Failure> {
+    let mut plan = begin_rotation_plan(observed, wanted, answers);
+    if observed.accepted.len() == 1 {
+        let why = "the edge accepts one alone: there is nothing to end";
+        plan.add_planned_change(StageStep::Secret, ResourceChangeKind::Keep, "the secret", why);
+        return Ok(plan);
+    }
+    let newest = find_secret_of_every_node(observed)?;
+    if !session.can_probe_packagecloud_redirect(answers) {
+        return Err(Failure::new_usage_failure(
+            "rotate-secret --finish",
+            "without a download URL of packagecloud nobody can see that no node signs with the secret of before",
+            format!("run: {}", render_same_command_again(&["--probe-url", "URL"])),
+        ));
+    }
+    let now = session.host.clock.read_host_clock().as_secs();
+    let count = count_links_to_ask(observed);
+    let from = observed.find_finish_time(&newest, now);
+    let links = format!("{count} links of packagecloud");
+    let why = "each signed with the new secret, and none with another";
+    plan.add_planned_change(StageStep::Proof, ResourceChangeKind::Run, links, why);
+    plan.add_planned_change(
+        StageStep::LinkExpiry,
+        ResourceChangeKind::Run,
+        "links by the secret of before",
+        format!("the last has expired at {}", render_utc_time(Duration::from_secs(from))),
+    );
+    plan.add_planned_change(
+        StageStep::FunctionVersion,
+        ResourceChangeKind::Create,
+        observed.target.names.lambda_function_name(),
+        "a version that accepts the new secret alone; the version before stays",
+    );
+    plan.add_planned_change(
+        StageStep::Authenticator,
+        ResourceChangeKind::Update,
+        format!("distribution {}", observed.distribution.id),
+        "it carries that version: from then on a link by the secret of before is refused",
+    );
+    plan.facts.push(PlanFact {
+        topic: "What customers notice",
+        text: "Nothing, where every node that signs links was named; else each link of one that wasn't is refused.".into(),
+    });
+    plan.facts.push(PlanFact { topic: "How to undo it", text: render_way_back(observed) });
+    add_finish_questions(&mut plan, observed, answers);
+    Ok(plan)
+}
+
+fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answers: &OperatorAnswers) {
+    if !answers.consents.no_other_node {
+        let named: Vec<&str> = observed.nodes.iter().map(|node| node.evidence.path.as_str()).collect();
+        plan.confirmations.push(PlanConfirmationQuestion {
+            consent: RequiredConsent::NoOtherNode,
+            question: format!(
+                "Is there no other node than {}: no standby, no image, no backup to be restored, that holds the secret of before?",
+                named.join(", ")
+            ),
+        });
+    }
+    if !answers.consents.live_change {
+        plan.confirmations.push(PlanConfirmationQuestion {
+            consent: RequiredConsent::LiveChange,
+            question: format!(
+                "Distribution {} serves links now. Have it refuse links by the secret of before?",
+                observed.distribution.id
+            ),
+        });
+    }
+}
+
+fn count_links_to_ask(observed: &ObservedRotation) -> usize {
+    LINKS_ASKED_MIN.max(SAMPLES_PER_NODE * observed.nodes.len())
+}
+
+/// Names the version of now, and the whole command that goes back to it.
+fn render_way_back(observed: &ObservedRotation) -> String {
+    let associated = list_associated_version_arns(std::slice::from_ref(&observed.distribution));
+    let before = associated.first().copied().unwrap_or_default();
+    format!(
+        "The version before stays, and accepts both; back to it: {}",
+        render_proposed_command("roll-back", &["--edge", before])
+    )
+}
+
+impl ObservedRotation {
+    /// Returns when the last link by a secret of before has expired: as the rotation noted it, else by the longest link seen.
+    fn find_finish_time(&self, newest: &str, now: u64) -> u64 {
+        let noted =
+            self.mark.as_ref().filter(|mark| mark.fingerprint == newest).and_then(|mark| mark.finish_at);
+        let longest = self.signers.as_ref().map_or(0, |signers| signers.lifetime_max_seconds);
+        noted.unwrap_or(now + longest.max(LINK_LIFETIME_SECONDS) + LINK_MARGIN_SECONDS)
+    }
+}
+
+impl SecretRotation<'_> {
+    /// Ends the secret of before.
+    pub(super) async fn finish_rotation(&self) -> Result<(StageEnd, String), Failure> {
+        let observed = self.observed;
+        let newest = find_secret_of_every_node(observed)?;
+        let secret = observed
+            .find_secret_at_hand(&newest)
+            .cloned()
+            .ok_or_else(|| Failure::new_plan_drift_failure("the secret", "no node holds it any more"))?;
+        let mark = self.take_lock(&newest).await?;
+        self.refuse_links_by_other_secrets(&secret).await?;
+        let from = observed.find_finish_time(&newest, self.read_unix_seconds());
+        self.wait_until_links_expired(from).await?;
+        self.refuse_links_by_other_secrets(&secret).await?;
+        self.refuse_nodes_with_other_secrets(&secret).await?;
+        // The wait is minutes long: whoever else began meanwhile goes first.
+        self.take_lock(&newest).await?;
+        let dropped =
+            observed.accepted.iter().map(|one| one.fingerprint.clone()).filter(|one| *one != newest);
+        let edge = WantedEdgeSecrets { newest: secret, dropped: dropped.collect() };
+        let back = render_way_back(observed);
+        observed.bring_version_to_edge(self.session, &edge, self.answers, self.run).boxed().await?;
+        let now = self.read_unix_seconds();
+        self.lock.write_mark(&RotationMark { since: None, finish_at: None, at: now, ..mark }).await?;
+        Ok((
+            StageEnd::Applied,
+            format!(
+                "the edge accepts the new secret alone since {}. {back}",
+                render_utc_time(Duration::from_secs(now))
+            ),
+        ))
+    }
+
+    /// Asks packagecloud through its load balancer, and stops where one link is signed with another secret.
+    async fn refuse_links_by_other_secrets(&self, newest: &Secret) -> Result<(), Failure> {
+        let observed = self.observed;
+        let count = count_links_to_ask(observed);
+        self.run
+            .run_stage_step(StageStep::Proof, format!("asking packagecloud for {count} links"), async {
+                let signers = SampledLinkSigners::sample_link_signers(
+                    self.session,
+                    self.answers,
+                    (observed.samples.first_sample_package(), count),
+                    (std::slice::from_ref(newest), observed.authenticator.construction),
+                    Duration::ZERO,
+                );
+                let signers = signers.await?.unwrap_or_default();
+                let by_new = signers.count_links_by(LinkSigner::Known(0));
+                match signers.count_links_by(LinkSigner::Stranger) {
+                    0 => Ok((
+                        (),
+                        format!(
+                            "{by_new} of {count} links are signed with the new secret, none with another"
+                        ),
+                    )),
+                    others => Err(build_other_signer_failure(others, count)),
+                }
+            })
+            .await
+    }
+
+    /// Waits until the last link by the secret of before has expired.
+    pub(super) async fn wait_until_links_expired(&self, from: u64) -> Result<(), Failure> {
+        let moment = render_utc_time(Duration::from_secs(from));
+        let say = self.run.build_step_progress_reporter(StageStep::LinkExpiry);
+        let doing = format!("the last link by the secret of before expires at {moment}");
+        self.run
+            .run_stage_step(StageStep::LinkExpiry, doing, async {
+                let left = Duration::from_secs(from.saturating_sub(self.read_unix_seconds()));
+                let mut left = self.session.scale_wait_for_sandbox(left);
+                while !left.is_zero() {
+                    say(&format!("{} s until {moment}", left.as_secs()));
+                    let pause = left.min(WAIT_REPORT_INTERVAL);
+                    self.run
+                        .read_unless_stopped(async {
+                            sleep(pause).await;
+                            Ok(())
+                        })
+                        .await?;
+                    left = left.saturating_sub(pause);
+                }
+                Ok(((), format!("no link by the secret of before is valid since {moment}")))
+            })
+            .await
+    }
+
+    /// Reads every node's file once more: a roll-back or an editor may have brought the secret of before back.
+    async fn refuse_nodes_with_other_secrets(&self, newest: &Secret) -> Result<(), Failure> {
+        for node in &self.observed.nodes {
+            let config = node.session.host.read_packagecloud_config().await?.seen;
+            let held = config.values.secret.as_ref().map(compute_secret_fingerprint).transpose()?;
+            if held != Some(compute_secret_fingerprint(newest)?) {
+                return Err(Failure::new_plan_drift_failure(config.path, "it holds another secret by now"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,361 @@
+//! One node gets the new secret: only that value is written, packagecloud follows its file, and its links are seen to be signed
+//! with it and accepted. Nothing is ever turned on; a node that is off gets it unproven (contract section 12, step 3).
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::observe::{ObservedRotation, RotationNode, SAMPLES_PER_NODE};
+use crate::engine::{
+    delivery::{
+        link_signers::{LinkSigner, SampledLinkSigners},
+        probe::follow_redirect_to_edge,
+    },
+    packagecloud::{
+        config_write::{render_config_backup_note, write_packagecloud_config_values},
+        switch::{self, ConfigWritePurpose},
+    },
+    run::StageRun,
+    session::Session,
+};
+use crate::host::is_host_down;
+use crate::model::{
+    failure::{Failure, FailureKind},
+    packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    run::{
+        answers::OperatorAnswers,
+        goal::StageStep,
+        proposed_command::{render_proposed_command, render_same_command_again},
+    },
+    secret::Secret,
+    url::token::compute_secret_fingerprint,
+};
+
+/// Says that a node was given a secret and was not yet seen to sign with it. Lost, packagecloud's links alone show it.
+const ROTATING_NODE_NOTE: &str = "rotating";
+/// Within this a node's links must follow.
+const PROOF_TIMEOUT: Duration = Duration::from_mins(1);
+const PROOF_POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the write is tried where somebody else writes too.
+const WRITE_TRIES_MAX: u32 = 20;
+
+/// What became of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NodeRotationOutcome {
+    /// In words.
+    Signs(String),
+    /// It is off, or about to be switched: it holds the secret, and nothing was proven.
+    HoldsOnly(String),
+    /// It can't be reached: what it signs with stays accepted.
+    NotReached,
+    /// Reconfigure and restart are the operator's.
+    LeftToOperator,
+}
+
+/// What a node is given, and what that is judged by.
+pub(super) struct NodeRotation<'a> {
+    pub session: &'a Session,
+    pub observed: &'a ObservedRotation,
+    pub new: &'a Secret,
+    pub answers: &'a OperatorAnswers,
+    pub run: &'a StageRun,
+}
+
+/// Returns whether there is anything to do on a node.
+pub(super) fn is_node_due(node: &RotationNode, wanted: Option<&str>, is_lagging: bool) -> bool {
+    if node.evidence.is_down {
+        return false;
+    }
+    let Some(wanted) = wanted else { return true };
+    node.evidence.fingerprint.as_deref() != Some(wanted)
+        || (node.evidence.is_on
+            && (is_lagging || node.session.host.read_host_state_file(ROTATING_NODE_NOTE).is_some()))
+}
+
+impl NodeRotation<'_> {
+    /// Gives one node the new secret, to where its links are seen to be signed with it.
+    ///
+    /// # Errors
+    /// Fails where its file can't be written, holds a secret that the edge doesn't accept, or its links are refused: then it
+    /// has the secret of before again.
+    pub(super) async fn rotate_secret_on_node(&self, node: &Session) -> Result<NodeRotationOutcome, Failure> {
+        let before = match self.write_secret_on_node(node).await {
+            Err(failure) if is_host_down(&failure) => return Ok(NodeRotationOutcome::NotReached),
+            before => before?,
+        };
+        if self.session.is_packagecloud_ctl_disabled() {
+            return Ok(NodeRotationOutcome::LeftToOperator);
+        }
+        match self.follow_and_prove(node).await {
+            Err(failure) if is_host_down(&failure) => Ok(NodeRotationOutcome::NotReached),
+            Err(failure)
+                if failure.kind == FailureKind::Other && failure.code.as_deref() == Some(REFUSED) =>
+            {
+                Err(self.put_secret_back(node, before.as_ref(), failure).await)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Writes the secret where the file doesn't hold it; returns the one that it held.
+    async fn write_secret_on_node(&self, node: &Session) -> Result<Option<Secret>, Failure> {
+        let mut tries = 0;
+        loop {
+            let config = node.host.read_packagecloud_config().await?.seen;
+            let before = config.values.secret.clone().filter(|_| !config.awaits_secret);
+            if before.as_ref() == Some(self.new)
+                && config.find_unsettling_line(CloudFrontSettingKey::Secret).is_none()
+            {
+                return Ok(before);
+            }
+            self.refuse_secret_of_somebody_else(
+                &config.path,
+                before.as_ref(),
+                config.may_cloudfront_be_on(),
+            )?;
+            let step = StageStep::Secret;
+            let doing = format!("writing cloudfront_secret to {}", config.path);
+            let wrote = self.run.run_stage_step(step, doing, async {
+                node.host.write_local_note_about_host(ROTATING_NODE_NOTE, "1");
+                let values = CloudFrontSettingValues {
+                    secret: Some(self.new.clone()),
+                    ..CloudFrontSettingValues::default()
+                };
+                let keys = [CloudFrontSettingKey::Secret];
+                let told = (self.run, step);
+                let purpose = ConfigWritePurpose::Prepare;
+                let written = write_packagecloud_config_values(
+                    node,
+                    &config,
+                    &values,
+                    &keys,
+                    self.answers,
+                    told,
+                    purpose,
+                )
+                .await?;
+                Ok((
+                    (),
+                    format!("{} holds the new secret{}", config.path, render_config_backup_note(&written)),
+                ))
+            });
+            match wrote.await {
+                // An editor, a configuration client, or somebody who switched off wrote between the look and this.
+                Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => tries += 1,
+                Err(failure) => return Err(failure),
+                Ok(()) => return Ok(before),
+            }
+        }
+    }
+
+    /// Stops where the file holds by now a secret that the edge doesn't accept, while its links lead there.
+    fn refuse_secret_of_somebody_else(
+        &self,
+        path: &str,
+        held: Option<&Secret>,
+        is_on: bool,
+    ) -> Result<(), Failure> {
+        let Some(held) = held.filter(|_| is_on) else { return Ok(()) };
+        if self.observed.does_edge_accept(&compute_secret_fingerprint(held)?) {
+            return Ok(());
+        }
+        Err(build_refused_secret_failure(path))
+    }
+
+    /// Makes packagecloud follow its file, where that has CloudFront on, and sees its links.
+    async fn follow_and_prove(&self, node: &Session) -> Result<NodeRotationOutcome, Failure> {
+        let config = node.host.read_packagecloud_config().await?.seen;
+        if !config.may_cloudfront_be_on() {
+            node.host.remove_host_note(ROTATING_NODE_NOTE);
+            return Ok(NodeRotationOutcome::HoldsOnly(
+                "it is off, and was left off: it signs nothing until it is switched on".to_owned(),
+            ));
+        }
+        // Reconfigured now, it might go live without its gate.
+        if node.is_cloudfront_switch_unfinished() {
+            return Ok(NodeRotationOutcome::HoldsOnly(format!(
+                "a switch was begun there and not seen to its end, so it wasn't reconfigured; finish that with: {} or: {}",
+                render_proposed_command("enable", &[]),
+                render_proposed_command("disable", &[])
+            )));
+        }
+        switch::reconfigure_packagecloud(node, self.run).await?;
+        switch::restart_packagecloud(node, self.run).await?;
+        let shown = self
+            .run
+            .run_stage_step(
+                StageStep::Proof,
+                format!("asking packagecloud for links{}", node.host.render_host_suffix()),
+                async {
+                    let shown = self.prove_links_by_new_secret(node).await?;
+                    Ok((shown.clone(), shown))
+                },
+            )
+            .await?;
+        node.host.remove_host_note(ROTATING_NODE_NOTE);
+        Ok(NodeRotationOutcome::Signs(shown))
+    }
+
+    /// Sees links by the new secret, and that the edge accepts them; within a minute.
+    async fn prove_links_by_new_secret(&self, node: &Session) -> Result<String, Failure> {
+        if !self.session.can_probe_packagecloud_redirect(self.answers) {
+            return Ok("not proven: there is no --probe-url; try an install from a client now".to_owned());
+        }
+        let until = Instant::now() + self.session.scale_wait_for_sandbox(PROOF_TIMEOUT);
+        loop {
+            let over = Instant::now() >= until;
+            let failure = match self.ask_for_links(until.duration_since(Instant::now())).await? {
+                Ok(shown) => return Ok(shown),
+                Err(failure) => failure,
+            };
+            // Whoever switched off meanwhile is why no link leads to the edge.
+            if !node.host.read_packagecloud_config().await?.seen.may_cloudfront_be_on() {
+                return Ok("it was switched off meanwhile: it holds the new secret, unproven".to_owned());
+            }
+            if over {
+                return Err(failure);
+            }
+            self.run
+                .read_unless_stopped(async {
+                    sleep(PROOF_POLL_INTERVAL).await;
+                    Ok(())
+                })
+                .await?;
+        }
+    }
+
+    /// Asks for links once: what was seen, or what isn't right yet.
+    async fn ask_for_links(&self, patience: Duration) -> Result<Result<String, Failure>, Failure> {
+        let observed = self.observed;
+        // The new one first: what comes after it is the ones before.
+        let secrets: Vec<Secret> = std::iter::once(self.new)
+            .chain(observed.secrets.iter().filter(|one| *one != self.new))
+            .cloned()
+            .collect();
+        let count = SAMPLES_PER_NODE * observed.nodes.len();
+        let asked = SampledLinkSigners::sample_link_signers(
+            self.session,
+            self.answers,
+            (observed.samples.first_sample_package(), count),
+            (&secrets, observed.authenticator.construction),
+            patience,
+        );
+        let Some(signers) = asked.await? else { return Ok(Ok(String::new())) };
+        let stranger = signers.find_link_by(LinkSigner::Stranger);
+        for link in stranger.into_iter().chain(signers.find_link_by(LinkSigner::Known(0))) {
+            if self.session.is_edge_unreachable_for_checks() {
+                continue;
+            }
+            match follow_redirect_to_edge(self.session, link).await {
+                Ok(reply) if reply.find_header("x-packagecloud-cloudfront").is_some() => {
+                    return Ok(Err(build_refused_link_failure(reply.status)));
+                }
+                Ok(_) => {}
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        let by_new = signers.count_links_by(LinkSigner::Known(0));
+        if by_new > 0 || (stranger.is_some() && self.session.is_edge_unreachable_for_checks()) {
+            return Ok(Ok(format!(
+                "{by_new} of {} links are signed with the new secret, and the edge accepts it",
+                signers.count_answers()
+            )));
+        }
+        Ok(Err(Failure::new_generic_failure(
+            "packagecloud's own redirect",
+            format!("none of {count} links is signed with the new secret within a minute after the restart"),
+            format!(
+                "look at packagecloud's log for why the reconfigure did not take; both secrets stay accepted; then: {}",
+                render_same_command_again(&[])
+            ),
+        )))
+    }
+
+    /// Gives the node the secret of before again, whose links the edge accepts: the failure, with how that went.
+    async fn put_secret_back(&self, node: &Session, before: Option<&Secret>, failure: Failure) -> Failure {
+        let Some(before) = before.filter(|before| *before != self.new) else { return failure };
+        let path = node.host.render_config_location();
+        let back = async {
+            self.run
+                .run_stage_step(
+                    StageStep::TakeBack,
+                    format!("the secret of before goes back to {path}"),
+                    async {
+                        let config = node.host.read_packagecloud_config().await?.seen;
+                        let values = CloudFrontSettingValues {
+                            secret: Some(before.clone()),
+                            ..CloudFrontSettingValues::default()
+                        };
+                        let keys = [CloudFrontSettingKey::Secret];
+                        let told = (self.run, StageStep::TakeBack);
+                        let purpose = ConfigWritePurpose::Prepare;
+                        write_packagecloud_config_values(
+                            node,
+                            &config,
+                            &values,
+                            &keys,
+                            self.answers,
+                            told,
+                            purpose,
+                        )
+                        .await?;
+                        Ok(((), format!("{path} holds the secret of before again")))
+                    },
+                )
+                .await?;
+            switch::reconfigure_packagecloud(node, self.run).await?;
+            switch::restart_packagecloud(node, self.run).await
+        };
+        match back.await {
+            Ok(()) => {
+                node.host.remove_host_note(ROTATING_NODE_NOTE);
+                Failure {
+                    why: format!("{}; {path} holds the secret of before again", failure.why),
+                    ..failure
+                }
+            }
+            Err(second) => Failure {
+                why: format!(
+                    "{}; and putting the secret of before back into {path} failed: {second}",
+                    failure.why
+                ),
+                next: format!(
+                    "switch off where links are refused (D in the wizard): {}; {}",
+                    render_proposed_command("disable", &[]),
+                    second.next
+                ),
+                ..failure
+            },
+        }
+    }
+}
+
+/// Marks a link that the edge refuses.
+const REFUSED: &str = "link-refused";
+
+fn build_refused_link_failure(status: u16) -> Failure {
+    Failure::new_generic_failure(
+        "packagecloud's own redirect",
+        format!(
+            "the edge answers its link {status}: packagecloud signs with something else than its file holds"
+        ),
+        format!(
+            "look at packagecloud's log for why the reconfigure did not take, then: {}",
+            render_same_command_again(&[])
+        ),
+    )
+    .add_aws_error_code(Some(REFUSED.to_owned()), None)
+}
+
+/// Returns the failure of a node that has CloudFront on and holds a secret that the edge doesn't accept.
+pub(super) fn build_refused_secret_failure(path: &str) -> Failure {
+    Failure::new_generic_failure(
+        path,
+        "it has CloudFront on, and holds a secret that the edge doesn't accept: its links are refused, or will be",
+        format!(
+            "that comes first: have the edge accept it too: {} — or put that node's file back (this lists its backups: {})",
+            render_proposed_command("enable", &[]),
+            render_proposed_command("roll-back", &[])
+        ),
+    )
+}
