@@ -6,6 +6,7 @@ use std::{fs, time::Duration};
 use packagecloud_cloudfront::{
     edge::bundle::parse_function_version_description,
     engine::{self, Session, status::read_install_status},
+    host::config::ParsedConfigCache,
     model::{
         run::{
             answers::OperatorAnswers,
@@ -30,7 +31,7 @@ use crate::{
 
 /// What it may ask AWS (contract section 11).
 const AWS_CALLS_MAX: usize = 25;
-const STATUS_TIME_MAX: Duration = Duration::from_secs(60);
+const STATUS_TIME_MAX: Duration = Duration::from_mins(1);
 const OTHER_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
 const NO_FUNCTION: &str = "<LambdaFunctionAssociations><Quantity>0</Quantity></LambdaFunctionAssociations>";
 
@@ -80,7 +81,7 @@ fn edit_bucket_policy(world: &Sandbox, edit: impl Fn(&mut Vec<Value>)) {
 
 fn set_key_state(world: &Sandbox, to: &str) {
     world.update_sandbox_state_on_disk(|state| {
-        state.kms.keys.values_mut().for_each(|key| key.state = to.to_owned());
+        state.kms.keys.values_mut().for_each(|key| to.clone_into(&mut key.state));
     });
 }
 
@@ -260,7 +261,7 @@ const FAULTS: &[PlantedFault] = &[
     PlantedFault {
         name: "the certificate has ended",
         plant: |world| {
-            plant_certificate(world, |one, now| one.not_after = Some(now - Duration::from_hours(1)))
+            plant_certificate(world, |one, now| one.not_after = now.checked_sub(Duration::from_hours(1)));
         },
         severity: FindingSeverity::Refused,
         check: "certificate",
@@ -657,7 +658,7 @@ fn open_two_node_session(world: &Sandbox, text: Option<&str>) -> Session {
     }
     let mut other = session.host.clone();
     other.config.clone_from(&path);
-    other.parsed = Default::default();
+    other.parsed = ParsedConfigCache::default();
     session.add_other_web_hosts(vec![other])
 }
 
