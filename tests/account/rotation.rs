@@ -16,6 +16,7 @@ use packagecloud_cloudfront::{
         failure::{Failure, FailureKind},
         run::{
             answers::{OperatorAnswers, OperatorConsents},
+            check::CheckResult,
             event::StageEvent,
             goal::{OperatorGoal, RunStage, StageStep},
             plan::RequiredConsent,
@@ -148,7 +149,7 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
     };
     let two = checks.iter().find(|check| check.name == "accepted-secrets").unwrap();
     assert!(two.detail.starts_with("two secrets accepted since 20"), "{two:?}");
-    assert!(!checks.iter().any(|check| check.has_failed()), "{checks:?}");
+    assert!(!checks.iter().any(CheckResult::has_failed), "{checks:?}");
     // Another rotation isn't begun before that one is finished.
     let plan =
         look_at_stage(&world, &answers_for(SecretRotationKind::Rotate), RunStage::Rotate).await.unwrap();
