@@ -72,7 +72,7 @@ impl RotationMark {
     #[must_use]
     pub fn is_held_by_other(&self, host: &str, now: u64, is_old: bool) -> bool {
         let is_expired = self.seconds_since_mark(now) > ROTATION_LOCK_SECONDS;
-        self.is_running && self.host != render_tag_word(host) && is_expired == is_old
+        self.is_running && render_tag_word(&self.host) != render_tag_word(host) && is_expired == is_old
     }
 }
 
