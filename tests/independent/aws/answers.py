@@ -116,7 +116,7 @@ def parsed_answer(service, operation, headers, body):
         raise Wrong(f"the model knows no header {unknown}")
     if shape is None or not body:
         return found
-    if service.protocol == "query":
+    if service.resolved_protocol == "query":
         wrapper = ElementTree.fromstring(body)
         if validate.local(wrapper) != f"{operation.name}Response":
             raise Wrong(f"{validate.local(wrapper)} answers {operation.name}")
@@ -125,7 +125,7 @@ def parsed_answer(service, operation, headers, body):
         if sorted(names) != sorted(expected):
             raise Wrong(f"{names} is not {expected}")
         found.update(validate.from_xml(shape, wrapper[names.index(expected[0])], operation.name))
-    elif service.protocol == "json":
+    elif service.resolved_protocol == "json":
         found.update(validate.from_json(shape, json.loads(body), operation.name))
     else:
         found.update(from_rest(service, operation, shape, body))
@@ -139,7 +139,7 @@ def from_rest(service, operation, shape, body):
         if member.type_name == "structure":
             return {payload: validate.parsed(service, member, body, payload)}
         return {payload: body if member.type_name == "blob" else body.decode()}
-    if service.protocol == "rest-json":
+    if service.resolved_protocol == "rest-json":
         return validate.from_json(shape, json.loads(body), operation.name)
     element = ElementTree.fromstring(body)
     # The one answer of S3's whose text is the member itself: botocore reads it by a rule of its own, too.
@@ -152,7 +152,7 @@ def judge_error(service, operation, status, headers, body):
     """A refusal's code and status, against those that the model has."""
     if not body:
         return [] if status in (304, 400, 403, 404, 405, 412) else [f"{status} without a body"]
-    if service.protocol in ("json", "rest-json"):
+    if service.resolved_protocol in ("json", "rest-json"):
         value = json.loads(body)
         code = headers.get("x-amzn-errortype", value.get("__type", "")).split(":")[0].rpartition("#")[2]
     else:
@@ -180,13 +180,13 @@ def judge(service, operation, response):
     body = body if isinstance(body, bytes) else b""
     if not headers.keys() & {"x-amz-request-id", "x-amzn-requestid"}:
         return ["no request id"]
-    if body and service.protocol == "json" and headers.get("content-type") != f"application/x-amz-json-{service.metadata['jsonVersion']}":
+    if body and service.resolved_protocol == "json" and headers.get("content-type") != f"application/x-amz-json-{service.metadata['jsonVersion']}":
         return [f"content type {headers.get('content-type')}"]
     try:
         if status >= 300:
             return judge_error(service, operation, status, headers, body)
         wrong = []
-        if status != operation.http.get("responseCode", 200) and service.protocol != "query" and (status, operation.name) not in ODD_STATUSES:
+        if status != operation.http.get("responseCode", 200) and service.resolved_protocol != "query" and (status, operation.name) not in ODD_STATUSES:
             wrong.append(f"status {status}, the model has {operation.http.get('responseCode', 200)}")
         found = parsed_answer(service, operation, headers, body)
         if operation.output_shape is not None:
