@@ -42,25 +42,35 @@ pub(super) fn merge_cli_over_saved_answers(
         consents: read_consents_from_flags(&global.consents, global.yes),
         ..OperatorAnswers::default()
     };
+    merge_command_into_answers(&mut answers, command, kept.goal);
+    answers
+}
+
+/// Merges what belongs to this command alone; `kept_goal` is the last run's.
+fn merge_command_into_answers(
+    answers: &mut OperatorAnswers,
+    command: &CliCommand,
+    kept_goal: Option<OperatorGoal>,
+) {
     let kept_set_up_goal =
-        kept.goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
+        kept_goal.filter(|goal| matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade));
     match command {
         CliCommand::Enable { upgrade, prepare, reindex, .. } => {
             answers.goal = Some(if *upgrade { OperatorGoal::Upgrade } else { OperatorGoal::Install });
             answers.prepare = *prepare;
-            merge_reindex_flags_into_answers(&mut answers, reindex);
+            merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::Plan { goal, reindex, .. } => {
             answers.goal = Some((*goal).into());
-            merge_reindex_flags_into_answers(&mut answers, reindex);
+            merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::Wizard { goal, reindex } => {
-            answers.goal = goal.map(Into::into).or(kept.goal);
-            merge_reindex_flags_into_answers(&mut answers, reindex);
+            answers.goal = goal.map(Into::into).or(kept_goal);
+            merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::ReindexEverything { reindex } => {
             answers.goal = Some(OperatorGoal::Upgrade);
-            merge_reindex_flags_into_answers(&mut answers, reindex);
+            merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::Check { engine, .. } => {
             answers.goal = kept_set_up_goal;
@@ -72,7 +82,7 @@ pub(super) fn merge_cli_over_saved_answers(
         }
         CliCommand::Disable => answers.goal = Some(OperatorGoal::Disable),
         CliCommand::Invalidate { keys, packages } => {
-            answers.goal = kept.goal;
+            answers.goal = kept_goal;
             answers.invalidation = InvalidationAnswers { keys: keys.clone(), packages: *packages };
         }
         CliCommand::RotateSecret { finish, leaked } => {
@@ -89,7 +99,6 @@ pub(super) fn merge_cli_over_saved_answers(
         }
         _ => answers.goal = kept_set_up_goal,
     }
-    answers
 }
 
 fn merge_reindex_flags_into_answers(answers: &mut OperatorAnswers, flags: &ReindexFlags) {

@@ -272,6 +272,9 @@ fn can_verify_cloudfront_now(invocation: &CommandInvocation) -> bool {
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
+///
+/// # Errors
+/// Fails where a look fails, and where what is right now was neither planned nor consented to.
 pub(super) async fn apply_plan_replanning_on_drift(
     invocation: &CommandInvocation,
     mut plan: StagePlan,

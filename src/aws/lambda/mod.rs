@@ -151,18 +151,7 @@ impl AwsClients {
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_aws_error_code(&failure, "ResourceConflictException") => {
                 self.wait_until_function_ready(names, say).await?;
-                // What it holds is for the caller to look at, where it isn't what was sent.
-                let sent = compute_lambda_code_sha256(zip);
-                let found = self
-                    .read_lambda_function(names)
-                    .await?
-                    .filter(|found| found.ownership == ResourceOwnership::Ours && found.code_sha256 == sent);
-                let found = found.ok_or_else(|| {
-                    Failure::new_plan_drift_failure(
-                        format_lambda_function_label(names),
-                        "somebody made it meanwhile",
-                    )
-                })?;
+                let found = self.find_function_with_code(names, zip).await?;
                 return self.update_lambda_function(names, found, role_arn, settings, zip, say).await;
             }
             done => done?,
@@ -184,6 +173,22 @@ impl AwsClients {
             reserved_concurrency: None,
             rotation: None,
             versions: Vec::new(),
+        })
+    }
+
+    /// Returns our function where it holds `zip`; what another one holds is for the caller to look at.
+    async fn find_function_with_code(
+        &self,
+        names: &ResourceNames,
+        zip: &[u8],
+    ) -> Result<LambdaFunction, Failure> {
+        let sent = compute_lambda_code_sha256(zip);
+        let found = self
+            .read_lambda_function(names)
+            .await?
+            .filter(|found| found.ownership == ResourceOwnership::Ours && found.code_sha256 == sent);
+        found.ok_or_else(|| {
+            Failure::new_plan_drift_failure(format_lambda_function_label(names), "somebody made it meanwhile")
         })
     }
 

@@ -172,6 +172,9 @@ impl ObservedRotation {
 
 impl SecretRotation<'_> {
     /// Ends the secret of before.
+    ///
+    /// # Errors
+    /// Fails where a node or a link still goes by it, where another host rotates, and where AWS refuses or doesn't answer.
     pub(super) async fn finish_rotation(&self) -> Result<(StageEnd, String), Failure> {
         let observed = self.observed;
         let newest = find_secret_of_every_node(observed)?;
@@ -231,7 +234,10 @@ impl SecretRotation<'_> {
             .await
     }
 
-    /// Waits until the last link by the secret of before has expired.
+    /// Waits until the last link by the secret of before has expired, at `from` in Unix seconds.
+    ///
+    /// # Errors
+    /// Fails where the wait is stopped.
     pub(super) async fn wait_until_links_expired(&self, from: u64) -> Result<(), Failure> {
         let moment = render_utc_time(Duration::from_secs(from));
         let say = self.run.build_step_progress_reporter(StageStep::LinkExpiry);

@@ -132,6 +132,9 @@ pub(super) fn plan_leaked(
 
 impl SecretRotation<'_> {
     /// Brings the edge and every node to a new secret alone, while CloudFront is off.
+    ///
+    /// # Errors
+    /// Fails where it isn't off everywhere, where a node isn't reached or written, and where AWS refuses or doesn't answer.
     pub(super) async fn replace_leaked_secret(
         &self,
         wanted: &WantedSecret,

@@ -11,6 +11,7 @@ use crate::model::packagecloud::{
 };
 
 impl<'tree> StatementReader<'_, 'tree> {
+    /// Takes up `a['b']`, where it is read, passed on or assigned to.
     pub(super) fn visit_element_reference(
         &mut self,
         node: Node<'tree>,
@@ -40,6 +41,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         }
     }
 
+    /// Takes up `a = …` and `a ||= …`.
     pub(super) fn visit_assignment(&mut self, node: Node<'tree>, depth: usize) {
         let (Some(left), Some(right)) = (node.child_by_field_name("left"), node.child_by_field_name("right"))
         else {
@@ -77,6 +79,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         }
     }
 
+    /// Notes an assignment, and that it settles one of our values where it plainly does.
     pub(super) fn push_assignment(
         &mut self,
         hash: String,
@@ -96,6 +99,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         });
     }
 
+    /// Opens what an element that is assigned to may be of our values; `at` is where that stands.
     pub(super) fn open_assignment_target(&mut self, left: Node<'tree>, at: Node<'tree>) {
         match self.find_assignment_target(left) {
             AssignmentTarget::RailsHash(Some(key)) => self.open_named_value(RAILS_HASH, key, at),
@@ -162,6 +166,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         }
     }
 
+    /// Notes `external_url` where a statement of its own sets it.
     pub(super) fn record_external_url(&mut self, node: Node<'tree>, depth: usize) {
         let right = match node.kind() {
             "call" => node

@@ -56,6 +56,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         is_exit_word(&word)
     }
 
+    /// Notes that the file may end at `node`; in a method, that the method ends it.
     pub(super) fn note_exit(&mut self, node: Node<'tree>, is_failure: bool) {
         if !self.definitions.is_empty() {
             return self.exiting_methods.extend(self.definitions.iter().cloned());

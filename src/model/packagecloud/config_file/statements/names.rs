@@ -32,6 +32,7 @@ impl<'tree> StatementReader<'_, 'tree> {
             && !self.is_suspect_name(root)
     }
 
+    /// Takes up a method of the file's own.
     pub(super) fn begin_method_definition(&mut self, node: Node<'tree>, depth: usize) {
         let name = node.child_by_field_name("name").map(|name| self.source.syntax_node_source_text(name));
         let name = name.unwrap_or_default();
@@ -43,6 +44,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         self.frames[depth].is_definition = true;
     }
 
+    /// Returns whether a name was assigned what may be packagecloud's hash.
     pub(super) fn is_suspect_name(&self, node: Node<'_>) -> bool {
         self.names.get(&self.source.syntax_node_source_text(node)).copied().unwrap_or(false)
     }
@@ -68,6 +70,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         })?
     }
 
+    /// Takes up a bare name: a variable, or a call without a receiver.
     pub(super) fn visit_identifier(&mut self, node: Node<'tree>, field: Option<&'tree str>, depth: usize) {
         let parent = &self.frames[depth - 1];
         let kind = parent.node.kind();
@@ -136,6 +139,7 @@ impl<'tree> StatementReader<'_, 'tree> {
         false
     }
 
+    /// Takes up a call with a receiver or arguments.
     pub(super) fn visit_call(&mut self, node: Node<'tree>, depth: usize) {
         let method = node.child_by_field_name("method");
         let name = method.map(|method| self.source.syntax_node_source_text(method)).unwrap_or_default();

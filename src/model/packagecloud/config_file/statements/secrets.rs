@@ -46,6 +46,7 @@ impl StatementReader<'_, '_> {
         }
     }
 
+    /// Returns whether what is assigned to has a secret's name.
     pub(super) fn is_secret_name(&self, left: Node<'_>) -> bool {
         let range = left.byte_range();
         let start = range.start.max(range.end.saturating_sub(SECRET_NAME_BYTES_MAX));
