@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs,
     io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -14,6 +14,8 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use serde::{Deserialize, Serialize};
+
+use super::private_files::build_private_file_options;
 
 /// One hour at the edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,7 @@ impl EdgeTrafficCounter {
             .map(|line| line + "\n")
             .collect();
         // One write to the end: lines of two processes never mix.
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let file = build_private_file_options().create(true).append(true).open(&self.path);
         let _ = file.and_then(|mut file| file.write_all(lines.as_bytes()));
     }
 }
