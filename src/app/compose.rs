@@ -79,9 +79,8 @@ pub async fn build_app_context(global: &GlobalOptions, command: &CliCommand) -> 
     } else {
         let identities = FixedOrDiscoveredAwsIdentity::Found(aws::network::build_http_client()?);
         let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
-        // At an endpoint of the operator's own it is a served sandbox that takes so long.
-        let wait_factor =
-            global.endpoint_url.as_ref().map_or(1.0, |_| compute_sandbox_delay_factor(global).min(1.0));
+        let pace = compute_sandbox_delay_factor(global);
+        let wait_factor = compute_engine_wait_factor(global.endpoint_url.as_deref(), pace);
         SessionSettings { wait_factor, probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
@@ -174,7 +173,7 @@ fn find_packagecloud_read_token(command: &CliCommand, url: Option<&str>) -> Opti
     let given = std::env::var(PROBE_TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::new);
     let url = url?;
     given.or_else(|| netrc::find_netrc_token(url)).or_else(|| match command {
-        CliCommand::Verify | CliCommand::Enable { .. } => {
+        CliCommand::Verify | CliCommand::Enable { .. } | CliCommand::RotateSecret { .. } => {
             netrc::prompt_secret_at_terminal(&format!("packagecloud's read token for {url} (Enter: none): "))
         }
         _ => None,
@@ -210,6 +209,14 @@ fn compute_sandbox_delay_factor(global: &GlobalOptions) -> f64 {
     global.sandbox_pace.filter(|factor| (0.0..=100.0).contains(factor)).unwrap_or(1.0)
 }
 
+/// How long the engine's own waits take outside of a sandbox, as a factor: they follow `pace` where a sandbox is served, which is
+/// on loopback alone. Anywhere else they keep links from being refused, whatever the environment still holds.
+fn compute_engine_wait_factor(endpoint_url: Option<&str>, pace: f64) -> f64 {
+    let endpoint = endpoint_url.and_then(|url| url.parse::<http::Uri>().ok());
+    let is_loopback = endpoint.as_ref().and_then(http::Uri::host).is_some_and(aws::network::is_loopback_host);
+    if is_loopback { pace.min(1.0) } else { 1.0 }
+}
+
 /// Opens the sandbox in `dir`; where none is named, a fixed one below the user's state directory.
 ///
 /// # Errors
@@ -225,4 +232,27 @@ pub(super) fn open_sandbox_dir(global: &GlobalOptions, dir: Option<&Path>) -> Re
         delays: Some(SandboxPropagationDelays::default().scale_delays(compute_sandbox_delay_factor(global))),
         ..SandboxOptions::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_cut_short_at_an_aws_that_is_no_served_sandbox() {
+        for (endpoint, pace, factor) in [
+            (None, 0.01, 1.0),
+            (Some("https://vpce-1-s3.us-east-1.vpce.amazonaws.com"), 0.01, 1.0),
+            (Some("http://10.0.0.7:4566"), 0.0, 1.0),
+            (Some("http://localhost.example.com:4566"), 0.0, 1.0),
+            (Some("no URL"), 0.0, 1.0),
+            (Some("http://127.0.0.1:4566"), 0.01, 0.01),
+            (Some("http://LOCALHOST:4566/aws"), 0.01, 0.01),
+            (Some("http://[::1]:4566"), 0.0, 0.0),
+            (Some("http://127.0.0.1:4566"), 3.0, 1.0),
+        ] {
+            let found = compute_engine_wait_factor(endpoint, pace);
+            assert!((found - factor).abs() < f64::EPSILON, "{endpoint:?} {pace}: {found}");
+        }
+    }
 }

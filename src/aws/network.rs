@@ -3,7 +3,7 @@
 //! One client serves AWS's services, what credentials are fetched with, and plain requests: HTTPS_PROXY, HTTP_PROXY and
 //! NO_PROXY hold for all of them; so does AWS_CA_BUNDLE, whose certificates alone are trusted where it is set.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use aws_smithy_http_client::{
     Builder, Connector,
@@ -21,6 +21,14 @@ use crate::model::failure::Failure;
 /// How long a connection may take to be made.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TLS_PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+
+/// Returns whether a host, as it stands in a URL, is this machine and nothing else.
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
 
 /// Reads the file that AWS_CA_BUNDLE names; none where it is unset.
 ///

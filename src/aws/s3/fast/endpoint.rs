@@ -10,7 +10,7 @@ use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::pool::{S3ConnectionPool, S3ConnectionStream};
-use crate::aws::network::{build_http_connector, read_ca_bundle};
+use crate::aws::network::{build_http_connector, is_loopback_host, read_ca_bundle};
 use crate::model::failure::{Failure, FailureKind};
 
 /// How a bucket is addressed.
@@ -82,9 +82,8 @@ fn uses_environment_proxy_for_host(secure: bool, host: &str) -> bool {
     } else {
         &["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"]
     };
-    let loopback =
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    !loopback && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    !is_loopback_host(host)
+        && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn build_s3_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
