@@ -89,8 +89,8 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
                 sandbox_command::run_sandbox_command(&global, sandbox).await,
             );
         }
-        _ if find_option_without_sandbox(&global).is_some() => {
-            let option = find_option_without_sandbox(&global).unwrap_or_default();
+        _ if find_sandbox_option_without_sandbox(&global).is_some() => {
+            let option = find_sandbox_option_without_sandbox(&global).unwrap_or_default();
             return print_failure_return_exit_code(Err(Failure::new_usage_failure(
                 option,
                 "it works only on a sandbox",
@@ -124,7 +124,7 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
 }
 
 /// Finds an option that only a sandbox heeds, where there is none: on a real account it would be silently without effect.
-fn find_option_without_sandbox(global: &GlobalOptions) -> Option<&'static str> {
+fn find_sandbox_option_without_sandbox(global: &GlobalOptions) -> Option<&'static str> {
     let given = [
         (!global.sandbox_fault.is_empty(), "--sandbox-fault"),
         (global.sandbox_construction.is_some(), "--sandbox-construction"),

@@ -102,7 +102,7 @@ impl Host {
         } else {
             Vec::new()
         };
-        let (bytes, there) = self.transport.read_file_and_existing_paths(&self.config, &clients).await?;
+        let (bytes, there) = self.transport.read_file_and_find_existing_paths(&self.config, &clients).await?;
         let file = self.parse_config(&bytes).await;
         self.redactor.learn_config_file_secrets(&file);
         if let Some(problem) = file.read_problem() {

@@ -119,17 +119,17 @@ impl Host {
     }
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
-    pub fn write_local_note_about_host(&self, name: &str, text: &str) {
+    pub fn write_state_file_about_host(&self, name: &str, text: &str) {
         let _ = self.state.write_state_dir_file(&self.build_host_note_file_name(name), text.as_bytes());
     }
 
-    /// Reads what [`Self::write_local_note_about_host`] kept.
+    /// Reads what [`Self::write_state_file_about_host`] kept.
     #[must_use]
     pub fn read_host_state_file(&self, name: &str) -> Option<String> {
         String::from_utf8(self.state.read_state_dir_file(&self.build_host_note_file_name(name))?).ok()
     }
 
-    /// Removes what [`Self::write_local_note_about_host`] kept.
+    /// Removes what [`Self::write_state_file_about_host`] kept.
     pub fn remove_host_note(&self, name: &str) {
         self.state.remove_state_dir_file(&self.build_host_note_file_name(name));
     }

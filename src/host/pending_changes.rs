@@ -53,7 +53,7 @@ impl Host {
             PendingConfigChanges::Nothing { .. } | PendingConfigChanges::Ours { .. } => "ours",
             PendingConfigChanges::Unknown | PendingConfigChanges::Theirs { .. } => "theirs",
         };
-        self.write_local_note_about_host(LAST_WRITE_NOTE, &format!("{new} {whose}"));
+        self.write_state_file_about_host(LAST_WRITE_NOTE, &format!("{new} {whose}"));
     }
 
     /// Reads the Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.

@@ -19,7 +19,7 @@ pub const REDACTED: &str = "(hidden)";
 
 /// Returns whether a key's value is a secret: its name has secret, key, password or token in it, in any case.
 #[must_use]
-pub fn is_secret_key_name(name: &str) -> bool {
+pub fn is_name_of_secret_setting(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["secret", "key", "password", "passwd", "passphrase", "token"].iter().any(|word| name.contains(word))
 }
@@ -157,7 +157,7 @@ fn redact_secret_key_values(line: &str) -> String {
         let word = &rest[start..start + length];
         out.push_str(&rest[..start + length]);
         rest = &rest[start + length..];
-        if !is_secret_key_name(word) {
+        if !is_name_of_secret_setting(word) {
             continue;
         }
         let closed = rest.trim_start_matches(['\'', '"', ']', ')', '\\']);

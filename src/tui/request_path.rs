@@ -3,17 +3,17 @@
 use ratatui::text::{Line, Span};
 
 use super::{text, theme::Theme};
-use crate::wizard::request_path::RequestPathPart;
+use crate::wizard::request_path::RequestPathHop;
 
 /// Renders the five parts, lit as they stand; with `rows` above two also what each is called here.
 pub fn render_request_path_diagram(
-    parts: &[RequestPathPart; 5],
+    parts: &[RequestPathHop; 5],
     theme: &Theme,
     width: usize,
     rows: u16,
 ) -> Vec<Line<'static>> {
     const MIN_GAP_COLUMNS: usize = 3;
-    let style = |part: &RequestPathPart| if part.in_place { theme.accent } else { theme.dim };
+    let style = |part: &RequestPathHop| if part.in_place { theme.accent } else { theme.dim };
     let detailed = rows > 2;
     // As wide as what stands below the names, where there is room for it; else as the names, and what is below is cut.
     let last = parts[4].detail.chars().count().min(32).max(parts[4].name.len()) + 2;

@@ -8,7 +8,7 @@ use crate::model::run::{
 
 /// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestPathPart {
+pub struct RequestPathHop {
     pub name: &'static str,
     pub in_place: bool,
     /// What it is called here; empty where that isn't known.
@@ -18,7 +18,7 @@ pub struct RequestPathPart {
 impl Wizard {
     /// Returns the five parts, in the order in which a request passes them.
     #[must_use]
-    pub fn build_request_path_hops(&self) -> [RequestPathPart; 5] {
+    pub fn build_request_path_hops(&self) -> [RequestPathHop; 5] {
         let done =
             |stage: RunStage| self.find_stage_progress(stage).is_some_and(StageProgress::is_stage_done);
         let welcome = match &self.welcome {
@@ -41,7 +41,7 @@ impl Wizard {
             done(RunStage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
         let bucket = self.bucket_name();
         [
-            RequestPathPart {
+            RequestPathHop {
                 name: "package manager",
                 in_place: live
                     && !self
@@ -49,8 +49,8 @@ impl Wizard {
                         .is_some_and(StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
-            RequestPathPart { name: "packagecloud", in_place: live, detail: redirects.to_owned() },
-            RequestPathPart {
+            RequestPathHop { name: "packagecloud", in_place: live, detail: redirects.to_owned() },
+            RequestPathHop {
                 name: "CloudFront",
                 in_place: front,
                 detail: self
@@ -58,12 +58,12 @@ impl Wizard {
                     .or_else(|| cloudfront.map(|f| f.domain.clone()))
                     .unwrap_or_default(),
             },
-            RequestPathPart {
+            RequestPathHop {
                 name: "Lambda@Edge",
                 in_place: edge,
                 detail: if edge { "checks every link" } else { "" }.to_owned(),
             },
-            RequestPathPart {
+            RequestPathHop {
                 name: "S3",
                 in_place: !bucket.is_empty() && (done(RunStage::Access) || welcome.is_some()),
                 detail: bucket.to_owned(),

@@ -128,7 +128,7 @@ impl ResolveEndpoint for OneHostAtOwnEndpoint {
     }
 }
 
-fn batch_jobs_label(bucket: &str) -> String {
+fn format_batch_jobs_label(bucket: &str) -> String {
     format!("S3 Batch Operations jobs of bucket {bucket}")
 }
 
@@ -192,7 +192,7 @@ impl AwsClients {
         let what = format!("S3 Batch Operations job of {}", wanted.manifest);
         let unbuilt = |error: aws_sdk_s3control::error::BuildError| {
             Failure::new_generic_failure(
-                batch_jobs_label(bucket),
+                format_batch_jobs_label(bucket),
                 error.to_string(),
                 "report this as a fault of the tool",
             )

@@ -62,13 +62,13 @@ impl SharedCredentials {
     }
 
     /// Records whose they are; the first that is said holds.
-    pub fn set_credentials_account_id(&self, account: &str) {
+    pub fn remember_credentials_account_id(&self, account: &str) {
         let _ = self.0.account.set(account.to_owned());
     }
 
     /// Returns whose they are, once AWS has said it.
     #[must_use]
-    pub fn credentials_account_id(&self) -> Option<&str> {
+    pub fn find_credentials_account_id(&self) -> Option<&str> {
         self.0.account.get().map(String::as_str)
     }
 

@@ -41,7 +41,7 @@ fn describe_link_lifetime(ahead: i64) -> &'static str {
 
 /// Checks the clock of another host, which signs the links: this machine's is known by AWS's.
 pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<CheckResult> {
-    let line = node.host.transport.as_ssh_client()?;
+    let line = node.host.transport.find_ssh_client()?;
     let name = format!("clock{}", node.host.render_host_suffix());
     let milliseconds = line.remote_clock_ahead_ms();
     let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;

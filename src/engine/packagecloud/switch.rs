@@ -41,7 +41,7 @@ const ON_SINCE_NOTE: &str = "on-since";
 pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
     let intent = format!("{} {}", if on { "on" } else { "off" }, generate_unique_run_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    session.host.write_local_note_about_host(SWITCH_INTENT_NOTE, &intent);
+    session.host.write_state_file_about_host(SWITCH_INTENT_NOTE, &intent);
     session.remember_cloudfront_switch_intent(&intent);
     session.host.remove_host_note(ON_SINCE_NOTE);
 }
@@ -104,7 +104,7 @@ pub(crate) async fn save_cloudfront_switch_completion(session: &Session) -> Resu
     session.ensure_cloudfront_not_disabled().await?;
     remove_switch_intent_of_run(session);
     // Lost, verify says no more than that it is on.
-    session.host.write_local_note_about_host(
+    session.host.write_state_file_about_host(
         ON_SINCE_NOTE,
         &session.host.clock.read_host_clock().as_secs().to_string(),
     );

@@ -121,7 +121,7 @@ impl ReindexWorkers {
         match self.retry_s3_request(|| self.s3.read_object_acl_headers(key)).await {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
             Err(ObjectNotDone::Refused { .. } | ObjectNotDone::Unfit { .. }) => {
-                self.lock_reindex_checkpoint().count_unreadable_object_acl();
+                self.lock_reindex_checkpoint().increment_unreadable_acl_count();
                 Ok(Vec::new())
             }
             // Nothing can be lost that isn't there: no other object is asked for it.

@@ -166,7 +166,7 @@ impl ReindexCheckpoint {
     }
 
     /// Counts an access control list that could not be read.
-    pub fn count_unreadable_object_acl(&mut self) {
+    pub fn increment_unreadable_acl_count(&mut self) {
         self.live.acls_denied += 1;
         self.settled.acls_denied += 1;
     }

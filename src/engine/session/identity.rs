@@ -142,7 +142,7 @@ impl Session {
         match cloud.read_caller_identity().await {
             Ok(caller) => {
                 if let Some(held) = cloud.shared_credentials() {
-                    held.set_credentials_account_id(&caller.account);
+                    held.remember_credentials_account_id(&caller.account);
                 }
                 Ok((cloud, caller))
             }

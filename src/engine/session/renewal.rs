@@ -32,7 +32,9 @@ impl Session {
         let (Some(held), Err(_)) = (cloud.shared_credentials(), &standing) else { return standing.map(drop) };
         let candidate = self.find_renewed_credential_source(held).await?;
         let (fresh, caller) = self.try_aws_credential_candidate(&candidate).await?;
-        if let Some(account) = held.credentials_account_id().filter(|account| **account != *caller.account) {
+        if let Some(account) =
+            held.find_credentials_account_id().filter(|account| **account != *caller.account)
+        {
             return Err(Failure::new(
                 FailureKind::Credentials,
                 caller.arn,

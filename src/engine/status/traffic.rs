@@ -76,7 +76,7 @@ pub(super) fn note_own_asks(session: &Session, asks: usize) {
         None => all.push((0, asks as u64)),
     }
     let lines: Vec<String> = all.iter().map(|(ago, asks)| format!("{} {asks}", hour - ago)).collect();
-    session.host.write_local_note_about_host(OWN_ASKS_NOTE, &lines.join("\n"));
+    session.host.write_state_file_about_host(OWN_ASKS_NOTE, &lines.join("\n"));
 }
 
 /// Says what was served, what it cost, and what of it needs attention.

@@ -59,7 +59,7 @@ impl Host {
         let text: String = wanted.iter().map(|setting| render_setting_line(setting) + "\n").collect();
         let name = self.build_host_note_file_name(LINES_TO_TYPE_FILE);
         let kept = self.state.write_state_dir_file(&name, text.as_bytes()).ok()?;
-        let Some(line) = self.transport.as_ssh_client() else {
+        let Some(line) = self.transport.find_ssh_client() else {
             return Some(format!("to do it by hand, as root: {}", self.render_insert_command(&kept)));
         };
         // There it lies in the user's home directory, in which ssh begins, and which sudo doesn't leave.

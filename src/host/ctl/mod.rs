@@ -188,7 +188,7 @@ impl Host {
         let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            self.write_local_note_about_host(
+            self.write_state_file_about_host(
                 LAST_RECONFIGURE_NOTE,
                 &self.clock.read_host_clock().as_secs().to_string(),
             );

@@ -84,7 +84,7 @@ impl HostTransport {
 
     /// Returns the line to another host.
     #[must_use]
-    pub fn as_ssh_client(&self) -> Option<&SshClient> {
+    pub fn find_ssh_client(&self) -> Option<&SshClient> {
         match self {
             Self::Local => None,
             Self::Ssh(line) => Some(line),
@@ -113,14 +113,14 @@ impl HostTransport {
     ///
     /// # Errors
     /// Where the file isn't there or can't be read.
-    pub async fn read_file_and_existing_paths(
+    pub async fn read_file_and_find_existing_paths(
         &self,
         path: &Path,
         paths: &[PathBuf],
     ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
         match self {
             Self::Local => Ok((self.read_file(path).await?, self.find_existing_paths(paths).await)),
-            Self::Ssh(line) => line.read_file_and_existing_paths(path, paths).await,
+            Self::Ssh(line) => line.read_file_and_find_existing_paths(path, paths).await,
         }
     }
 

@@ -128,7 +128,7 @@ pub(crate) async fn collect_required_permissions(
     // What objects lie under is looked at where a stage that reads or opens them has something to do.
     let opens_objects = [RunStage::Reindex, RunStage::Distribution, RunStage::GoLive].into_iter().any(is_due);
     if opens_objects && matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade) {
-        needs.extend(collect_object_key_permissions(goal, target, answers).await);
+        needs.extend(collect_object_kms_key_permissions(goal, target, answers).await);
     }
     needs.retain(|need| is_due(need.stage));
     needs
@@ -136,7 +136,7 @@ pub(crate) async fn collect_required_permissions(
 
 /// Collects what is needed of the KMS keys that objects lie under: to copy and read them, and, where that was said yes
 /// to, to change their policies.
-async fn collect_object_key_permissions(
+async fn collect_object_kms_key_permissions(
     goal: OperatorGoal,
     target: &AwsTarget,
     answers: &OperatorAnswers,

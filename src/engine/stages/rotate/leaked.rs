@@ -36,7 +36,7 @@ pub(crate) async fn note_nodes_to_switch_on(session: &Session) -> Result<Vec<Str
             Err(failure) if is_host_down(&failure) => away.push(node.host.render_config_location()),
             config => {
                 if config?.seen.may_cloudfront_be_on() {
-                    node.host.write_local_note_about_host(SWITCH_ON_NOTE, "1");
+                    node.host.write_state_file_about_host(SWITCH_ON_NOTE, "1");
                 }
             }
         }

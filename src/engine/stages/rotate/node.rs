@@ -116,7 +116,7 @@ impl NodeRotation<'_> {
             let step = StageStep::Secret;
             let doing = format!("writing cloudfront_secret to {}", config.path);
             let wrote = self.run.run_stage_step(step, doing, async {
-                node.host.write_local_note_about_host(ROTATING_NODE_NOTE, "1");
+                node.host.write_state_file_about_host(ROTATING_NODE_NOTE, "1");
                 let values = CloudFrontSettingValues {
                     secret: Some(self.new.clone()),
                     ..CloudFrontSettingValues::default()

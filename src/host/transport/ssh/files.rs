@@ -135,14 +135,14 @@ impl SshClient {
     /// # Errors
     /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        Ok(self.read_file_and_existing_paths(path, &[]).await?.0)
+        Ok(self.read_file_and_find_existing_paths(path, &[]).await?.0)
     }
 
     /// Reads a file's bytes there, and finds which of some paths are there.
     ///
     /// # Errors
     /// Where the host isn't reached, or the file can't be read.
-    pub(in crate::host) async fn read_file_and_existing_paths(
+    pub(in crate::host) async fn read_file_and_find_existing_paths(
         &self,
         path: &Path,
         paths: &[PathBuf],

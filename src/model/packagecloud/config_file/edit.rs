@@ -11,7 +11,7 @@ use crate::model::{
 
 use super::{
     ConfigAssignedValue, ConfigAssignment, ConfigFile, ConfigReadProblem,
-    state::{ExitValue, SettingState},
+    state::{SettingAtExitPoint, SettingState},
 };
 
 pub(super) const BLOCK_BEGIN_MARKER: &str = "# packagecloud-cloudfront: begin";
@@ -127,7 +127,7 @@ impl ConfigFile {
         // From this offset on a marked line at the top of the file has settled the value.
         let mut settled_from = None;
         for exit in self.exits.iter().filter(|exit| off || !exit.is_failure) {
-            let ExitValue { state, insert_offset, is_top_level } = exit.values[index];
+            let SettingAtExitPoint { state, insert_offset, is_top_level } = exit.values[index];
             let line = match (state.open, state.assigned) {
                 (Some(open), _) if settled_from.is_some_and(|from| from > open.offset) => continue,
                 (Some(open), _) => Some(open.line),

@@ -47,12 +47,12 @@ pub(super) struct ConfigExitPoint {
     pub(super) line: usize,
     /// Whether packagecloud is left as it was where the file ends here: the reconfigure fails.
     pub(super) is_failure: bool,
-    pub(super) values: [ExitValue; KEYS],
+    pub(super) values: [SettingAtExitPoint; KEYS],
 }
 
 /// One value where the file may end before its last line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ExitValue {
+pub(super) struct SettingAtExitPoint {
     pub(super) state: SettingState,
     /// Where a line is put that sets it before the file ends here; `None` where no line could.
     pub(super) insert_offset: Option<usize>,

@@ -10,7 +10,7 @@ use crate::model::{failure::Failure, secret::Secret};
 #[serde(into = "String", try_from = "String")]
 pub struct UrlTokenConstruction {
     pub key: TokenHmacKeyForm,
-    pub message: SignedMessageForm,
+    pub message: TokenMessageForm,
 }
 
 /// The HMAC key, of `cloudfront_secret`.
@@ -25,7 +25,7 @@ pub enum TokenHmacKeyForm {
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum SignedMessageForm {
+pub enum TokenMessageForm {
     #[default]
     PathExpires,
     ExpiresPath,
@@ -48,7 +48,7 @@ impl TokenHmacKeyForm {
     }
 }
 
-impl SignedMessageForm {
+impl TokenMessageForm {
     /// Returns what is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
     /// none: without it, it would be another form.
     pub(super) fn compose_signed_message(self, path: &str, expires: &str, host: &str) -> Option<String> {
@@ -66,7 +66,7 @@ impl UrlTokenConstruction {
     /// Returns every construction, the default first.
     #[must_use]
     pub fn list_url_token_constructions() -> Vec<Self> {
-        use SignedMessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
+        use TokenMessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
         let mut all = Vec::new();
         for key in [TokenHmacKeyForm::Decoded, TokenHmacKeyForm::Raw] {
             for message in [PathExpires, ExpiresPath, KeyExpires, HostPathExpires] {
@@ -84,10 +84,10 @@ impl std::fmt::Display for UrlTokenConstruction {
             TokenHmacKeyForm::Raw => "raw",
         };
         let message = match self.message {
-            SignedMessageForm::PathExpires => "path+expires",
-            SignedMessageForm::ExpiresPath => "expires+path",
-            SignedMessageForm::KeyExpires => "key+expires",
-            SignedMessageForm::HostPathExpires => "host+path+expires",
+            TokenMessageForm::PathExpires => "path+expires",
+            TokenMessageForm::ExpiresPath => "expires+path",
+            TokenMessageForm::KeyExpires => "key+expires",
+            TokenMessageForm::HostPathExpires => "host+path+expires",
         };
         write!(f, "{key}:{message}")
     }

@@ -133,7 +133,7 @@ fn render_policy_simulation_result(
             specific.extend([
                 "<member>",
                 &render_xml_element("EvalResourceName", resource),
-                &render_xml_element("EvalResourceDecision", format_policy_decision_name(decision)),
+                &render_xml_element("EvalResourceDecision", format_simulated_decision(decision)),
                 "<MatchedStatements/>",
                 &render_missing_context_keys(&lacking),
             ]);
@@ -158,7 +158,7 @@ fn render_policy_simulation_result(
         "<member>{}{}{}<MatchedStatements/>{}{limits}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
         render_xml_element("EvalActionName", action),
         render_xml_element("EvalResourceName", template),
-        render_xml_element("EvalDecision", format_policy_decision_name(worst)),
+        render_xml_element("EvalDecision", format_simulated_decision(worst)),
         render_missing_context_keys(&missing)
     )
 }
@@ -168,7 +168,7 @@ fn render_missing_context_keys(keys: &BTreeSet<String>) -> String {
     format!("<MissingContextValues>{members}</MissingContextValues>")
 }
 
-fn format_policy_decision_name(decision: PolicyDecision) -> &'static str {
+fn format_simulated_decision(decision: PolicyDecision) -> &'static str {
     match decision {
         PolicyDecision::Allow | PolicyDecision::Delegated => "allowed",
         PolicyDecision::ExplicitDeny => "explicitDeny",

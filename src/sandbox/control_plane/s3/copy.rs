@@ -269,7 +269,7 @@ pub fn copy_stored_object(
     access::authorize_caller_on_object_key(world, caller, "kms:GenerateDataKey", &object.encryption)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
-    set_copied_object_checksum(world, headers, &original, &mut object)?;
+    set_checksum_on_stored_copy(world, headers, &original, &mut object)?;
     let written = world.sandbox_in_memory_state().objects.change_stored_bucket(bucket, |objects| {
         write::check_sandbox_if_match_headers(headers, find_newest_sandbox_object_version(objects, key))?;
         if source.bucket == bucket {
@@ -291,7 +291,7 @@ fn is_replace_directive(headers: &HeaderMap, directive: &str) -> bool {
 }
 
 /// Sets the copy's ETag and checksum: what was uploaded in parts is one piece afterwards, so its ETag is that of its content.
-fn set_copied_object_checksum(
+fn set_checksum_on_stored_copy(
     world: &Sandbox,
     headers: &HeaderMap,
     original: &SandboxObject,

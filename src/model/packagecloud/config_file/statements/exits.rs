@@ -6,7 +6,7 @@ use super::{PendingExit, StatementReader};
 use crate::model::packagecloud::config_file::{
     edit,
     harmless::is_exit_word,
-    state::{ConfigExitPoint, ExitValue, KEYS, SettingState, ValueOpening},
+    state::{ConfigExitPoint, KEYS, SettingAtExitPoint, SettingState, ValueOpening},
 };
 
 impl<'tree> StatementReader<'_, 'tree> {
@@ -22,13 +22,13 @@ impl<'tree> StatementReader<'_, 'tree> {
             let Some(last) = openings.last() else {
                 let insert_offset =
                     Some(edit::find_insertion_start(self.source.bytes, statement.start_byte()));
-                return ExitValue { state: self.states[key], insert_offset, is_top_level: true };
+                return SettingAtExitPoint { state: self.states[key], insert_offset, is_top_level: true };
             };
             let own = openings.partition_point(|opening| opening.offset < exit.start)
                 < openings.partition_point(|opening| opening.offset < exit.end);
             let assigned = exit.settled_before[key].filter(|_| !own);
             let open = assigned.is_none().then_some(ValueOpening { is_named: true, ..*last });
-            ExitValue {
+            SettingAtExitPoint {
                 state: SettingState { assigned, open },
                 insert_offset: (!own).then_some(exit.start),
                 is_top_level: false,

@@ -284,7 +284,11 @@ impl<'a, 'tree> StatementReader<'a, 'tree> {
             }
             "binary" => {
                 let appends = node.child_by_field_name("operator").is_some_and(|one| one.kind() == "<<");
-                if appends && !node.child_by_field_name("left").is_some_and(|left| self.is_other_data(left)) {
+                if appends
+                    && !node
+                        .child_by_field_name("left")
+                        .is_some_and(|left| self.is_unrelated_to_rails_hash(left))
+                {
                     self.open_every_value(node);
                 }
             }

@@ -25,7 +25,7 @@ impl<'tree> StatementReader<'_, 'tree> {
     }
 
     /// Whether what is appended to is surely none of packagecloud's values.
-    pub(super) fn is_other_data(&self, node: Node<'_>) -> bool {
+    pub(super) fn is_unrelated_to_rails_hash(&self, node: Node<'_>) -> bool {
         let root = find_root_object(node);
         root.kind() == "identifier"
             && !self.source.is_syntax_node_text(root, RAILS_HASH)

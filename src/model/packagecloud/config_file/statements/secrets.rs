@@ -50,6 +50,6 @@ impl StatementReader<'_, '_> {
     pub(super) fn is_secret_name(&self, left: Node<'_>) -> bool {
         let range = left.byte_range();
         let start = range.start.max(range.end.saturating_sub(SECRET_NAME_BYTES_MAX));
-        redact::is_secret_key_name(&String::from_utf8_lossy(&self.source.bytes[start..range.end]))
+        redact::is_name_of_secret_setting(&String::from_utf8_lossy(&self.source.bytes[start..range.end]))
     }
 }
