@@ -17,12 +17,13 @@ use tokio::{
 pub mod draw;
 mod job;
 pub mod job_control;
+pub mod job_set;
 pub mod keys;
-mod layout;
+pub mod layout;
 pub mod perform;
 mod plan_lines;
 mod request_path;
-mod screens;
+pub mod screens;
 mod steps;
 pub mod terminal;
 mod terminal_backend;
@@ -31,8 +32,8 @@ pub mod text;
 pub mod theme;
 
 pub use job::EffectJobContext;
-use job::WizardEffectJob;
 use job_control::StoppedProcesses;
+use job_set::WizardJobSet;
 use terminal::TerminalControl;
 use theme::Theme;
 
@@ -161,15 +162,9 @@ struct TuiApp<'w, C, K, R, F> {
     started_at: Instant,
     wizard: &'w mut Wizard,
     control: &'w mut C,
-    effects: F,
+    jobs: WizardJobSet<F>,
     keys: futures::stream::Fuse<K>,
     requests: futures::stream::Fuse<R>,
-    /// The look or the run.
-    job: Option<WizardEffectJob>,
-    /// A run that goes on while the screen is at a later stage.
-    background: Option<WizardEffectJob>,
-    /// The copy.
-    clipboard_job: Option<WizardEffectJob>,
     ticked_at: Instant,
     /// Since when the terminal is gone.
     terminal_gone_at: Option<Instant>,
@@ -179,7 +174,10 @@ struct TuiApp<'w, C, K, R, F> {
     needs_whole_frame: bool,
 }
 
-impl<'w, C, K, R, F> TuiApp<'w, C, K, R, F> {
+impl<'w, C, K, R, F> TuiApp<'w, C, K, R, F>
+where
+    F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
+{
     fn new_idle_app(
         control: &'w mut C,
         keys: futures::stream::Fuse<K>,
@@ -191,12 +189,9 @@ impl<'w, C, K, R, F> TuiApp<'w, C, K, R, F> {
             control,
             started_at: Instant::now(),
             wizard,
-            effects,
+            jobs: WizardJobSet::new_idle_job_set(effects),
             keys,
             requests,
-            job: None,
-            background: None,
-            clipboard_job: None,
             ticked_at: Instant::now(),
             terminal_gone_at: None,
             suspended: false,
@@ -220,12 +215,6 @@ where
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
     async fn wait_for_next_input(&mut self) -> NextWizardInput {
-        async fn receive_input_from_effect_job(job: &mut Option<WizardEffectJob>) -> WizardInput {
-            match job {
-                Some(job) => job.receive_wizard_job_input().await,
-                None => std::future::pending().await,
-            }
-        }
         let not_urgent = |input| NextWizardInput { input: Some(input), urgent: false };
         // Switching off takes the time that it takes.
         let gone = self.terminal_gone_at.filter(|_| !self.wizard.is_switching_off());
@@ -235,9 +224,7 @@ where
             key = self.keys.next(), if self.terminal_gone_at.is_none() => NextWizardInput { input: self.convert_terminal_event(key), urgent: true },
             Some(request) = self.requests.next() => NextWizardInput { input: self.handle_tui_request(request), urgent: true },
             () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(WizardInput::Hangup),
-            input = receive_input_from_effect_job(&mut self.job) => not_urgent(input),
-            input = receive_input_from_effect_job(&mut self.background) => not_urgent(input),
-            input = receive_input_from_effect_job(&mut self.clipboard_job) => not_urgent(input),
+            input = self.jobs.receive_next_job_input() => not_urgent(input),
             () = sleep_until(self.ticked_at + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
                 self.ticked_at = Instant::now();
                 not_urgent(WizardInput::Tick)
@@ -295,31 +282,12 @@ where
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
     fn update_wizard_and_perform(&mut self, input: WizardInput) -> Option<WizardOutcome> {
-        match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
+        let effect = self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })?;
+        match self.jobs.perform_job_effect(effect)? {
             WizardEffect::Leave(outcome) => return Some(outcome),
-            WizardEffect::Stop => {
-                self.job.iter().chain(&self.background).for_each(WizardEffectJob::request_job_stop);
-            }
-            WizardEffect::BringToForeground => self.job = self.background.take(),
             WizardEffect::Suspend => self.suspend_until_continued(StoppedProcesses::WholeJob),
-            WizardEffect::Redraw => self.needs_whole_frame = true,
-            WizardEffect::Pause(paused) => {
-                if let Some(job) = &self.job {
-                    job.set_job_paused(paused);
-                }
-            }
-            effect @ WizardEffect::LookWhileJobRuns(..) => {
-                self.background = self.job.take();
-                self.job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
-            }
-            effect @ (WizardEffect::Copy(_) | WizardEffect::Renew(_)) => {
-                self.clipboard_job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
-            }
-            effect => {
-                // a look that nobody waits for any more ends here, with all that it would have said
-                self.job = None;
-                self.job = Some(WizardEffectJob::start_effect_job(effect, &self.effects));
-            }
+            // only a redraw is left
+            _ => self.needs_whole_frame = true,
         }
         None
     }
