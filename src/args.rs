@@ -40,8 +40,9 @@ pub struct CliArguments {
 }
 
 /// Options that no other command than this one is proposed with: what it says, its consents, and the fault that it was to meet.
-const OPTIONS_OF_ONE_RUN: [&str; 13] = [
+const OPTIONS_OF_ONE_RUN: [&str; 14] = [
     "output",
+    "save_answers",
     "yes",
     "show_secret",
     "sandbox_fault",
@@ -248,6 +249,15 @@ pub struct GlobalOptions {
         env = "PACKAGECLOUD_CLOUDFRONT_OUTPUT"
     )]
     pub output: OutputFormat,
+    /// The wizard as numbered lines and questions, where nothing is drawn anew: for screen readers, serial lines, consoles; so too with ACCESSIBLE=1, and where TERM is dumb or not set
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_PLAIN", value_parser = FalseyValueParser::new())]
+    pub plain: bool,
+    /// Answer what would be asked by this TOML file: a key is an option's name; it consents to nothing that it doesn't name
+    #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_ANSWERS")]
+    pub answers: Option<PathBuf>,
+    /// Write what was answered to this file, for --answers on another host
+    #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_SAVE_ANSWERS")]
+    pub save_answers: Option<PathBuf>,
     /// Don't ask before changing what was shown
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
@@ -442,9 +452,9 @@ pub enum CliCommand {
     },
     /// Show every change that a goal would make; changes nothing
     Plan {
-        /// What to plan for
-        #[arg(long, value_enum, default_value = "install")]
-        goal: OperatorGoalArgument,
+        /// What to plan for; without it, to install
+        #[arg(long, value_enum)]
+        goal: Option<OperatorGoalArgument>,
         /// Keep the plan in this file, for enable --plan
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

@@ -18,6 +18,7 @@ pub mod edge;
 pub mod engine;
 pub mod host;
 pub mod model;
+pub mod plain;
 pub mod sandbox;
 pub mod tui;
 pub mod wizard;

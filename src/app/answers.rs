@@ -61,7 +61,7 @@ fn merge_command_into_answers(
             merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::Plan { goal, reindex, .. } => {
-            answers.goal = Some((*goal).into());
+            answers.goal = Some(goal.map_or(OperatorGoal::Install, Into::into));
             merge_reindex_flags_into_answers(answers, reindex);
         }
         CliCommand::Wizard { goal, reindex } => {

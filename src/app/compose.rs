@@ -14,8 +14,12 @@ use crate::{
     engine::{Session, SessionSettings},
     host::{self, HostStateDir, environment::netrc},
     model::{failure::Failure, run::answers::OperatorAnswers, secret::Secret},
+    plain::terminal::is_plain_face_wanted,
     sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, forward::SandboxForwardingClient},
-    tui::{EffectJobContext, perform::build_effect_performer},
+    tui::{
+        EffectJobContext,
+        perform::{ClipboardTarget, build_effect_performer},
+    },
     wizard::WizardEffect,
 };
 
@@ -29,6 +33,8 @@ pub struct AppContext {
     pub session: Session,
     pub answers: OperatorAnswers,
     pub sandbox: bool,
+    /// The wizard is lines and questions, and no screen.
+    pub is_plain: bool,
     world: Option<Sandbox>,
 }
 
@@ -37,8 +43,10 @@ impl AppContext {
     pub fn build_wizard_effect_performer(
         &self,
     ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
+        let clipboard =
+            if self.is_plain { ClipboardTarget::FileAlone } else { ClipboardTarget::TerminalAndFile };
         let (perform, world) = (
-            build_effect_performer(self.session.clone(), cli::plain::render_stage_event_line),
+            build_effect_performer(self.session.clone(), cli::plain::render_stage_event_line, clipboard),
             self.world.clone(),
         );
         move |effect, sender| {
@@ -105,7 +113,9 @@ pub async fn build_app_context(global: &GlobalOptions, command: &CliCommand) -> 
     {
         session.store_typed_mfa_code(code).await;
     }
-    Ok(AppContext { session, answers, sandbox: world.is_some(), world })
+    let (accessible, term) = (std::env::var_os("ACCESSIBLE"), std::env::var_os("TERM"));
+    let is_plain = global.plain || is_plain_face_wanted(accessible.as_deref(), term.as_deref());
+    Ok(AppContext { session, answers, sandbox: world.is_some(), is_plain, world })
 }
 
 /// Requests for objects in flight at once in a sandbox: it has the screen's processors.

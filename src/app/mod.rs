@@ -3,12 +3,14 @@
 //! The one place, beside the tests, that plugs a sandbox in.
 
 mod answers;
+mod answers_file;
 pub mod compose;
 pub mod environment;
 mod hosts;
 mod interrupt;
 mod panic_report;
 mod sandbox_command;
+mod saved_answers;
 
 use std::{
     convert::Infallible,
@@ -32,12 +34,14 @@ use crate::{
     errln,
     host::{environment::owner::OwnershipRestorer, run::unfinished_work::UnfinishedCtlCommand},
     model::{failure::Failure, packagecloud::ctl_command::CtlCommand, run::goal::OperatorGoal},
-    outln, tui,
-    wizard::WizardStartOptions,
+    outln, plain, tui,
+    wizard::{WizardEffect, WizardStartOptions},
 };
 
+use answers_file::FileAnswers;
 use compose::AppContext;
 use interrupt::InterruptedEnd;
+use saved_answers::AnswersRecorder;
 
 /// What to do after a fault of this program.
 fn advise_after_program_fault() -> String {
@@ -67,9 +71,14 @@ pub fn dispatch_cli_arguments(arguments: CliArguments) -> Pin<Box<dyn Future<Out
 }
 
 async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
-    let CliArguments { global, command } = arguments;
+    let CliArguments { mut global, command } = arguments;
     let _theirs = restore_file_ownership_on_drop(&global);
-    let command = command.unwrap_or(CliCommand::Wizard { goal: None, reindex: ReindexFlags::default() });
+    let mut command = command.unwrap_or(CliCommand::Wizard { goal: None, reindex: ReindexFlags::default() });
+    let recorder = AnswersRecorder::new_answers_recorder(global.save_answers.as_deref());
+    let goal = match answer_options_from_file(&mut global, &mut command) {
+        Ok(goal) => goal,
+        Err(failure) => return print_failure_return_exit_code(Err(failure)),
+    };
     match &command {
         CliCommand::Completions { shell } => {
             clap_complete::generate(
@@ -97,7 +106,7 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
                 "leave it out, or give --sandbox[=DIR] too",
             )));
         }
-        CliCommand::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
+        CliCommand::Wizard { .. } if !has_wizard_terminal() => {
             return print_failure_return_exit_code(Err(Failure::new_usage_failure(
                 "the wizard",
                 "it needs a terminal, and there is none here",
@@ -109,7 +118,10 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
         }
         _ => {}
     }
-    match compose::build_app_context(&global, &command).await {
+    if let Err(failure) = recorder.refuse_unwritable_path() {
+        return print_failure_return_exit_code(Err(failure));
+    }
+    let code = match compose::build_app_context(&global, &command).await {
         Err(failure) => match &command {
             CliCommand::Status { format, out } => {
                 cli::report_status_not_begun(*format, out.as_deref(), &failure)
@@ -117,8 +129,66 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
             _ => print_failure_return_exit_code(Err(failure)),
         },
         Ok(app) => match &command {
-            CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
-            _ => run_command_without_wizard(app, global, &command).await,
+            CliCommand::Wizard { .. } => run_wizard(app, goal, &recorder).await,
+            _ => run_command_without_wizard(app, global, &command, &recorder).await,
+        },
+    };
+    keep_recorded_answers(&recorder, code)
+}
+
+/// Whether there is a terminal that the wizard can ask at.
+fn has_wizard_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Takes the answers file's answers in the place of the options that aren't given, and returns the goal. Where there is no
+/// terminal for the wizard, its goal names the command.
+///
+/// # Errors
+/// Where the file can't be read or holds what isn't known, or leaves the goal open and nobody can be asked.
+fn answer_options_from_file(
+    global: &mut GlobalOptions,
+    command: &mut CliCommand,
+) -> Result<Option<OperatorGoal>, Failure> {
+    let given = match command {
+        CliCommand::Wizard { goal, .. } => goal.map(OperatorGoal::from),
+        _ => None,
+    };
+    let Some(path) = &global.answers else { return Ok(given) };
+    let file = match FileAnswers::read_answers_file(path) {
+        Ok(file) => file,
+        // Switching off asks nothing that it could answer, and waits for nothing.
+        Err(failure) if matches!(command, CliCommand::Disable) => {
+            errln!("{}", cli::plain::render_failure(&failure));
+            return Ok(given);
+        }
+        Err(failure) => return Err(failure),
+    };
+    file.fill_in_options(global, command);
+    let goal = given.or(file.goal);
+    if let CliCommand::Wizard { reindex, .. } = command
+        && !has_wizard_terminal()
+    {
+        *command = file.build_command_of_goal(goal, reindex.clone())?;
+    }
+    Ok(goal)
+}
+
+/// Writes what was answered where `--save-answers` wants it; returns the exit code.
+fn keep_recorded_answers(recorder: &AnswersRecorder, code: u8) -> u8 {
+    match recorder.write_recorded_answers() {
+        Ok(None) => code,
+        Ok(Some(path)) => {
+            let path = path.display().to_string();
+            errln!(
+                "The answers are in {path}. To give them again: {}",
+                render_proposed_command("", &["--answers", &path])
+            );
+            code
+        }
+        Err(failure) => match (print_failure_return_exit_code(Err(failure)), code) {
+            (failed, cli::EXIT_DONE) => failed,
+            (_, code) => code,
         },
     }
 }
@@ -133,8 +203,14 @@ fn find_sandbox_option_without_sandbox(global: &GlobalOptions) -> Option<&'stati
     given.into_iter().find(|(given, _)| *given && global.sandbox.is_none()).map(|(_, name)| name)
 }
 
-async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
-    let performer = app.build_wizard_effect_performer();
+async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>, recorder: &AnswersRecorder) -> u8 {
+    let perform = app.build_wizard_effect_performer();
+    let recorder = recorder.clone();
+    let performer = move |effect: WizardEffect, context| {
+        effect.answers_of_effect().into_iter().for_each(|answers| recorder.record_answers(answers));
+        perform(effect, context)
+    };
+    let is_plain = app.is_plain;
     let beginning = WizardStartOptions {
         config_path: app.session.host.render_config_location(),
         answers: app.answers,
@@ -143,7 +219,12 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
     };
     let taken_over = app.session.wait_until_takeover_requested();
     let session = app.session.clone();
-    match tui::run_wizard(beginning, performer, taken_over).await {
+    let outcome = if is_plain {
+        plain::run_plain_wizard(beginning, performer, taken_over).await
+    } else {
+        tui::run_wizard(beginning, performer, taken_over).await
+    };
+    match outcome {
         Ok(outcome) => {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
             let unfinished = list_unfinished_ctl_commands(&session);
@@ -156,7 +237,13 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>) -> u8 {
     }
 }
 
-async fn run_command_without_wizard(app: AppContext, global: GlobalOptions, command: &CliCommand) -> u8 {
+async fn run_command_without_wizard(
+    app: AppContext,
+    global: GlobalOptions,
+    command: &CliCommand,
+    recorder: &AnswersRecorder,
+) -> u8 {
+    recorder.record_answers(&app.answers);
     let stop = CancellationToken::new();
     let taken_over = app.session.wait_until_takeover_requested();
     let session = app.session.clone();
@@ -286,7 +373,13 @@ async fn describe_left_run(session: &Session, unfinished: &[UnfinishedCtlCommand
 /// Returns the places where root writes a user's own files: they are that user's again when this is dropped.
 fn restore_file_ownership_on_drop(global: &GlobalOptions) -> OwnershipRestorer {
     let aws = std::env::home_dir().map(|home| home.join(".aws"));
-    let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
+    let named = [
+        global.state_dir.clone(),
+        global.log_file.clone(),
+        global.save_answers.clone(),
+        global.sandbox.clone().flatten(),
+        aws,
+    ];
     OwnershipRestorer::new_restorer_for_sudo_user(
         named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()),
     )

@@ -38,6 +38,11 @@ pub fn print_question(question: &str) {
     write_display_text(&mut io::stderr().lock(), &format!("{question} "));
 }
 
+/// Prints a question on stdout, of a face that has all of its lines there; the answer is typed behind it.
+pub fn print_prompt(prompt: &str) {
+    write_display_text(&mut io::stdout().lock(), prompt);
+}
+
 fn write_display_text(to: &mut impl Write, text: &str) {
     let _ = to.write_all(escape_display_controls(text).as_bytes());
     let _ = to.flush();

@@ -15,16 +15,26 @@ use crate::{
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
 
+/// Where a copy goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClipboardTarget {
+    /// To the terminal's clipboard, by a control sequence, and to a file.
+    TerminalAndFile,
+    /// To a file: the terminal is written to in lines alone.
+    FileAlone,
+}
+
 /// Makes the performer that [`super::run_wizard`] takes; `line` renders an event for the log.
 pub fn build_effect_performer(
     session: Session,
     line: fn(&StageEvent) -> Option<String>,
+    clipboard: ClipboardTarget,
 ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> {
     let session = Arc::new(session);
     move |effect, context| {
         let session = session.clone();
         tokio::spawn(async move {
-            if let Some(input) = perform_wizard_effect(&session, line, effect, &context).await {
+            if let Some(input) = perform_wizard_effect(&session, line, clipboard, effect, &context).await {
                 // A wizard that has been left takes nothing.
                 let _ = context.inputs.send(input);
             }
@@ -35,6 +45,7 @@ pub fn build_effect_performer(
 async fn perform_wizard_effect(
     session: &Arc<Session>,
     line: fn(&StageEvent) -> Option<String>,
+    clipboard: ClipboardTarget,
     effect: WizardEffect,
     context: &EffectJobContext,
 ) -> Option<WizardInput> {
@@ -87,7 +98,9 @@ async fn perform_wizard_effect(
                 .err()
                 .map(|failure| WizardInput::Watched(Err(failure)))
         }
-        WizardEffect::Copy(copied) => Some(WizardInput::Copied(copy_to_clipboard(session, &copied).await)),
+        WizardEffect::Copy(copied) => {
+            Some(WizardInput::Copied(copy_to_clipboard(session, clipboard, &copied).await))
+        }
         WizardEffect::BringToForeground
         | WizardEffect::Stop
         | WizardEffect::Pause(_)
@@ -120,10 +133,16 @@ async fn plan_stage_and_send_plan(
 
 /// To the terminal's clipboard (OSC 52), and to a file that only its owner reads, since not every terminal obeys; with
 /// the secret that the screen hides.
-async fn copy_to_clipboard(session: &Session, copied: &ClipboardText) -> Result<String, Failure> {
+async fn copy_to_clipboard(
+    session: &Session,
+    clipboard: ClipboardTarget,
+    copied: &ClipboardText,
+) -> Result<String, Failure> {
     let text = session.replace_hidden_with_secret(&copied.text).await;
     let path = session.host.state.write_clipboard_file(&text)?;
-    let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
+    if clipboard == ClipboardTarget::TerminalAndFile {
+        let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
+    }
     let clear = if text == copied.text { "" } else { ", the secret in clear" };
     Ok(format!("{}{clear}: {}", path.display(), copied.title))
 }

@@ -96,6 +96,21 @@ pub enum WizardEffect {
     Leave(WizardOutcome),
 }
 
+impl WizardEffect {
+    /// Returns what was answered by the time that it is asked for, where it needs that.
+    #[must_use]
+    pub fn answers_of_effect(&self) -> Option<&OperatorAnswers> {
+        match self {
+            Self::Welcome(answers)
+            | Self::Identify(_, answers)
+            | Self::Look(_, answers)
+            | Self::LookWhileJobRuns(_, answers)
+            | Self::Apply(_, answers) => Some(answers),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialInput {
     Profile(String),

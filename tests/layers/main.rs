@@ -26,9 +26,10 @@ const LAYER_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("engine", &["model", "aws", "host", "edge"]),
     ("wizard", &["model"]),
     ("tui", &["model", "wizard", "engine"]),
+    ("plain", &["model", "wizard", "tui", "cli"]),
     ("cli", &["model", "engine", "args"]),
     ("sandbox", &["model", "edge"]),
-    ("app", &["model", "aws", "host", "engine", "wizard", "tui", "cli", "sandbox", "args"]),
+    ("app", &["model", "aws", "host", "engine", "wizard", "tui", "plain", "cli", "sandbox", "args"]),
 ];
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod any_input;
 mod other_runs;
+mod plain;
 mod player;
 mod pty;
 mod redact;

@@ -42,6 +42,14 @@ impl std::str::FromStr for ResourceNameSuffix {
     }
 }
 
+impl ResourceNameSuffix {
+    /// Returns the suffix as it was typed, where there is one.
+    #[must_use]
+    pub fn suffix_text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
 /// Parses a domain name, and returns it in lower case: `packages.example.com`.
 ///
 /// # Errors

@@ -1,0 +1,232 @@
+//! What can be done now, numbered: the list of the screen, then every intent that the wizard offers; and what a typed line means.
+
+use crate::{
+    tui::keys::KEY_BINDINGS,
+    wizard::{
+        Wizard,
+        intent::{CursorMove, UserIntent, UserIntentAvailability, WizardInputMode},
+        screen::{ScreenOverlay, WizardScreen},
+    },
+};
+
+/// What can be done now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PlainMenu {
+    /// The texts of the screen's list.
+    choices: Vec<String>,
+    /// Which of them Enter takes.
+    chosen: Option<usize>,
+    /// What Enter does; nothing where it answers no question.
+    enter: Option<String>,
+    rows: Vec<PlainMenuRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PlainMenuRow {
+    key: &'static str,
+    label: String,
+    intent: UserIntent,
+}
+
+/// What a typed line comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TypedAnswer {
+    /// These, one after the other.
+    Intents(Vec<UserIntent>),
+    /// It is none of what can be done: what is said of it.
+    Refused(String),
+}
+
+impl PlainMenu {
+    /// Lists what the wizard offers now, beside the list of the screen.
+    pub(super) fn list_offered_answers(wizard: &Wizard, choices: &[String]) -> Self {
+        let mode = wizard.current_wizard_input_mode();
+        let mut menu = Self { choices: choices.to_vec(), ..Self::default() };
+        for binding in KEY_BINDINGS.iter().filter(|binding| binding.mode == mode && !binding.key.is_empty()) {
+            let label = match wizard.intent_availability(binding.intent) {
+                UserIntentAvailability::Hidden => continue,
+                UserIntentAvailability::Usual if binding.label.is_empty() => continue,
+                UserIntentAvailability::Usual => binding.label.to_owned(),
+                UserIntentAvailability::As(label) => label.to_owned(),
+            };
+            match binding.intent {
+                UserIntent::Next => menu.enter = Some(label),
+                // Everything is printed, and nothing is drawn: there is nothing to scroll or to draw anew.
+                UserIntent::Move(_) | UserIntent::Redraw | UserIntent::Suspend => {}
+                intent => menu.rows.push(PlainMenuRow { key: binding.key, label, intent }),
+            }
+        }
+        menu.chosen = (is_list_taken_by_enter(wizard) && menu.enter.is_some()).then_some(wizard.choice);
+        menu
+    }
+
+    /// Renders the menu, a line for each thing that can be done.
+    pub(super) fn render_menu_lines(&self) -> Vec<String> {
+        let mut lines = vec!["What you can do now. Type a number or the letter, then Enter:".to_owned()];
+        if let Some(enter) = &self.enter {
+            let taken = self.chosen.and_then(|chosen| self.choices.get(chosen));
+            let what = taken.map_or_else(String::new, |text| {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                format!(", with {}: {}", self.chosen.unwrap_or_default() + 1, words.join(" "))
+            });
+            lines.push(format!("  Enter alone: {enter}{what}"));
+        }
+        match self.choices.len() {
+            0 => {}
+            1 => lines.push("  1: the line of the list above".to_owned()),
+            count => lines.push(format!("  1 to {count}: that line of the list above")),
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            lines.push(format!("  {} or {}: {}", self.choices.len() + index + 1, row.key, row.label));
+        }
+        lines
+    }
+
+    /// Renders in one line what can be done while something runs.
+    pub(super) fn render_short_menu(&self) -> String {
+        let keys: Vec<String> = self.rows.iter().map(|row| format!("{} {}", row.key, row.label)).collect();
+        format!("While this runs you can type, then Enter: {}. Ctrl-C stops it.", keys.join(", "))
+    }
+
+    /// Renders the prompt: what is asked, and what Enter alone answers.
+    pub(super) fn render_prompt(&self) -> String {
+        if let Some(enter) = &self.enter {
+            return format!("Your answer [{enter}]: ");
+        }
+        let answers = |row: &&PlainMenuRow| matches!(row.intent, UserIntent::Yes | UserIntent::No);
+        let keys: Vec<&str> = self.rows.iter().filter(answers).map(|row| row.key).collect();
+        if keys.is_empty() {
+            return "Your answer: ".to_owned();
+        }
+        format!("Your answer, {}: ", keys.join(" or "))
+    }
+
+    /// Tells what a typed line means.
+    pub(super) fn read_typed_answer(&self, wizard: &Wizard, typed: &str) -> TypedAnswer {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return match self.enter {
+                Some(_) => TypedAnswer::Intents(vec![UserIntent::Next]),
+                None => TypedAnswer::Refused(format!(
+                    "Enter alone answers nothing here. {}",
+                    self.describe_answers()
+                )),
+            };
+        }
+        if let Ok(number) = typed.parse::<usize>() {
+            return self.read_typed_number(wizard, number);
+        }
+        let by_key = self.rows.iter().find(|row| row.key == typed);
+        let fits = |row: &&PlainMenuRow| {
+            row.key.eq_ignore_ascii_case(typed) || row.label.eq_ignore_ascii_case(typed)
+        };
+        if let Some(row) = by_key.or_else(|| self.rows.iter().find(fits)) {
+            return TypedAnswer::Intents(vec![row.intent]);
+        }
+        TypedAnswer::Refused(format!(
+            "\"{typed}\" is nothing that can be done here. {}",
+            self.describe_answers()
+        ))
+    }
+
+    fn read_typed_number(&self, wizard: &Wizard, number: usize) -> TypedAnswer {
+        let Some(index) = number.checked_sub(1) else {
+            return TypedAnswer::Refused(format!("There is no 0. {}", self.describe_answers()));
+        };
+        if index < self.choices.len() {
+            let mut intents = vec![UserIntent::Move(CursorMove::Home)];
+            intents.extend(std::iter::repeat_n(UserIntent::Move(CursorMove::Down), index));
+            // Where Enter is for the whole screen, a line of it is opened and nothing else.
+            intents.push(if is_list_taken_by_enter(wizard) { UserIntent::Next } else { UserIntent::Explain });
+            return TypedAnswer::Intents(intents);
+        }
+        match self.rows.get(index - self.choices.len()) {
+            Some(row) => TypedAnswer::Intents(vec![row.intent]),
+            None => TypedAnswer::Refused(format!("There is no {number}. {}", self.describe_answers())),
+        }
+    }
+
+    fn describe_answers(&self) -> String {
+        let count = self.choices.len() + self.rows.len();
+        let enter = if self.enter.is_some() { ", or Enter alone" } else { "" };
+        format!("Type a number from 1 to {count} or a letter of the list above{enter}.")
+    }
+}
+
+/// Whether Enter takes the line that is chosen; else it is for the whole screen.
+fn is_list_taken_by_enter(wizard: &Wizard) -> bool {
+    match (&wizard.overlay, wizard.screen) {
+        (Some(ScreenOverlay::Ask(_)), _) => wizard.current_wizard_input_mode() == WizardInputMode::Browse,
+        (Some(_), _) | (None, WizardScreen::Stage(_) | WizardScreen::Watch) => false,
+        (None, _) => wizard.count_screen_list_lines() > 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            failure::Failure,
+            run::plan::{PlanConfirmationQuestion, RequiredConsent},
+        },
+        wizard::{TimedInput, WizardInput, WizardStartOptions},
+    };
+    use std::time::Duration;
+
+    fn wizard_on_first_screen() -> Wizard {
+        let mut wizard = Wizard::new(WizardStartOptions::default());
+        for input in [
+            WizardInput::Start,
+            WizardInput::Welcome(Err(Failure::new_generic_failure("AWS", "no answer", "look again"))),
+        ] {
+            wizard.update_wizard(TimedInput { at: Duration::ZERO, input });
+        }
+        wizard
+    }
+
+    #[test]
+    fn a_number_a_letter_and_a_word_mean_the_same() {
+        let wizard = wizard_on_first_screen();
+        let menu = PlainMenu::list_offered_answers(&wizard, &[]);
+        let index = menu.rows.iter().position(|row| row.intent == UserIntent::Disable).unwrap();
+        for typed in [(index + 1).to_string(), "D".to_owned(), "d".to_owned(), " disable ".to_owned()] {
+            assert_eq!(
+                menu.read_typed_answer(&wizard, &typed),
+                TypedAnswer::Intents(vec![UserIntent::Disable]),
+                "{typed:?}"
+            );
+        }
+        let TypedAnswer::Refused(why) = menu.read_typed_answer(&wizard, "99") else { panic!("99 is taken") };
+        assert!(why.contains("from 1 to"), "{why}");
+    }
+
+    #[test]
+    fn the_number_of_a_list_chooses_that_line() {
+        let wizard = wizard_on_first_screen();
+        let choices = ["one".to_owned(), "two".to_owned()];
+        let menu = PlainMenu::list_offered_answers(&wizard, &choices);
+        assert_eq!(
+            menu.read_typed_answer(&wizard, "2"),
+            TypedAnswer::Intents(vec![
+                UserIntent::Move(CursorMove::Home),
+                UserIntent::Move(CursorMove::Down),
+                UserIntent::Next
+            ])
+        );
+    }
+
+    #[test]
+    fn enter_alone_answers_no_question_of_yes_or_no() {
+        let mut wizard = wizard_on_first_screen();
+        wizard.overlay = Some(ScreenOverlay::Ask(PlanConfirmationQuestion {
+            consent: RequiredConsent::Adopt,
+            question: "Take it over?".to_owned(),
+        }));
+        let menu = PlainMenu::list_offered_answers(&wizard, &[]);
+        assert!(matches!(menu.read_typed_answer(&wizard, ""), TypedAnswer::Refused(_)));
+        assert_eq!(menu.read_typed_answer(&wizard, "y"), TypedAnswer::Intents(vec![UserIntent::Yes]));
+        assert_eq!(menu.read_typed_answer(&wizard, "yes"), TypedAnswer::Intents(vec![UserIntent::Yes]));
+        assert!(menu.render_prompt().contains("y or n"), "{}", menu.render_prompt());
+    }
+}
