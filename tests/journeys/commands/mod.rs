@@ -2,13 +2,14 @@
 //!
 //! The sandbox runs at pace 0, so nothing is waited for; every outcome is read from exit code, output and files alone.
 
+mod answers;
 mod batch;
 mod consent;
 mod function_versions;
 mod hand_over;
 mod hostile_host;
 mod invalidate;
-mod journey_host;
+pub mod journey_host;
 mod json;
 mod kept_plan;
 mod lost_settings;

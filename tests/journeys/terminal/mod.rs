@@ -3,6 +3,7 @@
 //! A key is pressed once the screen has stood still, as somebody does who reads it.
 
 mod job_control;
+mod plain;
 mod two_wizards;
 pub mod wizard_terminal;
 
