@@ -167,6 +167,29 @@ test('a signed request goes on: an empty query string, a canonical uri, all else
   }
 });
 
+test('that an earlier secret accepted a link is said once an instance, without token or path', async (t) => {
+  await kms(t);
+  const said = [];
+  t.mock.method(console, 'log', (...words) => said.push(words.join(' ')));
+  const handler = await instance(t);
+  const fetched = async (how) => assert.equal((await handler(event({ querystring: token(how) }))).uri, PATH);
+  await fetched({});
+  assert.deepEqual(said, [], 'a link by the current secret is nothing to tell');
+  assertRefused(await handler(event({ querystring: token({ secret: PREVIOUS, lasts: -1 }) })), '403', 'expired');
+  assert.deepEqual(said, [], 'nor is one that was refused');
+  await fetched({ secret: PREVIOUS });
+  await fetched({ secret: PREVIOUS, algorithm: 'sha256' });
+  await fetched({});
+  assert.deepEqual(said, ['an earlier secret accepted a link']);
+
+  const another = await instance(t);
+  assert.equal((await another(event({ querystring: token({ secret: PREVIOUS }) }))).uri, PATH);
+  assert.equal(said.length, 2, 'each instance says it');
+  const alone = await instance(t, { secrets: [CURRENT] });
+  assert.equal((await alone(event({ querystring: token() }))).uri, PATH);
+  assert.equal(said.length, 2);
+});
+
 test('a refusal says why, and what to do', async (t) => {
   await kms(t);
   const handler = await instance(t);

@@ -37,10 +37,12 @@ const attempts = new Set();
  * `{ "construction": "decoded:path+expires", "keys": [{ "arn": "arn:aws:kms:…", "ciphertext": "<base64>",
  * "context": { "packagecloud:enterprise": "<bucket>" } }] }`, where the plaintext is `cloudfront_secret` as written.
  *
+ * The first key is the current one; the others are of earlier secrets, whose links are still accepted.
+ *
  * @param {(found: { construction: string, keys: Uint8Array[] }) => boolean} suffices whether the keys that are opened by
  *   now are enough; where they are, no other is waited for, and they are what is returned.
- * @returns {Promise<{ construction: string, keys: Uint8Array[] }>} all of the keys, else those that suffice; fails where
- *   neither is to be had in time.
+ * @returns {Promise<{ construction: string, keys: Uint8Array[], current?: Uint8Array }>} all of the keys, else those that
+ *   suffice, and which of them is the current one, where that is opened; fails where neither is to be had in time.
  */
 export async function secrets(suffices) {
   if (remembered) return remembered;
@@ -114,6 +116,7 @@ async function unlocked() {
   const found = () => ({
     construction,
     keys: keys.filter(({ ciphertext }) => opened.has(ciphertext)).map(({ ciphertext }) => opened.get(ciphertext)),
+    current: opened.get(keys[0]?.ciphertext),
   });
   const ends = await Promise.allSettled(
     keys.map(async (sealed) => {

@@ -10,6 +10,7 @@ pub mod change_log;
 pub mod cloudfront;
 mod cloudwatch;
 pub mod credentials;
+mod edge_logs;
 pub mod error;
 pub mod home_path;
 mod iam;

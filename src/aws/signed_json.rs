@@ -36,6 +36,7 @@ pub(super) struct SignedJsonService {
     pub what: &'static str,
     /// By which the service's requests are signed.
     pub signing_name: &'static str,
+    /// Where it is asked; `{region}` stands for the region, where it has one a region.
     pub endpoint: &'static str,
     pub path: &'static str,
     pub content_type: &'static str,
@@ -52,7 +53,7 @@ struct JsonRefusal {
 }
 
 impl AwsClients {
-    /// Sends one request and returns the body of its success.
+    /// Sends one request to the service in us-east-1 and returns the body of its success.
     ///
     /// # Errors
     /// Where the service refuses or doesn't answer, or a page of somebody else comes in its place.
@@ -61,7 +62,20 @@ impl AwsClients {
         service: &SignedJsonService,
         body: &str,
     ) -> Result<Bytes, Failure> {
-        let request = self.sign_json_request(service, body).await?;
+        self.ask_signed_json_in_region(service, EDGE_REGION, body).await
+    }
+
+    /// Does the same in any region.
+    ///
+    /// # Errors
+    /// As [`Self::ask_signed_json`].
+    pub(super) async fn ask_signed_json_in_region(
+        &self,
+        service: &SignedJsonService,
+        region: &str,
+        body: &str,
+    ) -> Result<Bytes, Failure> {
+        let request = self.sign_json_request(service, region, body).await?;
         let answer = self.send_json_request(service, request).await?;
         // Whatever its status: a proxy's 403 is no denial.
         if is_foreign_page(&answer) {
@@ -88,6 +102,7 @@ impl AwsClients {
     async fn sign_json_request(
         &self,
         service: &SignedJsonService,
+        region: &str,
         body: &str,
     ) -> Result<HttpRequest, Failure> {
         let wrong = |why: String| {
@@ -97,7 +112,9 @@ impl AwsClients {
                 "check the options that were given, then try again",
             )
         };
-        let endpoint = self.config.endpoint_url().unwrap_or(service.endpoint).trim_end_matches('/');
+        let own_endpoint = self.config.endpoint_url().map(str::to_owned);
+        let endpoint = own_endpoint.unwrap_or_else(|| service.endpoint.replace("{region}", region));
+        let endpoint = endpoint.trim_end_matches('/');
         let url = format!("{endpoint}{}", service.path);
         let provider = self
             .config
@@ -118,7 +135,7 @@ impl AwsClients {
         let now = self.config.time_source().unwrap_or_default().now();
         let params = v4::SigningParams::builder()
             .identity(&identity)
-            .region(EDGE_REGION)
+            .region(region)
             .name(service.signing_name)
             .time(now)
             .settings(SigningSettings::default())

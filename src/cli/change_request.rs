@@ -10,6 +10,7 @@ use crate::model::{
         plan::{PlanFact, PlannedChange, ResourceChangeKind, StagePlan, list_distinct_questions},
         proposed_command::render_proposed_command,
     },
+    status::cost::describe_sample_month_in_full,
 };
 
 /// What the plan's facts are called that have a heading of their own.
@@ -42,6 +43,9 @@ pub async fn print_change_request(
         if let Some(fact) = fact(topic) {
             document.add_heading(2, heading);
             document.add_sentence(&fact.text);
+            if heading == "Cost" && matches!(goal, OperatorGoal::Install | OperatorGoal::Upgrade) {
+                document.add_paragraph(&describe_sample_month_in_full());
+            }
         }
     }
     add_remarks(&mut document, plans, obstacles);

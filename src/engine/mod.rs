@@ -31,7 +31,10 @@ use crate::model::{
     aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
     iam::{
-        access::{edge_metrics_permission, flat_rate_plan_permission, list_invalidation_permissions},
+        access::{
+            edge_logs_permission, edge_metrics_permission, flat_rate_plan_permission,
+            list_invalidation_permissions,
+        },
         least_privilege::render_least_privilege_policy,
     },
     packagecloud::ctl_command::CtlCommand,
@@ -315,6 +318,7 @@ pub async fn render_required_iam_policy(
     let mut needs = stages::access::collect_required_permissions(goal, &target, answers, None).await;
     needs.push(flat_rate_plan_permission());
     needs.push(edge_metrics_permission());
+    needs.push(edge_logs_permission(&target.names, &target.account));
     needs.extend(list_invalidation_permissions(&target.account));
     Ok(render_least_privilege_policy(&needs))
 }

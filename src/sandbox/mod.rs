@@ -61,6 +61,7 @@ pub struct SandboxState {
     pub s3: control_plane::s3::SandboxS3State,
     pub s3control: control_plane::s3control::SandboxS3ControlState,
     pub cloudwatch: control_plane::cloudwatch::SandboxCloudWatchState,
+    pub logs: control_plane::logs::SandboxLogsState,
     pub pricing_plans: control_plane::pricing_plans::SandboxPricingPlanState,
     pub packagecloud: packagecloud::SandboxPackagecloudState,
 }

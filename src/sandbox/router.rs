@@ -205,6 +205,7 @@ impl Sandbox {
                 SandboxService::CloudWatch => {
                     control_plane::cloudwatch::handle_cloudwatch_api_call(self, request).await
                 }
+                SandboxService::Logs => control_plane::logs::handle_logs_api_call(self, request).await,
                 SandboxService::PricingPlans => {
                     control_plane::pricing_plans::handle_pricing_plan_api_call(self, request).await
                 }
@@ -266,7 +267,7 @@ pub fn format_http_date(at: Duration) -> String {
 /// Finds whom a request is for: by the scope of its signature, else by its host.
 fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option<SandboxService> {
     /// Those that a signature's scope, or a host of AWS, may name.
-    const SIGNED_SERVICES: [SandboxService; 9] = [
+    const SIGNED_SERVICES: [SandboxService; 10] = [
         SandboxService::Sts,
         SandboxService::Iam,
         SandboxService::Kms,
@@ -275,6 +276,7 @@ fn find_service_for_request(world: &Sandbox, request: &Request<Bytes>) -> Option
         SandboxService::CloudFront,
         SandboxService::S3,
         SandboxService::CloudWatch,
+        SandboxService::Logs,
         SandboxService::PricingPlans,
     ];
     if let Some(authorization) = SigV4AuthorizationHeader::parse_authorization_header(request) {
@@ -340,6 +342,7 @@ fn find_aws_operation_name(service: SandboxService, request: &Request<Bytes>) ->
         SandboxService::CloudWatch => {
             control_plane::cloudwatch::parse_cloudwatch_operation_name(request).to_owned()
         }
+        SandboxService::Logs => control_plane::logs::parse_logs_operation_name(request).to_owned(),
         SandboxService::PricingPlans => {
             control_plane::pricing_plans::parse_pricing_plan_operation_name(uri).to_owned()
         }

@@ -16,6 +16,8 @@ pub enum SandboxService {
     S3Control,
     /// Metrics of what the edges served.
     CloudWatch,
+    /// What the function's instances logged.
+    Logs,
     /// Which distributions are on a flat-rate plan.
     PricingPlans,
     /// packagecloud's front.
@@ -43,7 +45,7 @@ pub enum SandboxServiceProtocol {
 
 impl SandboxService {
     /// Every service, in the order in which a wrong name is answered with them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Sts,
         Self::Iam,
         Self::Kms,
@@ -53,6 +55,7 @@ impl SandboxService {
         Self::S3,
         Self::S3Control,
         Self::CloudWatch,
+        Self::Logs,
         Self::PricingPlans,
         Self::Packagecloud,
         Self::Edge,
@@ -71,6 +74,7 @@ impl SandboxService {
             Self::S3 => "s3",
             Self::S3Control => "s3control",
             Self::CloudWatch => "monitoring",
+            Self::Logs => "logs",
             Self::PricingPlans => "pricingplanmanager",
             Self::Packagecloud => "packagecloud",
             Self::Edge => "edge",
@@ -88,7 +92,7 @@ impl SandboxService {
     pub fn service_protocol(self) -> SandboxServiceProtocol {
         match self {
             Self::Sts | Self::Iam => SandboxServiceProtocol::Query,
-            Self::Kms | Self::Acm => SandboxServiceProtocol::Json11,
+            Self::Kms | Self::Acm | Self::Logs => SandboxServiceProtocol::Json11,
             Self::CloudWatch => SandboxServiceProtocol::Json10,
             Self::Lambda | Self::PricingPlans => SandboxServiceProtocol::RestJson,
             Self::CloudFront | Self::S3Control => SandboxServiceProtocol::RestXml,
@@ -109,6 +113,7 @@ impl SandboxService {
             | Self::S3
             | Self::S3Control
             | Self::CloudWatch
+            | Self::Logs
             | Self::PricingPlans
             | Self::Packagecloud
             | Self::Edge => "",
@@ -127,6 +132,7 @@ impl SandboxService {
             | Self::Lambda
             | Self::CloudFront
             | Self::CloudWatch
+            | Self::Logs
             | Self::PricingPlans => false,
         }
     }

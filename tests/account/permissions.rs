@@ -129,7 +129,7 @@ const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
 )];
 
 /// The services of AWS: calls to the sandbox's packagecloud and to its edge aren't counted.
-pub const AWS_SERVICES: [&str; 10] = [
+pub const AWS_SERVICES: [&str; 11] = [
     "sts",
     "iam",
     "kms",
@@ -139,6 +139,7 @@ pub const AWS_SERVICES: [&str; 10] = [
     "s3",
     "s3control",
     "monitoring",
+    "logs",
     "pricingplanmanager",
 ];
 

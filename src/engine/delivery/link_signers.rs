@@ -91,8 +91,13 @@ impl SampledLinkSigners {
         known
     }
 
+    /// Lists the links to CloudFront that this one signed.
+    pub(crate) fn list_links_by(&self, signer: LinkSigner) -> Vec<&str> {
+        self.links.iter().filter(|(by, _)| *by == signer).filter_map(|(_, link)| link.as_deref()).collect()
+    }
+
     /// Returns one link that this one signed.
     pub(crate) fn find_link_by(&self, signer: LinkSigner) -> Option<&str> {
-        self.links.iter().find(|(by, _)| *by == signer)?.1.as_deref()
+        self.list_links_by(signer).first().copied()
     }
 }

@@ -14,12 +14,6 @@ use crate::model::{
     run::{answers::OperatorAnswers, aws_change::parse_logged_changes},
 };
 
-/// What the key costs, by KMS's list price.
-pub(crate) const KEY_COST: &str = "the KMS key $1 a month";
-/// What requests cost, by the list prices of Lambda@Edge and CloudFront.
-pub(crate) const REQUEST_COST: &str =
-    "Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic";
-
 /// The report in the state directory.
 const REPORT_FILE: &str = "report.md";
 

@@ -1,6 +1,5 @@
 //! The report: what stands, since when and by whom as far as the log holds it, and how it is looked after (contract section 11).
 
-use super::{KEY_COST, REQUEST_COST};
 use crate::engine::{
     packagecloud::switch::read_cloudfront_on_since,
     resources::{install::ObservedAwsInstall, packages_domain::build_client_firewall_notice},
@@ -15,7 +14,9 @@ use crate::model::{
     },
     markdown::{MarkdownDocument, escape_markdown_text, render_code_span, render_markdown_link},
     packagecloud::path_cache::CachePolicyRole,
+    prices::PRICES_READ_ON,
     run::{aws_change::LoggedAwsChange, proposed_command::render_proposed_command},
+    status::cost::{describe_sample_month_in_full, list_price_rows},
 };
 
 /// How many request ids are told.
@@ -56,17 +57,27 @@ pub(super) fn render_install_report(facts: &ReportFacts<'_>) -> String {
     add_overview_table(&mut document, facts);
     add_standing_parts(&mut document, facts);
     add_request_ids(&mut document, facts);
-    document.add_heading(2, "What it costs");
-    document.add_paragraph(&format!(
-        "By the list price: {KEY_COST}; {REQUEST_COST}. Cost is followed by the tag {}, once that is activated under cost allocation tags in AWS Billing.",
-        names::COST_TAG
-    ));
+    add_costs(&mut document);
     if let Some(domain) = find_packages_domain(facts) {
         document.add_heading(2, "For clients behind a firewall");
         document.add_code_block("text", &build_client_firewall_notice(&domain).lines.join("\n"));
     }
     add_operation_commands(&mut document, facts);
     document.render_markdown()
+}
+
+/// What it costs, by the one table of prices.
+fn add_costs(document: &mut MarkdownDocument) {
+    document.add_heading(2, "What it costs");
+    document.add_paragraph(&format!("AWS's list prices, read on {PRICES_READ_ON}:"));
+    let rows = list_price_rows().into_iter();
+    document
+        .add_table(["What", "Price", "Source"], rows.map(|row| row.map(|cell| escape_markdown_text(&cell))));
+    document.add_paragraph(&describe_sample_month_in_full());
+    document.add_markdown(format!(
+        "`status` tells what the last thirty days cost. AWS Billing can show the cost by the tag {}, once that tag is activated under cost allocation tags.",
+        render_code_span(names::COST_TAG)
+    ));
 }
 
 fn find_packages_domain(facts: &ReportFacts<'_>) -> Option<String> {

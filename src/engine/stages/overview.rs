@@ -11,13 +11,11 @@ use crate::model::{
         goal::{OperatorGoal, RunStage, StageStep},
         plan::{PlanFact, ResourceChangeKind, StagePlan},
     },
-    status::cost::describe_sample_month_cost,
+    status::cost::{describe_sample_month_cost, render_key_cost, render_request_cost},
 };
 
 use crate::engine::{
-    Session,
-    hand_over::{KEY_COST, REQUEST_COST},
-    look_at_single_stage,
+    Session, look_at_single_stage,
     resources::{edge_limits, serving_obstacles},
 };
 
@@ -152,7 +150,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         }
         (false, false) => "a minute or two.",
     };
-    let key = if pending(StageStep::Key) { format!("{KEY_COST}; ") } else { String::new() };
+    let key = if pending(StageStep::Key) { format!("{}; ", render_key_cost()) } else { String::new() };
     let notice = if pending(StageStep::Restart) {
         "nothing until go-live; then a restart of packagecloud, some seconds."
     } else {
@@ -163,7 +161,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         headline: format!("{count}, {each}; nothing is ever deleted."),
         facts: vec![
             fact("How long", long.into()),
-            fact("What it costs", format!("{key}{REQUEST_COST}.")),
+            fact("What it costs", format!("{key}{}.", render_request_cost())),
             fact("What customers notice", notice.into()),
             fact(
                 "How to undo",

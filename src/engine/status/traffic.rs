@@ -104,15 +104,15 @@ pub(super) fn add_traffic(
         status.add_separate_part(traffic.check_requests_of_a_day(on_hours, &own), NO_REQUESTS_SEVERITY);
     }
     let mut text = format!("{:.0} requests", traffic.requests);
-    text.extend(traffic.bytes.map(|bytes| format!(", {}", render_bytes(bytes))));
+    text.extend(traffic.bytes.map(|bytes| format!(", {} sent", render_bytes(bytes))));
     let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
-    text.extend(traffic.client_error_ratio.map(|ratio| format!(", {} errors 4xx", percent(ratio))));
-    text.extend(traffic.server_error_ratio.map(|ratio| format!(", {} errors 5xx", percent(ratio))));
+    text.extend(traffic.client_error_ratio.map(|ratio| format!(", {} answered 4xx", percent(ratio))));
+    text.extend(traffic.server_error_ratio.map(|ratio| format!(", {} answered 5xx", percent(ratio))));
     match traffic.hit_ratio {
-        Some(ratio) => text.push_str(&format!(", {} hits", percent(ratio))),
-        None => text.push_str("; the hit ratio is told once the distribution's additional metrics are on"),
+        Some(ratio) => text.push_str(&format!(", {} answered from the cache.", percent(ratio))),
+        None => text.push_str(". How many were answered from the cache isn't known: the distribution's additional metrics are off."),
     }
-    status.add_fact("Last thirty days", format!("{text}."));
+    status.add_fact("Last thirty days", text);
     if let Some(bytes) = traffic.bytes {
         let month = MonthlyTraffic { requests: traffic.requests, bytes, hit_ratio: traffic.hit_ratio };
         status.cost = Some(month.estimate_dollars());
@@ -120,7 +120,11 @@ pub(super) fn add_traffic(
             .and_then(|account| account.delivery.as_ref().ok())
             .and_then(|delivery| delivery.evidence.flat_rate_plan.as_ref())
             .is_some_and(FlatRatePlanFinding::is_subscribed);
-        let what = if is_planned { "Pay as you go, they would cost" } else { "They cost" };
+        let what = if is_planned {
+            "Without its flat-rate plan the last thirty days would have cost"
+        } else {
+            "The last thirty days cost"
+        };
         status.add_fact("Cost", describe_month_cost(&month, what));
     }
     status.traffic = Some(traffic);

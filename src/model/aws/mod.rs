@@ -3,6 +3,7 @@
 pub mod account;
 pub mod bucket;
 pub mod cloudfront;
+pub mod edge_logs;
 pub mod evidence;
 pub mod lambda_runtime;
 pub mod names;

@@ -1,7 +1,7 @@
 //! The operations of AWS that the sandbox plays, by service: `sandbox serve --help` lists them.
 
 /// Each service of the sandbox, with its operations in the order of their names.
-pub const PLAYED_AWS_OPERATIONS: [(&str, &[&str]); 10] = [
+pub const PLAYED_AWS_OPERATIONS: [(&str, &[&str]); 11] = [
     ("acm", &["DescribeCertificate", "ListCertificates", "RequestCertificate"]),
     (
         "cloudfront",
@@ -89,6 +89,7 @@ pub const PLAYED_AWS_OPERATIONS: [(&str, &[&str]); 10] = [
             "UpdateFunctionConfiguration",
         ],
     ),
+    ("logs", &["FilterLogEvents"]),
     ("monitoring", &["GetMetricStatistics"]),
     ("pricingplanmanager", &["ListSubscriptions"]),
     (

@@ -117,6 +117,8 @@ pub struct RotationNodeEvidence {
     pub fingerprint: Option<String>,
     /// Whether its file has CloudFront on, or may have.
     pub is_on: bool,
+    /// Whether a configuration client writes its file: then its links tell what it signs with, and its file may lag behind.
+    pub is_managed: bool,
     /// Whether it can't be reached.
     pub is_down: bool,
 }

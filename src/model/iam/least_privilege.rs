@@ -11,9 +11,9 @@ use crate::model::run::goal::RunStage;
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 /// The statement that `invalidate` alone needs; whoever doesn't want that command leaves it out.
 const INVALIDATION_SID: &str = "PackagecloudCloudFrontInvalidate";
-/// What shows more and changes nothing: metrics, and flat-rate plans. Whoever doesn't want that leaves it out.
+/// What shows more and changes nothing: metrics, the edge function's logs, and flat-rate plans. Whoever doesn't want that leaves it out.
 const OPTIONAL_SID: &str = "PackagecloudCloudFrontOptional";
-const OPTIONAL_SERVICES: [&str; 2] = ["cloudwatch", "pricingplanmanager"];
+const OPTIONAL_SERVICES: [&str; 3] = ["cloudwatch", "logs", "pricingplanmanager"];
 
 /// A resource, the conditions on it, and the actions that share both.
 type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
@@ -110,9 +110,9 @@ mod tests {
     use crate::model::{
         aws::{bucket::list_policy_kms_key_arns, names::ResourceNames},
         iam::access::{
-            bucket_kms_key_permission, edge_metrics_permission, flat_rate_plan_permission,
-            list_batch_permissions, list_invalidation_permissions, list_object_kms_permissions,
-            list_required_permissions,
+            bucket_kms_key_permission, edge_logs_permission, edge_metrics_permission,
+            flat_rate_plan_permission, list_batch_permissions, list_invalidation_permissions,
+            list_object_kms_permissions, list_required_permissions,
         },
         run::goal::OperatorGoal,
     };
@@ -133,7 +133,11 @@ mod tests {
                 needs.extend(named.iter().map(|key| bucket_kms_key_permission(Some(key.as_str()), account)));
             }
             needs.extend(list_invalidation_permissions(account));
-            needs.extend([flat_rate_plan_permission(), edge_metrics_permission()]);
+            needs.extend([
+                flat_rate_plan_permission(),
+                edge_metrics_permission(),
+                edge_logs_permission(&names, account),
+            ]);
             let text = render_least_privilege_policy(&needs);
             assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
             let document: Value = serde_json::from_str(&text).unwrap();

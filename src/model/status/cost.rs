@@ -2,8 +2,8 @@
 
 use crate::model::prices::{
     CLOUDFRONT_HTTPS_REQUEST, CLOUDFRONT_TRAFFIC_TIERS, EDGE_FUNCTION_GB_SECOND, EDGE_FUNCTION_REQUEST,
-    FLAT_RATE_TIERS, FREE_CLOUDFRONT_BYTES, FREE_CLOUDFRONT_REQUESTS, FlatRateTier, GIGABYTE, KMS_KEY_MONTH,
-    PRICES_READ_ON, S3_READ_REQUEST, TERABYTE,
+    FLAT_RATE_TIERS, FREE_CLOUDFRONT_BYTES, FREE_CLOUDFRONT_REQUESTS, FREE_KMS_REQUESTS, FlatRateTier,
+    GIGABYTE, KMS_KEY_MONTH, KMS_REQUEST, ListPrice, PRICES_READ_ON, S3_READ_REQUEST, TERABYTE,
 };
 
 /// What the function runs with, and for how long a request as measured with the real code (aws-facts section 10), warm.
@@ -72,31 +72,109 @@ impl MonthlyTraffic {
 /// Describes what stands against a plan here (aws-facts section 10): a sentence.
 #[must_use]
 pub fn describe_plan_obstacles(tier: &FlatRateTier) -> String {
-    let policies =
-        if tier.allows_cache_policies { "" } else { ", and below Business cache policies of one's own" };
+    let policies = if tier.allows_cache_policies {
+        ""
+    } else {
+        ", and below the plan Business no cache policies of your own, which it uses too"
+    };
     format!(
-        "Against it here: such plans are reported to refuse Lambda@Edge functions and origin access identities{policies}, and need a web ACL, whose rules against clients without a browser's headers refuse package managers; above the allowance CloudFront may slow down."
+        "Reasons against a plan here: plans are reported to refuse Lambda@Edge functions and origin access identities, and this set-up needs Lambda@Edge{policies}; a plan needs a web ACL, and rules against clients without a browser's headers refuse package managers; above its allowance CloudFront may slow downloads down."
     )
 }
 
-/// Describes what a month costs: pay as you go, by a plan, and what stands against that.
+/// Describes what a month costs: pay as you go, by a plan, and what stands against that. `subject` begins the sentence: `The last
+/// thirty days cost`.
 #[must_use]
-pub fn describe_month_cost(month: &MonthlyTraffic, what: &str) -> String {
+pub fn describe_month_cost(month: &MonthlyTraffic, subject: &str) -> String {
     let dollars = render_dollars(month.estimate_dollars());
     let plan = match month.find_cheaper_plan() {
-        None => "No flat-rate plan costs less.".to_owned(),
+        None => "No flat-rate plan of CloudFront costs less.".to_owned(),
         Some(tier) => format!(
-            "CloudFront's flat-rate plan {} would cost {} a month in place of its part. {}",
+            "CloudFront's flat-rate plan {} costs {} a month, and replaces CloudFront's part of that. {}",
             tier.name,
             render_dollars(tier.dollars),
             describe_plan_obstacles(&tier)
         ),
     };
     format!(
-        "{what} about {dollars} by the list price of {PRICES_READ_ON}: CloudFront beyond the account's always-free {} and {:.0} million requests a month, Lambda@Edge, S3's requests and the KMS key. {plan}",
+        "{subject} about {dollars}, pay as you go, by AWS's list prices of {PRICES_READ_ON}. That is CloudFront above its always-free {} and {:.0} million requests a month, Lambda@Edge, requests to S3 and the KMS key. {plan}",
         render_bytes(FREE_CLOUDFRONT_BYTES),
         FREE_CLOUDFRONT_REQUESTS / 1.0e6
     )
+}
+
+/// Describes what fifty terabytes a month cost, pay as you go and by a plan, with what stands against the plan.
+#[must_use]
+pub fn describe_sample_month_in_full() -> String {
+    describe_month_cost(
+        &MonthlyTraffic::new_sample_month(),
+        &format!(
+            "{} a month, sent in {:.0} million requests, cost",
+            render_bytes(SAMPLE_BYTES),
+            SAMPLE_REQUESTS / 1.0e6
+        ),
+    )
+}
+
+/// Says what the key costs, by the one table.
+#[must_use]
+pub fn render_key_cost() -> String {
+    format!("the KMS key ${:.0} a month", KMS_KEY_MONTH.dollars)
+}
+
+/// Says what requests cost, by the one table.
+#[must_use]
+pub fn render_request_cost() -> String {
+    format!(
+        "Lambda@Edge ${:.2} and CloudFront about ${:.0} a million requests, and traffic",
+        EDGE_FUNCTION_REQUEST.dollars * 1.0e6,
+        CLOUDFRONT_HTTPS_REQUEST.dollars * 1.0e6
+    )
+}
+
+/// Lists the prices of what stands, for a table: what is paid for, the price with its unit, and the source.
+#[must_use]
+pub fn list_price_rows() -> Vec<[String; 3]> {
+    let million = |price: ListPrice| format!("${:.2} a million", price.dollars * 1.0e6);
+    let row = |what: &str, price: String, source: &str| [what.to_owned(), price, source.to_owned()];
+    let traffic = CLOUDFRONT_TRAFFIC_TIERS[0].1;
+    let thousand = |price: ListPrice| format!("${:.4} a thousand", price.dollars * 1.0e3);
+    vec![
+        row(
+            "Traffic of CloudFront (North America, Europe)",
+            format!(
+                "${traffic:.3} a GB up to 10 TB a month, less above; the first {} are free",
+                render_bytes(FREE_CLOUDFRONT_BYTES)
+            ),
+            CLOUDFRONT_HTTPS_REQUEST.source,
+        ),
+        row(
+            "HTTPS requests to CloudFront",
+            format!(
+                "{}; the first {:.0} million a month are free",
+                million(CLOUDFRONT_HTTPS_REQUEST),
+                FREE_CLOUDFRONT_REQUESTS / 1.0e6
+            ),
+            CLOUDFRONT_HTTPS_REQUEST.source,
+        ),
+        row("Runs of the Lambda@Edge function", million(EDGE_FUNCTION_REQUEST), EDGE_FUNCTION_REQUEST.source),
+        row(
+            "Time of the Lambda@Edge function",
+            format!("${:.8} a GB-second", EDGE_FUNCTION_GB_SECOND.dollars),
+            EDGE_FUNCTION_GB_SECOND.source,
+        ),
+        row("GET and HEAD requests to S3", thousand(S3_READ_REQUEST), S3_READ_REQUEST.source),
+        row("The KMS key", format!("${:.2} a month", KMS_KEY_MONTH.dollars), KMS_KEY_MONTH.source),
+        row(
+            "Requests to KMS",
+            format!(
+                "${:.2} for 10,000; the first {:.0} a month are free",
+                KMS_REQUEST.dollars * 1.0e4,
+                FREE_KMS_REQUESTS
+            ),
+            KMS_REQUEST.source,
+        ),
+    ]
 }
 
 /// Describes what fifty terabytes a month cost, pay as you go and by a plan, before anything was served: one sentence.
@@ -166,12 +244,37 @@ mod tests {
             "$4,071",
             "2026-11-30",
             "1.0 TB and 10 million",
-            "plan Pro would cost $15.00",
+            "flat-rate plan Pro costs $15.00 a month",
             "Lambda@Edge functions and origin access identities",
-            "below Business",
+            "below the plan Business",
             "web ACL",
         ] {
             assert!(said.contains(words), "{words}: {said}");
+        }
+        let full = describe_sample_month_in_full();
+        assert!(
+            full.starts_with("50.0 TB a month, sent in 10 million requests, cost about $4,071"),
+            "{full}"
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_prices_is_said_by_the_table() {
+        assert_eq!(render_key_cost(), "the KMS key $1 a month");
+        assert_eq!(
+            render_request_cost(),
+            "Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic"
+        );
+        let rows = list_price_rows();
+        assert!(rows.iter().flatten().all(|cell| !cell.is_empty()), "{rows:?}");
+        for price in [
+            "$0.085 a GB",
+            "$0.60 a million",
+            "$0.00005001 a GB-second",
+            "$0.0004 a thousand",
+            "$0.03 for 10,000",
+        ] {
+            assert!(rows.iter().any(|row| row[1].contains(price)), "{price}: {rows:?}");
         }
     }
 
@@ -189,7 +292,7 @@ mod tests {
         let month = MonthlyTraffic { requests: 1.0e6, bytes: 0.5 * TERABYTE, hit_ratio: Some(0.9) };
         assert!((month.estimate_dollars() - (0.60 + 0.03 + 0.04 + 1.0)).abs() < 0.01);
         assert_eq!(month.find_cheaper_plan(), None);
-        assert!(describe_month_cost(&month, "x").contains("No flat-rate plan costs less."));
+        assert!(describe_month_cost(&month, "x").contains("No flat-rate plan of CloudFront costs less."));
         let large = MonthlyTraffic { requests: 600.0e6, bytes: 600.0 * TERABYTE, hit_ratio: None };
         assert_eq!(large.find_cheaper_plan(), None, "no allowance suffices");
     }

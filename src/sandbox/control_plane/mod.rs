@@ -9,6 +9,7 @@ pub mod cloudwatch;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+pub mod logs;
 mod member_bounds;
 mod member_check;
 pub mod pricing_plans;

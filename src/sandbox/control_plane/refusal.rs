@@ -159,7 +159,9 @@ pub fn build_throttling_error(service: SandboxService) -> SandboxAwsError {
             "ThrottlingException",
             "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
         ),
-        SandboxService::Acm => SandboxAwsError::new(400, "ThrottlingException", "Rate exceeded"),
+        SandboxService::Acm | SandboxService::Logs => {
+            SandboxAwsError::new(400, "ThrottlingException", "Rate exceeded")
+        }
         SandboxService::Lambda => SandboxAwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
         SandboxService::S3 => SandboxAwsError::new(503, "SlowDown", "Please reduce your request rate."),
         SandboxService::Sts

@@ -29,6 +29,7 @@ use super::{
             is_cached_path_invalidated,
         },
         lambda::{SandboxFunctionError, SandboxFunctionPlace, run_sandbox_function_version},
+        logs::record_edge_function_log,
     },
 };
 use crate::model::packagecloud::path_cache::{PathSpellingReading, matches_path_pattern};
@@ -198,7 +199,10 @@ async fn run_viewer_request_function(
     };
     let ran = run_sandbox_function_version(world, SandboxFunctionPlace::Edge, version, asked.clone()).await;
     let reply = match ran {
-        Ok(invocation) => invocation.result.map_err(|thrown| failed(&thrown))?,
+        Ok(invocation) => {
+            record_edge_function_log(world, version, &invocation.log);
+            invocation.result.map_err(|thrown| failed(&thrown))?
+        }
         Err(SandboxFunctionError::Unloadable(why)) => return Err(failed(&why)),
         Err(SandboxFunctionError::TimedOut) => return Err(failed("it took longer than 5 seconds")),
         Err(SandboxFunctionError::Invalid(why)) => {

@@ -480,6 +480,14 @@ def ask_plans(sandbox):
     sandbox.refused("InvalidParameterCombinationException", cloudwatch.get_metric_statistics, **{**asked, "EndTime": asked["StartTime"]})
 
 
+def ask_logs(sandbox):
+    """What the function's instances logged at the edge: whoever starts this has put a line into the group."""
+    logs = sandbox.client("logs")
+    logs.filter_log_events(logGroupName="/aws/lambda/us-east-1.judged", startTime=0, filterPattern='"an earlier secret"')
+    sandbox.refused("ResourceNotFoundException", logs.filter_log_events, logGroupName="/aws/lambda/us-east-1.judged-none")
+    sandbox.refused("InvalidParameterException", logs.filter_log_events, logGroupName="judged", startTime=2, endTime=1)
+
+
 def ask_buckets(sandbox, identity):
     s3 = sandbox.client("s3")
     s3.list_buckets()
@@ -698,6 +706,7 @@ def main(url, folder):
     ask_jobs(sandbox, role)
     ask_certificates(sandbox)
     ask_plans(sandbox)
+    ask_logs(sandbox)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use packagecloud_cloudfront::{
     model::aws::played::PLAYED_AWS_OPERATIONS,
-    sandbox::{self, SandboxOptions},
+    sandbox::{self, SandboxOptions, control_plane::logs::SandboxLogEvent},
 };
 use serde_json::Value;
 
@@ -17,7 +17,8 @@ const ANSWERS_MIN: usize = 340;
 /// How many of botocore's waiters it waits with at least.
 const WAITERS_MIN: usize = 12;
 
-/// Puts what no operation that is played puts: Block Public Access on the whole account, which blocks nothing.
+/// Puts what no operation that is played puts: Block Public Access on the whole account, which blocks nothing, and a line of a
+/// function's log.
 fn put_account_settings(dir: &Path) {
     let options = SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() };
     let settings: String =
@@ -28,6 +29,9 @@ fn put_account_settings(dir: &Path) {
     sandbox::open_or_seed_sandbox(&options).unwrap().update_sandbox_state_on_disk(|state| {
         state.s3control.public_access_block =
             Some(format!("<PublicAccessBlockConfiguration>{settings}</PublicAccessBlockConfiguration>"));
+        let line =
+            SandboxLogEvent { at: 1_700_000_000_000, message: "an earlier secret accepted a link".into() };
+        state.logs.groups.insert("/aws/lambda/us-east-1.judged".to_owned(), vec![line]);
     });
 }
 

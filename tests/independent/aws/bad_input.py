@@ -39,7 +39,7 @@ CODES = {
             "NoSuchKey"}),
 }
 # Services of which it isn't known by which codes they refuse such input.
-NOT_SENT = {"s3control", "monitoring", "pricingplanmanager"}
+NOT_SENT = {"s3control", "monitoring", "logs", "pricingplanmanager"}
 # Members of S3's without which a request is another one, and those whose values S3 passes over or nothing is known of.
 OTHER_REQUEST = {"CopySource", "UploadId", "PartNumber"}
 PASSED_OVER = {"RequestPayer", "ChecksumMode", "ObjectLockEventHold"}

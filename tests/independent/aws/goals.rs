@@ -2,7 +2,10 @@
 
 use packagecloud_cloudfront::model::{
     iam::{
-        access::{edge_metrics_permission, flat_rate_plan_permission, list_invalidation_permissions},
+        access::{
+            edge_logs_permission, edge_metrics_permission, flat_rate_plan_permission,
+            list_invalidation_permissions,
+        },
         least_privilege::render_least_privilege_policy,
     },
     run::goal::OperatorGoal,
@@ -17,7 +20,8 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     let policy = account.run_with_options(&[], &["check", "--policy"]).assert_code(0).out;
     assert!(policy.chars().count() <= 6144);
     let mut needs = account.permission_needs(OperatorGoal::Upgrade);
-    needs.extend([flat_rate_plan_permission(), edge_metrics_permission()]);
+    let logs = edge_logs_permission(&account.resource_names(), &account.id);
+    needs.extend([flat_rate_plan_permission(), edge_metrics_permission(), logs]);
     needs.extend(list_invalidation_permissions(&account.id));
     assert_eq!(policy.trim_end(), render_least_privilege_policy(&needs));
     account.use_user_with_policy(&faults::translate_policy(&policy)).await;

@@ -11,6 +11,8 @@ pub(super) struct RotationFacts<'a> {
     pub marked: Option<&'a str>,
     /// The new one, as it is kept here until a node holds it.
     pub kept: Option<&'a str>,
+    /// Whether packagecloud's links were seen: they judge a node whose file a configuration client writes.
+    pub are_links_seen: bool,
 }
 
 /// Which secret every node shall hold.
@@ -41,7 +43,8 @@ impl RotationFacts<'_> {
     pub(super) fn find_node_with_refused_secret(&self) -> Option<&RotationNodeEvidence> {
         self.nodes.iter().find(|node| {
             let is_refused = |one: &String| !self.accepted.contains(one);
-            node.is_on && node.fingerprint.as_ref().is_some_and(is_refused)
+            let is_judged_by_file = !(node.is_managed && self.are_links_seen);
+            node.is_on && is_judged_by_file && node.fingerprint.as_ref().is_some_and(is_refused)
         })
     }
 
@@ -105,6 +108,7 @@ mod tests {
             path: name.to_string(),
             fingerprint: name.is_ascii_alphabetic().then(|| name.to_ascii_lowercase().to_string()),
             is_on: name.is_ascii_lowercase(),
+            is_managed: false,
             is_down: name == '!',
         };
         names.chars().map(node).collect()
@@ -143,7 +147,8 @@ mod tests {
             ("no", "oo", Some("n"), None, Fresh),
         ] {
             let (accepted, nodes) = (fingerprints(accepted), list_nodes(nodes));
-            let facts = RotationFacts { accepted: &accepted, nodes: &nodes, marked, kept };
+            let facts =
+                RotationFacts { accepted: &accepted, nodes: &nodes, marked, kept, are_links_seen: true };
             assert_eq!(facts.choose_wanted_secret(), wanted, "{accepted:?} {nodes:?} {marked:?} {kept:?}");
         }
     }
@@ -154,7 +159,25 @@ mod tests {
             [("no", "no", None), ("o", "ox", Some("x")), ("o", "oX", None), ("", "o", Some("o"))]
         {
             let (accepted, nodes) = (fingerprints(accepted), list_nodes(nodes));
-            let facts = RotationFacts { accepted: &accepted, nodes: &nodes, marked: None, kept: None };
+            let facts = RotationFacts {
+                accepted: &accepted,
+                nodes: &nodes,
+                marked: None,
+                kept: None,
+                are_links_seen: true,
+            };
+            assert_eq!(facts.find_node_with_refused_secret().map(|node| node.path.as_str()), found);
+        }
+    }
+
+    #[test]
+    fn a_node_under_a_configuration_client_is_judged_by_its_links_where_they_are_seen() {
+        let accepted = fingerprints("o");
+        let mut nodes = list_nodes("x");
+        nodes[0].is_managed = true;
+        for (are_links_seen, found) in [(true, None), (false, Some("x"))] {
+            let (accepted, nodes) = (&accepted, &nodes);
+            let facts = RotationFacts { accepted, nodes, marked: None, kept: None, are_links_seen };
             assert_eq!(facts.find_node_with_refused_secret().map(|node| node.path.as_str()), found);
         }
     }
@@ -173,7 +196,13 @@ mod tests {
             ("no", "nn", Some("n"), Some("n"), Some("n"), "o"),
         ] {
             let (accepted, nodes) = (fingerprints(accepted), list_nodes(nodes));
-            let facts = RotationFacts { accepted: &accepted, nodes: &nodes, marked, kept: None };
+            let facts = RotationFacts {
+                accepted: &accepted,
+                nodes: &nodes,
+                marked,
+                kept: None,
+                are_links_seen: true,
+            };
             let signing = signing.map(fingerprints);
             let found = facts.list_secrets_to_drop(wanted, signing.as_deref());
             assert_eq!(found, fingerprints(dropped), "{accepted:?} {nodes:?} {signing:?}");

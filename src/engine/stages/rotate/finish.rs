@@ -6,10 +6,11 @@ use futures::FutureExt as _;
 use tokio::time::sleep;
 
 use super::{
-    LINK_LIFETIME_SECONDS, LINK_MARGIN_SECONDS, SecretRotation, build_other_signer_failure,
+    LINK_LIFETIME_SECONDS, LINK_MARGIN_SECONDS, SecretRotation,
     decide::WantedSecret,
     observe::{ObservedRotation, SAMPLES_PER_NODE},
     plan::begin_rotation_plan,
+    proof::build_other_signer_failure,
     version::WantedEdgeSecrets,
 };
 use crate::engine::{
@@ -19,7 +20,7 @@ use crate::engine::{
 };
 use crate::host::environment::clock::render_utc_time;
 use crate::model::{
-    aws::rotation::RotationMark,
+    aws::{edge_logs::EarlierSecretSightings, rotation::RotationMark},
     failure::Failure,
     run::{
         answers::OperatorAnswers,
@@ -34,6 +35,8 @@ use crate::model::{
 
 /// How often packagecloud is asked through its load balancer, at least.
 const LINKS_ASKED_MIN: usize = 50;
+/// How long ago a line of the edge's logs may be that still counts, in seconds.
+const EDGE_LOG_LOOKBACK_SECONDS: u64 = 3600;
 /// How often the wait says how long it still is.
 const WAIT_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -104,6 +107,14 @@ pub(super) fn plan_finish(
         format!("the last has expired at {}", render_utc_time(Duration::from_secs(from))),
     );
     plan.add_planned_change(
+        StageStep::Proof,
+        ResourceChangeKind::Run,
+        "the function's logs",
+        "asked whether an earlier secret still accepts links, where they may be read",
+    )
+    .calls
+    .push("logs:FilterLogEvents".into());
+    plan.add_planned_change(
         StageStep::FunctionVersion,
         ResourceChangeKind::Create,
         observed.target.names.lambda_function_name(),
@@ -146,6 +157,46 @@ fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answe
     }
 }
 
+/// Says what the logs told where none names a link by an earlier secret.
+fn render_silent_edge_logs(sightings: &EarlierSecretSightings, since: u64) -> String {
+    let asked = match sightings.silent_regions {
+        0 => "there is no log of the function to ask".to_owned(),
+        regions => format!(
+            "in {regions} region{} no instance of the function has said since {} that an earlier secret accepted a link",
+            if regions == 1 { "" } else { "s" },
+            render_utc_time(Duration::from_secs(since))
+        ),
+    };
+    match &sightings.unasked {
+        None => asked,
+        Some(failure) => format!(
+            "{asked}; {} could not be asked: {}",
+            match sightings.unasked_regions {
+                1 => "1 region".to_owned(),
+                regions => format!("{regions} regions"),
+            },
+            failure.why
+        ),
+    }
+}
+
+fn build_earlier_secret_failure(region: &str, at: u64) -> Failure {
+    let time = |seconds: u64| render_utc_time(Duration::from_secs(seconds));
+    Failure::new_generic_failure(
+        "the secret of before",
+        format!(
+            "an edge in {region} accepted a link by it at {}, after the last link of every named node had expired: a node that isn't named signs with it",
+            time(at)
+        ),
+        format!(
+            "find that node and name it with --host: {} — then, or from {} on where there is none any more: {}",
+            render_proposed_command("rotate-secret", &[]),
+            time(at + EDGE_LOG_LOOKBACK_SECONDS),
+            render_same_command_again(&[])
+        ),
+    )
+}
+
 fn count_links_to_ask(observed: &ObservedRotation) -> usize {
     LINKS_ASKED_MIN.max(SAMPLES_PER_NODE * observed.nodes.len())
 }
@@ -186,6 +237,7 @@ impl SecretRotation<'_> {
         self.refuse_links_by_other_secrets(&secret).await?;
         let from = observed.find_finish_time(&newest, self.read_unix_seconds());
         self.wait_until_links_expired(from).await?;
+        self.refuse_links_in_edge_logs(from).await?;
         self.refuse_links_by_other_secrets(&secret).await?;
         self.refuse_nodes_with_other_secrets(&secret).await?;
         // The wait is minutes long: whoever else began meanwhile goes first.
@@ -229,6 +281,28 @@ impl SecretRotation<'_> {
                         ),
                     )),
                     others => Err(build_other_signer_failure(others, count)),
+                }
+            })
+            .await
+    }
+
+    /// Asks the logs of the function's instances, and stops where an earlier secret has accepted a link since the last one of the
+    /// named nodes had expired, at `from` in Unix seconds. An instance says it once: silence proves nothing, and is not taken
+    /// for a proof.
+    async fn refuse_links_in_edge_logs(&self, from: u64) -> Result<(), Failure> {
+        let target = &self.observed.target;
+        let doing = "asking CloudWatch Logs whether an earlier secret still accepts links";
+        self.run
+            .run_stage_step(StageStep::Proof, doing, async {
+                // What the operator has mended since then is no reason to wait for ever.
+                let recent = self.read_unix_seconds().saturating_sub(EDGE_LOG_LOOKBACK_SECONDS);
+                let since = (from.saturating_sub(LINK_MARGIN_SECONDS) + 1).max(recent);
+                let function = target.names.lambda_function_name();
+                let asked = target.cloud.find_links_by_earlier_secret(&function, since);
+                let sightings = self.run.read_unless_stopped(asked.map(Ok)).await?;
+                match sightings.seen.first() {
+                    None => Ok(((), render_silent_edge_logs(&sightings, since))),
+                    Some((region, at)) => Err(build_earlier_secret_failure(region, *at)),
                 }
             })
             .await

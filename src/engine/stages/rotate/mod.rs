@@ -11,6 +11,8 @@ mod lock;
 mod node;
 mod observe;
 mod plan;
+mod proof;
+mod refused;
 mod version;
 
 pub(crate) use leaked::{list_nodes_to_switch_on, note_nodes_to_switch_on};
@@ -24,16 +26,12 @@ use self::{
     edges::EdgeReadings,
     kept_secret::{draw_and_keep_rotation_secret, remove_kept_rotation_secret},
     lock::RotationLock,
-    node::{NodeRotation, NodeRotationOutcome, build_refused_secret_failure, is_node_due},
-    observe::{ObservedRotation, SAMPLES_PER_NODE, observe_rotation},
+    node::{NodeRotation, NodeRotationOutcome, is_node_due},
+    observe::{ObservedRotation, observe_rotation},
+    proof::render_rotation_result,
     version::WantedEdgeSecrets,
 };
-use crate::engine::{
-    delivery::link_signers::{LinkSigner, SampledLinkSigners},
-    run::StageRun,
-    session::Session,
-};
-use crate::host::environment::clock::render_utc_time;
+use crate::engine::{run::StageRun, session::Session};
 use crate::model::{
     aws::rotation::{RotationMark, SecretRotationEvidence, SecretRotationKind},
     failure::{Failure, FailureKind},
@@ -81,11 +79,8 @@ fn choose_rotation_secret(
     if answers.rotation == SecretRotationKind::Leaked {
         return Ok(observed.choose_secret_after_leak());
     }
-    let refused = observed.decide_by_facts(|facts| {
-        facts.find_node_with_refused_secret().map(|node| build_refused_secret_failure(&node.path))
-    });
-    if let Some(failure) = refused {
-        return Err(failure);
+    if let Some(failure) = &observed.refused {
+        return Err(failure.clone());
     }
     if answers.rotation == SecretRotationKind::Rotate
         && let Some(failure) = observed.find_unfinished_switch()
@@ -259,50 +254,13 @@ impl SecretRotation<'_> {
             let text = crate::engine::packagecloud::switch::render_switch_left_to_operator(session);
             return Ok((StageEnd::Stopped, text));
         }
-        let lifetime = self.prove_all_links_by_new_secret(new).await?;
+        let proof = self.prove_all_links_by_new_secret(new).await?;
         remove_kept_rotation_secret(session).await;
-        let finish_at = self.read_unix_seconds() + lifetime + LINK_MARGIN_SECONDS;
+        let finish_at = self.read_unix_seconds() + proof.lifetime_max_seconds + LINK_MARGIN_SECONDS;
         let mark = self.take_lock(&fingerprint).await?;
         let mark = RotationMark { finish_at: Some(finish_at), ..mark };
         self.lock.write_mark(&mark).await?;
-        Ok((StageEnd::Applied, render_rotation_result(&mark)))
-    }
-
-    /// Sees that no link is signed with another secret; returns for how long the longest may hold.
-    async fn prove_all_links_by_new_secret(&self, new: &Secret) -> Result<u64, Failure> {
-        let observed = self.observed;
-        let count = SAMPLES_PER_NODE * observed.nodes.len();
-        self.run
-            .run_stage_step(StageStep::Proof, format!("asking packagecloud {count} times"), async {
-                let mut secrets = vec![new.clone()];
-                secrets.extend(observed.secrets.iter().filter(|one| *one != new).cloned());
-                let signers = SampledLinkSigners::sample_link_signers(
-                    self.session,
-                    self.answers,
-                    (observed.samples.first_sample_package(), count),
-                    (&secrets, observed.authenticator.construction),
-                    self.session.scale_wait_for_sandbox(RESTART_PATIENCE),
-                );
-                let Some(signers) = signers.await? else {
-                    let text = "not proven: there is no --probe-url";
-                    return Ok((LINK_LIFETIME_SECONDS, text.to_owned()));
-                };
-                let off = signers.count_links_by(LinkSigner::NotToEdge);
-                let by_new = signers.count_links_by(LinkSigner::Known(0));
-                let others = signers.count_answers() - off - by_new;
-                if others > 0 {
-                    return Err(build_other_signer_failure(others, signers.count_answers()));
-                }
-                let lifetime = signers.lifetime_max_seconds.max(LINK_LIFETIME_SECONDS);
-                let off = if off > 0 { format!(", {off} go to S3") } else { String::new() };
-                Ok((
-                    lifetime,
-                    format!(
-                        "{by_new} of {count} links are signed with the new secret{off}, and none with another"
-                    ),
-                ))
-            })
-            .await
+        Ok((StageEnd::Applied, render_rotation_result(&mark, &proof.switched_off)))
     }
 }
 
@@ -312,29 +270,5 @@ fn build_nodes_away_failure(away: &[String]) -> Failure {
         away.join(", "),
         "it can't be reached: it keeps the secret of before, which the edge goes on accepting, and every other node signs with the new one",
         format!("once it is back: {}", render_proposed_command("rotate-secret", &[])),
-    )
-}
-
-fn build_other_signer_failure(others: usize, of: usize) -> Failure {
-    Failure::new_generic_failure(
-        "packagecloud's own redirect",
-        format!(
-            "{others} of {of} links are signed with another secret, although every named node was given the new one: a node lags behind its file, or there is one that wasn't named"
-        ),
-        format!(
-            "name every node with --host; both secrets stay accepted meanwhile; then: {}",
-            render_same_command_again(&[])
-        ),
-    )
-}
-
-/// Says what stands once every node signs with the new secret.
-fn render_rotation_result(mark: &RotationMark) -> String {
-    let time = |seconds: u64| render_utc_time(Duration::from_secs(seconds));
-    let since = mark.since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
-    let from = mark.finish_at.map(|from| format!("; from {} on", time(from))).unwrap_or_default();
-    format!(
-        "every node signs with the new secret; the edge accepts two{since}{from} the one before can be ended: {}",
-        render_proposed_command("rotate-secret", &["--finish"])
     )
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::observe::{ObservedRotation, RotationNode, SAMPLES_PER_NODE};
+use super::{
+    observe::{ObservedRotation, RotationNode, SAMPLES_PER_NODE},
+    refused::build_refused_secret_failure,
+};
 use crate::engine::{
     delivery::{
         link_signers::{LinkSigner, SampledLinkSigners},
@@ -18,8 +21,9 @@ use crate::engine::{
     run::StageRun,
     session::Session,
 };
-use crate::host::is_host_down;
+use crate::host::{ConfigWriteResult, is_host_down};
 use crate::model::{
+    aws::evidence::ObservedPackagecloudConfig,
     failure::{Failure, FailureKind},
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
@@ -108,32 +112,12 @@ impl NodeRotation<'_> {
             {
                 return Ok(before);
             }
-            self.refuse_secret_of_somebody_else(
-                &config.path,
-                before.as_ref(),
-                config.may_cloudfront_be_on(),
-            )?;
+            self.refuse_secret_of_somebody_else(&config, before.as_ref())?;
             let step = StageStep::Secret;
             let doing = format!("writing cloudfront_secret to {}", config.path);
             let wrote = self.run.run_stage_step(step, doing, async {
                 node.host.write_state_file_about_host(ROTATING_NODE_NOTE, "1");
-                let values = CloudFrontSettingValues {
-                    secret: Some(self.new.clone()),
-                    ..CloudFrontSettingValues::default()
-                };
-                let keys = [CloudFrontSettingKey::Secret];
-                let told = (self.run, step);
-                let purpose = ConfigWritePurpose::Prepare;
-                let written = write_packagecloud_config_values(
-                    node,
-                    &config,
-                    &values,
-                    &keys,
-                    self.answers,
-                    told,
-                    purpose,
-                )
-                .await?;
+                let written = self.write_secret_to_file(node, &config, self.new, step).await?;
                 Ok((
                     (),
                     format!("{} holds the new secret{}", config.path, render_config_backup_note(&written)),
@@ -148,18 +132,44 @@ impl NodeRotation<'_> {
         }
     }
 
-    /// Stops where the file holds by now a secret that the edge doesn't accept, while its links lead there.
+    /// Writes `cloudfront_secret` to a node's file, and nothing else.
+    async fn write_secret_to_file(
+        &self,
+        node: &Session,
+        config: &ObservedPackagecloudConfig,
+        secret: &Secret,
+        step: StageStep,
+    ) -> Result<ConfigWriteResult, Failure> {
+        let values =
+            CloudFrontSettingValues { secret: Some(secret.clone()), ..CloudFrontSettingValues::default() };
+        let keys = [CloudFrontSettingKey::Secret];
+        let purpose = ConfigWritePurpose::Prepare;
+        write_packagecloud_config_values(
+            node,
+            config,
+            &values,
+            &keys,
+            self.answers,
+            (self.run, step),
+            purpose,
+        )
+        .await
+    }
+
+    /// Stops where the file holds by now a secret that the edge doesn't accept, while its links lead there. Where a configuration
+    /// client writes the file, the links judge, which are seen before and after.
     fn refuse_secret_of_somebody_else(
         &self,
-        path: &str,
+        config: &ObservedPackagecloudConfig,
         held: Option<&Secret>,
-        is_on: bool,
     ) -> Result<(), Failure> {
-        let Some(held) = held.filter(|_| is_on) else { return Ok(()) };
+        let is_judged_by_links = config.managed.is_some() && self.observed.signers.is_some();
+        let is_judged = config.may_cloudfront_be_on() && !is_judged_by_links;
+        let Some(held) = held.filter(|_| is_judged) else { return Ok(()) };
         if self.observed.does_edge_accept(&compute_secret_fingerprint(held)?) {
             return Ok(());
         }
-        Err(build_refused_secret_failure(path))
+        Err(build_refused_secret_failure(&config.path))
     }
 
     /// Makes packagecloud follow its file, where that has CloudFront on, and sees its links.
@@ -282,23 +292,7 @@ impl NodeRotation<'_> {
                     format!("the secret of before goes back to {path}"),
                     async {
                         let config = node.host.read_packagecloud_config().await?.seen;
-                        let values = CloudFrontSettingValues {
-                            secret: Some(before.clone()),
-                            ..CloudFrontSettingValues::default()
-                        };
-                        let keys = [CloudFrontSettingKey::Secret];
-                        let told = (self.run, StageStep::TakeBack);
-                        let purpose = ConfigWritePurpose::Prepare;
-                        write_packagecloud_config_values(
-                            node,
-                            &config,
-                            &values,
-                            &keys,
-                            self.answers,
-                            told,
-                            purpose,
-                        )
-                        .await?;
+                        self.write_secret_to_file(node, &config, before, StageStep::TakeBack).await?;
                         Ok(((), format!("{path} holds the secret of before again")))
                     },
                 )
@@ -345,17 +339,4 @@ fn build_refused_link_failure(status: u16) -> Failure {
         ),
     )
     .add_aws_error_code(Some(REFUSED.to_owned()), None)
-}
-
-/// Returns the failure of a node that has CloudFront on and holds a secret that the edge doesn't accept.
-pub(super) fn build_refused_secret_failure(path: &str) -> Failure {
-    Failure::new_generic_failure(
-        path,
-        "it has CloudFront on, and holds a secret that the edge doesn't accept: its links are refused, or will be",
-        format!(
-            "that comes first: have the edge accept it too: {} — or put that node's file back (this lists its backups: {})",
-            render_proposed_command("enable", &[]),
-            render_proposed_command("roll-back", &[])
-        ),
-    )
 }

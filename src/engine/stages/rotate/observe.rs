@@ -60,6 +60,8 @@ pub(super) struct ObservedRotation {
     /// Who signed packagecloud's links; `None` where they can't be asked for.
     pub signers: Option<SampledLinkSigners>,
     pub samples: SampleObjectKeys,
+    /// Why nothing else comes before what signs with a secret that the edge refuses, if anything does.
+    pub refused: Option<Failure>,
 }
 
 /// Reads all of it.
@@ -102,7 +104,7 @@ pub(super) async fn observe_rotation(
     let by = (&secrets[..], install.authenticator.construction);
     let signers =
         SampledLinkSigners::sample_link_signers(session, answers, asked, by, Duration::ZERO).await?;
-    Ok(ObservedRotation {
+    let mut observed = ObservedRotation {
         target,
         authenticator: install.authenticator,
         distribution,
@@ -114,7 +116,10 @@ pub(super) async fn observe_rotation(
         secrets,
         signers,
         samples,
-    })
+        refused: None,
+    };
+    observed.refused = observed.find_refused_signer(session).await;
+    Ok(observed)
 }
 
 /// Reads every node's file.
@@ -137,6 +142,7 @@ async fn read_rotation_nodes(session: &Session) -> Result<Vec<RotationNode>, Fai
             path,
             fingerprint: secret.map(compute_secret_fingerprint).transpose()?,
             is_on: config.as_ref().is_some_and(ObservedPackagecloudConfig::may_cloudfront_be_on),
+            is_managed: config.as_ref().is_some_and(|config| config.managed.is_some()),
             is_down: config.is_none(),
         };
         nodes.push(RotationNode { session, config, evidence });
@@ -194,6 +200,7 @@ impl ObservedRotation {
             nodes: &nodes,
             marked: self.mark.as_ref().map(|mark| mark.fingerprint.as_str()),
             kept: kept.as_deref(),
+            are_links_seen: self.signers.is_some(),
         })
     }
 

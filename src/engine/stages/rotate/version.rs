@@ -4,10 +4,11 @@ use futures::FutureExt as _;
 
 use super::observe::ObservedRotation;
 use crate::aws::IntendedDistributionUpdate;
+use crate::edge::bundle::{FunctionVersionDescription, parse_function_version_description};
 use crate::engine::{
     live_change::{change_distribution_behind_gate, settle_unproven_change},
     resources::{
-        accepted_secrets::{find_version_with_secrets, list_associated_version_arns, refuse_fewer_secrets},
+        accepted_secrets::{list_associated_version_arns, refuse_fewer_secrets},
         authenticator::{build_edge_function_bundle, list_version_fingerprints},
         carried_secrets::{drop_secrets_of_gone_keys, find_secret_count_excess},
         guard::has_version_on_bucket_behaviors,
@@ -19,7 +20,9 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
+        account::{FunctionVersion, LambdaFunction},
         evidence::{BootstrapStageEvidence, CarriedSecretChoice, DroppedSecret, SecretDropReason},
+        lambda_runtime::AUTHENTICATOR_RUNTIME,
         rotation::SecretRotationKind,
     },
     failure::Failure,
@@ -52,17 +55,11 @@ impl ObservedRotation {
         CarriedSecretChoice { carried, dropped: left.into_iter().map(drop).collect(), obstacle: None }
     }
 
-    /// Finds a version that stands and accepts just this, on the code and the runtime of now.
-    fn find_standing_version(&self, fingerprint: &str, choice: &CarriedSecretChoice) -> Option<String> {
+    /// Computes the digest of a version that would be published now; none where the key isn't there.
+    fn compute_current_digest(&self) -> Option<String> {
         let key = self.authenticator.key.as_ref()?;
         let construction = self.authenticator.construction;
-        let digest =
-            build_edge_function_bundle(construction, &key.arn, &self.target.names).compute_bundle_digest();
-        let wanted = list_version_fingerprints(fingerprint.to_owned(), &choice.carried);
-        let found = find_version_with_secrets(&self.function, &digest, &wanted, &self.accepted)?;
-        // One that the edge has and that accepts more is no end of any secret.
-        let described = crate::edge::bundle::parse_function_version_description(&found.description)?;
-        (described.fingerprints.len() == wanted.len()).then(|| found.arn.clone())
+        Some(build_edge_function_bundle(construction, &key.arn, &self.target.names).compute_bundle_digest())
     }
 
     /// Brings the edge to accept what it shall: returns the version that it has then, and whether it had it already.
@@ -87,7 +84,10 @@ impl ObservedRotation {
             return Ok(((*arn).to_owned(), true));
         }
         let mut choice = self.choose_secrets_beside(&fingerprint, &wanted.dropped);
-        let arn = match self.find_standing_version(&fingerprint, &choice) {
+        let standing = self
+            .compute_current_digest()
+            .and_then(|digest| find_exact_version(&self.function, &fingerprint, &choice, Some(&digest)));
+        let arn = match standing {
             Some(arn) => arn,
             None => self.publish_rotation_version(session, wanted, &mut choice, answers, run).boxed().await?,
         };
@@ -121,10 +121,7 @@ impl ObservedRotation {
         };
         bootstrap::apply(session, &seen, answers, run).boxed().await?;
         let made = self.target.read_authenticator_function().await?;
-        let made = made.and_then(|function| {
-            let now = ObservedFunctionVersions { function };
-            now.find_version_of(&fingerprint, choice)
-        });
+        let made = made.and_then(|function| find_exact_version(&function, &fingerprint, choice, None));
         made.ok_or_else(|| {
             Failure::new_plan_drift_failure(
                 format!("Lambda function {}", self.target.names.lambda_function_name()),
@@ -205,20 +202,21 @@ pub(super) fn refuse_fourth_secret(
     }
 }
 
-/// The function's versions after one was published.
-struct ObservedFunctionVersions {
-    function: crate::model::aws::account::LambdaFunction,
-}
-
-impl ObservedFunctionVersions {
-    /// Finds the newest version that accepts just this.
-    fn find_version_of(&self, fingerprint: &str, choice: &CarriedSecretChoice) -> Option<String> {
-        let wanted = list_version_fingerprints(fingerprint.to_owned(), &choice.carried);
-        let is_right = |description: &str| {
-            crate::edge::bundle::parse_function_version_description(description)
-                .is_some_and(|one| one.fingerprints == wanted)
+/// Finds the newest version of `function` that accepts this secret first, what is carried behind it, and nothing else: one that
+/// accepts more is no end of any secret. With a `digest` it must be on the code and the runtime of now too.
+fn find_exact_version(
+    function: &LambdaFunction,
+    fingerprint: &str,
+    choice: &CarriedSecretChoice,
+    digest: Option<&str>,
+) -> Option<String> {
+    let wanted = list_version_fingerprints(fingerprint.to_owned(), &choice.carried);
+    let is_right = |version: &&FunctionVersion| {
+        let is_current = |described: &FunctionVersionDescription| {
+            digest.is_none_or(|digest| described.digest == digest && version.runtime == AUTHENTICATOR_RUNTIME)
         };
-        let versions = self.function.versions.iter().rev();
-        versions.filter(|version| is_right(&version.description)).map(|version| version.arn.clone()).next()
-    }
+        parse_function_version_description(&version.description)
+            .is_some_and(|described| described.fingerprints == wanted && is_current(&described))
+    };
+    function.versions.iter().rev().find(is_right).map(|version| version.arn.clone())
 }

@@ -161,6 +161,23 @@ pub fn edge_metrics_permission() -> RequiredPermission {
     }
 }
 
+/// Returns what `rotate-secret --finish` asks beside all else: what the function's instances logged of an earlier secret, in
+/// whichever region they run. Without it that is said, and nothing else is missing.
+#[must_use]
+pub fn edge_logs_permission(names: &ResourceNames, account: &str) -> RequiredPermission {
+    RequiredPermission {
+        stage: RunStage::Rotate,
+        step: StageStep::Proof,
+        action: "logs:FilterLogEvents",
+        resource: format!(
+            "arn:aws:logs:*:{account}:log-group:/aws/lambda/us-east-1.{}:*",
+            names.lambda_function_name()
+        ),
+        context: Vec::new(),
+        optional: true,
+    }
+}
+
 /// Returns the same needs where CloudFront gets at the bucket by a control: that one must be found or made, and no
 /// identity.
 #[must_use]

@@ -1,16 +1,20 @@
 //! A new secret without one refused link, in process (contract section 12): clients fetch all the while, and it is broken off,
 //! switched off and interfered with at every step.
 
+mod beside;
+mod broken_off;
+mod leaked;
+mod links;
+mod nodes;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
 use packagecloud_cloudfront::{
-    engine::{self, RunContext},
+    edge::bundle::parse_function_version_description,
+    engine::{self, RunContext, Session},
     model::{
         aws::rotation::{ROTATION_TAG, SecretRotationKind},
         failure::{Failure, FailureKind},
@@ -31,8 +35,8 @@ use packagecloud_cloudfront::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::links::LinkClients;
 use crate::{
-    client::download_package,
     engine::{apply_stages, look_at_stage, open_instant_sandbox, run_stages},
     resilience::sandbox_host::read_config_values,
     session::open_session,
@@ -81,36 +85,33 @@ async fn fetch_link_by_secret(world: &Sandbox, secret: &Secret) -> u16 {
     fetch_status(world, &url).await
 }
 
-/// Does `work` while a client fetches all the while; the first link that was refused, if one was.
-async fn watch_links_during<T>(world: &Sandbox, work: impl Future<Output = T>) -> (T, Option<String>) {
-    let mut wrong = None;
-    let watching = async {
-        loop {
-            if let Some((host, status)) = Box::pin(download_package(world)).await
-                && status != 200
-            {
-                wrong.get_or_insert(format!("a signed link to {host} answers {status}"));
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    };
-    let done = tokio::select! {
-        biased;
-        () = watching => unreachable!("it watches for ever"),
-        done = Box::pin(work) => done,
-    };
-    (done, wrong)
+/// Makes the rotation's stage go to its end: what it said, and how it ended.
+async fn run_rotation(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> (Vec<StageEvent>, Result<(), Failure>) {
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let (_pausing, pause) = watch::channel(false);
+    let run = RunContext::new(events, CancellationToken::new(), pause);
+    let result = Box::pin(apply_stages(session, answers, &[RunStage::Rotate], &run)).await;
+    drop(run);
+    let mut said = Vec::new();
+    while let Some(event) = heard.recv().await {
+        said.push(event);
+    }
+    (said, result)
 }
 
-/// Rotates while a client fetches all the while, none of whose links may be refused.
+/// Rotates while clients fetch all the while, none of whose links may be refused.
 async fn rotate_under_load(
     world: &Sandbox,
     kind: SecretRotationKind,
 ) -> (Vec<StageEvent>, Result<(), Failure>) {
-    let answers = answers_for(kind);
-    let rotating = Box::pin(run_stages(world, &answers, &[RunStage::Rotate]));
-    let (done, wrong) = Box::pin(watch_links_during(world, rotating)).await;
-    assert_eq!(wrong, None, "{kind:?}");
+    let mut clients = LinkClients::default();
+    let (session, answers) = (open_session(world), answers_for(kind));
+    let done = Box::pin(clients.fetch_during(world, run_rotation(&session, &answers))).await;
+    clients.fetch_all_now(world).await;
+    clients.assert_none_refused(&format!("{kind:?}"));
     done
 }
 
@@ -132,11 +133,7 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
     assert_eq!(result, Ok(()), "{said:?}");
     let new = assert_rotated(&world, &old, "whole");
     assert_eq!(count_version_secrets(&world, 2), (2, 2));
-    let ended = said.iter().find_map(|event| match event {
-        StageEvent::Ended { text, .. } => Some(text.clone()),
-        _ => None,
-    });
-    let ended = ended.unwrap();
+    let ended = find_ended_text(&said);
     assert!(
         ended.contains("the edge accepts two since ") && ended.contains("rotate-secret --finish"),
         "{ended}"
@@ -162,10 +159,7 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
     assert_eq!(result, Ok(()), "{said:?}");
     assert_eq!(fetch_link_by_secret(&world, &old).await, 403);
     assert_eq!(fetch_link_by_secret(&world, &new).await, 200);
-    let back = said.iter().find_map(|event| match event {
-        StageEvent::Ended { text, .. } => text.split("roll-back --edge ").nth(1).map(str::to_owned),
-        _ => None,
-    });
+    let back = find_ended_text(&said).split("roll-back --edge ").nth(1).map(str::to_owned);
     let (here, run) = (open_session(&world), RunContext::new_silent_context());
     let arn = back.expect("the way back is said");
     let failure =
@@ -175,7 +169,7 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
 
 #[tokio::test(start_paused = true)]
 async fn a_finish_wants_its_own_yes_and_a_rotation_that_is_through() {
-    let (_dir, world, _) = Box::pin(open_live_sandbox()).await;
+    let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
     let finish = answers_for(SecretRotationKind::Finish);
     let plan = look_at_stage(&world, &finish, RunStage::Rotate).await.unwrap();
     assert!(plan.is_plan_without_changes(), "there is one secret alone");
@@ -188,61 +182,13 @@ async fn a_finish_wants_its_own_yes_and_a_rotation_that_is_through() {
     // A second node that nobody named signs on with what it has.
     world.update_sandbox_state_on_disk(|state| {
         let mut other = state.packagecloud.nodes[0].clone();
-        other.secret = Some(Secret::generate_cloudfront_secret(&[7; 16]).expose_secret().to_owned());
+        other.secret = Some(old.expose_secret().to_owned());
         state.packagecloud.nodes.push(other);
         state.packagecloud.lagging = true;
     });
     let failure = Box::pin(run_stages(&world, &finish, &[RunStage::Rotate])).await.1.unwrap_err();
     assert!(failure.why.contains("links are signed with another secret"), "{failure:?}");
     assert_eq!(count_version_secrets(&world, 2), (2, 2));
-}
-
-/// Runs a rotation until its `nth` event, where it breaks off as by a kill; the step, or none where it ended before that.
-async fn break_off_at_event(world: &Sandbox, kind: SecretRotationKind, nth: usize) -> Option<String> {
-    let (events, _heard) = mpsc::unbounded_channel();
-    let (_pausing, pause) = watch::channel(false);
-    let count = Arc::new(AtomicUsize::new(0));
-    let (killing, mut killed) = mpsc::unbounded_channel();
-    let run = RunContext::new(events, CancellationToken::new(), pause).with_event_listener(move |event| {
-        if count.fetch_add(1, Relaxed) == nth {
-            let _ = killing.send(format!("{nth}: {event:?}"));
-        }
-    });
-    let session = open_session(world);
-    let answers = answers_for(kind);
-    let rotating = apply_stages(&session, &answers, &[RunStage::Rotate], &run);
-    tokio::select! {
-        biased;
-        of = killed.recv() => of,
-        done = Box::pin(rotating) => {
-            assert_eq!(done, Ok(()));
-            None
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn broken_off_at_every_event_it_goes_on_and_refuses_nothing() {
-    // A prime: every step is met, sooner or later, and each event where all is wanted.
-    let stride = if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() { 1 } else { 11 };
-    for nth in (0..).step_by(stride) {
-        let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
-        let breaking = Box::pin(break_off_at_event(&world, SecretRotationKind::Rotate, nth));
-        let (of, wrong) = Box::pin(watch_links_during(&world, breaking)).await;
-        assert_eq!(wrong, None, "{of:?}");
-        let Some(of) = of else { break };
-        let (said, result) = rotate_under_load(&world, SecretRotationKind::Rotate).await;
-        assert_eq!(result, Ok(()), "{of}: {said:?}");
-        let new = assert_rotated(&world, &old, &of);
-        assert_eq!(fetch_link_by_secret(&world, &old).await, 200, "{of}: {said:?}");
-        let held =
-            world.read_sandbox_state_from_disk(|state| state.lambda.functions[FUNCTION].versions.len());
-        assert!(held <= 3, "{of}: {held} versions");
-        let (said, result) = rotate_under_load(&world, SecretRotationKind::Finish).await;
-        assert_eq!(result, Ok(()), "{of}: {said:?}");
-        let ends = (fetch_link_by_secret(&world, &old).await, fetch_link_by_secret(&world, &new).await);
-        assert_eq!(ends, (403, 200), "{of}");
-    }
 }
 
 /// Rotates; at the beginning of `step` somebody does something beside it.
@@ -283,6 +229,98 @@ async fn a_disable_in_the_middle_stays_off_and_the_node_has_the_new_secret() {
         assert_eq!(values.enabled, Some(false), "{step:?}: nothing is ever turned on");
         assert_ne!(values.secret, Some(old), "{step:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disable_between_its_file_and_its_restart_is_waited_for_and_said() {
+    for follows in [true, false] {
+        let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
+        let (session, answers) = (open_session(&world), answers_for(SecretRotationKind::Rotate));
+        // Its file says off before any node is written; packagecloud follows half a minute later, or never.
+        let disabling = async {
+            while !has_edge_two_secrets(&world) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            switch_off(&world);
+            let proving = || world.read_sandbox_state_from_disk(|state| state.packagecloud.turn);
+            // The readings of the edge take three minutes; then all links are asked for.
+            tokio::time::sleep(Duration::from_mins(4)).await;
+            assert!(proving() > 0);
+            if follows {
+                world.update_sandbox_state_on_disk(|state| {
+                    state.packagecloud.nodes.iter_mut().for_each(|node| node.enabled = false);
+                });
+            }
+        };
+        let mut clients = LinkClients::default();
+        let both = async { tokio::join!(run_rotation(&session, &answers), disabling).0 };
+        let (said, result) = Box::pin(clients.fetch_during(&world, both)).await;
+        clients.fetch_all_now(&world).await;
+        clients.assert_none_refused(&format!("follows: {follows}"));
+        assert_ne!(read_secret(&world), old);
+        if follows {
+            assert_eq!(result, Ok(()), "{said:?}");
+            let ended = find_ended_text(&said);
+            for words in
+                ["CloudFront was switched off meanwhile in ", "and stays off", "to switch on again: "]
+            {
+                assert!(ended.contains(words), "{words}: {ended}");
+            }
+        } else {
+            let failure = result.unwrap_err();
+            assert!(failure.why.contains("was switched off in "), "{failure:?}");
+            assert!(failure.why.contains("no link is refused"), "{failure:?}");
+            assert!(
+                failure.next.contains("disable") && failure.next.contains("rotate-secret"),
+                "{failure:?}"
+            );
+        }
+    }
+}
+
+/// Whether the edge has a version that accepts two.
+fn has_edge_two_secrets(world: &Sandbox) -> bool {
+    world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().any(|one| one.config.contains(":2</LambdaFunctionARN>"))
+    })
+}
+
+/// What the stage's end said.
+fn find_ended_text(said: &[StageEvent]) -> String {
+    let ended = said.iter().find_map(|event| match event {
+        StageEvent::Ended { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    ended.unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_signs_with_a_secret_that_the_edge_refuses_comes_before_any_plan() {
+    let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
+    let strange = Secret::generate_cloudfront_secret(&[7; 16]);
+    // The file is right, and packagecloud signs with something else; and a node beside it that nobody named.
+    for is_other in [false, true] {
+        let live = world.read_sandbox_state_from_disk(|state| state.packagecloud.clone());
+        world.update_sandbox_state_on_disk(|state| {
+            let mut node = state.packagecloud.nodes[0].clone();
+            node.secret = Some(strange.expose_secret().to_owned());
+            if is_other {
+                state.packagecloud.nodes.push(node);
+            } else {
+                state.packagecloud.nodes[0] = node;
+            }
+        });
+        for kind in [SecretRotationKind::Rotate, SecretRotationKind::Finish] {
+            let failure = look_at_stage(&world, &answers_for(kind), RunStage::Rotate).await.unwrap_err();
+            let count = if is_other { "5 of 10 links" } else { "10 of 10 links" };
+            assert!(failure.why.starts_with(count), "{failure:?}");
+            assert!(failure.why.contains("the edge doesn't accept"), "{failure:?}");
+            assert!(failure.next.starts_with("that comes first: "), "{failure:?}");
+        }
+        world.update_sandbox_state_on_disk(|state| state.packagecloud = live);
+    }
+    assert_eq!(read_secret(&world), old, "nothing was changed");
+    assert!(look_at_stage(&world, &answers_for(SecretRotationKind::Rotate), RunStage::Rotate).await.is_ok());
 }
 
 /// Puts a secret into packagecloud.rb, as an operator pastes it.
@@ -360,4 +398,62 @@ async fn another_hosts_rotation_is_waited_for_and_after_an_hour_asked_about() {
         .unwrap_err();
     assert!(failure.why.contains("a run on web9"), "{failure:?}");
     assert_eq!((failure.kind, read_secret(&world)), (FailureKind::Other, old));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finish_hears_from_the_edges_logs_of_a_node_that_nobody_named() {
+    let finish = answers_for(SecretRotationKind::Finish);
+    for (fault, says) in [
+        (None, ""),
+        (Some("logs:*:deny"), "logs:FilterLogEvents is denied"),
+        (Some("logs:*:throttle"), "could not be asked"),
+    ] {
+        let (dir, world, old) = Box::pin(open_live_sandbox()).await;
+        assert_eq!(rotate_under_load(&world, SecretRotationKind::Rotate).await.1, Ok(()));
+        drop(world);
+        let faults: Vec<String> = fault.map(str::to_owned).into_iter().collect();
+        let world = open_instant_sandbox(dir.path(), &faults);
+        // A link of the rotation's own minutes is nobody's fault; one of later is of a node that wasn't named.
+        tokio::time::sleep(Duration::from_mins(7)).await;
+        assert_eq!(fetch_link_by_secret(&world, &old).await, 200);
+        let (said, result) = rotate_under_load(&world, SecretRotationKind::Finish).await;
+        if fault.is_some() {
+            // What can't be asked is said, and stops nothing.
+            assert_eq!(result, Ok(()), "{said:?}");
+            assert!(format!("{said:?}").contains(says), "{says}: {said:?}");
+            continue;
+        }
+        let failure = result.unwrap_err();
+        for words in
+            ["an edge in us-east-1 accepted a link by it at ", "a node that isn't named signs with it"]
+        {
+            assert!(failure.why.contains(words), "{words}: {failure:?}");
+        }
+        assert!(failure.next.contains("--host") && failure.next.contains("rotate-secret"), "{failure:?}");
+        assert_eq!(fetch_link_by_secret(&world, &old).await, 200, "nothing was ended");
+        // An hour later that line is old news.
+        tokio::time::sleep(Duration::from_mins(61)).await;
+        let (said, result) = Box::pin(run_rotation(&open_session(&world), &finish)).await;
+        assert_eq!(result, Ok(()), "{said:?}");
+        assert!(format!("{said:?}").contains("no instance of the function has said since"), "{said:?}");
+        assert_eq!(fetch_link_by_secret(&world, &old).await, 403);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fourth_secret_is_refused_in_one_sentence() {
+    let (_dir, world, _) = Box::pin(open_live_sandbox()).await;
+    world.update_sandbox_state_on_disk(|state| {
+        let version = state.lambda.functions.get_mut(FUNCTION).unwrap().versions.last_mut().unwrap();
+        let mut described = parse_function_version_description(&version.configuration.description).unwrap();
+        described.fingerprints.extend(["d".repeat(32), "e".repeat(32)]);
+        version.configuration.description = described.to_string();
+    });
+    // Where nobody can see what packagecloud signs with, nothing that the edge accepts is left out.
+    let mut session = open_session(&world);
+    std::sync::Arc::get_mut(&mut session.settings).unwrap().packagecloud_url = None;
+    let answers = answers_for(SecretRotationKind::Rotate);
+    let failure = Box::pin(engine::look(&session, RunStage::Rotate, &answers)).await.unwrap_err();
+    assert!(failure.why.contains("three") || failure.why.contains('3'), "{failure:?}");
+    assert!(failure.next.contains("rotate-secret --finish"), "{failure:?}");
 }
