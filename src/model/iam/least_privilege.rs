@@ -11,9 +11,12 @@ use crate::model::run::goal::RunStage;
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 /// The statement that `invalidate` alone needs; whoever doesn't want that command leaves it out.
 const INVALIDATION_SID: &str = "PackagecloudCloudFrontInvalidate";
-/// What shows more and changes nothing: metrics, the edge function's logs, and flat-rate plans. Whoever doesn't want that leaves it out.
+/// What shows more and changes nothing: metrics, flat-rate plans, and the edge function's logs, which are a resource of their own: no
+/// two statements may share a Sid. Whoever doesn't want that leaves it out.
 const OPTIONAL_SID: &str = "PackagecloudCloudFrontOptional";
-const OPTIONAL_SERVICES: [&str; 3] = ["cloudwatch", "logs", "pricingplanmanager"];
+const OPTIONAL_LOGS_SID: &str = "PackagecloudCloudFrontOptionalLogs";
+const OPTIONAL_SERVICES: [(&str, &str); 3] =
+    [("cloudwatch", OPTIONAL_SID), ("pricingplanmanager", OPTIONAL_SID), ("logs", OPTIONAL_LOGS_SID)];
 
 /// A resource, the conditions on it, and the actions that share both.
 type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
@@ -21,7 +24,7 @@ type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>)
 /// Returns the policy that suffices for `needs`: indented where that still fits. What is optional is left out where only the rest fits.
 #[must_use]
 pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
-    let document = build_named_statements(needs, &[INVALIDATION_SID, OPTIONAL_SID]);
+    let document = build_named_statements(needs, &[INVALIDATION_SID, OPTIONAL_SID, OPTIONAL_LOGS_SID]);
     let wide = format!("{document:#}");
     if wide.len() <= MANAGED_POLICY_MAX_CHARS {
         return wide;
@@ -57,8 +60,10 @@ fn build_named_statements(needs: &[RequiredPermission], sids: &[&str]) -> Value 
 fn find_own_sid(need: &RequiredPermission) -> Option<&'static str> {
     match need.stage {
         RunStage::Invalidate => Some(INVALIDATION_SID),
-        _ if OPTIONAL_SERVICES.contains(&need.service_of_action()) => Some(OPTIONAL_SID),
-        _ => None,
+        _ => {
+            let service = need.service_of_action();
+            OPTIONAL_SERVICES.iter().find(|(known, _)| *known == service).map(|(_, sid)| *sid)
+        }
     }
 }
 
@@ -147,10 +152,17 @@ mod tests {
             assert_eq!(apart.len(), 1, "{apart:?}");
             assert_eq!(apart[0]["Sid"], INVALIDATION_SID);
             assert_eq!(apart[0]["Action"].as_array().unwrap().len(), 2, "{apart:?}");
+            let statements = document["Statement"].as_array().unwrap().iter();
+            let mut sids: Vec<&str> = statements.filter_map(|one| one["Sid"].as_str()).collect();
+            let all = sids.len();
+            sids.sort_unstable();
+            sids.dedup();
+            assert_eq!(sids.len(), all, "no two statements share a Sid: {text}");
             // With the longest names and all that may come beside it, an upgrade's has no room for what is optional.
             assert_eq!(has_optional_statement(&text), goal != OperatorGoal::Upgrade, "{goal:?}");
             let is_left_out = |need: &RequiredPermission| {
-                goal == OperatorGoal::Upgrade && find_own_sid(need) == Some(OPTIONAL_SID)
+                goal == OperatorGoal::Upgrade
+                    && find_own_sid(need).is_some_and(|sid| sid.starts_with(OPTIONAL_SID))
             };
             needs.retain(|need| !is_left_out(need));
             for need in &needs {

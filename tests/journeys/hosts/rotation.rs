@@ -1,16 +1,21 @@
 //! A new secret on two web nodes over ssh, while clients fetch all the while: with a node down, with a second operator, and to its end.
 
 use std::{
+    collections::VecDeque,
     io::{Read as _, Write as _},
     net::TcpStream,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread::JoinHandle,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use packagecloud_cloudfront::model::secret::Secret;
+use packagecloud_cloudfront::model::{
+    secret::Secret,
+    url::token::{TokenMacAlgorithm, UrlTokenConstruction, sign_packages_url},
+};
 
 use super::cluster::{ClusterRun, HostCluster};
 
@@ -40,50 +45,119 @@ fn send_get(address: &str, path: &str) -> Option<(u16, Option<String>)> {
     Some((status, location))
 }
 
-/// Clients that fetch all the while.
+/// How many links clients fetch at least while a rotation goes on: some hundreds, or as many as `ROTATION_LINKS_COUNT` says.
+fn links_wanted() -> usize {
+    std::env::var("ROTATION_LINKS_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
+}
+
+/// How long a link is kept before it is fetched once more. At this pace the last one's expiry is waited for longer.
+const LINK_KEPT: Duration = Duration::from_secs(2);
+
+/// Between two links that a client asks for: the machine has more to do.
+const PAUSE_BETWEEN_LINKS: Duration = Duration::from_millis(5);
+
+/// What came of the clients' links.
+#[derive(Debug, Default)]
+struct LinkCounts {
+    served: AtomicUsize,
+    /// Links to CloudFront that the edge refused: when each was given, and its status.
+    refused: Mutex<Vec<(SystemTime, u16)>>,
+    to_s3: AtomicUsize,
+}
+
+impl LinkCounts {
+    fn fetch_link(&self, edge: &str, path: &str, given: SystemTime) {
+        match send_get(edge, path) {
+            Some((200, _)) => _ = self.served.fetch_add(1, Relaxed),
+            other => {
+                let status = other.map_or(0, |(status, _)| status);
+                self.refused.lock().unwrap().push((given, status));
+            }
+        }
+    }
+}
+
+/// Clients that fetch all the while: each link at once, and once more some seconds later.
 struct FetchingClients {
     stop: Arc<AtomicBool>,
-    served: Arc<AtomicUsize>,
-    refused: Arc<AtomicUsize>,
+    counts: Arc<LinkCounts>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl FetchingClients {
     fn start(cluster: &HostCluster) -> Self {
-        let (stop, served, refused) =
-            (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (stop, counts) = (Arc::<AtomicBool>::default(), Arc::<LinkCounts>::default());
         let site = cluster.site.url.strip_prefix("http://").unwrap().to_owned();
         let edge = cluster.edge_address();
         let client = || {
-            let (stop, served, refused) = (stop.clone(), served.clone(), refused.clone());
-            let (site, edge) = (site.clone(), edge.clone());
+            let (stop, counts, site, edge) = (stop.clone(), counts.clone(), site.clone(), edge.clone());
             std::thread::spawn(move || {
-                while !stop.load(Relaxed) {
+                let mut kept: VecDeque<(String, SystemTime)> = VecDeque::new();
+                while !stop.load(Relaxed) || !kept.is_empty() {
+                    let is_due = |(_, given): &(String, SystemTime)| {
+                        stop.load(Relaxed) || given.elapsed().is_ok_and(|age| age >= LINK_KEPT)
+                    };
+                    while kept.front().is_some_and(is_due) {
+                        let (path, given) = kept.pop_front().unwrap();
+                        counts.fetch_link(&edge, &path, given);
+                    }
+                    if stop.load(Relaxed) {
+                        continue;
+                    }
+                    std::thread::sleep(PAUSE_BETWEEN_LINKS);
                     let Some((302, Some(location))) = send_get(&site, "/1/2/ubuntu/package_files/97310.deb")
                     else {
                         continue;
                     };
-                    let path = location.splitn(4, '/').nth(3).unwrap();
                     if location.contains(".s3.") {
+                        counts.to_s3.fetch_add(1, Relaxed);
                         continue;
                     }
-                    match send_get(&edge, &format!("/{path}")) {
-                        Some((200, _)) => served.fetch_add(1, Relaxed),
-                        _ => refused.fetch_add(1, Relaxed),
-                    };
+                    let path = format!("/{}", location.splitn(4, '/').nth(3).unwrap());
+                    let given = SystemTime::now();
+                    counts.fetch_link(&edge, &path, given);
+                    kept.push_back((path, given));
                 }
             })
         };
         let threads = vec![client(), client()];
-        Self { stop, served, refused, threads }
+        Self { stop, counts, threads }
     }
 
-    /// How many links were served, and how many refused.
-    fn stop(self) -> (usize, usize) {
+    /// Waits until so many links were served.
+    fn wait_for_served(&self, count: usize) {
+        while self.counts.served.load(Relaxed) < count && self.counts.refused.lock().unwrap().is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn stop(self) -> Arc<LinkCounts> {
         self.stop.store(true, Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().unwrap());
-        (self.served.load(Relaxed), self.refused.load(Relaxed))
+        self.counts
     }
+
+    /// Ends the clients: none of their links was refused.
+    #[track_caller]
+    fn assert_none_refused(self, of: &str) {
+        self.wait_for_served(links_wanted());
+        let counts = self.stop();
+        let (served, refused) = (counts.served.load(Relaxed), counts.refused.lock().unwrap().len());
+        let to_s3 = counts.to_s3.load(Relaxed);
+        println!("{of}: {served} links served, {refused} refused, {to_s3} to S3");
+        assert_eq!(refused, 0, "{of}: {served} served, {:?}", counts.refused);
+    }
+}
+
+/// The status of a link that is signed now with this secret.
+fn fetch_link_by_secret(cluster: &HostCluster, secret: &Secret) -> u16 {
+    let key = secret.decode_base64_secret_key().unwrap();
+    let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 300;
+    let construction = UrlTokenConstruction::default();
+    let package = "1/2/ubuntu/package_files/97310.deb";
+    let url = sign_packages_url(&key, package, expires, TokenMacAlgorithm::Sha1, construction, "d.example");
+    let path = url.strip_prefix("https://d.example").unwrap();
+    send_get(&cluster.edge_address(), path).map_or(0, |(status, _)| status)
 }
 
 #[test]
@@ -123,6 +197,7 @@ fn two_nodes_get_a_new_secret_past_one_that_is_down_and_no_link_is_refused() {
     run_fast(&cluster, &["rotate-secret", "--finish", "--no-other-node", "--yes"])
         .assert_exit(0, &["accepts the new secret alone", "roll-back --edge arn:"]);
     run_fast(&cluster, &["verify"]).assert_exit(0, &["says the same as that of web1"]);
-    let (served, refused) = clients.stop();
-    assert!(refused == 0 && served > 50, "{served} served, {refused} refused");
+    let ends = (fetch_link_by_secret(&cluster, &old), fetch_link_by_secret(&cluster, &new));
+    assert_eq!(ends, (403, 200));
+    clients.assert_none_refused("a node down, a second operator, and finished");
 }
