@@ -130,5 +130,7 @@ fn read_consents_from_flags(flags: &ConsentFlags, yes: bool) -> OperatorConsents
         live_change: yes,
         rotation_take_over: yes,
         no_other_node: flags.no_other_node,
+        reindex_effects: yes,
+        vendor_reindex: yes,
     }
 }

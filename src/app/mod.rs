@@ -129,7 +129,7 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
             _ => print_failure_return_exit_code(Err(failure)),
         },
         Ok(app) => match &command {
-            CliCommand::Wizard { .. } => run_wizard(app, goal, &recorder).await,
+            CliCommand::Wizard { .. } => run_wizard(app, &global, goal, &recorder).await,
             _ => run_command_without_wizard(app, global, &command, &recorder).await,
         },
     };
@@ -203,7 +203,12 @@ fn find_sandbox_option_without_sandbox(global: &GlobalOptions) -> Option<&'stati
     given.into_iter().find(|(given, _)| *given && global.sandbox.is_none()).map(|(_, name)| name)
 }
 
-async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>, recorder: &AnswersRecorder) -> u8 {
+async fn run_wizard(
+    app: AppContext,
+    global: &GlobalOptions,
+    goal: Option<OperatorGoal>,
+    recorder: &AnswersRecorder,
+) -> u8 {
     let perform = app.build_wizard_effect_performer();
     let recorder = recorder.clone();
     let performer = move |effect: WizardEffect, context| {
@@ -227,6 +232,12 @@ async fn run_wizard(app: AppContext, goal: Option<OperatorGoal>, recorder: &Answ
     match outcome {
         Ok(outcome) => {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
+            if outcome.has_looked {
+                let verdict = outcome.verdict.as_deref();
+                let log_file = global.log_file.as_deref();
+                let left = crate::engine::leaving::render_leaving_lines(&session, verdict, log_file).await;
+                left.iter().for_each(|line| outln!("{line}"));
+            }
             let unfinished = list_unfinished_ctl_commands(&session);
             if !unfinished.is_empty() {
                 outln!("{}", describe_left_run(&session, &unfinished).await);

@@ -34,7 +34,7 @@ use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
     run::{
-        answers::OperatorAnswers,
+        answers::{ManagedConfigWriteChoice, OperatorAnswers},
         check::CheckResult,
         event::{StageEnd, StageEvent},
         goal::RunStage,
@@ -323,10 +323,7 @@ impl CommandInvocation {
                 {
                     return Ok(false);
                 }
-                match question.consent {
-                    RequiredConsent::RotationTakeOver => self.answers.consents.rotation_take_over = true,
-                    _ => self.answers.consents.live_change = true,
-                }
+                self.answers.consents.record_consent(question.consent, None, ManagedConfigWriteChoice::Wait);
             }
         }
         Ok(true)

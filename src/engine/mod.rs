@@ -6,6 +6,7 @@ mod batch;
 pub mod delivery;
 pub mod hand_over;
 pub mod kept_plan;
+pub mod leaving;
 mod live_change;
 pub mod packagecloud;
 pub mod reindex;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::{FutureExt as _, future::join_all};
 
 use crate::aws::credentials::{
     lookup::FixedOrDiscoveredAwsIdentity,
@@ -13,7 +13,10 @@ use crate::aws::credentials::{
 };
 use crate::host::{environment::clock, version};
 use crate::model::{
-    aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution},
+    aws::{
+        account::{LambdaFunction, ResourceOwnership},
+        cloudfront::CloudFrontDistribution,
+    },
     failure::{Failure, FailureKind},
     run::{
         answers::OperatorAnswers,
@@ -21,19 +24,31 @@ use crate::model::{
         goal::OperatorGoal,
         welcome::{
             AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBucket, FoundCloudFront,
-            FoundPackagecloudConfig, FoundSwitchState, LambdaRuntimeSupport, LastRunPosition,
+            FoundPackagecloudConfig, FoundRedirects, FoundSwitchState, LambdaRuntimeSupport, LastRunPosition,
             OperatorTypedCredentials, WelcomeFindings,
         },
     },
+    url::redirect::RedirectTarget,
 };
 
 use super::{
-    resources::install::find_our_distribution,
+    delivery::redirects::SampledRedirects,
+    packagecloud::switch::read_cloudfront_on_since,
+    resources::{
+        accepted_secrets::{list_accepted_secrets, list_associated_version_arns},
+        install::find_our_distribution,
+    },
     session::{AwsTarget, Session, map_credentials_to_identity_source},
 };
 
 /// Reads what the first screen shows.
 pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers) -> WelcomeFindings {
+    let local = read_local_findings(session).await;
+    add_aws_findings(session, answers, local).await
+}
+
+/// Reads what is known without AWS, and without packagecloud's answer: this waits for neither.
+pub async fn read_local_findings(session: &Session) -> WelcomeFindings {
     let last = session.settings.last.clone();
     let mut found =
         WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
@@ -43,8 +58,21 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
     found.backups = super::list_config_backups(session).await.unwrap_or_default();
     found.packagecloud =
         version::check_packagecloud_version(session.host.read_packagecloud_version().await.as_ref()).detail;
-    found.identities = find_aws_identities(session, answers).await;
     found.sudo = session.find_variables_dropped_by_sudo().map(|dropped| dropped.render_sudo_advice());
+    found.cloudfront.on_since = read_cloudfront_on_since(session).map(clock::render_utc_time);
+    found
+}
+
+/// Adds what AWS says, and where packagecloud's own redirects go.
+pub async fn add_aws_findings(
+    session: &Session,
+    answers: &OperatorAnswers,
+    mut found: WelcomeFindings,
+) -> WelcomeFindings {
+    let (redirects, identities) =
+        tokio::join!(read_redirects(session, answers).boxed(), find_aws_identities(session, answers).boxed());
+    found.redirects = redirects;
+    found.identities = identities;
     match session.get_or_discover_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
@@ -88,6 +116,36 @@ pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers)
     found
 }
 
+/// How long packagecloud is waited for, for each of its redirects.
+const REDIRECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks packagecloud for as many redirects as there are nodes.
+async fn read_redirects(session: &Session, answers: &OperatorAnswers) -> FoundRedirects {
+    if !session.can_probe_packagecloud_redirect(answers) {
+        return FoundRedirects::NotAsked;
+    }
+    let nodes = session.list_all_node_sessions().len();
+    let asked = SampledRedirects::sample_packagecloud_redirects(session, answers, None, nodes);
+    let sampled = match tokio::time::timeout(REDIRECT_TIMEOUT, asked).await {
+        Ok(Ok(Some(sampled))) => sampled,
+        Ok(Ok(None)) => return FoundRedirects::NotAsked,
+        Ok(Err(failure)) => return FoundRedirects::Unknown(failure.to_string()),
+        Err(_) => {
+            let seconds = REDIRECT_TIMEOUT.as_secs();
+            return FoundRedirects::Unknown(format!("packagecloud did not answer within {seconds} s"));
+        }
+    };
+    let seen = sampled.describe_distinct_redirects().join(" and ");
+    let targets = sampled.list_sampled_targets();
+    let goes_to = |target| targets.contains(&target);
+    match (goes_to(RedirectTarget::Edge), goes_to(RedirectTarget::S3)) {
+        (true, true) => FoundRedirects::Mixed(seen),
+        (true, false) => FoundRedirects::CloudFront,
+        (false, true) => FoundRedirects::S3,
+        (false, false) => FoundRedirects::Unknown(format!("packagecloud answers {seen}")),
+    }
+}
+
 /// Reads who set CloudFront up, and on which runtime its function runs.
 async fn read_distribution_into_welcome(
     session: &Session,
@@ -102,7 +160,12 @@ async fn read_distribution_into_welcome(
             } else {
                 CloudFrontSetUpBy::Others
             };
-            found.cloudfront.runtime = find_lambda_function_runtime(session, target, &distribution).await;
+            if let Ok(Some(function)) = target.read_authenticator_function().await {
+                found.cloudfront.runtime = find_lambda_function_runtime(session, &function, &distribution);
+                let associated = std::slice::from_ref(&distribution);
+                let accepted = list_accepted_secrets(&function, &list_associated_version_arns(associated));
+                found.cloudfront.accepts_earlier_secret = accepted.len() > 1;
+            }
             found.cloudfront.distribution = distribution.id;
             found.cloudfront.domain = distribution.domain;
         }
@@ -115,13 +178,12 @@ async fn read_distribution_into_welcome(
 }
 
 /// What the associated function runs on, and until when AWS looks after that.
-async fn find_lambda_function_runtime(
+fn find_lambda_function_runtime(
     session: &Session,
-    target: &AwsTarget,
+    function: &LambdaFunction,
     distribution: &CloudFrontDistribution,
 ) -> Option<LambdaRuntimeSupport> {
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
-    let function = target.read_authenticator_function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
     let today = clock::render_utc_time(session.host.clock.read_host_clock());
     Some(LambdaRuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
@@ -180,8 +242,8 @@ fn propose_setup_goal(cloudfront: &FoundCloudFront, keys: usize) -> (OperatorGoa
             ),
         ),
         (Some(on), _) => (OperatorGoal::Upgrade, format!("{on}: this looks whether all of it is right")),
-        (_, 0) => (OperatorGoal::Install, "the bucket is empty: there is nothing to reindex".into()),
-        _ => (OperatorGoal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),
+        (_, 0) => (OperatorGoal::Install, "the bucket is empty, so nothing has to be reindexed".into()),
+        _ => (OperatorGoal::Upgrade, "the bucket already holds packages".into()),
     }
 }
 

@@ -137,7 +137,7 @@ impl PlainMenu {
             let mut intents = vec![UserIntent::Move(CursorMove::Home)];
             intents.extend(std::iter::repeat_n(UserIntent::Move(CursorMove::Down), index));
             // Where Enter is for the whole screen, a line of it is opened and nothing else.
-            intents.push(if is_list_taken_by_enter(wizard) { UserIntent::Next } else { UserIntent::Explain });
+            intents.push(if is_list_taken_by_enter(wizard) { UserIntent::Next } else { UserIntent::Open });
             return TypedAnswer::Intents(intents);
         }
         match self.rows.get(index - self.choices.len()) {

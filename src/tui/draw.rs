@@ -1,9 +1,9 @@
-//! One frame: header, path, steps, body, keys. Drawing reads the wizard and never changes it.
+//! One frame: header, path, body, keys. Drawing reads the wizard and never changes it.
 //!
 //! ```text
 //! header   where we are, and the SANDBOX banner
 //! path     the parts that a request passes, lit as they stand
-//! steps  │ body            what lies over it takes its place; a question or a field is pinned below it
+//! body     what lies over it takes its place; a question or a field is pinned below it
 //! footer   the keys, printed from the one table
 //! ```
 
@@ -16,7 +16,7 @@ use ratatui::{
 use super::{
     keys,
     layout::{BodySize, ScreenBody},
-    request_path, screens, steps, text,
+    request_path, screens, text,
     theme::Theme,
 };
 use crate::{
@@ -73,7 +73,7 @@ fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> S
     if path_rows > 0 {
         frame.render_widget(
             Text::from(request_path::render_request_path_diagram(
-                &wizard.build_request_path_hops(),
+                &wizard.build_request_path(),
                 theme,
                 area.width as usize,
                 path_rows,
@@ -84,24 +84,8 @@ fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> S
     frame.render_widget(Text::from(notice), notice_area);
     frame.render_widget(render_key_footer(wizard, theme, area.width as usize), foot);
 
-    let side_width = match area.width {
-        0..64 => 0,
-        64..120 => 19,
-        _ => 28,
-    };
-    let [side, bar, _, inner, _] = Layout::horizontal([
-        Constraint::Length(side_width),
-        Constraint::Length(u16::from(side_width > 0)),
-        Constraint::Length(1),
-        Constraint::Min(1),
-        Constraint::Length(1),
-    ])
-    .areas(middle);
-    if side_width > 0 {
-        frame.render_widget(Text::from(steps::render_stage_list(wizard, theme, side_width as usize)), side);
-        let bars = vec![Line::styled("│", theme.dim); bar.height as usize];
-        frame.render_widget(Text::from(bars), bar);
-    }
+    let [_, inner, _] =
+        Layout::horizontal([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(middle);
     draw_body(frame, wizard, theme, inner)
 }
 

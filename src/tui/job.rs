@@ -35,6 +35,7 @@ pub struct EffectJobContext {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PendingWizardReply {
     Welcome,
+    Status,
     Identified,
     Looked(RunStage),
     Ended(RunStage),
@@ -61,6 +62,7 @@ impl WizardEffectJob {
     ) -> Self {
         let expected_reply = match &effect {
             WizardEffect::Welcome(_) => PendingWizardReply::Welcome,
+            WizardEffect::Status(_) => PendingWizardReply::Status,
             WizardEffect::Identify(..) => PendingWizardReply::Identified,
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
                 PendingWizardReply::Looked(*stage)
@@ -115,7 +117,10 @@ impl WizardEffectJob {
                     return WizardInput::Event(event);
                 }
                 Some(input) = self.inputs.recv() => {
-                    self.expected_reply = PendingWizardReply::Nothing;
+                    // What comes before the answer is none.
+                    if !matches!(input, WizardInput::LocalFindings(_)) {
+                        self.expected_reply = PendingWizardReply::Nothing;
+                    }
                     return input;
                 }
                 ended = &mut self.handle, if !self.finished => {
@@ -143,6 +148,7 @@ impl WizardEffectJob {
         match std::mem::replace(&mut self.expected_reply, PendingWizardReply::Nothing) {
             PendingWizardReply::Nothing => None,
             PendingWizardReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
+            PendingWizardReply::Status => Some(WizardInput::Status(Err(failure("asking for the status")))),
             PendingWizardReply::Identified => {
                 Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
             }

@@ -51,7 +51,8 @@ where
             }
             WizardEffect::BringToForeground => self.foreground = self.background.take(),
             WizardEffect::Pause(paused) => {
-                if let Some(job) = &self.foreground {
+                // The reindex alone can be paused: beside the screen's job, or as that job.
+                if let Some(job) = self.background.as_ref().or(self.foreground.as_ref()) {
                     job.set_job_paused(paused);
                 }
             }

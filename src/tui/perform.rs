@@ -56,7 +56,14 @@ async fn perform_wizard_effect(
     match effect {
         WizardEffect::Welcome(answers) => {
             session.invalidate_cached_aws_target().await;
-            Some(WizardInput::Welcome(Ok(Box::new(welcome::read_welcome_findings(session, &answers).await))))
+            let local = welcome::read_local_findings(session).await;
+            let _ = context.inputs.send(WizardInput::LocalFindings(Box::new(local.clone())));
+            let found = welcome::add_aws_findings(session, &answers, local).await;
+            Some(WizardInput::Welcome(Ok(Box::new(found))))
+        }
+        WizardEffect::Status(answers) => {
+            let status = engine::status::read_install_status(session, &answers).await;
+            Some(WizardInput::Status(Ok(Box::new(status))))
         }
         WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_aws_credentials(session, Some(&name), None, &answers).await,

@@ -17,6 +17,9 @@ use crate::{
     wizard::log::{StageProgress, StageStepState},
 };
 
+/// How wide the verbs of a plan's lines are: `attached`, and a gap.
+const VERB_WIDTH: usize = 10;
+
 /// Renders the plan's lines, each with what came of it; then steps that no line of the plan named. Returns the last line of
 /// the step that runs.
 pub fn render_plan_with_step_outcomes(
@@ -64,7 +67,7 @@ pub fn render_planned_change(
     let named = if change.verb == ResourceChangeKind::Keep { theme.dim } else { theme.plain };
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::pad_or_truncate_to_width(change.verb.change_kind_name(), 8), style),
+        Span::styled(text::pad_or_truncate_to_width(change.verb.change_kind_name(), VERB_WIDTH), style),
         Span::styled(text::pad_or_truncate_to_width(change.step.step_title(), columns.title), named),
     ];
     if size.is_body_wide() {
@@ -87,7 +90,7 @@ impl PlanColumnWidths {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
         };
         let title = longest(|change| change.step.step_title()).max(16);
-        let rest = size.width.saturating_sub(10 + title);
+        let rest = size.width.saturating_sub(VERB_WIDTH + 2 + title);
         Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
     }
 }
@@ -116,10 +119,13 @@ fn render_step_progress(
         StageStepState::Done => (DONE_MARK, theme.accent),
         StageStepState::Failed(_) => (FAILED_MARK, theme.failed),
     };
-    let verb = change.map_or("", |change| change.verb.change_kind_name());
+    let verb = change.map_or("", |change| match line.state {
+        StageStepState::Done => change.verb.change_kind_done_name(),
+        StageStepState::Running | StageStepState::Failed(_) => change.verb.change_kind_name(),
+    });
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::pad_or_truncate_to_width(verb, 8), theme.dim),
+        Span::styled(text::pad_or_truncate_to_width(verb, VERB_WIDTH), theme.dim),
         Span::styled(text::pad_or_truncate_to_width(step.step_title(), columns.title), theme.plain),
     ];
     if let (true, Some(change)) = (size.is_body_wide(), change) {

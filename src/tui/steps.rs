@@ -1,114 +1,199 @@
-//! The left column: the goal's stages with the state of each, so that one look says how far it is.
+//! The stages of a set-up as a board: a line each, which says what came of it; or all of them folded into one line.
+
+use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
 use super::{
+    layout::BodySize,
     text,
     theme::{DONE_MARK, FAILED_MARK, HERE_MARK, SKIPPED_MARK, TODO_MARK, Theme, spinner_frame},
 };
 use crate::{
     model::run::{event::StageEnd, goal::RunStage},
-    wizard::{Wizard, WizardJobKind, copy, screen::WizardScreen},
+    wizard::{
+        Wizard, WizardJobKind, copy,
+        log::{StageProgress, StageStepState},
+    },
 };
 
-/// Renders the goal's stages, or the one stage that belongs to no goal.
-pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let chosen = (wizard.screen == WizardScreen::Welcome)
-        .then(|| Wizard::OFFERED_GOALS.get(wizard.choice).copied())
-        .flatten();
-    let shown_stage = match wizard.screen {
-        WizardScreen::Stage(stage) => Some(stage),
-        WizardScreen::Welcome
-        | WizardScreen::Identity
-        | WizardScreen::Bucket
-        | WizardScreen::Backups
-        | WizardScreen::Watch => None,
+/// How wide a stage's name is on the board.
+const NAME_WIDTH: usize = 16;
+/// The mark of a stage that was gone past although something failed.
+const PASSED_DESPITE_FAILURE_MARK: &str = "!";
+
+/// Lists the stages of the board: those that change something, verify, and access where it was gone past on purpose; the
+/// reindex comes last, since nothing waits for it.
+#[must_use]
+pub fn list_board_stages(wizard: &Wizard) -> Vec<RunStage> {
+    let Some(goal) = wizard.chosen_goal() else { return Vec::new() };
+    let all = goal.stages_of_goal();
+    let is_on_board = |stage: &RunStage| match stage {
+        RunStage::Access => wizard.was_stage_passed_despite_failure(*stage),
+        RunStage::Overview | RunStage::Reindex => false,
+        _ => true,
     };
-    let goal = chosen.or_else(|| wizard.chosen_goal());
-    let stages = goal.map_or(&[][..], |goal| goal.stages_of_goal());
-    let here = match wizard.screen {
-        WizardScreen::Identity | WizardScreen::Bucket => Some(RunStage::Access),
-        WizardScreen::Backups => Some(RunStage::RollBack),
-        WizardScreen::Watch => wizard.detected_other_run().and_then(|run| run.stage),
-        WizardScreen::Welcome | WizardScreen::Stage(_) => shown_stage,
-    };
-    let mut lines = Vec::new();
-    let title = match (shown_stage, goal) {
-        (Some(stage), _) if !stages.contains(&stage) => stage.stage_title(),
-        (_, Some(goal)) => copy::describe_goal(goal).0,
-        (_, None) => "Steps",
-    };
-    lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));
-    lines.push(Line::default());
-    let listed: Vec<RunStage> = match shown_stage {
-        Some(stage) if !stages.contains(&stage) => vec![stage],
-        _ => stages.to_vec(),
-    };
-    for stage in listed {
-        lines.push(render_stage_row(wizard, theme, stage, here == Some(stage), width));
-    }
-    lines
+    let mut stages: Vec<RunStage> = all.iter().copied().filter(is_on_board).collect();
+    stages.extend(all.iter().copied().filter(|stage| *stage == RunStage::Reindex));
+    stages
 }
 
-/// Whether the stage was looked at, and that is all it asks for.
-fn has_stage_nothing_to_do(wizard: &Wizard, stage: RunStage) -> bool {
-    let plan = wizard.find_stage_progress(stage).and_then(|progress| progress.plan.as_ref());
-    plan.is_some_and(|plan| {
-        plan.is_plan_without_changes() || matches!(stage, RunStage::Access | RunStage::Overview)
-    })
+/// Returns whether a stage's screen shows the board.
+#[must_use]
+pub fn has_stage_board(wizard: &Wizard, stage: RunStage) -> bool {
+    wizard.is_setup_goal() && list_board_stages(wizard).contains(&stage) && stage != RunStage::Access
 }
 
-fn render_stage_row(
+/// Renders these stages, a line each.
+pub fn render_board_rows(
+    lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     theme: &Theme,
-    stage: RunStage,
-    here: bool,
-    width: usize,
-) -> Line<'static> {
+    size: BodySize,
+    stages: &[RunStage],
+) {
+    for stage in stages {
+        let (mark, style) = find_stage_mark(wizard, theme, *stage);
+        let name = if *stage == RunStage::Reindex { "Reindex beside" } else { stage.stage_title() };
+        let took = find_stage_time(wizard, *stage).map(text::format_elapsed).unwrap_or_default();
+        let room = size.width.saturating_sub(NAME_WIDTH + 4 + took.chars().count());
+        let said = text::truncate_text(&describe_stage_state(wizard, *stage), room);
+        let is_pending = mark == TODO_MARK;
+        let left = vec![
+            Span::styled(format!("{mark} "), style),
+            Span::styled(
+                text::pad_or_truncate_to_width(name, NAME_WIDTH),
+                if is_pending { theme.dim } else { theme.plain },
+            ),
+            Span::styled(said, theme.dim),
+        ];
+        lines.push(text::align_left_and_right(left, vec![Span::styled(took, theme.dim)], size.width));
+    }
+}
+
+/// Renders all stages folded: each with its mark, in as few lines as there is room for.
+pub fn render_folded_board(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    theme: &Theme,
+    size: BodySize,
+    here: RunStage,
+) {
+    let mut line: Vec<Span<'static>> = Vec::new();
+    let mut used = 0;
+    for stage in list_board_stages(wizard) {
+        let (mark, style) = find_stage_mark(wizard, theme, stage);
+        let (mark, style) =
+            if stage == here && mark == TODO_MARK { (HERE_MARK, theme.accent) } else { (mark, style) };
+        let progress = match stage {
+            RunStage::Reindex if wizard.stage_being_applied() == Some(stage) => {
+                render_background_reindex(wizard)
+            }
+            _ => String::new(),
+        };
+        let name = format!("{} {progress}", stage.stage_title()).trim_end().to_owned();
+        let width = name.chars().count() + 4;
+        if used + width > size.width && !line.is_empty() {
+            lines.push(Line::from(std::mem::take(&mut line)));
+            used = 0;
+        }
+        used += width;
+        let named = if stage == here { theme.title } else { theme.dim };
+        line.extend([Span::styled(format!("{mark} "), style), Span::styled(name, named), Span::raw("  ")]);
+    }
+    lines.push(Line::from(line));
+}
+
+fn find_stage_mark(wizard: &Wizard, theme: &Theme, stage: RunStage) -> (&'static str, ratatui::style::Style) {
     let progress = wizard.find_stage_progress(stage);
     let busy = [wizard.busy, wizard.background]
         .into_iter()
         .flatten()
         .find(|busy| matches!(busy.kind, WizardJobKind::Look(at) | WizardJobKind::Apply(at) if at == stage));
-    let (mark, style) = if let Some(busy) = busy {
-        (if busy.paused { "‖" } else { spinner_frame(wizard.now.saturating_sub(busy.since)) }, theme.accent)
-    } else {
-        match progress.map(|progress| (progress.end, progress.skipped, progress.failure.is_some())) {
-            Some((Some(StageEnd::Failed), ..) | (None, _, true)) => (FAILED_MARK, theme.failed),
-            Some((_, true, _)) => (SKIPPED_MARK, theme.dim),
-            Some((Some(StageEnd::Applied | StageEnd::Unchanged), ..)) => (DONE_MARK, theme.accent),
-            Some((Some(StageEnd::Stopped), ..)) => (SKIPPED_MARK, theme.accent),
-            _ if here => (HERE_MARK, theme.accent),
-            // passed without anything to apply
-            Some((None, false, false)) if has_stage_nothing_to_do(wizard, stage) => (DONE_MARK, theme.accent),
-            _ => (TODO_MARK, theme.dim),
+    if let Some(busy) = busy {
+        let still = busy.paused || progress.is_some_and(|progress| progress.credential_wait.is_some());
+        let sign = if still { "‖" } else { spinner_frame(wizard.now.saturating_sub(busy.since)) };
+        return (sign, theme.accent);
+    }
+    if wizard.was_stage_passed_despite_failure(stage) {
+        return (PASSED_DESPITE_FAILURE_MARK, theme.failed);
+    }
+    match progress.map(|progress| (progress.end, progress.skipped, progress.failure.is_some())) {
+        Some((Some(StageEnd::Failed), ..) | (None, _, true)) => (FAILED_MARK, theme.failed),
+        Some((_, true, _)) => (SKIPPED_MARK, theme.dim),
+        Some((Some(StageEnd::Applied | StageEnd::Unchanged), ..)) => (DONE_MARK, theme.accent),
+        Some((Some(StageEnd::Stopped), ..)) => (SKIPPED_MARK, theme.accent),
+        _ => (TODO_MARK, theme.dim),
+    }
+}
+
+/// Says what a stage is at, or what came of it: what it made, what it will.
+fn describe_stage_state(wizard: &Wizard, stage: RunStage) -> String {
+    let Some(progress) = wizard.find_stage_progress(stage) else {
+        return copy::describe_pending_stage(stage).to_owned();
+    };
+    if stage == RunStage::Reindex && wizard.background.is_some() {
+        let far = render_background_reindex(wizard);
+        return if far.is_empty() { "begins".to_owned() } else { far };
+    }
+    if progress.skipped {
+        return "skipped".to_owned();
+    }
+    match progress.end {
+        Some(StageEnd::Unchanged) => "nothing to change".to_owned(),
+        Some(StageEnd::Applied) => describe_done_stage(progress),
+        Some(StageEnd::Stopped) => "stopped; it goes on from what is there".to_owned(),
+        Some(StageEnd::Failed) => {
+            progress.latest_stage_failure().map_or_else(|| progress.text.clone(), ToString::to_string)
         }
+        None => match &progress.failure {
+            Some(failure) => failure.to_string(),
+            None => copy::describe_pending_stage(stage).to_owned(),
+        },
+    }
+}
+
+/// What a stage that is done says of itself, else what it did.
+fn describe_done_stage(progress: &StageProgress) -> String {
+    if !progress.text.is_empty() {
+        return progress.text.clone();
+    }
+    let done = progress.steps.iter().filter(|step| step.state == StageStepState::Done);
+    let titles: Vec<&str> = done.map(|step| step.step.step_title()).collect();
+    if titles.is_empty() { "done".to_owned() } else { titles.join(", ") }
+}
+
+/// How long a stage has run, or ran.
+fn find_stage_time(wizard: &Wizard, stage: RunStage) -> Option<Duration> {
+    let runs = [wizard.busy, wizard.background]
+        .into_iter()
+        .flatten()
+        .find(|busy| busy.kind == WizardJobKind::Apply(stage));
+    if let Some(busy) = runs {
+        return Some(wizard.now.saturating_sub(busy.since));
+    }
+    let progress = wizard.find_stage_progress(stage).filter(|progress| progress.end.is_some())?;
+    let from = progress.steps.iter().map(|line| line.since).min()?;
+    let to = progress.steps.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
+    Some(to.saturating_sub(from))
+}
+
+/// Renders how far the reindex is, in few words: for where it runs on beside another stage.
+pub fn render_background_reindex(wizard: &Wizard) -> String {
+    let progress = wizard.find_stage_progress(RunStage::Reindex);
+    if progress.is_some_and(|progress| progress.credential_wait.is_some()) {
+        return "waits for credentials".to_owned();
+    }
+    let Some(pace) = progress.and_then(|progress| progress.pace.as_ref()) else { return String::new() };
+    let done = pace.done.unwrap_or(0);
+    let far = match pace.total.filter(|total| *total > 0) {
+        Some(total) => format!("{} %", u128::from(done.min(total)) * 100 / u128::from(total)),
+        None => text::format_count(done),
     };
-    let name = if here {
-        theme.title
-    } else if mark == TODO_MARK {
-        theme.dim
-    } else {
-        theme.plain
-    };
-    let left = vec![
-        Span::styled(format!(" {mark} "), style),
-        Span::styled(text::truncate_text(stage.stage_title(), width.saturating_sub(4)), name),
-    ];
-    let took = match busy {
-        Some(busy) => Some(wizard.now.saturating_sub(busy.since)),
-        None => progress.filter(|progress| progress.end.is_some()).and_then(|progress| {
-            let from = progress.steps.iter().map(|line| line.since).min()?;
-            let to = progress.steps.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
-            Some(to.saturating_sub(from))
-        }),
-    };
-    match took {
-        Some(took) if width >= 26 => text::align_left_and_right(
-            left,
-            vec![Span::styled(format!("{} ", text::format_elapsed(took)), theme.dim)],
-            width,
-        ),
-        _ => Line::from(left),
+    match pace.seconds_left {
+        Some(seconds) => {
+            format!("{far}, {} left", text::format_estimated_duration(Duration::from_secs(seconds)))
+        }
+        None => far,
     }
 }

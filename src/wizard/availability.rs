@@ -8,9 +8,12 @@ use super::{
     navigation::EnterKeyAction,
     screen::{ScreenOverlay, WizardScreen},
 };
-use crate::model::run::{
-    event::{CredentialRenewalNeed, StageEnd},
-    goal::{OperatorGoal, RunStage},
+use crate::model::{
+    aws::rotation::SecretRotationKind,
+    run::{
+        event::{CredentialRenewalNeed, StageEnd},
+        goal::{OperatorGoal, RunStage},
+    },
 };
 
 impl Wizard {
@@ -40,7 +43,7 @@ impl Wizard {
 
     /// Whether there is a screen before this one, and nothing is applied on it.
     pub(super) fn can_go_back(&self) -> bool {
-        self.stage_applied_in_foreground().is_none() && self.screen != WizardScreen::Welcome
+        self.stage_applied_in_foreground().is_none() && self.screen != WizardScreen::Home
     }
 
     /// Whether nothing is under way that another look would cut off.
@@ -53,6 +56,7 @@ impl Wizard {
                     | WizardJobKind::Identify
                     | WizardJobKind::Code
                     | WizardJobKind::Watch
+                    | WizardJobKind::Status
             )
         )
     }
@@ -86,13 +90,17 @@ impl Wizard {
 
     /// Returns how the reindex may be paused, or gone on with.
     pub(super) fn pause_reindex_availability(&self) -> UserIntentAvailability {
-        if !self.is_reindex_running_here() || self.running_stage_credential_wait().is_some() {
-            return UserIntentAvailability::Hidden;
-        }
-        if self.busy.is_some_and(|busy| busy.paused) {
-            UserIntentAvailability::As("go on")
-        } else {
-            UserIntentAvailability::Usual
+        let reindex = self.background.or(self.busy.filter(|_| self.is_reindex_running_here()));
+        match reindex {
+            _ if self.running_stage_credential_wait().is_some() => UserIntentAvailability::Hidden,
+            Some(job) if job.stopping => UserIntentAvailability::Hidden,
+            Some(job) if job.paused && self.background.is_some() => {
+                UserIntentAvailability::As("go on with the reindex")
+            }
+            Some(job) if job.paused => UserIntentAvailability::As("go on"),
+            Some(_) if self.background.is_some() => UserIntentAvailability::As("pause the reindex"),
+            Some(_) => UserIntentAvailability::Usual,
+            None => UserIntentAvailability::Hidden,
         }
     }
 
@@ -111,7 +119,7 @@ impl Wizard {
 
     /// Whether the first screen knows enough to ask why clients get 403.
     pub(super) fn can_diagnose_403(&self) -> bool {
-        self.screen == WizardScreen::Welcome && matches!(self.welcome, Loadable::Loaded(_))
+        self.screen == WizardScreen::Home && matches!(self.welcome, Loadable::Loaded(_))
     }
 
     /// Returns how packagecloud's own reindex is switched on or off.
@@ -172,23 +180,9 @@ impl Wizard {
     /// Returns what Enter does on a screen that nothing covers.
     pub(super) fn screen_enter_key_availability(&self) -> UserIntentAvailability {
         match self.screen {
-            WizardScreen::Welcome => match &self.welcome {
-                Loadable::Loading => UserIntentAvailability::Hidden,
-                Loadable::Failed(_) => UserIntentAvailability::As("look again"),
-                Loadable::Loaded(welcome) if welcome.other_run.is_some() => {
-                    UserIntentAvailability::As("watch it")
-                }
-                Loadable::Loaded(welcome) => {
-                    match (Self::OFFERED_GOALS.get(self.choice), welcome.identities.first()) {
-                        (Some(OperatorGoal::Install | OperatorGoal::Upgrade), Some(first))
-                            if first.device.is_some() =>
-                        {
-                            UserIntentAvailability::As("type the code")
-                        }
-                        _ => UserIntentAvailability::As("go on"),
-                    }
-                }
-            },
+            WizardScreen::Home => self.home_enter_key_availability(),
+            WizardScreen::Status if self.busy.is_some() => UserIntentAvailability::Hidden,
+            WizardScreen::Status => UserIntentAvailability::As("back to the start"),
             WizardScreen::Watch if self.busy.is_none() => UserIntentAvailability::As("watch it again"),
             WizardScreen::Watch => UserIntentAvailability::Hidden,
             WizardScreen::Identity | WizardScreen::Bucket => {
@@ -208,6 +202,13 @@ impl Wizard {
             WizardScreen::Stage(stage) => match self.find_enter_key_action(stage) {
                 EnterKeyAction::Nowhere => UserIntentAvailability::Hidden,
                 EnterKeyAction::Again => UserIntentAvailability::As("look again"),
+                EnterKeyAction::Answer => UserIntentAvailability::As("answer the question"),
+                EnterKeyAction::Consent(_) => UserIntentAvailability::As("set this up"),
+                EnterKeyAction::Apply
+                    if stage == RunStage::Rotate && self.answers.rotation == SecretRotationKind::Finish =>
+                {
+                    UserIntentAvailability::As("end the earlier secret")
+                }
                 EnterKeyAction::Apply => UserIntentAvailability::As(copy::stage_enter_key_label(stage)),
                 EnterKeyAction::Next(_) => UserIntentAvailability::As("go on"),
                 EnterKeyAction::Finish => {

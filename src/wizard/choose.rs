@@ -18,26 +18,25 @@ use crate::model::{
 };
 
 impl Wizard {
-    /// Takes the goal that is chosen, and shows its first screen.
-    pub(super) fn accept_selected_goal(&mut self) -> Option<WizardEffect> {
-        let goal = *Self::OFFERED_GOALS.get(self.choice)?;
+    /// Begins to set CloudFront up: with the identity and the bucket that were found where nobody has to choose.
+    pub(super) fn begin_setup(&mut self, goal: OperatorGoal) -> Option<WizardEffect> {
         self.answers.goal = Some(goal);
-        match goal {
-            OperatorGoal::Install | OperatorGoal::Upgrade => {
-                match self.welcome.value_if_loaded().and_then(|w| w.identities.first()) {
-                    // Nothing in AWS is known before that.
-                    Some(first) if first.device.is_some() => self.form = build_mfa_code_form(first),
-                    _ => self.show_screen(WizardScreen::Identity),
-                }
+        self.return_screen = None;
+        match self.welcome.value_if_loaded().and_then(|w| w.identities.first()).cloned() {
+            // Nothing in AWS is known before that.
+            Some(first) if first.device.is_some() => {
+                self.form = build_mfa_code_form(&first);
+                None
             }
-            OperatorGoal::RollBack => {
-                self.return_screen = Some(WizardScreen::Welcome);
-                self.show_screen(WizardScreen::Backups);
+            // The proposed one stands at the head of the plan, from where another can be chosen.
+            Some(first) if first.is_usable_identity() && !first.arn.is_empty() => {
+                self.use_identity(&first, true)
             }
-            OperatorGoal::Disable => return Some(self.open_stage_over_current_screen(RunStage::Disable)),
-            OperatorGoal::Rotate => return Some(self.open_stage_over_current_screen(RunStage::Rotate)),
+            _ => {
+                self.show_screen(WizardScreen::Identity);
+                None
+            }
         }
-        None
     }
 
     /// Takes the identity that is chosen, or opens the form for another.
@@ -50,7 +49,7 @@ impl Wizard {
                 let identity = identities[self.choice].clone();
                 match build_mfa_code_form(&identity) {
                     Some(form) => self.form = Some(form),
-                    None => self.use_identity(&identity),
+                    None => return self.use_identity(&identity, false),
                 }
             }
         }
@@ -89,12 +88,11 @@ impl Wizard {
             // AWS knows nobody by these.
             return None;
         }
-        if self.screen == WizardScreen::Welcome {
+        if self.screen == WizardScreen::Home {
             // What could not be found out before.
             return Some(self.start_welcome_lookup());
         }
-        self.use_identity(&identity);
-        None
+        self.use_identity(&identity, false)
     }
 
     /// Returns the form for what the run that stands still wants; none where it goes on by itself.
@@ -108,8 +106,13 @@ impl Wizard {
         })
     }
 
-    /// Uses this identity from now on; one of another account than the last run's only after a yes.
-    pub(super) fn use_identity(&mut self, identity: &FoundAwsIdentity) {
+    /// Uses this identity from now on; one of another account than the last run's only after a yes. Where it is the proposed
+    /// one (`is_proposed`), the bucket that was found by it is used too.
+    pub(super) fn use_identity(
+        &mut self,
+        identity: &FoundAwsIdentity,
+        is_proposed: bool,
+    ) -> Option<WizardEffect> {
         if let Some(question) = self.build_other_account_question(identity) {
             self.shown_at = self.now;
             self.identity_to_confirm = Some(identity.clone());
@@ -117,8 +120,10 @@ impl Wizard {
                 consent: RequiredConsent::OtherBucket,
                 question,
             }));
-            return;
+            return None;
         }
+        // What was planned by another identity is no plan any more.
+        self.progress.remove(&RunStage::Overview);
         self.answers.source = Some(identity.source.clone());
         self.answers.profile = match &identity.source {
             AwsIdentitySource::Profile(name) => Some(name.clone()),
@@ -127,7 +132,14 @@ impl Wizard {
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.answers.identity = known(&identity.arn);
         self.answers.account = known(&identity.account);
+        let is_bucket_found =
+            self.welcome.value_if_loaded().is_some_and(|welcome| !welcome.buckets.is_empty());
+        if is_proposed && is_bucket_found {
+            self.choice = 0;
+            return self.accept_selected_bucket();
+        }
         self.show_screen(WizardScreen::Bucket);
+        None
     }
 
     /// Returns the question to ask where the identity is of another account than the last run's.
@@ -151,6 +163,7 @@ impl Wizard {
             self.form = Some(InputForm::new(FormPurpose::Bucket));
             return None;
         };
+        self.progress.remove(&RunStage::Overview);
         self.answers.bucket = Some(bucket.name);
         self.answers.region = (!bucket.region.is_empty()).then_some(bucket.region);
         Some(self.show_and_plan_stage(RunStage::Access, true))
@@ -195,6 +208,7 @@ impl Wizard {
                 Some(WizardEffect::Identify(credentials, self.answers.clone()))
             }
             FormPurpose::Bucket => {
+                self.progress.remove(&RunStage::Overview);
                 self.answers.bucket = Some(text);
                 self.answers.region = self.init.answers.region.clone();
                 Some(self.show_and_plan_stage(RunStage::Access, true))

@@ -15,7 +15,7 @@ use crate::model::run::{
 impl Wizard {
     /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
     pub(super) fn ask_consent_or_apply_plan(&mut self, stage: RunStage) -> Option<WizardEffect> {
-        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+        if let Some(confirmation) = self.next_open_question(stage) {
             self.show_confirmation(confirmation);
             return None;
         }
@@ -28,9 +28,21 @@ impl Wizard {
         self.scroll = None;
         self.shown_at = self.now;
         self.notice = None;
+        // What the operator applies is gone on from.
+        self.auto_advance = true;
         self.starts_reindex_beside = stage == RunStage::Reindex;
         self.start_wizard_job(WizardJobKind::Apply(stage));
         Some(WizardEffect::Apply(plan, self.answers.clone()))
+    }
+
+    /// Returns the question that is asked next on this stage's screen.
+    fn next_open_question(&self, stage: RunStage) -> Option<PlanConfirmationQuestion> {
+        let open = if stage == RunStage::Overview {
+            self.missing_confirmations_before_consent()
+        } else {
+            self.missing_confirmations(stage)
+        };
+        open.first().copied().cloned()
     }
 
     fn show_confirmation(&mut self, confirmation: PlanConfirmationQuestion) {
@@ -48,37 +60,21 @@ impl Wizard {
         if let Some(identity) = self.identity_to_confirm.take() {
             self.answers.consents.other_bucket = true;
             self.overlay = None;
-            self.use_identity(&identity);
-            return None;
+            let is_proposed = self.screen == WizardScreen::Home;
+            return self.use_identity(&identity, is_proposed);
         }
         let WizardScreen::Stage(stage) = self.screen else { return None };
-        let consents = &mut self.answers.consents;
-        match consent {
-            RequiredConsent::Adopt => consents.adopt = true,
-            RequiredConsent::AdoptBucketKey => consents.adopt_bucket_key = true,
-            RequiredConsent::NewSecret => consents.new_secret = true,
-            RequiredConsent::Unproven => consents.unproven = true,
-            RequiredConsent::OverrideExpression => consents.override_expression = true,
-            RequiredConsent::OtherBucket => consents.other_bucket = true,
-            RequiredConsent::Managed => {
-                consents.managed = Some(if self.choice == 0 {
-                    ManagedConfigWriteChoice::Wait
-                } else {
-                    ManagedConfigWriteChoice::Write
-                });
-            }
-            RequiredConsent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
-            RequiredConsent::LiveChange => consents.live_change = true,
-            RequiredConsent::RotationTakeOver => consents.rotation_take_over = true,
-            RequiredConsent::NoOtherNode => consents.no_other_node = true,
-        }
+        let managed =
+            if self.choice == 0 { ManagedConfigWriteChoice::Wait } else { ManagedConfigWriteChoice::Write };
+        let bucket = self.answers.bucket.clone();
+        self.answers.consents.record_consent(consent, bucket.as_deref(), managed);
         self.overlay = None;
-        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+        if let Some(confirmation) = self.next_open_question(stage) {
             self.show_confirmation(confirmation);
             return None;
         }
-        // a consent may change what would be done: that is shown before it is
-        let effect = self.show_and_plan_stage(stage, false);
+        // A consent may change what would be done: that is shown before it is. Access changes nothing.
+        let effect = self.show_and_plan_stage(stage, stage == RunStage::Access);
         self.notice = Some("Your yes is noted. This is what Enter does now.".to_owned());
         Some(effect)
     }
@@ -86,7 +82,9 @@ impl Wizard {
     /// Takes a no to a question: nothing is done.
     pub(super) fn decline_confirmation(&mut self, confirmation: &PlanConfirmationQuestion) {
         self.overlay = None;
-        self.identity_to_confirm = None;
+        if self.identity_to_confirm.take().is_some() && self.screen == WizardScreen::Home {
+            self.show_screen(WizardScreen::Identity);
+        }
         self.shown_at = self.now;
         self.notice = Some(format!(
             "Nothing was done: that needs your yes ({}).",

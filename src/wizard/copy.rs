@@ -1,5 +1,6 @@
 //! What each stage is for, and what Enter does on it, in words for somebody who is tired.
 
+use super::home::HomeAction;
 use crate::model::run::goal::{OperatorGoal, RunStage};
 
 /// Says what the stage does, and what customers notice of it.
@@ -48,6 +49,25 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
     }
 }
 
+/// Says in a few words what a stage will do, for its line on the board before it begins.
+#[must_use]
+pub fn describe_pending_stage(stage: RunStage) -> &'static str {
+    match stage {
+        RunStage::Access | RunStage::Overview => "only looks",
+        RunStage::Reindex => "sets Cache-Control, beside the other stages",
+        RunStage::Secret => "a secret in packagecloud.rb, used from go-live on",
+        RunStage::Bootstrap => "role, KMS key, Lambda function",
+        RunStage::Distribution => "CloudFront in front of the bucket, usually 3 to 15 min",
+        RunStage::Configuration => "the values in packagecloud.rb, not live",
+        RunStage::GoLive => "waits for your Enter",
+        RunStage::Verify => "tests all of it",
+        RunStage::Disable => "CloudFront off",
+        RunStage::RollBack => "an earlier packagecloud.rb",
+        RunStage::Rotate => "a new secret",
+        RunStage::Invalidate => "what edges hold is forgotten",
+    }
+}
+
 /// Names what Enter does where the plan changes something.
 #[must_use]
 pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
@@ -66,15 +86,34 @@ pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
     }
 }
 
-/// Names and describes a goal as the first screen offers it.
+/// Names a goal.
 #[must_use]
-pub fn describe_goal(goal: OperatorGoal) -> (&'static str, &'static str) {
+pub fn goal_title(goal: OperatorGoal) -> &'static str {
     match goal {
-        OperatorGoal::Install => ("Install", "CloudFront on, for a new installation"),
-        OperatorGoal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
-        OperatorGoal::Disable => ("Disable", "CloudFront off, downloads straight from S3"),
-        OperatorGoal::RollBack => ("Roll back", "packagecloud.rb as a backup has it"),
-        OperatorGoal::Rotate => ("Rotate", "a new secret on every node, without one refused link"),
+        OperatorGoal::Install => "Install",
+        OperatorGoal::Upgrade => "Upgrade",
+        OperatorGoal::Disable => "Disable",
+        OperatorGoal::RollBack => "Roll back",
+        OperatorGoal::Rotate => "Rotate the secret",
+    }
+}
+
+/// Names and describes what Home offers.
+#[must_use]
+pub fn describe_home_action(action: HomeAction) -> (&'static str, &'static str) {
+    match action {
+        HomeAction::GoOn(_) => ("Go on", "with the last run, where it was left"),
+        HomeAction::SetUp(OperatorGoal::Install) => {
+            ("Install", "sets CloudFront up for a bucket that needs no reindex")
+        }
+        HomeAction::SetUp(_) => ("Upgrade", "sets CloudFront up, and reindexes what the bucket holds"),
+        HomeAction::SwitchOn => ("Switch on", "CloudFront is set up, and off"),
+        HomeAction::Check => ("Check", "tests links, cache, S3 and packagecloud's redirects"),
+        HomeAction::Status => ("Status", "what needs attention, what ends when, what it costs"),
+        HomeAction::Rotate => ("Rotate secret", "gives every node a new secret; no link is refused"),
+        HomeAction::FinishRotation => ("End rotation", "the edge no longer accepts the earlier secret"),
+        HomeAction::RollBack => ("Roll back", "restores packagecloud.rb from a backup"),
+        HomeAction::Disable => ("Disable", "switches CloudFront off; packages come from S3"),
     }
 }
 

@@ -30,11 +30,12 @@ impl Wizard {
     pub(super) fn run_screen_enter_action(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         match self.screen {
-            WizardScreen::Welcome => match &self.welcome {
-                Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
-                Loadable::Loaded(_) => self.accept_selected_goal(),
+            WizardScreen::Home if self.has_other_run() => self.watch_other_run(false),
+            WizardScreen::Home => match (&self.welcome, self.chosen_home_action()) {
+                (Loadable::Loaded(_), Some(action)) => self.begin_home_action(action),
                 _ => Some(self.start_welcome_lookup()),
             },
+            WizardScreen::Status => self.go_back_one_screen(),
             WizardScreen::Identity => self.accept_selected_identity(),
             WizardScreen::Bucket => self.accept_selected_bucket(),
             WizardScreen::Backups => self.accept_selected_backup(),
@@ -48,6 +49,7 @@ impl Wizard {
         self.notice = None;
         Some(match self.screen {
             WizardScreen::Stage(stage) => self.show_and_plan_stage(stage, false),
+            WizardScreen::Status => self.show_status_screen(),
             _ => self.start_welcome_lookup(),
         })
     }
@@ -56,6 +58,7 @@ impl Wizard {
     pub(super) fn continue_past_failed_stage(&mut self) -> Option<WizardEffect> {
         self.ignore_failed_checks = true;
         let stage = self.stage_shown_on_screen()?;
+        self.passed_despite_failure.insert(stage);
         let broke_off = self
             .find_stage_progress(stage)
             .is_some_and(|progress| matches!(progress.end, Some(StageEnd::Stopped | StageEnd::Failed)));
@@ -80,14 +83,14 @@ impl Wizard {
 
     /// `p`: pauses what runs, or lets it go on.
     pub(super) fn toggle_running_job_pause(&mut self) -> Option<WizardEffect> {
-        let busy = self.busy.as_mut()?;
-        busy.paused = !busy.paused;
-        Some(WizardEffect::Pause(busy.paused))
+        let job = self.background.as_mut().or(self.busy.as_mut())?;
+        job.paused = !job.paused;
+        Some(WizardEffect::Pause(job.paused))
     }
 
     /// `x`: verifies all of it, from the first screen.
     pub(super) fn show_verify_stage(&mut self) -> Option<WizardEffect> {
-        self.return_screen = Some(WizardScreen::Welcome);
+        self.return_screen = Some(WizardScreen::Home);
         Some(self.show_and_plan_stage(RunStage::Verify, false))
     }
 

@@ -14,6 +14,10 @@ pub enum UserIntent {
     Pause,
     /// The stages after the reindex, while it runs on beside them.
     Ahead,
+    /// Opens the chosen line, or closes it.
+    Open,
+    /// One stage at a time, each with its own Enter.
+    Stepwise,
     Disable,
     Log,
     Explain,
@@ -53,7 +57,7 @@ impl UserIntent {
     /// Whether it may consent to a change: such a key is not heard before the screen has settled.
     #[must_use]
     pub fn can_intent_confirm_change(self) -> bool {
-        matches!(self, Self::Next | Self::Yes | Self::Anyway | Self::Skip)
+        matches!(self, Self::Next | Self::Yes | Self::Anyway | Self::Skip | Self::Stepwise)
     }
 }
 

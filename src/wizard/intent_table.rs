@@ -90,6 +90,10 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         UserIntent::Ahead => {
             offer_intent_if(Wizard::can_move_reindex_to_background, Wizard::move_reindex_to_background)
         }
+        UserIntent::Open => {
+            offer_intent_by_availability(Wizard::open_line_availability, Wizard::open_chosen_line)
+        }
+        UserIntent::Stepwise => offer_intent_if(Wizard::can_run_stages_stepwise, Wizard::run_stages_stepwise),
         UserIntent::Disable => offer_intent_if(Wizard::can_show_disable_stage, Wizard::show_disable_stage),
         UserIntent::Log => offer_intent_always(|wizard| wizard.open_screen_overlay(ScreenOverlay::Log)),
         UserIntent::Explain => {

@@ -144,7 +144,7 @@ impl StageProgress {
         match event {
             StageEvent::Waiting { step, failure, wants, .. } => {
                 let (step, failure, wants) = (*step, failure.clone(), wants.clone());
-                "stands still until AWS accepts the credentials"
+                "paused until AWS accepts the credentials"
                     .clone_into(&mut self.find_or_add_step(step, at).text);
                 self.credential_wait = Some(CredentialWait { step, failure, wants });
             }

@@ -3,7 +3,10 @@
 //! `update(TimedInput) -> Option<Effect>` is the only way in which it changes. What it takes is [`WizardInput`], what it may ask for
 //! is [`WizardEffect`]; `intent_table` says which intents are possible now and what each does, and `update_wizard` refuses every other.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 mod availability;
 mod back;
@@ -13,14 +16,18 @@ pub mod copy;
 mod credential_paste;
 mod facts;
 pub mod form;
+pub mod home;
 mod input;
 pub mod intent;
 mod intent_table;
 pub mod log;
 mod msg;
 mod navigation;
+mod plan_consent;
+pub mod plan_page;
 pub mod request_path;
 pub mod screen;
+mod status;
 mod update;
 mod watch;
 pub mod watch_state;
@@ -33,6 +40,8 @@ use log::{CredentialWait, EventLog, StageProgress};
 pub use msg::{
     ClipboardText, CredentialInput, ScrollExtent, TimedInput, WizardEffect, WizardInput, WizardOutcome,
 };
+use plan_consent::PlanConsent;
+use plan_page::PlanPageLine;
 use screen::{ScreenOverlay, WizardScreen};
 use watch_state::WatchedRunState;
 
@@ -43,6 +52,7 @@ use crate::model::{
         goal::{OperatorGoal, RunStage},
         welcome::{FoundAwsIdentity, WelcomeFindings},
     },
+    status::InstallStatus,
 };
 
 /// How long a screen stands before a key on it may consent to anything (contract section 2).
@@ -96,6 +106,7 @@ pub enum WizardJobKind {
     Code,
     Look(RunStage),
     Watch,
+    Status,
     Apply(RunStage),
 }
 
@@ -111,6 +122,9 @@ pub struct Wizard {
     pub overlay: Option<ScreenOverlay>,
     pub form: Option<InputForm>,
     pub welcome: Loadable<WelcomeFindings>,
+    /// What was found without AWS, until all of it is.
+    pub local_findings: Option<Box<WelcomeFindings>>,
+    pub status: Loadable<InstallStatus>,
     pub busy: Option<RunningWizardJob>,
     /// The reindex, where it runs on while the screen is at a later stage.
     pub background: Option<RunningWizardJob>,
@@ -135,6 +149,16 @@ pub struct Wizard {
     taken_over_by: Option<String>,
     /// Whether stages that have nothing to do are passed by themselves.
     auto_advance: bool,
+    /// What Enter on the overview consented to.
+    plan_consent: Option<PlanConsent>,
+    /// Each stage waits for its own Enter.
+    stepwise: bool,
+    /// Which line of the plan is opened.
+    pub opened_line: Option<PlanPageLine>,
+    /// Each check that passed is shown, rather than their count.
+    pub shows_passed_checks: bool,
+    /// Stages that were gone past although a check failed or they broke off.
+    passed_despite_failure: BTreeSet<RunStage>,
     /// The reindex was begun on its screen, and goes beside the next stages as soon as it runs.
     starts_reindex_beside: bool,
     /// The reindex was stopped in order to skip it.
@@ -154,10 +178,12 @@ impl Wizard {
             init,
             now: Duration::ZERO,
             shown_at: Duration::ZERO,
-            screen: WizardScreen::Welcome,
+            screen: WizardScreen::Home,
             overlay: None,
             form: None,
             welcome: Loadable::Loading,
+            local_findings: None,
+            status: Loadable::Loading,
             busy: None,
             background: None,
             log: EventLog::default(),
@@ -172,6 +198,11 @@ impl Wizard {
             identity_to_confirm: None,
             taken_over_by: None,
             auto_advance: true,
+            plan_consent: None,
+            stepwise: false,
+            opened_line: None,
+            shows_passed_checks: false,
+            passed_despite_failure: BTreeSet::new(),
             starts_reindex_beside: false,
             skipping: false,
             ignore_failed_checks: false,
@@ -188,6 +219,12 @@ impl Wizard {
     /// Returns the progress of a stage, which begins here.
     pub(crate) fn stage_progress_mut(&mut self, stage: RunStage) -> &mut StageProgress {
         self.progress.entry(stage).or_default()
+    }
+
+    /// Whether the stage was gone past although a check failed in it or it broke off.
+    #[must_use]
+    pub fn was_stage_passed_despite_failure(&self, stage: RunStage) -> bool {
+        self.passed_despite_failure.contains(&stage)
     }
 
     /// Whether something changes by itself: only then does time pass for the wizard.
@@ -241,10 +278,6 @@ impl Wizard {
         self.now.saturating_sub(self.shown_at) >= INPUT_ACCEPTED_AFTER
     }
 
-    /// The goals that the first screen offers.
-    pub const OFFERED_GOALS: [OperatorGoal; 4] =
-        [OperatorGoal::Install, OperatorGoal::Upgrade, OperatorGoal::Disable, OperatorGoal::RollBack];
-
     /// Returns how many lines the list of this screen has; none is no list.
     #[must_use]
     pub fn count_screen_list_lines(&self) -> usize {
@@ -256,12 +289,12 @@ impl Wizard {
             None => {}
         }
         match self.screen {
-            WizardScreen::Welcome if self.has_other_run() => 0,
-            WizardScreen::Welcome => Self::OFFERED_GOALS.len(),
+            WizardScreen::Home => self.list_home_actions().len(),
             WizardScreen::Identity => welcome.map_or(0, |welcome| welcome.identities.len()) + 2,
             WizardScreen::Bucket => welcome.map_or(0, |welcome| welcome.buckets.len()) + 1,
             WizardScreen::Backups => welcome.map_or(0, |welcome| welcome.backups.len()),
-            WizardScreen::Watch | WizardScreen::Stage(_) => 0,
+            WizardScreen::Stage(RunStage::Overview) => self.list_plan_page_lines().len(),
+            WizardScreen::Watch | WizardScreen::Status | WizardScreen::Stage(_) => 0,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::model::{
         welcome::{FoundAwsIdentity, OperatorTypedCredentials, WelcomeFindings},
     },
     secret::Secret,
+    status::InstallStatus,
 };
 
 /// An input, and when it came.
@@ -44,7 +45,10 @@ pub enum WizardInput {
     TakenOver(String),
     /// What is seen of another run, or why it can't be asked to end.
     Watched(Result<WatchedRunEvent, Failure>),
+    /// What the first screen shows, as far as it is known without AWS.
+    LocalFindings(Box<WelcomeFindings>),
     Welcome(Result<Box<WelcomeFindings>, Failure>),
+    Status(Result<Box<InstallStatus>, Failure>),
     /// The answer to typed keys or to a profile's name.
     Identified(Result<FoundAwsIdentity, Failure>),
     Looked(RunStage, Result<Box<StagePlan>, Failure>),
@@ -65,8 +69,10 @@ pub struct ScrollExtent {
 /// What the wizard asks the terminal face for. Each but the last seven and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum WizardEffect {
-    /// Find what the first screen shows; answered by [`WizardInput::Welcome`].
+    /// Find what the first screen shows; answered by [`WizardInput::LocalFindings`] at once, then by [`WizardInput::Welcome`].
     Welcome(OperatorAnswers),
+    /// Ask whether all of the install is well; answered by [`WizardInput::Status`].
+    Status(OperatorAnswers),
     /// Ask AWS whose keys these are, and use them from now on; answered by [`WizardInput::Identified`].
     Identify(CredentialInput, OperatorAnswers),
     /// Credentials for the run that stands still for want of them; it goes on meanwhile.
@@ -102,6 +108,7 @@ impl WizardEffect {
     pub fn answers_of_effect(&self) -> Option<&OperatorAnswers> {
         match self {
             Self::Welcome(answers)
+            | Self::Status(answers)
             | Self::Identify(_, answers)
             | Self::Look(_, answers)
             | Self::LookWhileJobRuns(_, answers)
@@ -137,4 +144,8 @@ pub struct WizardOutcome {
     pub code: u8,
     /// Whole sentences for the terminal that is left behind.
     pub last_words: Vec<String>,
+    /// What verify came to, where it ran.
+    pub verdict: Option<String>,
+    /// Something was looked at: what stands is worth a few lines.
+    pub has_looked: bool,
 }

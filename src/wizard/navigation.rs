@@ -18,6 +18,10 @@ pub enum EnterKeyAction {
     Nowhere,
     Again,
     Apply,
+    /// Asks the first question of the overview.
+    Answer,
+    /// Consents to all that the overview shows; the stage that begins it.
+    Consent(RunStage),
     Next(RunStage),
     /// The goal is reached.
     Finish,
@@ -27,6 +31,13 @@ impl Wizard {
     /// Shows another screen: keys typed before it settles consent to nothing.
     pub(super) fn show_screen(&mut self, screen: WizardScreen) {
         self.screen = screen;
+        if screen == WizardScreen::Home {
+            // What was begun from there is over, with the consent to it.
+            self.answers.goal = None;
+            self.plan_consent = None;
+            self.stepwise = false;
+            self.passed_despite_failure.clear();
+        }
         self.overlay = None;
         self.identity_to_confirm = None;
         self.form = None;
@@ -34,6 +45,8 @@ impl Wizard {
         self.scroll = None;
         self.ignore_failed_checks = false;
         self.copy_count = 0;
+        self.opened_line = None;
+        self.shows_passed_checks = false;
         self.shown_at = self.now;
         self.choice = self.default_list_cursor();
     }
@@ -41,11 +54,6 @@ impl Wizard {
     fn default_list_cursor(&self) -> usize {
         let welcome = self.welcome.value_if_loaded();
         match self.screen {
-            WizardScreen::Welcome => {
-                let goal =
-                    self.chosen_goal().or_else(|| welcome.and_then(|w| w.goal.as_ref()).map(|goal| goal.0));
-                Self::OFFERED_GOALS.iter().position(|offered| Some(*offered) == goal).unwrap_or(0)
-            }
             WizardScreen::Bucket => welcome
                 .and_then(|w| {
                     w.buckets.iter().position(|found| Some(&found.name) == self.answers.bucket.as_ref())
@@ -63,18 +71,18 @@ impl Wizard {
     /// Starts to look for what the first screen shows.
     pub(super) fn start_welcome_lookup(&mut self) -> WizardEffect {
         self.welcome = Loadable::Loading;
+        self.local_findings = None;
         self.start_wizard_job(WizardJobKind::Welcome);
         WizardEffect::Welcome(self.answers.clone())
     }
 
     /// Goes back to the first screen, which looks around anew.
-    pub(super) fn restart_at_welcome_screen(&mut self) -> WizardEffect {
+    pub(super) fn restart_at_home(&mut self) -> WizardEffect {
         // what runs in the background is still told of
         self.progress.retain(|stage, _| self.background.is_some() && *stage == RunStage::Reindex);
         self.return_screen = None;
         self.auto_advance = true;
-        self.answers.goal = None;
-        self.show_screen(WizardScreen::Welcome);
+        self.show_screen(WizardScreen::Home);
         self.start_welcome_lookup()
     }
 
@@ -108,9 +116,7 @@ impl Wizard {
 
     /// Shows a stage that starts from any screen and leads back to it: disabling or rolling back.
     pub(super) fn open_stage_over_current_screen(&mut self, stage: RunStage) -> WizardEffect {
-        if !matches!(self.screen, WizardScreen::Stage(RunStage::Disable | RunStage::RollBack)) {
-            self.return_screen = Some(self.screen);
-        }
+        self.return_screen.get_or_insert(self.screen);
         self.show_and_plan_stage(stage, false)
     }
 
@@ -151,8 +157,16 @@ impl Wizard {
             (Some(StageEnd::Applied | StageEnd::Unchanged), _) => onward_action,
             (Some(StageEnd::Stopped | StageEnd::Failed), _) | (None, None) => EnterKeyAction::Again,
             (None, Some(plan)) => {
-                // the overview names what the stages after it will ask
-                if stage != RunStage::Overview && !self.missing_confirmations(stage).is_empty() {
+                if stage == RunStage::Overview && self.is_setup_goal() {
+                    return match onward_action {
+                        _ if !self.missing_confirmations_before_consent().is_empty() => {
+                            EnterKeyAction::Answer
+                        }
+                        EnterKeyAction::Next(next) => EnterKeyAction::Consent(next),
+                        other => other,
+                    };
+                }
+                if !self.missing_confirmations(stage).is_empty() {
                     return EnterKeyAction::Apply;
                 }
                 let only_looks = matches!(stage, RunStage::Access | RunStage::Overview);
@@ -169,8 +183,13 @@ impl Wizard {
     pub(super) fn run_enter_action(&mut self, stage: RunStage) -> Option<WizardEffect> {
         match self.find_enter_key_action(stage) {
             EnterKeyAction::Nowhere => None,
-            EnterKeyAction::Again => Some(self.show_and_plan_stage(stage, false)),
-            EnterKeyAction::Apply => self.ask_consent_or_apply_plan(stage),
+            EnterKeyAction::Again => {
+                let onward =
+                    matches!(stage, RunStage::Access | RunStage::Overview) || self.has_plan_consent();
+                Some(self.show_and_plan_stage(stage, onward))
+            }
+            EnterKeyAction::Apply | EnterKeyAction::Answer => self.ask_consent_or_apply_plan(stage),
+            EnterKeyAction::Consent(next) => Some(self.give_plan_consent(next)),
             EnterKeyAction::Next(next) => Some(self.show_and_plan_stage(next, true)),
             EnterKeyAction::Finish if stage == RunStage::Verify && self.return_screen.is_none() => {
                 if self.background.is_some() {
@@ -181,7 +200,7 @@ impl Wizard {
                 }
                 Some(self.leave_wizard_with_code(self.broken_off_reindex_exit_code().unwrap_or(0)))
             }
-            EnterKeyAction::Finish => Some(self.restart_at_welcome_screen()),
+            EnterKeyAction::Finish => Some(self.restart_at_home()),
         }
     }
 
@@ -227,7 +246,12 @@ impl Wizard {
                 render_same_command_again(&[])
             ));
         }
-        WizardEffect::Leave(WizardOutcome { code, last_words })
+        let verdict = self
+            .find_stage_progress(RunStage::Verify)
+            .and_then(|progress| progress.latest_checks().into_iter().find(|check| check.name == "verdict"))
+            .map(|check| check.detail.clone());
+        let has_looked = self.known_findings().is_some() || !self.progress.is_empty();
+        WizardEffect::Leave(WizardOutcome { code, last_words, verdict, has_looked })
     }
 
     /// Returns what `c` copies: of what the screen shows as copyable, one after the other.

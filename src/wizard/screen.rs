@@ -7,7 +7,8 @@ use crate::model::run::{
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WizardScreen {
-    Welcome,
+    /// The road, what is so, and what can be done now.
+    Home,
     /// Whose AWS credentials are used.
     Identity,
     Bucket,
@@ -15,6 +16,8 @@ pub enum WizardScreen {
     Backups,
     /// Another run on the host, as it goes on.
     Watch,
+    /// Whether all of an install is well.
+    Status,
     Stage(RunStage),
 }
 

@@ -1,6 +1,8 @@
 //! The wizard as tables: what it takes, and what comes of it.
 
 mod another;
+mod home;
+mod plan_consent;
 
 use std::time::Duration;
 
@@ -151,8 +153,10 @@ fn disabling_is_offered_from_the_first_frame_on_where_nothing_is_typed_and_nothi
     it.press_key(UserIntent::Next);
     assert_eq!(
         (it.wizard.screen, it.wizard.intent_availability(UserIntent::Disable)),
-        (WizardScreen::Identity, UserIntentAvailability::Usual)
+        (WizardScreen::Stage(RunStage::Access), UserIntentAvailability::Usual)
     );
+    it.press_key(UserIntent::Back);
+    it.wizard.show_screen(WizardScreen::Identity);
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
     assert_eq!(
@@ -233,12 +237,15 @@ fn what_enter_leads_to() {
         (
             RunStage::Overview,
             sample_plan(RunStage::Overview, ResourceChangeKind::Create),
-            EnterKeyAction::Next(RunStage::Reindex),
+            EnterKeyAction::Consent(RunStage::Reindex),
         ),
         (RunStage::Bootstrap, failing(RunStage::Bootstrap), EnterKeyAction::Again),
         (RunStage::Disable, sample_plan(RunStage::Disable, ResourceChangeKind::Keep), EnterKeyAction::Finish),
     ] {
-        let it = WizardHarness::at_stage(stage, plan);
+        // Led back to, a stage that has nothing to do stays.
+        let mut it = WizardHarness::at_stage(RunStage::Bootstrap, failing(RunStage::Bootstrap));
+        it.wizard.show_and_plan_stage(stage, false);
+        it.send_input(WizardInput::Looked(stage, Ok(Box::new(plan))));
         assert_eq!(it.wizard.find_enter_key_action(stage), onward, "{}", stage.stage_name());
     }
     let mut it = WizardHarness::at_stage(
@@ -893,7 +900,7 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
 fn keys_that_aws_does_not_know_lead_nowhere() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
-    it.press_key(UserIntent::Next);
+    it.wizard.show_screen(WizardScreen::Identity);
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
     it.send_input(WizardInput::Paste("aws_access_key_id=AKIA1\naws_secret_access_key=s".to_owned()));

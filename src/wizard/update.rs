@@ -2,6 +2,7 @@
 
 use super::{
     Loadable, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
+    home::HomeAction,
     screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::{
@@ -48,6 +49,18 @@ impl Wizard {
                 self.record_other_run_watch_failure(failure);
                 None
             }
+            WizardInput::LocalFindings(found) => {
+                if self.active_job_kind() == Some(WizardJobKind::Welcome) {
+                    self.local_findings = Some(found);
+                    // Another run may be among it, by which Enter means something else.
+                    self.shown_at = self.now;
+                }
+                None
+            }
+            WizardInput::Status(status) => {
+                self.handle_install_status(status);
+                None
+            }
             WizardInput::Welcome(found) => self.handle_welcome_findings(found),
             WizardInput::Identified(found) => self.handle_identity_lookup_result(found),
             WizardInput::Looked(stage, plan) => self.handle_stage_plan(stage, plan),
@@ -75,16 +88,17 @@ impl Wizard {
             return None;
         }
         self.busy = None;
+        self.local_findings = None;
         self.welcome = match found {
             Ok(welcome) => Loadable::Loaded(welcome),
             Err(failure) => Loadable::Failed(failure),
         };
-        if self.screen == WizardScreen::Welcome {
+        if self.screen == WizardScreen::Home {
             let overlay = self.overlay.take();
-            self.show_screen(WizardScreen::Welcome);
+            self.show_screen(WizardScreen::Home);
             self.overlay = overlay;
             if let (Some(OperatorGoal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
-                return self.accept_selected_goal();
+                return self.begin_home_action(HomeAction::RollBack);
             }
         }
         None
@@ -103,25 +117,28 @@ impl Wizard {
         let mut passes = false;
         match plan {
             Ok(plan) => {
-                let may_be_passed = matches!(
-                    stage,
-                    RunStage::Reindex | RunStage::Secret | RunStage::Bootstrap | RunStage::Distribution
-                );
                 passes = self.auto_advance
-                    && may_be_passed
+                    && self.is_idle_stage_passed(stage)
                     && plan.is_plan_without_changes()
                     && plan.confirmations.is_empty();
                 self.stage_progress_mut(stage).plan = Some(plan);
             }
             Err(failure) => self.stage_progress_mut(stage).failure = Some(failure),
         }
-        if passes && !self.find_stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check)
-        {
+        let has_failed_check =
+            self.find_stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check);
+        if passes && !has_failed_check && !self.is_run_being_ended() {
             self.stage_progress_mut(stage).end = Some(StageEnd::Unchanged);
             if let Some(next) = self.find_stage_after(stage) {
-                self.notice = Some(format!("{}: nothing to do, all of it stands", stage.stage_title()));
-                return Some(self.show_and_plan_stage(next, true));
+                let effect = self.show_next_stage_under_page(next);
+                self.notice = Some(format!("{}: nothing to change", stage.stage_title()));
+                return Some(effect);
             }
+        }
+        if let Some(effect) =
+            self.pass_stage_that_only_looks(stage).or_else(|| self.apply_plan_if_covered(stage))
+        {
+            return Some(effect);
         }
         // verifying changes nothing: it needs no consent, and is what the screen is for
         if stage == RunStage::Verify
@@ -150,12 +167,11 @@ impl Wizard {
         if self.stage_applied_in_foreground() != Some(stage) {
             return None;
         }
-        self.busy = None;
+        let job = self.busy.take();
         self.shown_at = self.now;
         self.form.take_if(|form| form.renews);
-        if self.overlay == Some(ScreenOverlay::Quit) {
-            self.overlay = None;
-        }
+        // Whoever is about to leave is not taken further.
+        let is_leaving = self.overlay.take_if(|page| *page == ScreenOverlay::Quit).is_some();
         if let Some(code) = self.pending_exit_code {
             // Beside what switched off after the terminal had gone the reindex ran on.
             return match self.background {
@@ -171,7 +187,7 @@ impl Wizard {
             self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
             return Some(effect);
         }
-        None
+        if is_leaving { None } else { self.advance_after_stage_end(stage, *end, job) }
     }
 
     /// Whether this event shows that the reindex runs, so that the next stage comes on by itself (contract section 1). A page, a

@@ -1,7 +1,7 @@
 //! Watching another run on the host, and taking over from it; and being taken over from.
 
 use super::{
-    Loadable, RunningWizardJob, Wizard, WizardEffect, WizardJobKind,
+    RunningWizardJob, Wizard, WizardEffect, WizardJobKind,
     screen::{ScreenOverlay, WizardScreen},
     watch_state::WatchedRunState,
 };
@@ -15,7 +15,7 @@ impl Wizard {
     #[must_use]
     pub fn detected_other_run(&self) -> Option<&ConcurrentRun> {
         match self.screen {
-            WizardScreen::Welcome => self.welcome.value_if_loaded()?.other_run.as_ref(),
+            WizardScreen::Home => self.known_findings()?.other_run.as_ref(),
             WizardScreen::Watch => self.watching.as_ref().map(|watching| &watching.run),
             _ => None,
         }
@@ -60,7 +60,7 @@ impl Wizard {
             WatchedRunEvent::StopRequested => watching.stop_requested_at = Some(now),
             WatchedRunEvent::Ended => {
                 let (who, stop_requested) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
-                let effect = self.restart_at_welcome_screen();
+                let effect = self.restart_at_home();
                 let how = if stop_requested { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
                     Some(format!("{how} ({who}). This is what it left; this wizard goes on from there."));
@@ -105,6 +105,6 @@ impl Wizard {
 
     /// Whether the first screen found another run.
     pub(super) fn has_other_run(&self) -> bool {
-        matches!(&self.welcome, Loadable::Loaded(welcome) if welcome.other_run.is_some())
+        self.known_findings().is_some_and(|found| found.other_run.is_some())
     }
 }

@@ -86,10 +86,10 @@ async fn another_run_is_shown_watched_and_asked_to_end() {
             watched,
         );
         play_script(size, &script, async |player: ScreenPlayer| {
-            player.wait_for_text("Enter watch it").await;
+            player.wait_for_text("user/operations").await;
             assert_screen(size, "50-another-run", &player);
             player.press_enter().await;
-            player.wait_for_text("its edges, 105 s").await;
+            player.wait_for_text("105 s").await;
             player.press_letter('t').await;
             player.wait_for_text("leave it alone").await;
             assert_screen(size, "51-watching-take-over", &player);
@@ -98,7 +98,7 @@ async fn another_run_is_shown_watched_and_asked_to_end() {
             player.wait_for_text("It was asked to end").await;
             tokio::time::sleep(Duration::from_secs(3)).await;
             player.press_letter('b').await;
-            player.wait_for_text("Enter watch it").await;
+            player.wait_for_text("user/operations").await;
             player.press_letter('q').await;
         })
         .await;
@@ -125,7 +125,7 @@ async fn a_reindex_is_watched_with_its_pace() {
     ];
     let script = script_watching(WelcomeFindings { other_run: Some(run), ..scripted_welcome() }, watched);
     play_script(size, &script, async |player: ScreenPlayer| {
-        player.wait_for_text("Enter watch it").await;
+        player.wait_for_text("user/operations").await;
         player.press_enter().await;
         player.wait_for_text(" 60 %").await;
         assert_screen(size, "52-watching-a-reindex", &player);
@@ -155,9 +155,6 @@ async fn where_it_was_left_another_account_and_what_sudo_left_out() {
         play_script(size, &script, async |player: ScreenPlayer| {
             player.wait_for_text("Enter go on").await;
             assert_screen(size, "53-another-account", &player);
-            player.press_enter().await;
-            player.wait_for_text("A named profile").await;
-            assert_screen(size, "54-under-sudo", &player);
             player.press_enter().await;
             player.wait_for_text("no, do nothing").await;
             assert_screen(size, "55-another-account-asked", &player);

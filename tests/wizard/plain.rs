@@ -215,7 +215,7 @@ async fn enter_alone_leads_to_live() {
         while !is_live_if_opened(&at) {
             player.answer("").await;
             *count.lock().unwrap() += 1;
-            assert!(*count.lock().unwrap() <= 20, "{}", player.written_text());
+            assert!(*count.lock().unwrap() <= 12, "{}", player.written_text());
         }
         player.answer("q").await;
     })
@@ -268,6 +268,10 @@ async fn keys_are_typed_unseen() {
     let script = SharedScript::default();
     let (_, text) = play_script_lines(&script, async |player: LinePlayer| {
         player.answer("").await;
+        player.wait_for_text("Plan: Upgrade").await;
+        player.wait_for_prompt().await;
+        let identity = find_number_of(&player.written_text(), "Identity");
+        player.answer(&identity).await;
         player.wait_for_text("A named profile").await;
         player.wait_for_prompt().await;
         let keys = find_number_of(&player.written_text(), "Type or paste access keys");

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -92,9 +95,15 @@ pub struct ScreenPlayer {
     keys: mpsc::UnboundedSender<Event>,
     requests: mpsc::UnboundedSender<TuiRequest>,
     control: ScriptedTerminal,
+    key_count: Arc<AtomicUsize>,
 }
 
 impl ScreenPlayer {
+    /// How many keys were pressed so far.
+    pub fn count_pressed_keys(&self) -> usize {
+        self.key_count.load(Ordering::Relaxed)
+    }
+
     /// What the screen shows, without the blanks at the ends of lines.
     pub fn screen_text(&self) -> String {
         let backend = self.glass.0.lock().unwrap();
@@ -131,6 +140,7 @@ impl ScreenPlayer {
 
     /// Presses a key at once.
     pub fn send_key(&self, code: KeyCode, modifiers: KeyModifiers) {
+        self.key_count.fetch_add(1, Ordering::Relaxed);
         let _ = self.keys.unbounded_send(Event::Key(KeyEvent::new(code, modifiers)));
     }
 
@@ -201,7 +211,7 @@ where
     let (keys, typed) = mpsc::unbounded();
     let (requests, asked) = mpsc::unbounded();
     let mut control = ScriptedTerminal::default();
-    let player = ScreenPlayer { glass, keys, requests, control: control.clone() };
+    let player = ScreenPlayer { glass, keys, requests, control: control.clone(), key_count: Arc::default() };
     let mut wizard = Wizard::new(beginning);
     let theme = Theme::new(true);
     let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);

@@ -85,7 +85,7 @@ fn the_terminal_is_as_before_however_the_wizard_ends() {
             }
         };
         if !matches!(by, EndedBy::Itself) {
-            until("the first frame", &|screen| screen.contents().contains("What shall happen?"));
+            until("the first frame", &|screen| screen.contents().contains("Home"));
             assert!(parser.lock().unwrap().screen().bracketed_paste(), "{case}");
         }
         match by {

@@ -3,7 +3,7 @@
 //! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
 
 use crate::player::ScreenPlayer;
-use crate::scripted::{SharedScript, play_script};
+use crate::scripted::{SharedScript, live_welcome, play_script};
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::model::{
     failure::FailureKind,
@@ -35,23 +35,17 @@ fn assert_screen_without_times(size: (u16, u16), name: &str, player: &ScreenPlay
     insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), still);
 }
 
-/// From the first frame to the access screen.
-async fn drive_to_access(player: &ScreenPlayer) {
-    player.wait_for_text("go on").await;
+/// From the first frame to the plan.
+async fn drive_to_plan(player: &ScreenPlayer) {
+    player.wait_for_text("What do you want to do?").await;
     player.press_enter().await;
-    player.wait_for_text("A named profile").await;
-    player.press_enter().await;
-    player.wait_for_text("Another bucket").await;
-    player.press_enter().await;
-    player.wait_for_text("kms:CreateKey").await;
+    player.wait_for_text("Enter set this up").await;
 }
 
-/// From the first frame to the reindex, which waits for its Enter.
+/// From the first frame to the reindex, which waits for its Enter: one stage at a time.
 async fn drive_to_reindex(player: &ScreenPlayer) {
-    drive_to_access(player).await;
-    player.press_enter().await;
-    player.wait_for_text("to create").await;
-    player.press_enter().await;
+    drive_to_plan(player).await;
+    player.press_letter('o').await;
     player.wait_for_text("Enter reindex").await;
 }
 
@@ -72,27 +66,36 @@ async fn run_and_leave_stage(player: &ScreenPlayer, offer: &str) {
     player.press_enter().await;
 }
 
-/// The whole upgrade, a snapshot of every screen.
+/// The whole upgrade one stage at a time, a snapshot of every screen.
 async fn play_upgrade(size: (u16, u16)) {
     let script = SharedScript::default();
     let outcome = play_script(size, &script, async |player: ScreenPlayer| {
         player.wait_for_text("looking around").await;
         assert_screen(size, "01-first-frame", &player);
-        player.wait_for_text("go on").await;
-        assert_screen(size, "02-welcome", &player);
+        player.wait_for_text("packagecloud:enterprise 3.0.5").await;
+        assert_screen(size, "01-local-facts", &player);
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "02-home", &player);
         player.press_enter().await;
+        player.wait_for_text("Enter set this up").await;
+        assert_screen(size, "03-plan", &player);
+        player.press_key(KeyCode::Tab).await;
         player.wait_for_text("A named profile").await;
-        assert_screen(size, "03-identity", &player);
-        player.press_enter().await;
+        assert_screen(size, "04-identity", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("Enter set this up").await;
+        player.press_key(KeyCode::Down).await;
+        player.press_key(KeyCode::Tab).await;
         player.wait_for_text("Another bucket").await;
-        assert_screen(size, "04-bucket", &player);
-        player.press_enter().await;
-        player.wait_for_text("kms:CreateKey").await;
-        assert_screen(size, "05-access", &player);
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        assert_screen(size, "06-overview", &player);
-        player.press_enter().await;
+        assert_screen(size, "05-bucket", &player);
+        player.press_letter('b').await;
+        for _ in 0..5 {
+            player.press_key(KeyCode::Down).await;
+        }
+        player.press_key(KeyCode::Tab).await;
+        player.wait_for_text("+ create    KMS key").await;
+        assert_screen(size, "06-plan-opened", &player);
+        player.press_letter('o').await;
         player.wait_for_text("Enter reindex").await;
         assert_screen(size, "07-reindex", &player);
         player.press_enter().await;
@@ -113,8 +116,8 @@ async fn play_upgrade(size: (u16, u16)) {
         assert_screen(size, "11-explain", &player);
         player.press_letter('b').await;
         player.press_enter().await;
-        player.wait_for_text("✓ create  KMS key").await;
-        assert_screen(size, "12-bootstrap-running", &player);
+        player.wait_for_text("✓ created   KMS key").await;
+        assert_screen_without_times(size, "12-bootstrap-running", &player);
         player.wait_for_text("Done.").await;
         assert_screen(size, "13-bootstrap-done", &player);
         player.press_enter().await;
@@ -135,7 +138,6 @@ async fn play_upgrade(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         player.press_enter().await;
-        player.wait_for_text("verdict").await;
         player.wait_for_text("finish").await;
         assert_screen(size, "16-verify", &player);
         player.press_letter('l').await;
@@ -175,7 +177,7 @@ async fn play_background_reindex(size: (u16, u16)) {
             run_and_leave_stage(&player, does).await;
         }
         player.wait_for_text("Enter go live").await;
-        assert!(player.is_showing("does not wait for it"), "{}", player.screen_text());
+        assert!(player.is_showing("does not wait"), "{}", player.screen_text());
         assert_screen(size, "41-go-live-beside", &player);
         player.press_letter('q').await;
         player.wait_for_text("is running").await;
@@ -204,13 +206,111 @@ async fn the_upgrade_at_120x40() {
 async fn the_wizard_takes_the_room_of_160x50() {
     let size = (160, 50);
     play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
-        player.press_enter().await;
-        player.wait_for_text("to create").await;
-        assert_screen(size, "06-overview", &player);
+        drive_to_plan(&player).await;
+        assert_screen(size, "03-plan", &player);
         player.press_letter('q').await;
     })
     .await;
+}
+
+/// One consent on the plan: what customers can't notice runs without a stop; going live is a consent of its own.
+async fn play_set_up_with_one_consent(size: (u16, u16)) {
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_plan(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("✓ attached  role policy").await;
+        assert_screen_without_times(size, "60-bootstrap-on-the-board", &player);
+        player.wait_for_text("Enter go live").await;
+        assert_screen_without_times(size, "61-go-live-beside-the-reindex", &player);
+        player.wait_for_text("The reindex is done").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter finish").await;
+        assert_screen_without_times(size, "62-live", &player);
+        player.press_enter().await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
+    let script = script.lock().unwrap();
+    let applied: Vec<&str> = script.heard.iter().filter_map(|heard| heard.strip_prefix("apply ")).collect();
+    assert_eq!(
+        applied,
+        ["reindex", "secret", "bootstrap", "distribution", "configuration", "go-live", "verify"],
+        "each stage is applied once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_consent_at_80x24() {
+    play_set_up_with_one_consent((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_consent_at_120x40() {
+    play_set_up_with_one_consent((120, 40)).await;
+}
+
+/// What asks stops the run before it; after the yes and its Enter it goes on by itself.
+#[tokio::test(start_paused = true)]
+async fn what_asks_stops_the_run_and_a_yes_lets_it_go_on() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().asks = Some(RequiredConsent::Adopt);
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_plan(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Stopped before Distribution").await;
+        assert_screen_without_times(size, "63-stopped-by-a-question", &player);
+        player.press_enter().await;
+        player.wait_for_text("yes, do it").await;
+        player.press_letter('y').await;
+        player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("make these").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_letter('q').await;
+        player.press_letter('y').await;
+    })
+    .await;
+}
+
+/// What fails stops the run; Enter looks again, and it goes on by itself.
+#[tokio::test(start_paused = true)]
+async fn what_fails_stops_the_run_and_enter_tries_it_again() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().fails = Some((StageStep::Key, FailureKind::Denied));
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_plan(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen_without_times(size, "64-stopped-by-a-failure", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_letter('q').await;
+        player.press_letter('y').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_is_asked_for_from_home() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().welcome = Some(live_welcome());
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "65-home-live", &player);
+        player.press_key(KeyCode::Down).await;
+        player.press_enter().await;
+        player.wait_for_text("1 finding needs attention").await;
+        assert_screen(size, "66-status", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(script.lock().unwrap().heard, ["welcome", "status"]);
 }
 
 /// A code is asked for on the wizard's own screens, before AWS is: Esc leaves, a wrong one can be typed again.
@@ -239,8 +339,7 @@ async fn a_code_is_asked_for_where_the_role_wants_one() {
         assert_screen(size, "43-wrong-code", &player);
         player.paste_text("424242").await;
         player.press_enter().await;
-        player.wait_for_text("Enter go on").await;
-        assert!(player.is_showing("user/operations"), "{}", player.screen_text());
+        player.wait_for_text("user/operations").await;
         player.press_letter('q').await;
     })
     .await;
@@ -269,14 +368,14 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
             player.press_enter().await;
             player.wait_for_text("write the secret").await;
             player.press_letter('b').await;
-            player.wait_for_text("Stands still").await;
+            player.wait_for_text("Paused: AWS no longer").await;
             assert!(!player.is_showing("p pause"), "it stands already");
             match &wants {
                 CredentialRenewalNeed::Renewal => {
                     assert_screen_without_times(size, name, &player);
                     // Nothing to press: it is renewed in another terminal.
                     player.press_letter('i').await;
-                    assert!(player.is_showing("Stands still"));
+                    assert!(player.is_showing("Paused: AWS no longer"));
                     waiting.lock().unwrap().expires = None;
                 }
                 CredentialRenewalNeed::Code(_) => {
@@ -304,7 +403,7 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
                 }
             }
             player.wait_for_text("Done.").await;
-            assert!(!player.is_showing("Stands still"));
+            assert!(!player.is_showing("Paused: AWS no longer"));
             player.press_letter('q').await;
         })
         .await;
@@ -323,7 +422,7 @@ async fn disabling_starts_on_the_first_frame_and_waits_for_no_answer_of_aws() {
         player.press_letter('D').await;
         player.wait_for_text("switch CloudFront off").await;
         assert_screen(size, "20-disable", &player);
-        player.wait_for_text("s3-link").await;
+        player.wait_for_text("1 check passed").await;
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         assert_screen(size, "21-disabled", &player);
@@ -341,16 +440,16 @@ async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
     let script = SharedScript::default();
     script.lock().unwrap().denied = true;
     play_script(size, &script, async |player: ScreenPlayer| {
-        drive_to_access(&player).await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_enter().await;
         player.wait_for_text("go on anyway").await;
         assert_screen(size, "22-denied", &player);
         player.press_enter().await;
-        player.wait_for_text("looking").await;
-        player.wait_for_text("Enter go on").await;
+        player.wait_for_text("Enter set this up").await;
         player.press_letter('q').await;
     })
     .await;
-    assert_eq!(script.lock().unwrap().heard, ["welcome", "look access", "look access"]);
+    assert_eq!(script.lock().unwrap().heard, ["welcome", "look access", "look access", "look overview"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -439,7 +538,7 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
 async fn a_stop_gives_the_terminal_back_and_going_on_draws_all_of_it() {
     let script = SharedScript::default();
     play_script((80, 24), &script, async |player: ScreenPlayer| {
-        player.wait_for_text("go on").await;
+        player.wait_for_text("What do you want to do?").await;
         let first = player.screen_text();
         // Whoever wrote on it, all of it is drawn again.
         player.scribble_on_screen("Broadcast message");
@@ -478,8 +577,8 @@ async fn keys_are_typed_or_pasted_and_never_shown() {
     let size = (80, 24);
     let script = SharedScript::default();
     play_script(size, &script, async |player: ScreenPlayer| {
-        player.wait_for_text("go on").await;
-        player.press_enter().await;
+        drive_to_plan(&player).await;
+        player.press_key(KeyCode::Tab).await;
         player.wait_for_text("access keys").await;
         player.press_key(KeyCode::End).await;
         player.press_enter().await;
@@ -551,8 +650,9 @@ async fn leaving_while_something_runs_waits_for_it_to_stop() {
 async fn a_backup_is_chosen_and_shown_before_it_is_restored() {
     let size = (80, 24);
     play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
-        player.wait_for_text("go on").await;
+        player.wait_for_text("Roll back").await;
         player.press_key(KeyCode::End).await;
+        player.press_key(KeyCode::Up).await;
         player.press_enter().await;
         player.wait_for_text("2026-11-20").await;
         assert_screen(size, "28-backups", &player);
@@ -561,7 +661,7 @@ async fn a_backup_is_chosen_and_shown_before_it_is_restored() {
         player.press_letter('b').await;
         player.wait_for_text("2026-03-01").await;
         player.press_letter('b').await;
-        player.wait_for_text("What shall happen?").await;
+        player.wait_for_text("What do you want to do?").await;
         player.press_letter('q').await;
     })
     .await;
@@ -574,7 +674,7 @@ async fn every_size_is_drawn() {
         player.wait_for_text("Make it larger").await;
         assert_screen((39, 9), "29-small", &player);
         player.resize_screen(40, 10).await;
-        player.wait_for_text("What shall").await;
+        player.wait_for_text("What do you").await;
         assert_screen((40, 10), "29-small", &player);
         player.resize_screen(80, 24).await;
         player.wait_for_text("Roll back").await;

@@ -23,9 +23,10 @@ use packagecloud_cloudfront::{
             tally::CountsByName,
             welcome::{
                 AwsIdentitySource, CloudFrontSetUpBy, FoundAwsIdentity, FoundBackup, FoundBucket,
-                FoundCloudFront, FoundPackagecloudConfig, FoundSwitchState, WelcomeFindings,
+                FoundCloudFront, FoundPackagecloudConfig, FoundRedirects, FoundSwitchState, WelcomeFindings,
             },
         },
+        status::{CloudFrontSwitchStatus, FindingSeverity, InstallStatus},
     },
     tui::EffectJobContext,
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
@@ -108,6 +109,7 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             WizardEffect::Apply(plan, _) => format!("apply {}", plan.run_stage_of_plan().stage_name()),
             WizardEffect::Welcome(_) => "welcome".to_owned(),
             WizardEffect::Identify(..) => "identify".to_owned(),
+            WizardEffect::Status(_) => "status".to_owned(),
             _ => "other".to_owned(),
         });
         script.silent
@@ -123,7 +125,12 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
                 let usual = if script.code.is_some() { welcome_before_code() } else { scripted_welcome() };
                 script.welcome.clone().unwrap_or(usual)
             };
+            send_input(&sender, WizardInput::LocalFindings(Box::new(local_part(&found))));
+            sleep(Duration::from_millis(250)).await;
             send_input(&sender, WizardInput::Welcome(Ok(Box::new(found))));
+        }
+        WizardEffect::Status(_) => {
+            send_input(&sender, WizardInput::Status(Ok(Box::new(scripted_status()))));
         }
         WizardEffect::Identify(CredentialInput::Code { code, .. }, _) => {
             let taken = {
@@ -174,6 +181,46 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             unreachable!("the loop does these itself")
         }
     }
+}
+
+/// What of it needs no answer of AWS's.
+fn local_part(found: &WelcomeFindings) -> WelcomeFindings {
+    WelcomeFindings {
+        identities: Vec::new(),
+        buckets: Vec::new(),
+        goal: None,
+        failures: Vec::new(),
+        cloudfront: FoundCloudFront { switch: found.cloudfront.switch, ..FoundCloudFront::default() },
+        ..found.clone()
+    }
+}
+
+/// An install with one finding, one part that could not be asked, and the rest well.
+fn scripted_status() -> InstallStatus {
+    let mut status = InstallStatus {
+        switch: CloudFrontSwitchStatus::On,
+        is_redirect_seen: true,
+        is_distribution_seen: true,
+        ..InstallStatus::default()
+    };
+    status.add_part(
+        CheckResult::new_passed_check("distribution", "E2EXAMPLE is deployed"),
+        FindingSeverity::Refused,
+    );
+    status.add_part(
+        CheckResult::new_unknown_check("traffic", "CloudWatch refuses this identity"),
+        FindingSeverity::Refused,
+    );
+    status.add_part(
+        CheckResult::new_failed_check(
+            "runtime",
+            "nodejs18.x is no longer updated",
+            "roll it forward with enable",
+        ),
+        FindingSeverity::Ending,
+    );
+    status.add_fact("Traffic", "12,480 requests in the last thirty days, 0.1 % of them refused.");
+    status
 }
 
 fn tally_names(names: &[&str]) -> CountsByName {
@@ -239,6 +286,26 @@ fn identity_with_wrong_code() -> FoundAwsIdentity {
     }
 }
 
+/// The same, once CloudFront is on and set up by this program.
+pub fn live_welcome() -> WelcomeFindings {
+    WelcomeFindings {
+        cloudfront: FoundCloudFront {
+            switch: FoundSwitchState::On,
+            by: CloudFrontSetUpBy::Us,
+            distribution: "E2EXAMPLE".to_owned(),
+            domain: "d111111abcdef8.cloudfront.net".to_owned(),
+            on_since: Some("2026-11-20 10:16:02 UTC".to_owned()),
+            ..FoundCloudFront::default()
+        },
+        redirects: FoundRedirects::CloudFront,
+        goal: Some((
+            OperatorGoal::Upgrade,
+            "CloudFront is on: this looks whether all of it is right".to_owned(),
+        )),
+        ..scripted_welcome()
+    }
+}
+
 pub fn scripted_welcome() -> WelcomeFindings {
     WelcomeFindings {
         config: FoundPackagecloudConfig { path: CONFIG_PATH.to_owned(), failure: None, managed: None },
@@ -285,7 +352,8 @@ pub fn scripted_welcome() -> WelcomeFindings {
             by: CloudFrontSetUpBy::Nobody,
             ..FoundCloudFront::default()
         },
-        goal: Some((OperatorGoal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
+        redirects: FoundRedirects::S3,
+        goal: Some((OperatorGoal::Upgrade, "the bucket already holds packages".to_owned())),
         left: None,
         last: None,
         other_run: None,
@@ -549,7 +617,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
             }
         }
         RunStage::Overview => {
-            plan.notes = text(&["17 changes, each shown again before it is made; nothing is ever deleted."]);
+            plan.notes = text(&["17 changes; nothing is ever deleted."]);
             plan.facts = vec![PlanFact {
                 topic: "How long",
                 text: "about eight minutes, five of which CloudFront takes to reach every edge.".to_owned(),

@@ -58,20 +58,18 @@ fn is_cloudfront_on(file: &str) -> bool {
     file.lines().any(|line| line.starts_with("packagecloud_rails['cloudfront_enabled'] = true"))
 }
 
-/// From the welcome screen to the overview.
-async fn drive_to_overview(player: &ScreenPlayer) {
-    player.wait_for_text("Enter go on").await;
-    player.press_key(KeyCode::Home).await;
-    player.press_key(KeyCode::Down).await;
+/// From Home to the plan, where nothing was set up yet.
+async fn drive_to_plan(player: &ScreenPlayer) {
+    player.wait_for_text("What do you want to do?").await;
     player.press_enter().await;
-    player.wait_for_text("Type or paste access keys").await;
+    player.wait_for_text("set this up").await;
+}
+
+/// From Home to where going live waits for its own Enter: one consent, and nothing is pressed meanwhile.
+async fn drive_to_go_live(player: &ScreenPlayer) {
+    drive_to_plan(player).await;
     player.press_enter().await;
-    player.wait_for_text("Another bucket").await;
-    player.press_enter().await;
-    player.wait_for_text("Enter go on").await;
-    player.press_enter().await;
-    player.wait_for_text("Overview\n").await;
-    player.wait_for_text("Enter go on").await;
+    player.wait_for_text("Enter go live").await;
 }
 
 /// From a stage that has a plan through its run to the next one.
@@ -83,73 +81,34 @@ async fn drive_through_stage(player: &ScreenPlayer, does: &str) {
     player.press_enter().await;
 }
 
-/// Through the reindex, which goes beside the secret by itself.
-async fn drive_through_reindex(player: &ScreenPlayer) {
+/// From Home to the secret, one stage at a time, the reindex skipped.
+async fn drive_stepwise_past_reindex(player: &ScreenPlayer) {
+    drive_to_plan(player).await;
+    player.press_letter('o').await;
     player.wait_for_text("Enter reindex").await;
-    player.press_enter().await;
-    player.wait_for_text("The reindex is done.").await;
+    player.press_letter('s').await;
 }
 
-async fn drive_to_configuration(player: &ScreenPlayer) {
-    drive_to_overview(player).await;
-    player.press_enter().await;
-    drive_through_reindex(player).await;
-    for does in ["Enter write the secret", "Enter make these", "Enter make these"] {
-        drive_through_stage(player, does).await;
-    }
-    player.wait_for_text("The four values for packagecloud.rb").await;
-}
-
-async fn drive_to_go_live(player: &ScreenPlayer) {
-    drive_to_configuration(player).await;
-    drive_through_stage(player, "Enter write this").await;
-    player.wait_for_text("Enter go live").await;
-}
-
+/// Up to live by one consent, off, on again, and back by a backup; the keys are counted.
 async fn play_journey(size: (u16, u16)) {
     let dir = create_sandbox_dir();
     let before = config_after_opening(dir.path());
     let at = dir.path().to_owned();
     let outcome = play_wizard(&at, &[], size, async |player: ScreenPlayer| {
-        player.wait_for_text("Enter go on").await;
-        assert_screen(size, "01-welcome", &player);
-        player.press_key(KeyCode::Home).await;
-        player.press_key(KeyCode::Down).await;
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "01-home", &player);
+        // To live: three keys, each of them Enter.
         player.press_enter().await;
-        player.wait_for_text("Type or paste access keys").await;
-        assert_screen(size, "02-identity", &player);
+        player.wait_for_text("set this up").await;
+        assert_screen(size, "02-plan", &player);
         player.press_enter().await;
-        player.wait_for_text("Another bucket").await;
-        assert_screen(size, "03-bucket", &player);
+        player.wait_for_text("Enter go live").await;
+        player.wait_for_text("✓ Reindex").await;
+        assert_screen(size, "03-go-live", &player);
+        assert!(!is_cloudfront_on(&read_config(&at)), "going live is a consent of its own");
         player.press_enter().await;
-        player.wait_for_text("Enter go on").await;
-        assert_screen(size, "04-access", &player);
-        player.press_enter().await;
-        player.wait_for_text("Overview\n").await;
-        player.wait_for_text("Enter go on").await;
-        assert_screen(size, "05-overview", &player);
-        player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
-        assert_screen(size, "06-reindex", &player);
-        drive_through_reindex(&player).await;
-        for (name, does) in [
-            ("07-secret", "Enter write the secret"),
-            ("08-bootstrap", "Enter make these"),
-            ("09-distribution", "Enter make these"),
-            ("10-configuration", "Enter write this"),
-            ("11-go-live", "Enter go live"),
-        ] {
-            player.wait_for_text(does).await;
-            assert_screen(size, name, &player);
-            // two backups of one second would be numbered
-            sleep(Duration::from_millis(1100)).await;
-            player.press_enter().await;
-            player.wait_for_text("Enter go on").await;
-            assert_screen(size, &format!("{name}-done"), &player);
-            player.press_enter().await;
-        }
         player.wait_for_text("Enter finish").await;
-        assert_screen(size, "12-verify", &player);
+        assert_screen(size, "04-live", &player);
         assert!(is_cloudfront_on(&read_config(&at)));
         player.press_letter('c').await;
         player.wait_for_text("Copied, and kept in").await;
@@ -164,45 +123,56 @@ async fn play_journey(size: (u16, u16)) {
         assert!(copied.contains(&secret), "the real secret is in the copy: {copied}");
         assert!(!player.is_showing(secret.split('\'').nth(3).unwrap()), "and not on the screen");
 
+        // Off: two keys.
         player.press_letter('D').await;
         player.wait_for_text("Enter switch CloudFront off").await;
-        player.wait_for_text("3-link").await;
-        assert_screen(size, "13-disable", &player);
+        player.wait_for_text("check passed").await;
+        assert_screen(size, "05-disable", &player);
         player.press_enter().await;
         player.wait_for_text("Enter back to the start").await;
-        assert_screen(size, "14-disabled", &player);
+        assert_screen(size, "06-disabled", &player);
         assert!(read_config(&at).contains("packagecloud_rails['cloudfront_enabled'] = false"));
         player.press_enter().await;
-        player.wait_for_text("Enter go on").await;
-        assert_screen(size, "15-welcome-again", &player);
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "07-home-off", &player);
 
-        player.press_key(KeyCode::End).await;
-        player.press_enter().await;
-        player.wait_for_text("Enter show what it changes").await;
-        assert_screen(size, "16-backups", &player);
-        player.press_enter().await;
-        player.wait_for_text("Enter restore this").await;
-        assert_screen(size, "17-roll-back", &player);
-        player.press_enter().await;
-        player.wait_for_text("going live comes next").await;
-        assert_screen(size, "18-rolled-back", &player);
+        // On again: two keys.
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_enter().await;
-        player.wait_for_text("on since").await;
-        player.wait_for_text("Enter back to the start").await;
+        player.wait_for_text("Enter finish").await;
+        assert!(is_cloudfront_on(&read_config(&at)));
         player.press_letter('l').await;
-        assert_screen(size, "19-log", &player);
+        assert_screen(size, "08-log", &player);
         player.press_letter('b').await;
+        player.press_enter().await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
+    assert!(!before.contains("cloudfront_distribution_id"), "a fresh sandbox has none of the four");
+    play_roll_back(&at, size).await;
+}
+
+/// Back to what a backup holds, from Home while CloudFront is on.
+async fn play_roll_back(dir: &Path, size: (u16, u16)) {
+    let outcome = play_wizard(dir, &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "09-home-on", &player);
+        player.press_key(KeyCode::End).await;
+        player.press_key(KeyCode::Up).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter show what it changes").await;
+        assert_screen(size, "10-backups", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter restore this").await;
+        assert_screen(size, "11-roll-back", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter ").await;
+        assert_screen(size, "12-rolled-back", &player);
         player.press_letter('q').await;
     })
     .await;
     assert_eq!(outcome.code, 0);
-    assert!(
-        read_config(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = true"),
-        "rolled back to on"
-    );
-    assert!(!before.contains("cloudfront_distribution_id"), "a fresh sandbox has none of the four");
 }
 
 fn config_after_opening(dir: &Path) -> String {
@@ -251,19 +221,14 @@ async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
         &["--sandbox-fault", "kms:CreateKey:1:deny"],
         size,
         async |player: ScreenPlayer| {
-            drive_to_overview(&player).await;
-            player.press_enter().await;
-            player.wait_for_text("Enter reindex").await;
-            player.press_letter('s').await;
-            drive_through_stage(&player, "Enter write the secret").await;
-            player.wait_for_text("Enter make these").await;
+            drive_to_plan(&player).await;
             player.press_enter().await;
             player.wait_for_text("Enter look again").await;
+            player.wait_for_text("✓ Reindex").await;
             assert_screen(size, "20-failed-step", &player);
+            // One key: it looks again, and goes on to where a consent of its own is needed.
             player.press_enter().await;
-            player.wait_for_text("Enter make these").await;
-            player.press_enter().await;
-            player.wait_for_text("Enter go on").await;
+            player.wait_for_text("Enter go live").await;
             player.press_letter('q').await;
         },
     )
@@ -274,6 +239,127 @@ async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
     }
     let secret = read_config(dir.path()).split("cloudfront_secret'] = '").nth(1).unwrap().to_owned();
     assert!(!log.contains(secret.split('\'').next().unwrap()));
+}
+
+/// What stands in the way is read first, with the next move, and without scrolling.
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_and_a_dead_aws_are_said_first() {
+    let size = (80, 24);
+    let dir = create_sandbox_dir();
+    config_after_opening(dir.path());
+    std::fs::write(dir.path().join("packagecloud.rb"), "packagecloud_rails['cloudfront_enabled'] = (\n")
+        .unwrap();
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "29-broken-file", &player);
+        player.press_letter('D').await;
+        player.wait_for_text("Disable\n").await;
+        player.wait_for_text("Enter ").await;
+        assert_screen(size, "30-off-with-a-broken-file", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &["--sandbox-fault", "*:*:hang"], size, async |player: ScreenPlayer| {
+        player.wait_for_text("packagecloud:enterprise").await;
+        assert_screen(size, "31-aws-is-asked", &player);
+        // However long it does not answer, the way out is there.
+        sleep(Duration::from_mins(10)).await;
+        assert!(player.is_showing("D switches CloudFront off"), "{}", player.screen_text());
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// How many keys each journey takes, from the first screen to where it leads.
+#[tokio::test(start_paused = true)]
+async fn the_keys_of_each_journey_are_few() {
+    for options in [&["--sandbox-empty"][..], &[]] {
+        let dir = create_sandbox_dir();
+        let size = (80, 24);
+        play_wizard(dir.path(), options, size, async |player: ScreenPlayer| {
+            for screen in ["What do you want to do?", "Enter set this up", "Enter go live"] {
+                player.wait_for_text(screen).await;
+                player.press_enter().await;
+            }
+            player.wait_for_text("Enter finish").await;
+            assert!(player.count_pressed_keys() <= 5, "to live: {}", player.count_pressed_keys());
+            player.press_enter().await;
+        })
+        .await;
+        assert!(is_cloudfront_on(&read_config(dir.path())));
+        play_wizard(dir.path(), options, size, async |player: ScreenPlayer| {
+            player.wait_for_text("asking AWS").await;
+            player.press_letter('D').await;
+            player.wait_for_text("Enter switch CloudFront off").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter back to the start").await;
+            assert_eq!(player.count_pressed_keys(), 2, "off, while AWS is asked");
+            player.press_letter('q').await;
+        })
+        .await;
+        assert!(!is_cloudfront_on(&read_config(dir.path())));
+        play_wizard(dir.path(), options, size, async |player: ScreenPlayer| {
+            player.wait_for_text("Switch on").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter go live").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter finish").await;
+            assert_eq!(player.count_pressed_keys(), 2, "on again");
+            player.press_enter().await;
+        })
+        .await;
+        assert!(is_cloudfront_on(&read_config(dir.path())));
+    }
+}
+
+/// One stage at a time each waits for its own Enter, as each would be typed by hand.
+#[tokio::test(start_paused = true)]
+async fn one_stage_at_a_time_each_has_its_enter() {
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
+        drive_stepwise_past_reindex(&player).await;
+        for does in [
+            "Enter write the secret",
+            "Enter make these",
+            "Enter make these",
+            "Enter write this",
+            "Enter go live",
+        ] {
+            drive_through_stage(&player, does).await;
+        }
+        player.wait_for_text("Enter finish").await;
+        player.press_enter().await;
+    })
+    .await;
+    assert!(is_cloudfront_on(&read_config(dir.path())));
+}
+
+/// Started again after a break, one key leads to where it was left, with the rest of the plan on the screen.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_left_is_gone_on_with_by_one_key() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        drive_stepwise_past_reindex(&player).await;
+        for does in ["Enter write the secret", "Enter make these"] {
+            drive_through_stage(&player, does).await;
+        }
+        player.wait_for_text("Enter make these").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "27-home-left", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter set this up").await;
+        assert_screen(size, "28-rest-of-the-plan", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_letter('q').await;
+    })
+    .await;
 }
 
 /// The first thing to read is that nobody is harmed.
@@ -303,12 +389,12 @@ async fn x_asks_why_clients_get_403_from_the_first_screen() {
     let dir = create_sandbox_dir();
     let size = (80, 24);
     play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
-        player.wait_for_text("Enter go on").await;
+        player.wait_for_text("What do you want to do?").await;
         player.press_letter('x').await;
         player.wait_for_text("Enter look again").await;
         assert_screen(size, "21-why-403", &player);
         player.press_letter('b').await;
-        player.wait_for_text("What shall happen?").await;
+        player.wait_for_text("What do you want to do?").await;
         player.press_letter('q').await;
     })
     .await;
@@ -323,12 +409,9 @@ async fn an_expression_is_overruled_only_on_a_yes() {
     let size = (80, 24);
     let at = dir.path().to_owned();
     play_wizard(&at, &[], size, async |player: ScreenPlayer| {
-        // What may be on is changed by going live alone.
-        drive_to_configuration(&player).await;
-        player.wait_for_text("Enter go on").await;
-        assert_screen(size, "24-may-be-on", &player);
+        player.wait_for_text("What do you want to do?").await;
         player.press_enter().await;
-        player.wait_for_text("Enter go live").await;
+        player.wait_for_text("Enter answer the question").await;
         assert_screen(size, "22-expression", &player);
         player.press_enter().await;
         player.wait_for_text("y yes, do it").await;
@@ -340,9 +423,11 @@ async fn an_expression_is_overruled_only_on_a_yes() {
         player.wait_for_text("y yes, do it").await;
         player.press_letter('y').await;
         player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("Enter set this up").await;
+        player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_enter().await;
-        player.wait_for_text("on since").await;
+        player.wait_for_text("Enter finish").await;
         player.press_letter('q').await;
     })
     .await;
@@ -357,11 +442,9 @@ async fn a_managed_host_is_asked_about_before_its_file_is_touched() {
     std::fs::write(dir.path().join("packagecloud.rb"), &managed).unwrap();
     let size = (80, 24);
     play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
-        drive_to_overview(&player).await;
+        player.wait_for_text("What do you want to do?").await;
         player.press_enter().await;
-        player.wait_for_text("Enter reindex").await;
-        player.press_letter('s').await;
-        player.wait_for_text("Enter write the secret").await;
+        player.wait_for_text("Enter answer the question").await;
         player.press_enter().await;
         player.wait_for_text("Write now: pause that tool").await;
         assert_screen(size, "25-managed-asked", &player);
@@ -380,7 +463,7 @@ async fn it_switches_off_while_aws_does_not_answer() {
     play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
         drive_to_go_live(&player).await;
         player.press_enter().await;
-        player.wait_for_text("Enter go on").await;
+        player.wait_for_text("Enter finish").await;
         player.press_letter('q').await;
     })
     .await;
@@ -391,7 +474,7 @@ async fn it_switches_off_while_aws_does_not_answer() {
         .collect();
     let options: Vec<&str> = hang.iter().flat_map(|fault| ["--sandbox-fault", fault]).collect();
     play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
-        player.wait_for_text("What shall happen?").await;
+        player.wait_for_text("asking AWS").await;
         player.press_letter('D').await;
         player.wait_for_text("Enter switch CloudFront off").await;
         player.press_enter().await;
@@ -407,8 +490,8 @@ async fn it_switches_off_while_aws_does_not_answer() {
 async fn the_reindex_pauses_and_goes_on() {
     let dir = create_sandbox_dir();
     play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
-        drive_to_overview(&player).await;
-        player.press_enter().await;
+        drive_to_plan(&player).await;
+        player.press_letter('o').await;
         player.wait_for_text("Enter reindex").await;
         sleep(Duration::from_millis(400)).await;
         // both wait for the loop together: it pauses before the first request, and stays on its screen
@@ -426,8 +509,8 @@ async fn the_reindex_pauses_and_goes_on() {
 async fn a_sandbox_judges_typed_keys_itself_and_reads_no_profile() {
     let dir = create_sandbox_dir();
     play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
-        player.wait_for_text("Enter go on").await;
-        player.press_enter().await;
+        drive_to_plan(&player).await;
+        player.press_key(KeyCode::Tab).await;
         player.wait_for_text("Type or paste access keys").await;
         player.press_key(KeyCode::Down).await;
         player.press_enter().await;

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 /// The report in the state directory.
-const REPORT_FILE: &str = "report.md";
+pub(crate) const REPORT_FILE: &str = "report.md";
 
 /// Renders the `import` blocks of what stands of this install.
 ///

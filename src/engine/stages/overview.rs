@@ -135,30 +135,20 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         1 => "1 change".to_owned(),
         many => format!("{many} changes"),
     };
-    let each = if changes.len() == 1 {
-        "shown again before it is made"
-    } else {
-        "each shown again before it is made"
-    };
     let long = match (pending(StageStep::Deployed), pending(StageStep::Objects)) {
-        (true, true) => {
-            "10 to 25 minutes, most of it waiting until every edge has the distribution; the reindex runs beside it, and may take longer."
-        }
-        (true, false) => "10 to 25 minutes, most of it waiting until every edge has the distribution.",
+        (true, true) => "10 to 25 minutes for CloudFront; the reindex may take longer.",
+        (true, false) => "10 to 25 minutes, most of it for CloudFront.",
         (false, true) => {
             "a minute or two; the reindex runs on as long as it takes, and nothing waits for it."
         }
         (false, false) => "a minute or two.",
     };
     let key = if pending(StageStep::Key) { format!("{}; ", render_key_cost()) } else { String::new() };
-    let notice = if pending(StageStep::Restart) {
-        "nothing until go-live; then a restart of packagecloud, some seconds."
-    } else {
-        "nothing."
-    };
+    let notice =
+        if pending(StageStep::Restart) { "nothing until go-live; then a short restart." } else { "nothing." };
     let fact = |topic, text: String| PlanFact { topic, text };
     PlanSummary {
-        headline: format!("{count}, {each}; nothing is ever deleted."),
+        headline: format!("{count}; nothing is ever deleted."),
         facts: vec![
             fact("How long", long.into()),
             fact("What it costs", format!("{key}{}.", render_request_cost())),
@@ -166,7 +156,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
             fact(
                 "How to undo",
                 format!(
-                    "D in the wizard, at any time, or: {} — downloads go to S3 again, and everything made stays.",
+                    "D, at any time, or: {} — packages come from S3 again; nothing that was made is removed.",
                     render_proposed_command("disable", &[])
                 ),
             ),
@@ -196,14 +186,14 @@ mod tests {
         };
         assert_eq!(summarize_plans(&[plan_with_steps(&[])]).render_plan_summary_lines().len(), 1);
         let first = said(&[StageStep::Key, StageStep::Deployed, StageStep::Restart]);
-        for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a restart"] {
+        for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a short restart"] {
             assert!(first.contains(words), "{first}");
         }
         let live = said(&[StageStep::Switch, StageStep::Restart]);
-        assert!(live.contains("a minute or two") && live.contains("a restart"), "{live}");
+        assert!(live.contains("a minute or two") && live.contains("a short restart"), "{live}");
         assert!(!live.contains("25 minutes") && !live.contains("$1 a month"), "{live}");
         let reindex = said(&[StageStep::Objects]);
-        assert!(reindex.contains("1 change, shown") && reindex.contains("nothing waits for it"), "{reindex}");
+        assert!(reindex.contains("1 change;") && reindex.contains("nothing waits for it"), "{reindex}");
         assert!(reindex.contains("What customers notice: nothing."), "{reindex}");
     }
 }

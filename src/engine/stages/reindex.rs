@@ -17,7 +17,9 @@ use crate::model::{
         answers::{OperatorAnswers, ReindexEngine},
         event::StageEnd,
         goal::StageStep,
-        plan::{ResourceChangeKind, StagePlan},
+        plan::{
+            PlanConfirmationQuestion, REINDEX_COST_ASKED_USD, RequiredConsent, ResourceChangeKind, StagePlan,
+        },
     },
     url::redirect::RedirectTarget,
 };
@@ -26,7 +28,7 @@ use crate::engine::{
     batch::{self, BatchReindex},
     packagecloud::vendor_reindex::{self, VendorReindexState},
     reindex::{
-        self, ReindexOptions,
+        self, BucketSurvey, ReindexOptions,
         due::{SURVEY_PAGES_MAX, build_reindex_cursor_path},
         pass::ReindexPass,
     },
@@ -57,7 +59,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         Box::pin(plan_object_reindex(session, answers, &found, &mut plan, &mut seen)).await?;
     }
     if chosen.vendor && !chosen.skip {
-        plan_vendor_reindex(session, &found.name, chosen.rescan, &mut plan);
+        plan_vendor_reindex(session, &found.name, answers, &mut plan);
     }
     plan.observed = StageEvidence::Reindex(Box::new(seen));
     Ok(plan)
@@ -103,14 +105,45 @@ async fn plan_object_reindex(
     if by_batch {
         batch::add_batch_changes_to_plan(session, answers, plan, seen).await?;
     }
-    if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
+    let keeps_versions = bucket.is_some_and(|bucket| bucket.versioning == "Enabled");
+    if keeps_versions {
         plan.notes.push("This bucket keeps versions.".into());
+    }
+    let effects = list_reindex_effects(&survey, keeps_versions, survey.estimate_reindex_cost_usd(keeps_acls));
+    if !effects.is_empty() && !answers.consents.reindex_effects {
+        plan.confirmations.push(PlanConfirmationQuestion {
+            consent: RequiredConsent::ReindexEffects,
+            question: format!("Reindex bucket {name} all the same? {}", effects.join(" ")),
+        });
     }
     Ok(())
 }
 
+/// Lists what a reindex of this bucket brings beside the new attributes, each a sentence; none where it brings nothing.
+fn list_reindex_effects(survey: &BucketSurvey, keeps_versions: bool, cost_usd: f64) -> Vec<String> {
+    let mut effects = Vec::new();
+    if keeps_versions {
+        effects.push(
+            "It keeps versions: the earlier version of each changed object stays and is charged for."
+                .to_owned(),
+        );
+    }
+    if survey.cool + survey.archived > 0 {
+        effects.push(format!(
+            "{} objects are in cold storage: reading them and changing them early is charged for, and archived ones are left as they are.",
+            survey.cool + survey.archived
+        ));
+    }
+    if cost_usd > REINDEX_COST_ASKED_USD {
+        let least = if survey.more { "at least " } else { "" };
+        effects.push(format!("It costs {least}{cost_usd:.0} US dollars at S3's list price."));
+    }
+    effects
+}
+
 /// Plans the vendor's reindex, by how far an earlier run came with it.
-fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut StagePlan) {
+fn plan_vendor_reindex(session: &Session, bucket: &str, answers: &OperatorAnswers, plan: &mut StagePlan) {
+    let rescan = answers.reindex.rescan;
     let (verb, why) = match vendor_reindex::read_vendor_reindex_state(session, bucket).filter(|_| !rescan) {
         Some(VendorReindexState::Settled) => {
             (ResourceChangeKind::Keep, "it was run, and has settled (--rescan starts over)")
@@ -118,6 +151,12 @@ fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut
         Some(VendorReindexState::Queued) => (ResourceChangeKind::Run, "was run; its jobs are waited for"),
         None => {
             plan.notes.push(vendor_reindex::VENDOR_REINDEX_NOTICE.to_owned());
+            if !answers.consents.vendor_reindex {
+                plan.confirmations.push(PlanConfirmationQuestion {
+                    consent: RequiredConsent::VendorReindex,
+                    question: "Run packagecloud's own reindex-everything too? It queues index jobs, and new uploads wait behind them.".to_owned(),
+                });
+            }
             (ResourceChangeKind::Run, "queues index jobs, behind which new uploads wait")
         }
     };

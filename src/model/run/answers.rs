@@ -129,6 +129,8 @@ pub struct OperatorConsents {
     pub live_change: bool,
     pub rotation_take_over: bool,
     pub no_other_node: bool,
+    pub reindex_effects: bool,
+    pub vendor_reindex: bool,
 }
 
 impl OperatorConsents {
@@ -147,6 +149,32 @@ impl OperatorConsents {
             RequiredConsent::LiveChange => self.live_change,
             RequiredConsent::RotationTakeOver => self.rotation_take_over,
             RequiredConsent::NoOtherNode => self.no_other_node,
+            RequiredConsent::ReindexEffects => self.reindex_effects,
+            RequiredConsent::VendorReindex => self.vendor_reindex,
+        }
+    }
+
+    /// Notes a yes: to which bucket, where the consent is for one, and in which way on a managed host.
+    pub fn record_consent(
+        &mut self,
+        consent: RequiredConsent,
+        bucket: Option<&str>,
+        managed: ManagedConfigWriteChoice,
+    ) {
+        match consent {
+            RequiredConsent::Adopt => self.adopt = true,
+            RequiredConsent::AdoptBucketKey => self.adopt_bucket_key = true,
+            RequiredConsent::NewSecret => self.new_secret = true,
+            RequiredConsent::Unproven => self.unproven = true,
+            RequiredConsent::OverrideExpression => self.override_expression = true,
+            RequiredConsent::OtherBucket => self.other_bucket = true,
+            RequiredConsent::Managed => self.managed = Some(managed),
+            RequiredConsent::ConfirmBucket => self.confirm_bucket = bucket.map(str::to_owned),
+            RequiredConsent::LiveChange => self.live_change = true,
+            RequiredConsent::RotationTakeOver => self.rotation_take_over = true,
+            RequiredConsent::NoOtherNode => self.no_other_node = true,
+            RequiredConsent::ReindexEffects => self.reindex_effects = true,
+            RequiredConsent::VendorReindex => self.vendor_reindex = true,
         }
     }
 }

@@ -36,6 +36,18 @@ impl ResourceChangeKind {
             Self::Run => "run",
         }
     }
+
+    /// Returns the word for it once it is done: at most eight columns.
+    #[must_use]
+    pub fn change_kind_done_name(self) -> &'static str {
+        match self {
+            Self::Keep => "kept",
+            Self::Create => "created",
+            Self::Update => "updated",
+            Self::Attach => "attached",
+            Self::Run => "done",
+        }
+    }
 }
 
 /// One line of a plan.
@@ -90,13 +102,20 @@ pub enum RequiredConsent {
     RotationTakeOver,
     /// No node signs with the secret of before but those that were named, nor ever will.
     NoOtherNode,
+    /// The reindex has effects beside it, or costs more than [`REINDEX_COST_ASKED_USD`]: `--yes` answers it, too.
+    ReindexEffects,
+    /// packagecloud's own reindex is run too: `--yes` answers it, too.
+    VendorReindex,
 }
+
+/// A reindex that costs more US dollars than this is a question of its own (contract section 2).
+pub const REINDEX_COST_ASKED_USD: f64 = 10.0;
 
 impl RequiredConsent {
     /// Returns whether `--yes` answers it: it is asked about where somebody can be asked, beside the plan that it is part of.
     #[must_use]
     pub fn is_answered_by_yes(self) -> bool {
-        matches!(self, Self::LiveChange | Self::RotationTakeOver)
+        matches!(self, Self::LiveChange | Self::RotationTakeOver | Self::ReindexEffects | Self::VendorReindex)
     }
 
     /// Returns the flag that gives it on the command line.
@@ -111,7 +130,7 @@ impl RequiredConsent {
             Self::OverrideExpression => "--override-expression",
             Self::OtherBucket => "--other-bucket",
             Self::ConfirmBucket => "--confirm-bucket NAME",
-            Self::LiveChange | Self::RotationTakeOver => "--yes",
+            Self::LiveChange | Self::RotationTakeOver | Self::ReindexEffects | Self::VendorReindex => "--yes",
             Self::NoOtherNode => "--no-other-node",
         }
     }
@@ -171,6 +190,23 @@ pub fn list_distinct_questions(plans: &[StagePlan]) -> Vec<(RunStage, &PlanConfi
         }
     }
     all
+}
+
+/// Finds the first change of `now` that is not among those that were shown: it is of another step, does something else, or,
+/// before anything of what was shown was made, is about something else. What is made gives names to what comes after it.
+#[must_use]
+pub fn find_change_not_shown<'a>(
+    shown: &[PlannedChange],
+    now: &'a [PlannedChange],
+    is_begun: bool,
+) -> Option<&'a PlannedChange> {
+    let is_shown = |change: &&PlannedChange| {
+        shown.iter().any(|known| {
+            (known.stage, known.step, known.verb) == (change.stage, change.step, change.verb)
+                && (is_begun || known.target == change.target)
+        })
+    };
+    now.iter().filter(|change| change.verb != ResourceChangeKind::Keep).find(|change| !is_shown(change))
 }
 
 /// Returns the title of the lines that show how a file is changed.

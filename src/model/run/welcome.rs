@@ -26,6 +26,8 @@ pub struct WelcomeFindings {
     /// Buckets, the one that is proposed first.
     pub buckets: Vec<FoundBucket>,
     pub cloudfront: FoundCloudFront,
+    /// Where packagecloud's own redirects go now.
+    pub redirects: FoundRedirects,
     /// The goal proposed, and why: a lower-case fragment.
     pub goal: Option<(OperatorGoal, String)>,
     /// Where the last run was left.
@@ -132,6 +134,20 @@ impl FoundSwitchState {
     }
 }
 
+/// Where packagecloud's own redirects go, asked once for each node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FoundRedirects {
+    /// No address of a download is known, or nothing was asked yet.
+    #[default]
+    NotAsked,
+    S3,
+    CloudFront,
+    /// Some go to CloudFront, some to S3: what was seen, in words.
+    Mixed(String),
+    /// Why it can't be told: packagecloud doesn't answer, or answers something else.
+    Unknown(String),
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundCloudFront {
     pub switch: FoundSwitchState,
@@ -142,6 +158,10 @@ pub struct FoundCloudFront {
     pub domain: String,
     /// What the function that is associated runs on; absent where none is known.
     pub runtime: Option<LambdaRuntimeSupport>,
+    /// Since when it is on, where going live was this program's: `2026-11-23 20:45:00 UTC`.
+    pub on_since: Option<String>,
+    /// The edge accepts a secret beside the current one: a rotation can be finished.
+    pub accepts_earlier_secret: bool,
 }
 
 /// A Lambda runtime, and how long AWS looks after it.

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use super::reindex;
 use crate::{
     model::run::goal::RunStage,
     tui::{
         layout::BodySize,
-        text,
+        steps, text,
         theme::{Theme, spinner_frame},
     },
     wizard::{Wizard, WizardJobKind},
@@ -29,6 +28,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
             WizardJobKind::Identify | WizardJobKind::Code => "asking AWS",
             WizardJobKind::Look(_) => "looking",
             WizardJobKind::Watch => "watching",
+            WizardJobKind::Status => "asking AWS, packagecloud and the edge",
             WizardJobKind::Apply(_) => "running",
         };
         let still =
@@ -47,7 +47,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
                 spinner_frame(wizard.now.saturating_sub(job.since))
             };
             vec![Span::styled(
-                format!("{sign} reindex {}", reindex::render_background_reindex(wizard)),
+                format!("{sign} reindex {}", steps::render_background_reindex(wizard)),
                 theme.accent,
             )]
         }

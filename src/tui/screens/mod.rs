@@ -13,14 +13,15 @@ mod choose;
 mod explain;
 mod heading;
 mod help;
+mod home;
 mod log;
 mod overview;
 mod parts;
 mod pinned;
 mod reindex;
 mod stage;
+mod status;
 mod watch;
-mod welcome;
 
 /// Renders what stands in the body now.
 #[must_use]
@@ -31,10 +32,11 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         Some(ScreenOverlay::Explain) => explain::render_plan_explanation_screen(wizard, theme, size),
         Some(ScreenOverlay::Ask(_) | ScreenOverlay::TakeOver | ScreenOverlay::Quit) | None => {
             match wizard.screen {
-                WizardScreen::Welcome => welcome::render_welcome_screen(wizard, theme, size),
+                WizardScreen::Home => home::render_home_screen(wizard, theme, size),
                 WizardScreen::Identity => choose::render_aws_identity_screen(wizard, theme, size),
                 WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
                 WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
+                WizardScreen::Status => status::render_status_screen(wizard, theme, size),
                 WizardScreen::Watch => watch::render_other_run_screen(wizard, theme, size),
                 WizardScreen::Stage(stage) => stage::render_stage_screen(wizard, theme, size, stage),
             }

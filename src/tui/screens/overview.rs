@@ -1,76 +1,261 @@
-//! The overview's lines under the stage that makes each, with how many of each verb.
+//! The plan: identity, bucket and access as three lines, then what each stage changes with counts, and what is decided by.
+//!
+//! One page at 80 by 24: a line is opened by Tab, where more stands behind it.
 
 use ratatui::text::{Line, Span};
 
+use super::{heading::render_screen_heading, parts};
 use crate::{
-    model::run::plan::{PlannedChange, ResourceChangeKind, StagePlan},
-    tui::{layout::BodySize, plan_lines, text, theme::Theme},
+    model::run::{
+        check::CheckVerdict,
+        goal::RunStage,
+        plan::{PlannedChange, ResourceChangeKind, StagePlan},
+    },
+    tui::{
+        layout::{BodySize, ScreenBody},
+        plan_lines, text,
+        theme::{DONE_MARK, FAILED_MARK, Theme, UNKNOWN_MARK},
+    },
+    wizard::{Wizard, copy, log::StageProgress, plan_page::PlanPageLine},
 };
 
-/// Renders the notes, then how long, what it costs, what customers notice, how to undo it: before the lines, since they are
-/// what is decided by.
-pub fn render_plan_summary_facts(
-    lines: &mut Vec<Line<'static>>,
-    plan: &StagePlan,
+/// How wide the names of the lines are.
+const NAME_WIDTH: usize = 15;
+
+/// Renders the plan.
+pub fn render_plan_screen(
+    wizard: &Wizard,
     theme: &Theme,
-    room: BodySize,
-) {
-    for note in &plan.notes {
-        text::render_hanging_text(
-            lines,
-            vec![Span::styled("· ", theme.accent)],
-            note,
-            theme.plain,
-            room.max_prose_width(),
-        );
+    size: BodySize,
+    progress: &StageProgress,
+) -> ScreenBody {
+    let mut body = ScreenBody::default();
+    let goal = wizard.chosen_goal().map_or("", copy::goal_title);
+    let counts = progress.plan.as_ref().map(|plan| render_change_counts(&plan.changes)).unwrap_or_default();
+    let title = [format!("Plan: {goal}"), counts].into_iter().filter(|part| !part.is_empty());
+    let title = title.collect::<Vec<_>>().join(" · ");
+    body.head = Some(render_screen_heading(wizard, theme, size, &title));
+    if let Some(failure) = &progress.failure {
+        parts::render_failure(&mut body.lines, failure, theme, size);
+        let next = "Enter looks again. b leads back to Home.";
+        text::render_paragraph(&mut body.lines, next, theme.dim, size.max_prose_width());
     }
-    let mut facts: Vec<(&str, String)> =
-        plan.facts.iter().map(|fact| (fact.topic, fact.text.clone())).collect();
-    facts.extend(plan.documents.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
-    if !facts.is_empty() && !plan.notes.is_empty() {
-        lines.push(Line::default());
+    parts::render_failed_checks(&mut body.lines, progress, theme, size);
+    let Some(plan) = &progress.plan else {
+        if progress.failure.is_none() {
+            let purpose = copy::describe_stage_purpose(RunStage::Overview);
+            text::render_paragraph(&mut body.lines, purpose, theme.dim, size.max_prose_width());
+        }
+        return body;
+    };
+    render_plan_questions(&mut body.lines, wizard, plan, theme, size);
+    for (index, line) in wizard.list_plan_page_lines().into_iter().enumerate() {
+        let chosen = index == wizard.choice;
+        if chosen {
+            body.keep_visible = Some(body.lines.len());
+        }
+        if line == PlanPageLine::More {
+            render_main_facts(&mut body.lines, plan, theme, size);
+        }
+        render_plan_line(&mut body.lines, wizard, plan, line, chosen, theme, size);
     }
-    let width = facts.iter().map(|(about, _)| about.chars().count()).max().unwrap_or(0) + 2;
-    for (about, said) in &facts {
-        let first = vec![Span::styled(text::pad_or_truncate_to_width(about, width), theme.strong)];
-        text::render_hanging_text(lines, first, said, theme.plain, room.max_prose_width());
+    if wizard.count_folded_plan_facts() == 0 {
+        render_main_facts(&mut body.lines, plan, theme, size);
     }
-    lines.push(Line::default());
+    parts::render_unknown_and_passed_checks(&mut body.lines, wizard, progress, theme, size);
+    body
 }
 
-/// Renders how many changes of each kind there are, then each change under the stage that makes it.
-pub fn render_changes_by_stage(
+/// Renders what Enter asks before anything is done, and what going live will ask.
+fn render_plan_questions(
     lines: &mut Vec<Line<'static>>,
-    changes: &[PlannedChange],
+    wizard: &Wizard,
+    plan: &StagePlan,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
-    let counts: Vec<String> = [
-        ResourceChangeKind::Create,
-        ResourceChangeKind::Update,
-        ResourceChangeKind::Attach,
-        ResourceChangeKind::Run,
-        ResourceChangeKind::Keep,
-    ]
-    .into_iter()
-    .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
-        0 => None,
-        count => Some(format!("{count} to {}", verb.change_kind_name())),
-    })
-    .collect();
-    if !counts.is_empty() {
-        text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.max_prose_width());
-    }
-    let columns = plan_lines::PlanColumnWidths::measure_plan_columns(changes, room);
-    let mut last = None;
-    for change in changes {
-        if last != Some(change.stage) {
-            lines.push(Line::default());
-            lines.push(Line::from(Span::styled(change.stage.stage_title(), theme.strong)));
-            last = Some(change.stage);
+    for question in &plan.confirmations {
+        if !wizard.answers.consents.has_consent(question.consent, wizard.bucket_name()) {
+            let mark = vec![Span::styled("! ", theme.failed)];
+            let text = format!("Will be asked: {}", question.question);
+            text::render_hanging_text(lines, mark, &text, theme.strong, size.max_prose_width());
         }
-        plan_lines::render_planned_change(lines, change, theme, room, columns);
     }
+}
+
+/// Renders one line of the plan, and below it what it holds where it is opened.
+fn render_plan_line(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    plan: &StagePlan,
+    line: PlanPageLine,
+    chosen: bool,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let (mark, name, said) = match line {
+        PlanPageLine::Identity => (DONE_MARK, "Identity", describe_identity(wizard)),
+        PlanPageLine::Bucket => (DONE_MARK, "Bucket", describe_bucket(wizard)),
+        PlanPageLine::Access => {
+            let (mark, said) = describe_access(wizard);
+            (mark, "Access", said)
+        }
+        PlanPageLine::Stage(stage) => {
+            ("+", stage.stage_title(), describe_stage_changes(&wizard.list_overview_changes(stage)))
+        }
+        PlanPageLine::Kept => {
+            ("=", "Already there", format!("{} parts are right", wizard.list_kept_overview_lines().len()))
+        }
+        PlanPageLine::More => ("i", "More", list_more_topics(plan).join(", ")),
+    };
+    let room = size.width.saturating_sub(NAME_WIDTH + 4);
+    let style = if chosen { theme.title } else { theme.plain };
+    let mark_style = if mark == FAILED_MARK || mark == "!" { theme.failed } else { theme.accent };
+    let spans = vec![
+        Span::styled(format!("{mark} "), mark_style),
+        Span::styled(text::pad_or_truncate_to_width(name, NAME_WIDTH), style),
+        Span::styled(text::truncate_text(&said, room), theme.plain),
+    ];
+    parts::render_selectable_line(lines, chosen, spans, theme);
+    if wizard.opened_line == Some(line) {
+        render_opened_line(lines, wizard, plan, line, theme, size);
+    }
+}
+
+fn render_opened_line(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    plan: &StagePlan,
+    line: PlanPageLine,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let changes: Vec<PlannedChange> = match line {
+        PlanPageLine::Stage(stage) => wizard.list_overview_changes(stage).into_iter().cloned().collect(),
+        PlanPageLine::Kept => wizard.list_kept_overview_lines().into_iter().cloned().collect(),
+        PlanPageLine::More => {
+            for (topic, said) in list_plan_facts(plan).into_iter().skip(4) {
+                render_plan_fact(lines, &topic, &said, theme, size);
+            }
+            return;
+        }
+        PlanPageLine::Identity | PlanPageLine::Bucket | PlanPageLine::Access => return,
+    };
+    let inner = BodySize { width: size.width.saturating_sub(4), ..size };
+    let columns = plan_lines::PlanColumnWidths::measure_plan_columns(&changes, inner);
+    let mut opened = Vec::new();
+    for change in &changes {
+        plan_lines::render_planned_change(&mut opened, change, theme, inner, columns);
+    }
+    lines.extend(opened.into_iter().map(|mut line| {
+        line.spans.insert(0, Span::raw("    "));
+        line
+    }));
+}
+
+fn list_plan_facts(plan: &StagePlan) -> Vec<(String, String)> {
+    let facts = plan.facts.iter().map(|fact| (fact.topic.to_owned(), fact.text.clone()));
+    let documents = plan.documents.iter().map(|exhibit| (exhibit.title.clone(), exhibit.lines.join(" ")));
+    facts.chain(documents).collect()
+}
+
+fn list_more_topics(plan: &StagePlan) -> Vec<String> {
+    list_plan_facts(plan).into_iter().skip(4).map(|(topic, _)| topic.to_lowercase()).collect()
+}
+
+/// Renders how long, what it costs, what customers notice, how to undo it; where nothing would change, that.
+fn render_main_facts(lines: &mut Vec<Line<'static>>, plan: &StagePlan, theme: &Theme, size: BodySize) {
+    let facts = list_plan_facts(plan);
+    if facts.is_empty() {
+        for note in &plan.notes {
+            text::render_paragraph(lines, note, theme.strong, size.max_prose_width());
+        }
+    }
+    for (topic, said) in facts.iter().take(4) {
+        render_plan_fact(lines, topic, said, theme, size);
+    }
+}
+
+fn render_plan_fact(lines: &mut Vec<Line<'static>>, topic: &str, said: &str, theme: &Theme, size: BodySize) {
+    let topic = format!("{topic}: ");
+    let width = size.max_prose_width().saturating_sub(4);
+    for (index, part) in text::wrap_text(&format!("{topic}{said}"), width).into_iter().enumerate() {
+        lines.push(match part.strip_prefix(topic.as_str()) {
+            Some(rest) if index == 0 => Line::from(vec![
+                Span::raw("  "),
+                Span::styled(topic.clone(), theme.strong),
+                Span::styled(rest.to_owned(), theme.plain),
+            ]),
+            _ => Line::from(vec![Span::raw("    "), Span::styled(part, theme.plain)]),
+        });
+    }
+}
+
+fn describe_identity(wizard: &Wizard) -> String {
+    let found = wizard.welcome.value_if_loaded();
+    let source = wizard.answers.source.as_ref();
+    let used = found.and_then(|found| {
+        found.identities.iter().find(|identity| Some(&identity.source) == source).map(|one| one.found.clone())
+    });
+    let arn = wizard.answers.identity.clone();
+    let parts: Vec<String> = [arn, used].into_iter().flatten().collect();
+    if parts.is_empty() { "asked from AWS".to_owned() } else { parts.join(" · ") }
+}
+
+fn describe_bucket(wizard: &Wizard) -> String {
+    let name = wizard.bucket_name();
+    let found = wizard
+        .welcome
+        .value_if_loaded()
+        .and_then(|found| found.buckets.iter().find(|bucket| bucket.name == name));
+    let keys = found.and_then(|bucket| bucket.sampled).map(|(like, all)| match all {
+        0 => "empty".to_owned(),
+        _ => format!("{like} of {all} keys look like packagecloud's"),
+    });
+    [Some(name.to_owned()), Some(wizard.bucket_region().to_owned()), keys]
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// Says what the checks of access came to, with the mark of the worst.
+fn describe_access(wizard: &Wizard) -> (&'static str, String) {
+    let Some(progress) = wizard.find_stage_progress(RunStage::Access) else {
+        return (UNKNOWN_MARK, "not checked here".to_owned());
+    };
+    let checks = progress.latest_checks();
+    let count = |verdict| checks.iter().filter(|check| check.result == verdict).count();
+    let (failed, unknown) = (count(CheckVerdict::Fail), count(CheckVerdict::Unknown));
+    let mut said = format!("{} of {} checks passed", count(CheckVerdict::Pass), checks.len());
+    if unknown > 0 {
+        said.push_str(&format!(", {unknown} could not be asked"));
+    }
+    if failed > 0 {
+        return ("!", format!("{said}, {failed} failed, and you went on"));
+    }
+    (DONE_MARK, said)
+}
+
+/// Names what a stage changes: how many of each kind, and which.
+fn describe_stage_changes(changes: &[&PlannedChange]) -> String {
+    let owned: Vec<PlannedChange> = changes.iter().map(|change| (*change).clone()).collect();
+    let mut steps: Vec<&str> = changes.iter().map(|change| change.step.step_title()).collect();
+    steps.dedup();
+    format!("{}: {}", render_change_counts(&owned), steps.join(", "))
+}
+
+/// Renders how many changes of each kind there are: `11 to create, 5 to change, 6 to run`.
+fn render_change_counts(changes: &[PlannedChange]) -> String {
+    let count = |kinds: &[ResourceChangeKind]| changes.iter().filter(|one| kinds.contains(&one.verb)).count();
+    let counts = [
+        (count(&[ResourceChangeKind::Create, ResourceChangeKind::Attach]), "to create"),
+        (count(&[ResourceChangeKind::Update]), "to change"),
+        (count(&[ResourceChangeKind::Run]), "to run"),
+    ];
+    let said = counts.into_iter().filter(|(count, _)| *count > 0);
+    said.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -79,40 +264,17 @@ mod tests {
     use crate::model::{aws::evidence::StageEvidence, run::goal::StageStep};
 
     #[test]
-    fn each_change_stands_under_the_stage_that_makes_it() {
-        let mut reindex = StagePlan::new(StageEvidence::Reindex(Box::default()));
-        reindex.add_planned_change(
-            StageStep::Objects,
-            ResourceChangeKind::Update,
-            "bucket",
-            "each gets its headers",
-        );
-        reindex.add_planned_change(
-            StageStep::Role,
-            ResourceChangeKind::Create,
-            "batch role",
-            "jobs run as it",
-        );
-        reindex.add_planned_change(
-            StageStep::BatchJobs,
-            ResourceChangeKind::Run,
-            "S3 Batch Operations",
-            "a job for each set",
-        );
-        let mut bootstrap = StagePlan::new(StageEvidence::Bootstrap(Box::default()));
-        bootstrap.add_planned_change(
-            StageStep::Role,
-            ResourceChangeKind::Create,
-            "edge role",
-            "the function runs as it",
-        );
-        let changes = [reindex.changes, bootstrap.changes].concat();
-        let mut lines = Vec::new();
-        let room = BodySize { width: 120, height: 40 };
-        render_changes_by_stage(&mut lines, &changes, &Theme::new(false), room);
-        let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        let headings: Vec<&str> =
-            text.iter().map(String::as_str).filter(|line| ["Reindex", "Bootstrap"].contains(line)).collect();
-        assert_eq!(headings, ["Reindex", "Bootstrap"], "{text:#?}");
+    fn what_is_tied_to_something_counts_as_created_and_what_stands_not_at_all() {
+        let mut plan = StagePlan::new(StageEvidence::Overview);
+        for (step, verb) in [
+            (StageStep::Role, ResourceChangeKind::Create),
+            (StageStep::RolePolicy, ResourceChangeKind::Attach),
+            (StageStep::KeyPolicy, ResourceChangeKind::Update),
+            (StageStep::Function, ResourceChangeKind::Keep),
+            (StageStep::Gate, ResourceChangeKind::Run),
+        ] {
+            plan.add_planned_change(step, verb, "it", "because");
+        }
+        assert_eq!(render_change_counts(&plan.changes), "2 to create, 1 to change, 1 to run");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         text,
         theme::{DONE_MARK, FAILED_MARK, Theme, UNKNOWN_MARK},
     },
-    wizard::log::StageProgress,
+    wizard::{Wizard, log::StageProgress},
 };
 
 /// Renders the thing, the reason, the next move.
@@ -75,18 +75,61 @@ pub fn render_check_results(
     }
 }
 
-/// Renders the checks of a stage, where it has any, below an empty line.
-pub fn render_stage_checks(
+/// Renders the checks that failed, first how many of how many and which; nothing where none did.
+pub fn render_failed_checks(
     lines: &mut Vec<Line<'static>>,
     progress: &StageProgress,
     theme: &Theme,
     size: BodySize,
 ) {
     let all = progress.latest_checks();
-    if !all.is_empty() {
-        text::ensure_blank_line(lines);
-        render_check_results(lines, &all, theme, size);
+    let failed: Vec<&CheckResult> = all.iter().copied().filter(|check| check.has_failed()).collect();
+    if failed.is_empty() {
+        return;
     }
+    let names: Vec<&str> = failed.iter().map(|check| check.name.as_str()).collect();
+    let checks = if all.len() == 1 { "check" } else { "checks" };
+    let said = format!("{} of {} {checks} failed: {}", failed.len(), all.len(), names.join(", "));
+    let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
+    text::render_hanging_text(lines, mark, &said, theme.strong, size.max_prose_width());
+    render_check_results(lines, &failed, theme, size);
+    text::ensure_blank_line(lines);
+}
+
+/// Renders the checks that could not be asked, then those that passed: as a count, or each where that was opened.
+pub fn render_unknown_and_passed_checks(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    progress: &StageProgress,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let all = progress.latest_checks();
+    let of_verdict = |verdict| -> Vec<&CheckResult> {
+        all.iter().copied().filter(|check| check.result == verdict).collect()
+    };
+    let (unknown, passed) = (of_verdict(CheckVerdict::Unknown), of_verdict(CheckVerdict::Pass));
+    if unknown.is_empty() && passed.is_empty() {
+        return;
+    }
+    text::ensure_blank_line(lines);
+    render_check_results(lines, &unknown, theme, size);
+    if wizard.shows_passed_checks {
+        render_check_results(lines, &passed, theme, size);
+    } else {
+        render_passed_count(lines, passed.len(), theme, size);
+    }
+}
+
+/// Renders how many checks passed, in one line.
+pub fn render_passed_count(lines: &mut Vec<Line<'static>>, passed: usize, theme: &Theme, size: BodySize) {
+    let said = match passed {
+        0 => return,
+        1 => "1 check passed".to_owned(),
+        many => format!("{many} checks passed"),
+    };
+    let mark = vec![Span::styled(format!("{DONE_MARK} "), theme.accent)];
+    text::render_hanging_text(lines, mark, &said, theme.dim, size.max_prose_width());
 }
 
 /// Renders a titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.

@@ -65,9 +65,8 @@ pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Them
     let stage = wizard.stage_being_applied().map_or("It", |stage| stage.stage_title());
     let lines = &mut body.pinned;
     lines.push(render_horizontal_rule(theme, size));
-    let question = format!(
-        "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
-    );
+    let question =
+        format!("{stage} is running. Stop it after the request in flight, and leave? You can resume later.");
     text::render_paragraph(lines, &question, theme.strong, size.max_prose_width());
     lines.push(render_yes_no_keys(theme, "stop and leave", "stay"));
 }

@@ -10,32 +10,12 @@ use crate::{
         goal::{RunStage, StageStep},
         tally::CountsByName,
     },
-    tui::{layout::BodySize, text, theme::Theme},
+    tui::{layout::BodySize, steps::render_background_reindex, text, theme::Theme},
     wizard::{
         Wizard,
         log::{StageProgress, StageStepState},
     },
 };
-
-/// Renders how far it is, in few words: for where it runs on beside another screen.
-pub fn render_background_reindex(wizard: &Wizard) -> String {
-    let progress = wizard.find_stage_progress(RunStage::Reindex);
-    if progress.is_some_and(|progress| progress.credential_wait.is_some()) {
-        return "waits for credentials".to_owned();
-    }
-    let Some(pace) = progress.and_then(|progress| progress.pace.as_ref()) else { return String::new() };
-    let done = pace.done.unwrap_or(0);
-    let far = match pace.total.filter(|total| *total > 0) {
-        Some(total) => format!("{} %", u128::from(done.min(total)) * 100 / u128::from(total)),
-        None => text::format_count(done),
-    };
-    match pace.seconds_left {
-        Some(seconds) => {
-            format!("{far}, {} left", text::format_estimated_duration(Duration::from_secs(seconds)))
-        }
-        None => far,
-    }
-}
 
 /// Renders what going live waits for, and what may be done about it.
 pub fn render_waiting_for_reindex(

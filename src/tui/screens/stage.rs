@@ -9,32 +9,163 @@ use crate::{
         run::{
             event::StageEnd,
             goal::{RunStage, StageStep},
-            plan::StagePlan,
+            plan::{PlannedChange, ResourceChangeKind, StagePlan},
         },
     },
     tui::{
         layout::{BodySize, ScreenBody},
-        plan_lines, text,
+        plan_lines, steps, text,
         theme::{DONE_MARK, FAILED_MARK, SKIPPED_MARK, Theme},
     },
     wizard::{
-        Wizard, copy,
+        Wizard, WizardJobKind, copy,
         log::{CredentialWait, StageProgress, StageStepState},
     },
 };
 
-/// Renders a stage's screen.
+/// Renders a stage's screen: the board of the stages where the goal is to set up, the stage itself open on it.
 pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage: RunStage) -> ScreenBody {
+    if let (RunStage::Overview, Some(progress)) = (stage, wizard.find_stage_progress(stage)) {
+        return overview::render_plan_screen(wizard, theme, size, progress);
+    }
+    let has_board = steps::has_stage_board(wizard, stage);
     let mut body = ScreenBody::default();
-    let lines = &mut body.lines;
-    body.head = Some(render_screen_heading(wizard, theme, size, stage.stage_title()));
-    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.max_prose_width());
-    lines.push(Line::default());
-    let Some(progress) = wizard.find_stage_progress(stage) else { return body };
+    let title = match wizard.chosen_goal().filter(|_| has_board) {
+        Some(goal) => format!("{}: {}", copy::goal_title(goal), stage.stage_title()),
+        None => stage.stage_title().to_owned(),
+    };
+    body.head = Some(render_screen_heading(wizard, theme, size, &title));
+    let is_running = has_board && is_stage_under_way(wizard, stage);
+    let open = if is_running {
+        Some(render_running_board(&mut body.lines, wizard, theme, size, stage))
+    } else {
+        if has_board {
+            steps::render_folded_board(&mut body.lines, wizard, theme, size, stage);
+        }
+        render_open_stage(&mut body.lines, wizard, theme, size, stage)
+    };
+    // The step that runs stays in view, until the operator scrolls; what it stands still for stands at the head.
+    let is_waiting =
+        wizard.find_stage_progress(stage).is_some_and(|progress| progress.credential_wait.is_some());
+    body.keep_visible = open.filter(|_| wizard.scroll.is_none() && !is_waiting);
+    body
+}
+
+/// Whether the stage runs, or is looked at on the way to its run.
+fn is_stage_under_way(wizard: &Wizard, stage: RunStage) -> bool {
+    wizard.busy.is_some_and(|busy| match busy.kind {
+        WizardJobKind::Apply(at) => at == stage,
+        WizardJobKind::Look(at) => at == stage && wizard.has_plan_consent(),
+        _ => false,
+    })
+}
+
+/// Renders the board with the stage that runs open on it; returns the last line of the step that runs.
+fn render_running_board(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    theme: &Theme,
+    size: BodySize,
+    stage: RunStage,
+) -> usize {
+    let stages = steps::list_board_stages(wizard);
+    let here = stages.iter().position(|known| *known == stage).map_or(stages.len(), |index| index + 1);
+    steps::render_board_rows(lines, wizard, theme, size, &stages[..here]);
+    let inner = BodySize { width: size.width.saturating_sub(4), ..size };
+    let mut open = Vec::new();
+    let running = wizard
+        .find_stage_progress(stage)
+        .and_then(|progress| render_stage_on_board(&mut open, wizard, progress, stage, theme, inner));
+    let above = lines.len();
+    lines.extend(open.into_iter().map(|mut line| {
+        line.spans.insert(0, Span::raw("  "));
+        line
+    }));
+    let last_open = lines.len().saturating_sub(1);
+    steps::render_board_rows(lines, wizard, theme, size, &stages[here..]);
+    running.map_or(last_open, |line| line + above)
+}
+
+/// Renders what the stage is doing: what it is paused for, its figures, its steps, and the checks that failed; returns the last
+/// line of the step that runs.
+fn render_stage_on_board(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    progress: &StageProgress,
+    stage: RunStage,
+    theme: &Theme,
+    size: BodySize,
+) -> Option<usize> {
     if let Some(wait) = &progress.credential_wait {
         render_waiting_for_credentials(lines, wait, theme, size);
     }
+    if stage == RunStage::Reindex && progress.pace.is_some() {
+        reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
+    }
+    let changes = progress.plan.as_ref().map_or(&[][..], |plan| &plan.changes);
+    let is_due = |change: &&PlannedChange| change.verb != ResourceChangeKind::Keep;
+    let due: Vec<PlannedChange> = changes.iter().filter(is_due).cloned().collect();
+    let mut steps = Vec::new();
+    let running =
+        plan_lines::render_plan_with_step_outcomes(&mut steps, wizard.now, progress, theme, size, &due);
+    let (steps, running) =
+        if size.is_body_wide() { (steps, running) } else { keep_one_line_each(steps, running) };
+    let running = running.map(|line| line + lines.len());
+    lines.extend(steps);
+    parts::render_failed_checks(lines, progress, theme, size);
+    running
+}
+
+/// Drops what a narrow board has no room for: of each line that went on below itself the rest, but for the step that runs, whose
+/// last line is `running`. All of it stands in the log.
+fn keep_one_line_each(
+    lines: Vec<Line<'static>>,
+    running: Option<usize>,
+) -> (Vec<Line<'static>>, Option<usize>) {
+    let is_rest = |line: &Line<'_>| line.spans.first().is_some_and(|first| first.content.trim().is_empty());
+    let runs_from = running.map(|last| (0..=last).rev().find(|at| !is_rest(&lines[*at])).unwrap_or(last));
+    let (mut kept, mut kept_running) = (Vec::new(), None);
+    for (index, line) in lines.into_iter().enumerate() {
+        let is_running = runs_from.zip(running).is_some_and(|(from, last)| (from..=last).contains(&index));
+        if is_running || !is_rest(&line) {
+            kept.push(line);
+        } else if let Some(cut) = kept
+            .last_mut()
+            .filter(|cut: &&mut Line<'_>| cut.spans.last().is_some_and(|last| last.content != " …"))
+        {
+            cut.spans.push(Span::raw(" …"));
+        }
+        if Some(index) == running {
+            kept_running = kept.len().checked_sub(1);
+        }
+    }
+    (kept, kept_running)
+}
+
+/// Renders the stage by itself: what came of it, what it would change, what was checked, what there is to read; returns the
+/// last line of the step that runs.
+fn render_open_stage(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    theme: &Theme,
+    size: BodySize,
+    stage: RunStage,
+) -> Option<usize> {
+    let progress = wizard.find_stage_progress(stage);
+    let is_ended = progress.is_some_and(|progress| {
+        progress.end.is_some() || progress.latest_stage_failure().is_some() || progress.has_failed_check()
+    });
+    if !is_ended {
+        text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.max_prose_width());
+        lines.push(Line::default());
+    }
+    let progress = progress?;
+    if let Some(wait) = &progress.credential_wait {
+        render_waiting_for_credentials(lines, wait, theme, size);
+    }
+    render_verdict(lines, progress, stage, theme, size);
     render_stage_outcome(lines, wizard, progress, stage, theme, size);
+    parts::render_failed_checks(lines, progress, theme, size);
     if stage == RunStage::Reindex && progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
     }
@@ -42,18 +173,29 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
         reindex::render_waiting_for_reindex(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }
-    let running = if let Some(plan) = &progress.plan {
-        render_stage_plan(lines, wizard, progress, plan, stage, theme, size)
-    } else {
+    let Some(plan) = &progress.plan else {
         let running =
             plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, &[]);
-        parts::render_stage_checks(lines, progress, theme, size);
-        running
+        parts::render_unknown_and_passed_checks(lines, wizard, progress, theme, size);
+        return running;
     };
-    // The step that runs stays in view, until the operator scrolls; what it stands still for stands at the head.
-    let follows = wizard.scroll.is_none() && progress.credential_wait.is_none();
-    body.keep_visible = running.filter(|_| follows);
-    body
+    render_stage_plan(lines, wizard, progress, plan, stage, theme, size)
+}
+
+/// Renders what verify comes to, before its checks.
+fn render_verdict(
+    lines: &mut Vec<Line<'static>>,
+    progress: &StageProgress,
+    stage: RunStage,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let verdict = progress.latest_checks().into_iter().find(|check| check.name == "verdict");
+    let Some(verdict) = verdict.filter(|check| stage == RunStage::Verify && !check.has_failed()) else {
+        return;
+    };
+    let mark = vec![Span::styled(format!("{DONE_MARK} "), theme.accent)];
+    text::render_hanging_text(lines, mark, &verdict.detail, theme.title, size.max_prose_width());
 }
 
 /// Renders why the stage stands still.
@@ -63,7 +205,7 @@ fn render_waiting_for_credentials(
     theme: &Theme,
     size: BodySize,
 ) {
-    let still = "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
+    let still = "Paused: AWS no longer accepts the credentials. What is done stays; nothing is lost.";
     text::render_hanging_text(
         lines,
         vec![Span::styled("‖ ", theme.accent)],
@@ -97,12 +239,12 @@ fn render_stage_plan(
         stage == RunStage::GoLive && progress.end.is_none() && wizard.stage_applied_in_foreground().is_none();
     if first {
         render_plan_documents(lines, wizard, plan, theme, size);
+        render_final_block(lines, wizard, plan, theme, size);
         text::ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
     let ended = progress.end.is_some();
     match stage {
-        RunStage::Overview => {}
         RunStage::Verify if !ended => {}
         RunStage::Verify => render_plan_notes(lines, plan, theme, size),
         _ if ended && progress.end != Some(StageEnd::Unchanged) => {}
@@ -110,10 +252,7 @@ fn render_stage_plan(
     }
     text::ensure_blank_line(lines);
     let mut running = None;
-    if stage == RunStage::Overview {
-        overview::render_plan_summary_facts(lines, plan, theme, size);
-        overview::render_changes_by_stage(lines, &plan.changes, theme, size);
-    } else if stage != RunStage::Verify || progress.end.is_none() {
+    if stage != RunStage::Verify || progress.end.is_none() {
         let changes = &plan.changes;
         running =
             plan_lines::render_plan_with_step_outcomes(lines, wizard.now, progress, theme, size, changes);
@@ -123,8 +262,8 @@ fn render_stage_plan(
     if block {
         render_plan_documents(lines, wizard, plan, theme, size);
     }
-    parts::render_stage_checks(lines, progress, theme, size);
-    if stage != RunStage::Overview && !first && !block {
+    parts::render_unknown_and_passed_checks(lines, wizard, progress, theme, size);
+    if !first && !block {
         render_plan_documents(lines, wizard, plan, theme, size);
     }
     running
@@ -178,6 +317,26 @@ fn render_plan_documents(
     }
 }
 
+/// Renders what configuration has to read and to copy, where the stages ran without a stop and going live shows it first.
+fn render_final_block(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    plan: &StagePlan,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let configuration = wizard
+        .find_stage_progress(RunStage::Configuration)
+        .and_then(|progress| progress.plan.as_ref())
+        .filter(|_| !wizard.is_stepwise());
+    let documents = configuration.map_or(&[][..], |plan| &plan.documents);
+    let is_shown = |title: &str| plan.documents.iter().any(|shown| shown.title == title);
+    for document in documents.iter().filter(|document| document.copy && !is_shown(&document.title)) {
+        text::ensure_blank_line(lines);
+        parts::render_plan_document(lines, document, false, theme, size);
+    }
+}
+
 /// How it ended, in one line; a failure with its next move, and the way out.
 fn render_stage_outcome(
     lines: &mut Vec<Line<'static>>,
@@ -189,7 +348,7 @@ fn render_stage_outcome(
 ) {
     let (mark, style, usual) = match progress.end {
         Some(StageEnd::Applied) => (DONE_MARK, theme.accent, "Done."),
-        Some(StageEnd::Unchanged) => (DONE_MARK, theme.accent, "Nothing to do: all of it stands."),
+        Some(StageEnd::Unchanged) => (DONE_MARK, theme.accent, "Nothing to change: all of it is there."),
         Some(StageEnd::Stopped) => {
             (SKIPPED_MARK, theme.accent, "Stopped. Nothing is broken; r goes on from what is there.")
         }
@@ -197,7 +356,9 @@ fn render_stage_outcome(
         None => ("", theme.plain, ""),
     };
     // what failed speaks for itself
+    let is_verdict_said = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
     if progress.end.is_some()
+        && !is_verdict_said
         && !(progress.end == Some(StageEnd::Failed) && progress.latest_stage_failure().is_some())
     {
         let text = if progress.text.is_empty() { usual } else { &progress.text };
@@ -222,7 +383,7 @@ fn render_stage_outcome(
         if failure.kind == FailureKind::Credentials || failure.kind == FailureKind::Denied {
             text::render_paragraph(
                 lines,
-                "  b leads back to the identity.",
+                "  b leads back to the bucket, and from there to the identity.",
                 theme.dim,
                 size.max_prose_width(),
             );

@@ -64,7 +64,8 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
     if watching.progress.end.is_some() && !watching.progress.text.is_empty() {
         text::render_paragraph(lines, &watching.progress.text, theme.plain, size.max_prose_width());
     }
-    parts::render_stage_checks(lines, &watching.progress, theme, size);
+    parts::render_failed_checks(lines, &watching.progress, theme, size);
+    parts::render_unknown_and_passed_checks(lines, wizard, &watching.progress, theme, size);
     // The step that runs stays in view, else the end, until the operator scrolls; what was asked or failed stands at the head.
     let newest = running.unwrap_or(lines.len().saturating_sub(1));
     let follows =

@@ -132,14 +132,13 @@ fn another_account_than_the_last_runs_is_asked_about_when_it_is_chosen() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     let last = Some(("2".to_owned(), "attic".to_owned()));
     it.send_input(WizardInput::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
-    it.press_key(UserIntent::Next);
     assert!(it.press_key(UserIntent::Next).is_none());
     let Some(ScreenOverlay::Ask(confirmation)) = it.wizard.overlay.clone() else { panic!("it is asked") };
     assert!(
         confirmation.question.contains("account 2, on bucket attic")
             && confirmation.question.contains("of account 1")
     );
-    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (WizardScreen::Identity, None));
+    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (WizardScreen::Home, None));
     it.press_key(UserIntent::No);
     assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (WizardScreen::Identity, None));
     it.press_key(UserIntent::Next);
@@ -152,6 +151,5 @@ fn another_account_than_the_last_runs_is_asked_about_when_it_is_chosen() {
     let last = Some(("1".to_owned(), "attic".to_owned()));
     it.send_input(WizardInput::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
     it.press_key(UserIntent::Next);
-    it.press_key(UserIntent::Next);
-    assert_eq!(it.wizard.screen, WizardScreen::Bucket, "the same account needs no question");
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(RunStage::Access), "the same account needs no question");
 }

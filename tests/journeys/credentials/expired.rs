@@ -4,7 +4,6 @@
 use std::process::Stdio;
 
 use super::credentials_host::{CredentialsHost, MFA_DEVICE_ARN, run_to_end};
-use crate::terminal::wizard_terminal::SCREENS_BEFORE_WRITES;
 
 const PACKAGE_COUNT: usize = 500;
 const REINDEX_ARGS: [&str; 4] = ["--yes", "--profile", "work", "reindex-everything"];
@@ -109,7 +108,7 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     let mut terminal = host.open_terminal(&["--profile", "device", "wizard"]);
     terminal.wait_for_text("Enter type the code");
     assert!(terminal.screen_text().contains("wants a code of"), "{}", terminal.screen_text());
-    terminal.press_keys(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
+    terminal.press_keys(b"\r");
     terminal.wait_for_text(&format!("Type the code that {MFA_DEVICE_ARN} shows"));
     // Esc leaves; what is no digit is no text of it.
     terminal.press_keys(b"\x1b");
@@ -124,13 +123,13 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.wait_for_text("Enter go on");
     assert!(terminal.screen_text().contains("assumed-role/op"), "{}", terminal.screen_text());
     terminal.press_keys(b"\r");
-    terminal.enter_through(&SCREENS_BEFORE_WRITES);
+    terminal.begin_stepwise();
     terminal.enter_through(&["Enter reindex"]);
     terminal.wait_for_moving_text("Enter write the secret");
     terminal.press_keys(b"b");
     host.wait_until_copied(40);
     host.expire_sessions();
-    terminal.wait_for_moving_text("Stands still");
+    terminal.wait_for_moving_text("Paused: AWS no longer");
     terminal.wait_for_moving_text("i type the code");
     let still = host.count_copies();
     assert!(still < PACKAGE_COUNT, "{still}");

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use portable_pty::CommandBuilder;
 
 use super::cluster::HostCluster;
-use crate::terminal::wizard_terminal::{SCREENS_BEFORE_WRITES, WizardTerminal};
+use crate::terminal::wizard_terminal::WizardTerminal;
 
 /// The wizard on a laptop whose state lies in `state`.
 fn open_wizard(cluster: &HostCluster, state: &std::path::Path) -> WizardTerminal {
@@ -22,8 +22,8 @@ fn open_wizard(cluster: &HostCluster, state: &std::path::Path) -> WizardTerminal
 /// From the first screen to the first stage that writes.
 fn drive_to_secret(terminal: &mut WizardTerminal) {
     terminal.wait_for_text("Enter go on");
-    terminal.press_keys(b"\x1b[H\r"); // Home, Enter: the install
-    terminal.enter_through(&SCREENS_BEFORE_WRITES);
+    terminal.press_keys(b"\x1b[B\r"); // Down, Enter: the install
+    terminal.begin_stepwise();
     terminal.wait_for_text("Enter write the secret");
 }
 

@@ -28,7 +28,7 @@ fn visible_text(terminal: &WizardTerminal) -> String {
 
 /// Waits until the first screen shows all that it looks for, and reads it.
 fn read_first_screen(terminal: &WizardTerminal) -> String {
-    for fact in ["Enter go on", "identity         arn:aws:", "Upgrade is proposed"] {
+    for fact in ["Enter go on", "identity         arn:aws:", "suggested, because"] {
         terminal.wait_for_text(fact);
     }
     visible_text(terminal)

@@ -40,6 +40,32 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
     assert!(file.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{file}");
 }
 
+/// One consent on the plan, one to go live: three times Enter lead to live, and what stands is left on the terminal.
+#[test]
+fn enter_alone_leads_to_live_and_leaves_what_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = WizardTerminal::open_wizard(dir.path());
+    terminal.enter_through(&["Enter go on", "Enter set this up", "Enter go live"]);
+    terminal.wait_for_text("Enter finish");
+    terminal.press_keys(b"\r");
+    let shell = Arc::clone(&terminal.parser);
+    assert_eq!(terminal.assert_clean_exit("one consent"), 0);
+    let shell = shell.lock().unwrap().screen().contents();
+    for words in [
+        "CloudFront is on since 20",
+        "Packages domain: d",
+        "Verdict: ",
+        "Newest backup: ",
+        "disable",
+        "Log: ",
+        "Report: ",
+    ] {
+        assert!(shell.contains(words), "no {words:?} in {shell}");
+    }
+    let file = std::fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
+    assert!(file.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{file}");
+}
+
 #[test]
 fn the_terminal_is_as_before_however_it_ends() {
     for (case, code) in [("q", 0), ("Ctrl-C", 130), ("SIGTERM", 130), ("SIGHUP", 130)] {

@@ -95,7 +95,7 @@ fn a_line_that_drops_in_a_stage_leaves_where_it_was() {
     next.wait_for_text("Enter go on");
     let said = next.right_pane_text();
     assert!(said.contains("a moment ago, in distribution, account 999999999999, bucket"), "{said}");
-    assert!(said.contains("Upgrade goes on from there"), "{said}");
+    assert!(said.contains("Upgrade, left"), "{said}");
     next.press_keys(b"q");
     assert_eq!(next.assert_clean_exit("the next start"), 0);
 }

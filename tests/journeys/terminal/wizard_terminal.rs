@@ -21,10 +21,6 @@ const TERMINAL_COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 /// A screen that has stood this long hears keys that consent.
 const SETTLED_TIME: Duration = Duration::from_millis(450);
 
-/// What each screen between the first one and the first stage that writes is known by.
-pub const SCREENS_BEFORE_WRITES: [&str; 4] =
-    ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
-
 pub struct WizardTerminal {
     pair: PtyPair,
     pub child: Box<dyn Child + Send + Sync>,
@@ -125,12 +121,18 @@ impl WizardTerminal {
         }
     }
 
-    /// From the welcome screen to the first stage that writes.
+    /// From Home to the first stage that writes, one stage at a time.
     pub fn drive_to_reindex(&mut self) {
         self.wait_for_text("Enter go on");
-        self.press_keys(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
-        self.enter_through(&SCREENS_BEFORE_WRITES);
+        self.press_keys(b"\r");
+        self.begin_stepwise();
         self.wait_for_text("Enter reindex");
+    }
+
+    /// From the plan to its first stage, each with its own Enter.
+    pub fn begin_stepwise(&mut self) {
+        self.wait_for_text("Enter set this up");
+        self.press_keys(b"o");
     }
 
     /// Starts the reindex, which goes beside the secret by itself, and waits for its end.
