@@ -230,6 +230,9 @@ pub struct GlobalOptions {
         value_delimiter = ',',
         env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_FAULT", value_parser = NonEmptyStringValueParser::new())]
     pub sandbox_fault: Vec<String>,
+    /// Take every draw of the sandbox from this number, and begin its clock at one moment: the same commands then do the same
+    #[arg(long, global = true, value_name = "N", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_SEED")]
+    pub sandbox_seed: Option<u64>,
     /// How long the sandbox's states and restarts take, as a factor: 0 is at once
     #[arg(
         long,

@@ -11,8 +11,8 @@ use crate::{
         credentials::{chain, lookup::FixedOrDiscoveredAwsIdentity, mfa},
     },
     cli,
-    engine::{Session, SessionSettings},
-    host::{self, HostStateDir, environment::netrc},
+    engine::{RandomByteSource, Session, SessionSettings},
+    host::{HostStateDir, environment::netrc},
     model::{failure::Failure, run::answers::OperatorAnswers, secret::Secret},
     plain::terminal::is_plain_face_wanted,
     sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, forward::SandboxForwardingClient},
@@ -26,6 +26,7 @@ use crate::{
 use super::{
     answers::merge_cli_over_saved_answers,
     hosts::{connect_packagecloud_hosts, new_sandbox_host},
+    runtime::find_sandbox_dir,
 };
 
 /// A command's ground.
@@ -134,6 +135,11 @@ fn build_sandbox_session_settings(
         default_bucket: Some((sandbox::seed::SANDBOX_BUCKET.to_owned(), "a sandbox has one".to_owned())),
         packagecloud_url: Some(format!("https://{}", sandbox::router::PACKAGECLOUD_HOST)),
         wait_factor: pace.min(1.0),
+        random_bytes: if world.is_sandbox_seeded() {
+            RandomByteSource::SandboxSeed
+        } else {
+            RandomByteSource::OperatingSystem
+        },
         object_requests_max: Some(SANDBOX_OBJECT_REQUESTS_MAX),
         probe_token: Some(Secret::new(token.unwrap_or_else(|| SANDBOX_READ_TOKEN.to_owned()))),
         ..SessionSettings::new(identities)
@@ -232,12 +238,12 @@ fn compute_engine_wait_factor(endpoint_url: Option<&str>, pace: f64) -> f64 {
 /// # Errors
 /// Where the directory can't be made or isn't a sandbox's.
 pub(super) fn open_sandbox_dir(global: &GlobalOptions, dir: Option<&Path>) -> Result<Sandbox, Failure> {
-    let dir =
-        dir.map_or_else(|| host::run::state::choose_default_state_dir().join("sandbox"), Path::to_owned);
+    let dir = find_sandbox_dir(dir.map(Path::to_owned).as_ref());
     sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir,
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
+        seed: global.sandbox_seed,
         faults: global.sandbox_fault.clone(),
         delays: Some(SandboxPropagationDelays::default().scale_delays(compute_sandbox_delay_factor(global))),
         ..SandboxOptions::default()

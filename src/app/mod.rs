@@ -9,6 +9,7 @@ pub mod environment;
 mod hosts;
 mod interrupt;
 mod panic_report;
+pub mod runtime;
 mod sandbox_command;
 mod saved_answers;
 
@@ -199,6 +200,7 @@ fn find_sandbox_option_without_sandbox(global: &GlobalOptions) -> Option<&'stati
         (!global.sandbox_fault.is_empty(), "--sandbox-fault"),
         (global.sandbox_construction.is_some(), "--sandbox-construction"),
         (global.sandbox_empty, "--sandbox-empty"),
+        (global.sandbox_seed.is_some(), "--sandbox-seed"),
     ];
     given.into_iter().find(|(given, _)| *given && global.sandbox.is_none()).map(|(_, name)| name)
 }
@@ -275,6 +277,7 @@ async fn run_command_without_wizard(
     // Boxed: the whole of the engine lies in this future.
     let work = Box::pin(cli::run_cli_command(&mut invocation, command));
     tokio::select! {
+        biased;
         code = work => code,
         end = interrupt::cancel_then_await_end(
             stop,

@@ -7,10 +7,17 @@ use std::{
     time::Duration,
 };
 
+use aws_smithy_runtime::client::retries::RetryPartition;
 use tokio::time::{Instant, sleep};
 
 use super::WaitProgressReporter;
 use crate::model::failure::Failure;
+
+/// Returns a quota of retries for one SDK client.
+#[must_use]
+pub fn new_client_retry_partition() -> RetryPartition {
+    RetryPartition::custom("one client").build()
+}
 
 /// What is waited for, how long at most, and how often it is asked.
 #[derive(Debug, Clone, Copy)]

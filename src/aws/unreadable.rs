@@ -37,6 +37,8 @@ const TITLE_CHARS_MAX: usize = 80;
 macro_rules! distrust_answers {
     ($config:expr) => {
         $config
+            // The SDK's own quota of retries is the whole process's: what fails in one account would take retries from another.
+            .retry_partition($crate::aws::retry::new_client_retry_partition())
             .interceptor($crate::aws::unreadable::AnswerGuardInterceptor)
             .interceptor($crate::aws::awaited::AwaitedCallInterceptor)
             .interceptor($crate::aws::change_log::ChangeLogInterceptor)

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::{Request, Response};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::{Mutex, mpsc},
+};
 
 use super::{
     bundle,
@@ -197,9 +200,15 @@ impl EdgeFunctionHost {
 
 impl EdgeFunctionWaits {
     /// On a blocking thread, so that a paused clock stands still while the engine works; while the function waits for KMS or
-    /// a timer, which are on that clock, nobody listens here.
+    /// a timer, which are on that clock, nobody listens here. Where all runs on one thread, this one waits: then the order of
+    /// what happens hangs on no other thread.
     async fn receive_engine_message(&mut self) -> Option<JsEngineMessage> {
         let mut messages = self.messages.take()?;
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            let message = futures::executor::block_on(tokio::task::unconstrained(messages.recv()));
+            self.messages = Some(messages);
+            return message;
+        }
         let listening = tokio::task::spawn_blocking(move || (messages.blocking_recv(), messages));
         let (message, messages) = listening.await.ok()?;
         self.messages = Some(messages);

@@ -19,7 +19,7 @@ pub mod watch;
 pub mod welcome;
 
 pub use run::{OperatorPresence, RunContext};
-pub use session::{Session, SessionSettings};
+pub use session::{RandomByteSource, Session, SessionSettings};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

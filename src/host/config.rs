@@ -30,6 +30,7 @@ use crate::model::{
 
 use super::{
     Host,
+    blocking_work::run_work_off_tasks,
     environment::{clock, managed},
     files::{remove_abandoned_temporary_files, sha256_hex},
     transport::FileReplacementMethod,
@@ -366,7 +367,7 @@ impl Host {
             return;
         }
         let config = self.config.clone();
-        let cleaned = tokio::task::spawn_blocking(move || {
+        let cleaned = run_work_off_tasks(move || {
             let target = std::fs::canonicalize(&config).unwrap_or(config);
             if let Some(dir) = target.parent() {
                 remove_abandoned_temporary_files(dir, target.file_name());

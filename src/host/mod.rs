@@ -16,6 +16,7 @@ pub mod version;
 
 use std::path::{Path, PathBuf};
 
+pub use blocking_work::keep_blocking_work_on_this_thread;
 pub use config::{ConfigBackup, ConfigRestoreScope, ConfigWriteResult, LoadedConfig};
 pub use ctl::{CtlOutcome, PackagecloudCtlRunner};
 pub use environment::clock::HostClock;

@@ -86,6 +86,11 @@ impl SandboxFaultRules {
         Ok(Self(rules))
     }
 
+    /// Adds more rules; each counts from now on.
+    pub fn add_fault_rules(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// Counts a request, and returns what goes wrong with it.
     pub fn count_request_and_pick_fault(
         &mut self,

@@ -6,6 +6,7 @@
 
 mod content_type;
 pub mod control_plane;
+mod draws;
 pub mod edge_location;
 pub mod edge_traffic;
 pub mod faults;
@@ -40,6 +41,7 @@ use self::{
 };
 use crate::model::failure::Failure;
 
+pub use draws::{SandboxDraws, read_kept_sandbox_seed};
 pub use options::{SandboxOptions, SandboxPropagationDelays};
 pub use seed::open_or_seed_sandbox;
 
@@ -64,7 +66,13 @@ pub struct SandboxState {
     pub logs: control_plane::logs::SandboxLogsState,
     pub pricing_plans: control_plane::pricing_plans::SandboxPricingPlanState,
     pub packagecloud: packagecloud::SandboxPackagecloudState,
+    /// What every draw comes from, where the sandbox has a seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draws: Option<SandboxDraws>,
 }
+
+/// Sees each call of a sandbox when it has ended.
+pub type SandboxCallObserver = Arc<dyn Fn(&Sandbox, &SandboxApiCallRecord) + Send + Sync>;
 
 /// A handle on the sandbox; clones share it.
 #[derive(Clone)]
@@ -88,8 +96,11 @@ struct SandboxInner {
     process_state: SandboxInMemoryState,
     delays: SandboxPropagationDelays,
     latency: Duration,
+    latency_spread: Duration,
+    is_seeded: bool,
     faults: Mutex<SandboxFaultRules>,
     ledger: Mutex<SandboxCallLedger>,
+    observer: Mutex<Option<SandboxCallObserver>>,
     /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
     epoch: Duration,
     started: tokio::time::Instant,
@@ -116,19 +127,51 @@ impl Sandbox {
             )
         };
         let store = SandboxStateStore::<SandboxState>::open_sandbox_state_dir(&options.dir).map_err(wrong)?;
-        let changed = store.read_sandbox_store_state(|state| state.changed);
-        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(changed);
-        Ok(Self(Arc::new(SandboxInner {
+        Ok(Self::begin_sandbox_process(options, store, faults))
+    }
+
+    /// Opens a sandbox whose state is `state` and in memory alone; objects, packagecloud.rb and the like lie in `options.dir`.
+    ///
+    /// # Errors
+    /// Says which fault can't be read.
+    pub fn open_in_memory_sandbox(options: &SandboxOptions, state: SandboxState) -> Result<Self, Failure> {
+        let faults = SandboxFaultRules::parse_fault_rules(&options.faults)?;
+        let store = SandboxStateStore::new_in_memory(&options.dir, state);
+        Ok(Self::begin_sandbox_process(options, store, faults))
+    }
+
+    fn begin_sandbox_process(
+        options: &SandboxOptions,
+        store: SandboxStateStore<SandboxState>,
+        faults: SandboxFaultRules,
+    ) -> Self {
+        let (changed, kept) = store.read_sandbox_store_state(|state| (state.changed, state.draws));
+        let draws = match (options.seed, kept) {
+            (Some(seed), None) => Some(SandboxDraws { seed, runs: 0 }),
+            (Some(seed), Some(kept)) => Some(SandboxDraws { seed, ..kept }),
+            (None, kept) => kept,
+        };
+        let epoch = if let Some(mut draws) = draws {
+            draws.begin_seeded_run();
+            store.update_and_save_sandbox_state(|state| state.draws = Some(draws));
+            changed.max(draws::SEEDED_EPOCH)
+        } else {
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(changed)
+        };
+        Self(Arc::new(SandboxInner {
             dir: options.dir.clone(),
             store,
             process_state: SandboxInMemoryState::new(&options.dir),
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
+            latency_spread: options.latency_spread,
+            is_seeded: draws.is_some(),
             faults: Mutex::new(faults),
             ledger: Mutex::new(SandboxCallLedger::default()),
+            observer: Mutex::default(),
             epoch,
             started: tokio::time::Instant::now(),
-        })))
+        }))
     }
 
     /// Returns the unix time, on tokio's clock.
@@ -161,10 +204,40 @@ impl Sandbox {
         self.0.delays
     }
 
-    /// Returns what is added to each call.
+    /// Returns what is added to this call: the latency, and a part of its spread that is drawn anew.
     #[must_use]
-    pub fn simulated_latency(&self) -> Duration {
-        self.0.latency
+    pub fn draw_simulated_latency(&self) -> Duration {
+        if self.0.latency_spread.is_zero() {
+            self.0.latency
+        } else {
+            self.0.latency + self.0.latency_spread.mul_f64(fastrand::f64())
+        }
+    }
+
+    /// Lets more go wrong, from now on: their counts begin here.
+    ///
+    /// # Errors
+    /// Says which fault can't be read.
+    pub fn add_sandbox_faults(&self, faults: &[String]) -> Result<(), Failure> {
+        let more = SandboxFaultRules::parse_fault_rules(faults)?;
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).add_fault_rules(more);
+        Ok(())
+    }
+
+    /// Takes all faults away.
+    pub fn clear_sandbox_faults(&self) {
+        *self.0.faults.lock().unwrap_or_else(PoisonError::into_inner) = SandboxFaultRules::default();
+    }
+
+    /// Lets `observer` see each call when it has ended, before its caller does.
+    pub fn set_sandbox_call_observer(&self, observer: SandboxCallObserver) {
+        *self.0.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+    }
+
+    /// Returns whether every draw comes from a seed: then nothing here runs on another thread.
+    #[must_use]
+    pub fn is_sandbox_seeded(&self) -> bool {
+        self.0.is_seeded
     }
 
     /// Reads the state as it is on the disk now.
@@ -221,6 +294,8 @@ impl Sandbox {
     }
 
     fn append_call_to_ledger(&self, call: SandboxApiCallRecord) {
+        let observer = self.0.observer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        observer.iter().for_each(|observer| observer(self, &call));
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_call_to_ledger(call);
     }
 

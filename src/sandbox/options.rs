@@ -18,8 +18,12 @@ pub struct SandboxOptions {
     pub faults: Vec<String>,
     /// How long its states take; [`SandboxPropagationDelays::default`] where none is said.
     pub delays: Option<SandboxPropagationDelays>,
+    /// `--sandbox-seed`: what every draw comes from; kept in DIR.
+    pub seed: Option<u64>,
     /// Added to each call.
     pub latency: Duration,
+    /// And up to as much more, drawn for each call.
+    pub latency_spread: Duration,
 }
 
 /// How long AWS takes to make true what it has answered.

@@ -84,8 +84,9 @@ impl Sandbox {
         };
         let operation = find_aws_operation_name(service, &request);
         let start = self.sandbox_unix_time_now();
-        if !self.simulated_latency().is_zero() {
-            tokio::time::sleep(self.simulated_latency()).await;
+        let latency = self.draw_simulated_latency();
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
         }
         let outcome = match self.pick_fault_for_request(SandboxFaultTarget::Service(service), &operation) {
             None => Ok(self.dispatch_request_to_service(service, request).await),

@@ -1,6 +1,7 @@
 //! A document in a directory: safe to kill at any instant, shared between processes, whatever it holds.
 //!
-//! A change is on the disk, whole, before [`SandboxStateStore::update_and_save_sandbox_state`] returns; whoever reads sees the last change of any process.
+//! A change is on the disk, whole, before [`SandboxStateStore::update_and_save_sandbox_state`] returns; whoever reads sees the last
+//! change of any process. A document in memory alone belongs to its one process, and costs no disk.
 
 use std::{
     fs::File,
@@ -14,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::private_files::{build_private_file_options, create_private_dir, write_private_file};
 
-const DOCUMENT_FILE: &str = "world.json";
+pub(super) const DOCUMENT_FILE: &str = "world.json";
 /// Where the next document is written whole, before it takes the other's name.
 const NEXT_DOCUMENT_FILE: &str = "world.json.new";
 /// Holds the lock and, in its first eight bytes, the stamp of the document.
@@ -31,7 +32,8 @@ pub struct SandboxStateStore<S> {
 /// The document as last read or written here, and the stamp that stood in the lock file then.
 struct SandboxStateDocument<S> {
     state: S,
-    lock: Arc<File>,
+    /// None where it is in memory alone.
+    lock: Option<Arc<File>>,
     stamp: u64,
     /// Why the last change couldn't be kept.
     storage_error: Option<String>,
@@ -59,27 +61,31 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
             .create(true)
             .truncate(false)
             .open(dir.join(LOCK_FILE))?;
-        let mut document = SandboxStateDocument {
-            state: S::default(),
-            lock: Arc::new(lock),
-            stamp: STALE_STAMP,
-            storage_error: None,
-        };
-        document.lock.lock_shared()?;
-        document.reload_sandbox_state_from_disk(dir)?;
-        document.lock.unlock()?;
+        let mut document =
+            SandboxStateDocument { state: S::default(), lock: None, stamp: STALE_STAMP, storage_error: None };
+        lock.lock_shared()?;
+        document.reload_sandbox_state_from_disk(dir, &lock)?;
+        lock.unlock()?;
+        document.lock = Some(Arc::new(lock));
         Ok(Self { dir: dir.to_owned(), document: Mutex::new(document) })
+    }
+
+    /// Makes a document in memory alone, which holds `state`; `dir` holds nothing of it.
+    pub fn new_in_memory(dir: &Path, state: S) -> Self {
+        let document = SandboxStateDocument { state, lock: None, stamp: STALE_STAMP, storage_error: None };
+        Self { dir: dir.to_owned(), document: Mutex::new(document) }
     }
 
     /// Reads the state as it is on the disk now.
     pub fn read_sandbox_store_state<T>(&self, look: impl FnOnce(&S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) =
-            document.lock.lock_shared().and_then(|()| document.reload_state_if_changed(&self.dir))
-        {
-            document.storage_error = Some(error.to_string());
+        if let Some(lock) = document.lock.clone() {
+            let fresh = lock.lock_shared().and_then(|()| document.reload_state_if_changed(&self.dir, &lock));
+            if let Err(error) = fresh {
+                document.storage_error = Some(error.to_string());
+            }
+            let _ = lock.unlock();
         }
-        let _ = document.lock.unlock();
         look(&document.state)
     }
 
@@ -88,14 +94,15 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
     /// Where the disk refuses, the change is undone, and [`Self::pop_sandbox_write_error`] says so.
     pub fn update_and_save_sandbox_state<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = document.lock.lock().and_then(|()| document.reload_state_if_changed(&self.dir)) {
+        let Some(lock) = document.lock.clone() else { return change(&mut document.state) };
+        if let Err(error) = lock.lock().and_then(|()| document.reload_state_if_changed(&self.dir, &lock)) {
             document.storage_error = Some(error.to_string());
         }
         // Should `change` panic half-way, the lock is given back, and the next look reads the disk again.
-        let _held = SandboxStateLock(Arc::clone(&document.lock));
+        let _held = SandboxStateLock(Arc::clone(&lock));
         let stamp = std::mem::replace(&mut document.stamp, STALE_STAMP);
         let outcome = change(&mut document.state);
-        if let Err(error) = document.write_state_to_disk(&self.dir, stamp) {
+        if let Err(error) = document.write_state_to_disk(&self.dir, &lock, stamp) {
             document.storage_error = Some(error.to_string());
         }
         outcome
@@ -109,16 +116,16 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateStore<S> {
 
 impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     /// Reads again where another process has changed the document; the lock is held by the caller.
-    fn reload_state_if_changed(&mut self, dir: &Path) -> io::Result<()> {
-        if read_sandbox_state_counter(&self.lock)? == self.stamp {
+    fn reload_state_if_changed(&mut self, dir: &Path, lock: &File) -> io::Result<()> {
+        if read_sandbox_state_counter(lock)? == self.stamp {
             Ok(())
         } else {
-            self.reload_sandbox_state_from_disk(dir)
+            self.reload_sandbox_state_from_disk(dir, lock)
         }
     }
 
-    fn reload_sandbox_state_from_disk(&mut self, dir: &Path) -> io::Result<()> {
-        let stamp = read_sandbox_state_counter(&self.lock)?;
+    fn reload_sandbox_state_from_disk(&mut self, dir: &Path, lock: &File) -> io::Result<()> {
+        let stamp = read_sandbox_state_counter(lock)?;
         self.state = match std::fs::read(dir.join(DOCUMENT_FILE)) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| io::Error::other(format!("{DOCUMENT_FILE}: {error}")))?,
@@ -130,13 +137,13 @@ impl<S: Default + Serialize + DeserializeOwned> SandboxStateDocument<S> {
     }
 
     /// Writes the document. The stamp moves before it: whoever dies between the two costs the others one reading, never a change.
-    fn write_state_to_disk(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
+    fn write_state_to_disk(&mut self, dir: &Path, lock: &File, stamp: u64) -> io::Result<()> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join(NEXT_DOCUMENT_FILE);
         write_private_file(&fresh, &bytes)?;
-        let last = if stamp == STALE_STAMP { read_sandbox_state_counter(&self.lock)? } else { stamp };
+        let last = if stamp == STALE_STAMP { read_sandbox_state_counter(lock)? } else { stamp };
         let next = last.wrapping_add(1) % (STALE_STAMP - 1);
-        self.lock.write_all_at(&next.to_le_bytes(), 0)?;
+        lock.write_all_at(&next.to_le_bytes(), 0)?;
         std::fs::rename(fresh, dir.join(DOCUMENT_FILE))?;
         self.stamp = next;
         Ok(())

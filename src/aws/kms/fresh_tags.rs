@@ -1,5 +1,7 @@
 //! A fresh key's tags count in authorization minutes later: what a policy ties to them is denied until then, and waited for.
 
+use std::time::SystemTime;
+
 use aws_sdk_kms::primitives::DateTime;
 
 use crate::aws::{AwsClients, WaitProgressReporter, retry};
@@ -12,9 +14,9 @@ use crate::model::{
 const TAGS_COUNT_WAIT: retry::PollLimits =
     retry::PollLimits::new("the key's tags to count in policies that ask for them", 300, 5);
 
-/// Returns whether the tags of a key that was made at `created` may not count yet.
-pub(super) fn has_key_fresh_tags(created: Option<&DateTime>) -> bool {
-    let now = DateTime::from(std::time::SystemTime::now()).secs();
+/// Returns whether the tags of a key that was made at `created` may not count yet at `now`.
+pub(super) fn has_key_fresh_tags(created: Option<&DateTime>, now: SystemTime) -> bool {
+    let now = DateTime::from(now).secs();
     created.is_some_and(|created| now - created.secs() < TAGS_COUNT_WAIT.timeout.as_secs().cast_signed())
 }
 

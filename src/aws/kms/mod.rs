@@ -130,7 +130,10 @@ impl AwsClients {
             ownership,
             policy,
             alias,
-            has_fresh_tags: fresh_tags::has_key_fresh_tags(found.creation_date()),
+            has_fresh_tags: fresh_tags::has_key_fresh_tags(
+                found.creation_date(),
+                self.config.time_source().unwrap_or_default().now(),
+            ),
         })
     }
 

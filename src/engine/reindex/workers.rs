@@ -201,6 +201,7 @@ impl ReindexWorkers {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
         tokio::select! {
+            biased;
             () = self.halt.cancelled() => {}
             () = rest => {}
         }

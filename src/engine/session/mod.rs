@@ -6,6 +6,7 @@ mod account;
 pub mod account_cache;
 mod bucket;
 mod identity;
+mod random_bytes;
 mod redirect;
 mod renewal;
 pub mod retry_on_expiry;
@@ -15,6 +16,7 @@ pub mod target;
 
 pub(super) use bucket::ReindexBucket;
 pub(super) use identity::map_credentials_to_identity_source;
+pub use random_bytes::RandomByteSource;
 pub(super) use redirect::PROBE_TOKEN_ADVICE;
 pub(super) use renewal::{choose_credential_renewal_wait, render_credential_renewal_advice};
 pub use target::AwsTarget;
@@ -42,6 +44,8 @@ pub struct SessionSettings {
     pub packagecloud_url: Option<String>,
     /// How long a wait lasts, as a factor of the real one: 1, or less in a sandbox.
     pub wait_factor: f64,
+    /// Where a new secret's bytes come from.
+    pub random_bytes: RandomByteSource,
     /// Requests for objects that may be in flight at once, where those are fewer than S3 takes.
     pub object_requests_max: Option<usize>,
     /// A read token of packagecloud, for probes.
@@ -63,6 +67,7 @@ impl SessionSettings {
             default_bucket: None,
             packagecloud_url: None,
             wait_factor: 1.0,
+            random_bytes: RandomByteSource::OperatingSystem,
             object_requests_max: None,
             probe_token: None,
             last: None,

@@ -215,6 +215,7 @@ pub async fn apply(
     };
     let both = async { tokio::try_join!(ours, vendors) };
     let done = tokio::select! {
+        biased;
         done = both => done,
         // Once links lead to CloudFront, S3 alone sets the pace; this never ends by itself.
         () = watch_links_leave_s3(session, answers, &options.are_links_at_s3) => Ok(((), false)),

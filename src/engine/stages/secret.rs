@@ -230,12 +230,9 @@ fn build_lost_secret_failure(seen: &CloudFrontSecretEvidence) -> Failure {
     )
 }
 
-/// Draws a secret from the operating system's random bytes.
-fn draw_new_secret() -> Result<Secret, Failure> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| {
-        Failure::new_generic_failure("the operating system's random bytes", error.to_string(), "try again")
-    })?;
+/// Draws a secret.
+fn draw_new_secret(session: &Session) -> Result<Secret, Failure> {
+    let random = session.settings.random_bytes.draw_secret_bytes()?;
     Ok(Secret::generate_cloudfront_secret(&random))
 }
 
@@ -265,7 +262,7 @@ pub async fn apply(
                 None => host.read_secret_awaiting_config_write(),
             },
         };
-        let secret = if let Some(secret) = known { secret } else { draw_new_secret()? };
+        let secret = if let Some(secret) = known { secret } else { draw_new_secret(session)? };
         host.redactor.learn_secret_to_redact(&secret);
         let held = match host.keyring.store_keyring_secret(&name, &secret).await {
             Ok(()) => String::new(),

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::host::{blocking_work::AbandonedWorkFlag, files::sha256_hex};
+use crate::host::{
+    blocking_work::{AbandonedWorkFlag, run_work_off_tasks},
+    files::sha256_hex,
+};
 use crate::model::packagecloud::config_file::{ConfigFile, ConfigReadProblem};
 
 /// After this a file is refused; 5,000 lines take a hundredth of it.
@@ -70,7 +73,7 @@ impl ParsedConfigCache {
 
 /// Runs what needs the processor for a while where no task waits behind it.
 pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    match run_work_off_tasks(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

@@ -16,7 +16,7 @@ use ssh::SshClient;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    blocking_work::AbandonedWorkFlag,
+    blocking_work::{AbandonedWorkFlag, run_work_off_tasks},
     environment::inherited::list_private_variable_names,
     files::{build_local_file_failure, read_regular_file},
     paths::USUAL_PROGRAM_DIRS,
@@ -48,7 +48,7 @@ async fn run_local_file_work<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await {
+    match tokio::time::timeout(limit, run_work_off_tasks(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
         Err(_) => Err(Failure::new_generic_failure(

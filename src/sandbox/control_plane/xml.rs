@@ -2,7 +2,17 @@
 //!
 //! What is read and written back is the same document but for white space between elements.
 
+use std::{cell::RefCell, collections::VecDeque, sync::Arc};
+
 use quick_xml::{Reader, events::Event};
+
+/// How many of the documents that were read last are kept.
+const KEPT_DOCUMENTS_MAX: usize = 16;
+
+thread_local! {
+    /// The documents that were read last, with their texts: each request to an edge reads the same few.
+    static KEPT_DOCUMENTS: RefCell<VecDeque<(String, Arc<XmlElement>)>> = RefCell::default();
+}
 
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +40,25 @@ impl XmlElement {
     pub fn append_child_element(mut self, child: XmlElement) -> Self {
         self.children.push(child);
         self
+    }
+
+    /// Reads the root element of a document that is likely to be read again soon.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, where it is not well-formed.
+    pub fn parse_xml_and_keep(document: &str) -> Result<Arc<Self>, String> {
+        let known = KEPT_DOCUMENTS.with_borrow(|kept| {
+            kept.iter().find(|(text, _)| text == document).map(|(_, root)| Arc::clone(root))
+        });
+        if let Some(root) = known {
+            return Ok(root);
+        }
+        let root = Arc::new(Self::parse_xml(document)?);
+        KEPT_DOCUMENTS.with_borrow_mut(|kept| {
+            kept.truncate(KEPT_DOCUMENTS_MAX - 1);
+            kept.push_front((document.to_owned(), Arc::clone(&root)));
+        });
+        Ok(root)
     }
 
     /// Reads the root element of a document.

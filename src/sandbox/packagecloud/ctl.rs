@@ -4,27 +4,40 @@
 
 use std::{fs::File, time::Duration};
 
+use tokio::task::JoinError;
+
 use crate::{
     model::secret::Secret,
     sandbox::{Sandbox, private_files::build_private_file_options},
 };
 
-use super::{NodeSettingsReading, SandboxNodeSettings, jobs};
+use super::{NodeSettingsReading, SandboxNodeSettings, SandboxWebNode, jobs};
 
 const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
 /// Which packagecloud:enterprise it stands for.
 const PACKAGECLOUD_VERSION: &str = "3.0.9";
 
-/// Runs one command, given by its words; prints by `line`, and gives the exit code.
+/// Runs one command on the first node, given by its words; prints by `line`, and gives the exit code.
 pub async fn simulate_packagecloud_ctl_command(
     world: &Sandbox,
     words: &[String],
     line: &mut (dyn FnMut(&str) + Send),
 ) -> i32 {
+    let node = SandboxWebNode::first_web_node(world.sandbox_dir());
+    simulate_packagecloud_ctl_on_node(world, &node, words, line).await
+}
+
+/// Runs one command on a node.
+pub async fn simulate_packagecloud_ctl_on_node(
+    world: &Sandbox,
+    node: &SandboxWebNode,
+    words: &[String],
+    line: &mut (dyn FnMut(&str) + Send),
+) -> i32 {
     match words.first().map(String::as_str) {
-        Some("reconfigure") => simulate_packagecloud_reconfigure(world, line).await,
-        Some("restart") => simulate_packagecloud_restart(world, line).await,
+        Some("reconfigure") => simulate_packagecloud_reconfigure(world, node, line).await,
+        Some("restart") => simulate_packagecloud_restart(world, node, line).await,
         Some("reindex-everything") => {
             let count = jobs::queue_sandbox_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
@@ -32,7 +45,9 @@ pub async fn simulate_packagecloud_ctl_command(
         }
         Some("generate-cloudfront-secret") => {
             let mut random = [0; 16];
-            if getrandom::fill(&mut random).is_err() {
+            if world.is_sandbox_seeded() {
+                fastrand::fill(&mut random);
+            } else if getrandom::fill(&mut random).is_err() {
                 line("no randomness");
                 return 1;
             }
@@ -64,9 +79,13 @@ pub async fn simulate_packagecloud_ctl_command(
     }
 }
 
-async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_packagecloud_reconfigure(
+    world: &Sandbox,
+    node: &SandboxWebNode,
+    line: &mut (dyn FnMut(&str) + Send),
+) -> i32 {
     line("Starting Chef Client, version 11.12.2");
-    let _alone = wait_for_sandbox_chef_lock(world, line).await;
+    let _alone = wait_for_sandbox_chef_lock(world, node, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
     tokio::time::sleep(world.sandbox_delays().resource * 4).await;
@@ -79,9 +98,7 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
         line("Chef Client failed. 0 resources updated in 1.204 seconds");
         1
     };
-    let path = world.sandbox_dir().join("packagecloud.rb");
-    let reading = tokio::task::spawn_blocking(move || NodeSettingsReading::read_packagecloud_rb(&path)).await;
-    let fresh = match reading {
+    let fresh = match read_sandbox_node_settings(world, node).await {
         Ok(NodeSettingsReading { notices, settings }) => {
             notices.iter().for_each(|notice| line(notice));
             match settings {
@@ -97,8 +114,9 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
             "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
         );
     }
-    let old =
-        world.read_sandbox_state_from_disk(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
+    let old = world.read_sandbox_state_from_disk(|state| {
+        state.packagecloud.find_rendered_settings(node.place).cloned().unwrap_or_default()
+    });
     line("Converging 217 resources");
     line("Recipe: packagecloud::packagecloud-rails");
     let (before, after) = (render_sandbox_packagecloud_yml(&old), render_sandbox_packagecloud_yml(&fresh));
@@ -124,7 +142,11 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
     }
     let now = world.sandbox_unix_time_now();
     world.update_sandbox_state_on_disk(|state| {
-        state.packagecloud.rendered = Some(fresh);
+        if node.place == 0 {
+            state.packagecloud.rendered = Some(fresh);
+        } else {
+            state.packagecloud.own_rendered.insert(node.place, fresh);
+        }
         state.packagecloud.reconfigured = Some(now);
     });
     line(&format!("Chef Client finished, {}/217 resources updated in 1.732 seconds", u8::from(changed)));
@@ -132,12 +154,26 @@ async fn simulate_packagecloud_reconfigure(world: &Sandbox, line: &mut (dyn FnMu
     0
 }
 
+/// Reads packagecloud.rb where Ruby holds no task up; in a sandbox with a seed here, so that no other thread decides the order.
+async fn read_sandbox_node_settings(
+    world: &Sandbox,
+    node: &SandboxWebNode,
+) -> Result<NodeSettingsReading, JoinError> {
+    let path = node.config.clone();
+    let reading = move || NodeSettingsReading::read_packagecloud_rb(&path);
+    if world.is_sandbox_seeded() { Ok(reading()) } else { tokio::task::spawn_blocking(reading).await }
+}
+
 /// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
-async fn wait_for_sandbox_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
+async fn wait_for_sandbox_chef_lock(
+    world: &Sandbox,
+    node: &SandboxWebNode,
+    line: &mut (dyn FnMut(&str) + Send),
+) -> Option<File> {
     let lock = build_private_file_options()
         .append(true)
         .create(true)
-        .open(world.sandbox_dir().join("chef.lock"))
+        .open(node.config.with_file_name("chef.lock"))
         .ok()?;
     let mut said = false;
     while lock.try_lock().is_err() {
@@ -164,19 +200,16 @@ fn render_sandbox_packagecloud_yml(settings: &SandboxNodeSettings) -> Vec<String
     ]
 }
 
-async fn simulate_packagecloud_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_packagecloud_restart(
+    world: &Sandbox,
+    node: &SandboxWebNode,
+    line: &mut (dyn FnMut(&str) + Send),
+) -> i32 {
     let whole = world.sandbox_delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
     let back = world.sandbox_unix_time_now() + whole;
     world.update_sandbox_state_on_disk(|state| {
         let packagecloud = &mut state.packagecloud;
-        let fresh = packagecloud.rendered.clone().unwrap_or_default();
-        if packagecloud.nodes.is_empty() {
-            packagecloud.nodes.push(fresh);
-        } else if packagecloud.lagging {
-            packagecloud.nodes[0] = fresh;
-        } else {
-            packagecloud.nodes.fill(fresh);
-        }
+        packagecloud.restart_web_node(node.place);
         packagecloud.back = back;
         packagecloud.restarted = Some(back);
     });

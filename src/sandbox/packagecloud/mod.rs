@@ -9,10 +9,14 @@ mod plain_literals;
 mod ruby;
 
 pub use config_reading::NodeSettingsReading;
-pub use ctl::simulate_packagecloud_ctl_command;
+pub use ctl::{simulate_packagecloud_ctl_command, simulate_packagecloud_ctl_on_node};
 pub use jobs::{SandboxObjectReindexJob, run_due_sandbox_reindex_jobs};
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -41,6 +45,9 @@ pub struct SandboxPackagecloudState {
     pub rendered: Option<SandboxNodeSettings>,
     /// What each web node runs on; they answer by turns.
     pub nodes: Vec<SandboxNodeSettings>,
+    /// What the last reconfigure wrote on each node after the first that has a packagecloud.rb of its own, by its place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_rendered: BTreeMap<usize, SandboxNodeSettings>,
     /// Whether a restart reaches the first node alone.
     pub lagging: bool,
     /// World time at which it answers again.
@@ -110,6 +117,43 @@ impl SandboxNodeSettings {
         let domain = self.domain.as_deref()?;
         let signer = construction.key.derive_hmac_key(&Secret::new(self.secret.clone()?)).ok()?;
         Some(token::sign_packages_url(&signer, key, expires, TokenMacAlgorithm::Sha1, construction, domain))
+    }
+}
+
+/// A web node with a packagecloud.rb of its own.
+#[derive(Debug, Clone)]
+pub struct SandboxWebNode {
+    /// Its place among the nodes; the first is 0.
+    pub place: usize,
+    pub config: PathBuf,
+}
+
+impl SandboxWebNode {
+    /// Returns the first node, whose packagecloud.rb lies in the sandbox's directory.
+    pub fn first_web_node(dir: &Path) -> Self {
+        Self { place: 0, config: dir.join("packagecloud.rb") }
+    }
+}
+
+impl SandboxPackagecloudState {
+    /// Returns what the last reconfigure of a node wrote.
+    pub fn find_rendered_settings(&self, place: usize) -> Option<&SandboxNodeSettings> {
+        if place == 0 { self.rendered.as_ref() } else { self.own_rendered.get(&place) }
+    }
+
+    /// Lets a node run on what was rendered for it; the first brings those along that have no packagecloud.rb of their own.
+    fn restart_web_node(&mut self, place: usize) {
+        let fresh = self.find_rendered_settings(place).cloned().unwrap_or_default();
+        if self.nodes.len() <= place {
+            self.nodes.resize(place + 1, fresh.clone());
+        }
+        let is_lagging = self.lagging;
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            let is_followed = place == 0 && !is_lagging && !self.own_rendered.contains_key(&at);
+            if at == place || is_followed {
+                node.clone_from(&fresh);
+            }
+        }
     }
 }
 

@@ -13,15 +13,12 @@ fn render_keyring_entry_name(session: &Session) -> String {
     format!("cloudfront_secret rotation {}", session.host.render_config_location())
 }
 
-/// Draws a secret from the operating system's random bytes, and keeps it until every node holds it.
+/// Draws a secret, and keeps it until every node holds it.
 ///
 /// # Errors
 /// Fails where there are no random bytes, or it can be kept nowhere.
 pub(super) async fn draw_and_keep_rotation_secret(session: &Session) -> Result<Secret, Failure> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| {
-        Failure::new_generic_failure("the operating system's random bytes", error.to_string(), "try again")
-    })?;
+    let random = session.settings.random_bytes.draw_secret_bytes()?;
     let secret = Secret::generate_cloudfront_secret(&random);
     session.host.redactor.learn_secret_to_redact(&secret);
     // A sandbox's keyring ends with its process.

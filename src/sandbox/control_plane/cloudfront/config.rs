@@ -25,7 +25,7 @@ pub fn parse_distribution_aliases(config: &str) -> Vec<String> {
     if !config.contains("<CNAME>") {
         return Vec::new();
     }
-    let config = XmlElement::parse_xml(config).unwrap_or_default();
+    let config = XmlElement::parse_xml_and_keep(config).unwrap_or_default();
     config.list_items_at_path("Aliases").iter().map(|alias| alias.text.clone()).collect()
 }
 

@@ -80,7 +80,7 @@ pub fn find_sandbox_distribution_by_host(world: &Sandbox, host: &str) -> Option<
             {
                 return None;
             }
-            let config = XmlElement::parse_xml(config).ok()?;
+            let config = XmlElement::parse_xml_and_keep(config).ok()?;
             let text = |path: &str| config.find_text_at_path(path).unwrap_or_default().to_owned();
             let mut behaviors: Vec<SandboxCacheBehavior> = config
                 .list_items_at_path("CacheBehaviors")
@@ -146,7 +146,8 @@ fn parse_sandbox_distribution_origin(
 }
 
 fn is_sandbox_origin_control_signing(state: &SandboxCloudFrontState, control: &str) -> bool {
-    let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
+    let config =
+        state.controls.get(control).and_then(|control| XmlElement::parse_xml_and_keep(&control.config).ok());
     config.is_some_and(|config| config.find_text_at_path("SigningBehavior") != Some("never"))
 }
 
@@ -154,9 +155,9 @@ fn parse_sandbox_cache_behavior(state: &SandboxCloudFrontState, node: &XmlElemen
     let text = |path: &str| node.find_text_at_path(path).unwrap_or_default().to_owned();
     let policy =
         node.find_text_at_path("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
-    let policy = policy.and_then(|policy| XmlElement::parse_xml(&policy.config).ok());
+    let policy = policy.and_then(|policy| XmlElement::parse_xml_and_keep(&policy.config).ok());
     // Without a policy the behavior's own legacy fields count.
-    let of = policy.as_ref().unwrap_or(node);
+    let of = policy.as_deref().unwrap_or(node);
     let seconds = |field: &str, otherwise: u64| {
         of.find_text_at_path(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
     };

@@ -1,0 +1,307 @@
+//! An operator of a story: begins a goal as a command does, is killed in the middle, and follows the next move of what failed.
+
+use std::{
+    future::poll_fn,
+    path::PathBuf,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use packagecloud_cloudfront::{
+    engine::{self, RunContext, Session, status::read_install_status},
+    host::{HostStateDir, PackagecloudCtlRunner},
+    model::{
+        aws::rotation::SecretRotationKind,
+        failure::{Failure, FailureKind},
+        run::{
+            answers::{OperatorAnswers, OperatorConsents, OriginAccess},
+            goal::{OperatorGoal, RunStage},
+            plan::StagePlan,
+        },
+    },
+    sandbox::{
+        Sandbox,
+        packagecloud::{SandboxWebNode, simulate_packagecloud_ctl_on_node},
+    },
+};
+
+use super::{
+    parts::{CtlTrouble, StoryGoal},
+    stage::second_config_path,
+};
+use crate::session::open_session_by_clock;
+
+/// What goes wrong with packagecloud-ctl during a goal: at which of its commands, and how.
+pub type PlannedCtlTrouble = Option<(usize, CtlTrouble)>;
+
+/// A host that operators of a story work on.
+#[derive(Clone)]
+pub struct StoryHost {
+    pub world: Sandbox,
+    /// Its place among the web nodes: 0, or 1 for the second.
+    pub place: usize,
+    pub has_other: bool,
+    /// How far the host's clock is ahead, in seconds.
+    pub clock_ahead_s: Arc<AtomicI64>,
+}
+
+impl StoryHost {
+    /// Opens a session, as each command has one of its own.
+    fn open_command_session(&self, trouble: PlannedCtlTrouble) -> Session {
+        let mut session = open_session_by_clock(&self.world, &self.clock_ahead_s);
+        if self.place > 0 {
+            self.move_to_second_host(&mut session);
+        }
+        if let Some((nth, trouble)) = trouble {
+            plan_ctl_trouble(&mut session, &self.world, nth, trouble);
+        }
+        session
+    }
+
+    /// Lets a session work on the second web node, with a file and a state directory of its own.
+    fn move_to_second_host(&self, session: &mut Session) {
+        let config = second_config_path(self.world.sandbox_dir());
+        let node = SandboxWebNode { place: self.place, config: config.clone() };
+        let world = self.world.clone();
+        session.host.state = HostStateDir::open_state_dir(&config.with_file_name("state"), None).unwrap();
+        session.host.config = config;
+        session.host.ctl = PackagecloudCtlRunner::Simulated(Arc::new(move |command, lines| {
+            let (world, node) = (world.clone(), node.clone());
+            Box::pin(async move {
+                let words = shell_words::split(&command).unwrap();
+                let mut say = |line: &str| drop(lines.send(line.to_owned()));
+                Ok(simulate_packagecloud_ctl_on_node(&world, &node, &words, &mut say).await)
+            })
+        }));
+    }
+
+    /// Returns the other of the two hosts.
+    fn other_host(&self) -> Self {
+        Self { place: 1 - self.place, ..self.clone() }
+    }
+
+    fn config_path(&self) -> PathBuf {
+        let dir = self.world.sandbox_dir();
+        if self.place == 0 { dir.join("packagecloud.rb") } else { second_config_path(dir) }
+    }
+
+    /// Copies the other host's secret to this one, as somebody types it who was told to.
+    fn copy_other_hosts_secret(&self) -> bool {
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        let is_secret = |line: &&str| line.contains("'cloudfront_secret'");
+        let other = read(self.other_host().config_path());
+        let Some(secret) = other.lines().filter(is_secret).next_back() else { return false };
+        let own = read(self.config_path());
+        let kept = own.lines().filter(|line| !is_secret(line));
+        let text = kept.chain([secret]).collect::<Vec<_>>().join("\n") + "\n";
+        std::fs::write(self.config_path(), text).unwrap();
+        true
+    }
+
+    /// Does one goal, as its command does with `--yes`.
+    pub async fn run_goal(
+        &self,
+        goal: StoryGoal,
+        consents: &OperatorConsents,
+        trouble: PlannedCtlTrouble,
+    ) -> Result<(), Failure> {
+        let session = self.open_command_session(trouble);
+        session.remember_seen_disable_markers().await;
+        match goal {
+            StoryGoal::Status => {
+                read_install_status(&session, &OperatorAnswers::default()).await;
+                return Ok(());
+            }
+            StoryGoal::Disable => drop(session.acquire_lock_or_find_holder().await),
+            _ => session.acquire_run_lock().await?,
+        }
+        let mut answers = OperatorAnswers { consents: consents.clone(), ..OperatorAnswers::default() };
+        answers.consents.live_change = true;
+        let (wanted, stages): (OperatorGoal, &[RunStage]) = match goal {
+            StoryGoal::Install => (OperatorGoal::Install, OperatorGoal::Install.stages_of_goal()),
+            StoryGoal::MoveToControl => {
+                answers.origin_access = OriginAccess::Oac;
+                (OperatorGoal::Install, OperatorGoal::Install.stages_of_goal())
+            }
+            StoryGoal::Upgrade => (OperatorGoal::Upgrade, OperatorGoal::Upgrade.stages_of_goal()),
+            StoryGoal::Disable => (OperatorGoal::Disable, &[RunStage::Disable]),
+            StoryGoal::RollBack => {
+                let backups = session.host.list_config_backups().await?;
+                let Some(newest) = backups.first() else { return Ok(()) };
+                answers.roll_back.backup = Some(newest.path.display().to_string());
+                (OperatorGoal::RollBack, &[RunStage::RollBack])
+            }
+            StoryGoal::Rotate | StoryGoal::FinishRotation | StoryGoal::Status => {
+                if goal == StoryGoal::FinishRotation {
+                    answers.rotation = SecretRotationKind::Finish;
+                    answers.consents.no_other_node = true;
+                }
+                (OperatorGoal::Rotate, &[RunStage::Rotate])
+            }
+        };
+        answers.goal = Some(wanted);
+        let run = RunContext::new_silent_context();
+        let stages = stages.iter().copied();
+        let is_applied =
+            |stage: &RunStage| !matches!(stage, RunStage::Access | RunStage::Overview | RunStage::Reindex);
+        let rest: Vec<RunStage> = stages.clone().filter(is_applied).collect();
+        // As the command does: the reindex runs beside the stages after it.
+        let reindexing = async {
+            if stages.clone().any(|stage| stage == RunStage::Reindex) {
+                apply_consented_stages(&session, &answers, &[RunStage::Reindex], &run).await
+            } else {
+                Ok(())
+            }
+        };
+        let setting_up = apply_consented_stages(&session, &answers, &rest, &run);
+        let (reindexed, set_up) = tokio::join!(Box::pin(reindexing), Box::pin(setting_up));
+        set_up.and(reindexed)?;
+        let is_restored = goal == StoryGoal::RollBack
+            && session.host.read_packagecloud_config().await?.seen.values.enabled == Some(true);
+        if is_restored {
+            // What is restored as on goes live by the stage that proves it.
+            apply_consented_stages(&session, &answers, &[RunStage::GoLive], &run).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Wraps the sandbox's packagecloud-ctl, so that its `nth` command goes wrong.
+fn plan_ctl_trouble(session: &mut Session, world: &Sandbox, nth: usize, trouble: CtlTrouble) {
+    let PackagecloudCtlRunner::Simulated(usual) = session.host.ctl.clone() else { return };
+    let (count, world) = (Arc::new(AtomicUsize::new(0)), world.clone());
+    session.host.ctl = PackagecloudCtlRunner::Simulated(Arc::new(move |command, lines| {
+        if count.fetch_add(1, Relaxed) + 1 != nth {
+            return usual(command, lines);
+        }
+        let (usual, world) = (Arc::clone(&usual), world.clone());
+        Box::pin(async move {
+            if trouble == CtlTrouble::FailsAtOnce {
+                let _ = lines.send("Errno::ENOSPC: No space left on device".to_owned());
+                return Ok(1);
+            }
+            let status = usual(command, lines).await?;
+            if let CtlTrouble::ComesBackLate(seconds) = trouble {
+                world.update_sandbox_state_on_disk(|state| {
+                    state.packagecloud.back += Duration::from_secs(seconds);
+                });
+                return Ok(status);
+            }
+            Ok(1)
+        })
+    }));
+}
+
+/// Does stages one after the other; what moved is looked at again, as the command does.
+async fn apply_consented_stages(
+    session: &Session,
+    answers: &OperatorAnswers,
+    stages: &[RunStage],
+    run: &RunContext,
+) -> Result<(), Failure> {
+    for &stage in stages {
+        for looks in 1.. {
+            let plan: StagePlan = Box::pin(engine::look(session, stage, answers)).await?;
+            let (_, failure) = Box::pin(engine::apply(session, &plan, answers, run)).await;
+            match failure {
+                None => break,
+                Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
+                Some(failure) => return Err(failure),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does `work` until it has waited `moments` times, and drops it there as a kill does; none then.
+pub async fn run_until_killed<T>(work: impl Future<Output = T>, moments: Option<usize>) -> Option<T> {
+    let mut work: Pin<Box<dyn Future<Output = T>>> = Box::pin(work);
+    let mut waited = 0;
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if moments.is_some_and(|moments| waited >= moments) => Poll::Ready(None),
+        Poll::Pending => {
+            waited += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// How often a next move is followed before it counts as one that leads nowhere.
+const MOVES_MAX: usize = 6;
+
+/// Follows the next moves of a failure until the goal is reached.
+///
+/// # Errors
+/// Says which failure had no next move, or which moves led nowhere.
+pub async fn follow_next_moves(
+    host: &StoryHost,
+    goal: StoryGoal,
+    first: &Failure,
+    alter: impl Fn(&mut Failure),
+) -> Result<(), String> {
+    let (mut failure, mut consents) = (first.clone(), OperatorConsents::default());
+    let mut told = Vec::new();
+    for _ in 0..MOVES_MAX {
+        alter(&mut failure);
+        told.push(format!("{:?} {}: {} → {}", failure.kind, failure.what, failure.why, failure.next));
+        if failure.next.trim().is_empty() || failure.why.contains("panicked") {
+            return Err(format!("no next move: {}", told.join(" | ")));
+        }
+        // Somebody reads it, and sees to it.
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        if failure.next.contains("set the clock") {
+            host.clock_ahead_s.store(0, Relaxed);
+        }
+        let is_copied = host.has_other
+            && (failure.what.contains("cloudfront_secret") || failure.next.contains("cloudfront_secret"))
+            && host.copy_other_hosts_secret();
+        give_named_consents(&mut consents, &failure.next);
+        consents.new_secret &= !is_copied;
+        if host.has_other && told.len() > 1 {
+            // What is said of another node is seen to there.
+            if let Err(there) = host.other_host().run_goal(goal, &consents, None).await {
+                told.push(format!("on the other host: {there}"));
+            }
+        }
+        let wanted = find_named_goal(&failure.next, goal);
+        if let Some(other) = wanted
+            && let Err(again) = host.run_goal(other, &consents, None).await
+        {
+            told.push(format!("{other:?} fails: {again}"));
+        }
+        match host.run_goal(goal, &consents, None).await {
+            Ok(()) => return Ok(()),
+            Err(again) => failure = again,
+        }
+    }
+    Err(format!("its next moves lead nowhere: {}", told.join(" | ")))
+}
+
+/// Gives the consents whose flags a next move names.
+fn give_named_consents(consents: &mut OperatorConsents, next: &str) {
+    consents.adopt |= next.contains("--adopt");
+    consents.unproven |= next.contains("--unproven");
+    consents.new_secret |= next.contains("--new-secret");
+    consents.other_bucket |= next.contains("--other-bucket");
+    consents.rotation_take_over |= next.contains("take over") || next.contains("rotate-secret");
+}
+
+/// Finds the command that a next move proposes first, where it is another one than the goal's own.
+fn find_named_goal(next: &str, goal: StoryGoal) -> Option<StoryGoal> {
+    let commands = [
+        ("packagecloud-cloudfront rotate-secret --finish", StoryGoal::FinishRotation),
+        ("packagecloud-cloudfront rotate-secret", StoryGoal::Rotate),
+        ("packagecloud-cloudfront enable --upgrade", StoryGoal::Upgrade),
+        ("packagecloud-cloudfront enable", StoryGoal::Install),
+    ];
+    let named = commands.into_iter().filter_map(|(command, of)| Some((next.find(command)?, of)));
+    let (_, first) = named.min_by_key(|(at, _)| *at)?;
+    (first != goal).then_some(first)
+}
