@@ -189,7 +189,7 @@ fn find_packagecloud_read_token(command: &CliCommand, url: Option<&str>) -> Opti
     let given = std::env::var(PROBE_TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::new);
     let url = url?;
     given.or_else(|| netrc::find_netrc_token(url)).or_else(|| match command {
-        CliCommand::Verify | CliCommand::Enable { .. } | CliCommand::RotateSecret { .. } => {
+        CliCommand::Verify { .. } | CliCommand::Enable { .. } | CliCommand::RotateSecret { .. } => {
             netrc::prompt_secret_at_terminal(&format!("packagecloud's read token for {url} (Enter: none): "))
         }
         _ => None,

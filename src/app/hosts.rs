@@ -88,7 +88,7 @@ fn may_command_leave_other_nodes_out(command: &CliCommand) -> bool {
         CliCommand::Enable { .. }
             | CliCommand::Plan { .. }
             | CliCommand::Check { .. }
-            | CliCommand::Verify
+            | CliCommand::Verify { .. }
             | CliCommand::Report
             | CliCommand::Export(_)
             | CliCommand::RotateSecret { .. }

@@ -15,20 +15,19 @@ mod saved_answers;
 
 use std::{
     convert::Infallible,
-    io::IsTerminal,
+    io::{IsTerminal, Write as _},
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use clap::CommandFactory;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::run::proposed_command::{render_proposed_command, render_same_command_again};
 use crate::{
-    args::{CliArguments, CliCommand, GlobalOptions, ReindexFlags},
+    args::{self, CliArguments, CliCommand, GlobalOptions, ReindexFlags},
     aws::awaited,
     cli::{self, CommandInvocation},
     engine::Session,
@@ -47,7 +46,7 @@ use saved_answers::AnswersRecorder;
 /// What to do after a fault of this program.
 fn advise_after_program_fault() -> String {
     format!(
-        "what was done is kept. To go on from there: {} ; to switch CloudFront off without the wizard: {} ; please report this with the log",
+        "what was done is kept. To continue: {} ; to switch CloudFront off without the wizard: {} ; please report this with the log",
         render_same_command_again(&[]),
         render_proposed_command("disable", &[])
     )
@@ -82,18 +81,9 @@ async fn run_parsed_command_line(arguments: CliArguments) -> u8 {
     };
     match &command {
         CliCommand::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut CliArguments::command(),
-                "packagecloud-cloudfront",
-                &mut std::io::stdout(),
-            );
-            return cli::EXIT_DONE;
+            return print_document(&args::render_completion_script(*shell));
         }
-        CliCommand::Man => {
-            let page = clap_mangen::Man::new(CliArguments::command()).render(&mut std::io::stdout());
-            return if page.is_ok() { cli::EXIT_DONE } else { cli::EXIT_FAILED };
-        }
+        CliCommand::Man => return print_document(&args::render_man_page()),
         CliCommand::Sandbox(sandbox) => {
             return print_failure_return_exit_code(
                 sandbox_command::run_sandbox_command(&global, sandbox).await,
@@ -299,7 +289,7 @@ async fn print_interrupted_end(session: &Session, end: InterruptedEnd) {
     let how = match end {
         InterruptedEnd::NothingApplied => {
             errln!(
-                "packagecloud-cloudfront: stopped; nothing was half done. To go on: {}",
+                "packagecloud-cloudfront: stopped; nothing was half done. To continue: {}",
                 render_same_command_again(&[])
             );
             return;
@@ -377,7 +367,7 @@ async fn describe_left_run(session: &Session, unfinished: &[UnfinishedCtlCommand
         said.push(format!("{} {state}", config.seen.path));
     }
     format!(
-        "{}. To go on from there: {} ; to switch CloudFront off: {}",
+        "{}. To continue: {} ; to switch CloudFront off: {}",
         said.join("; "),
         render_same_command_again(&[]),
         render_proposed_command("disable", &[])
@@ -397,6 +387,12 @@ fn restore_file_ownership_on_drop(global: &GlobalOptions) -> OwnershipRestorer {
     OwnershipRestorer::new_restorer_for_sudo_user(
         named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()),
     )
+}
+
+/// Prints a document of this program's own to stdout as it stands, and returns the exit code.
+fn print_document(text: &str) -> u8 {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    if written.is_ok() { cli::EXIT_DONE } else { cli::EXIT_FAILED }
 }
 
 /// Prints a failure, and returns the exit code.

@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, fs};
 use crate::sources::{defined_enums, is_identifier_char, list_files, read_sources, repository_root};
 
 /// The pages that name files, from the top or from their own folder on.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "src/README.md",
     "tests/README.md",
     "tests/bench/README.md",
     "assets/contract.md",
+    "assets/reference.md",
     ".github/CONTRIBUTING.md",
     ".github/SECURITY.md",
     ".github/CHANGELOG.md",

@@ -1,0 +1,49 @@
+//! Completion scripts: clap's, with the names of AWS profiles, which a shell reads itself.
+
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+use super::{CliArguments, help::build_grouped_command};
+use clap::CommandFactory as _;
+
+/// Prints the names of the profiles in AWS's files.
+const LIST_PROFILES: &str = r#"sed -n -E "s/^\[(profile )?([^] ]+)\]$/\2/p" "${AWS_CONFIG_FILE:-$HOME/.aws/config}" "${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}" 2>/dev/null"#;
+
+/// Renders the script for one shell.
+#[must_use]
+pub fn render_completion_script(shell: Shell) -> String {
+    let name = CliArguments::command().get_name().to_owned();
+    let mut command: Command = build_grouped_command();
+    let mut script = Vec::new();
+    generate(shell, &mut command, name.as_str(), &mut script);
+    complete_profile_names(shell, &name, &String::from_utf8_lossy(&script))
+}
+
+/// Has `--profile` complete the profiles' names where the shell's script allows it.
+fn complete_profile_names(shell: Shell, program: &str, script: &str) -> String {
+    match shell {
+        Shell::Bash => {
+            let mut lines: Vec<String> = Vec::new();
+            let mut is_profile = false;
+            for line in script.lines() {
+                is_profile = if line.trim() == "--profile)" { true } else { is_profile && line.contains("COMPREPLY") };
+                if is_profile && line.contains("COMPREPLY") {
+                    let indent = &line[..line.len() - line.trim_start().len()];
+                    lines.push(format!("{indent}COMPREPLY=($(compgen -W \"$({LIST_PROFILES})\" -- \"${{cur}}\"))"));
+                    is_profile = false;
+                } else {
+                    lines.push(line.to_owned());
+                }
+            }
+            format!("{}\n", lines.join("\n"))
+        }
+        Shell::Fish => format!(
+            "{script}complete -c {program} -l profile -x -a '(sed -n -E \"s/^\\[(profile )?([^] ]+)\\]\\$/\\\\2/p\" ~/.aws/config ~/.aws/credentials 2>/dev/null)'\n"
+        ),
+        Shell::Zsh => script.replace(
+            ":PROFILE:_default",
+            ":PROFILE:{compadd - ${(f)\"$(sed -n -E \"s/^\\[(profile )?([^] ]+)\\]$/\\2/p\" ~/.aws/config ~/.aws/credentials 2>/dev/null)\"}}",
+        ),
+        _ => script.to_owned(),
+    }
+}
