@@ -103,11 +103,11 @@ async fn run_cli_command_or_fail(
     }
     acquire_run_lock_if_needed(invocation, command).await?;
     match command {
-        CliCommand::Check { .. } => read::run_check_access_command(invocation).await,
+        CliCommand::Check { all, .. } => read::run_check_access_command(invocation, *all).await,
         CliCommand::Plan { out, format, .. } => {
             read::run_plan_command(invocation, out.as_deref(), *format).await
         }
-        CliCommand::Verify => read::run_verify_command(invocation).await,
+        CliCommand::Verify { all } => read::run_verify_command(invocation, *all).await,
         CliCommand::Status { format, out } => {
             status::run_status_command(invocation, *format, out.as_deref()).await
         }
@@ -164,7 +164,7 @@ async fn acquire_run_lock_if_needed(
         CliCommand::Disable => {
             if let Some(other) = invocation.session.acquire_lock_or_find_holder().await {
                 errln!(
-                    "{} Switching off goes on beside it, and keeps it from going live.",
+                    "{} Switching off continues beside it, and keeps it from going live.",
                     other.describe_concurrent_run()
                 );
             }
@@ -180,16 +180,14 @@ impl CommandInvocation {
         self.global.output == OutputFormat::Json
     }
 
-    /// Shows one event, and keeps it in the log. In JSON a check is a line of its own only for the commands that check;
-    /// elsewhere it is how far its step is.
+    /// Shows one event, and keeps it in the log. For the commands that check, checks are the result: in JSON each is a line
+    /// as it comes, and for a person they are printed together, worst first. Elsewhere a check is how far its step is.
     fn show_stage_event(&self, event: &StageEvent, checks: bool) {
         if let Some(line) = plain::render_stage_event_line(event) {
             self.session.write_log_line(&line);
             if !self.is_json_output() {
-                // For a command that checks, the checks are the result.
-                if checks && matches!(event, StageEvent::Check { .. }) {
-                    outln!("{line}");
-                } else {
+                let is_result = checks && matches!(event, StageEvent::Check { .. });
+                if !is_result {
                     errln!("{line}");
                 }
             }
@@ -207,13 +205,10 @@ impl CommandInvocation {
         }
     }
 
-    fn print_check_results(&self, checks: &[CheckResult]) {
-        for check in checks {
-            if self.is_json_output() {
-                json::print_json_line(&json::render_check_result_json(check));
-            } else {
-                outln!("{}", plain::render_check_result(check));
-            }
+    /// Prints checks for a person: worst first, what passed as a count unless `list_passed`, the summary last.
+    fn print_checks_worst_first(&self, checks: &[CheckResult], list_passed: bool, conclusion: Option<&str>) {
+        for line in plain::render_checks_worst_first(checks, list_passed, conclusion) {
+            self.print_plain_result_line(&line);
         }
     }
 
@@ -236,7 +231,7 @@ impl CommandInvocation {
     /// Returns what to do after a fault of this program: the same again, whole.
     fn render_restart_advice() -> String {
         format!(
-            "what was done is kept. To go on from there: {} ; please report this with the log",
+            "what was done is kept. To continue: {} ; please report this with the log",
             render_same_command_again(&[])
         )
     }

@@ -4,9 +4,10 @@ use crate::model::{
     failure::Failure,
     packagecloud::settings::CloudFrontSettingValues,
     run::{
-        check::{CheckResult, CheckVerdict},
+        check::{CheckResult, CheckVerdict, sort_checks_worst_first},
         event::{ProgressStats, StageEnd, StageEvent},
         plan::{PlanAttachment, ResourceChangeKind, StagePlan},
+        proposed_command::render_same_command_again,
     },
 };
 
@@ -68,13 +69,59 @@ pub fn render_failure(failure: &Failure) -> String {
 /// Renders a check, with its next move on a line of its own.
 #[must_use]
 pub fn render_check_result(check: &CheckResult) -> String {
+    let mut text = render_check_without_next_move(check);
+    if !check.next.is_empty() {
+        text.push('\n');
+        text.push_str(&render_next_move(&check.next));
+    }
+    text
+}
+
+/// Renders checks for a person, worst first: what failed with its next move, what could not be asked, what passed as one
+/// count (each of them where `list_passed`), and a summary with the first next move as the last line. `conclusion` says
+/// what it means that none failed.
+#[must_use]
+pub fn render_checks_worst_first(
+    checks: &[CheckResult],
+    list_passed: bool,
+    conclusion: Option<&str>,
+) -> Vec<String> {
+    let sorted = sort_checks_worst_first(checks);
+    let mut lines = Vec::new();
+    for group in sorted.group_failed_by_next_move() {
+        lines.extend(group.iter().map(|check| render_check_without_next_move(check)));
+        lines.extend(
+            group.first().filter(|check| !check.next.is_empty()).map(|check| render_next_move(&check.next)),
+        );
+    }
+    lines.extend(sorted.unknown.iter().map(|check| render_check_result(check)));
+    if list_passed {
+        lines.extend(sorted.passed.iter().map(|check| render_check_result(check)));
+    } else if !sorted.passed.is_empty() {
+        let listed = render_same_command_again(&["--all"]);
+        lines.push(format!("  ✓  {} passed; to list them: {listed}", sorted.passed.len()));
+    }
+    let mut summary = sorted.summarize_checks();
+    if sorted.failed.is_empty() {
+        summary.extend(conclusion.map(|conclusion| format!(" · {conclusion}")));
+    } else if let Some(next) = sorted.first_next_move() {
+        summary.push_str(&format!(" · next: {next}"));
+    }
+    lines.push(summary);
+    lines
+}
+
+fn render_next_move(next: &str) -> String {
+    format!("     next: {next}")
+}
+
+fn render_check_without_next_move(check: &CheckResult) -> String {
     let mark = match check.result {
         CheckVerdict::Pass => "✓",
         CheckVerdict::Fail => "✗",
         CheckVerdict::Unknown => "?",
     };
-    let next = if check.next.is_empty() { String::new() } else { format!("\n     next: {}", check.next) };
-    format!("  {mark}  {:<28} {}{next}", check.name, check.detail)
+    format!("  {mark}  {:<28} {}", check.name, check.detail)
 }
 
 /// Plans as lines: each its title, its notes, and verb, step, target, why of each change. What would be shown twice,
@@ -119,4 +166,39 @@ pub fn render_plans_as_lines<'a>(plans: impl IntoIterator<Item = &'a StagePlan>)
 pub fn render_cloudfront_config_block(values: &CloudFrontSettingValues, show_secret: bool) -> String {
     let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     shown.render_setting_assignments().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_end_in_a_summary_and_begin_with_the_worst() {
+        let checks = [
+            CheckResult::new_passed_check("identity", "it is known"),
+            CheckResult::new_unknown_check("objects", "not asked"),
+            CheckResult::new_failed_check("clock", "two minutes slow", "set it"),
+            CheckResult::new_failed_check("iam:CreateRole", "denied", "attach it"),
+            CheckResult::new_failed_check("kms:CreateKey", "denied", "attach it"),
+        ];
+        let lines = render_checks_worst_first(&checks, false, Some("all is well"));
+        assert_eq!(
+            lines,
+            [
+                "  ✗  clock                        two minutes slow",
+                "     next: set it",
+                "  ✗  iam:CreateRole               denied",
+                "  ✗  kms:CreateKey                denied",
+                "     next: attach it",
+                "  ?  objects                      not asked",
+                "  ✓  1 passed; to list them: packagecloud-cloudfront --all",
+                "3 of 5 checks failed: clock, iam:CreateRole, kms:CreateKey · 1 could not be asked · next: set it",
+            ]
+        );
+        let lines = render_checks_worst_first(&checks[..1], true, Some("all is well"));
+        assert_eq!(
+            lines,
+            ["  ✓  identity                     it is known", "1 of 1 checks passed · all is well"]
+        );
+    }
 }

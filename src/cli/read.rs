@@ -10,27 +10,35 @@ use super::{
     plain,
 };
 use crate::args::{CloudFrontConfigFormat, PlanFormat};
-use crate::engine::{self, delivery::probe, stages::overview};
+use crate::engine::{self, delivery::probe, link_explanation, stages::overview};
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     failure::Failure,
     iam::least_privilege::has_optional_statement,
     packagecloud::{settings::CloudFrontSettingValues, snippet},
     run::{
-        check::CheckResult,
+        check::{CheckId, CheckResult},
         goal::OperatorGoal,
         plan::{PlanFact, ResourceChangeKind, StagePlan, list_distinct_questions},
     },
-    url::token::{self, TokenMacAlgorithm},
+    url::token::TokenMacAlgorithm,
 };
 
 /// Checks the access, and says whether anything stands in the way.
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn run_check_access_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
+pub async fn run_check_access_command(
+    invocation: &CommandInvocation,
+    list_passed: bool,
+) -> Result<u8, Failure> {
     let checks = engine::run_access_checks(&invocation.session, &invocation.answers).await?;
-    invocation.print_check_results(&checks);
+    if invocation.is_json_output() {
+        checks.iter().map(json::render_check_result_json).for_each(|line| json::print_json_line(&line));
+    }
+    let plan = render_proposed_command("plan", &[]);
+    let conclusion = format!("nothing was found that stops a set-up · next: {plan}");
+    invocation.print_checks_worst_first(&checks, list_passed, Some(&conclusion));
     Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
@@ -133,12 +141,17 @@ fn list_plans_with_lines(plans: &[StagePlan]) -> impl Iterator<Item = &StagePlan
 ///
 /// # Errors
 /// Fails where what the checks need can't be read.
-pub async fn run_verify_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
+pub async fn run_verify_command(invocation: &CommandInvocation, list_passed: bool) -> Result<u8, Failure> {
+    if !invocation.is_json_output() {
+        errln!("  …  asks CloudFront, S3 and packagecloud; this takes up to a minute");
+    }
     let checks = invocation
         .run_with_event_display(true, async |run| {
             engine::run_verify_checks(&invocation.session, &invocation.answers, &run).await
         })
         .await?;
+    let verdict = checks.iter().find(|check| check.has_check_id(CheckId::Verdict));
+    invocation.print_checks_worst_first(&checks, list_passed, verdict.map(|verdict| verdict.detail.as_str()));
     Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
@@ -187,7 +200,7 @@ pub fn print_cloudfront_settings(
 /// Fails where the path names no object, or there is no secret or no domain.
 pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) -> Result<u8, Failure> {
     let missing = |what: &str| {
-        let next = format!("make it with: {}", render_proposed_command("enable", &[]));
+        let next = format!("create it with: {}", render_proposed_command("enable", &[]));
         Failure::new_generic_failure(what, "packagecloud.rb holds none", next)
     };
     let values = invocation.session.host.read_packagecloud_config().await?.seen.values;
@@ -227,7 +240,7 @@ pub async fn run_sign_url_command(invocation: &CommandInvocation, path: &str) ->
     Ok(EXIT_DONE)
 }
 
-/// Says what a URL's token holds, and who signed it.
+/// Explains a customer's link: what it holds, who signed it, whether it would be served, and what to do.
 ///
 /// # Errors
 /// Fails where there is no URL.
@@ -255,22 +268,26 @@ pub async fn run_inspect_url_command(
             "give it as an argument, or on standard input",
         ));
     }
-    let secret = match invocation.session.host.read_packagecloud_config().await {
-        Ok(config) => config.seen.values.secret,
-        Err(failure) => {
-            errln!(
-                "packagecloud-cloudfront: which key signed it can't be told: {}",
-                plain::render_failure(&failure)
-            );
-            None
-        }
-    };
-    let construction = engine::determine_edge_token_construction(&invocation.session, &invocation.answers);
-    let now = invocation.session.host.clock.read_host_clock().as_secs();
-    let secrets: Vec<_> = secret.into_iter().collect();
-    let report = token::inspect_url(&url, &secrets, now, construction);
-    for (label, text) in report.render_signed_url_inspection(construction) {
-        invocation.show_inspect_finding(label, &text);
+    if let Err(failure) = invocation.session.host.read_packagecloud_config().await {
+        errln!(
+            "packagecloud-cloudfront: which key signed it can't be told: {}",
+            plain::render_failure(&failure)
+        );
     }
-    Ok(EXIT_DONE)
+    if !invocation.is_json_output() {
+        errln!(
+            "  …  asks the edge, the bucket and packagecloud; without an answer of AWS it takes up to 10 s"
+        );
+    }
+    let explained =
+        link_explanation::explain_customer_link(&invocation.session, &invocation.answers, &url).await;
+    for (label, text) in &explained.findings {
+        invocation.show_inspect_finding(label, text);
+    }
+    let verdict = &explained.verdict;
+    if invocation.is_json_output() {
+        json::print_json_line(&json::render_check_result_json(verdict));
+    }
+    invocation.print_plain_result_line(&plain::render_check_result(verdict));
+    Ok(if verdict.has_failed() { EXIT_PENDING } else { EXIT_DONE })
 }

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod hand_over;
 pub mod kept_plan;
 pub mod leaving;
+pub mod link_explanation;
 mod live_change;
 pub mod packagecloud;
 pub mod reindex;

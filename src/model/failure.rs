@@ -197,7 +197,7 @@ impl Failure {
 
     /// Returns a failure of a plan that reality has left behind.
     pub fn new_plan_drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(FailureKind::Drifted, what, why, "look again, and go on from what is there now")
+        Self::new(FailureKind::Drifted, what, why, "look again, and continue from what is there now")
     }
 
     /// Adds AWS's error code and request id.

@@ -87,7 +87,7 @@ impl ChecksFixture {
             let xml = format!("<PublicAccessBlockConfiguration>{on}</PublicAccessBlockConfiguration>");
             settings.insert("publicAccessBlock".into(), xml);
         });
-        let (_, text) = self.run_binary(&["check", "--origin-access", access]);
+        let (_, text) = self.run_binary(&["check", "--all", "--origin-access", access]);
         let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let check = lines.find(|line| line["name"] == "bucket-policy").unwrap();
         let said = check.to_string();
@@ -97,7 +97,7 @@ impl ChecksFixture {
 
     /// The checks of this name: result, detail and next move.
     fn run_named_check(&self, name: &str) -> Vec<(String, String)> {
-        let (_, text) = self.run_binary(&["check"]);
+        let (_, text) = self.run_binary(&["check", "--all"]);
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines
             .filter(|line| line["type"] == "check" && line["name"] == name)
@@ -274,7 +274,7 @@ fn of_a_store_that_lacks_what_s3_has() {
         words.extend(lacks(operation, code));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (code, said) = shop.run_plain(&[&words[..], &["check"]].concat());
+    let (code, said) = shop.run_plain(&[&words[..], &["check", "--all"]].concat());
     assert_eq!(code, 0, "{said}");
     for part in [
         "object ownership: s3:GetBucketOwnershipControls is not implemented there",
@@ -583,7 +583,7 @@ fn of_permissions_who_denies_and_what_ends() {
     set_user_policy(&shop.open_sandbox(), &json!([all, deny("iam:SimulatePrincipalPolicy")]));
     shop.assert_check("permissions", "unknown", &["cannot be checked", "going on is safe"]);
     assert!(shop.run_named_check("kms:CreateKey").is_empty());
-    assert_eq!(shop.run_binary(&["check"]).0, 0, "unknown fails nothing");
+    assert_eq!(shop.run_binary(&["check", "--all"]).0, 0, "unknown fails nothing");
 }
 
 async fn simulate_needs(cloud: &AwsClients, principal: &str) -> Vec<CheckResult> {
@@ -641,7 +641,7 @@ async fn of_callers_of_every_kind() {
 fn a_throttled_simulation_is_asked_again_and_where_that_lasts_unknown() {
     let shop = ChecksFixture::new();
     let asked = |fault: &str| {
-        let (code, text) = shop.run_binary(&["--sandbox-fault", fault, "check"]);
+        let (code, text) = shop.run_binary(&["--sandbox-fault", fault, "check", "--all"]);
         assert_eq!(code, 0, "{text}");
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let permissions = lines.filter(|line| {

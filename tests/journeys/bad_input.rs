@@ -420,7 +420,7 @@ fn a_region_that_is_none_is_named_with_what_was_meant() {
         .arg(host.config_path())
         .args(["--ctl", "none", "--state-dir"])
         .arg(host.file_path("state"))
-        .args(["--region", "eu central 1", "--bucket", SANDBOX_BUCKET, "check"])
+        .args(["--region", "eu central 1", "--bucket", SANDBOX_BUCKET, "check", "--all"])
         .stdin(Stdio::null());
     run_to_end(command)
         .assert_exit(1, &["no region of AWS is named \"eu central 1\": give eu-central-1"])

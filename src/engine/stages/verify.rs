@@ -219,7 +219,7 @@ async fn add_edge_delivery_checks(
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
-            let next = format!("make one with: {}", render_proposed_command("enable", &[]));
+            let next = format!("create one with: {}", render_proposed_command("enable", &[]));
             all.add_verify_checks([CheckResult::new_failed_check(CheckId::SignedUrl, why, next)]);
         }
         (None, _) => {}
@@ -260,15 +260,15 @@ fn summarize_checks_as_verdict(checks: &[CheckResult]) -> CheckResult {
     let unknown = checks.iter().filter(|check| check.result == CheckVerdict::Unknown).count();
     match failed.first() {
         None if unknown == 0 => CheckResult::new_passed_check(
-            "verdict",
+            CheckId::Verdict,
             "packages come through CloudFront, and only with a token",
         ),
         None => CheckResult::new_passed_check(
-            "verdict",
+            CheckId::Verdict,
             format!("nothing is wrong in what could be asked; {unknown} could not be asked"),
         ),
         Some(first) => CheckResult::new_failed_check(
-            "verdict",
+            CheckId::Verdict,
             format!("{}: {}", first.name, first.detail),
             first.next.clone(),
         ),

@@ -82,7 +82,7 @@ pub fn parse_policy_json(text: &str, what: &str) -> Result<Value, Failure> {
         Failure::new_generic_failure(
             what,
             format!("the policy is not JSON: {error}"),
-            "look at it in the AWS console, and mend it",
+            "look at it in the AWS console, and correct it",
         )
     })
 }

@@ -20,6 +20,8 @@ pub enum CheckId {
     NoToken,
     /// A signed URL of a package.
     SignedUrl,
+    /// What the checks of `verify` come to; it counts as none of them.
+    Verdict,
 }
 
 impl CheckId {
@@ -30,6 +32,7 @@ impl CheckId {
             Self::Clock => "clock",
             Self::NoToken => "no-token",
             Self::SignedUrl => "signed-url",
+            Self::Verdict => "verdict",
         }
     }
 }
@@ -105,9 +108,115 @@ pub fn has_simulated_denials_alone<'a>(checks: impl IntoIterator<Item = &'a Chec
     failed.peek().is_some() && failed.all(CheckResult::is_simulated_denial)
 }
 
+/// So many names stand in a summary; of the others it says how many they are.
+const SUMMARY_NAMES_MAX: usize = 4;
+
+/// Checks in the order in which an operator reads them, worst first; each list keeps the order in which it was checked, so
+/// that a cause stands before what it makes fail. Both faces show checks by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChecksWorstFirst<'a> {
+    /// First those that stop the goal, then the permissions that IAM's simulation alone denies.
+    pub failed: Vec<&'a CheckResult>,
+    pub unknown: Vec<&'a CheckResult>,
+    /// To be folded into a count.
+    pub passed: Vec<&'a CheckResult>,
+}
+
+/// Sorts checks worst first; a verdict is left out, since it only repeats the first failure.
+pub fn sort_checks_worst_first<'a>(
+    checks: impl IntoIterator<Item = &'a CheckResult>,
+) -> ChecksWorstFirst<'a> {
+    let mut sorted = ChecksWorstFirst::default();
+    for check in checks.into_iter().filter(|check| !check.has_check_id(CheckId::Verdict)) {
+        match check.result {
+            CheckVerdict::Fail => sorted.failed.push(check),
+            CheckVerdict::Unknown => sorted.unknown.push(check),
+            CheckVerdict::Pass => sorted.passed.push(check),
+        }
+    }
+    sorted.failed.sort_by_key(|check| check.is_simulated_denial());
+    sorted
+}
+
+impl<'a> ChecksWorstFirst<'a> {
+    /// Counts all of them.
+    #[must_use]
+    pub fn count_checks(&self) -> usize {
+        self.failed.len() + self.unknown.len() + self.passed.len()
+    }
+
+    /// Returns the failed ones by next move: checks in a row that have the same next move are one group.
+    #[must_use]
+    pub fn group_failed_by_next_move(&self) -> Vec<&[&'a CheckResult]> {
+        self.failed.chunk_by(|one, other| one.next == other.next).collect()
+    }
+
+    /// Says how many checks failed of how many, and which: `2 of 14 checks failed: clock, bucket`; where none failed,
+    /// how many passed and how many could not be asked.
+    #[must_use]
+    pub fn summarize_checks(&self) -> String {
+        let all = self.count_checks();
+        let unknown = match self.unknown.len() {
+            0 => String::new(),
+            count => format!(" \u{b7} {count} could not be asked"),
+        };
+        if self.failed.is_empty() {
+            return format!("{} of {all} checks passed{unknown}", self.passed.len());
+        }
+        let names: Vec<&str> =
+            self.failed.iter().take(SUMMARY_NAMES_MAX).map(|check| check.name.as_str()).collect();
+        let more = match self.failed.len().saturating_sub(SUMMARY_NAMES_MAX) {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        format!("{} of {all} checks failed: {}{more}{unknown}", self.failed.len(), names.join(", "))
+    }
+
+    /// Returns the next move of the worst check that has one.
+    #[must_use]
+    pub fn first_next_move(&self) -> Option<&'a str> {
+        self.failed.iter().map(|check| check.next.as_str()).find(|next| !next.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worst_check_is_read_first_and_what_passed_is_a_count() {
+        let checks = [
+            CheckResult::new_passed_check("identity", ""),
+            CheckResult::new_failed_check("kms:CreateKey", "", "attach it"),
+            CheckResult::new_unknown_check("objects", ""),
+            CheckResult::new_failed_check("clock", "", "set it"),
+            CheckResult::new_failed_check("iam:CreateRole", "", "attach it"),
+            CheckResult::new_failed_check(CheckId::Verdict, "", "set it"),
+        ];
+        let sorted = sort_checks_worst_first(&checks);
+        let names = |checks: &[&CheckResult]| -> Vec<String> {
+            checks.iter().map(|check| check.name.clone()).collect()
+        };
+        assert_eq!(names(&sorted.failed), ["clock", "kms:CreateKey", "iam:CreateRole"]);
+        assert_eq!((names(&sorted.unknown), sorted.passed.len()), (vec!["objects".to_owned()], 1));
+        assert_eq!(
+            sorted.group_failed_by_next_move().iter().map(|group| group.len()).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        assert_eq!(
+            sorted.summarize_checks(),
+            "3 of 5 checks failed: clock, kms:CreateKey, iam:CreateRole \u{b7} 1 could not be asked"
+        );
+        assert_eq!(sorted.first_next_move(), Some("set it"));
+
+        let many: Vec<CheckResult> =
+            ["a", "b", "c", "d", "e", "f"].map(|name| CheckResult::new_failed_check(name, "", "")).into();
+        let sorted = sort_checks_worst_first(&many);
+        assert_eq!(sorted.summarize_checks(), "6 of 6 checks failed: a, b, c, d and 2 more");
+        assert_eq!(sorted.first_next_move(), None);
+        let sorted = sort_checks_worst_first(&checks[..1]);
+        assert_eq!(sorted.summarize_checks(), "1 of 1 checks passed");
+    }
 
     #[test]
     fn only_a_failed_permission_is_a_simulated_denial() {

@@ -6,6 +6,7 @@ pub mod check;
 pub mod event;
 pub mod goal;
 pub mod kept_plan;
+pub mod link_explanation;
 pub mod other_run;
 pub mod plan;
 pub mod plan_document;

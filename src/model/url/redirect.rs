@@ -191,8 +191,9 @@ fn classify_reply_without_redirect(reply: &PackagecloudDownloadReply, own: &str)
     }
 }
 
-/// The host of an absolute URL in lower case, without its port.
-fn find_url_host_name(url: &str) -> Option<String> {
+/// Returns the host of an absolute URL in lower case, without its port.
+#[must_use]
+pub fn find_url_host_name(url: &str) -> Option<String> {
     let (host, _) = split_host_and_path(url)?;
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,

@@ -29,8 +29,8 @@ async fn an_upgrade_off_and_on_again_with_the_policy_alone() {
     account.run_json(&["enable", "--upgrade", "--yes", "--unproven"]).assert_code(0);
     assert!(account.read_config().contains("['cloudfront_enabled'] = true"), "{}", account.read_config());
     account.run_json(&["plan", "--goal", "upgrade"]).assert_code(0);
-    account.run_json(&["check"]).assert_code(0);
-    let verified = account.run_json(&["verify"]).assert_code(0);
+    account.run_json(&["check", "--all"]).assert_code(0);
+    let verified = account.run_json(&["verify", "--all"]).assert_code(0);
     for (name, result, detail) in verified.check_results() {
         // ministack's delivery runs no function at the edge.
         let delivery =

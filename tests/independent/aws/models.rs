@@ -67,10 +67,10 @@ async fn every_request_is_as_awss_own_models_have_it() {
         wire.path(),
         &[],
         &[
-            &["check"],
+            &["check", "--all"],
             &["plan", "--goal", "upgrade"],
             &["enable", "--upgrade", "--yes", "--unproven"],
-            &["verify"],
+            &["verify", "--all"],
             &["disable", "--yes"],
             &["enable", "--yes", "--unproven"],
             &["--construction", "raw:path+expires", "enable", "--yes", "--prepare"],

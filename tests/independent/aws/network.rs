@@ -106,7 +106,7 @@ fn assert_partition_refused(text: &str) {
 #[test]
 fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
     let site = ProxyFixture::new(CHINA_USER_ARN);
-    let mut keys = site.build_command(&["check"]);
+    let mut keys = site.build_command(&["check", "--all"]);
     keys.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
     let (text, asked) = site.run_command(keys);
     assert_partition_refused(&text);
@@ -148,26 +148,26 @@ fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
         ),
         ("process", vec!["key=AKIAPROCESS Action=GetCallerIdentity"]),
     ] {
-        let (text, asked) = site.run_command(site.build_command(&["--profile", profile, "check"]));
+        let (text, asked) = site.run_command(site.build_command(&["--profile", profile, "check", "--all"]));
         assert_partition_refused(&text);
         for words in wanted {
             assert!(asked.contains(words), "{profile}: {words}: {asked}");
         }
     }
     // Signed in, the role's credentials come from the portal; else what to type is said.
-    let (text, _) = site.run_command(site.build_command(&["--profile", "sso", "check"]));
+    let (text, _) = site.run_command(site.build_command(&["--profile", "sso", "check", "--all"]));
     assert!(text.contains("aws sso login --profile sso"), "{text}");
     let cache = site.file_path(".aws/sso/cache");
     fs::create_dir_all(&cache).unwrap();
     let token = r#"{"accessToken": "token", "expiresAt": "2999-01-01T00:00:00Z", "region": "eu-west-1", "startUrl": "https://corp.awsapps.com/start"}"#;
     // The file's name is the SHA-1 of the session's name.
     fs::write(cache.join("ee0bfd2552fbd840c02cc48b6e823320543c450f.json"), token).unwrap();
-    let (text, asked) = site.run_command(site.build_command(&["--profile", "sso", "check"]));
+    let (text, asked) = site.run_command(site.build_command(&["--profile", "sso", "check", "--all"]));
     assert_partition_refused(&text);
     assert!(asked.contains("portal.sso.eu-west-1.amazonaws.com GET /federation/credentials"), "{asked}");
     assert!(asked.contains("key=ASIASSO Action=GetCallerIdentity"), "{asked}");
     // Without a terminal nobody can be asked for a code.
-    let (text, asked) = site.run_command(site.build_command(&["--profile", "device", "check"]));
+    let (text, asked) = site.run_command(site.build_command(&["--profile", "device", "check", "--all"]));
     assert!(
         text.contains("wants a code of arn:aws:iam::1:mfa/jo") && text.contains("--profile device"),
         "{text}"
@@ -182,7 +182,7 @@ fn a_device_is_asked_for_its_code_at_the_terminal() {
         "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n\
          [profile device]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\nmfa_serial = arn:aws:iam::1:mfa/jo\n",
     );
-    let plain = site.build_command(&["--profile", "device", "check"]);
+    let plain = site.build_command(&["--profile", "device", "check", "--all"]);
     let mut command = CommandBuilder::new(plain.get_program());
     command.env_clear();
     command.args(plain.get_args());
@@ -226,17 +226,17 @@ fn a_certificate_that_nobody_vouches_for_is_refused_and_no_proxy_holds() {
         command.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
         command
     };
-    let mut unknown = with_keys(&["check"]);
+    let mut unknown = with_keys(&["check", "--all"]);
     unknown.env_remove("AWS_CA_BUNDLE");
     let (text, asked) = site.run_command(unknown);
     assert!(text.contains("could not be sent") && text.contains("proxy"), "{text}");
     assert_eq!(asked, "");
-    let mut missing = with_keys(&["check"]);
+    let mut missing = with_keys(&["check", "--all"]);
     missing.env("AWS_CA_BUNDLE", "/no/such/file");
     let (text, _) = site.run_command(missing);
     assert!(text.contains("AWS_CA_BUNDLE /no/such/file") && text.contains("unset it"), "{text}");
 
-    let mut past = with_keys(&["--endpoint-url", &site.direct, "check"]);
+    let mut past = with_keys(&["--endpoint-url", &site.direct, "check", "--all"]);
     past.env("NO_PROXY", "localhost");
     let (text, asked) = site.run_command(past);
     assert_partition_refused(&text);
@@ -252,7 +252,7 @@ fn in_a_partition_without_lambda_at_edge_nothing_is_made_and_nothing_but_the_ide
         let partition = arn.split(':').nth(1).unwrap();
         let site = ProxyFixture::new(arn);
         for words in [
-            vec!["check"],
+            vec!["check", "--all"],
             vec!["plan"],
             vec!["enable", "--yes"],
             vec!["enable", "--yes", "--upgrade"],

@@ -91,7 +91,7 @@ fn check_predicted_denial(
     if action == "iam:SimulatePrincipalPolicy" || faults::SIMULATED_WITHOUT_CONTEXT.contains(&action) {
         return Ok(());
     }
-    let ran = account.run_json(&["check"]);
+    let ran = account.run_json(&["check", "--all"]);
     if ran.code == 1 {
         // Without it nothing of the bucket can be looked at: that is what it says, in place of its checks.
         return check_failed_step(taken, &ran);

@@ -229,7 +229,7 @@ fn a_new_secret_is_made_only_when_told_and_never_while_on() {
     assert_eq!(host.config_text(), without);
     host.run_successfully("enable --new-secret --yes");
     assert_ne!(host.read_values()["cloudfront_secret"], first);
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
 }
 
 #[test]
@@ -242,7 +242,9 @@ fn what_the_simulation_alone_denies_is_passed_with_anyway_and_nothing_else_is() 
         state.iam.user.policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "NotAction": "cloudfront:UpdateCachePolicy", "Resource": "*"}]});
     });
-    host.run_line("check").assert_contains("cloudfront:UpdateCachePolicy").assert_contains("managed policy");
+    host.run_line("check --all")
+        .assert_contains("cloudfront:UpdateCachePolicy")
+        .assert_contains("managed policy");
     let before = snapshot_everything(&host);
     let refused = host.run_line("enable --prepare --yes");
     assert_eq!(refused.code, 1, "{refused:#?}");

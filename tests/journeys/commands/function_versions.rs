@@ -56,7 +56,7 @@ fn a_new_secret_takes_the_place_of_the_one_before_and_the_version_before_is_no_w
     let fewer = host.run_line(&format!("reconfigure-cloudfront-distribution {VERSION_ARN}1 --yes"));
     assert_eq!(fewer.code, 1, "{fewer:#?}");
     fewer.assert_contains("it lacks the secret that ");
-    host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+    host.run_successfully("verify --all").assert_contains("10 of 10 redirects go to CloudFront");
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_runtime_rolls_on_by_enable_which_asks_proves_and_says_the_way_back() {
     assert_eq!(failed.code, 1, "{failed:#?}");
     failed.assert_contains("the distribution was put back, and every edge has it as it was before");
     assert!(!failed.err.contains("private packages may be open"), "nothing was handed out: {failed:#?}");
-    let (_, again) = failed.err.trim_end().rsplit_once("once that is mended, run: ").unwrap();
+    let (_, again) = failed.err.trim_end().rsplit_once("once that is corrected, run: ").unwrap();
     assert!(again.ends_with(" enable --yes"), "{again}");
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
 
     // A lost bucket policy is no reason for the gate to refuse it: that is mended first.
     host.open_sandbox().update_sandbox_state_on_disk(|state| {
@@ -127,6 +127,6 @@ fn a_runtime_rolls_on_by_enable_which_asks_proves_and_says_the_way_back() {
     host.run_successfully("enable --yes").assert_contains("Distribution: done");
     let planned = host.run_line("plan");
     assert_eq!(planned.code, 0, "{planned:#?}");
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
     host.run_successfully(&format!("roll-back --edge {VERSION_ARN}1 --yes"));
 }

@@ -157,13 +157,14 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
     assert_eq!(shown[0]["values"]["cloudfront_secret"].as_str().unwrap().len(), 44);
 
     // Every other command keeps to objects too.
-    for command in
-        ["sign 1/2/ubuntu/package_files/97310.deb", "inspect https://d1.cloudfront.net/a", "roll-back"]
-    {
-        assert!(
-            !lines_after_version(&host.run_successfully(&format!("{command} --output json"))).is_empty(),
-            "{command}"
-        );
+    for (command, code) in [
+        ("sign 1/2/ubuntu/package_files/97310.deb", 0),
+        ("inspect https://d1.cloudfront.net/a", 3),
+        ("roll-back", 0),
+    ] {
+        let ran = host.run_line(&format!("{command} --output json"));
+        assert_eq!(ran.code, code, "{ran:#?}");
+        assert!(!lines_after_version(&ran).is_empty(), "{command}");
     }
     let policy = host.run_successfully("check --policy --output json");
     assert!(

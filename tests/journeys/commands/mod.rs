@@ -12,6 +12,7 @@ mod invalidate;
 pub mod journey_host;
 mod json;
 mod kept_plan;
+mod links;
 mod lost_settings;
 mod outside_text;
 mod proposals;

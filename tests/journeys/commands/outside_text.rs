@@ -59,14 +59,14 @@ fn a_fault_of_the_program_while_it_looks_is_a_failure_with_a_next_move() {
     let ran = host.run_line("--sandbox-fault=lambda:GetFunction:1:panic enable --upgrade --yes");
     assert_eq!(ran.code, 1, "{ran:#?}");
     ran.assert_contains("it broke off by a fault of this program: lambda:GetFunction");
-    ran.assert_contains("To go on from there: ");
+    ran.assert_contains("To continue: ");
     assert_eq!(ran.err.matches("next: ").count(), 1, "{}", ran.err);
     assert!(ran.err.contains("lambda:GetFunction:1:panic enable --upgrade --yes ;"), "whole: {}", ran.err);
     let ran = host.run_line("--sandbox-fault=lambda:GetFunction:1:panic --output json plan");
     assert_eq!(ran.code, 1, "{ran:#?}");
     let last = ran.json_lines().pop().unwrap();
     assert_eq!(last["type"], "failed", "{last}");
-    assert!(last["failure"]["next"].as_str().unwrap().contains("To go on from there: "), "{last}");
+    assert!(last["failure"]["next"].as_str().unwrap().contains("To continue: "), "{last}");
 }
 
 #[test]

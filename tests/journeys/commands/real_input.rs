@@ -180,7 +180,7 @@ fn run_on_off_journey(host: &JourneyHost) {
     looked_at(true, 3);
     host.run_successfully("plan --goal upgrade").assert_contains("nothing would change");
     host.run_successfully("plan");
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
     assert_eq!(host.run_line("plan --goal disable").code, 3);
 
     host.run_successfully("disable --yes").assert_contains("302 to S3").assert_contains(".bak");
@@ -260,5 +260,5 @@ async fn the_same_with_an_empty_bucket() {
     host.write_config(&render_config_fixture());
     assert!(read_cache_controls(&host).await.is_empty());
     run_on_off_journey(&host);
-    host.run_successfully("verify").assert_contains("no package yet");
+    host.run_successfully("verify --all").assert_contains("no package yet");
 }

@@ -61,7 +61,7 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     let new = read_secret(&host);
     assert_ne!(new, old);
     assert!(!ran.out.contains(new.expose_secret()) && !ran.err.contains(new.expose_secret()));
-    host.run_successfully("verify").assert_contains("two secrets accepted since ");
+    host.run_successfully("verify --all").assert_contains("two secrets accepted since ");
     assert_eq!(fetch_status(&host, &sign_link(&host, &old)), 200);
 
     // Its own word, which --yes never gives.
@@ -74,7 +74,7 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     assert_eq!(fetch_status(&host, &sign_link(&host, &old)), 403);
     assert_eq!(fetch_status(&host, &sign_link(&host, &new)), 200);
     host.run_successfully("rotate-secret --finish --no-other-node --yes").assert_contains("nothing to do");
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_leaked_secret_is_replaced_at_once_and_cloudfront_is_on_again() {
     let statuses =
         (fetch_status(&host, &sign_link(&host, &old)), fetch_status(&host, &sign_link(&host, &new)));
     assert_eq!(statuses, (403, 200));
-    host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+    host.run_successfully("verify --all").assert_contains("10 of 10 redirects go to CloudFront");
 }
 
 #[test]
@@ -104,5 +104,5 @@ fn what_was_off_stays_off() {
         assert_eq!(host.read_values()["cloudfront_enabled"], false, "{command}");
     }
     host.run_successfully("enable --yes").assert_contains("Go live: done");
-    host.run_successfully("verify");
+    host.run_successfully("verify --all");
 }

@@ -20,7 +20,7 @@ fn run_vendor_steps(host: &JourneyHost) -> String {
     let not_live = host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"));
     assert!(!not_live.out.contains("cloudfront_enabled"), "{not_live:#?}");
     not_live.assert_contains("packagecloud_rails['cloudfront_distribution_id'] = 'E");
-    host.run_successfully("verify").assert_contains("CloudFront is off");
+    host.run_successfully("verify --all").assert_contains("CloudFront is off");
     arn.to_owned()
 }
 
@@ -32,7 +32,7 @@ fn the_vendors_order_ends_live() {
     live.assert_contains("Go live: done — on since").assert_contains("To switch off: ");
     assert!(live.out.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{live:#?}");
     assert!(live.out.contains("packagecloud_rails['cloudfront_secret'] = '(hidden)'"), "{live:#?}");
-    let verify = host.run_successfully("verify");
+    let verify = host.run_successfully("verify --all");
     assert!(verify.out.contains("packages come through CloudFront, and only with a token"), "{verify:#?}");
     host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"))
         .assert_contains("CloudFront is on already");
@@ -116,7 +116,7 @@ fn the_policy_is_json_that_fits_one_managed_policy() {
     assert!(policy.err.contains("as a managed policy"), "{}", policy.err);
     let before =
         host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_string(&state.iam).unwrap());
-    host.run_successfully("check");
+    host.run_successfully("check --all");
     assert_eq!(
         host.open_sandbox().read_sandbox_state_from_disk(|state| serde_json::to_string(&state.iam).unwrap()),
         before
@@ -149,7 +149,7 @@ fn rolling_back_lists_and_restores_values_files_and_the_edge() {
     assert!(!host.config_text().contains("\npackagecloud_rails['cloudfront_enabled']"));
     assert!(!host.config_text().contains("cloudfront_distribution_id"));
     assert!(values.contains(secret.as_str().unwrap()), "the secret that the edge holds stays: {values}");
-    host.run_successfully("verify").assert_contains("302 to S3");
+    host.run_successfully("verify --all").assert_contains("302 to S3");
 
     // On again by a backup that has it on, behind the gate.
     host.run_successfully("enable --yes");

@@ -14,10 +14,11 @@ fn another_construction_is_named_taken_back_and_then_kept() {
         assert!(last[0].contains(&format!("--construction {construction}")), "{last:?}");
         assert!(last[1].contains("CloudFront is off again") && last[1].contains("302 to S3"), "{last:?}");
         assert!(host.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
-        host.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+        host.run_successfully("verify --all")
+            .assert_contains("CloudFront is off: packagecloud answers 302 to S3");
 
         host.run_successfully(&format!("enable --construction {construction} --yes"));
-        host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+        host.run_successfully("verify --all").assert_contains("10 of 10 redirects go to CloudFront");
         // Without the option the one that the edge holds is kept: nothing is made anew, and it still works.
         host.run_successfully("plan");
         host.run_successfully("enable --yes")
@@ -38,7 +39,7 @@ fn a_web_node_that_lags_is_named_with_its_commands() {
     off.assert_contains("302 to CloudFront").assert_contains("302 to S3");
     assert!(host.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
 
-    let verify = host.run_line("verify");
+    let verify = host.run_line("verify --all");
     assert_eq!(verify.code, 3, "{verify:#?}");
     verify.assert_contains("5 of 10").assert_contains("another web node");
 }
@@ -62,7 +63,7 @@ fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it
     // By hand, and never reconfigured; or by a run whose state directory is on another host.
     let text = host.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
     host.write_config(&text);
-    host.run_line("verify").assert_contains("302 to CloudFront");
+    host.run_line("verify --all").assert_contains("302 to CloudFront");
     host.run_line("disable").assert_contains("it says off, and packagecloud still answers 302 to CloudFront");
     // An omnibus package writes down what it applied.
     let running = host.sandbox_path().join("packagecloud-server-running.json");
@@ -75,7 +76,8 @@ fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it
     let off = host.run_successfully("disable --yes");
     off.assert_contains("it says off, and packagecloud still answers 302 to CloudFront")
         .assert_contains("off since");
-    host.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+    host.run_successfully("verify --all")
+        .assert_contains("CloudFront is off: packagecloud answers 302 to S3");
     host.run_successfully("disable --yes").assert_contains("nothing to do");
 }
 
@@ -128,7 +130,7 @@ fn preparing_goes_live_later_and_leaves_on_what_is_on() {
     let host = JourneyHost::new();
     host.run_successfully("enable --prepare --yes").assert_contains("nothing is live yet");
     assert_eq!(host.read_values()["cloudfront_enabled"], serde_json::Value::Null);
-    host.run_successfully("verify").assert_contains("302 to S3");
+    host.run_successfully("verify --all").assert_contains("302 to S3");
     let backups = host.backup_names().len();
     host.run_successfully("enable --yes")
         .assert_contains("Bootstrap: nothing to do")
@@ -155,7 +157,7 @@ fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
         .assert_contains("Bootstrap: nothing to do")
         .assert_contains("Distribution: nothing to do")
         .assert_contains("Go live: done");
-    host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+    host.run_successfully("verify --all").assert_contains("10 of 10 redirects go to CloudFront");
 }
 
 #[test]
@@ -264,7 +266,8 @@ fn where_redirects_go_on_the_line_is_put_last_before_any_other_node_is_blamed() 
     let text = host.config_text();
     let added = text.strip_prefix(&off).unwrap_or_else(|| panic!("{text}"));
     assert!(added.starts_with("packagecloud_rails['cloudfront_enabled'] = false #"), "{text}");
-    host.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+    host.run_successfully("verify --all")
+        .assert_contains("CloudFront is off: packagecloud answers 302 to S3");
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn a_command_at_a_terminal_stands_still_and_goes_on_by_itself() {
     let still = host.count_copies();
     assert!(still < PACKAGE_COUNT, "{still}");
     host.write_session_credentials();
-    terminal.wait_for_moving_text("it goes on where it was");
+    terminal.wait_for_moving_text("it continues where it stopped");
     assert_eq!(terminal.assert_clean_exit("renewed"), 0);
     assert_eq!(host.count_copies(), PACKAGE_COUNT);
 }

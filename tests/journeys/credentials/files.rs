@@ -21,7 +21,7 @@ fn check_as_written(host: &CredentialsHost, written: &WrittenDown) -> (i32, Stri
     fs::write(host.file_path(".aws/config"), keyed(written.config)).unwrap();
     fs::write(host.file_path(".aws/credentials"), keyed(written.credentials)).unwrap();
     let profile: Vec<&str> = written.profile.iter().flat_map(|name| ["--profile", *name]).collect();
-    let given = host.build_command(&[&profile[..], &["check"]].concat());
+    let given = host.build_command(&[&profile[..], &["check", "--all"]].concat());
     let mut command = Command::new(given.get_program());
     let words: Vec<_> = given.get_args().collect();
     let region = words.iter().position(|word| *word == "--region").unwrap();

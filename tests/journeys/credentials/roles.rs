@@ -74,7 +74,7 @@ fn answer_request(stream: &TcpStream, asked: &Mutex<Vec<String>>, keys: &str) ->
 async fn an_instances_role_is_found_by_its_metadata_server() {
     let host = CredentialsHost::new(3).await;
     let giver = CredentialServer::start_with_keys(host.issue_session());
-    let mut command = host.build_command(&["check"]);
+    let mut command = host.build_command(&["check", "--all"]);
     command
         .env_remove("AWS_EC2_METADATA_DISABLED")
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://127.0.0.1:{}", giver.port));
@@ -97,7 +97,7 @@ async fn a_containers_role_is_found_by_its_credentials_endpoint() {
     let host = CredentialsHost::new(3).await;
     let giver = CredentialServer::start_with_keys(host.issue_session());
     let uri = format!("http://127.0.0.1:{}/container", giver.port);
-    let mut command = host.build_command(&["check"]);
+    let mut command = host.build_command(&["check", "--all"]);
     command
         .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the-container");
@@ -111,7 +111,7 @@ async fn a_containers_role_is_found_by_its_credentials_endpoint() {
     );
     assert_eq!(code, 0, "{text}");
     // One that doesn't let it in is no identity, and is named.
-    let mut command = host.build_command(&["check"]);
+    let mut command = host.build_command(&["check", "--all"]);
     command
         .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "another");

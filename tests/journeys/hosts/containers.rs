@@ -42,14 +42,18 @@ fn cluster_of_containers(names: &[&str], words: &str) -> HostCluster {
 fn two_containers_are_set_up_switched_off_and_rolled_back() {
     let cluster = cluster_of_containers(&["web1", "web2"], "exec -i pod/{} --");
     let [first, second] = &cluster.nodes[..] else { panic!() };
-    cluster.run_on_cluster(&["check"]).assert_exit(0, &["clock on web1", "packagecloud-ctl on web1"]);
+    cluster
+        .run_on_cluster(&["check", "--all"])
+        .assert_exit(0, &["clock on web1", "packagecloud-ctl on web1"]);
     cluster.run_on_cluster(&["plan"]).assert_exit(3, &["changes are pending"]);
     cluster
         .run_on_cluster(&["enable", "--yes"])
         .assert_exit(0, &["web1: on since", "on too: web2 (all 2 services are newer than the restart)"]);
     assert_eq!(first.config_values(), second.config_values());
     assert_eq!((first.applied_values().enabled, second.applied_values().enabled), (Some(true), Some(true)));
-    cluster.run_on_cluster(&["verify"]).assert_exit(0, &["node web2", "says the same as that of web1"]);
+    cluster
+        .run_on_cluster(&["verify", "--all"])
+        .assert_exit(0, &["node web2", "says the same as that of web1"]);
     cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
 
     cluster

@@ -69,7 +69,7 @@ fn a_service_that_the_restart_left_out_is_named() {
     let ran = cluster.run_on_cluster(&["enable", "--yes"]);
     ran.assert_exit(
         0,
-        &["older than the restart: unicorn on web1 (packagecloud-ctl restart NAME starts one anew)"],
+        &["older than the restart: unicorn on web1 (packagecloud-ctl restart NAME starts one again)"],
     );
 }
 

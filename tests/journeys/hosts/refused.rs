@@ -52,8 +52,10 @@ fn a_host_that_lets_nobody_in() {
         &["nowhere.invalid: its name can't be resolved: ", "~/.ssh/config"],
     );
 
-    let output =
-        cluster.binary_command().args(["--host", "deploy@web1", "--profile", "work", "check"]).output();
+    let output = cluster
+        .binary_command()
+        .args(["--host", "deploy@web1", "--profile", "work", "check", "--all"])
+        .output();
     ClusterRun::from_output(&output.unwrap())
         .assert_exit(0, &["deploy@web1:/etc/packagecloud/packagecloud.rb"]);
     cluster.nodes[0].write_accounts("nobody ALL=(ALL) ALL");
@@ -93,11 +95,11 @@ fn a_host_that_lets_nobody_in() {
     );
 
     let ran = ClusterRun::from_output(
-        &cluster.binary_command().args(["--host", "web1", "--sandbox", "check"]).output().unwrap(),
+        &cluster.binary_command().args(["--host", "web1", "--sandbox", "check", "--all"]).output().unwrap(),
     );
     ran.assert_exit(2, &["a sandbox has a host of its own"]).assert_one_error();
     let ran = ClusterRun::from_output(
-        &cluster.binary_command().args(["--host=-oProxyCommand=x", "check"]).output().unwrap(),
+        &cluster.binary_command().args(["--host=-oProxyCommand=x", "check", "--all"]).output().unwrap(),
     );
     ran.assert_exit(2, &["it is no name of a host"]).assert_one_error();
 }

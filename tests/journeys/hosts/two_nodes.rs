@@ -63,18 +63,20 @@ fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
     assert_eq!((first.count_ctl_runs("reconfigure"), second.count_ctl_runs("reconfigure")), (1, 1));
 
     cluster.run_on_cluster(&["plan"]).assert_exit(0, &[]);
-    cluster.run_on_cluster(&["verify"]).assert_exit(0, &["node web2", "says the same as that of web1"]);
+    cluster
+        .run_on_cluster(&["verify", "--all"])
+        .assert_exit(0, &["node web2", "says the same as that of web1"]);
 
     // One runs on another file than it holds: its answers are named.
     std::fs::remove_file(second.file_path("opt/applied.rb")).unwrap();
     cluster
-        .run_on_cluster(&["verify"])
+        .run_on_cluster(&["verify", "--all"])
         .assert_exit(3, &["5 of 10 redirects go to CloudFront", "another web node is set otherwise"]);
     second.write_file(
         "etc/packagecloud.rb",
         &second.read_config().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"),
     );
-    cluster.run_on_cluster(&["verify"]).assert_exit(
+    cluster.run_on_cluster(&["verify", "--all"]).assert_exit(
         3,
         &[
             "node web2",

@@ -19,7 +19,7 @@ fn a_first_install_from_a_laptops_profile() {
     );
 
     cluster
-        .run_on_cluster(&["check"])
+        .run_on_cluster(&["check", "--all"])
         .assert_exit(0, &["profile work", "clock on web1", "packagecloud-ctl on web1"]);
     let ran = cluster.run_on_cluster(&["enable"]);
     ran.assert_exit(
@@ -48,7 +48,7 @@ fn a_first_install_from_a_laptops_profile() {
     assert_eq!(node.applied_values().enabled, Some(true));
     assert_eq!(node.applied_values(), node.config_values());
     assert!(node.read_config().contains("worker_processes'] = 8"));
-    cluster.run_on_cluster(&["verify"]).assert_exit(0, &["verdict"]);
+    cluster.run_on_cluster(&["verify", "--all"]).assert_exit(0, &["verdict"]);
     cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
     assert_eq!(node.count_ctl_runs("reconfigure"), 1);
 }
@@ -103,7 +103,7 @@ fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
     ran.assert_exit(
         0,
         &[
-            "the line to web1 dropped; it is laid again",
+            "the line to web1 dropped; connecting again",
             "the line to web1 is there again",
             "13 objects: 13 changed",
             "Chef Client finished",

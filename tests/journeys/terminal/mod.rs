@@ -95,7 +95,7 @@ fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
     let shell = shell.lock().unwrap().screen().contents();
     let shell = shell.replace('\n', "");
     assert!(shell.contains("a fault of this program in the wizard's loop"), "{shell}");
-    assert!(shell.contains("To go on from there: ") && shell.contains(" disable ; "), "{shell}");
+    assert!(shell.contains("To continue: ") && shell.contains(" disable ; "), "{shell}");
 }
 
 #[test]

@@ -315,7 +315,8 @@ fn format_timestamp(seconds: u64) -> String {
         .unwrap_or_else(|| seconds.to_string())
 }
 
-fn format_duration(seconds: u64) -> String {
+/// Says a length of time in its largest useful unit: `3 h`.
+pub(in crate::model) fn format_duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),

@@ -10,6 +10,7 @@ mod path;
 
 pub use check::{EdgeTokenRefusal, ViewerRequest, check_viewer_request_token};
 pub use construction::{TokenHmacKeyForm, TokenMessageForm, UrlTokenConstruction};
+pub(in crate::model) use inspect::format_duration;
 pub use inspect::{InspectedUrl, UrlSigningScheme, inspect_url};
 pub use mac::{TokenMacAlgorithm, compute_secret_fingerprint};
 pub use path::{can_link_carry_key, encode_canonical_path};
