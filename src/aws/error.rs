@@ -189,7 +189,7 @@ fn failure_from_error_response(
         }
         AwsRefusalClass::Missing => (FailureKind::Missing, "it is not there".to_owned()),
         AwsRefusalClass::Throttled => {
-            (FailureKind::Other, said(format!("AWS holds {action} back, even after retries ({code})")))
+            (FailureKind::Other, said(format!("AWS throttles {action}, even after retries ({code})")))
         }
         AwsRefusalClass::ServiceFault => {
             (FailureKind::Unreachable, said(format!("AWS failed at {action}, even after retries ({code})")))

@@ -213,7 +213,7 @@ fn check_resource_ownership_allows_change(
         ResourceOwnership::Unmarked if adopt => Ok(()),
         ResourceOwnership::Unmarked => Err(Failure::new_missing_consent_failure(
             what,
-            "it stands without our marker: it is the vendor's, or somebody's",
+            "it exists without our marker: it is the vendor's, or somebody else's",
             format!(
                 "adopt it: {} — or set up beside it with --name-suffix",
                 render_same_command_again(&["--adopt"])

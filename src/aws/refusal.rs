@@ -96,7 +96,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "must be verified before you can add new cloudfront resources",
         AwsRefusalClass::Barred,
-        "open a case with AWS Support (https://console.aws.amazon.com/support/home: Account and billing, CloudFront; no paid support plan is needed) and quote AWS's sentence; AWS answers in hours to days, and no permission helps. Nothing is lost: once the account is verified, run: {again} — it goes on where it stopped",
+        "open a case with AWS Support (https://console.aws.amazon.com/support/home: Account and billing, CloudFront; no paid support plan is needed) and quote AWS's sentence; AWS answers in hours to days, and no permission helps. Nothing is lost: once the account is verified, run: {again} — it continues where it stopped",
     ),
     row(
         DENIED_CODES,
@@ -108,49 +108,49 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         DENIED_CODES,
         "blockpublicacls",
         AwsRefusalClass::Barred,
-        "its access control list is public, which BlockPublicAcls lets nobody write again: give --no-acl, which lets the lists go (CloudFront needs none), or have BlockPublicAcls lifted, then try again",
+        "its access control list is public, which BlockPublicAcls lets nobody write again: give --no-acl, which drops the lists (CloudFront needs none), or have BlockPublicAcls lifted, then try again",
     ),
     row(
         DENIED_CODES,
         "service control policy",
         AwsRefusalClass::Denied,
-        "a service control policy of the organization is against {action}, and nothing in this account can allow it: have it lifted for this identity by who administers AWS Organizations, or use an account that it doesn't bind, then try again",
+        "a service control policy of the organization denies {action}, and nothing in this account can allow it: ask the administrator of AWS Organizations to allow it for this identity, or use an account without that policy, then try again",
     ),
     row(
         DENIED_CODES,
         "resource control policy",
         AwsRefusalClass::Denied,
-        "a resource control policy of the organization is against {action} on this account's resources, and nothing in this account can allow it: have it lifted by who administers AWS Organizations, then try again",
+        "a resource control policy of the organization denies {action} on this account's resources, and nothing in this account can allow it: ask the administrator of AWS Organizations to allow it, then try again",
     ),
     row(
         DENIED_CODES,
         "permissions boundary",
         AwsRefusalClass::Denied,
-        "the permissions boundary of this identity is against {action}, and no policy beside it helps: have {action} allowed in the boundary too, or use an identity without one, then try again",
+        "the permissions boundary of this identity denies {action}, and no other policy helps: allow {action} in the boundary too, or use an identity without one, then try again",
     ),
     row(
         DENIED_CODES,
         "session policy",
         AwsRefusalClass::Denied,
-        "the session policy that these credentials were issued with is against {action}, and no policy of the role helps: take credentials without a session policy, or with one that holds what `{policy}` prints, then try again",
+        "the session policy of these credentials denies {action}, and no policy of the role helps: use credentials without a session policy, or with one that holds what `{policy}` prints, then try again",
     ),
     row(
         DENIED_CODES,
         "vpc endpoint policy",
         AwsRefusalClass::Denied,
-        "the policy of the VPC endpoint that this host goes through is against {action}, and no policy of the identity helps: have {action} allowed there, or run this from a host that reaches AWS without that endpoint, then try again",
+        "the policy of the VPC endpoint that this host uses denies {action}, and no policy of the identity helps: allow {action} there, or run this from a host that reaches AWS without that endpoint, then try again",
     ),
     row(
         DENIED_CODES,
         "resource-based policy",
         AwsRefusalClass::Denied,
-        "the resource's own policy (of the bucket or the key) is against {action}: change it there, by an identity that may, then try again",
+        "the resource's own policy (of the bucket or the key) denies {action}: change it there, with an identity that may, then try again",
     ),
     row(
         DENIED_CODES,
         "explicit deny",
         AwsRefusalClass::Denied,
-        "a policy denies {action} explicitly, which no other can outweigh: have that statement lifted, or use another identity, then try again",
+        "a policy denies {action} explicitly, and no other policy can change that: remove that statement, or use another identity, then try again",
     ),
     row(
         DENIED_CODES,
@@ -162,7 +162,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         &["InvalidLambdaFunctionAssociation"],
         "",
         AwsRefusalClass::InvalidRequest,
-        "mend the function with `{bootstrap}`, then try again",
+        "repair the function with `{bootstrap}`, then try again",
     ),
     row(DENIED_CODES, "", AwsRefusalClass::Denied, ATTACH_POLICY),
     row(
@@ -281,7 +281,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         &["*AlreadyExist*", "BucketAlreadyOwnedByYou"],
         "",
         AwsRefusalClass::AlreadyThere,
-        "it stands already, made by somebody else or by a run beside this one: look again",
+        "it already exists, created by somebody else or by another run: look again",
     ),
     row(
         &[
@@ -331,7 +331,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
         &["InvalidCiphertextException", "IncorrectKeyException"],
         "",
         AwsRefusalClass::UnusableKey,
-        "it was encrypted with another key, or for another bucket: encrypt it anew with `{bootstrap}`",
+        "it was encrypted with another key, or for another bucket: encrypt it again with `{bootstrap}`",
     ),
     row(
         &["InvalidObjectState", "ObjectNotInActiveTierError", "RestoreAlreadyInProgress"],

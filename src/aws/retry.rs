@@ -84,7 +84,7 @@ pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
         Failure::new_generic_failure(
             wait.what,
             format!("it didn't come about in {} s", since.elapsed().as_secs()),
-            "AWS may still be at work: try again, it goes on from here",
+            "AWS may still be at work: try again, it continues from here",
         )
     })
 }

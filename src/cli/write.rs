@@ -194,8 +194,7 @@ async fn apply_stages_beside_reindex(
 /// The failure of a reindex beside a set-up that is done: nothing else waits for it.
 fn explain_reindex_left(failure: Failure) -> Failure {
     let next = render_proposed_command("reindex-everything", &[]);
-    let left =
-        format!("the set-up is done, and stays as it is; the reindex goes on where it was with: {next}");
+    let left = format!("the set-up is done, and stays as it is; the reindex continues with: {next}");
     let next = if failure.kind == FailureKind::Interrupted || failure.next.is_empty() {
         left
     } else {
@@ -226,7 +225,7 @@ async fn apply_stages(
                 FailureKind::Interrupted,
                 "enable",
                 format!("stopped before the stage {}", stage.stage_title()),
-                format!("run: {} — it goes on from what is there", render_same_command_again(&[])),
+                format!("run: {} — it continues from what is there", render_same_command_again(&[])),
             ));
         }
         let standing = plans.iter().position(|plan| plan.run_stage_of_plan() == stage).filter(|_| !changed);
@@ -250,7 +249,7 @@ async fn apply_stages(
 /// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
 async fn confirm_same_aws_target(invocation: &CommandInvocation) -> Result<(), Failure> {
     if let Some(left) = engine::welcome::read_unfinished_run(&invocation.session) {
-        errln!("The last run was left {left}. This goes on from what is there.");
+        errln!("The last run was left {left}. This continues from what is there.");
     }
     invocation.refuse_missing_confirmations(
         &engine::list_changed_bucket_confirmations(&invocation.session, &invocation.answers).await,

@@ -135,7 +135,7 @@ impl StageRun {
 
     /// Says that the step stands still until AWS accepts the credentials again.
     pub fn emit_credential_wait(&self, step: StageStep, failure: Failure, wants: CredentialRenewalNeed) {
-        let text = format!("stands still: {failure}; next: {}", failure.next);
+        let text = format!("paused: {failure}; next: {}", failure.next);
         self.emit_stage_event(StageEvent::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
@@ -207,7 +207,7 @@ impl StageRun {
                 format!("stage {}", self.stage.stage_name()),
                 &*panic,
                 format!(
-                    "run: {} — it looks at what is there and goes on; please report this with the log",
+                    "run: {} — it looks at what is there and continues; please report this with the log",
                     render_same_command_again(&[])
                 ),
             ))
@@ -231,7 +231,7 @@ pub fn build_interrupted_failure() -> Failure {
         FailureKind::Interrupted,
         "this run was stopped",
         "at your request; what was done so far is kept",
-        format!("run: {} — it looks at what is there and goes on", render_same_command_again(&[])),
+        format!("run: {} — it looks at what is there and continues", render_same_command_again(&[])),
     )
 }
 

@@ -296,7 +296,7 @@ fn build_identity_from_sts_result(
             let suffices = match &device {
                 Some(serial) if failure.code.is_none() => CheckResult::new_unknown_check(
                     "identity",
-                    format!("its role wants a code of {serial}: choose it"),
+                    format!("its role needs a code of {serial}: choose it"),
                 ),
                 _ => CheckResult::new_failed_check("identity", failure.to_string(), failure.next),
             };

@@ -154,7 +154,7 @@ impl AwsClients {
             Failure::new_generic_failure(
                 path.display().to_string(),
                 error.to_string(),
-                format!("run: {} — what it held is looked at anew", render_same_command_again(&[])),
+                format!("run: {} — what it held is looked at again", render_same_command_again(&[])),
             )
         })?;
         // Up to a gigabyte, over whatever line there is; one that stands still is noticed by itself.

@@ -202,8 +202,9 @@ impl AwsClients {
             Err(failure) if error::has_aws_error_code(&failure, "CachePolicyAlreadyExists") => {
                 let listed = || self.find_cache_policy(names, role);
                 let now = retry::poll_for_a_while(CACHE_POLICY_LISTED_WAIT, &|_| {}, listed).await?;
-                now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours)
-                    .ok_or_else(|| Failure::new_plan_drift_failure(label, "somebody made it meanwhile"))
+                now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
+                    || Failure::new_plan_drift_failure(label, "somebody else created it meanwhile"),
+                )
             }
             Err(failure) => Err(failure),
         }

@@ -310,7 +310,7 @@ impl AwsClients {
                 format!("distribution {id}"),
                 failure.why,
                 format!(
-                    "CloudFront may still be at work: run: {} — it goes on from here",
+                    "CloudFront may still be at work: run: {} — it continues from here",
                     render_same_command_again(&[])
                 ),
             ),

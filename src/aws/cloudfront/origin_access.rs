@@ -223,7 +223,7 @@ fn check_origin_access_control(
     }
     Err(Failure::new_generic_failure(
         format_origin_access_control_label(names),
-        "one of this name stands with another description, or doesn't sign every request to S3",
+        "one of this name already exists with another description, or doesn't sign every request to S3",
         "rename it, or set it to sign always with sigv4 for S3 under our description, in the CloudFront console",
     ))
 }

@@ -67,7 +67,7 @@ impl AwsClients {
                 // Who may not assume the role may not with a fresh code either.
                 FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
                     kind: FailureKind::Credentials,
-                    next: format!("give a fresh code of {}: each is good once", mfa.serial),
+                    next: format!("give a fresh code of {}: each code works once", mfa.serial),
                     ..failure
                 },
                 _ => failure,
@@ -89,7 +89,7 @@ pub fn build_missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failur
     Failure::new(
         FailureKind::Credentials,
         format!("profile {profile}"),
-        format!("its role wants a code of {}, and none was given", mfa.serial),
+        format!("its role needs a code of {}, and none was given", mfa.serial),
         format!(
             "start at a terminal with --profile {}: the code is asked for first",
             shell_words::quote(profile)

@@ -27,7 +27,7 @@ pub(super) const DEFAULT_PROFILE: &str = "default";
 const KEY_SETTINGS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 
 /// What is said of one that isn't there.
-const NO_PROFILE_ADVICE: &str = "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+const NO_PROFILE_ADVICE: &str = "create it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
 /// A setting of a section, and where it stands.
 #[derive(Debug, Clone)]

@@ -239,7 +239,7 @@ impl AwsClients {
                 } else {
                     Err(Failure::new_plan_drift_failure(
                         format_iam_role_label(name),
-                        "somebody made it meanwhile",
+                        "somebody else created it meanwhile",
                     ))
                 }
             }

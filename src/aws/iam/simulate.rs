@@ -265,7 +265,7 @@ fn build_permissions_unknown_check(why: &str) -> CheckResult {
     CheckResult::new_unknown_check(
         "permissions",
         format!(
-            "{why}; going on is safe: what is denied ends its step with the action's name, and the next run goes on from there"
+            "{why}; continuing is safe: what is denied ends its step with the action's name, and the next run goes on from there"
         ),
     )
 }

@@ -180,7 +180,7 @@ fn classify_invoke_failure(
     if error::is_throttling_failure(&failure) {
         let reason = reason.map_or("without a reason", ThrottleReason::as_str);
         return Ok(InvokeAttempt::NotYet(Ok(FunctionInvocation::NotRun(format!(
-            "Lambda holds lambda:InvokeFunction back ({reason})"
+            "Lambda throttles lambda:InvokeFunction ({reason})"
         )))));
     }
     if WAKING_CODES.iter().any(|code| error::has_aws_error_code(&failure, code)) {
@@ -191,7 +191,7 @@ fn classify_invoke_failure(
             failure.what,
             ROLE_MESSAGE.to_lowercase(),
             format!(
-                "this mends the role: {}; then try again; no distribution was given this version",
+                "this repairs the role: {}; then try again; no distribution was given this version",
                 render_proposed_command("bootstrap-cloudfront", &[])
             ),
         ))));
@@ -300,7 +300,7 @@ mod tests {
         };
         assert!(role.next.contains("bootstrap-cloudfront"), "{role:?}");
 
-        let held = failure(FailureKind::Other, "TooManyRequestsException", "AWS holds it back");
+        let held = failure(FailureKind::Other, "TooManyRequestsException", "AWS throttles it");
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
         let Ok(InvokeAttempt::NotYet(Ok(FunctionInvocation::NotRun(why)))) =
             classify_invoke_failure(Some(&reason), held)

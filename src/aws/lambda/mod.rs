@@ -188,7 +188,10 @@ impl AwsClients {
             .await?
             .filter(|found| found.ownership == ResourceOwnership::Ours && found.code_sha256 == sent);
         found.ok_or_else(|| {
-            Failure::new_plan_drift_failure(format_lambda_function_label(names), "somebody made it meanwhile")
+            Failure::new_plan_drift_failure(
+                format_lambda_function_label(names),
+                "somebody else created it meanwhile",
+            )
         })
     }
 
@@ -424,7 +427,7 @@ impl AwsClients {
                     "role {} isn't there, or doesn't trust lambda and edgelambda",
                     names.function_role_name()
                 ),
-                "look again, and let bootstrap mend the role",
+                "look again, and let bootstrap repair the role",
             )),
             // It can't be looked at: then the wait is what there is.
             Err(_) => Err(failure),

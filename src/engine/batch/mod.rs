@@ -156,7 +156,7 @@ impl BatchReindex<'_> {
                         &say,
                     )
                     .await?;
-                Ok((role, format!("role {name} stands")))
+                Ok((role, format!("role {name} is ready")))
             })
             .await?;
         let say = self.run.build_step_progress_reporter(StageStep::RolePolicy);
@@ -268,7 +268,7 @@ impl BatchReindex<'_> {
                     return Err(Failure::new_generic_failure(
                         path.display().to_string(),
                         "it is not there any more",
-                        format!("run: {} — what it held is looked at anew", render_same_command_again(&[])),
+                        format!("run: {} — what it held is looked at again", render_same_command_again(&[])),
                     ));
                 }
                 cloud.upload_batch_manifest(bucket, &manifest, &path).await?

@@ -16,6 +16,9 @@ const HEADS_PER_SECOND: f64 = 30_000.0;
 const JOB_COPIES_PER_SECOND: f64 = 20_000.0;
 const JOBS_START_SECONDS: f64 = 900.0;
 
+/// Below so many objects nobody chooses an engine: the comparison is left out.
+const ENGINES_COMPARED_MIN_OBJECTS: u64 = 1_000_000;
+
 /// Seconds and US dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReindexEngineEstimate {
@@ -68,10 +71,13 @@ fn render_rough_duration(seconds: f64) -> String {
 
 /// Renders what to tell of both before anything is written: whole sentences.
 pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) -> Vec<String> {
+    if !chosen && !survey.more && survey.total_surveyed_object_count() < ENGINES_COMPARED_MIN_OBJECTS {
+        return Vec::new();
+    }
     let least = if survey.more { "at least " } else { "" };
     let (ours, theirs) = (estimate_local_reindex_cost(survey, acl), estimate_batch_reindex_cost(survey, acl));
     let mut lines = vec![format!(
-        "From here {least}{} and ${:.2}; by --engine batch {least}{} and ${:.2}, faster from about {} million packages on.",
+        "From this machine it takes {least}{} and costs ${:.2}; with --engine batch {least}{} and ${:.2}, which is faster from about {} million packages on.",
         render_rough_duration(ours.seconds),
         ours.dollars,
         render_rough_duration(theirs.seconds),
@@ -111,8 +117,10 @@ mod tests {
         let million =
             BucketSurvey { packages: 1_000_000, metadata: 10, more: true, ..BucketSurvey::default() };
         let said = render_engine_comparison(&million, false, true).join("\n");
-        assert!(said.contains("From here at least 2 min and $5.41"), "{said}");
-        assert!(said.contains("by --engine batch at least 17 min and $11.81"), "{said}");
+        assert!(said.contains("From this machine it takes at least 2 min and costs $5.41"), "{said}");
+        assert!(said.contains("with --engine batch at least 17 min and $11.81"), "{said}");
+        let few = BucketSurvey { packages: 13, ..BucketSurvey::default() };
+        assert_eq!(render_engine_comparison(&few, false, false), Vec::<String>::new());
         assert!(said.contains("$0.25 a job, reckoned with 20, and $1.00 a million objects"), "{said}");
     }
 

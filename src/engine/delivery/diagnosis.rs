@@ -243,7 +243,7 @@ pub(crate) fn check_edge_function_and_key(known: &DiagnosisFacts) -> Vec<CheckRe
         None => CheckResult::new_failed_check(
             "kms-key",
             "there is none",
-            format!("make it with: {}", render_proposed_command("enable", &[])),
+            format!("create it with: {}", render_proposed_command("enable", &[])),
         ),
     });
     checks.push(match known.holds_secret {

@@ -234,13 +234,14 @@ impl EdgeProber<'_> {
             Err(failure) => return CheckResult::new_unknown_check("bucket-closed", failure.to_string()),
         };
         match self.session.web.send_http_get(&url, &[]).await {
-            Ok(reply) if reply.status == 403 => {
-                CheckResult::new_passed_check("bucket-closed", "S3 itself refuses who has no signature")
-            }
+            Ok(reply) if reply.status == 403 => CheckResult::new_passed_check(
+                "bucket-closed",
+                "S3 itself refuses requests without a signature",
+            ),
             Ok(reply) if reply.status >= 500 => CheckResult::new_unknown_check(
                 "bucket-closed",
                 format!(
-                    "S3 itself answered {}, so whether it refuses who has no signature isn't known",
+                    "S3 itself answered {}, so whether it refuses requests without a signature isn't known",
                     reply.status
                 ),
             ),
@@ -275,7 +276,7 @@ pub(crate) fn check_distribution_ready(
         return CheckResult::new_failed_check(
             "distribution",
             "there is none",
-            format!("make it with: {}", render_proposed_command("enable", &[])),
+            format!("create it with: {}", render_proposed_command("enable", &[])),
         );
     };
     let without = distribution.behaviors.iter().any(|behavior| {

@@ -55,7 +55,7 @@ pub(super) fn refuse_empty_install(install: &ObservedAwsInstall) -> Result<(), F
     Err(Failure::new_generic_failure(
         format!("account {}, bucket {}", install.target.account, install.target.names.bucket_name()),
         "nothing of this install stands there, so there is nothing to hand over",
-        format!("make it first: {}", render_proposed_command("enable", &[])),
+        format!("create it first: {}", render_proposed_command("enable", &[])),
     ))
 }
 

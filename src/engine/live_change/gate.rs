@@ -127,7 +127,7 @@ impl LiveDistributionChange<'_> {
                         failure.why
                     ),
                     next: format!(
-                        "{}; once that is mended, run: {}",
+                        "{}; once that is corrected, run: {}",
                         failure.next,
                         render_same_command_again(&[])
                     ),

@@ -118,7 +118,7 @@ pub(crate) async fn check_services_after_restart(
         Ok(None) => {}
         Err(words) => {
             said.push(format!(
-                "{words}{} ({} restart NAME starts one anew)",
+                "{words}{} ({} restart NAME starts one again)",
                 session.host.render_host_suffix(),
                 session.host.ctl.render_ctl_command_line()
             ));

@@ -14,6 +14,7 @@ use crate::model::{
     },
     prices::{S3_READ_REQUEST, S3_WRITE_REQUEST},
     run::tally::{CountsByName, top_level_folder},
+    status::cost::render_dollars,
     url::token::encode_canonical_path,
 };
 
@@ -100,6 +101,14 @@ async fn survey_object_key_range(
         }
     }
     Ok(survey)
+}
+
+/// Says dollars; cents that nobody pays are not told to two digits.
+fn render_small_cost(least: &str, dollars: f64) -> String {
+    if least.is_empty() && dollars < 0.01 {
+        return "less than a cent".to_owned();
+    }
+    format!("{least}{}", render_dollars(dollars))
 }
 
 fn build_bucket_listing_failure(bucket: &str, refusal: S3RequestError) -> Failure {
@@ -211,8 +220,8 @@ impl BucketSurvey {
         let mut lines = vec![
             format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_surveyed_object_count(), self.packages, self.metadata),
             format!(
-                "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
-                self.estimate_reindex_cost_usd(acl)
+                "Each that needs a change costs {requests}: {} in all, by S3's list price. No bytes pass through this machine.",
+                render_small_cost(least, self.estimate_reindex_cost_usd(acl))
             ),
             "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
              notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."

@@ -389,7 +389,7 @@ impl ReindexRun<'_> {
                 "the reindex",
                 error.to_string(),
                 format!(
-                    "report this, then run: {} — it goes on where it was",
+                    "report this, then run: {} — it continues where it stopped",
                     render_same_command_again(&[])
                 ),
             ));

@@ -20,7 +20,7 @@ const OBJECT_ROUNDS_MAX: u32 = 6;
 /// What helps where the object itself is why it can't be changed.
 fn advise_for_skipped_object() -> String {
     format!(
-        "mend that in the S3 console (each key is listed with its reason), then run: {} — or go on without with --skip-reindex: packages pass through CloudFront uncached then",
+        "correct that in the S3 console (each key is listed with its reason), then run: {} — or go on without with --skip-reindex: packages pass through CloudFront uncached then",
         render_same_command_again(&[])
     )
 }

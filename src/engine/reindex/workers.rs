@@ -247,7 +247,7 @@ impl ReindexWorkers {
                         format!("bucket {}", self.s3.bucket_name()),
                         why,
                         format!(
-                            "check the network and the endpoint, then run: {} — it goes on where it was",
+                            "check the network and the endpoint, then run: {} — it continues where it stopped",
                             render_same_command_again(&[])
                         ),
                     ));
@@ -327,12 +327,12 @@ impl ReindexWorkers {
         let bucket = self.s3.bucket_name();
         let (kind, why, next) = match left {
             ObjectNotDone::Refused { kind, why, next } => {
-                (kind, why, format!("{next}; it goes on where it was"))
+                (kind, why, format!("{next}; it continues where it stopped"))
             }
             ObjectNotDone::GivenUp(why) => (
                 FailureKind::Other,
                 why,
-                format!("run: {} — it goes on where it was", render_same_command_again(&[])),
+                format!("run: {} — it continues where it stopped", render_same_command_again(&[])),
             ),
             ObjectNotDone::Unfit { why, next } => (FailureKind::Other, why, next),
             ObjectNotDone::Unsupported(why) | ObjectNotDone::PublicAclRefused(why) => {

@@ -287,7 +287,7 @@ fn refuse_foreign_function(version: &VersionToAssociate, adopt: bool) -> Result<
         ResourceOwnership::Unmarked if adopt => Ok(()),
         ResourceOwnership::Unmarked => Err(Failure::new_missing_consent_failure(
             arn,
-            "its function stands without our marker, so it is neither invoked nor associated",
+            "its function has no marker of ours, so it is neither invoked nor associated",
             format!(
                 "adopt it: {} — or set up beside it with --name-suffix",
                 render_same_command_again(&["--adopt"])

@@ -134,7 +134,7 @@ pub(in crate::engine) fn render_credential_renewal_advice(
         }
         CredentialSource::Session { .. } => {
             return format!(
-                "run: {} — it asks for a fresh code, and goes on where it was",
+                "run: {} — it asks for a fresh code, and continues where it stopped",
                 render_same_command_again(&[])
             );
         }
@@ -157,7 +157,7 @@ pub(in crate::engine) fn render_credential_renewal_advice(
     };
     let then = match attended {
         OperatorPresence::Nobody => {
-            format!("then run: {} — it goes on where it was", render_same_command_again(&[]))
+            format!("then run: {} — it continues where it stopped", render_same_command_again(&[]))
         }
         _ => "this goes on by itself as soon as AWS accepts them".to_owned(),
     };
@@ -193,7 +193,7 @@ mod tests {
                 session(),
                 Watched,
                 false,
-                "run: packagecloud-cloudfront — it asks for a fresh code, and goes on where it was",
+                "run: packagecloud-cloudfront — it asks for a fresh code, and continues where it stopped",
             ),
             (
                 session(),

@@ -82,7 +82,9 @@ async fn wait_for_renewed_credentials(
         wait_for_credentials_unless_stopped(session, run).await?;
     }
     if said.is_some() {
-        run.build_step_progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
+        run.build_step_progress_reporter(step)(
+            "AWS accepts the credentials again: it continues where it stopped",
+        );
     }
     Ok(())
 }

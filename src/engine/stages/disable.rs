@@ -109,7 +109,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     );
     if let Some(other) = other {
         plan.notes.push(format!(
-            "{} Switching off goes on beside it, and keeps it from going live.",
+            "{} Switching off continues beside it, and keeps it from going live.",
             other.describe_concurrent_run()
         ));
     }

@@ -161,7 +161,7 @@ fn plan_go_live_stage(
         };
         plan.add_planned_change(StageStep::Switch, kind, &path, why);
         let proof =
-            ("packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
+            ("packagecloud's own redirect", "it must be accepted at the edge, else everything is undone");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
         for (node, other, _) in &follow {
             let why = format!(

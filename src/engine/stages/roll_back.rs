@@ -224,7 +224,7 @@ pub async fn associate_earlier_function_version(
         Failure::new_generic_failure(
             "the distribution",
             "there is none of this install",
-            format!("make it with: {}", render_proposed_command("enable", &[])),
+            format!("create it with: {}", render_proposed_command("enable", &[])),
         )
     })?;
     let host = distribution.aliases.first().unwrap_or(&distribution.domain);

@@ -55,7 +55,7 @@ async fn run_local_file_work<T: Send + 'static>(
             path.display().to_string(),
             format!("its file system has not answered for {} s", limit.as_secs()),
             format!(
-                "see what it hangs on (findmnt -T {}), mend that mount, then try again",
+                "see what it hangs on (findmnt -T {}), repair that mount, then try again",
                 shell_words::quote(&path.to_string_lossy())
             ),
         )),

@@ -88,7 +88,7 @@ impl S3RequestError {
             (_, "RequestTimeTooSkewed" | "RequestExpired" | "SignatureDoesNotMatch" | "NoSuchBucket") => {
                 let (kind, what, why, first) = describe_stopping_code(bucket, &code);
                 let again = render_same_command_again(&[]);
-                failed(kind, what, why, format!("{first}, then run: {again} — it goes on where it was"))
+                failed(kind, what, why, format!("{first}, then run: {again} — it continues where it stopped"))
             }
             (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect")
             | (301 | 307, _) => {

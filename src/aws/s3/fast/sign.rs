@@ -145,7 +145,7 @@ impl SigningKeyProvider {
                 format!("access key {}", refused.access),
                 "S3 says that it expired or is unknown",
                 format!(
-                    "sign in again (aws sso login, or new keys), then run: {} — it goes on where it was",
+                    "sign in again (aws sso login, or new keys), then run: {} — it continues where it stopped",
                     render_same_command_again(&[])
                 ),
             );
@@ -183,7 +183,7 @@ impl SigningKeyProvider {
                 "AWS credentials",
                 last.map_or_else(String::new, ToString::to_string),
                 format!(
-                    "sign in again, or name a profile with --profile, then run: {} — it goes on where it was",
+                    "sign in again, or name a profile with --profile, then run: {} — it continues where it stopped",
                     render_same_command_again(&[])
                 ),
             )

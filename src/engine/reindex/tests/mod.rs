@@ -221,7 +221,7 @@ async fn killed_thirty_times_every_object_is_right_in_the_end_and_few_are_looked
     assert!(fake.lock_bucket().objects.values().all(|object| object.writes == 1), "none was copied twice");
     assert_eq!((summary.counts.done, killed), (OBJECT_COUNT as u64, 30));
     let heads = fake.call_count("head");
-    assert!(heads < OBJECT_COUNT as u64 + killed * 400, "{heads}: it goes on where it was");
+    assert!(heads < OBJECT_COUNT as u64 + killed * 400, "{heads}: it continues where it stopped");
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,7 +95,7 @@ impl BootstrapResourceMaker<'_> {
                     Ok(function) => function,
                 };
                 self.refuse_other_secret(&function, secret)?;
-                Ok((function, format!("Lambda function {name} holds the code")))
+                Ok((function, format!("code uploaded to Lambda function {name}")))
             })
             .await?;
         let say = run.build_step_progress_reporter(StageStep::FunctionVersion);

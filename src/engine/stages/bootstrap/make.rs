@@ -38,7 +38,7 @@ pub(crate) async fn apply(
         Failure::new_generic_failure(
             "cloudfront_secret",
             "packagecloud.rb holds none yet",
-            format!("make it with: {}", render_proposed_command("generate-cloudfront-secret", &[])),
+            format!("create it with: {}", render_proposed_command("generate-cloudfront-secret", &[])),
         )
     })?;
     secret.decode_base64_secret_key()?;
@@ -110,7 +110,7 @@ impl BootstrapResourceMaker<'_> {
                     ),
                     cloud.ensure_service_linked_roles(&say)
                 )?;
-                let text = format!("role {} stands", ensured.role.name);
+                let text = describe_ensured(&format!("role {}", ensured.role.name), !ensured.is_newly_made);
                 Ok((ensured, text))
             })
             .await
@@ -132,7 +132,7 @@ impl BootstrapResourceMaker<'_> {
                 };
                 let key =
                     cloud.ensure_kms_key(names, standing.as_ref(), &role_arn, account, adopt, &say).await?;
-                let text = format!("KMS key {} stands", key.id);
+                let text = describe_ensured(&format!("KMS key {}", key.id), standing.is_some());
                 Ok((key, text))
             })
             .await
@@ -145,11 +145,13 @@ impl BootstrapResourceMaker<'_> {
             .run_stage_step(StageStep::OriginAccess, "origin access", async {
                 if seen.by_control {
                     let control = cloud.ensure_origin_access_control(names, seen.control.as_ref()).await?;
-                    let text = format!("origin access control {} stands", control.id);
+                    let what = format!("origin access control {}", control.id);
+                    let text = describe_ensured(&what, seen.control.is_some());
                     Ok((CreatedAwsResource::Control(control), text))
                 } else {
                     let identity = cloud.ensure_origin_access_identity(names, seen.identity.as_ref()).await?;
-                    let text = format!("origin access identity {} stands", identity.id);
+                    let what = format!("origin access identity {}", identity.id);
+                    let text = describe_ensured(&what, seen.identity.is_some());
                     Ok((CreatedAwsResource::Identity(identity), text))
                 }
             })
@@ -265,6 +267,11 @@ async fn prove_live_links_accepted(
         }
     })
     .await
+}
+
+/// Says of a resource whether this run created it.
+fn describe_ensured(what: &str, was_there: bool) -> String {
+    if was_there { format!("{what} already there") } else { format!("{what} created") }
 }
 
 fn build_bootstrap_stage_outcome(seen: &BootstrapStageEvidence, arn: &str) -> (StageEnd, String) {

@@ -130,7 +130,7 @@ fn plan_authenticator_kms_key(
             StageStep::KeyAlias,
             ResourceChangeKind::Create,
             names.kms_alias_name(),
-            "by it the key is found again",
+            "a name to find the key by",
         ),
     }
     .calls
@@ -183,7 +183,7 @@ fn plan_role_and_key_policies(
         StageStep::RolePolicy,
         if role_policy_right { ResourceChangeKind::Keep } else { ResourceChangeKind::Attach },
         names.function_role_name(),
-        "may decrypt with that key and write its own logs; nothing of S3",
+        "may decrypt with that key and write its own logs; no access to S3",
     )
     .calls
     .push("iam:PutRolePolicy".into());

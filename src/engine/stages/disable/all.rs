@@ -411,7 +411,8 @@ fn append_both_ctl_commands(mut failure: Failure, node: &Session) -> Failure {
 
 /// Says what switching off means for customers, as far as S3 was asked.
 fn describe_customer_effect(answer: &S3LinkAnswer) -> String {
-    const CUSTOMERS_DO_NOTHING: &str = "Customers do nothing; if a firewall blocks S3, allow it again";
+    const CUSTOMERS_DO_NOTHING: &str =
+        "Customers need do nothing, unless their firewall blocks S3: then they must allow it again";
     match answer {
         S3LinkAnswer::Accepted => CUSTOMERS_DO_NOTHING.to_owned(),
         S3LinkAnswer::Unknown => {

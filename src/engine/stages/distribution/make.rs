@@ -58,7 +58,7 @@ pub(crate) async fn apply(
     let names = &target.names;
     let needed = |what: &str, why: &str| {
         let bootstrap = render_proposed_command("bootstrap-cloudfront", &[]);
-        Failure::new_generic_failure(what, why, format!("make it with: {bootstrap}"))
+        Failure::new_generic_failure(what, why, format!("create it with: {bootstrap}"))
     };
     let version_arn = seen
         .version_arn
@@ -145,10 +145,15 @@ async fn ensure_cache_policies(
     run.run_stage_step(StageStep::CachePolicy, doing, async {
         let first = ensure(CachePolicyRole::PassThrough, standing.pass_through.as_ref());
         let (pass_through, (packages, why_no_packages)) = tokio::try_join!(first, packages)?;
+        let did = if standing.pass_through.is_some() { "already there" } else { "created" };
         let text = match (&packages, &why_no_packages) {
-            (Some(_), _) => "both cache policies are there".to_owned(),
-            (None, Some(why)) => format!("cache policy {} is there; {why}", pass_through.id),
-            (None, None) => format!("cache policy {} is there", pass_through.id),
+            (Some(_), _) => if standing.pass_through.is_some() && standing.packages.is_some() {
+                "both cache policies already there".to_owned()
+            } else {
+                "both cache policies created".to_owned()
+            },
+            (None, Some(why)) => format!("cache policy {} {did}; {why}", pass_through.id),
+            (None, None) => format!("cache policy {} {did}", pass_through.id),
         };
         Ok((EnsuredCachePolicies { pass_through, packages, why_no_packages }, text))
     })
@@ -237,7 +242,12 @@ async fn ensure_cloudfront_distribution(
                 }
                 made => (made?, String::new()),
             };
-        let text = format!("distribution {} at {} stands{why}", made.id, made.domain);
+        let did = match &seen.distribution {
+            None => "created",
+            Some(_) if is_distribution_change_due(seen, &target.names) => "updated",
+            Some(_) => "already there",
+        };
+        let text = format!("distribution {} at {} {did}{why}", made.id, made.domain);
         Ok((made, text))
     })
     .await

@@ -81,7 +81,7 @@ fn find_packages_domain<'a>(
         Failure::new_generic_failure(
             PROOF_LABEL,
             "there is no packages domain that it could go to",
-            format!("make the distribution with: {}", render_proposed_command("enable", &[])),
+            format!("create the distribution with: {}", render_proposed_command("enable", &[])),
         )
     })
 }

@@ -47,7 +47,7 @@ fn build_name_unresolved_failure(launcher: &ShellLauncher, line: &str) -> Failur
         FailureKind::Unreachable,
         format!("{NAME_UNRESOLVED}: {said}"),
         format!(
-            "correct the name, or its Host lines in ~/.ssh/config; if no name resolves, mend DNS here, or give the host's address with --host; to try it: {trial}"
+            "correct the name, or its Host lines in ~/.ssh/config; if no name resolves, correct DNS here, or give the host's address with --host; to try it: {trial}"
         ),
     )
     .mark_failure_as_lost_host(name)
@@ -61,7 +61,7 @@ pub(super) fn build_ssh_connection_lost_failure(launcher: &ShellLauncher, failur
         FailureKind::Unreachable,
         format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
         format!(
-            "what runs there goes on; once this works: {trial} — run: {} — it looks at what is there and goes on",
+            "what runs there continues; once this works: {trial} — run: {} — it looks at what is there and continues",
             render_same_command_again(&[])
         ),
     )
@@ -71,9 +71,12 @@ pub(super) fn build_ssh_connection_lost_failure(launcher: &ShellLauncher, failur
 /// Returns the failure where the line dropped, and nobody can be asked for what laying it again needs.
 pub(super) fn build_reconnect_refused_failure(failure: Failure) -> Failure {
     Failure {
-        why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
+        why: format!(
+            "the line to it dropped, and could not be set up again without a question: {}",
+            failure.why
+        ),
         next: format!(
-            "what runs there goes on; run at a terminal: {} — it asks, looks at what is there and goes on",
+            "what runs there continues; run at a terminal: {} — it asks, looks at what is there and goes on",
             render_same_command_again(&[])
         ),
         ..failure
@@ -98,7 +101,7 @@ pub(super) fn classify_ssh_failure(launcher: &ShellLauncher, status: Option<i32>
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return refused(
                 FailureKind::Other,
-                "its host key is not the one that it had: it was set up anew, or somebody stands between"
+                "its host key is not the one that it had: it was set up again, or somebody reads along in between"
                     .into(),
                 format!(
                     "ask whoever runs it for the new key's fingerprint; only then take the old one out (ssh-keygen -R) and accept it: {trial}"
@@ -125,7 +128,7 @@ pub(super) fn classify_ssh_failure(launcher: &ShellLauncher, status: Option<i32>
             return refused(
                 FailureKind::Usage,
                 last.to_owned(),
-                format!("mend ssh's configuration, until this works: {trial}"),
+                format!("correct ssh's configuration, until this works: {trial}"),
             );
         }
         return SshError::Dropped(build_host_unreachable_failure(launcher, last));
@@ -263,7 +266,7 @@ mod tests {
                 255,
                 "ssh: Could not resolve hostname jump: Temporary failure in name resolution\nConnection closed by UNKNOWN port 65535",
                 "hostname jump: Temporary failure",
-                "mend DNS here",
+                "correct DNS here",
             ),
             (255, "deploy@web1: Permission denied (publickey).", "none of your keys", "ssh-add"),
             (

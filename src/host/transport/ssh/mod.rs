@@ -227,7 +227,7 @@ impl SshClient {
                 return Err(failure);
             }
             let since = dropped.get_or_insert_with(|| {
-                say(&format!("the line to {} dropped; it is laid again", self.remote_host_name()));
+                say(&format!("the line to {} dropped; connecting again", self.remote_host_name()));
                 (Instant::now(), failure)
             });
             if since.0.elapsed() >= RECONNECT_TIMEOUT {

@@ -64,7 +64,7 @@ pub struct SandboxIamUser {
 pub struct SandboxMfaDevice {
     /// `arn:aws:iam::999999999999:mfa/jo`.
     pub serial: String,
-    /// The codes that it shows next; each is good once.
+    /// The codes that it shows next; each code works once.
     pub codes: Vec<String>,
 }
 
