@@ -295,7 +295,7 @@ mod tests {
                 403,
                 "with an explicit deny in a service control policy",
                 FailureKind::Denied,
-                "lifted",
+                "administrator of AWS Organizations",
             ),
             ("ExpiredToken", 403, "", FailureKind::Credentials, "aws sso login"),
             ("RequestTimeTooSkewed", 403, "", FailureKind::Credentials, "set the clock"),

@@ -59,7 +59,7 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
     };
     assert!(text.contains("stands still") && failure.kind == FailureKind::Credentials, "{failure:?}");
     let after = said.iter().any(
-        |event| matches!(event, StageEvent::Progress { step: StageStep::Deployed, text, .. } if text.contains("goes on where it was")),
+        |event| matches!(event, StageEvent::Progress { step: StageStep::Deployed, text, .. } if text.contains("continues where it stopped")),
     );
     assert!(after, "{said:?}");
     assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1]);

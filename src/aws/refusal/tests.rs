@@ -188,12 +188,12 @@ const REASONS_OF_A_DENIAL: &[(&str, AwsRefusalClass, &str)] = &[
     (
         "with an explicit deny in a service control policy",
         AwsRefusalClass::Denied,
-        "a service control policy of the organization is against s3:PutBucketPolicy",
+        "a service control policy of the organization denies s3:PutBucketPolicy",
     ),
     (
         "because no service control policy allows the s3:PutBucketPolicy action",
         AwsRefusalClass::Denied,
-        "administers AWS Organizations",
+        "administrator of AWS Organizations",
     ),
     (
         "with an explicit deny in a resource control policy",
@@ -203,7 +203,7 @@ const REASONS_OF_A_DENIAL: &[(&str, AwsRefusalClass, &str)] = &[
     (
         "because no permissions boundary allows the s3:PutBucketPolicy action",
         AwsRefusalClass::Denied,
-        "allowed in the boundary too",
+        "in the boundary too",
     ),
     (
         "because no session policy allows the s3:PutBucketPolicy action",
@@ -213,18 +213,14 @@ const REASONS_OF_A_DENIAL: &[(&str, AwsRefusalClass, &str)] = &[
     (
         "because no VPC endpoint policy allows the s3:PutBucketPolicy action",
         AwsRefusalClass::Denied,
-        "the VPC endpoint that this host goes through",
+        "the VPC endpoint that this host uses",
     ),
     (
         "with an explicit deny in a resource-based policy",
         AwsRefusalClass::Denied,
         "the resource's own policy",
     ),
-    (
-        "with an explicit deny in an identity-based policy",
-        AwsRefusalClass::Denied,
-        "have that statement lifted",
-    ),
+    ("with an explicit deny in an identity-based policy", AwsRefusalClass::Denied, "remove that statement"),
     (
         "because no identity-based policy allows the s3:PutBucketPolicy action",
         AwsRefusalClass::Denied,
@@ -238,7 +234,7 @@ const REASONS_IN_A_MESSAGE: &[(&str, &str, AwsRefusalClass, &str)] = &[
         "AccessDenied",
         "Your account must be verified before you can add new CloudFront resources. To verify your account, please contact AWS Support (https://console.aws.amazon.com/support/home#/) and include this error message.",
         AwsRefusalClass::Barred,
-        "goes on where it stopped",
+        "continues where it stopped",
     ),
     (
         "MalformedPolicyDocumentException",
@@ -305,7 +301,7 @@ fn a_code_with_a_row_of_its_own_has_that_rows_next_move() {
             Denied,
             "it allows lambda:EnableReplication* on the version",
         ),
-        ("InvalidLambdaFunctionAssociation", "", 400, InvalidRequest, "mend the function"),
+        ("InvalidLambdaFunctionAssociation", "", 400, InvalidRequest, "repair the function"),
         ("OptInRequired", "", 403, BadCredentials, "finish the account's registration"),
         ("CNAMEAlreadyExists", "", 409, AlreadyThere, "take it off there first"),
         ("ResourceConflictException", "", 409, ChangedMeanwhile, "wait a minute, then look again"),

@@ -90,7 +90,10 @@ fn switching_off_beside_a_run_keeps_it_from_going_live() {
         start_until_event(&host, "0.3", &["enable", "--yes"], step_event_matcher("started", "deployed"));
     let (code, said) = host.run_binary(&["disable", "--yes"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("Another run works on this host") && said.contains("goes on beside it"), "{said}");
+    assert!(
+        said.contains("Another run works on this host") && said.contains("continues beside it"),
+        "{said}"
+    );
     let (code, said) = wait_for_exit(child, out);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("CloudFront was switched off meanwhile"), "{said}");

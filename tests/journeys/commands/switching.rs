@@ -96,7 +96,7 @@ fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
 fn what_s3_says_to_packagecloud_is_asked_in_json_too_and_past_a_packagecloud_that_hangs() {
     for (fault, said, unsaid) in [
         ("s3:GetObject:*:error:InvalidAccessKeyId", "Downloads fail all the same: S3 refuses", "do nothing"),
-        ("packagecloud:1:hang", "Customers do nothing", "not seen"),
+        ("packagecloud:1:hang", "Customers need do nothing", "not seen"),
         ("s3:GetObject:*:error:InternalError", "links was not seen", "fail"),
     ] {
         let host = JourneyHost::new();

@@ -107,7 +107,7 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     host.write_mfa_profile();
     let mut terminal = host.open_terminal(&["--profile", "device", "wizard"]);
     terminal.wait_for_text("Enter type the code");
-    assert!(terminal.screen_text().contains("wants a code of"), "{}", terminal.screen_text());
+    assert!(terminal.screen_text().contains("needs a code of"), "{}", terminal.screen_text());
     terminal.press_keys(b"\r");
     terminal.wait_for_text(&format!("Type the code that {MFA_DEVICE_ARN} shows"));
     // Esc leaves; what is no digit is no text of it.

@@ -334,7 +334,7 @@ async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
         let folder = TempDir::new().unwrap();
         let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
         assert_eq!(failure.kind, expected, "{code}: {failure:?}");
-        assert!(failure.next.contains("goes on where it was"), "{failure:?}");
+        assert!(failure.next.contains("continues where it stopped"), "{failure:?}");
         assert!(
             read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor).resumes
                 > Some(100),
@@ -373,7 +373,7 @@ async fn a_listing_that_is_denied_in_the_middle_says_what_to_allow_and_keeps_the
     let folder = TempDir::new().unwrap();
     let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Denied, "{failure:?}");
-    assert!(failure.next.contains("s3:ListBucket") && failure.next.contains("goes on where it was"));
+    assert!(failure.next.contains("s3:ListBucket") && failure.next.contains("continues where it stopped"));
     assert!(
         read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor).resumes
             > Some(500)

@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn what_was_never_asked_is_not_said_to_be_served() {
         for (answer, said, unsaid) in [
-            (S3LinkAnswer::Accepted, "Customers do nothing", "not seen"),
+            (S3LinkAnswer::Accepted, "Customers need do nothing", "not seen"),
             (S3LinkAnswer::Unknown, "own links was not seen", "fail"),
             (
                 S3LinkAnswer::Refused("S3 refuses it".into()),

@@ -147,11 +147,13 @@ async fn ensure_cache_policies(
         let (pass_through, (packages, why_no_packages)) = tokio::try_join!(first, packages)?;
         let did = if standing.pass_through.is_some() { "already there" } else { "created" };
         let text = match (&packages, &why_no_packages) {
-            (Some(_), _) => if standing.pass_through.is_some() && standing.packages.is_some() {
-                "both cache policies already there".to_owned()
-            } else {
-                "both cache policies created".to_owned()
-            },
+            (Some(_), _) => {
+                if standing.pass_through.is_some() && standing.packages.is_some() {
+                    "both cache policies already there".to_owned()
+                } else {
+                    "both cache policies created".to_owned()
+                }
+            }
             (None, Some(why)) => format!("cache policy {} {did}; {why}", pass_through.id),
             (None, None) => format!("cache policy {} {did}", pass_through.id),
         };

@@ -101,7 +101,7 @@ async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     let keys = signer.current_sigv4_signing_keys(signer.current_signing_time()).await.unwrap();
     let failure = signer.renew_refused_signing_keys(&keys).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Credentials);
-    assert!(failure.next.contains("goes on where it was"));
+    assert!(failure.next.contains("continues where it stopped"));
 }
 
 /// Gives credentials once, and then fails, which takes a second; counts how often it was asked.
