@@ -117,9 +117,6 @@ pub struct GlobalOptions {
     /// Send every AWS call to this address: a served sandbox, an emulator, a VPC endpoint
     #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_ENDPOINT_URL", value_parser = NonEmptyStringValueParser::new())]
     pub endpoint_url: Option<String>,
-    /// Reach the distribution at this address, where its name can't be reached from here: a served sandbox, a tunnel
-    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_EDGE_URL", value_parser = NonEmptyStringValueParser::new())]
-    pub edge_url: Option<String>,
     /// Keep several installs in one account apart: this ends the names of what is created (1 to 16 of a-z and 0-9)
     #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
     pub name_suffix: Option<ResourceNameSuffix>,
@@ -141,6 +138,9 @@ pub struct GlobalOptions {
     /// A permissions boundary for the role that is created, where your organization requires one
     #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY", value_parser = NonEmptyStringValueParser::new())]
     pub permissions_boundary: Option<String>,
+    /// Reach the distribution at this address, where its name can't be reached from here: a served sandbox, a tunnel
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_EDGE_URL", value_parser = NonEmptyStringValueParser::new())]
+    pub edge_url: Option<String>,
     /// A download URL of your packagecloud: its redirect proves that going live worked, or that it must be taken back
     #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_PROBE_URL", value_parser = NonEmptyStringValueParser::new())]
     pub probe_url: Option<String>,

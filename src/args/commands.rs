@@ -100,7 +100,7 @@ pub enum StatusFormat {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum CliCommand {
-    /// Open the terminal wizard, as no command does
+    /// Open the terminal wizard (also without a command)
     Wizard {
         /// What to do; without it the wizard suggests one
         #[arg(long, value_enum)]
@@ -108,7 +108,7 @@ pub enum CliCommand {
         #[command(flatten)]
         reindex: ReindexFlags,
     },
-    /// Set up CloudFront and switch it on, without the wizard
+    /// Set up CloudFront and switch it on
     Enable {
         /// The bucket already holds packages: set their attributes too
         #[arg(long)]
@@ -122,7 +122,7 @@ pub enum CliCommand {
         #[command(flatten)]
         reindex: ReindexFlags,
     },
-    /// Switch CloudFront off: packagecloud redirects to S3 again; needs no AWS
+    /// Switch CloudFront off: downloads go to S3 again; needs no AWS
     Disable,
     /// List the backups of packagecloud.rb, or restore from one
     RollBack {
@@ -135,7 +135,7 @@ pub enum CliCommand {
         #[arg(long, value_name = "ARN", conflicts_with = "backup")]
         edge: Option<String>,
     },
-    /// Check permissions, bucket and host before a set-up; changes nothing
+    /// Check permissions, bucket and host; changes nothing
     Check {
         /// Print only the IAM policy that suffices, to attach as a managed policy
         #[arg(long)]
@@ -160,13 +160,13 @@ pub enum CliCommand {
         #[command(flatten)]
         reindex: ReindexFlags,
     },
-    /// Check that packages come through CloudFront, and only with a valid link
+    /// Check that packages come through CloudFront and links work
     Verify {
         /// List the checks that passed, too
         #[arg(long)]
         all: bool,
     },
-    /// Show what works, what has changed, what ends when, and what it costs
+    /// Show what works, what has changed, what ends, what it costs
     Status {
         /// For whom: nagios has exit codes of its own, prometheus is for a textfile collector
         #[arg(long, value_enum)]
@@ -175,22 +175,22 @@ pub enum CliCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Print the four values for packagecloud.rb, for other nodes
+    /// Print the four values for packagecloud.rb
     Configuration {
         /// For whom the values are written
         #[arg(long, value_enum, default_value = "ruby")]
         format: CloudFrontConfigFormat,
     },
-    /// Set Cache-Control on every object, so that CloudFront caches packages only
+    /// Set Cache-Control on every object in the bucket
     ReindexEverything {
         #[command(flatten)]
         reindex: ReindexFlags,
     },
     /// Create the secret and write it to packagecloud.rb
     GenerateCloudfrontSecret,
-    /// Create IAM role, KMS key, Lambda function and origin access
+    /// Create role, key, function and origin access
     BootstrapCloudfront,
-    /// Create or update the distribution, and let it read the bucket
+    /// Create or update the distribution
     ReconfigureCloudfrontDistribution {
         /// The function version's ARN, as bootstrap-cloudfront prints it
         arn: String,
@@ -198,7 +198,7 @@ pub enum CliCommand {
         #[arg(long)]
         go_live: bool,
     },
-    /// Give every node a new secret; no link is refused. --finish ends the old one
+    /// Give every node a new secret; no link is refused
     RotateSecret {
         /// End the old secret, once every node signs with the new one and its last link has expired
         #[arg(long, conflicts_with = "leaked")]
@@ -207,7 +207,7 @@ pub enum CliCommand {
         #[arg(long)]
         leaked: bool,
     },
-    /// Remove cached packages from the edges, after packagecloud's database was restored
+    /// Remove cached packages from the edges
     Invalidate {
         /// S3 keys, like 7/8/debian/package_files/97310.deb
         #[arg(value_name = "KEY", required_unless_present = "packages", conflicts_with = "packages")]
@@ -225,7 +225,7 @@ pub enum CliCommand {
         /// The S3 key
         path: String,
     },
-    /// Explain a customer's link: why it answers 403, and what to do
+    /// Explain a customer's link: why 403, and what to do
     Inspect {
         /// The link; without it, standard input is read
         url: Option<String>,
@@ -243,7 +243,7 @@ pub enum CliCommand {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page; to read it: packagecloud-cloudfront man | man -l -
+    /// Print the man page (read it with: man -l -)
     Man,
 }
 

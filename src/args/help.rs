@@ -44,6 +44,8 @@ const OPTION_GROUPS: [(&str, &[&str]); 8] = [
 ];
 /// How wide help is: it stands on every terminal, also behind a pager.
 const HELP_WIDTH: usize = 80;
+/// How wide the column of the commands' names is.
+const COMMAND_NAME_WIDTH: usize = 20;
 /// How wide the names of the groups are in a command's help.
 const GROUP_NAME_WIDTH: usize = 7;
 
@@ -70,11 +72,33 @@ pub fn build_help_command() -> Command {
     let grouped = build_grouped_command();
     let global: Vec<Arg> = grouped.get_arguments().filter(|option| option.is_global_set()).cloned().collect();
     let named = list_global_option_names(&grouped);
+    let commands = render_command_list(&grouped);
     grouped
+        // The list of commands stands in the template: a column for each would leave the sentences no room.
+        .mut_subcommands(|command| command.hide(true))
+        .override_usage("packagecloud-cloudfront [OPTIONS] [COMMAND]")
+        .help_template(format!(
+            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}\n{{all-args}}{{after-help}}"
+        ))
         .mut_subcommands(|command| add_command_help(command, &[], &global, &named))
         .after_help(format!("{named}\n\n{}", render_examples(&[])))
         .after_long_help(render_program_facts())
         .mut_args(|option| if option.is_global_set() { option.hide_short_help(true) } else { option })
+}
+
+/// Lists the commands, a long name on a line of its own.
+fn render_command_list(command: &Command) -> String {
+    let mut list = String::from("Commands:\n");
+    for below in command.get_subcommands() {
+        let (name, about) =
+            (below.get_name(), below.get_about().map(ToString::to_string).unwrap_or_default());
+        if name.len() < COMMAND_NAME_WIDTH {
+            list.push_str(&format!("  {name:<COMMAND_NAME_WIDTH$}{about}\n"));
+        } else {
+            list.push_str(&format!("  {name}\n  {:<COMMAND_NAME_WIDTH$}{about}\n", ""));
+        }
+    }
+    list
 }
 
 /// Gives a command the options of every command without showing them, and says where they are explained.
@@ -207,6 +231,13 @@ mod tests {
             assert!(text.contains(&format!("\n{heading}")), "{heading} isn't in\n{text}");
         }
         let short = render_help_of(&["-h"]);
+        for below in build_grouped_command().get_subcommands() {
+            assert!(
+                short.contains(&format!("\n  {}", below.get_name())),
+                "{} isn't in\n{short}",
+                below.get_name()
+            );
+        }
         assert!(short.lines().count() < text.lines().count() / 2, "{short}");
     }
 

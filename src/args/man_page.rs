@@ -8,6 +8,9 @@ use super::{
     program_facts::{EXIT_CODES, PROGRAM_FILES, describe_environment, list_all_examples},
 };
 
+/// How long a line of the page's source is; escapes make it longer.
+const SOURCE_LINE_WIDTH: usize = 68;
+
 /// Renders the page as roff.
 #[must_use]
 pub fn render_man_page() -> String {
@@ -111,7 +114,7 @@ fn add_option(page: &mut Roff, option: &Arg) {
     if !defaults.is_empty() && option.get_action().takes_values() {
         body.push_str(&format!(" (without it {})", defaults.join(", ")));
     }
-    page.text([roman(body)]);
+    add_text(page, &body);
 }
 
 fn describe_value_names(option: &Arg) -> String {
@@ -146,18 +149,33 @@ fn add_program_facts(page: &mut Roff) {
 fn add_described_item(page: &mut Roff, name: &str, meaning: &str) {
     page.control("TP", []);
     page.text([bold(name)]);
-    page.text([roman(meaning)]);
+    add_text(page, meaning);
 }
 
-/// Adds a text whose empty lines end a paragraph, and whose indented lines stand alone.
+/// Adds a text whose empty lines end a paragraph.
 fn add_paragraphs(page: &mut Roff, text: &str) {
     for line in text.lines() {
         if line.trim().is_empty() {
             page.control("PP", []);
         } else {
-            page.text([roman(line.trim())]);
+            add_text(page, line);
         }
     }
+}
+
+/// Adds a text in lines that a reader of roff sees whole; they are filled again when the page is read.
+fn add_text(page: &mut Roff, text: &str) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.len() + 1 + word.len() > SOURCE_LINE_WIDTH {
+            page.text([roman(std::mem::take(&mut line))]);
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    page.text([roman(line)]);
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) fn describe_environment() -> [(&'static str, &'static str); 6] {
             "packagecloud's read token for --probe-url; never an argument, since others can see those",
         ),
         (
-            "AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_CONFIG_FILE, …",
+            "AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_CONFIG_FILE and others",
             "as AWS's own tools read them; AWS_CA_BUNDLE too",
         ),
         ("HTTPS_PROXY, NO_PROXY", "the proxy for requests to AWS, CloudFront and packagecloud"),
@@ -109,7 +109,7 @@ const COMMAND_EXAMPLES: [CommandExample; 25] = [
     new_command_example("after a database was restored", "packagecloud-cloudfront invalidate --packages"),
     new_command_example(
         "why does this link answer 403?",
-        "packagecloud-cloudfront inspect 'https://d111.cloudfront.net/7/8/a.deb?t=…'",
+        "packagecloud-cloudfront inspect 'https://d111.cloudfront.net/7/8/a.deb?t=TOKEN'",
     ),
     new_command_example(
         "a link that is valid for five minutes",

@@ -47,3 +47,43 @@ fn complete_profile_names(shell: Shell, program: &str, script: &str) -> String {
         _ => script.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What bash offers behind these words; the last is what was typed so far.
+    fn complete_in_bash(home: &std::path::Path, words: &[&str]) -> Vec<String> {
+        let script = home.join("completions.bash");
+        std::fs::write(&script, render_completion_script(Shell::Bash)).unwrap();
+        let place = words.len() - 1;
+        let (typed, before) = (words[place], words[place.saturating_sub(1)]);
+        let line = format!(
+            "source {}; COMP_WORDS=({}); COMP_CWORD={place}; _packagecloud-cloudfront packagecloud-cloudfront '{typed}' '{before}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            script.display(),
+            words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+        );
+        let ran = Command::new("bash").arg("-c").arg(line).env("HOME", home).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn bash_completes_options_values_and_profiles() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".aws")).unwrap();
+        std::fs::write(home.path().join(".aws/config"), "[default]\nregion = x\n[profile work]\n").unwrap();
+        std::fs::write(home.path().join(".aws/credentials"), "[keys]\naws_access_key_id = x\n").unwrap();
+        for (words, offered) in [
+            (&["packagecloud-cloudfront", "plan", "--goal", "u"][..], &["upgrade"][..]),
+            (&["packagecloud-cloudfront", "configuration", "--format", "p"], &["puppet"]),
+            (&["packagecloud-cloudfront", "completions", "fi"], &["fish"]),
+            (&["packagecloud-cloudfront", "disable", "--sandbox-em"], &["--sandbox-empty"]),
+            (&["packagecloud-cloudfront", "--profile", ""], &["default", "work", "keys"]),
+            (&["packagecloud-cloudfront", "check", "--profile", "w"], &["work"]),
+        ] {
+            assert_eq!(complete_in_bash(home.path(), words), offered, "{words:?}");
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub enum OriginAccess {
 pub enum ReindexEngine {
     /// This machine.
     #[default]
+    #[value(name = "here", alias = "own")]
+    #[serde(rename = "here", alias = "own")]
     Own,
     /// S3 Batch Operations.
     Batch,

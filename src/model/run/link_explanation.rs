@@ -98,7 +98,7 @@ impl LinkFacts {
                 lines.push(("leads to", "this install's distribution".to_owned()));
             }
             LinkDestination::Bucket => {
-                lines.push(("leads to", "the bucket at S3, not CloudFront".to_owned()))
+                lines.push(("leads to", "the bucket at S3, not CloudFront".to_owned()));
             }
             LinkDestination::Packagecloud => lines.push(("leads to", "packagecloud itself".to_owned())),
             LinkDestination::Untold => lines.push((
@@ -348,22 +348,43 @@ mod tests {
         }
     }
 
+    /// Holds each link, by its name, to the verdict, and to a part of why and of the next move.
+    fn assert_verdicts(cases: Vec<(&str, LinkFacts, CheckVerdict, &str, &str)>) {
+        for (name, facts, result, why, next) in cases {
+            let verdict = facts.explain_link().verdict;
+            assert_eq!(verdict.result, result, "{name}: {verdict:?}");
+            assert!(verdict.detail.contains(why), "{name}: {verdict:?}");
+            assert!(verdict.next.contains(next), "{name}: {verdict:?}");
+        }
+    }
+
     #[test]
-    fn each_cause_has_its_own_verdict_and_next_move() {
-        use CheckVerdict::{Fail, Pass, Unknown};
+    fn each_fault_of_a_link_has_its_own_verdict_and_next_move() {
+        use CheckVerdict::{Fail, Pass};
         let (ours, other) = (new_secret(1), new_secret(2));
         let good = sign_link(&ours, NOW + 100);
         let link = |url: &str| build_facts(url, std::slice::from_ref(&ours));
-        let refused =
-            LinkReply::Refused { why: "S3 refuses CloudFront".to_owned(), next: "run: enable".to_owned() };
         let served = || LinkFacts { reply: LinkReply::Served, ..link(&good) };
-        let s3 = "https://b.s3.amazonaws.com/a?AWSAccessKeyId=A&Expires=1&Signature=x";
         let cases = [
             ("served", served(), Pass, "the link works now", "firewall"),
             ("expired", link(&sign_link(&ours, NOW - 7200)), Fail, "it expired 2 h ago", "ask packagecloud"),
             ("strange", link(&sign_link(&other, NOW + 100)), Fail, "no reached node holds", " verify"),
             ("bare", link(good.split('?').next().unwrap()), Fail, "no token", "ask packagecloud"),
             ("cut", link(&good[..good.len() - 3]), Fail, "damaged", "ask packagecloud"),
+        ];
+        assert_verdicts(cases.into());
+    }
+
+    #[test]
+    fn what_edge_bucket_and_packagecloud_answer_has_its_own_verdict() {
+        use CheckVerdict::{Fail, Unknown};
+        let ours = new_secret(1);
+        let good = sign_link(&ours, NOW + 100);
+        let link = |url: &str| build_facts(url, std::slice::from_ref(&ours));
+        let refused =
+            LinkReply::Refused { why: "S3 refuses CloudFront".to_owned(), next: "run: enable".to_owned() };
+        let s3 = "https://b.s3.amazonaws.com/a?AWSAccessKeyId=A&Expires=1&Signature=x";
+        let cases = [
             (
                 "not accepted",
                 LinkFacts { is_signer_accepted: Some(false), ..link(&good) },
@@ -420,12 +441,7 @@ mod tests {
                 "read token",
             ),
         ];
-        for (name, facts, result, why, next) in cases {
-            let verdict = facts.explain_link().verdict;
-            assert_eq!(verdict.result, result, "{name}: {verdict:?}");
-            assert!(verdict.detail.contains(why), "{name}: {verdict:?}");
-            assert!(verdict.next.contains(next), "{name}: {verdict:?}");
-        }
+        assert_verdicts(cases.into());
     }
 
     #[test]
