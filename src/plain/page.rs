@@ -8,7 +8,11 @@ use crate::{
         screens::render_screen_body,
         theme::{HERE_MARK, Theme},
     },
-    wizard::{Wizard, screen::ScreenOverlay},
+    wizard::{
+        Wizard,
+        request_path::{RequestPath, RequestPathHop, RequestPathSight},
+        screen::ScreenOverlay,
+    },
 };
 
 /// Rows that no body is cut to: everything is printed.
@@ -61,6 +65,28 @@ impl PlainPage {
     }
 }
 
+/// Says which road packages take now, and how each part of it is known.
+pub(super) fn describe_request_path(path: &RequestPath) -> String {
+    let describe = |hop: &RequestPathHop| {
+        let sight = match hop.sight {
+            RequestPathSight::Seen => "seen",
+            RequestPathSight::ByFile => "packagecloud.rb says so, not seen",
+            RequestPathSight::Absent => "not in use",
+            RequestPathSight::Unknown => "can't be told",
+        };
+        let known: Vec<&str> =
+            [hop.detail.as_str(), sight].into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{} ({})", hop.name, known.join("; "))
+    };
+    let road: Vec<String> = path.hops.iter().map(describe).collect();
+    let beside: Vec<String> = path.idle.iter().map(describe).collect();
+    let mut said = format!("Packages go from the package manager to {}.", road.join(", then "));
+    if !beside.is_empty() {
+        said.push_str(&format!(" Beside that road: {}.", beside.join(", ")));
+    }
+    said
+}
+
 /// Lists the lines of the screen's list, without the sign of the one that is chosen: each is drawn as the chosen one once.
 fn list_choice_lines(wizard: &mut Wizard, theme: &Theme, size: BodySize) -> Vec<String> {
     let chosen = wizard.choice;
@@ -93,7 +119,7 @@ impl ChoiceNumbering<'_> {
             return line.to_owned();
         }
         self.next += 1;
-        format!("  {}. {choice}", self.next)
+        format!("  {}. {}", self.next, replace_mark_by_word(choice))
     }
 }
 

@@ -4,7 +4,13 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{events::EventNarrator, form, menu::PlainMenu, page::PlainPage, terminal::PlainTerminal};
+use super::{
+    events::EventNarrator,
+    form,
+    menu::PlainMenu,
+    page::{PlainPage, describe_request_path},
+    terminal::PlainTerminal,
+};
 use crate::{
     model::run::{event::StageEvent, goal::RunStage, other_run::WatchedRunEvent},
     tui::{text::wrap_text, theme::Theme},
@@ -47,11 +53,13 @@ pub(super) struct PlainSpeech<'t, T> {
     narrator: EventNarrator,
     title: String,
     overlay: Option<&'static str>,
-    printed_blocks: HashSet<Vec<String>>,
+    /// The lines of this screen that were printed.
+    printed_lines: HashSet<String>,
     question: Vec<String>,
     choices: Vec<String>,
     notice: Option<String>,
     place: String,
+    road: String,
     menu: Option<PlainMenu>,
     form_title: Option<String>,
     is_typing_hidden: bool,
@@ -71,7 +79,8 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
             narrator: EventNarrator::default(),
             title: String::new(),
             overlay: None,
-            printed_blocks: HashSet::new(),
+            printed_lines: HashSet::new(),
+            road: String::new(),
             question: Vec::new(),
             choices: Vec::new(),
             notice: None,
@@ -173,7 +182,7 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
         let is_page_over_screen = matches!(overlay, Some("help" | "log" | "explain"));
         let mut printed = false;
         if is_other_screen {
-            self.printed_blocks.clear();
+            self.printed_lines.clear();
             self.print_heading(&describe_screen_place(wizard, &page.title));
             self.title.clone_from(&page.title);
             self.print_place(wizard);
@@ -191,16 +200,21 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
             self.question.clear();
         }
         for block in &page.blocks {
-            let is_new = if is_page_over_screen {
-                overlay != self.overlay
+            let new = if is_other_screen || is_page_over_screen && overlay != self.overlay {
+                &block[..]
+            } else if is_page_over_screen {
+                &[]
             } else {
-                self.printed_blocks.insert(block.clone())
+                self.find_new_lines(block)
             };
-            if is_new {
+            if !new.is_empty() {
                 self.print_blank_line();
-                self.print_block(block);
+                self.print_block(new);
                 printed = true;
             }
+        }
+        if !is_page_over_screen {
+            self.printed_lines.extend(page.blocks.iter().flatten().cloned());
         }
         if page.question != self.question && !page.question.is_empty() {
             self.print_blank_line();
@@ -210,6 +224,15 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
         (self.overlay, self.question, self.choices) = (overlay, page.question, page.choices);
         printed |= self.print_notice(wizard);
         printed || self.prompt == PromptState::Absent
+    }
+
+    /// Returns the part of a block from its first line that wasn't printed to its last.
+    fn find_new_lines<'b>(&self, block: &'b [String]) -> &'b [String] {
+        let is_new = |line: &String| !self.printed_lines.contains(line);
+        match (block.iter().position(is_new), block.iter().rposition(is_new)) {
+            (Some(first), Some(last)) => &block[first..=last],
+            _ => &[],
+        }
     }
 
     fn print_heading(&mut self, heading: &str) {
@@ -229,7 +252,7 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
         is_new
     }
 
-    /// Prints on which account and bucket it works, where that changed.
+    /// Prints on which account and bucket it works and which road packages take, where that changed.
     fn print_place(&mut self, wizard: &Wizard) {
         let parts: Vec<String> = [
             ("account", wizard.account_id()),
@@ -245,6 +268,12 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
             self.print_line(&format!("Working on: {place}"));
         }
         self.place = place;
+        let road = describe_request_path(&wizard.build_request_path());
+        let is_known = wizard.known_findings().is_some();
+        if road != self.road && is_known {
+            self.print_line(&road);
+            self.road = road;
+        }
     }
 
     /// Says what runs, what can be done meanwhile, and now and then that it still does.
@@ -398,16 +427,19 @@ fn name_overlay(overlay: &ScreenOverlay) -> &'static str {
 /// Names a screen, and where in the goal it stands.
 fn describe_screen_place(wizard: &Wizard, title: &str) -> String {
     match wizard.screen {
-        WizardScreen::Stage(stage) => describe_stage_place(wizard, stage),
+        WizardScreen::Stage(stage) => describe_place_in_goal(wizard, stage, title),
         _ => title.to_owned(),
     }
 }
 
 fn describe_stage_place(wizard: &Wizard, stage: RunStage) -> String {
-    let title = stage.stage_title();
+    describe_place_in_goal(wizard, stage, stage.stage_title())
+}
+
+fn describe_place_in_goal(wizard: &Wizard, stage: RunStage, title: &str) -> String {
     let stages = wizard.chosen_goal().map_or(&[][..], |goal| goal.stages_of_goal());
     match stages.iter().position(|one| *one == stage) {
-        Some(index) if stages.len() > 1 => format!("{title}, stage {} of {}", index + 1, stages.len()),
+        Some(index) if stages.len() > 1 => format!("{title} (stage {} of {})", index + 1, stages.len()),
         _ => title.to_owned(),
     }
 }
