@@ -13,15 +13,14 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    engine::{self, RunContext, Session, status::read_install_status},
+    engine::{RunContext, Session, status::read_install_status},
     host::{HostStateDir, PackagecloudCtlRunner},
     model::{
         aws::rotation::SecretRotationKind,
-        failure::{Failure, FailureKind},
+        failure::Failure,
         run::{
             answers::{OperatorAnswers, OperatorConsents, OriginAccess},
             goal::{OperatorGoal, RunStage},
-            plan::StagePlan,
         },
     },
     sandbox::{
@@ -34,7 +33,7 @@ use super::{
     parts::{CtlTrouble, StoryGoal},
     stage::second_config_path,
 };
-use crate::session::open_session_by_clock;
+use crate::{engine::apply_stages, session::open_session_by_clock};
 
 /// What goes wrong with packagecloud-ctl during a goal: at which of its commands, and how.
 pub type PlannedCtlTrouble = Option<(usize, CtlTrouble)>;
@@ -95,7 +94,7 @@ impl StoryHost {
         let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
         let is_secret = |line: &&str| line.contains("'cloudfront_secret'");
         let other = read(self.other_host().config_path());
-        let Some(secret) = other.lines().filter(is_secret).next_back() else { return false };
+        let Some(secret) = other.lines().rfind(is_secret) else { return false };
         let own = read(self.config_path());
         let kept = own.lines().filter(|line| !is_secret(line));
         let text = kept.chain([secret]).collect::<Vec<_>>().join("\n") + "\n";
@@ -153,19 +152,19 @@ impl StoryHost {
         // As the command does: the reindex runs beside the stages after it.
         let reindexing = async {
             if stages.clone().any(|stage| stage == RunStage::Reindex) {
-                apply_consented_stages(&session, &answers, &[RunStage::Reindex], &run).await
+                apply_stages(&session, &answers, &[RunStage::Reindex], &run).await
             } else {
                 Ok(())
             }
         };
-        let setting_up = apply_consented_stages(&session, &answers, &rest, &run);
+        let setting_up = apply_stages(&session, &answers, &rest, &run);
         let (reindexed, set_up) = tokio::join!(Box::pin(reindexing), Box::pin(setting_up));
         set_up.and(reindexed)?;
         let is_restored = goal == StoryGoal::RollBack
             && session.host.read_packagecloud_config().await?.seen.values.enabled == Some(true);
         if is_restored {
             // What is restored as on goes live by the stage that proves it.
-            apply_consented_stages(&session, &answers, &[RunStage::GoLive], &run).await?;
+            apply_stages(&session, &answers, &[RunStage::GoLive], &run).await?;
         }
         Ok(())
     }
@@ -195,27 +194,6 @@ fn plan_ctl_trouble(session: &mut Session, world: &Sandbox, nth: usize, trouble:
             Ok(1)
         })
     }));
-}
-
-/// Does stages one after the other; what moved is looked at again, as the command does.
-async fn apply_consented_stages(
-    session: &Session,
-    answers: &OperatorAnswers,
-    stages: &[RunStage],
-    run: &RunContext,
-) -> Result<(), Failure> {
-    for &stage in stages {
-        for looks in 1.. {
-            let plan: StagePlan = Box::pin(engine::look(session, stage, answers)).await?;
-            let (_, failure) = Box::pin(engine::apply(session, &plan, answers, run)).await;
-            match failure {
-                None => break,
-                Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
-                Some(failure) => return Err(failure),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Does `work` until it has waited `moments` times, and drops it there as a kill does; none then.
@@ -250,7 +228,10 @@ pub async fn follow_next_moves(
     let mut told = Vec::new();
     for _ in 0..MOVES_MAX {
         alter(&mut failure);
-        told.push(format!("{:?} {}: {} → {}", failure.kind, failure.what, failure.why, failure.next));
+        let said = format!("{:?} {}: {} → {}", failure.kind, failure.what, failure.why, failure.next);
+        if !told.contains(&said) {
+            told.push(said);
+        }
         if failure.next.trim().is_empty() || failure.why.contains("panicked") {
             return Err(format!("no next move: {}", told.join(" | ")));
         }
@@ -264,9 +245,11 @@ pub async fn follow_next_moves(
             && host.copy_other_hosts_secret();
         give_named_consents(&mut consents, &failure.next);
         consents.new_secret &= !is_copied;
-        if host.has_other && told.len() > 1 {
-            // What is said of another node is seen to there.
-            if let Err(there) = host.other_host().run_goal(goal, &consents, None).await {
+        if host.has_other && failure.next.contains("other node") {
+            // What is said of another node is seen to there: it gets the same values.
+            let other = host.other_host();
+            other.copy_other_hosts_secret();
+            if let Err(there) = other.run_goal(StoryGoal::Install, &consents, None).await {
                 told.push(format!("on the other host: {there}"));
             }
         }
