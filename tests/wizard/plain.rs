@@ -268,7 +268,7 @@ async fn keys_are_typed_unseen() {
     let script = SharedScript::default();
     let (_, text) = play_script_lines(&script, async |player: LinePlayer| {
         player.answer("").await;
-        player.wait_for_text("Plan: Upgrade").await;
+        player.wait_for_text("Enter alone: set this up").await;
         player.wait_for_prompt().await;
         let identity = find_number_of(&player.written_text(), "Identity");
         player.answer(&identity).await;
