@@ -50,7 +50,8 @@ pub struct CliArguments {
 }
 
 /// Options that no other command than this one is proposed with: what it says, its consents, and the fault that it was to meet.
-const OPTIONS_OF_ONE_RUN: [&str; 14] = [
+const OPTIONS_OF_ONE_RUN: [&str; 15] = [
+    "mouse",
     "output",
     "save_answers",
     "yes",
@@ -183,6 +184,9 @@ pub struct GlobalOptions {
         env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE"
     )]
     pub sandbox_pace: Option<f64>,
+    /// In the wizard the wheel scrolls and a click presses a key at the foot; text is then marked with Shift held down
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_MOUSE", value_parser = FalseyValueParser::new())]
+    pub mouse: bool,
     /// What stdout holds: sentences, or for scripts one JSON object a line
     #[arg(
         long,

@@ -34,7 +34,8 @@ use crate::{
     errln,
     host::{environment::owner::OwnershipRestorer, run::unfinished_work::UnfinishedCtlCommand},
     model::{failure::Failure, packagecloud::ctl_command::CtlCommand, run::goal::OperatorGoal},
-    outln, plain, tui,
+    outln, plain,
+    tui::{self, terminal::TerminalOptions},
     wizard::{WizardEffect, WizardStartOptions},
 };
 
@@ -219,7 +220,8 @@ async fn run_wizard(
     let outcome = if is_plain {
         plain::run_plain_wizard(beginning, performer, taken_over).await
     } else {
-        tui::run_wizard(beginning, performer, taken_over).await
+        let options = TerminalOptions { mouse: global.mouse, links: !app.sandbox };
+        tui::run_wizard(beginning, options, performer, taken_over).await
     };
     match outcome {
         Ok(outcome) => {

@@ -9,11 +9,19 @@ use std::{
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
-        interceptors::{Intercept, context::BeforeSerializationInterceptorContextRef, dyn_dispatch_hint},
+        interceptors::{
+            Intercept,
+            context::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+            dyn_dispatch_hint,
+        },
         orchestrator::Metadata,
+        runtime_components::RuntimeComponents,
     },
 };
-use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::{
+    config_bag::{ConfigBag, Storable, StoreReplace},
+    retry::RetryConfig,
+};
 use tokio::time::Instant;
 
 /// Words with which the name of an operation begins that changes nothing.
@@ -35,12 +43,14 @@ pub struct AwaitedAwsCall {
     name: String,
     is_read: bool,
     began: Instant,
+    /// How often it was sent so far, and how often it may be.
+    attempts: (u32, u32),
 }
 
 impl AwaitedAwsCall {
     fn new(service: &str, operation: &str) -> Self {
         let is_read = READING_VERBS.iter().any(|verb| operation.starts_with(verb));
-        Self { name: format!("{service} ({operation})"), is_read, began: Instant::now() }
+        Self { name: format!("{service} ({operation})"), is_read, began: Instant::now(), attempts: (0, 0) }
     }
 
     /// Returns how long it is awaited.
@@ -53,6 +63,14 @@ impl AwaitedAwsCall {
     #[must_use]
     pub fn describe_awaited_call(&self) -> String {
         format!("waiting for {}, {} s", self.name, self.awaited_time().as_secs())
+    }
+
+    /// Says that no answer comes: `S3 (HeadBucket) has not answered for 15 s, asked again, 2 of 5`.
+    #[must_use]
+    pub fn describe_silent_call(&self) -> String {
+        let (sent, most) = self.attempts;
+        let again = if sent > 1 { format!(", asked again, {sent} of {most}") } else { String::new() };
+        format!("{} has not answered for {} s{again}", self.name, self.awaited_time().as_secs())
     }
 }
 
@@ -115,6 +133,21 @@ impl Intercept for AwaitedCallInterceptor {
         bag.interceptor_state().store_put(AwaitedCallNote(id));
         Ok(())
     }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let most = bag.load::<RetryConfig>().map_or(1, RetryConfig::max_attempts);
+        if let Some(AwaitedCallNote(id)) = bag.load::<AwaitedCallNote>()
+            && let Some(call) = lock_calls_in_flight().calls.get_mut(id)
+        {
+            call.attempts = (call.attempts.0 + 1, most);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -137,5 +170,17 @@ mod tests {
             assert_eq!(call.is_read, reads, "{operation}");
             assert_eq!(call.describe_awaited_call(), format!("waiting for S3 ({operation}), 0 s"));
         }
+    }
+
+    #[test]
+    fn a_call_that_was_sent_again_says_how_often() {
+        let mut call = AwaitedAwsCall::new("S3", "HeadBucket");
+        call.attempts = (1, 5);
+        assert_eq!(call.describe_silent_call(), "S3 (HeadBucket) has not answered for 0 s");
+        call.attempts = (2, 5);
+        assert_eq!(
+            call.describe_silent_call(),
+            "S3 (HeadBucket) has not answered for 0 s, asked again, 2 of 5"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the edges served, by CloudFront's free metrics: GetMetricStatistics in us-east-1, where CloudFront puts them (GetMetricData costs money).
+//! What CloudWatch's free metrics say: what the edges served, in us-east-1, where CloudFront puts it, and how many objects a
+//! bucket holds, in its region; by GetMetricStatistics, since GetMetricData costs money.
 
 use futures::future::try_join_all;
 use serde::Deserialize;
@@ -20,6 +21,9 @@ const SERVICE: SignedJsonService = SignedJsonService {
     target: Some("GraniteServiceVersion20100801.GetMetricStatistics"),
 };
 const HOUR_SECONDS: u64 = 3600;
+const DAY_SECONDS: u64 = 24 * HOUR_SECONDS;
+/// S3 counts once a day, and tells it a day or two later.
+const BUCKET_COUNT_DAYS: u64 = 4;
 
 /// A metric of CloudFront's, and how its hours are told.
 #[derive(Clone, Copy)]
@@ -73,6 +77,38 @@ impl AwsClients {
         Ok(sum_edge_traffic(&hours))
     }
 
+    /// Reads how many objects a bucket held when S3 last counted, old versions among them; none where it has no count yet.
+    ///
+    /// # Errors
+    /// Where CloudWatch refuses or doesn't answer.
+    pub async fn read_bucket_object_count(
+        &self,
+        bucket: &str,
+        region: &str,
+        now: u64,
+    ) -> Result<Option<u64>, Failure> {
+        let service = SignedJsonService {
+            what: "the bucket's metrics in CloudWatch",
+            endpoint: "https://monitoring.{region}.amazonaws.com",
+            ..SERVICE
+        };
+        let end = (now / DAY_SECONDS + 1) * DAY_SECONDS;
+        let body = json!({
+            "Namespace": "AWS/S3",
+            "MetricName": "NumberOfObjects",
+            "Dimensions": [
+                { "Name": "BucketName", "Value": bucket },
+                { "Name": "StorageType", "Value": "AllStorageTypes" },
+            ],
+            "StartTime": end.saturating_sub(BUCKET_COUNT_DAYS * DAY_SECONDS),
+            "EndTime": end,
+            "Period": DAY_SECONDS,
+            "Statistics": ["Average"],
+        });
+        let answer = self.ask_signed_json_in_region(&service, region, &body.to_string()).await?;
+        parse_newest_average(&answer, &service)
+    }
+
     /// The hours of one metric: how many hours before `end` each began, and its value.
     async fn read_metric_hours(
         &self,
@@ -107,6 +143,16 @@ impl AwsClients {
         };
         Ok(answer.datapoints.iter().map(hour).collect())
     }
+}
+
+/// Takes the newest datapoint's value: they come in no order.
+fn parse_newest_average(answer: &[u8], service: &SignedJsonService) -> Result<Option<u64>, Failure> {
+    let answer: MetricAnswer = serde_json::from_slice(answer).map_err(|_| {
+        error::build_missing_response_part_failure(service.action, service.what, "the datapoints")
+    })?;
+    let newest = answer.datapoints.iter().max_by(|one, other| one.timestamp.total_cmp(&other.timestamp));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of objects")]
+    Ok(newest.map(|point| point.average.round() as u64))
 }
 
 /// Sums it up: `metrics` are those of [`EDGE_METRICS`], as many as were asked for. Rates are percent, of each hour's requests.
@@ -146,6 +192,20 @@ fn sum_edge_traffic(metrics: &[Vec<(u64, f64)>]) -> EdgeTraffic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_count_of_a_bucket_is_taken() {
+        for (answer, count) in [
+            (
+                r#"{"Datapoints":[{"Timestamp":3.0,"Average":9.0},{"Timestamp":5.0,"Average":4100000.0},{"Timestamp":4.0,"Average":7.0}]}"#,
+                Some(4_100_000),
+            ),
+            (r#"{"Datapoints":[]}"#, None),
+        ] {
+            assert_eq!(parse_newest_average(answer.as_bytes(), &SERVICE).unwrap(), count);
+        }
+        assert!(parse_newest_average(b"{}", &SERVICE).is_err());
+    }
 
     #[test]
     fn rates_count_by_each_hours_requests_and_what_was_not_asked_is_unknown() {

@@ -2,10 +2,14 @@
 
 use std::{
     fmt::Arguments,
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
 };
 
-use crate::model::display_text::escape_display_controls;
+use crate::model::{
+    display_charset::{DisplayCharset, choose_display_charset, render_in_display_charset},
+    display_text::escape_display_controls,
+};
 
 /// A line on stdout: a result.
 #[macro_export]
@@ -23,27 +27,36 @@ macro_rules! errln {
     };
 }
 
-/// Prints a line on stdout.
+/// Prints a line on stdout. What a program reads there is the same in every locale: only a terminal gets what it can show.
 pub fn print_result_line(line: Arguments<'_>) {
-    write_display_text(&mut io::stdout().lock(), &format!("{line}\n"));
+    let charset =
+        if io::stdout().is_terminal() { display_charset_of_process() } else { DisplayCharset::Unicode };
+    write_display_text(&mut io::stdout().lock(), &format!("{line}\n"), charset);
 }
 
 /// Prints a line on stderr.
 pub fn print_progress_line(line: Arguments<'_>) {
-    write_display_text(&mut io::stderr().lock(), &format!("{line}\n"));
+    write_display_text(&mut io::stderr().lock(), &format!("{line}\n"), display_charset_of_process());
 }
 
 /// Prints a question on stderr; the answer is typed behind it.
 pub fn print_question(question: &str) {
-    write_display_text(&mut io::stderr().lock(), &format!("{question} "));
+    write_display_text(&mut io::stderr().lock(), &format!("{question} "), display_charset_of_process());
 }
 
 /// Prints a question on stdout, of a face that has all of its lines there; the answer is typed behind it.
 pub fn print_prompt(prompt: &str) {
-    write_display_text(&mut io::stdout().lock(), prompt);
+    write_display_text(&mut io::stdout().lock(), prompt, display_charset_of_process());
 }
 
-fn write_display_text(to: &mut impl Write, text: &str) {
-    let _ = to.write_all(escape_display_controls(text).as_bytes());
+/// Returns what this process's terminal shows, as its environment says.
+pub fn display_charset_of_process() -> DisplayCharset {
+    static CHARSET: OnceLock<DisplayCharset> = OnceLock::new();
+    *CHARSET.get_or_init(|| choose_display_charset(|name| std::env::var(name).ok()))
+}
+
+fn write_display_text(to: &mut impl Write, text: &str, charset: DisplayCharset) {
+    let harmless = escape_display_controls(text);
+    let _ = to.write_all(render_in_display_charset(&harmless, charset).as_bytes());
     let _ = to.flush();
 }

@@ -59,6 +59,26 @@ pub struct EncryptedSigningKey {
     pub context: BTreeMap<String, String>,
 }
 
+/// Describes what is uploaded: each file with its size and digest, then how it runs. The last file is made when the plan is
+/// applied, since each ciphertext is another.
+#[must_use]
+pub fn describe_function_files() -> Vec<String> {
+    let mut lines: Vec<String> = CODE_FILES
+        .iter()
+        .map(|(name, text)| {
+            let digest = hex::encode(Sha256::digest(text.as_bytes()));
+            format!("{name:<12} {:>6} bytes  SHA-256 {digest}", text.len())
+        })
+        .collect();
+    lines.push(format!(
+        "{KEYS_FILE:<12} the secret, encrypted with the KMS key: only the role can decrypt it"
+    ));
+    lines.push(format!(
+        "runtime {AUTHENTICATOR_RUNTIME}, handler {LAMBDA_HANDLER}, {MEMORY_MB} MB, {TIMEOUT_SECONDS} s"
+    ));
+    lines
+}
+
 /// What a function version is made of, apart from the secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeBundle {

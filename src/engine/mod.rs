@@ -22,12 +22,16 @@ pub mod welcome;
 pub use run::{OperatorPresence, RunContext};
 pub use session::{RandomByteSource, Session, SessionSettings};
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use futures::FutureExt as _;
 
 use run::StageRun;
 
+use crate::aws::awaited;
 use crate::host::{ConfigRestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::StageEvidence,
@@ -50,6 +54,17 @@ use crate::model::{
     },
     url::token::UrlTokenConstruction,
 };
+
+/// AWS is given so long to answer before it is said which of its services doesn't.
+const SILENT_CALL_AFTER: Duration = Duration::from_secs(10);
+
+/// Says which call to AWS has had no answer for ten seconds, of those that this process waits for: the longest awaited one.
+#[must_use]
+pub fn describe_silent_aws_call() -> Option<String> {
+    awaited::find_longest_awaited_call()
+        .filter(|call| call.awaited_time() >= SILENT_CALL_AFTER)
+        .map(|call| call.describe_silent_call())
+}
 
 /// Reads what is there, and says what would change.
 ///

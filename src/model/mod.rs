@@ -1,6 +1,7 @@
 //! The nouns and the rules: pure values that every other layer speaks in; nothing here waits, reads a clock or touches the world.
 
 pub mod aws;
+pub mod display_charset;
 pub mod display_text;
 pub mod failure;
 pub mod iam;

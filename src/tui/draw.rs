@@ -3,10 +3,11 @@
 //! ```text
 //! header   where we are, and the SANDBOX banner
 //! path     the parts that a request passes, lit as they stand
-//! body     what lies over it takes its place; a question or a field is pinned below it
-//! footer   the keys, printed from the one table
+//! body  │ log      what lies over the body takes its place; a question or a field is pinned below it
+//! footer   the keys, printed from the one table, in as many rows as they need
 //! ```
 
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Position, Rect},
@@ -14,14 +15,21 @@ use ratatui::{
 };
 
 use super::{
-    keys,
+    charset::{convert_body_to_charset, convert_lines_to_charset},
+    footer,
     layout::{BodySize, ScreenBody},
-    request_path, screens, text,
+    log_column, request_path, screens, text,
     theme::Theme,
 };
 use crate::{
-    model::display_text::is_display_control,
-    wizard::{ScrollExtent, Wizard},
+    model::{
+        display_charset::{DisplayCharset, render_in_display_charset},
+        display_text::is_display_control,
+    },
+    wizard::{
+        ScrollExtent, Wizard,
+        intent::{CursorMove, UserIntent},
+    },
 };
 
 /// Below this, a plain message.
@@ -31,7 +39,46 @@ pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
 pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
     let extent = draw_screen_parts(frame, wizard, theme);
     remove_display_controls(frame);
+    if theme.charset == DisplayCharset::Ascii {
+        remove_other_letters(frame);
+    }
     extent
+}
+
+/// Writes `?` for what is left that the terminal doesn't show: every line was converted before, so that is what no line is.
+fn remove_other_letters(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if !cell.symbol().is_ascii() {
+            let shown = render_in_display_charset(cell.symbol(), DisplayCharset::Ascii).into_owned();
+            cell.set_symbol(if shown.len() == 1 { &shown } else { "?" });
+        }
+    }
+}
+
+/// Returns what a click or the wheel says: a click on a key at the foot presses it, the wheel moves.
+#[must_use]
+pub fn find_intent_of_mouse(
+    wizard: &Wizard,
+    theme: &Theme,
+    area: Rect,
+    mouse: MouseEvent,
+) -> Option<UserIntent> {
+    match mouse.kind {
+        MouseEventKind::ScrollUp => Some(UserIntent::Move(CursorMove::Up)),
+        MouseEventKind::ScrollDown => Some(UserIntent::Move(CursorMove::Down)),
+        MouseEventKind::Down(MouseButton::Left) => {
+            let (width, rows_max) = (area.width as usize, footer_rows_max(area.height));
+            let rows = footer::render_key_footer(wizard, theme, width, rows_max).len() as u16;
+            let row = mouse.row.checked_sub(area.bottom().saturating_sub(rows))?;
+            footer::find_footer_key_at(wizard, theme, width, rows_max, (mouse.column.into(), row.into()))
+        }
+        _ => None,
+    }
+}
+
+/// How many rows the keys may take of a window of this height.
+fn footer_rows_max(height: u16) -> usize {
+    usize::from(height / 8).clamp(1, 4)
 }
 
 /// Takes out what would steer the terminal, or turn the direction of reading, whichever screen it came from.
@@ -56,6 +103,8 @@ fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> S
         (false, false) => 0,
     };
     let notice = render_last_notice(wizard, theme, area);
+    let width = area.width as usize;
+    let keys = footer::render_key_footer(wizard, theme, width, footer_rows_max(area.height));
     let [head, rule, path_area, middle, notice_area, rule_below, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -63,36 +112,58 @@ fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> S
         Constraint::Min(1),
         Constraint::Length(notice.len() as u16),
         Constraint::Length(1),
-        Constraint::Length(1),
+        Constraint::Length(keys.len() as u16),
     ])
     .areas(area);
-    frame.render_widget(render_wizard_header_bar(wizard, theme, area.width as usize), head);
+    frame.render_widget(render_wizard_header_bar(wizard, theme, width), head);
     for rule in [rule, rule_below] {
         frame.render_widget(Line::styled("─".repeat(rule.width as usize), theme.dim), rule);
     }
     if path_rows > 0 {
         frame.render_widget(
-            Text::from(request_path::render_request_path_diagram(
-                &wizard.build_request_path(),
-                theme,
-                area.width as usize,
-                path_rows,
+            Text::from(convert_lines_to_charset(
+                request_path::render_request_path_diagram(
+                    &wizard.build_request_path(),
+                    theme,
+                    width,
+                    path_rows,
+                ),
+                theme.charset,
             )),
             path_area,
         );
     }
     frame.render_widget(Text::from(notice), notice_area);
-    frame.render_widget(render_key_footer(wizard, theme, area.width as usize), foot);
+    frame.render_widget(Text::from(keys), foot);
 
-    let [_, inner, _] =
-        Layout::horizontal([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(middle);
+    draw_middle_columns(frame, wizard, theme, middle)
+}
+
+/// Draws the body, and the log beside it where there is room for both.
+fn draw_middle_columns(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, middle: Rect) -> ScrollExtent {
+    let log_width = log_column::measure_log_column(wizard, middle.width, middle.width.saturating_sub(2));
+    let [_, inner, _, log_bar, log] = Layout::horizontal([
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+        Constraint::Length(2 * u16::from(log_width > 0)),
+        Constraint::Length(log_width.saturating_sub(2)),
+    ])
+    .areas(middle);
+    if log_width > 0 {
+        let bars = vec![Line::styled("│", theme.dim); log_bar.height as usize];
+        frame.render_widget(Text::from(convert_lines_to_charset(bars, theme.charset)), log_bar);
+        let lines = log_column::render_log_column(wizard, theme, log.width as usize, log.height as usize);
+        frame.render_widget(Text::from(convert_lines_to_charset(lines, theme.charset)), log);
+    }
     draw_body(frame, wizard, theme, inner)
 }
 
 fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> ScrollExtent {
     let size = BodySize { width: area.width as usize, height: area.height as usize };
+    let body = screens::render_screen_body(wizard, theme, size);
     let ScreenBody { head, lines, mut pinned, cursor, keep_visible } =
-        screens::render_screen_body(wizard, theme, size);
+        convert_body_to_charset(body, theme.charset, size.width);
     let area = match head {
         Some(head) if area.height > 3 => {
             frame.render_widget(head, Rect { height: 1, ..area });
@@ -149,10 +220,11 @@ fn draw_more_text_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bo
 
 /// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
 fn render_last_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
-    let Some(notice) = &wizard.notice else { return Vec::new() };
+    let silent = wizard.silent_aws_call.as_ref().filter(|_| wizard.has_running_job());
+    let Some(notice) = silent.or(wizard.notice.as_ref()) else { return Vec::new() };
     let width = area.width.saturating_sub(4) as usize;
     let rows = (area.height / 5).max(1) as usize;
-    let mut parts = text::wrap_text(notice, width);
+    let mut parts = text::wrap_text(&render_in_display_charset(notice, theme.charset), width);
     if parts.len() > rows {
         let rest = parts.split_off(rows - 1).join(" ");
         parts.push(text::truncate_text(&rest, width));
@@ -177,28 +249,9 @@ fn render_wizard_header_bar(wizard: &Wizard, theme: &Theme, width: usize) -> Lin
         .collect();
     let used: usize = left.iter().chain(&right).map(Span::width).sum();
     if !place.is_empty() {
-        let place = text::truncate_text(&place.join(" · "), width.saturating_sub(used + 3));
+        let place = render_in_display_charset(&place.join(" · "), theme.charset).into_owned();
+        let place = text::truncate_text(&place, width.saturating_sub(used + 3));
         left.push(Span::styled(format!("  {place}"), theme.dim));
-    }
-    text::align_left_and_right(left, right, width)
-}
-
-fn render_key_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
-    let spans = |key: &'static str, label: &'static str| {
-        [Span::styled(key, theme.accent), Span::raw(" "), Span::raw(label), Span::raw("  ")]
-    };
-    let all = keys::list_footer_keys(wizard);
-    let right: Vec<Span<'static>> =
-        all.iter().filter(|entry| entry.2).flat_map(|entry| spans(entry.0, entry.1)).collect();
-    let mut used: usize = 1 + right.iter().map(Span::width).sum::<usize>();
-    let mut left = vec![Span::raw(" ")];
-    for (key, label, _) in all.iter().filter(|entry| !entry.2) {
-        let entry = spans(key, label);
-        used += entry.iter().map(Span::width).sum::<usize>();
-        if used > width && left.len() > 1 {
-            break;
-        }
-        left.extend(entry);
     }
     text::align_left_and_right(left, right, width)
 }

@@ -118,7 +118,7 @@ impl WizardEffectJob {
                 }
                 Some(input) = self.inputs.recv() => {
                     // What comes before the answer is none.
-                    if !matches!(input, WizardInput::LocalFindings(_)) {
+                    if !matches!(input, WizardInput::LocalFindings(_) | WizardInput::AwsSilent(_)) {
                         self.expected_reply = PendingWizardReply::Nothing;
                     }
                     return input;

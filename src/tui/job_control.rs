@@ -37,6 +37,12 @@ pub fn can_process_be_continued() -> bool {
     find_stoppable_job(getpid(), read_process_place).is_some_and(|job| job.has_shell)
 }
 
+/// Tells whether the terminal's keys and answers come to this process: its process group is the one in the foreground.
+#[must_use]
+pub fn is_this_process_in_foreground() -> bool {
+    rustix::termios::tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
 /// Stops this process. It returns before or after it is continued: wait for SIGCONT.
 ///
 /// # Errors

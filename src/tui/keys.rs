@@ -71,7 +71,7 @@ use KeyCode::{
 };
 use WizardInputMode::{Ask, Browse, Text};
 
-/// In the order of the footer: what does not fit at the left is left out from its end.
+/// In the order of the footer.
 #[rustfmt::skip] // a row a line: it is read as a table
 pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_footer_key_at_left(Browse, &[Enter], UserIntent::Next, "Enter", "go on", "goes on; applies what the screen shows"),
@@ -91,7 +91,7 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_footer_key_at_left(Browse, &[Char('r')], UserIntent::Again, "r", "again", "looks again"),
     define_footer_key_at_left(Browse, &[Char('c')], UserIntent::Copy, "c", "copy", "copies what is to be copied, to the clipboard and to a file"),
     define_footer_key_at_left(Browse, &[Char('x')], UserIntent::Diagnose403, "x", "why 403?", "finds out why clients get 403, by verifying all of it"),
-    define_footer_key_at_left(Browse, &[Char('e')], UserIntent::Explain, "e", "explain", "the manual step and the calls behind each line"),
+    define_footer_key_at_left(Browse, &[Char('e')], UserIntent::Explain, "e", "documents", "what each line writes, the calls behind it, and the manual step that it replaces"),
     define_footer_key_at_left(Browse, &[Char('l')], UserIntent::Log, "l", "log", "all that happened"),
     define_hidden_key(Browse, &[Down, Char('j')], false, UserIntent::Move(CursorMove::Down)),
     define_hidden_key(Browse, &[PageUp], false, UserIntent::Move(CursorMove::PageUp)),
@@ -159,17 +159,31 @@ pub fn find_intent_for_key(mode: WizardInputMode, key: KeyEvent) -> Option<UserI
     }
 }
 
-/// Lists what the footer shows now: key, label, and whether it stands at the right end.
+/// A key that does something now.
+#[derive(Debug, Clone, Copy)]
+pub struct OfferedKey {
+    pub key: &'static str,
+    /// What it does on this screen.
+    pub label: &'static str,
+    pub intent: UserIntent,
+    /// It stands at the right end of the footer.
+    pub right: bool,
+}
+
+/// Lists the keys that do something now, in the footer's order.
 #[must_use]
-pub fn list_footer_keys(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
+pub fn list_offered_keys(wizard: &Wizard) -> Vec<OfferedKey> {
     let mode = wizard.current_wizard_input_mode();
     KEY_BINDINGS
         .iter()
         .filter(|row| row.mode == mode && !row.label.is_empty())
-        .filter_map(|row| match wizard.intent_availability(row.intent) {
-            UserIntentAvailability::Hidden => None,
-            UserIntentAvailability::Usual => Some((row.key, row.label, row.right)),
-            UserIntentAvailability::As(label) => Some((row.key, label, row.right)),
+        .filter_map(|row| {
+            let label = match wizard.intent_availability(row.intent) {
+                UserIntentAvailability::Hidden => return None,
+                UserIntentAvailability::Usual => row.label,
+                UserIntentAvailability::As(label) => label,
+            };
+            Some(OfferedKey { key: row.key, label, intent: row.intent, right: row.right })
         })
         .collect()
 }

@@ -4,48 +4,73 @@
 //! never waits itself: whatever takes time is a [`job`]. It is generic over the backend, the key stream and the performer of
 //! effects, so that tests drive this very loop.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crossterm::event::Event as TerminalEvent;
 use futures::{FutureExt as _, Stream, StreamExt as _, stream};
-use ratatui::{Terminal, backend::Backend};
+use ratatui::{Terminal, backend::Backend, layout::Rect};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
+pub mod attention;
+mod cell_sequences;
+pub mod charset;
+pub mod colour_contrast;
 pub mod draw;
+mod footer;
 mod job;
 pub mod job_control;
 pub mod job_set;
 pub mod keys;
 pub mod layout;
+mod log_column;
 pub mod perform;
 mod plan_lines;
 mod request_path;
+mod screen_links;
 pub mod screens;
 mod steps;
 pub mod terminal;
 mod terminal_backend;
+mod terminal_colours;
 mod terminal_events;
+mod terminal_replies;
+mod terminfo;
 pub mod text;
 pub mod theme;
 
+use attention::AttentionState;
+use colour_contrast::RgbColour;
 pub use job::EffectJobContext;
 use job_control::StoppedProcesses;
 use job_set::WizardJobSet;
-use terminal::TerminalControl;
-use theme::Theme;
+use terminal::{TerminalControl, TerminalOptions};
+use terminal_colours::choose_theme_for_environment;
+use theme::{TerminalBackground, Theme};
 
 use crate::{
     model::failure::Failure,
-    wizard::{TimedInput, Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
+    wizard::{
+        ScrollExtent, TimedInput, Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions,
+    },
 };
 
 /// Events are drawn at most this often; a key is drawn at once.
 const FRAME_INTERVAL: Duration = Duration::from_millis(16);
 /// How often something that moves is drawn anew.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
+/// How late the terminal may name its background and still change colours: later they would change under somebody's eyes.
+const BACKGROUND_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long leaving waits for an answer that is still on its way: the shell would take it for something typed.
+const LATE_ANSWER_WAIT: Duration = Duration::from_millis(100);
 /// How long what runs may take to stop once the terminal is gone.
 const HANGUP_GRACE: Duration = Duration::from_secs(10);
 
@@ -55,32 +80,58 @@ const HANGUP_GRACE: Duration = Duration::from_secs(10);
 /// Fails where there is no terminal, or where it can't be set up.
 pub async fn run_wizard<F>(
     init: WizardStartOptions,
+    options: TerminalOptions,
     effects: F,
     taken_over: impl Future<Output = String>,
 ) -> Result<WizardOutcome, Failure>
 where
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
-    let (mut guard, mut terminal) = terminal::init_terminal()?;
+    let (mut guard, mut terminal) = terminal::init_terminal(options)?;
     let taken_over = taken_over.map(TuiRequest::TakenOver);
-    let requests =
-        stream::select(terminal_events::stream_terminal_requests()?, Box::pin(stream::once(taken_over)));
+    let (keys, told) = terminal_events::stream_terminal_events();
+    // Asked before the first frame, which doesn't wait for the answer.
+    let background = Arc::new(BackgroundAnswer::note_question(guard.ask_for_background()));
+    let noted = Arc::clone(&background);
+    let told = told.inspect(move |_| noted.note_answer());
+    let requests = stream::select(
+        stream::select(terminal_events::stream_terminal_requests()?, told),
+        Box::pin(stream::once(taken_over)),
+    );
     let mut wizard = Wizard::new(init);
-    let outcome = run_wizard_event_loop(
-        &mut terminal,
-        &mut guard,
-        terminal_events::stream_terminal_events(),
-        requests,
-        &mut wizard,
-        &Theme::from_environment(),
-        effects,
-    )
-    .await;
+    let theme = choose_theme_for_environment(|name| std::env::var(name).ok());
+    let outcome =
+        run_wizard_event_loop(&mut terminal, &mut guard, keys, requests, &mut wizard, &theme, effects).await;
+    background.wait_for_late_answer().await;
     if terminal.show_cursor().is_err() {
         // Its drop would complain on a terminal that is gone, and panic for want of one.
         std::mem::forget(terminal);
     }
     Ok(outcome)
+}
+
+/// Whether the terminal was asked for its background, and has answered.
+struct BackgroundAnswer {
+    asked_at: Option<Instant>,
+    is_answered: AtomicBool,
+}
+
+impl BackgroundAnswer {
+    fn note_question(asked: bool) -> Self {
+        Self { asked_at: asked.then(Instant::now), is_answered: AtomicBool::new(false) }
+    }
+
+    fn note_answer(&self) {
+        self.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits where the question is so fresh that the answer may be on its way.
+    async fn wait_for_late_answer(&self) {
+        let Some(asked_at) = self.asked_at else { return };
+        while !self.is_answered.load(Ordering::Relaxed) && asked_at.elapsed() < LATE_ANSWER_WAIT {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 /// What is asked of the loop from elsewhere than the keyboard.
@@ -96,6 +147,8 @@ pub enum TuiRequest {
     Suspend,
     /// This process was stopped, and goes on.
     Continued,
+    /// The terminal named its background.
+    BackgroundTold(RgbColour),
 }
 
 /// Runs the loop until the wizard is left or the terminal is gone; `requests` ask it to end, to stop and to go on.
@@ -115,9 +168,9 @@ where
     R: Stream<Item = TuiRequest> + Unpin,
     F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
-    let mut app = TuiApp::new_idle_app(control, keys.fuse(), requests.fuse(), wizard, effects);
+    let mut app = TuiApp::new_idle_app(control, keys.fuse(), requests.fuse(), wizard, *theme, effects);
     // the first frame stands before anything is looked up
-    app.draw_frame(terminal, theme);
+    app.draw_frame(terminal);
     let mut drawn_at = Instant::now();
     if let Some(outcome) = app.update_wizard_and_perform(WizardInput::Start) {
         return outcome;
@@ -136,7 +189,7 @@ where
             }
         }
         if needs_frame && (urgent || drawn_at.elapsed() >= FRAME_INTERVAL) {
-            if !app.draw_frame(terminal, theme)
+            if !app.draw_frame(terminal)
                 && let Some(outcome) = app.update_wizard_and_perform(WizardInput::Hangup)
             {
                 return outcome;
@@ -172,6 +225,11 @@ struct TuiApp<'w, C, K, R, F> {
     suspended: bool,
     /// What stands on the screen isn't known: all of it is drawn, not what changed.
     needs_whole_frame: bool,
+    theme: Theme,
+    /// What was drawn on last.
+    frame_area: Rect,
+    /// What the terminal was told last beside the screen.
+    attention: Option<AttentionState>,
 }
 
 impl<'w, C, K, R, F> TuiApp<'w, C, K, R, F>
@@ -183,6 +241,7 @@ where
         keys: futures::stream::Fuse<K>,
         requests: futures::stream::Fuse<R>,
         wizard: &'w mut Wizard,
+        theme: Theme,
         effects: F,
     ) -> Self {
         Self {
@@ -196,6 +255,9 @@ where
             terminal_gone_at: None,
             suspended: false,
             needs_whole_frame: false,
+            theme,
+            frame_area: Rect::ZERO,
+            attention: None,
         }
     }
 }
@@ -239,7 +301,17 @@ where
                 Some(WizardInput::Hangup)
             }
             TuiRequest::TakenOver(by) => Some(WizardInput::TakenOver(by)),
-            TuiRequest::Resized => Some(WizardInput::Resize),
+            TuiRequest::Resized => {
+                // Whatever changed the terminal's size may have written on it.
+                self.needs_whole_frame = true;
+                Some(WizardInput::Resize)
+            }
+            TuiRequest::BackgroundTold(colour) => {
+                if self.started_at.elapsed() < BACKGROUND_ANSWER_TIMEOUT {
+                    self.theme = self.theme.on_background(TerminalBackground::from_background_colour(colour));
+                }
+                None
+            }
             TuiRequest::Suspend => {
                 self.suspend_until_continued(StoppedProcesses::ThisOne);
                 None
@@ -271,6 +343,10 @@ where
                 keys::find_intent_for_key(self.wizard.current_wizard_input_mode(), key).map(WizardInput::Key)
             }
             Some(TerminalEvent::Paste(text)) => Some(WizardInput::Paste(text)),
+            Some(TerminalEvent::Mouse(mouse)) => {
+                draw::find_intent_of_mouse(self.wizard, &self.theme, self.frame_area, mouse)
+                    .map(WizardInput::Key)
+            }
             Some(TerminalEvent::Resize(..)) => Some(WizardInput::Resize),
             Some(_) => None,
             None => {
@@ -282,7 +358,29 @@ where
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
     fn update_wizard_and_perform(&mut self, input: WizardInput) -> Option<WizardOutcome> {
-        let effect = self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })?;
+        let by_key = matches!(input, WizardInput::Key(_) | WizardInput::Paste(_));
+        let page_before = (self.wizard.screen, self.wizard.overlay.clone());
+        let effect = self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input });
+        // What another program wrote on the screen may not stand on a page that is entered.
+        self.needs_whole_frame |= page_before != (self.wizard.screen, self.wizard.overlay.clone());
+        let outcome = effect.and_then(|effect| self.perform_effect(effect));
+        self.update_attention(by_key);
+        outcome
+    }
+
+    /// Tells the terminal whose turn it is, where that changed.
+    fn update_attention(&mut self, by_key: bool) {
+        let before = self.attention.take();
+        let state = AttentionState::read_wizard_attention(self.wizard, before.as_ref());
+        let call = before.as_ref().and_then(|b| state.find_call_for_operator(b, by_key, self.wizard.now));
+        let is_seen = self.terminal_gone_at.is_none() && !self.suspended;
+        if is_seen && (call.is_some() || before.as_ref() != Some(&state)) {
+            self.control.show_attention(&state, call.as_deref());
+        }
+        self.attention = Some(state);
+    }
+
+    fn perform_effect(&mut self, effect: WizardEffect) -> Option<WizardOutcome> {
         match self.jobs.perform_job_effect(effect)? {
             WizardEffect::Leave(outcome) => return Some(outcome),
             WizardEffect::Suspend => self.suspend_until_continued(StoppedProcesses::WholeJob),
@@ -293,18 +391,16 @@ where
     }
 
     /// Draws a frame, unless nobody sees it any more; false where the terminal turns out to be gone.
-    fn draw_frame<B: Backend>(&mut self, terminal: &mut Terminal<B>, theme: &Theme) -> bool {
+    fn draw_frame<B: Backend>(&mut self, terminal: &mut Terminal<B>) -> bool {
         if self.terminal_gone_at.is_some() || self.suspended {
             return true;
         }
-        let mut extent = self.wizard.extent;
         let cleared = if std::mem::take(&mut self.needs_whole_frame) { terminal.clear() } else { Ok(()) };
-        if cleared.is_err()
-            || terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err()
-        {
+        let drawn = cleared.and_then(|()| self.draw_frame_parts(terminal));
+        let Ok(extent) = drawn else {
             self.terminal_gone_at = Some(Instant::now());
             return false;
-        }
+        };
         if extent != self.wizard.extent || self.wizard.scroll.is_some_and(|scroll| scroll > extent.lines) {
             let effect = self.wizard.update_wizard(TimedInput {
                 at: self.started_at.elapsed(),
@@ -312,11 +408,21 @@ where
             });
             debug_assert!(effect.is_none(), "a frame asks for nothing");
             // whether there is anything to scroll is known only now, and stands in the footer
-            if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {
+            if self.draw_frame_parts(terminal).is_err() {
                 self.terminal_gone_at = Some(Instant::now());
                 return false;
             }
         }
         true
+    }
+
+    fn draw_frame_parts<B: Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<ScrollExtent, B::Error> {
+        let mut extent = self.wizard.extent;
+        terminal.draw(|frame| {
+            self.frame_area = frame.area();
+            extent = draw::draw_wizard(frame, self.wizard, &self.theme);
+            self.control.note_screen_links(frame.buffer_mut());
+        })?;
+        Ok(extent)
     }
 }

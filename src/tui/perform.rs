@@ -1,6 +1,6 @@
 //! Performs the wizard's effects by calling the engine's verbs: the one place where the wizard's wishes meet the engine.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crossterm::{clipboard::CopyToClipboard, execute};
 use tokio::task::JoinHandle;
@@ -34,11 +34,37 @@ pub fn build_effect_performer(
     move |effect, context| {
         let session = session.clone();
         tokio::spawn(async move {
-            if let Some(input) = perform_wizard_effect(&session, line, clipboard, effect, &context).await {
+            let performed = perform_wizard_effect(&session, line, clipboard, effect, &context);
+            if let Some(input) = name_silent_calls_meanwhile(performed, &context).await {
                 // A wizard that has been left takes nothing.
                 let _ = context.inputs.send(input);
             }
         })
+    }
+}
+
+/// How often it is looked whether AWS answers.
+const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits for `performed`, and says meanwhile which service of AWS's doesn't answer.
+async fn name_silent_calls_meanwhile<T>(performed: impl Future<Output = T>, context: &EffectJobContext) -> T {
+    let mut performed = std::pin::pin!(performed);
+    // A wizard that has been left takes nothing.
+    let say = |silent| drop(context.inputs.send(WizardInput::AwsSilent(silent)));
+    // What an earlier job said last isn't known here: the first look says what is so in any case.
+    let mut said: Option<Option<String>> = None;
+    loop {
+        if let Ok(done) = tokio::time::timeout(SILENCE_LOOK_INTERVAL, &mut performed).await {
+            if said.is_some_and(|said| said.is_some()) {
+                say(None);
+            }
+            return done;
+        }
+        let silent = engine::describe_silent_aws_call();
+        if said.as_ref() != Some(&silent) {
+            say(silent.clone());
+            said = Some(silent);
+        }
     }
 }
 

@@ -13,12 +13,17 @@ use crate::{
     model::run::{
         goal::StageStep,
         plan::{PlannedChange, ResourceChangeKind},
+        usual_wait::find_usual_wait,
     },
     wizard::log::{StageProgress, StageStepState},
 };
 
 /// How wide the verbs of a plan's lines are: `attached`, and a gap.
 const VERB_WIDTH: usize = 10;
+/// A wait is no wait before: what it usually takes would only flicker.
+const USUAL_SAID_AFTER: Duration = Duration::from_secs(2);
+/// Where the line stands that says what closing does: below the step's title.
+const WAIT_ADVICE_INDENT: usize = 10;
 
 /// Renders the plan's lines, each with what came of it; then steps that no line of the plan named. Returns the last line of
 /// the step that runs.
@@ -59,8 +64,8 @@ pub fn render_planned_change(
 ) {
     let (mark, style) = match change.verb {
         ResourceChangeKind::Keep => ("=", theme.dim),
-        ResourceChangeKind::Create => ("+", theme.accent),
-        ResourceChangeKind::Update => ("~", theme.accent),
+        ResourceChangeKind::Create => ("+", theme.good),
+        ResourceChangeKind::Update => ("~", theme.warn),
         ResourceChangeKind::Attach => ("&", theme.accent),
         ResourceChangeKind::Run => ("»", theme.accent),
     };
@@ -116,7 +121,7 @@ fn render_step_progress(
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
         StageStepState::Running => (spinner_frame(ran), theme.accent),
-        StageStepState::Done => (DONE_MARK, theme.accent),
+        StageStepState::Done => (DONE_MARK, theme.good),
         StageStepState::Failed(_) => (FAILED_MARK, theme.failed),
     };
     let verb = change.map_or("", |change| match line.state {
@@ -131,13 +136,17 @@ fn render_step_progress(
     if let (true, Some(change)) = (size.is_body_wide(), change) {
         first.push(Span::styled(text::pad_or_truncate_to_width(&change.target, columns.target), theme.plain));
     }
+    let is_running = matches!(line.state, StageStepState::Running);
+    let usual = find_usual_wait(step).filter(|_| is_running && ran >= USUAL_SAID_AFTER);
+    let time = match usual {
+        Some(usual) => format!("{} of usually {}", text::format_elapsed(ran), usual.usually),
+        None => text::format_elapsed(ran),
+    };
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
-        (true, true) => text::format_elapsed(ran),
-        (true, false) => {
-            format!(" ·{}", text::make_text_unbreakable(&format!(" {}", text::format_elapsed(ran))))
-        }
+        (true, true) => time,
+        (true, false) => format!(" ·{}", text::make_text_unbreakable(&format!(" {time}"))),
     };
     let (text, style) = match &line.state {
         StageStepState::Running => (&line.text, theme.plain),
@@ -146,5 +155,9 @@ fn render_step_progress(
         StageStepState::Failed(failure) => (&failure.why, theme.plain),
     };
     text::render_hanging_text(lines, first, &format!("{text}{took}"), style, size.width);
-    matches!(line.state, StageStepState::Running).then(|| lines.len() - 1)
+    if let Some(usual) = usual {
+        let first = vec![Span::raw(" ".repeat(WAIT_ADVICE_INDENT))];
+        text::render_hanging_text(lines, first, usual.when_closed, theme.dim, size.width);
+    }
+    is_running.then(|| lines.len() - 1)
 }

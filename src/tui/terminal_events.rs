@@ -13,10 +13,14 @@ use rustix::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc::{self, UnboundedSender},
+    sync::mpsc,
 };
 
-use super::{TuiRequest, terminal::build_unusable_terminal_failure};
+use super::{
+    TuiRequest,
+    terminal::build_unusable_terminal_failure,
+    terminal_replies::{BackgroundReplyFilter, FilteredInput},
+};
 use crate::model::failure::Failure;
 
 /// SIGTSTP, SIGCONT and SIGWINCH, by their numbers on Linux.
@@ -33,20 +37,42 @@ enum DescriptorState {
     Gone,
 }
 
-/// Returns what is typed and pasted; it ends where the terminal is gone.
-pub fn stream_terminal_events() -> impl Stream<Item = Event> + Unpin {
-    let (sender, mut received) = mpsc::unbounded_channel();
-    thread::spawn(move || read_terminal_events(&sender));
-    stream::poll_fn(move |context| received.poll_recv(context))
+/// What comes by the terminal's line.
+enum TerminalInput {
+    Typed(Event),
+    Told(TuiRequest),
 }
 
-fn read_terminal_events(sender: &UnboundedSender<Event>) {
+/// Returns what is typed and pasted, which ends where the terminal is gone, and what the terminal tells of itself.
+pub fn stream_terminal_events()
+-> (impl Stream<Item = Event> + Unpin, impl Stream<Item = TuiRequest> + Unpin + Send + 'static) {
+    let (typed, mut typed_received) = mpsc::unbounded_channel();
+    let (told, mut told_received) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        read_terminal_events(&|input| match input {
+            TerminalInput::Typed(event) => typed.send(event).is_ok(),
+            TerminalInput::Told(request) => told.send(request).is_ok(),
+        });
+    });
+    let requests = stream::poll_fn(move |context| told_received.poll_recv(context)).chain(stream::pending());
+    (stream::poll_fn(move |context| typed_received.poll_recv(context)), requests)
+}
+
+/// Reads until the terminal is gone, or nobody takes what is read.
+fn read_terminal_events(send: &dyn Fn(TerminalInput) -> bool) {
+    let mut filter = BackgroundReplyFilter::default();
     while wait_for_descriptor(&stdin(), PollFlags::IN) == DescriptorState::Readable {
         let mut any = false;
         while let Ok(true) = event::poll(Duration::ZERO) {
             any = true;
             let Ok(event) = event::read() else { return };
-            if sender.send(event).is_err() {
+            let all_taken = match filter.filter_terminal_event(event) {
+                FilteredInput::Events(events) => events.into_iter().map(TerminalInput::Typed).all(send),
+                FilteredInput::Background(colour) => {
+                    send(TerminalInput::Told(TuiRequest::BackgroundTold(colour)))
+                }
+            };
+            if !all_taken {
                 return;
             }
         }

@@ -55,7 +55,14 @@ pub enum FormFieldKind {
     Toggle(bool),
 }
 
+/// Why a paste is refused.
+const HOLDS_SECRET: &str = "is shown, and what was pasted holds a secret: nothing was taken";
+
 impl FormFieldKind {
+    fn shows_text(self) -> bool {
+        matches!(self, Self::AccessKeyId | Self::Text | Self::Code)
+    }
+
     fn accepts_char(self, letter: char) -> bool {
         if self == Self::Code { letter.is_ascii_digit() } else { !letter.is_control() }
     }
@@ -170,35 +177,59 @@ impl InputForm {
         field.input.handle(request);
     }
 
-    /// Puts a paste where the cursor is. Credentials go each to its own field, however they are written; what holds a
-    /// secret is never put into a field that shows it.
+    /// Puts a paste where the cursor is, a line a field. Credentials go each to its own field, however they are written; what
+    /// holds a secret is never put into a field that shows it.
     pub fn paste_into_form(&mut self, text: &str) {
         let found = PastedCredentials::read_pasted_credentials(text);
         if self.purpose == FormPurpose::Keys && !found.is_empty() {
             self.fill_in_pasted_credentials(&found);
             return;
         }
-        let Some(field) = self.fields.get_mut(self.focus) else { return };
-        let text = text.trim();
+        match self.fields.get_mut(self.focus) {
+            None | Some(FormField { kind: FormFieldKind::Toggle(_), .. }) => return,
+            Some(field) if found.holds_secret() && field.kind.shows_text() => {
+                field.complaint = Some(HOLDS_SECRET);
+                return;
+            }
+            Some(_) => {}
+        }
+        let lines: Vec<&str> =
+            text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
+        let mut place = self.focus;
+        for (index, line) in lines.iter().enumerate() {
+            self.focus = place;
+            if !self.paste_line_into_focused_field(line) || index + 1 == lines.len() {
+                return;
+            }
+            let is_typed = |field: &FormField| !matches!(field.kind, FormFieldKind::Toggle(_));
+            let Some(next) = self.fields.iter().skip(place + 1).position(is_typed) else {
+                self.fields[place].complaint = Some("takes one line: the first that was pasted is in it");
+                return;
+            };
+            place += 1 + next;
+        }
+    }
+
+    /// Puts one line of a paste into the field that has the cursor; false where the field doesn't take it, and says why.
+    fn paste_line_into_focused_field(&mut self, line: &str) -> bool {
+        let found = PastedCredentials::read_pasted_credentials(line);
+        let Some(field) = self.fields.get_mut(self.focus) else { return false };
         field.complaint = match field.kind {
-            FormFieldKind::Toggle(_) => return,
-            FormFieldKind::AccessKeyId if !may_be_access_key_id(text) => {
+            FormFieldKind::Toggle(_) => return false,
+            FormFieldKind::AccessKeyId if !may_be_access_key_id(line) => {
                 Some("is shown, and what was pasted is no such id: nothing was taken")
             }
-            FormFieldKind::AccessKeyId | FormFieldKind::Text | FormFieldKind::Code
-                if found.holds_secret() =>
-            {
-                Some("is shown, and what was pasted holds a secret: nothing was taken")
-            }
+            kind if kind.shows_text() && found.holds_secret() => Some(HOLDS_SECRET),
             _ => None,
         };
         if field.complaint.is_some() {
-            return;
+            return false;
         }
         let kind = field.kind;
-        for letter in text.chars().filter(|letter| kind.accepts_char(*letter)).take(4096) {
+        for letter in line.chars().filter(|letter| kind.accepts_char(*letter)).take(4096) {
             field.input.handle(InputRequest::InsertChar(letter));
         }
+        true
     }
 
     fn fill_in_pasted_credentials(&mut self, found: &PastedCredentials) {
@@ -268,5 +299,37 @@ impl InputForm {
             session_token: (!token.is_empty()).then(|| Secret::new(token)),
             remember: matches!(self.fields.get(3), Some(FormField { kind: FormFieldKind::Toggle(true), .. })),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_goes_into_fields_a_line_each() {
+        for (purpose, pasted, fields) in [
+            (FormPurpose::Bucket, "pkgs-example\n", vec!["pkgs-example"]),
+            (FormPurpose::Bucket, "\r\n  pkgs-example\rother\r", vec!["pkgs-example"]),
+            (FormPurpose::Keys, "minio\r\nhorse\r\nbattery", vec!["minio", "horse", "battery", ""]),
+            (FormPurpose::Keys, "minio\nhorse\nbattery\nstaple", vec!["minio", "horse", "battery", ""]),
+            (FormPurpose::Code, "12-34\n", vec!["1234"]),
+        ] {
+            let mut form = InputForm::new(purpose);
+            form.paste_into_form(pasted);
+            let values: Vec<&str> = form.fields.iter().map(|field| field.input.value()).collect();
+            assert_eq!(values, fields, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_any_line_of_a_paste_lands_in_no_field_that_shows_it() {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let mut form = InputForm::new(FormPurpose::Bucket);
+        form.paste_into_form(secret);
+        assert!(form.fields[0].complaint.is_some() && form.fields[0].input.value().is_empty());
+        let mut form = InputForm::new(FormPurpose::Profile);
+        form.paste_into_form(&format!("prod\r{secret}"));
+        assert!(form.fields[0].complaint.is_some() && form.fields[0].input.value().is_empty());
     }
 }

@@ -162,6 +162,13 @@ fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             |wizard| wizard.overlay != Some(ScreenOverlay::Explain) && wizard.has_plan(),
             |wizard| wizard.open_screen_overlay(ScreenOverlay::Explain),
         ),
+        UserIntent::Copy => offer_intent_if(
+            |wizard| {
+                wizard.overlay == Some(ScreenOverlay::Explain)
+                    && wizard.next_explained_document_place().is_some()
+            },
+            Wizard::copy_next_explained_document,
+        ),
         UserIntent::Help => offered_over_other_pages(ScreenOverlay::Help),
         UserIntent::Quit => offer_intent_always(Wizard::quit_or_ask),
         UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),

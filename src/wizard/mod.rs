@@ -14,6 +14,7 @@ mod choose;
 mod confirmation;
 pub mod copy;
 mod credential_paste;
+mod explained;
 mod facts;
 pub mod form;
 pub mod home;
@@ -133,6 +134,8 @@ pub struct Wizard {
     pub watching: Option<WatchedRunState>,
     /// One line that says what just came of a key.
     pub notice: Option<String>,
+    /// Which service of AWS's doesn't answer, while something waits for it.
+    pub silent_aws_call: Option<String>,
     /// Which line of a list is chosen.
     pub choice: usize,
     /// How many lines of the body's text are above its first row; `None` until the operator scrolls.
@@ -189,6 +192,7 @@ impl Wizard {
             log: EventLog::default(),
             watching: None,
             notice: None,
+            silent_aws_call: None,
             choice: 0,
             scroll: None,
             extent: ScrollExtent::default(),

@@ -39,6 +39,8 @@ pub enum WizardInput {
     Tick,
     /// The frame was drawn: how long the body's text is, and how much of it fits.
     Drawn(ScrollExtent),
+    /// Which service of AWS's doesn't answer, a sentence; none where one does again, or none is waited for.
+    AwsSilent(Option<String>),
     /// The terminal is gone, or the process was asked to end.
     Hangup,
     /// Another run asked this one to end: who it is.

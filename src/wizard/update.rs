@@ -42,6 +42,10 @@ impl Wizard {
                 self.scroll = self.scroll.map(|scroll| scroll.min(extent.lines.saturating_sub(extent.rows)));
                 None
             }
+            WizardInput::AwsSilent(silent) => {
+                self.silent_aws_call = silent;
+                None
+            }
             WizardInput::Hangup => self.handle_terminal_hangup(),
             WizardInput::TakenOver(by) => self.handle_taken_over_by_other(by),
             WizardInput::Watched(Ok(event)) => self.apply_watched_run_event(event),

@@ -3,6 +3,7 @@
 #![expect(clippy::too_many_lines, reason = "a journey is told in one piece")]
 
 mod any_input;
+mod behind_the_lines;
 mod other_runs;
 mod plain;
 mod player;
@@ -10,4 +11,5 @@ mod pty;
 mod redact;
 mod screens;
 mod scripted;
+mod terminal_face;
 mod whole_run;

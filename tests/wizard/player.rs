@@ -9,20 +9,21 @@ use std::{
     time::Duration,
 };
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
     tui::{
-        self, EffectJobContext, TuiRequest, job_control::StoppedProcesses, terminal::TerminalControl,
-        theme::Theme,
+        self, EffectJobContext, TuiRequest, attention::AttentionState, job_control::StoppedProcesses,
+        terminal::TerminalControl, theme::Theme,
     },
     wizard::{Wizard, WizardEffect, WizardOutcome, WizardStartOptions},
 };
 use ratatui::{
     Terminal,
     backend::{Backend, ClearType, TestBackend, WindowSize},
-    buffer::Cell,
+    buffer::{Buffer, Cell},
     layout::{Position, Size},
+    style::{Color, Modifier},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -72,9 +73,9 @@ impl Backend for SharedBackend {
     }
 }
 
-/// A terminal that is given back and taken over again, as it was asked to.
+/// A terminal that is given back and taken over again, as it was asked to; and what it was told beside the screen.
 #[derive(Clone, Default)]
-pub struct ScriptedTerminal(Arc<Mutex<Vec<String>>>);
+pub struct ScriptedTerminal(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>);
 
 impl TerminalControl for ScriptedTerminal {
     fn suspend_process(&mut self, stopped: StoppedProcesses) -> bool {
@@ -86,6 +87,14 @@ impl TerminalControl for ScriptedTerminal {
         self.0.lock().unwrap().push("take again".to_owned());
         Ok(())
     }
+
+    fn show_attention(&mut self, state: &AttentionState, call: Option<&str>) {
+        let mut told = self.1.lock().unwrap();
+        told.push(state.render_title());
+        told.extend(call.map(|call| format!("call: {call}")));
+    }
+
+    fn note_screen_links(&mut self, _: &Buffer) {}
 }
 
 /// The screen and the keyboard.
@@ -156,6 +165,66 @@ impl ScreenPlayer {
         self.send_key(KeyCode::Char('c'), KeyModifiers::CONTROL);
     }
 
+    pub async fn click_at(&self, column: u16, row: u16) {
+        sleep(Duration::from_millis(400)).await;
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let click = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        let _ = self.keys.unbounded_send(Event::Mouse(click));
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    /// What the screen shows with how it looks: each part in another look than the plain one as `‹look|text›`.
+    pub fn styled_screen_text(&self) -> String {
+        let backend = self.glass.0.lock().unwrap();
+        let buffer = backend.buffer();
+        let look = |cell: &Cell| {
+            let colour = match cell.fg {
+                Color::Reset => String::new(),
+                Color::Indexed(index) => index.to_string(),
+                named => named.to_string().to_lowercase(),
+            };
+            let modifiers =
+                [(Modifier::BOLD, "bold"), (Modifier::REVERSED, "reversed"), (Modifier::DIM, "dim")];
+            let names = modifiers.iter().filter(|(modifier, _)| cell.modifier.contains(*modifier));
+            let parts: Vec<&str> = std::iter::once(colour.as_str())
+                .filter(|colour| !colour.is_empty())
+                .chain(names.map(|(_, name)| *name))
+                .collect();
+            parts.join(" ")
+        };
+        let mut text = String::new();
+        for row in buffer.content.chunks(buffer.area.width as usize) {
+            let mut line = String::new();
+            for part in row.chunk_by(|one, next| look(one) == look(next)) {
+                let shown: String = part.iter().map(Cell::symbol).collect();
+                match look(&part[0]) {
+                    plain if plain.is_empty() => line.push_str(&shown),
+                    look => line.push_str(&format!("‹{look}|{shown}›")),
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Whether anything is drawn in this colour.
+    pub fn has_colour(&self, colour: Color) -> bool {
+        self.glass.0.lock().unwrap().buffer().content.iter().any(|cell| cell.fg == colour)
+    }
+
+    /// Where `text` stands: column and row.
+    pub fn find_text_place(&self, text: &str) -> (u16, u16) {
+        let screen = self.screen_text();
+        let (row, line) = screen
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains(text))
+            .unwrap_or_else(|| panic!("{text:?} isn't on\n{screen}"));
+        let column = line[..line.find(text).unwrap()].chars().count();
+        (column as u16, row as u16)
+    }
+
     pub async fn paste_text(&self, text: &str) {
         let _ = self.keys.unbounded_send(Event::Paste(text.to_owned()));
         sleep(Duration::from_millis(20)).await;
@@ -168,6 +237,11 @@ impl ScreenPlayer {
     /// What was asked of the terminal so far.
     pub fn terminal_calls(&self) -> Vec<String> {
         self.control.0.lock().unwrap().clone()
+    }
+
+    /// The titles that were shown so far, and the calls for the operator among them.
+    pub fn titles_and_calls(&self) -> Vec<String> {
+        self.control.1.lock().unwrap().clone()
     }
 
     pub async fn send_request(&self, request: TuiRequest) {
@@ -206,6 +280,22 @@ where
     F: Future<Output = ()>,
     E: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
+    play_with_theme(beginning, size, Theme::new(true), effects, part).await
+}
+
+/// The same in other colours or letters.
+pub async fn play_with_theme<P, F, E>(
+    beginning: WizardStartOptions,
+    size: (u16, u16),
+    theme: Theme,
+    effects: E,
+    part: P,
+) -> WizardOutcome
+where
+    P: FnOnce(ScreenPlayer) -> F,
+    F: Future<Output = ()>,
+    E: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
+{
     let glass = SharedBackend(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
     let mut terminal = Terminal::new(glass.clone()).unwrap();
     let (keys, typed) = mpsc::unbounded();
@@ -213,7 +303,6 @@ where
     let mut control = ScriptedTerminal::default();
     let player = ScreenPlayer { glass, keys, requests, control: control.clone(), key_count: Arc::default() };
     let mut wizard = Wizard::new(beginning);
-    let theme = Theme::new(true);
     let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);
     let last = player.clone();
     let played = async move {

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use packagecloud_cloudfront::{tui, wizard::WizardStartOptions};
+use packagecloud_cloudfront::{
+    tui::{self, terminal::TerminalOptions},
+    wizard::WizardStartOptions,
+};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,8 +28,12 @@ fn child() {
         assert_ne!(case, "panic", "a fault in the loop");
         tokio::spawn(std::future::pending())
     };
-    let outcome =
-        runtime.block_on(tui::run_wizard(WizardStartOptions::default(), effects, std::future::pending()));
+    let outcome = runtime.block_on(tui::run_wizard(
+        WizardStartOptions::default(),
+        TerminalOptions::default(),
+        effects,
+        std::future::pending(),
+    ));
     println!("left with {}", outcome.unwrap().code);
 }
 

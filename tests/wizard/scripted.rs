@@ -28,12 +28,12 @@ use packagecloud_cloudfront::{
         },
         status::{CloudFrontSwitchStatus, FindingSeverity, InstallStatus},
     },
-    tui::EffectJobContext,
+    tui::{EffectJobContext, theme::Theme},
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
-use crate::player::{ScreenPlayer, play_with_effects};
+use crate::player::{ScreenPlayer, play_with_effects, play_with_theme};
 
 /// What the script does otherwise than all going well.
 #[derive(Debug, Default)]
@@ -84,6 +84,25 @@ where
         ..WizardStartOptions::default()
     };
     play_script_from(beginning, size, script, part).await
+}
+
+/// The same in other colours or letters.
+pub async fn play_script_with_theme<P, F>(
+    size: (u16, u16),
+    theme: Theme,
+    script: &SharedScript,
+    part: P,
+) -> WizardOutcome
+where
+    P: FnOnce(ScreenPlayer) -> F,
+    F: Future<Output = ()>,
+{
+    let beginning = WizardStartOptions {
+        sandbox: true,
+        config_path: CONFIG_PATH.to_owned(),
+        ..WizardStartOptions::default()
+    };
+    play_with_theme(beginning, size, theme, perform_scripted(script), part).await
 }
 
 pub async fn play_script_from<P, F>(

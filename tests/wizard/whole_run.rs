@@ -17,12 +17,12 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// A sandbox of its own; its path is as long in every run.
-fn create_sandbox_dir() -> TempDir {
+pub fn create_sandbox_dir() -> TempDir {
     tempfile::Builder::new().prefix("wizard-").rand_bytes(6).tempdir_in("/tmp").unwrap()
 }
 
 /// The wizard on the sandbox in `dir`, started with `options`.
-async fn play_wizard<P, F>(dir: &Path, options: &[&str], size: (u16, u16), part: P) -> WizardOutcome
+pub async fn play_wizard<P, F>(dir: &Path, options: &[&str], size: (u16, u16), part: P) -> WizardOutcome
 where
     P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
@@ -59,7 +59,7 @@ fn is_cloudfront_on(file: &str) -> bool {
 }
 
 /// From Home to the plan, where nothing was set up yet.
-async fn drive_to_plan(player: &ScreenPlayer) {
+pub async fn drive_to_plan(player: &ScreenPlayer) {
     player.wait_for_text("What do you want to do?").await;
     player.press_enter().await;
     player.wait_for_text("set this up").await;

@@ -9,7 +9,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::{OperatorGoal, RunStage, StageStep},
-        plan::{PlanFact, ResourceChangeKind, StagePlan},
+        plan::{PlanFact, PlannedChange, ResourceChangeKind, StagePlan},
     },
     status::cost::{describe_sample_month_cost, render_key_cost, render_request_cost},
 };
@@ -70,7 +70,13 @@ pub async fn look_and_plan_overview(
     let plans = look_and_plan_goal_stages(session, goal, answers).await?;
     let mut plan = StagePlan::new(StageEvidence::Overview);
     for stage in &plans {
-        plan.changes.extend(stage.changes.iter().cloned());
+        // What a change writes may stand beside it in its own plan, as the difference of a file: here it goes with it.
+        plan.changes.extend(
+            stage.changes.iter().map(|change| PlannedChange {
+                document: stage.find_change_document(change),
+                ..change.clone()
+            }),
+        );
         plan.confirmations.extend(
             stage
                 .confirmations

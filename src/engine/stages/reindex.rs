@@ -78,7 +78,11 @@ async fn plan_object_reindex(
     let rules = build_path_cache_rules(&chosen.metadata_globs).unwrap_or_default();
     let s3 = found.cloud.open_object_client(name).await?;
     let survey = reindex::estimate_bucket_objects(&s3, &classes, &rules, SURVEY_PAGES_MAX).await?;
-    seen.total = (!survey.more).then(|| survey.total_surveyed_object_count());
+    seen.total = if survey.more {
+        read_counted_objects(session, found).await
+    } else {
+        Some(survey.total_surveyed_object_count())
+    };
     seen.due = survey.more || survey.total_surveyed_object_count() > 0;
     seen.cuts = Some(survey.cuts.clone());
     if !seen.due {
@@ -139,6 +143,17 @@ fn list_reindex_effects(survey: &BucketSurvey, keeps_versions: bool, cost_usd: f
         effects.push(format!("It costs {least}{cost_usd:.0} US dollars at S3's list price."));
     }
     effects
+}
+
+/// How long the count of a bucket's objects is waited for: without it all goes on, until the listing knows it.
+const OBJECT_COUNT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Reads how many objects S3 last counted in the bucket; none where that can't be asked, or is less than was seen already.
+async fn read_counted_objects(session: &Session, found: &ReindexBucket) -> Option<u64> {
+    let region = &found.bucket.as_ref()?.region;
+    let now = session.host.clock.read_host_clock().as_secs();
+    let asked = found.cloud.read_bucket_object_count(&found.name, region, now);
+    tokio::time::timeout(OBJECT_COUNT_TIMEOUT, asked).await.ok()?.ok()?
 }
 
 /// Plans the vendor's reindex, by how far an earlier run came with it.

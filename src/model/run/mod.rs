@@ -12,4 +12,5 @@ pub mod plan;
 pub mod plan_document;
 pub mod proposed_command;
 pub mod tally;
+pub mod usual_wait;
 pub mod welcome;

@@ -9,7 +9,10 @@ use crate::{
         text,
         theme::{DONE_MARK, FAILED_MARK, HERE_MARK, Theme},
     },
-    wizard::{Wizard, log::LogLineMark},
+    wizard::{
+        Wizard,
+        log::{LogLine, LogLineMark},
+    },
 };
 
 /// Renders the log, the oldest line first.
@@ -20,20 +23,31 @@ pub fn render_log_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scre
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }
     for line in &wizard.log.lines {
-        let (mark, style) = match line.mark {
-            LogLineMark::Started => (HERE_MARK, theme.accent),
-            LogLineMark::Progress => (" ", theme.dim),
-            LogLineMark::Done => (DONE_MARK, theme.accent),
-            LogLineMark::Failed => (FAILED_MARK, theme.failed),
-        };
-        let seconds = line.at.as_secs();
-        let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
-        if size.is_body_wide() {
-            first.push(Span::styled(text::pad_or_truncate_to_width(line.stage.stage_title(), 15), theme.dim));
-        }
-        first.push(Span::styled(format!("{mark} "), style));
-        let text_style = if line.mark == LogLineMark::Failed { theme.strong } else { theme.plain };
-        text::render_hanging_text(&mut body.lines, first, &line.text, text_style, size.width);
+        render_log_line(&mut body.lines, line, theme, size.width, size.is_body_wide());
     }
     body
+}
+
+/// Renders one line of the log, with its stage's title where `names_stage` asks for it.
+pub fn render_log_line(
+    lines: &mut Vec<Line<'static>>,
+    line: &LogLine,
+    theme: &Theme,
+    width: usize,
+    names_stage: bool,
+) {
+    let (mark, style) = match line.mark {
+        LogLineMark::Started => (HERE_MARK, theme.accent),
+        LogLineMark::Progress => (" ", theme.dim),
+        LogLineMark::Done => (DONE_MARK, theme.good),
+        LogLineMark::Failed => (FAILED_MARK, theme.failed),
+    };
+    let seconds = line.at.as_secs();
+    let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
+    if names_stage {
+        first.push(Span::styled(text::pad_or_truncate_to_width(line.stage.stage_title(), 15), theme.dim));
+    }
+    first.push(Span::styled(format!("{mark} "), style));
+    let text_style = if line.mark == LogLineMark::Failed { theme.strong } else { theme.plain };
+    text::render_hanging_text(lines, first, &line.text, text_style, width);
 }

@@ -23,6 +23,8 @@ mod stage;
 mod status;
 mod watch;
 
+pub use log::render_log_line;
+
 /// Renders what stands in the body now.
 #[must_use]
 pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {

@@ -148,9 +148,9 @@ pub fn render_plan_document(
     ));
     for line in &document.lines {
         let style = if line.starts_with('+') {
-            theme.accent
+            theme.good
         } else if line.starts_with('-') {
-            theme.dim
+            theme.removed
         } else {
             theme.plain
         };
@@ -158,8 +158,8 @@ pub fn render_plan_document(
     }
 }
 
-/// Text that must not be reflowed: a long line goes on below itself.
-fn render_verbatim_text(lines: &mut Vec<Line<'static>>, line: &str, style: Style, size: BodySize) {
+/// Renders text that must not be reflowed: a long line goes on below itself.
+pub fn render_verbatim_text(lines: &mut Vec<Line<'static>>, line: &str, style: Style, size: BodySize) {
     let mut rest = line;
     let mut indent = 2;
     loop {

@@ -1,5 +1,6 @@
-//! What the bootstrap writes that can be read: the role's trust and policy, and the key's policy.
+//! What the bootstrap writes that can be read: the role's trust and policy, the key's policy, and the function's files.
 
+use crate::edge::bundle::describe_function_files;
 use crate::model::{
     aws::{
         evidence::BootstrapStageEvidence,
@@ -49,6 +50,7 @@ pub(super) fn add_bootstrap_documents(
                     .map_or_else(|| ours.clone(), |standing| policy::merge_policy_by_sid(standing, &ours));
                 render_json_difference(standing, &policy)
             }
+            StageStep::Function => describe_function_files().join("\n"),
             _ => continue,
         };
         change.set_change_document(text);

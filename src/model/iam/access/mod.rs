@@ -148,7 +148,8 @@ pub fn flat_rate_plan_permission() -> RequiredPermission {
     }
 }
 
-/// Returns what `status` asks beside all else: the edges' metrics. Without it status says so, and works.
+/// Returns what `status` and a large bucket's reindex ask beside all else: metrics. Without it status says so, and works, and
+/// the reindex knows its total once it has listed all.
 #[must_use]
 pub fn edge_metrics_permission() -> RequiredPermission {
     RequiredPermission {

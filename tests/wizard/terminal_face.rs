@@ -1,0 +1,194 @@
+//! What the terminal is told and shown beside the words: letters, keys that never disappear, titles and calls, clicks, and a
+//! screen that is right whatever wrote on it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use packagecloud_cloudfront::{
+    model::display_charset::DisplayCharset,
+    tui::{
+        TuiRequest,
+        theme::{ColourDepth, TerminalBackground, Theme},
+    },
+};
+use tokio::time::sleep;
+
+use crate::{
+    player::ScreenPlayer,
+    scripted::{SharedScript, play_script, play_script_with_theme},
+};
+
+/// How many times Enter is pressed to see every screen of a journey.
+const ENTERS: usize = 14;
+
+/// Presses Enter on whatever is shown, `look` at each screen that has come to rest, and leaves.
+async fn press_enter_through(player: &ScreenPlayer, mut look: impl FnMut(&ScreenPlayer)) {
+    for _ in 0..ENTERS {
+        sleep(Duration::from_millis(50)).await;
+        look(player);
+        sleep(Duration::from_secs(40)).await;
+        look(player);
+        player.press_enter().await;
+    }
+    player.press_ctrl_c();
+    player.wait_for_change().await;
+    player.press_ctrl_c();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_screen_is_ascii_where_the_terminal_shows_no_more() {
+    for size in [(80, 24), (160, 50)] {
+        let theme =
+            Theme::for_terminal(ColourDepth::Sixteen, TerminalBackground::Dark, DisplayCharset::Ascii);
+        play_script_with_theme(size, theme, &SharedScript::default(), async |player: ScreenPlayer| {
+            press_enter_through(&player, |player| {
+                let screen = player.screen_text();
+                assert!(screen.is_ascii(), "{screen}");
+                assert!(
+                    !screen.contains("\\u"),
+                    "each mark has its place in the table of symbols:\n{screen}"
+                );
+            })
+            .await;
+        })
+        .await;
+    }
+}
+
+/// The keys at the foot of the screen, each with what it does; without those for scrolling, of which a larger window has fewer.
+fn footer_keys(screen: &str) -> BTreeSet<String> {
+    let rows: Vec<&str> = screen.lines().collect();
+    let rule = rows.iter().rposition(|row| row.starts_with("──")).expect("a rule stands above the keys");
+    rows[rule + 1..]
+        .iter()
+        .flat_map(|row| row.split("  "))
+        .map(str::trim)
+        .filter(|key| !key.is_empty() && !key.starts_with("↑↓"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_key_disappears_at_80_columns() {
+    let mut wide: Vec<BTreeSet<String>> = Vec::new();
+    for size in [(220, 50), (80, 24)] {
+        let mut index = 0;
+        play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
+            press_enter_through(&player, |player| {
+                let keys = footer_keys(&player.screen_text());
+                if size.0 == 220 {
+                    wide.push(keys);
+                } else {
+                    assert_eq!(keys, wide[index], "{}", player.screen_text());
+                    index += 1;
+                }
+            })
+            .await;
+        })
+        .await;
+    }
+    assert!(wide.iter().any(|keys| keys.len() > 8), "{wide:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_title_says_whose_turn_it_is_and_a_wait_that_ends_calls() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        press_enter_through(&player, |_| {}).await;
+        let told = player.titles_and_calls();
+        assert!(
+            told.iter().any(|told| told.ends_with("running - packagecloud-cloudfront (sandbox)")),
+            "{told:#?}"
+        );
+        assert!(told.iter().any(|told| told.contains(": your turn - ")), "{told:#?}");
+        let calls: Vec<_> = told.iter().filter(|told| told.starts_with("call: ")).collect();
+        assert!(!calls.is_empty() && calls.len() <= ENTERS, "{told:#?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_on_a_key_at_the_foot_presses_it() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("? help").await;
+        let (column, row) = player.find_text_place("? help");
+        player.click_at(column + 3, row).await;
+        player.wait_for_text("applies what the screen shows").await;
+        player.press_letter('b').await;
+        player.click_at(column, 3).await;
+        assert!(!player.is_showing("applies what the screen shows"), "a click elsewhere is none on a key");
+        let (column, row) = player.find_text_place("q leave");
+        player.click_at(column, row).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_wrote_on_the_screen_is_gone_with_a_new_page_and_a_new_size() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("? help").await;
+        sleep(Duration::from_secs(5)).await;
+        let first = player.screen_text();
+        player.scribble_on_screen("Broadcast message");
+        // The size is the one of before: the terminal was smaller for a moment.
+        player.send_request(TuiRequest::Resized).await;
+        assert_eq!(player.screen_text(), first);
+        player.scribble_on_screen("Broadcast message");
+        player.press_letter('?').await;
+        assert!(!player.is_showing("Broadcast message"), "{}", player.screen_text());
+        player.scribble_on_screen("Broadcast message");
+        player.press_letter('b').await;
+        assert_eq!(player.screen_text(), first);
+        player.send_key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_names_a_light_background_gets_the_colours_for_it() {
+    use packagecloud_cloudfront::tui::colour_contrast::RgbColour;
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("? help").await;
+        let light = Theme::new(true).on_background(TerminalBackground::Light);
+        assert!(!player.has_colour(light.accent.fg.unwrap()));
+        player.send_request(TuiRequest::BackgroundTold(RgbColour(255, 255, 255))).await;
+        assert!(player.has_colour(light.accent.fg.unwrap()), "asked at the start, answered in time");
+        sleep(Duration::from_secs(2)).await;
+        player.send_request(TuiRequest::BackgroundTold(RgbColour(0, 0, 0))).await;
+        assert!(
+            player.has_colour(light.accent.fg.unwrap()),
+            "too late: nothing changes under somebody's eyes"
+        );
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// The looks that a terminal may have.
+const LOOKS: [(&str, ColourDepth, TerminalBackground, DisplayCharset); 5] = [
+    ("dark", ColourDepth::TwoHundredFiftySix, TerminalBackground::Dark, DisplayCharset::Unicode),
+    ("light", ColourDepth::TwoHundredFiftySix, TerminalBackground::Light, DisplayCharset::Unicode),
+    ("sixteen", ColourDepth::Sixteen, TerminalBackground::Dark, DisplayCharset::Unicode),
+    ("none", ColourDepth::None, TerminalBackground::Dark, DisplayCharset::Unicode),
+    ("ascii", ColourDepth::Sixteen, TerminalBackground::Light, DisplayCharset::Ascii),
+];
+
+#[tokio::test(start_paused = true)]
+async fn each_look_of_a_plan_and_of_a_failed_check() {
+    for (name, depth, background, charset) in LOOKS {
+        let theme = Theme::for_terminal(depth, background, charset);
+        let script = SharedScript::default();
+        script.lock().unwrap().denied = true;
+        play_script_with_theme((80, 24), theme, &script, async |player: ScreenPlayer| {
+            player.wait_for_text("? help").await;
+            sleep(Duration::from_secs(5)).await;
+            insta::assert_snapshot!(format!("look-{name}-1-first@80x24"), player.styled_screen_text());
+            while !player.is_showing("kms:CreateKey") {
+                player.press_enter().await;
+                sleep(Duration::from_secs(5)).await;
+            }
+            insta::assert_snapshot!(format!("look-{name}-2-denied@80x24"), player.styled_screen_text());
+            player.press_letter('q').await;
+        })
+        .await;
+    }
+}
