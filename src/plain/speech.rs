@@ -450,6 +450,7 @@ fn describe_job(wizard: &Wizard, kind: WizardJobKind) -> String {
         WizardJobKind::Identify | WizardJobKind::Code => "Asking AWS whose credentials these are".to_owned(),
         WizardJobKind::Look(stage) => format!("Looking at {}", describe_stage_place(wizard, stage)),
         WizardJobKind::Watch => "Watching the other run".to_owned(),
+        WizardJobKind::Link => "Asking the edge, the bucket and packagecloud about the link".to_owned(),
         WizardJobKind::Status => "Asking every node, the edge and AWS for the status".to_owned(),
         WizardJobKind::Apply(stage) => describe_stage_place(wizard, stage),
     }

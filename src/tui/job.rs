@@ -36,6 +36,7 @@ pub struct EffectJobContext {
 enum PendingWizardReply {
     Welcome,
     Status,
+    LinkExplained,
     Identified,
     Looked(RunStage),
     Ended(RunStage),
@@ -63,6 +64,7 @@ impl WizardEffectJob {
         let expected_reply = match &effect {
             WizardEffect::Welcome(_) => PendingWizardReply::Welcome,
             WizardEffect::Status(_) => PendingWizardReply::Status,
+            WizardEffect::ExplainLink(..) => PendingWizardReply::LinkExplained,
             WizardEffect::Identify(..) => PendingWizardReply::Identified,
             WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
                 PendingWizardReply::Looked(*stage)
@@ -149,6 +151,9 @@ impl WizardEffectJob {
             PendingWizardReply::Nothing => None,
             PendingWizardReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
             PendingWizardReply::Status => Some(WizardInput::Status(Err(failure("asking for the status")))),
+            PendingWizardReply::LinkExplained => {
+                Some(WizardInput::LinkExplained(Err(failure("explaining the link"))))
+            }
             PendingWizardReply::Identified => {
                 Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
             }

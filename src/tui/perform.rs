@@ -91,6 +91,10 @@ async fn perform_wizard_effect(
             let status = engine::status::read_install_status(session, &answers).await;
             Some(WizardInput::Status(Ok(Box::new(status))))
         }
+        WizardEffect::ExplainLink(link, answers) => {
+            let explained = engine::link_explanation::explain_customer_link(session, &answers, &link).await;
+            Some(WizardInput::LinkExplained(Ok(Box::new(explained))))
+        }
         WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_aws_credentials(session, Some(&name), None, &answers).await,
         ))),

@@ -57,6 +57,7 @@ impl Wizard {
                     | WizardJobKind::Code
                     | WizardJobKind::Watch
                     | WizardJobKind::Status
+                    | WizardJobKind::Link
             )
         )
     }
@@ -181,8 +182,10 @@ impl Wizard {
     pub(super) fn screen_enter_key_availability(&self) -> UserIntentAvailability {
         match self.screen {
             WizardScreen::Home => self.home_enter_key_availability(),
-            WizardScreen::Status if self.busy.is_some() => UserIntentAvailability::Hidden,
-            WizardScreen::Status => UserIntentAvailability::As("back to the start"),
+            WizardScreen::Status | WizardScreen::Link if self.busy.is_some() => {
+                UserIntentAvailability::Hidden
+            }
+            WizardScreen::Status | WizardScreen::Link => UserIntentAvailability::As("back to the start"),
             WizardScreen::Watch if self.busy.is_none() => UserIntentAvailability::As("watch it again"),
             WizardScreen::Watch => UserIntentAvailability::Hidden,
             WizardScreen::Identity | WizardScreen::Bucket => {

@@ -31,7 +31,7 @@ impl Wizard {
             }
             WizardScreen::Watch => Some(self.restart_at_home()),
             // What these show was asked for apart: Home stands as it was found.
-            WizardScreen::Backups | WizardScreen::Status => {
+            WizardScreen::Backups | WizardScreen::Status | WizardScreen::Link => {
                 self.return_screen = None;
                 self.show_home_as_found()
             }

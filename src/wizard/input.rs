@@ -35,7 +35,7 @@ impl Wizard {
                 (Loadable::Loaded(_), Some(action)) => self.begin_home_action(action),
                 _ => Some(self.start_welcome_lookup()),
             },
-            WizardScreen::Status => self.go_back_one_screen(),
+            WizardScreen::Status | WizardScreen::Link => self.go_back_one_screen(),
             WizardScreen::Identity => self.accept_selected_identity(),
             WizardScreen::Bucket => self.accept_selected_bucket(),
             WizardScreen::Backups => self.accept_selected_backup(),
@@ -50,6 +50,7 @@ impl Wizard {
         Some(match self.screen {
             WizardScreen::Stage(stage) => self.show_and_plan_stage(stage, false),
             WizardScreen::Status => self.show_status_screen(),
+            WizardScreen::Link => return self.ask_for_link_explanation(),
             _ => self.start_welcome_lookup(),
         })
     }

@@ -21,6 +21,7 @@ pub mod home;
 mod input;
 pub mod intent;
 mod intent_table;
+mod link;
 pub mod log;
 mod msg;
 mod navigation;
@@ -51,6 +52,7 @@ use crate::model::{
     run::{
         answers::OperatorAnswers,
         goal::{OperatorGoal, RunStage},
+        link_explanation::LinkExplanation,
         welcome::{FoundAwsIdentity, WelcomeFindings},
     },
     status::InstallStatus,
@@ -108,6 +110,8 @@ pub enum WizardJobKind {
     Look(RunStage),
     Watch,
     Status,
+    /// A customer's link is explained.
+    Link,
     Apply(RunStage),
 }
 
@@ -126,6 +130,9 @@ pub struct Wizard {
     /// What was found without AWS, until all of it is.
     pub local_findings: Option<Box<WelcomeFindings>>,
     pub status: Loadable<InstallStatus>,
+    /// The link that was pasted, and what was found of it.
+    pub pasted_link: Option<String>,
+    pub link: Loadable<LinkExplanation>,
     pub busy: Option<RunningWizardJob>,
     /// The reindex, where it runs on while the screen is at a later stage.
     pub background: Option<RunningWizardJob>,
@@ -187,6 +194,8 @@ impl Wizard {
             welcome: Loadable::Loading,
             local_findings: None,
             status: Loadable::Loading,
+            pasted_link: None,
+            link: Loadable::Loading,
             busy: None,
             background: None,
             log: EventLog::default(),
@@ -298,7 +307,7 @@ impl Wizard {
             WizardScreen::Bucket => welcome.map_or(0, |welcome| welcome.buckets.len()) + 1,
             WizardScreen::Backups => welcome.map_or(0, |welcome| welcome.backups.len()),
             WizardScreen::Stage(RunStage::Overview) => self.list_plan_page_lines().len(),
-            WizardScreen::Watch | WizardScreen::Status | WizardScreen::Stage(_) => 0,
+            WizardScreen::Watch | WizardScreen::Status | WizardScreen::Link | WizardScreen::Stage(_) => 0,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{
         answers::OperatorAnswers,
         event::StageEvent,
         goal::RunStage,
+        link_explanation::LinkExplanation,
         other_run::WatchedRunEvent,
         plan::StagePlan,
         welcome::{FoundAwsIdentity, OperatorTypedCredentials, WelcomeFindings},
@@ -51,6 +52,8 @@ pub enum WizardInput {
     LocalFindings(Box<WelcomeFindings>),
     Welcome(Result<Box<WelcomeFindings>, Failure>),
     Status(Result<Box<InstallStatus>, Failure>),
+    /// What was found of a customer's link, or a fault of this program.
+    LinkExplained(Result<Box<LinkExplanation>, Failure>),
     /// The answer to typed keys or to a profile's name.
     Identified(Result<FoundAwsIdentity, Failure>),
     Looked(RunStage, Result<Box<StagePlan>, Failure>),
@@ -75,6 +78,8 @@ pub enum WizardEffect {
     Welcome(OperatorAnswers),
     /// Ask whether all of the install is well; answered by [`WizardInput::Status`].
     Status(OperatorAnswers),
+    /// Explain a customer's link; answered by [`WizardInput::LinkExplained`].
+    ExplainLink(String, OperatorAnswers),
     /// Ask AWS whose keys these are, and use them from now on; answered by [`WizardInput::Identified`].
     Identify(CredentialInput, OperatorAnswers),
     /// Credentials for the run that stands still for want of them; it goes on meanwhile.
@@ -111,6 +116,7 @@ impl WizardEffect {
         match self {
             Self::Welcome(answers)
             | Self::Status(answers)
+            | Self::ExplainLink(_, answers)
             | Self::Identify(_, answers)
             | Self::Look(_, answers)
             | Self::LookWhileJobRuns(_, answers)

@@ -18,6 +18,8 @@ pub enum WizardScreen {
     Watch,
     /// Whether all of an install is well.
     Status,
+    /// A customer's link, explained.
+    Link,
     Stage(RunStage),
 }
 

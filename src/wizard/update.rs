@@ -29,8 +29,9 @@ impl Wizard {
             WizardInput::Paste(text) => {
                 if let (Some(form), None) = (&mut self.form, &self.overlay) {
                     form.paste_into_form(&text);
+                    return None;
                 }
-                None
+                self.explain_pasted_link(&text)
             }
             WizardInput::Resize | WizardInput::Tick => None,
             WizardInput::Resumed => {
@@ -59,6 +60,10 @@ impl Wizard {
                     // Another run may be among it, by which Enter means something else.
                     self.shown_at = self.now;
                 }
+                None
+            }
+            WizardInput::LinkExplained(explained) => {
+                self.handle_link_explanation(explained);
                 None
             }
             WizardInput::Status(status) => {

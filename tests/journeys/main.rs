@@ -8,5 +8,6 @@ mod credentials;
 mod dropped_line;
 mod full_disk;
 mod hosts;
+mod pictures;
 mod reindex;
 mod terminal;

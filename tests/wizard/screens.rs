@@ -284,6 +284,25 @@ async fn what_fails_stops_the_run_and_enter_tries_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_that_is_pasted_on_home_is_explained() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.paste_text("it says 403").await;
+        assert!(player.is_showing("What do you want to do?"), "that is no link");
+        player.paste_text("<https://d1.cloudfront.net/7/8/a.deb?t=1_2>").await;
+        player.wait_for_text("it expired 2 h ago").await;
+        assert!(player.is_showing("→ ask again") && player.is_showing("the bucket holds it"));
+        player.press_enter().await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(script.lock().unwrap().heard, ["welcome", "link https://d1.cloudfront.net/7/8/a.deb?t=1_2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_status_is_asked_for_from_home() {
     let size = (80, 24);
     let script = SharedScript::default();

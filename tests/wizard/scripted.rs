@@ -12,9 +12,10 @@ use packagecloud_cloudfront::{
         failure::{Failure, FailureKind},
         run::{
             answers::OperatorAnswers,
-            check::CheckResult,
+            check::{CheckId, CheckResult},
             event::{CredentialRenewalNeed, ProgressStats, StageEnd, StageEvent},
             goal::{OperatorGoal, RunStage, StageStep},
+            link_explanation::LinkExplanation,
             other_run::WatchedRunEvent,
             plan::{
                 PlanAttachment, PlanConfirmationQuestion, PlanFact, PlannedChange, RequiredConsent,
@@ -129,6 +130,7 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             WizardEffect::Welcome(_) => "welcome".to_owned(),
             WizardEffect::Identify(..) => "identify".to_owned(),
             WizardEffect::Status(_) => "status".to_owned(),
+            WizardEffect::ExplainLink(link, _) => format!("link {link}"),
             _ => "other".to_owned(),
         });
         script.silent
@@ -150,6 +152,13 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
         }
         WizardEffect::Status(_) => {
             send_input(&sender, WizardInput::Status(Ok(Box::new(scripted_status()))));
+        }
+        WizardEffect::ExplainLink(..) => {
+            let explained = LinkExplanation {
+                findings: vec![("object", "the bucket holds it".to_owned())],
+                verdict: CheckResult::new_failed_check(CheckId::Verdict, "it expired 2 h ago", "ask again"),
+            };
+            send_input(&sender, WizardInput::LinkExplained(Ok(Box::new(explained))));
         }
         WizardEffect::Identify(CredentialInput::Code { code, .. }, _) => {
             let taken = {

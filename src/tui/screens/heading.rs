@@ -28,7 +28,7 @@ pub fn render_screen_heading(wizard: &Wizard, theme: &Theme, size: BodySize, tit
             WizardJobKind::Identify | WizardJobKind::Code => "asking AWS",
             WizardJobKind::Look(_) => "looking",
             WizardJobKind::Watch => "watching",
-            WizardJobKind::Status => "asking AWS, packagecloud and the edge",
+            WizardJobKind::Status | WizardJobKind::Link => "asking AWS, packagecloud and the edge",
             WizardJobKind::Apply(_) => "running",
         };
         let still =

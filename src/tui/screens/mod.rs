@@ -14,6 +14,7 @@ mod explain;
 mod heading;
 mod help;
 mod home;
+mod link;
 mod log;
 mod overview;
 mod parts;
@@ -39,6 +40,7 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
                 WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
                 WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
                 WizardScreen::Status => status::render_status_screen(wizard, theme, size),
+                WizardScreen::Link => link::render_link_screen(wizard, theme, size),
                 WizardScreen::Watch => watch::render_other_run_screen(wizard, theme, size),
                 WizardScreen::Stage(stage) => stage::render_stage_screen(wizard, theme, size, stage),
             }

@@ -93,9 +93,7 @@ impl PlainWizard {
     fn enter_until_live(&mut self, dir: &Path) -> usize {
         let mut entered = 0;
         while !is_cloudfront_on(dir) {
-            if !self.wait_for_question() {
-                panic!("it was left before it was live:\n{}", self.written_text());
-            }
+            assert!(self.wait_for_question(), "it was left before it was live:\n{}", self.written_text());
             if is_cloudfront_on(dir) {
                 break;
             }
