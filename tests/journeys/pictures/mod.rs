@@ -41,7 +41,7 @@ impl DrawnWizard {
         command.env("PATH", format!("{}:{path}", program.parent().unwrap().display()));
         command.arg(format!("--sandbox={}", dir.display()));
         command.args(options);
-        command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0.03");
+        command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0.1");
         command.env("COLORTERM", "truecolor");
         command.env("LANG", "C.UTF-8");
         command.env("COLORFGBG", if palette.name == "light" { "0;15" } else { "15;0" });
@@ -113,8 +113,7 @@ fn draw_journey(palette: &'static TerminalPalette) {
     wizard.show_text("Enter set this up", 3500);
     wizard.write_picture("plan");
     wizard.press_keys(b"\r");
-    wizard.show_until("deploying");
-    wizard.terminal.wait_for_moving_text("deploying");
+    wizard.show_until("▸ Distribution");
     wizard.write_picture("run");
     wizard.show_until("Enter go live");
     wizard.show_text("Enter go live", 2500);
