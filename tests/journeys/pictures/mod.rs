@@ -113,7 +113,7 @@ fn draw_journey(palette: &'static TerminalPalette) {
     wizard.show_text("Enter set this up", 3500);
     wizard.write_picture("plan");
     wizard.press_keys(b"\r");
-    wizard.show_until("▸ Distribution");
+    wizard.show_until("Upgrade: Distribution");
     wizard.write_picture("run");
     wizard.show_until("Enter go live");
     wizard.show_text("Enter go live", 2500);
@@ -138,8 +138,7 @@ fn draw_failure(palette: &'static TerminalPalette) {
     wizard.terminal.wait_for_text("kms:CreateKey is denied");
     wizard.write_picture("failure");
     wizard.press_keys(b"q");
-    wizard.terminal.wait_for_text("q");
-    drop(wizard.terminal.hang_up());
+    wizard.terminal.assert_clean_exit("a failure that is drawn");
 }
 
 #[test]
