@@ -10,7 +10,9 @@ use crate::{
     engine::{self, OperatorPresence, RunContext, Session, welcome},
     model::{
         failure::Failure,
-        run::{answers::OperatorAnswers, event::StageEvent, goal::RunStage},
+        run::{
+            answers::OperatorAnswers, event::StageEvent, goal::RunStage, link_explanation::LinkExplanation,
+        },
     },
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
@@ -68,6 +70,14 @@ async fn name_silent_calls_meanwhile<T>(performed: impl Future<Output = T>, cont
     }
 }
 
+async fn explain_link_in_box(
+    session: &Session,
+    answers: &OperatorAnswers,
+    link: &str,
+) -> Box<LinkExplanation> {
+    Box::new(engine::link_explanation::explain_customer_link(session, answers, link).await)
+}
+
 async fn perform_wizard_effect(
     session: &Arc<Session>,
     line: fn(&StageEvent) -> Option<String>,
@@ -92,8 +102,7 @@ async fn perform_wizard_effect(
             Some(WizardInput::Status(Ok(Box::new(status))))
         }
         WizardEffect::ExplainLink(link, answers) => {
-            let explained = engine::link_explanation::explain_customer_link(session, &answers, &link).await;
-            Some(WizardInput::LinkExplained(Ok(Box::new(explained))))
+            Some(WizardInput::LinkExplained(Ok(explain_link_in_box(session, &answers, &link).await)))
         }
         WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_aws_credentials(session, Some(&name), None, &answers).await,

@@ -58,13 +58,11 @@ fn build_named_statements(needs: &[RequiredPermission], sids: &[&str]) -> Value 
 
 /// The name of the statement that a need stands in apart from all that a goal needs.
 fn find_own_sid(need: &RequiredPermission) -> Option<&'static str> {
-    match need.stage {
-        RunStage::Invalidate => Some(INVALIDATION_SID),
-        _ => {
-            let service = need.service_of_action();
-            OPTIONAL_SERVICES.iter().find(|(known, _)| *known == service).map(|(_, sid)| *sid)
-        }
+    if need.stage == RunStage::Invalidate {
+        return Some(INVALIDATION_SID);
     }
+    let service = need.service_of_action();
+    OPTIONAL_SERVICES.iter().find(|(known, _)| *known == service).map(|(_, sid)| *sid)
 }
 
 /// One statement for each set of resources and conditions that share their actions.

@@ -194,10 +194,10 @@ pub fn render_animation(
     for (place, (frame, time)) in frames.iter().enumerate() {
         let (from, to) = (100.0 * begins / whole, 100.0 * (begins + time.as_secs_f32()) / whole);
         begins += time.as_secs_f32();
-        let _ = write!(
+        let _ = writeln!(
             styles,
             "@keyframes k{place}{{0%{{visibility:hidden}}{from:.2}%{{visibility:visible}}{to:.2}%{{visibility:hidden}}}}\
-             .f{place}{{visibility:hidden;animation:k{place} {whole:.1}s step-end infinite}}\n"
+             .f{place}{{visibility:hidden;animation:k{place} {whole:.1}s step-end infinite}}"
         );
         let _ = writeln!(shown, "<g class=\"f{place}\">");
         for (row, drawn) in frame.iter().enumerate().filter(|(_, drawn)| !drawn.is_empty()) {
