@@ -122,7 +122,7 @@ pub enum CliCommand {
         #[command(flatten)]
         reindex: ReindexFlags,
     },
-    /// Switch CloudFront off: downloads go to S3 again; needs no AWS
+    /// Switch CloudFront off: downloads go to S3; needs no AWS
     Disable,
     /// List the backups of packagecloud.rb, or restore from one
     RollBack {
@@ -166,7 +166,7 @@ pub enum CliCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Show what works, what has changed, what ends, what it costs
+    /// Show what works, what has drifted, what ends when, costs
     Status {
         /// For whom: nagios has exit codes of its own, prometheus is for a textfile collector
         #[arg(long, value_enum)]

@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn the_number_of_a_list_chooses_that_line() {
-        let wizard = wizard_on_first_screen();
+        let mut wizard = wizard_on_first_screen();
+        wizard.screen = WizardScreen::Identity;
         let choices = ["one".to_owned(), "two".to_owned()];
         let menu = PlainMenu::list_offered_answers(&wizard, &choices);
         assert_eq!(
