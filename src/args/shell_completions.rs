@@ -32,7 +32,8 @@ fn complete_profile_names(shell: Shell, program: &str, script: &str) -> String {
                     lines.push(format!("{indent}COMPREPLY=($(compgen -W \"$({LIST_PROFILES})\" -- \"${{cur}}\"))"));
                     is_profile = false;
                 } else {
-                    lines.push(line.to_owned());
+                    // clap_complete 4.6 dispatches to one spelling of a name with a hyphen, and defines another.
+                    lines.push(line.replace("packagecloud__subcmd__cloudfront", "packagecloud__cloudfront"));
                 }
             }
             format!("{}\n", lines.join("\n"))
@@ -61,7 +62,7 @@ mod tests {
         let place = words.len() - 1;
         let (typed, before) = (words[place], words[place.saturating_sub(1)]);
         let line = format!(
-            "source {}; COMP_WORDS=({}); COMP_CWORD={place}; _packagecloud-cloudfront packagecloud-cloudfront '{typed}' '{before}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            "source {}; COMP_WORDS=({}); COMP_CWORD={place}; $(complete -p packagecloud-cloudfront | sed -E 's/.*-F ([^ ]+).*/\\1/') packagecloud-cloudfront '{typed}' '{before}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             script.display(),
             words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
         );
