@@ -57,7 +57,7 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
     let [(StageStep::Deployed, text, failure, CredentialRenewalNeed::Renewal)] = waits.as_slice() else {
         panic!("it is said once, however often it is asked: {waits:?}");
     };
-    assert!(text.contains("stands still") && failure.kind == FailureKind::Credentials, "{failure:?}");
+    assert!(text.contains("paused: ") && failure.kind == FailureKind::Credentials, "{failure:?}");
     let after = said.iter().any(
         |event| matches!(event, StageEvent::Progress { step: StageStep::Deployed, text, .. } if text.contains("continues where it stopped")),
     );

@@ -73,7 +73,7 @@ async fn a_command_at_a_terminal_stands_still_and_goes_on_by_itself() {
     let terminal = host.open_terminal(&REINDEX_ARGS);
     host.wait_until_copied(40);
     host.expire_sessions();
-    terminal.wait_for_moving_text("stands still");
+    terminal.wait_for_moving_text("paused: ");
     terminal.wait_for_moving_text("as soon as AWS accepts them");
     let still = host.count_copies();
     assert!(still < PACKAGE_COUNT, "{still}");
@@ -90,7 +90,7 @@ async fn what_stands_still_can_be_stopped_and_gone_on_with() {
     let mut terminal = host.open_terminal(&REINDEX_ARGS);
     host.wait_until_copied(40);
     host.expire_sessions();
-    terminal.wait_for_moving_text("stands still");
+    terminal.wait_for_moving_text("paused: ");
     terminal.press_keys(b"\x03");
     assert_eq!(terminal.assert_clean_exit("stopped"), 130);
     assert!(host.count_copies() < PACKAGE_COUNT && host.file_path("state/reindex.cursor").exists());
