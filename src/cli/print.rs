@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Arguments,
-    io::{self, IsTerminal as _, Write},
+    io::{self, IsTerminal, Write},
     sync::OnceLock,
 };
 
@@ -27,26 +27,24 @@ macro_rules! errln {
     };
 }
 
-/// Prints a line on stdout. What a program reads there is the same in every locale: only a terminal gets what it can show.
+/// Prints a line on stdout.
 pub fn print_result_line(line: Arguments<'_>) {
-    let charset =
-        if io::stdout().is_terminal() { display_charset_of_process() } else { DisplayCharset::Unicode };
-    write_display_text(&mut io::stdout().lock(), &format!("{line}\n"), charset);
+    write_display_text(&mut io::stdout().lock(), &format!("{line}\n"));
 }
 
 /// Prints a line on stderr.
 pub fn print_progress_line(line: Arguments<'_>) {
-    write_display_text(&mut io::stderr().lock(), &format!("{line}\n"), display_charset_of_process());
+    write_display_text(&mut io::stderr().lock(), &format!("{line}\n"));
 }
 
 /// Prints a question on stderr; the answer is typed behind it.
 pub fn print_question(question: &str) {
-    write_display_text(&mut io::stderr().lock(), &format!("{question} "), display_charset_of_process());
+    write_display_text(&mut io::stderr().lock(), &format!("{question} "));
 }
 
 /// Prints a question on stdout, of a face that has all of its lines there; the answer is typed behind it.
 pub fn print_prompt(prompt: &str) {
-    write_display_text(&mut io::stdout().lock(), prompt, display_charset_of_process());
+    write_display_text(&mut io::stdout().lock(), prompt);
 }
 
 /// Returns what this process's terminal shows, as its environment says.
@@ -55,7 +53,9 @@ pub fn display_charset_of_process() -> DisplayCharset {
     *CHARSET.get_or_init(|| choose_display_charset(|name| std::env::var(name).ok()))
 }
 
-fn write_display_text(to: &mut impl Write, text: &str, charset: DisplayCharset) {
+/// Writes what a terminal can show; a file or a program gets the same in every locale.
+fn write_display_text(to: &mut (impl Write + IsTerminal), text: &str) {
+    let charset = if to.is_terminal() { display_charset_of_process() } else { DisplayCharset::Unicode };
     let harmless = escape_display_controls(text);
     let _ = to.write_all(render_in_display_charset(&harmless, charset).as_bytes());
     let _ = to.flush();

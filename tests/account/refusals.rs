@@ -61,7 +61,7 @@ const SET_UP_REFUSALS: &[PlayedRefusal] = &[
         "iam:CreateRole",
         "permissions-boundary",
         "no permissions boundary allows the iam:CreateRole action",
-        "have iam:CreateRole allowed in the boundary too",
+        "allow iam:CreateRole in the boundary too",
     ),
     played(
         "kms:CreateKey",

@@ -391,7 +391,9 @@ async fn a_package_that_cant_be_served_stops_nothing_and_another_is_asked_for() 
         let dir = tempfile::tempdir().unwrap();
         let world = open_sandbox(dir.path());
         let key = put_unservable_package(&world, kind).await;
-        let answers = OperatorAnswers { origin_access: OriginAccess::Oai, ..upgrade_answers() };
+        let mut answers = OperatorAnswers { origin_access: OriginAccess::Oai, ..upgrade_answers() };
+        // An object in cold storage is asked about.
+        answers.consents.reindex_effects = true;
         let session = open_session(&world, &ViewerConditions::default());
         if named == "object-keys" {
             for (goal, stage) in

@@ -245,7 +245,11 @@ pub async fn follow_next_moves(
             && host.copy_other_hosts_secret();
         give_named_consents(&mut consents, &failure.next);
         consents.new_secret &= !is_copied;
-        if host.has_other && failure.next.contains("other node") {
+        if host.has_other && failure.next.contains("on that node: set cloudfront_enabled to false") {
+            let there = host.other_host().run_goal(StoryGoal::Disable, &consents, None).await;
+            told.extend(there.err().map(|there| format!("on the other host: {there}")));
+        }
+        if host.has_other && ["other node", "name every node"].iter().any(|of| failure.next.contains(of)) {
             // What is said of another node is seen to there: it gets the same values.
             let other = host.other_host();
             other.copy_other_hosts_secret();
