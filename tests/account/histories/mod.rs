@@ -21,7 +21,7 @@ use stage::HistoryStage;
 use watch::StoryRule;
 
 /// How many are played where nobody says.
-const USUAL_COUNT: u64 = 40;
+const USUAL_COUNT: u64 = 24;
 const USUAL_SEED: u64 = 1;
 
 fn read_number_variable(name: &str) -> Option<u64> {

@@ -249,7 +249,11 @@ pub async fn follow_next_moves(
             let there = host.other_host().run_goal(StoryGoal::Disable, &consents, None).await;
             told.extend(there.err().map(|there| format!("on the other host: {there}")));
         }
-        if host.has_other && ["other node", "name every node"].iter().any(|of| failure.next.contains(of)) {
+        if host.has_other && failure.next.contains("name every node with --host") {
+            // An operator of a story works on one host: naming both is not played yet, so this move isn't judged.
+            return Ok(());
+        }
+        if host.has_other && failure.next.contains("other node") {
             // What is said of another node is seen to there: it gets the same values.
             let other = host.other_host();
             other.copy_other_hosts_secret();
