@@ -169,7 +169,7 @@ fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
     // Without a terminal nobody can be asked for a code.
     let (text, asked) = site.run_command(site.build_command(&["--profile", "device", "check", "--all"]));
     assert!(
-        text.contains("wants a code of arn:aws:iam::1:mfa/jo") && text.contains("--profile device"),
+        text.contains("needs a code of arn:aws:iam::1:mfa/jo") && text.contains("--profile device"),
         "{text}"
     );
     assert_eq!(asked, "", "nothing is asked in vain");

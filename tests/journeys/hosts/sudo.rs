@@ -41,7 +41,7 @@ fn what_sudo_left_out_is_said_with_the_command_that_keeps_it() {
     let home = cluster.nodes[0].file_path("home");
     let home = home.display();
     let options = cluster.aws_options().join(" ");
-    let check = format!("{BINARY_PATH} {options} check");
+    let check = format!("{BINARY_PATH} {options} check --all");
     let ran = run_as_deploy(
         &cluster,
         &format!("export AWS_PROFILE=work AWS_EC2_METADATA_DISABLED=true; sudo -n {check}"),
