@@ -19,7 +19,7 @@ use super::{
     },
     session::Session,
 };
-use crate::aws::web::WebReply;
+use crate::aws::{network::is_loopback_host, web::WebReply};
 use crate::model::{
     failure::Failure,
     packagecloud::settings::CloudFrontSettingValues,
@@ -172,7 +172,8 @@ impl<'a> LinkReader<'a> {
         if own_addresses.into_iter().any(is_named) {
             return LinkDestination::Packagecloud;
         }
-        if self.find_packages_domain().is_none() {
+        // A served sandbox's loopback address stands for the packages domain.
+        if self.find_packages_domain().is_none() || is_loopback_host(host) {
             LinkDestination::Untold
         } else {
             LinkDestination::OtherHost
