@@ -48,7 +48,7 @@ fn a_first_install_from_a_laptops_profile() {
     assert_eq!(node.applied_values().enabled, Some(true));
     assert_eq!(node.applied_values(), node.config_values());
     assert!(node.read_config().contains("worker_processes'] = 8"));
-    cluster.run_on_cluster(&["verify", "--all"]).assert_exit(0, &["verdict"]);
+    cluster.run_on_cluster(&["verify", "--all"]).assert_exit(0, &["checks passed"]);
     cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
     assert_eq!(node.count_ctl_runs("reconfigure"), 1);
 }
