@@ -12,6 +12,7 @@ use crate::{
         failure::Failure,
         run::{
             answers::OperatorAnswers, event::StageEvent, goal::RunStage, link_explanation::LinkExplanation,
+            welcome::FoundAwsIdentity,
         },
     },
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
@@ -78,6 +79,26 @@ async fn explain_link_in_box(
     Box::new(engine::link_explanation::explain_customer_link(session, answers, link).await)
 }
 
+/// Asks AWS whose credentials these are, and uses them from now on.
+async fn identify_given_credentials(
+    session: &Session,
+    credentials: CredentialInput,
+    answers: &OperatorAnswers,
+) -> FoundAwsIdentity {
+    match credentials {
+        CredentialInput::Profile(name) => {
+            welcome::identify_aws_credentials(session, Some(&name), None, answers).await
+        }
+        CredentialInput::Keys(keys) => {
+            welcome::identify_aws_credentials(session, None, Some(&keys), answers).await
+        }
+        CredentialInput::Code { profile, code } => {
+            session.store_typed_mfa_code(code).await;
+            welcome::identify_aws_credentials(session, Some(&profile), None, answers).await
+        }
+    }
+}
+
 async fn perform_wizard_effect(
     session: &Arc<Session>,
     line: fn(&StageEvent) -> Option<String>,
@@ -104,22 +125,9 @@ async fn perform_wizard_effect(
         WizardEffect::ExplainLink(link, answers) => {
             Some(WizardInput::LinkExplained(Ok(explain_link_in_box(session, &answers, &link).await)))
         }
-        WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
-            welcome::identify_aws_credentials(session, Some(&name), None, &answers).await,
+        WizardEffect::Identify(credentials, answers) => Some(WizardInput::Identified(Ok(
+            identify_given_credentials(session, credentials, &answers).await,
         ))),
-        WizardEffect::Identify(CredentialInput::Keys(keys), answers) => Some(WizardInput::Identified(Ok(
-            welcome::identify_aws_credentials(session, None, Some(&keys), &answers).await,
-        ))),
-        WizardEffect::Identify(CredentialInput::Code { profile, code }, answers) => {
-            session.store_typed_mfa_code(code).await;
-            Some(WizardInput::Identified(Ok(welcome::identify_aws_credentials(
-                session,
-                Some(&profile),
-                None,
-                &answers,
-            )
-            .await)))
-        }
         WizardEffect::Renew(credentials) => {
             match credentials {
                 CredentialInput::Keys(keys) => welcome::use_typed_credentials(session, &keys).await,

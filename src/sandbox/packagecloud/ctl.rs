@@ -89,27 +89,18 @@ async fn simulate_packagecloud_reconfigure(
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
     tokio::time::sleep(world.sandbox_delays().resource * 4).await;
-    let failed = |line: &mut (dyn FnMut(&str) + Send), why: &str| {
-        line("");
-        line("================================================================================");
-        line("Recipe Compile Error in /opt/packagecloud/embedded/cookbooks/packagecloud/recipes/default.rb");
-        line("================================================================================");
-        line(why);
-        line("Chef Client failed. 0 resources updated in 1.204 seconds");
-        1
-    };
     let fresh = match read_sandbox_node_settings(world, node).await {
         Ok(NodeSettingsReading { notices, settings }) => {
             notices.iter().for_each(|notice| line(notice));
             match settings {
                 Ok(fresh) => fresh,
-                Err(why) => return failed(line, &why),
+                Err(why) => return report_failed_reconfigure(line, &why),
             }
         }
-        Err(error) => return failed(line, &error.to_string()),
+        Err(error) => return report_failed_reconfigure(line, &error.to_string()),
     };
     if fresh.enabled && (fresh.secret.is_none() || fresh.domain.is_none()) {
-        return failed(
+        return report_failed_reconfigure(
             line,
             "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
         );
@@ -152,6 +143,17 @@ async fn simulate_packagecloud_reconfigure(
     line(&format!("Chef Client finished, {}/217 resources updated in 1.732 seconds", u8::from(changed)));
     line("packagecloud Reconfigured!");
     0
+}
+
+/// Says why, as chef does, and returns its exit status.
+fn report_failed_reconfigure(line: &mut (dyn FnMut(&str) + Send), why: &str) -> i32 {
+    line("");
+    line("================================================================================");
+    line("Recipe Compile Error in /opt/packagecloud/embedded/cookbooks/packagecloud/recipes/default.rb");
+    line("================================================================================");
+    line(why);
+    line("Chef Client failed. 0 resources updated in 1.204 seconds");
+    1
 }
 
 /// Reads packagecloud.rb where Ruby holds no task up; in a sandbox with a seed here, so that no other thread decides the order.
