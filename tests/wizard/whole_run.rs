@@ -123,6 +123,7 @@ async fn play_journey(size: (u16, u16)) {
         assert!(copied.contains(&secret), "the real secret is in the copy: {copied}");
         assert!(!player.is_showing(secret.split('\'').nth(3).unwrap()), "and not on the screen");
 
+        wait_for_next_second();
         // Off: two keys.
         player.press_letter('D').await;
         player.wait_for_text("Enter switch CloudFront off").await;
@@ -136,6 +137,7 @@ async fn play_journey(size: (u16, u16)) {
         player.wait_for_text("What do you want to do?").await;
         assert_screen(size, "07-home-off", &player);
 
+        wait_for_next_second();
         // On again: two keys.
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
@@ -151,6 +153,11 @@ async fn play_journey(size: (u16, u16)) {
     assert_eq!(outcome.code, 0);
     assert!(!before.contains("cloudfront_distribution_id"), "a fresh sandbox has none of the four");
     play_roll_back(&at, size).await;
+}
+
+/// Waits for the next second of the machine's clock, so that the next backup's name needs no number.
+fn wait_for_next_second() {
+    std::thread::sleep(std::time::Duration::from_millis(1_010));
 }
 
 /// Back to what a backup holds, from Home while CloudFront is on.
