@@ -237,6 +237,7 @@ const AWS_REFUSALS: &[AwsRefusalRow] = &[
             "ServerSideEncryptionConfigurationNotFoundError",
             "ObjectLockConfigurationNotFoundError",
             "OwnershipControlsNotFoundError",
+            "ReplicationConfigurationNotFoundError",
         ],
         "",
         AwsRefusalClass::Missing,

@@ -33,3 +33,4 @@ mod unknown_account;
 mod vendor;
 mod verify;
 mod version_proof;
+mod write_reactions;

@@ -85,6 +85,8 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
     ("s3:CreateMultipartUpload", &["s3:PutObject"]),
     ("s3:UploadPartCopy", &["s3:GetObject", "s3:PutObject"]),
     ("s3:GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
+    ("s3:GetBucketNotificationConfiguration", &["s3:GetBucketNotification"]),
+    ("s3:GetBucketReplication", &["s3:GetReplicationConfiguration"]),
     ("s3:GetPublicAccessBlock", &["s3:GetBucketPublicAccessBlock"]),
     ("s3control:GetPublicAccessBlock", &["s3:GetAccountPublicAccessBlock"]),
     ("s3:HeadBucket", &["s3:ListBucket"]),

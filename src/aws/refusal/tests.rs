@@ -13,6 +13,7 @@ const SEEN_CODES: &[(AwsRefusalClass, &[(&str, u16)])] = &[
             ("ResourceNotFoundException", 404),
             ("NoSuchBucket", 404),
             ("NoSuchBucketPolicy", 404),
+            ("ReplicationConfigurationNotFoundError", 404),
             ("NoSuchKey", 404),
             ("NoSuchUpload", 404),
             ("NoSuchVersion", 404),

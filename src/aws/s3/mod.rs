@@ -7,6 +7,7 @@ pub mod last_modified;
 mod listed_key;
 mod public_access;
 mod settings;
+mod write_reactions;
 
 use aws_sdk_s3::{
     error::SdkError,

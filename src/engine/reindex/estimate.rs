@@ -218,14 +218,17 @@ impl BucketSurvey {
         let least = if self.more { "at least " } else { "" };
         let requests = if acl { "a HEAD, a GetObjectAcl and a copy" } else { "a HEAD and a copy" };
         let mut lines = vec![
-            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_surveyed_object_count(), self.packages, self.metadata),
+            format!(
+                "{least}{} objects: {} packages, {} of repository metadata.",
+                self.total_surveyed_object_count(),
+                self.packages,
+                self.metadata
+            ),
             format!(
                 "Each that needs a change costs {requests}: {} in all, by S3's list price. No bytes pass through this machine.",
                 render_small_cost(least, self.estimate_reindex_cost_usd(acl))
             ),
-            "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
-             notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."
-                .to_owned(),
+            "For lifecycle rules, the age of each changed object starts again.".to_owned(),
         ];
         if self.cool > 0 {
             lines.push(format!(

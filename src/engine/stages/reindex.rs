@@ -10,7 +10,10 @@ use std::{
 
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
-    aws::evidence::{ReindexEvidence, StageEvidence},
+    aws::{
+        bucket::BucketWriteReactions,
+        evidence::{ReindexEvidence, StageEvidence},
+    },
     failure::Failure,
     packagecloud::{object::ObjectClassifier, path_cache::build_path_cache_rules},
     run::{
@@ -113,7 +116,16 @@ async fn plan_object_reindex(
     if keeps_versions {
         plan.notes.push("This bucket keeps versions.".into());
     }
-    let effects = list_reindex_effects(&survey, keeps_versions, survey.estimate_reindex_cost_usd(keeps_acls));
+    let reactions = found.cloud.read_bucket_write_reactions(name).await?;
+    if !reactions.unread.is_empty() {
+        plan.notes.push(format!(
+            "Could not be read: {}. If the bucket replicates, each changed object is copied again and charged for; \
+             if it sends notifications, each changed object sends one.",
+            reactions.unread.join("; ")
+        ));
+    }
+    let cost_usd = survey.estimate_reindex_cost_usd(keeps_acls);
+    let effects = list_reindex_effects(&survey, keeps_versions, &reactions, cost_usd);
     if !effects.is_empty() && !answers.consents.reindex_effects {
         plan.confirmations.push(PlanConfirmationQuestion {
             consent: RequiredConsent::ReindexEffects,
@@ -124,13 +136,27 @@ async fn plan_object_reindex(
 }
 
 /// Lists what a reindex of this bucket brings beside the new attributes, each a sentence; none where it brings nothing.
-fn list_reindex_effects(survey: &BucketSurvey, keeps_versions: bool, cost_usd: f64) -> Vec<String> {
+fn list_reindex_effects(
+    survey: &BucketSurvey,
+    keeps_versions: bool,
+    reactions: &BucketWriteReactions,
+    cost_usd: f64,
+) -> Vec<String> {
     let mut effects = Vec::new();
     if keeps_versions {
         effects.push(
             "It keeps versions: the earlier version of each changed object stays and is charged for."
                 .to_owned(),
         );
+    }
+    if !reactions.replicas.is_empty() {
+        effects.push(format!(
+            "It replicates to {}: each changed object is copied there again and charged for.",
+            reactions.replicas.join(", ")
+        ));
+    }
+    if !reactions.listeners.is_empty() {
+        effects.push(format!("Each changed object sends an event to {}.", reactions.listeners.join(", ")));
     }
     if survey.cool + survey.archived > 0 {
         effects.push(format!(

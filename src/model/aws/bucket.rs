@@ -36,6 +36,17 @@ pub struct PublicAccessBlock {
     pub restricts_public_buckets: bool,
 }
 
+/// What a bucket does by itself whenever an object in it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BucketWriteReactions {
+    /// The buckets that S3 replicates what is written into.
+    pub replicas: Vec<String>,
+    /// Who is told of a copy: ARNs, or `Amazon EventBridge`.
+    pub listeners: Vec<String>,
+    /// What could not be read, each with its reason.
+    pub unread: Vec<String>,
+}
+
 /// The bucket, as far as the set-up needs to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedBucket {

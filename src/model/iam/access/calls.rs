@@ -19,6 +19,8 @@ const ACTIONS_BY_CALL: &[(&str, &[&str])] = &[
     ("s3:CreateJob", &["iam:PassRole", "s3:CreateJob", "s3:PutJobTagging"]),
     ("s3:CreateMultipartUpload", &["s3:PutObject"]),
     ("s3:GetBucketEncryption", &["s3:GetEncryptionConfiguration"]),
+    ("s3:GetBucketNotificationConfiguration", &["s3:GetBucketNotification"]),
+    ("s3:GetBucketReplication", &["s3:GetReplicationConfiguration"]),
     ("s3:HeadBucket", &["s3:ListBucket"]),
     ("s3:HeadObject", &["s3:GetObject"]),
     ("s3:ListBuckets", &["s3:ListAllMyBuckets"]),

@@ -13,7 +13,7 @@ pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<Require
     let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
     let objects = format!("{bucket}/*");
     add_access_stage_permissions(&mut table, &bucket, &objects, account);
-    add_reindex_permissions(&mut table, &objects);
+    add_reindex_permissions(&mut table, &bucket, &objects);
     add_permissions_for_managing_roles(&mut table, names, account);
     add_kms_key_permissions(&mut table, names, account);
     add_function_permissions(&mut table, names, account);
@@ -122,8 +122,14 @@ fn add_access_stage_permissions(table: &mut PermissionTable, bucket: &str, objec
     table.add_optional_permissions(place, "*", &["lambda:GetAccountSettings"]);
 }
 
-fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
+fn add_reindex_permissions(table: &mut PermissionTable, bucket: &str, objects: &str) {
     let place = (RunStage::Reindex, StageStep::Objects);
+    // What copies set off; where it can't be read, the plan says so.
+    table.add_optional_permissions(
+        place,
+        bucket,
+        &["s3:GetBucketNotification", "s3:GetReplicationConfiguration"],
+    );
     table.add_required_actions(place, objects, &["s3:GetObject", "s3:PutObject"]);
     table.add_optional_permissions(
         place,
