@@ -18,6 +18,7 @@ mod expired;
 mod histories;
 mod invalidation;
 mod inventory;
+mod kept_secrets;
 mod origin_access;
 mod path_cache;
 mod permissions;

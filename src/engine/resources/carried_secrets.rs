@@ -1,10 +1,10 @@
-//! Which of the secrets that the edge accepts a new version keeps (contract sections 5 and 12): all of them, but those that no
-//! node holds while CloudFront is off on each, and those whose KMS key is gone.
+//! Which of the secrets that the edge accepts a new version keeps (contract sections 5 and 12): all of them, but those that a
+//! node held once and no node holds while CloudFront is off on each, and those whose KMS key is gone.
 
 use futures::{FutureExt as _, future::join_all};
 
 use super::{
-    accepted_secrets::{build_other_key_failure, read_carried_signing_keys},
+    accepted_secrets::{build_other_key_failure, read_backup_secrets, read_carried_signing_keys},
     switched_off::is_cloudfront_off_on_every_node,
 };
 use crate::edge::bundle::{EncryptedSigningKey, SECRETS_MAX};
@@ -50,12 +50,30 @@ pub(crate) async fn choose_carried_secrets(
     if accepted.iter().all(is_held) || !is_cloudfront_off_on_every_node(session, answers).boxed().await {
         return all(accepted);
     }
-    let (carried, unheld): (Vec<_>, Vec<_>) = accepted.into_iter().partition(is_held);
+    let is_replaced = answers.consents.new_secret || holders == SecretHolders::Nobody;
+    let once_held = if is_replaced { Vec::new() } else { read_once_held_fingerprints(session).boxed().await };
+    let is_given_up =
+        |one: &AcceptedSecret| !is_held(one) && (is_replaced || once_held.contains(&one.fingerprint));
+    let (mut given_up, mut carried): (Vec<_>, Vec<_>) = accepted.into_iter().partition(is_given_up);
+    // Who else holds one isn't known; where they are too many, the one that the edge has had longest is given up.
+    while carried.len() >= SECRETS_MAX
+        && let Some(at) = carried.iter().rposition(|one| !is_held(one))
+    {
+        given_up.push(carried.remove(at));
+    }
     let drop = |one: AcceptedSecret| DroppedSecret {
         fingerprint: one.fingerprint,
         why: SecretDropReason::HeldByNoNode,
     };
-    CarriedSecretChoice { carried, dropped: unheld.into_iter().map(drop).collect(), obstacle: None }
+    CarriedSecretChoice { carried, dropped: given_up.into_iter().map(drop).collect(), obstacle: None }
+}
+
+/// The fingerprints of what backups tell that a node held before. What none did is the secret of a node that nobody named, for
+/// all that is known: its links may be a moment old.
+async fn read_once_held_fingerprints(session: &Session) -> Vec<String> {
+    let nodes = session.list_all_node_sessions();
+    let read = join_all(nodes.iter().map(read_backup_secrets)).await;
+    read.iter().flatten().filter_map(|secret| compute_secret_fingerprint(secret).ok()).collect()
 }
 
 /// The fingerprints of what the nodes hold; `None` where one of them can't be read, or doesn't tell.

@@ -184,7 +184,7 @@ pub struct DroppedSecret {
 /// Why no link by a secret needs to be accepted any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretDropReason {
-    /// No node's packagecloud.rb holds it, and CloudFront is off on each.
+    /// No node's packagecloud.rb holds it any more, and CloudFront is off on each.
     HeldByNoNode,
     /// The KMS key that encrypted it is deleted, or about to be: the edge can't open it.
     KeyGone { key_arn: String },

@@ -50,6 +50,13 @@ pub fn generate_story(seed: u64) -> Story {
         let edit = draw.choice(edits).unwrap();
         parts.push(StoryPart::ForeignEdit { after_s: draw.u64(0..120), edit });
     }
+    // Drawn last: what an earlier seed told stays as it was.
+    if draw.u8(0..4) == 0 {
+        if !parts.contains(&StoryPart::SecondHost) {
+            parts.push(StoryPart::SecondHost);
+        }
+        parts.push(StoryPart::NamesBoth);
+    }
     Story {
         seed,
         parts: parts.into_iter().enumerate().map(|(at, part)| (at + 1, part)).collect::<BTreeMap<_, _>>(),

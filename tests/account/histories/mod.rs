@@ -1,8 +1,10 @@
 //! Histories: whole lives of a set-up, made from a seed and played in process, with what must hold looked at at every instant.
 //!
-//! `HISTORIES_COUNT` and `HISTORIES_SEED` say how many and from which seed; `HISTORIES_WITHOUT` names sentences to leave out.
+//! `HISTORIES_COUNT` and `HISTORIES_SEED` say how many and from which seed; `HISTORIES_WITHOUT` names sentences to leave out;
+//! `HISTORIES_DIARY=1` tells what happens in a single one.
 
 mod determinism;
+mod diary;
 mod generate;
 mod operator;
 mod parts;
@@ -13,6 +15,7 @@ mod watch;
 
 use std::time::{Duration, Instant};
 
+use diary::keep_story_diary;
 use generate::generate_story;
 use parts::Story;
 use play::{play_story, shrink_story};
@@ -61,8 +64,10 @@ fn histories_break_no_rule() {
     for story in &stories {
         if count == 1 {
             println!("{}", story.render_sentences());
+            keep_story_diary(std::env::var_os("HISTORIES_DIARY").is_some());
         }
         let played = play_story(&stage, story, None);
+        keep_story_diary(false);
         cpu += played.cpu;
         if let Some(one) = played.violations.first()
             && found.len() < 5

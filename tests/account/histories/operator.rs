@@ -30,6 +30,7 @@ use packagecloud_cloudfront::{
 };
 
 use super::{
+    diary::{is_diary_kept, write_diary_event, write_diary_line},
     parts::{CtlTrouble, StoryGoal},
     stage::second_config_path,
 };
@@ -45,6 +46,8 @@ pub struct StoryHost {
     /// Its place among the web nodes: 0, or 1 for the second.
     pub place: usize,
     pub has_other: bool,
+    /// Whether its commands name both hosts with `--host`, this one first.
+    pub names_both: bool,
     /// How far the host's clock is ahead, in seconds.
     pub clock_ahead_s: Arc<AtomicI64>,
 }
@@ -58,6 +61,10 @@ impl StoryHost {
         }
         if let Some((nth, trouble)) = trouble {
             plan_ctl_trouble(&mut session, &self.world, nth, trouble);
+        }
+        if self.names_both {
+            let other = self.other_host().open_command_session(None).host;
+            session = session.add_other_web_hosts(vec![other]);
         }
         session
     }
@@ -79,9 +86,18 @@ impl StoryHost {
         }));
     }
 
+    fn create_run_context(&self) -> RunContext {
+        let run = RunContext::new_silent_context();
+        if !is_diary_kept() {
+            return run;
+        }
+        let (world, place) = (self.world.clone(), self.place);
+        run.with_event_listener(move |event| write_diary_event(&world, place, event))
+    }
+
     /// Returns the other of the two hosts.
     fn other_host(&self) -> Self {
-        Self { place: 1 - self.place, ..self.clone() }
+        Self { place: 1 - self.place, names_both: false, ..self.clone() }
     }
 
     fn config_path(&self) -> PathBuf {
@@ -89,21 +105,47 @@ impl StoryHost {
         if self.place == 0 { dir.join("packagecloud.rb") } else { second_config_path(dir) }
     }
 
-    /// Copies the other host's secret to this one, as somebody types it who was told to.
-    fn copy_other_hosts_secret(&self) -> bool {
+    /// Reconfigures and restarts, as `reconfigure` and `restart` do.
+    async fn follow_own_file(&self) {
+        let node = SandboxWebNode { place: self.place, config: self.config_path() };
+        for word in ["reconfigure", "restart"] {
+            let words = [word.to_owned()];
+            simulate_packagecloud_ctl_on_node(&self.world, &node, &words, &mut |_: &str| ()).await;
+        }
+    }
+
+    /// Copies the lines of the other host's file that hold `key` to this one's, as somebody types them who was told to.
+    fn copy_other_hosts_lines(&self, key: &str) -> bool {
         let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
-        let is_secret = |line: &&str| line.contains("'cloudfront_secret'");
-        let other = read(self.other_host().config_path());
-        let Some(secret) = other.lines().rfind(is_secret) else { return false };
-        let own = read(self.config_path());
-        let kept = own.lines().filter(|line| !is_secret(line));
-        let text = kept.chain([secret]).collect::<Vec<_>>().join("\n") + "\n";
+        let is_meant = |line: &&str| line.contains(key);
+        let (own, other) = (read(self.config_path()), read(self.other_host().config_path()));
+        let copied: Vec<&str> = other.lines().filter(is_meant).collect();
+        if copied.is_empty() {
+            return false;
+        }
+        let kept = own.lines().filter(|line| !is_meant(line));
+        let text = kept.chain(copied).collect::<Vec<_>>().join("\n") + "\n";
         std::fs::write(self.config_path(), text).unwrap();
+        write_diary_line(&self.world, || {
+            format!("node {}: the other's {key} is copied to its file", self.place)
+        });
         true
     }
 
     /// Does one goal, as its command does with `--yes`.
     pub async fn run_goal(
+        &self,
+        goal: StoryGoal,
+        consents: &OperatorConsents,
+        trouble: PlannedCtlTrouble,
+    ) -> Result<(), Failure> {
+        write_diary_line(&self.world, || format!("node {}: {goal:?} begins", self.place));
+        let done = self.run_untold_goal(goal, consents, trouble).await;
+        write_diary_line(&self.world, || format!("node {}: {goal:?} ends: {done:?}", self.place));
+        done
+    }
+
+    async fn run_untold_goal(
         &self,
         goal: StoryGoal,
         consents: &OperatorConsents,
@@ -144,7 +186,7 @@ impl StoryHost {
             }
         };
         answers.goal = Some(wanted);
-        let run = RunContext::new_silent_context();
+        let run = self.create_run_context();
         let stages = stages.iter().copied();
         let is_applied =
             |stage: &RunStage| !matches!(stage, RunStage::Access | RunStage::Overview | RunStage::Reindex);
@@ -225,6 +267,7 @@ pub async fn follow_next_moves(
     alter: impl Fn(&mut Failure),
 ) -> Result<(), String> {
     let (mut failure, mut consents) = (first.clone(), OperatorConsents::default());
+    let mut host = host.clone();
     let mut told = Vec::new();
     for _ in 0..MOVES_MAX {
         alter(&mut failure);
@@ -242,24 +285,24 @@ pub async fn follow_next_moves(
         }
         let is_copied = host.has_other
             && (failure.what.contains("cloudfront_secret") || failure.next.contains("cloudfront_secret"))
-            && host.copy_other_hosts_secret();
+            && host.copy_other_hosts_lines("'cloudfront_secret'");
         give_named_consents(&mut consents, &failure.next);
         consents.new_secret &= !is_copied;
         if host.has_other && failure.next.contains("on that node: set cloudfront_enabled to false") {
             let there = host.other_host().run_goal(StoryGoal::Disable, &consents, None).await;
             told.extend(there.err().map(|there| format!("on the other host: {there}")));
         }
-        if host.has_other && failure.next.contains("name every node with --host") {
-            // An operator of a story works on one host: naming both is not played yet, so this move isn't judged.
-            return Ok(());
+        if host.has_other && failure.next.contains("have packagecloud follow its file on each node") {
+            host.follow_own_file().await;
+            host.other_host().follow_own_file().await;
         }
-        if host.has_other && failure.next.contains("other node") {
-            // What is said of another node is seen to there: it gets the same values.
+        let is_named =
+            ["name every node with --host", "name that node too with --host", "name it with --host"];
+        host.names_both |= host.has_other && is_named.iter().any(|words| failure.next.contains(words));
+        if host.has_other && failure.next.contains("on the other node: give it the same four values") {
             let other = host.other_host();
-            other.copy_other_hosts_secret();
-            if let Err(there) = other.run_goal(StoryGoal::Install, &consents, None).await {
-                told.push(format!("on the other host: {there}"));
-            }
+            other.copy_other_hosts_lines("'cloudfront_");
+            other.follow_own_file().await;
         }
         let wanted = find_named_goal(&failure.next, goal);
         if let Some(other) = wanted

@@ -55,6 +55,8 @@ pub enum StoryPart {
     Start(StartingPoint),
     /// Operator 2 works on a second web node, with a packagecloud.rb and a state directory of its own.
     SecondHost,
+    /// Every command names both web nodes with `--host`, the first one first.
+    NamesBoth,
     /// How long AWS takes to make true what it has answered.
     Delays {
         distribution_s: u64,
@@ -125,6 +127,16 @@ impl Story {
         self.parts.values().any(|part| *part == StoryPart::SecondHost)
     }
 
+    /// Returns whether there are two web nodes, and every command names both.
+    pub fn names_both_hosts(&self) -> bool {
+        self.has_second_host() && self.parts.values().any(|part| *part == StoryPart::NamesBoth)
+    }
+
+    /// Returns the place among the web nodes of the host that an operator works on.
+    pub fn operator_place(&self, operator: usize) -> usize {
+        usize::from(operator == 2 && self.has_second_host() && !self.names_both_hosts())
+    }
+
     /// Returns what stands when it begins.
     pub fn starting_point(&self) -> StartingPoint {
         let start = |part: &StoryPart| match part {
@@ -148,7 +160,8 @@ fn render_part_sentence(part: &StoryPart) -> String {
         StoryPart::Start(StartingPoint::Fresh) => "CloudFront was never set up.".to_owned(),
         StoryPart::Start(StartingPoint::Live) => "CloudFront is on.".to_owned(),
         StoryPart::Start(StartingPoint::SwitchedOff) => "CloudFront was on, and is switched off.".to_owned(),
-        StoryPart::SecondHost => "Operator 2 works on a second web node.".to_owned(),
+        StoryPart::SecondHost => "There is a second web node, on which operator 2 works.".to_owned(),
+        StoryPart::NamesBoth => "Every operator names both web nodes.".to_owned(),
         StoryPart::Delays { distribution_s, listing_ms, tags_s } => format!(
             "A distribution takes {distribution_s} s, a listing lags {listing_ms} ms, a key's tags count after {tags_s} s."
         ),

@@ -69,7 +69,8 @@ type FailedGoals = Arc<Mutex<Vec<(StoryHost, StoryGoal, Failure)>>>;
 async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabotage: Option<Sabotage>) {
     let has_other = story.has_second_host();
     let clock_ahead_s = Arc::new(AtomicI64::new(0));
-    let host = StoryHost { world: world.clone(), place: 0, has_other, clock_ahead_s };
+    let names_both = story.names_both_hosts();
+    let host = StoryHost { world: world.clone(), place: 0, has_other, names_both, clock_ahead_s };
     let failed = FailedGoals::default();
     let operators =
         futures::future::join_all((1..=3).map(|operator| play_operator(story, &host, operator, &failed)));
@@ -113,9 +114,7 @@ async fn settle_unfinished_switch(host: &StoryHost, story: &Story) {
         return;
     }
     let goals = story.parts.values().filter_map(|part| match part {
-        StoryPart::Goal { operator, goal, .. } => {
-            Some((usize::from(*operator == 2 && story.has_second_host()), *goal))
-        }
+        StoryPart::Goal { operator, goal, .. } => Some((story.operator_place(*operator), *goal)),
         _ => None,
     });
     // The last one on each host.
@@ -129,8 +128,7 @@ async fn settle_unfinished_switch(host: &StoryHost, story: &Story) {
 }
 
 async fn play_operator(story: &Story, host: &StoryHost, operator: usize, failed: &FailedGoals) {
-    let place = usize::from(operator == 2 && story.has_second_host());
-    let host = &StoryHost { place, ..host.clone() };
+    let host = &StoryHost { place: story.operator_place(operator), ..host.clone() };
     for (number, part) in &story.parts {
         let StoryPart::Goal { operator: by, after_s, goal } = part else { continue };
         if *by != operator {

@@ -95,6 +95,14 @@ pub fn second_config_path(dir: &Path) -> PathBuf {
     dir.join("web2/packagecloud.rb")
 }
 
+/// The packagecloud.rb of each node.
+pub fn list_config_paths(world: &Sandbox) -> Vec<PathBuf> {
+    let dir = world.sandbox_dir();
+    let mut paths = vec![dir.join("packagecloud.rb"), second_config_path(dir)];
+    paths.retain(|path| path.exists());
+    paths
+}
+
 /// A second web node, which is what the first one is.
 fn add_second_web_node(dir: &Path, state: &mut SandboxState) {
     let config = second_config_path(dir);

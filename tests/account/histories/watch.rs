@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -26,7 +26,10 @@ use packagecloud_cloudfront::{
 };
 use serde_json::Value;
 
-use super::stage::second_config_path;
+use super::{
+    diary::{describe_node_switches, is_diary_kept, write_diary_line},
+    stage::list_config_paths,
+};
 use crate::resilience::sandbox_host::find_open_access;
 
 /// What must hold.
@@ -71,12 +74,17 @@ struct WatchedThings {
     violations: Vec<StoryViolation>,
     links: VecDeque<IssuedLink>,
     ticks: u64,
+    /// Whether AWS was asked for anything since the last tick.
+    is_busy: bool,
     /// What isn't ours, by its name.
     foreign: BTreeMap<String, String>,
     /// What is ours, by its name.
     made: BTreeSet<String>,
     /// packagecloud.rb without what is ours.
     configs: Vec<String>,
+    /// What the diary told last of the nodes.
+    told_switches: String,
+    looks: u64,
     /// The content of each object that was written since the beginning.
     uploads: BTreeMap<String, String>,
 }
@@ -88,6 +96,8 @@ pub struct StoryWatch(Arc<Mutex<WatchedThings>>);
 const PACKAGE_KEY: &str = "1/2/ubuntu/package_files/97310.deb";
 /// A link that ends within so many seconds may end before it is served.
 const LINK_MARGIN: Duration = Duration::from_secs(2);
+/// How many ticks pass between two looks while AWS is asked for nothing.
+const QUIET_TICKS_PER_LOOK: u64 = 4;
 const LINK_LIFETIME: Duration = Duration::from_mins(5);
 
 impl StoryWatch {
@@ -106,9 +116,10 @@ impl StoryWatch {
 
     /// Notes that a rule didn't hold.
     pub fn note_violation(&self, rule: StoryRule, text: impl Into<String>) {
+        let text = text.into();
         let mut things = self.things();
         if things.violations.iter().all(|one| one.rule != rule) {
-            things.violations.push(StoryViolation { rule, text: text.into() });
+            things.violations.push(StoryViolation { rule, text });
         }
     }
 
@@ -133,8 +144,14 @@ impl StoryWatch {
     }
 
     fn look_after_call(&self, world: &Sandbox, call: &SandboxApiCallRecord) {
+        if !matches!(call.service.as_str(), "cloudfront-edge" | "packagecloud") {
+            self.things().is_busy = true;
+        }
         if !call.write || matches!(call.service.as_str(), "cloudfront-edge" | "packagecloud") {
             return;
+        }
+        if call.operation != "CopyObject" {
+            write_diary_line(world, || format!("  {}:{} {:?}", call.service, call.operation, call.status));
         }
         let at = || format!("after {}:{}", call.service, call.operation);
         if call.service == "s3" && call.operation == "CopyObject" {
@@ -174,6 +191,15 @@ impl StoryWatch {
         wrong.into_iter().for_each(|(rule, text)| self.note_violation(rule, text));
     }
 
+    fn write_switches_that_changed(&self, world: &Sandbox) {
+        let switches = describe_node_switches(world);
+        let mut things = self.things();
+        if things.told_switches != switches {
+            write_diary_line(world, || switches.clone());
+            things.told_switches = switches;
+        }
+    }
+
     fn look_at_uploads(&self, world: &Sandbox, at: &str) {
         let uploads = self.things().uploads.clone();
         if uploads.is_empty() {
@@ -210,13 +236,20 @@ impl StoryWatch {
 
     /// Looks at everything that may change with the time alone, and lets clients fetch.
     pub async fn look_at_tick(&self, world: &Sandbox) {
-        self.look_at_account(world, "as time passed");
-        self.look_at_config(world);
-        let ticks = {
+        if is_diary_kept() {
+            self.write_switches_that_changed(world);
+        }
+        let (ticks, is_busy) = {
             let mut things = self.things();
             things.ticks += 1;
-            things.ticks
+            (things.ticks, std::mem::take(&mut things.is_busy))
         };
+        // While nobody does anything, nothing but what was begun before comes true.
+        if !is_busy && !ticks.is_multiple_of(QUIET_TICKS_PER_LOOK) {
+            return;
+        }
+        self.look_at_account(world, "as time passed");
+        self.look_at_config(world);
         let now = world.sandbox_unix_time_now();
         if let Some(url) = self.fetch_redirect(world).await {
             self.fetch_valid_link(world, &url, "a fresh link").await;
@@ -225,12 +258,13 @@ impl StoryWatch {
         }
         let old = {
             let mut things = self.things();
+            things.looks += 1;
             while things.links.front().is_some_and(|link| link.until < now + LINK_MARGIN) {
                 things.links.pop_front();
             }
             // The oldest, then others by turns.
             let count = things.links.len().max(1) as u64;
-            let at = if ticks.is_multiple_of(2) { 0 } else { ticks % count };
+            let at = if things.looks.is_multiple_of(2) { 0 } else { things.looks % count };
             things.links.get(at as usize).map(|link| link.url.clone())
         };
         if let Some(url) = old {
@@ -265,6 +299,7 @@ impl StoryWatch {
             let host = url.split('/').nth(2).unwrap_or_default();
             let at = world.sandbox_unix_time_now().as_secs();
             let text = format!("{which} to {host} answers {status} at {at}");
+            write_diary_line(world, || format!("BROKEN: {text}"));
             self.note_violation(StoryRule::LinksServed, text);
         }
     }
@@ -333,14 +368,6 @@ async fn fetch_status(world: &Sandbox, url: &str) -> u16 {
         edge_location::serve_viewer_request(world, request).await
     };
     answer.status().as_u16()
-}
-
-/// The packagecloud.rb of each node.
-fn list_config_paths(world: &Sandbox) -> Vec<PathBuf> {
-    let dir = world.sandbox_dir();
-    let mut paths = vec![dir.join("packagecloud.rb"), second_config_path(dir)];
-    paths.retain(|path| path.exists());
-    paths
 }
 
 /// packagecloud.rb without the lines that are ours and those that are empty.
