@@ -64,6 +64,8 @@ impl StoryHost {
         }
         if self.names_both {
             let other = self.other_host().open_command_session(None).host;
+            // Over ssh what was noted there is read at the start; here the other host's directory is asked as if it were the own.
+            other.state.remove_state_dir_file("switched-off");
             session = session.add_other_web_hosts(vec![other]);
         }
         session

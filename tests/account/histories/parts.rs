@@ -55,7 +55,7 @@ pub enum StoryPart {
     Start(StartingPoint),
     /// Operator 2 works on a second web node, with a packagecloud.rb and a state directory of its own.
     SecondHost,
-    /// Every command names both web nodes with `--host`, the first one first.
+    /// Every command names both web nodes with `--host`, the first one first; one operator waits for the other.
     NamesBoth,
     /// How long AWS takes to make true what it has answered.
     Delays {
@@ -161,7 +161,9 @@ fn render_part_sentence(part: &StoryPart) -> String {
         StoryPart::Start(StartingPoint::Live) => "CloudFront is on.".to_owned(),
         StoryPart::Start(StartingPoint::SwitchedOff) => "CloudFront was on, and is switched off.".to_owned(),
         StoryPart::SecondHost => "There is a second web node, on which operator 2 works.".to_owned(),
-        StoryPart::NamesBoth => "Every operator names both web nodes.".to_owned(),
+        StoryPart::NamesBoth => {
+            "Every command names both web nodes, and one operator waits for the other.".to_owned()
+        }
         StoryPart::Delays { distribution_s, listing_ms, tags_s } => format!(
             "A distribution takes {distribution_s} s, a listing lags {listing_ms} ms, a key's tags count after {tags_s} s."
         ),

@@ -72,10 +72,15 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
     let names_both = story.names_both_hosts();
     let host = StoryHost { world: world.clone(), place: 0, has_other, names_both, clock_ahead_s };
     let failed = FailedGoals::default();
-    let operators =
-        futures::future::join_all((1..=3).map(|operator| play_operator(story, &host, operator, &failed)));
     let told = async {
-        operators.await;
+        let mut operators = (1..=3).map(|operator| play_operator(story, &host, operator, &failed));
+        if names_both {
+            for operator in operators {
+                operator.await;
+            }
+        } else {
+            futures::future::join_all(&mut operators).await;
+        }
         world.clear_sandbox_faults();
         host.clock_ahead_s.store(0, Relaxed);
         let failed = std::mem::take(&mut *failed.lock().unwrap());
