@@ -47,6 +47,8 @@ fn render_status_check(one: &StatusCheck) -> Value {
     let mut line = json!({"name": check.name, "result": check.result, "detail": check.detail});
     if let Some(severity) = severity {
         line["severity"] = json!(severity);
+    }
+    if severity.is_some() || !check.next.is_empty() {
         line["next"] = json!(check.next);
     }
     line

@@ -9,7 +9,10 @@ pub(super) fn render_human_status(status: &InstallStatus) -> String {
     });
     let facts = status.facts.iter().map(|fact| format!("  {fact}"));
     let unknown = status.list_unknown_parts();
-    let unknown = unknown.iter().map(|check| format!("  Not asked: {}: {}", check.name, check.detail));
+    let unknown = unknown.iter().map(|check| {
+        let next = if check.next.is_empty() { String::new() } else { format!(". Next: {}", check.next) };
+        format!("  Not asked: {}: {}{next}", check.name, check.detail)
+    });
     let summary = std::iter::once(status.render_status_summary());
     findings.chain(summary).chain(facts).chain(unknown).collect::<Vec<_>>().join("\n")
 }

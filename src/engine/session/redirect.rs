@@ -70,11 +70,7 @@ impl Session {
         key: Option<&str>,
     ) -> Result<Option<PackagecloudDownloadReply>, Failure> {
         let Some(url) = self.choose_download_probe_url(answers, key) else { return Ok(None) };
-        let token = self.settings.probe_token.as_ref().map(Secret::expose_secret);
-        let authorization = token.map(|token| {
-            use base64::{Engine as _, engine::general_purpose::STANDARD};
-            format!("Basic {}", STANDARD.encode(format!("{token}:")))
-        });
+        let authorization = self.render_probe_authorization();
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|value| ("authorization", value.as_str())).collect();
         let reply = self.web.send_http_get(&url, &headers).await?;
@@ -82,6 +78,24 @@ impl Session {
             status: reply.status,
             location: reply.find_header("location").map(str::to_owned),
         }))
+    }
+
+    /// Asks the front of the session's own host for the probe URL, on that host; `None` where no URL is known, and for this
+    /// machine. The inner error says why it could not be asked, as a lower-case fragment.
+    pub(in crate::engine) async fn probe_redirect_on_node(
+        &self,
+        answers: &OperatorAnswers,
+        key: Option<&str>,
+    ) -> Option<Result<PackagecloudDownloadReply, String>> {
+        let url = self.choose_download_probe_url(answers, key)?;
+        let authorization = self.render_probe_authorization();
+        self.host.transport.ask_own_front(&url, authorization.as_deref()).await
+    }
+
+    fn render_probe_authorization(&self) -> Option<String> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let token = self.settings.probe_token.as_ref().map(Secret::expose_secret)?;
+        Some(format!("Basic {}", STANDARD.encode(format!("{token}:"))))
     }
 }
 

@@ -98,12 +98,12 @@ impl SeenAccount {
         parse_function_version_description(&self.associated_version()?.description)
     }
 
-    /// Returns what tells apart why the edge refuses, for the secret of the first node.
+    /// Returns what tells apart why the edge refuses, for the secret of the first node that was read.
     pub(super) fn build_diagnosis_facts(&self, nodes: &SeenNodes) -> DiagnosisFacts {
         let (Ok(below), Ok(delivery)) = (&self.authenticator, &self.delivery) else {
             return DiagnosisFacts::default();
         };
-        let secret = nodes.nodes.first().and_then(|node| node.secret_in_file());
+        let secret = nodes.first_secret();
         DiagnosisFacts::facts_from_observed_install(
             below,
             &delivery.evidence,
@@ -213,7 +213,7 @@ impl SeenAccount {
     ) {
         let severity = soften_while_off(status, FindingSeverity::Refused);
         let known = self.build_diagnosis_facts(nodes);
-        let has_secret = nodes.nodes.first().is_some_and(|node| node.secret_in_file().is_some());
+        let has_secret = nodes.first_secret().is_some();
         for check in diagnosis::check_edge_function_and_key(&known) {
             // Without a secret in the file nothing is signed with one.
             if has_secret || check.name != "edge-secret" {

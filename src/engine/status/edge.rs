@@ -34,7 +34,7 @@ use crate::model::{
     secret::Secret,
     status::{CloudFrontSwitchStatus, FindingSeverity, InstallStatus},
     url::{
-        redirect::{split_host_and_path, url_path_from_key},
+        redirect::{RedirectTarget, split_host_and_path, url_path_from_key},
         token::{self, TokenMacAlgorithm, UrlSigningScheme, UrlTokenConstruction},
     },
 };
@@ -289,13 +289,23 @@ impl EdgeAsker<'_> {
         nodes: &SeenNodes,
         seen: &mut SeenEdge,
     ) {
-        let RedirectSight::Seen(redirects) = &nodes.redirects else { return };
+        let of_site = match &nodes.redirects {
+            RedirectSight::Seen(redirects) => redirects.list_sampled_cloudfront_links(),
+            _ => Vec::new(),
+        };
+        let of_nodes = nodes.list_own_replies().filter_map(|(name, reply)| {
+            let is_to_edge = reply.classify_redirect_target() == RedirectTarget::Edge;
+            Some((Some(name), reply.location.as_deref().filter(|_| is_to_edge)?))
+        });
         let secrets = nodes.list_secrets();
         let ahead = account.and_then(|account| account.target.caller.clock_ahead).unwrap_or_default();
         let now = self.session.host.clock.read_host_clock().as_secs().saturating_add_signed(-ahead);
         let mut judged = None;
-        for link in redirects.list_sampled_cloudfront_links() {
-            let check = self.judge_packagecloud_link(link, &secrets, now, seen.is_answered).await;
+        for (name, link) in of_site.into_iter().map(|link| (None, link)).chain(of_nodes) {
+            let mut check = self.judge_packagecloud_link(link, &secrets, now, seen.is_answered).await;
+            if let Some(name) = name {
+                check.detail = format!("asked on {name}: {}", check.detail);
+            }
             let is_failed = check.has_failed();
             judged = Some(check);
             if is_failed {

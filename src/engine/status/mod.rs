@@ -11,6 +11,7 @@ mod traffic;
 use std::{future::Future, time::Duration};
 
 use futures::FutureExt as _;
+use tokio::time::Instant;
 
 use self::account::SeenAccount;
 use super::{packagecloud::switch::read_cloudfront_on_since, session::Session};
@@ -23,6 +24,8 @@ use crate::model::{
 
 /// What AWS is asked at first, and the nodes beside it.
 const FIRST_PART_TIMEOUT: Duration = Duration::from_secs(26);
+/// Of that, until it is known which of several nodes can be reached.
+const NODE_REACHED_TIMEOUT: Duration = Duration::from_secs(6);
 /// What hangs on those answers: the edge, and what ends when.
 const SECOND_PART_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is asked with the requests that are left.
@@ -31,10 +34,16 @@ const THIRD_PART_TIMEOUT: Duration = Duration::from_secs(12);
 /// Asks every part, and says what each is.
 pub async fn read_install_status(session: &Session, answers: &OperatorAnswers) -> InstallStatus {
     let sent_before = session.cached_aws_target().map_or(0, |target| target.cloud.count_sent_requests());
-    let (nodes, account) = tokio::join!(
-        nodes::read_nodes(session, answers, FIRST_PART_TIMEOUT).boxed(),
-        limit_part_time("AWS", FIRST_PART_TIMEOUT, SeenAccount::read_account(session, answers).boxed())
-    );
+    let (nodes, (reached, account)) =
+        tokio::join!(nodes::read_nodes(session, answers, FIRST_PART_TIMEOUT).boxed(), async {
+            let began = Instant::now();
+            let reached = nodes::put_reached_node_first(session, NODE_REACHED_TIMEOUT).boxed().await;
+            let limit = FIRST_PART_TIMEOUT.saturating_sub(began.elapsed());
+            let account =
+                limit_part_time("AWS", limit, SeenAccount::read_account(&reached, answers).boxed()).await;
+            (reached, account)
+        });
+    let session = &reached;
     let mut status = InstallStatus {
         seen_at: session.host.clock.read_host_clock().as_secs(),
         on_since: read_cloudfront_on_since(session).map(clock::render_utc_time),

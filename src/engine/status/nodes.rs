@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::{FutureExt as _, future::join_all};
+use tokio::time::Instant;
 
 use crate::engine::{
     delivery::redirects::SampledRedirects,
     packagecloud::nodes::{NodeConfig, check_node_configs_agree},
     session::{PROBE_TOKEN_ADVICE, Session},
 };
-use crate::host::LoadedConfig;
+use crate::host::{LoadedConfig, is_host_down};
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{
@@ -22,7 +23,7 @@ use crate::model::{
         CloudFrontSwitchStatus, FindingSeverity, InstallStatus,
         redirects::{NodeFileSwitch, NodeSwitchStatus, RedirectAgreement, judge_switch},
     },
-    url::redirect::RedirectTarget,
+    url::redirect::{PackagecloudDownloadReply, RedirectTarget},
 };
 
 const REDIRECT_CHECK_NAME: &str = "packagecloud-redirect";
@@ -33,6 +34,9 @@ pub(super) struct SeenNode {
     pub name: String,
     pub session: Session,
     pub config: Result<LoadedConfig, Failure>,
+    /// Its own redirect, asked on that node; `None` on this machine, and where its file could not be read. The error says why
+    /// it could not be asked.
+    pub own_reply: Option<Result<PackagecloudDownloadReply, String>>,
 }
 
 impl SeenNode {
@@ -52,6 +56,64 @@ impl SeenNode {
             _ => NodeFileSwitch::Unknown,
         }
     }
+
+    /// Says what its own redirect is, asked on that node, against its file: the load balancer may keep the node out.
+    fn add_own_redirect(&self, status: &mut InstallStatus) {
+        let reply = match &self.own_reply {
+            None => return,
+            Some(Err(why)) => {
+                let text = format!(
+                    "{} could not be asked for its own redirect: {why}; what the site answers was judged.",
+                    self.name
+                );
+                status.add_fact("Node", text);
+                return;
+            }
+            Some(Ok(reply)) => reply,
+        };
+        let to = reply.classify_redirect_target();
+        status.is_redirect_seen |= to != RedirectTarget::Elsewhere;
+        let name = format!("redirect of {}", self.name);
+        let seen = reply.describe_redirect();
+        let severity = if reply.status >= 500 { FindingSeverity::Refused } else { FindingSeverity::Drifted };
+        let check = match (self.file_switch(), to) {
+            (NodeFileSwitch::On, RedirectTarget::S3) => CheckResult::new_failed_check(
+                name,
+                format!("its packagecloud.rb says on, and it answers {seen}"),
+                render_follow_advice(),
+            ),
+            (NodeFileSwitch::Off, RedirectTarget::Edge) => CheckResult::new_failed_check(
+                name,
+                format!("its packagecloud.rb says off, and it answers {seen}"),
+                render_follow_advice(),
+            ),
+            (_, RedirectTarget::Elsewhere) if reply.status >= 500 => {
+                let ctl = self.session.host.ctl.render_ctl_command_line();
+                CheckResult::new_failed_check(
+                    name,
+                    format!("its own packagecloud answers {}", reply.status),
+                    format!(
+                        "on {}: see whether it runs, and read its log: {ctl} status && {ctl} tail",
+                        self.name
+                    ),
+                )
+            }
+            (_, RedirectTarget::Elsewhere) => {
+                CheckResult::new_unknown_check(name, format!("its own packagecloud answers {seen}"))
+            }
+            _ => CheckResult::new_passed_check(name, format!("asked on that node: {seen}")),
+        };
+        status.add_part(check, severity);
+    }
+}
+
+/// What makes a packagecloud do what its file says.
+fn render_follow_advice() -> String {
+    format!(
+        "have packagecloud follow its file: {} && {}",
+        render_proposed_command("reconfigure", &[]),
+        render_proposed_command("restart", &[])
+    )
 }
 
 /// What packagecloud answered to a download.
@@ -73,12 +135,45 @@ pub(super) fn build_unknown_part(name: &str, failure: &Failure) -> CheckResult {
     CheckResult::new_unknown_check(name, format!("could not be asked: {}: {}", failure.what, failure.why))
 }
 
+/// Returns the session whose first node is one that can be reached, where that shows in time: what AWS holds is compared with that
+/// node's file.
+pub(super) async fn put_reached_node_first(session: &Session, limit: Duration) -> Session {
+    let sessions = session.list_all_node_sessions();
+    let find = async {
+        for (place, node) in sessions.iter().enumerate() {
+            if !node.host.read_packagecloud_config().await.is_err_and(|failure| is_host_down(&failure)) {
+                return place;
+            }
+        }
+        0
+    };
+    // One node is the first one, whether it can be reached or not.
+    let place =
+        if sessions.len() > 1 { tokio::time::timeout(limit, find).await.unwrap_or_default() } else { 0 };
+    session.clone_session_with_node_first(place)
+}
+
+/// Reads a node's file, and asks for its own redirect there; one that is down isn't asked twice.
+async fn read_node(
+    node: &Session,
+    answers: &OperatorAnswers,
+    limit: Duration,
+) -> (Result<LoadedConfig, Failure>, Option<Result<PackagecloudDownloadReply, String>>) {
+    let until = Instant::now() + limit;
+    let config =
+        super::limit_part_time("packagecloud.rb", limit, node.host.read_packagecloud_config().boxed()).await;
+    if config.is_err() {
+        return (config, None);
+    }
+    let asked = tokio::time::timeout_at(until, node.probe_redirect_on_node(answers, None).boxed()).await;
+    let own_reply = asked.unwrap_or_else(|_| Some(Err(format!("no answer within {} s", limit.as_secs()))));
+    (config, own_reply)
+}
+
 /// Reads every node's file, and asks packagecloud for as many redirects as there are nodes.
 pub(super) async fn read_nodes(session: &Session, answers: &OperatorAnswers, limit: Duration) -> SeenNodes {
     let sessions = session.list_all_node_sessions();
-    let files = sessions.iter().map(|node| {
-        super::limit_part_time("packagecloud.rb", limit, node.host.read_packagecloud_config().boxed())
-    });
+    let files = sessions.iter().map(|node| read_node(node, answers, limit));
     let asked = sessions.iter().map(|_| {
         super::limit_part_time(
             "packagecloud",
@@ -87,10 +182,11 @@ pub(super) async fn read_nodes(session: &Session, answers: &OperatorAnswers, lim
         )
     });
     let (files, asked) = tokio::join!(join_all(files), join_all(asked));
-    let nodes = sessions.into_iter().zip(files).map(|(session, config)| SeenNode {
+    let nodes = sessions.into_iter().zip(files).map(|(session, (config, own_reply))| SeenNode {
         name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
         session,
         config,
+        own_reply,
     });
     let mut replies = Vec::new();
     let mut silent = None;
@@ -109,9 +205,29 @@ pub(super) async fn read_nodes(session: &Session, answers: &OperatorAnswers, lim
 }
 
 impl SeenNodes {
-    /// Returns the first node's file, where it was read.
+    /// Returns the first node whose file was read: of several nodes any one may be down.
+    fn find_first_read_node(&self) -> Option<(usize, &SeenNode, &LoadedConfig)> {
+        self.nodes
+            .iter()
+            .enumerate()
+            .find_map(|(place, node)| Some((place, node, node.config.as_ref().ok()?)))
+    }
+
+    /// Returns the first file that was read.
     pub(super) fn first_config(&self) -> Option<&LoadedConfig> {
-        self.nodes.first()?.config.as_ref().ok()
+        self.find_first_read_node().map(|(_, _, config)| config)
+    }
+
+    /// Returns the secret in that file, where it holds one.
+    pub(super) fn first_secret(&self) -> Option<&Secret> {
+        self.find_first_read_node()?.1.secret_in_file()
+    }
+
+    /// Lists what each node answered itself, with its name.
+    pub(super) fn list_own_replies(&self) -> impl Iterator<Item = (&str, &PackagecloudDownloadReply)> {
+        self.nodes
+            .iter()
+            .filter_map(|node| Some((node.name.as_str(), node.own_reply.as_ref()?.as_ref().ok()?)))
     }
 
     /// Returns each secret that a file holds, once.
@@ -130,7 +246,7 @@ impl SeenNodes {
         let switches: Vec<_> = self.nodes.iter().map(SeenNode::file_switch).collect();
         let targets = match &self.redirects {
             RedirectSight::Seen(redirects) => redirects.list_sampled_targets(),
-            _ => Vec::new(),
+            _ => self.list_own_replies().map(|(_, reply)| reply.classify_redirect_target()).collect(),
         };
         status.is_redirect_seen =
             targets.iter().any(|to| matches!(to, RedirectTarget::Edge | RedirectTarget::S3));
@@ -146,9 +262,15 @@ impl SeenNodes {
             status.on_since = None;
         }
         for node in &self.nodes {
-            if let Err(failure) = &node.config {
-                let name = format!("node {}", node.name);
-                status.add_part(build_unknown_part(&name, failure), FindingSeverity::Refused);
+            match &node.config {
+                Err(failure) => {
+                    let check = build_unknown_part(&format!("node {}", node.name), failure);
+                    status.add_part(
+                        CheckResult { next: failure.next.clone(), ..check },
+                        FindingSeverity::Refused,
+                    );
+                }
+                Ok(_) => node.add_own_redirect(status),
             }
         }
         status.add_part(self.check_redirect(agreement), self.redirect_severity());
@@ -194,11 +316,7 @@ impl SeenNodes {
             };
         }
         let seen = redirects.describe_distinct_redirects().join(" and ");
-        let follow = format!(
-            "{} && {}",
-            render_proposed_command("reconfigure", &[]),
-            render_proposed_command("restart", &[])
-        );
+        let follow = render_follow_advice();
         match agreement {
             RedirectAgreement::Agrees => CheckResult::new_passed_check(REDIRECT_CHECK_NAME, seen),
             RedirectAgreement::FileOn | RedirectAgreement::FileOff => {
@@ -206,7 +324,7 @@ impl SeenNodes {
                 CheckResult::new_failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
-                    format!("have packagecloud follow its file: {follow}"),
+                    follow,
                 )
             }
             RedirectAgreement::Mixed => CheckResult::new_failed_check(
@@ -226,9 +344,9 @@ impl SeenNodes {
         status: &mut InstallStatus,
         accepts: impl Fn(&Secret) -> Option<bool>,
     ) {
-        let Some(first) = self.nodes.first().zip(self.first_config()) else { return };
-        let first = NodeConfig::build_node_config(&first.0.session, first.1);
-        for node in &self.nodes[1..] {
+        let Some((place, first, config)) = self.find_first_read_node() else { return };
+        let first = NodeConfig::build_node_config(&first.session, config);
+        for node in &self.nodes[place + 1..] {
             let Ok(config) = &node.config else { continue };
             let other = NodeConfig::build_node_config(&node.session, config);
             let is_refused = node.secret_in_file().is_some_and(|secret| accepts(secret) == Some(false));

@@ -21,7 +21,7 @@ use super::{
     files::{build_local_file_failure, read_regular_file},
     paths::USUAL_PROGRAM_DIRS,
 };
-use crate::model::failure::Failure;
+use crate::model::{failure::Failure, url::redirect::PackagecloudDownloadReply};
 
 /// How long a program that changes nothing may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -222,6 +222,17 @@ impl HostTransport {
             .chain(USUAL_PROGRAM_DIRS.map(PathBuf::from))
             .map(|dir| dir.join(name))
             .find(runs)
+    }
+
+    /// Asks the other host's own front for `url`, on that host, with this Authorization header; `None` for this machine.
+    ///
+    /// The inner error says why it could not be asked, as a lower-case fragment.
+    pub async fn ask_own_front(
+        &self,
+        url: &str,
+        authorization: Option<&str>,
+    ) -> Option<Result<PackagecloudDownloadReply, String>> {
+        Some(self.find_ssh_client()?.ask_own_front(url, authorization).await)
     }
 
     /// Returns what a program that changes nothing prints, where it ends well within five seconds.

@@ -136,6 +136,7 @@ async fn break_off_and_go_on(live: &Path, old: &Secret, is_two: bool, point: Bre
     assert!(count_versions(&world) <= 4, "{of}: {} versions", count_versions(&world));
     let ends = (fetch_link_by_secret(&world, old).await, fetch_link_by_secret(&world, &new).await);
     assert_eq!(ends, (403, 200), "{of}");
+    println!("{of}: {} links, 0 refused", clients.fetched.len());
     true
 }
 
@@ -192,5 +193,6 @@ async fn a_finish_that_is_broken_off_at_every_request_is_finished_by_the_next_wi
         let new = read_secret(&world);
         let ends = (fetch_link_by_secret(&world, &old).await, fetch_link_by_secret(&world, &new).await);
         assert_eq!(ends, (403, 200), "{of}");
+        println!("finish, {of}: {} links, 0 refused", clients.fetched.len());
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use packagecloud_cloudfront::sandbox::seed::SANDBOX_BUCKET;
@@ -28,6 +29,8 @@ pub struct HostCluster {
     aws: String,
     edge: String,
     pub site: PackagecloudSite,
+    /// What each node answers itself, at its own address: by their places.
+    pub fronts: Vec<PackagecloudSite>,
     pub nodes: Vec<WebNode>,
     /// How a shell on a node is started.
     pub ssh: String,
@@ -82,6 +85,60 @@ pub enum BrokenEdgeReply {
     NoReply,
 }
 
+/// A run that is killed at one of its requests to AWS, counted from 0 since it was armed.
+#[derive(Debug, Default)]
+pub struct RequestKill {
+    seen: usize,
+    armed: Option<(usize, u32)>,
+    pub killed: bool,
+}
+
+impl RequestKill {
+    /// Counts anew, and kills the process `pid` at the `nth` request: before it is done where that is even, else before its
+    /// answer is heard.
+    pub fn arm(&mut self, nth: usize, pid: u32) {
+        *self = Self { seen: 0, armed: Some((nth, pid)), killed: false };
+    }
+
+    fn count_request(&mut self) -> Option<(usize, u32)> {
+        let nth = self.seen;
+        self.seen += 1;
+        self.armed.filter(|(at, _)| *at == nth)
+    }
+}
+
+/// Passes one request on over connections of its own, or kills who sent it.
+fn pass_request_to_aws(mut client: TcpStream, aws: &str, kill: &Mutex<RequestKill>) -> std::io::Result<()> {
+    let mut head = String::new();
+    let mut reader = BufReader::new(client.try_clone()?);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let due = kill.lock().unwrap().count_request();
+    let strike = |pid: u32| {
+        super::node::kill_pid(pid);
+        kill.lock().unwrap().killed = true;
+    };
+    if let Some((_, pid)) = due.filter(|(nth, _)| nth % 2 == 0) {
+        strike(pid);
+        return Ok(());
+    }
+    let mut upstream = TcpStream::connect(aws)?;
+    upstream.write_all(head.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes())?;
+    upstream.write_all(&body)?;
+    let mut answer = Vec::new();
+    upstream.read_to_end(&mut answer)?;
+    if let Some((_, pid)) = due {
+        strike(pid);
+        return Ok(());
+    }
+    client.write_all(&answer)
+}
+
 /// Answers one request over a connection of its own.
 fn forward_to_edge(
     mut client: TcpStream,
@@ -132,6 +189,7 @@ impl HostCluster {
             edge: at("cloudfront"),
             cloud,
             site: PackagecloudSite::new(),
+            fronts: Vec::new(),
             nodes: Vec::new(),
             ssh: format!("ssh -F {}", laptop.join("ssh_config").display()),
             labels: None,
@@ -143,6 +201,10 @@ impl HostCluster {
             let mut node = WebNode::new(cluster.dir.path(), name, &laptop.join("key.pub"));
             node.write_file("etc/packagecloud.rb", &file);
             node.start_sshd();
+            let front =
+                PackagecloudSite::listen_at(&format!("{}:{}", node.address.ip(), cluster.site.port()));
+            front.set_nodes(vec![node.file_path("")]);
+            cluster.fronts.push(front);
             cluster.nodes.push(node);
         }
         cluster.write_ssh_config();
@@ -257,6 +319,23 @@ impl HostCluster {
                 let _ = forward_to_edge(stream, &edge, &breaks);
             }
         });
+    }
+
+    /// Puts a proxy before AWS that can kill a run at one of its requests.
+    pub fn kill_at_aws_requests(&mut self) -> Arc<Mutex<RequestKill>> {
+        let aws = self.aws.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.aws = format!("http://{}", listener.local_addr().unwrap());
+        let kill: Arc<Mutex<RequestKill>> = Arc::default();
+        let shared = kill.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (aws, kill) = (aws.clone(), shared.clone());
+                // Whoever was killed asks nothing more.
+                std::thread::spawn(move || pass_request_to_aws(stream, &aws, &kill));
+            }
+        });
+        kill
     }
 
     /// Where the edge is reached: `127.0.0.1:PORT`.

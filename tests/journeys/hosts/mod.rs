@@ -12,6 +12,7 @@ mod node;
 mod refused;
 mod rotation;
 mod site;
+mod status;
 mod sudo;
 mod two_nodes;
 mod whole_runs;

@@ -90,6 +90,7 @@ impl WebNode {
         fs::create_dir(node.file_path("home")).unwrap();
         chown(node.file_path("home"), Some(20717), Some(20717)).unwrap();
         node.write_program("opt/bin/packagecloud-ctl", CTL_SCRIPT);
+        node.write_own_loopback_curl();
         fs::write(node.file_path("opt/help"), "  bootstrap-cloudfront\n").unwrap();
         fs::copy(key, node.file_path("authorized")).unwrap();
         node.generate_host_key();
@@ -103,6 +104,16 @@ impl WebNode {
         );
         fs::write(node.file_path("sshd_config"), text).unwrap();
         node
+    }
+
+    /// Its curl finds the node's own front: nodes share the machine's loopback, and each listens at an address of its own.
+    fn write_own_loopback_curl(&self) {
+        fs::copy("/usr/bin/curl", self.file_path("opt/curl")).unwrap();
+        let ip = self.address.ip();
+        self.write_program(
+            "curl",
+            &format!("#!/bin/sh\nexec /opt/packagecloud/curl -q --connect-to ::{ip}: \"$@\"\n"),
+        );
     }
 
     /// A new host key: the one that it had is no more.
@@ -208,8 +219,9 @@ impl WebNode {
         for file in ["passwd", "shadow", "group", "sudoers"] {
             script.push_str(&format!("mount --bind '{}' /etc/{file}\n", self.file_path(file).display()));
         }
-        if self.file_path("date").exists() {
-            script.push_str(&format!("mount --bind '{}' /usr/bin/date\n", self.file_path("date").display()));
+        for program in ["date", "curl"].map(|name| self.file_path(name)).iter().filter(|path| path.exists()) {
+            let name = program.file_name().unwrap().display();
+            script.push_str(&format!("mount --bind '{}' /usr/bin/{name}\n", program.display()));
         }
         let config = self.file_path("sshd_config");
         script.push_str(&format!(
@@ -289,7 +301,8 @@ fn child_sshd_pids(of: u32) -> Vec<u32> {
     found
 }
 
-fn kill_pid(pid: u32) {
+/// Kills a process that a test has started.
+pub fn kill_pid(pid: u32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }

@@ -1,9 +1,11 @@
-//! A new secret on two web nodes over ssh, while clients fetch all the while: with a node down, with a second operator, and to its end.
+//! A new secret on two web nodes over ssh, while clients fetch all the while: with a node down, with a second operator, killed at its
+//! requests, switched off in the middle, and to its end; and one that others know.
 
 use std::{
     collections::VecDeque,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    process::Stdio,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -17,15 +19,22 @@ use packagecloud_cloudfront::model::{
     url::token::{TokenMacAlgorithm, UrlTokenConstruction, sign_packages_url},
 };
 
-use super::cluster::{ClusterRun, HostCluster};
+use super::cluster::{ClusterRun, HostCluster, RequestKill};
 
 /// What the sandbox's waits take of their time here.
 const PACE: &str = "0.01";
 
+/// The same where CloudFront is switched on: a busy machine needs seconds until a node is asked for its redirect.
+const GO_LIVE_PACE: &str = "0.2";
+
 /// Runs the binary on both nodes, with the waits of an AWS of our own.
 fn run_fast(cluster: &HostCluster, words: &[&str]) -> ClusterRun {
+    run_with_pace(cluster, PACE, words)
+}
+
+fn run_with_pace(cluster: &HostCluster, pace: &str, words: &[&str]) -> ClusterRun {
     let mut command = cluster.cluster_command(words);
-    ClusterRun::from_output(&command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", PACE).output().unwrap())
+    ClusterRun::from_output(&command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", pace).output().unwrap())
 }
 
 fn secret_of(cluster: &HostCluster, node: usize) -> Secret {
@@ -52,6 +61,9 @@ fn links_wanted() -> usize {
 
 /// How long a link is kept before it is fetched once more. At this pace the last one's expiry is waited for longer.
 const LINK_KEPT: Duration = Duration::from_secs(2);
+
+/// A link that is older than this isn't fetched any more: its expiry, at this pace, comes soon after.
+const LINK_KEPT_MAX: Duration = Duration::from_millis(2800);
 
 /// Between two links that a client asks for: the machine has more to do.
 const PAUSE_BETWEEN_LINKS: Duration = Duration::from_millis(5);
@@ -99,7 +111,10 @@ impl FetchingClients {
                     };
                     while kept.front().is_some_and(is_due) {
                         let (path, given) = kept.pop_front().unwrap();
-                        counts.fetch_link(&edge, &path, given);
+                        // What this machine was too busy to fetch in time is no refusal.
+                        if given.elapsed().is_ok_and(|age| age < LINK_KEPT_MAX) {
+                            counts.fetch_link(&edge, &path, given);
+                        }
                     }
                     if stop.load(Relaxed) {
                         continue;
@@ -200,4 +215,138 @@ fn two_nodes_get_a_new_secret_past_one_that_is_down_and_no_link_is_refused() {
     let ends = (fetch_link_by_secret(&cluster, &old), fetch_link_by_secret(&cluster, &new));
     assert_eq!(ends, (403, 200));
     clients.assert_none_refused("a node down, a second operator, and finished");
+}
+
+/// At which of a rotation's requests to AWS it is killed, counted from 0: each one where everything is asked for.
+fn list_kills(sample: &[usize]) -> Vec<usize> {
+    if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() {
+        (4..1000).collect()
+    } else {
+        sample.to_vec()
+    }
+}
+
+/// Runs these words, and kills the run at its `nth` request; whether it came to that.
+fn kill_run_at_request(cluster: &HostCluster, kill: &Mutex<RequestKill>, words: &[&str], nth: usize) -> bool {
+    let mut command = cluster.cluster_command(words);
+    command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", PACE);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    kill.lock().unwrap().arm(nth, child.id());
+    child.wait().unwrap();
+    let was_killed = kill.lock().unwrap().killed;
+    // A later run's request of the same number must strike nobody.
+    kill.lock().unwrap().arm(usize::MAX, 0);
+    was_killed
+}
+
+const ROTATE: [&str; 2] = ["rotate-secret", "--yes"];
+const FINISH: [&str; 4] = ["rotate-secret", "--finish", "--no-other-node", "--yes"];
+
+#[test]
+fn killed_at_its_requests_and_started_again_no_link_is_refused() {
+    let mut cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let kill = cluster.kill_at_aws_requests();
+    let clients = FetchingClients::start(&cluster);
+    let mut kills = 0;
+    // Even and odd: before the request is done, and before its answer is heard.
+    for (is_finish, sample) in [(false, [38, 71].as_slice()), (true, &[40])] {
+        for nth in list_kills(sample) {
+            let old = secret_of(&cluster, 0);
+            if is_finish {
+                run_fast(&cluster, &ROTATE).assert_exit(0, &[]);
+            }
+            let words = if is_finish { &FINISH[..] } else { &ROTATE };
+            let was_killed = kill_run_at_request(&cluster, &kill, words, nth);
+            kills += usize::from(was_killed);
+            let of = format!("{words:?}, killed at request {nth}: {was_killed}");
+            println!("{of}");
+            if !is_finish {
+                let again = run_fast(&cluster, &ROTATE);
+                assert_eq!(again.code, 0, "{of}: {}", again.text);
+                assert_eq!(fetch_link_by_secret(&cluster, &old), 200, "{of}");
+            }
+            let finished = run_fast(&cluster, &FINISH);
+            assert_eq!(finished.code, 0, "{of}: {}", finished.text);
+            let new = secret_of(&cluster, 0);
+            assert!(new != old && secret_of(&cluster, 1) == new, "{of}");
+            let ends = (fetch_link_by_secret(&cluster, &old), fetch_link_by_secret(&cluster, &new));
+            assert_eq!(ends, (403, 200), "{of}");
+            if !was_killed {
+                break;
+            }
+        }
+    }
+    assert!(kills >= 2, "only {kills} runs were killed");
+    clients.assert_none_refused(&format!("{kills} kills"));
+}
+
+#[test]
+fn a_disable_in_the_middle_wins_over_ssh_and_no_link_is_refused() {
+    let cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let old = secret_of(&cluster, 0);
+    let clients = FetchingClients::start(&cluster);
+    let mut command = cluster.cluster_command(&["--output", "json", "rotate-secret", "--yes"]);
+    command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", PACE);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    let mut disabled = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        if disabled.is_none() && line.contains(r#""step":"edge-readings""#) {
+            let mut other = cluster.cluster_command_in(&cluster.other_laptop_state(), &["disable", "--yes"]);
+            disabled = Some(ClusterRun::from_output(&other.output().unwrap()));
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let code = child.wait().unwrap().code();
+    let disabled = disabled.expect("the edge is read");
+    disabled.assert_exit(0, &["off since"]);
+    // It turns nothing on; where it can't go on it says that CloudFront was switched off.
+    assert!(code == Some(0) || (code == Some(1) && said.contains("off")), "{code:?}: {said}");
+    for node in &cluster.nodes {
+        assert_eq!(node.config_values().enabled, Some(false), "{said}");
+        assert_ne!(node.applied_values().enabled, Some(true), "{said}");
+    }
+    // Each node that is switched on is asked itself, so a fast pace is patient enough.
+    let on_again = run_with_pace(&cluster, GO_LIVE_PACE, &["enable", "--yes"]);
+    on_again.assert_exit(0, &[]);
+    run_fast(&cluster, &ROTATE).assert_exit(0, &[]);
+    assert!((0..2).all(|place| secret_of(&cluster, place) != old));
+    run_fast(&cluster, &FINISH).assert_exit(0, &[]);
+    assert_eq!(fetch_link_by_secret(&cluster, &old), 403);
+    clients.assert_none_refused("a disable in the middle");
+}
+
+#[test]
+fn of_a_leaked_secret_only_links_made_before_are_refused() {
+    let cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let old = secret_of(&cluster, 0);
+    let clients = FetchingClients::start(&cluster);
+    clients.wait_for_served(20);
+    let began = SystemTime::now();
+    let ran = run_with_pace(&cluster, GO_LIVE_PACE, &["rotate-secret", "--leaked", "--yes"]);
+    ran.assert_exit(0, &["off since", "hold a new secret alone", "on since"]);
+    let new = secret_of(&cluster, 0);
+    assert!(new != old && secret_of(&cluster, 1) == new, "{}", ran.text);
+    let ends = (fetch_link_by_secret(&cluster, &old), fetch_link_by_secret(&cluster, &new));
+    assert_eq!(ends, (403, 200));
+    std::thread::sleep(Duration::from_secs(1));
+    let took = began.elapsed().unwrap();
+    let counts = clients.stop();
+    let refused = counts.refused.lock().unwrap();
+    println!(
+        "leaked: {} links served, {} to S3, {} refused, in {took:?}",
+        counts.served.load(Relaxed),
+        counts.to_s3.load(Relaxed),
+        refused.len()
+    );
+    assert!(counts.to_s3.load(Relaxed) > 0, "links made meanwhile lead to S3");
+    let meanwhile = cluster.nodes[0].read_file("opt/restarted").trim().parse::<u64>().unwrap();
+    for (given, status) in refused.iter() {
+        let given = given.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(*status == 403 && given <= meanwhile, "given at {given}, {status}; on again at {meanwhile}");
+    }
 }

@@ -26,7 +26,12 @@ pub struct PackagecloudSite {
 
 impl PackagecloudSite {
     pub fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen_at("127.0.0.1:0")
+    }
+
+    /// The same at this address.
+    pub fn listen_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let nodes: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
         let behind = nodes.clone();
@@ -56,6 +61,11 @@ impl PackagecloudSite {
             }
         });
         Self { url, nodes }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap()
     }
 
     /// These nodes answer from now on.

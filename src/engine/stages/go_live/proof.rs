@@ -9,7 +9,10 @@ use crate::model::{
     aws::evidence::PackagecloudConfigEvidence,
     failure::Failure,
     run::{answers::OperatorAnswers, goal::StageStep},
-    url::{redirect::PackagecloudDownloadReply, token::UrlTokenConstruction},
+    url::{
+        redirect::{PackagecloudDownloadReply, RedirectTarget},
+        token::UrlTokenConstruction,
+    },
 };
 
 use super::GoLiveFacts;
@@ -86,23 +89,28 @@ fn find_packages_domain<'a>(
     })
 }
 
-/// Asks packagecloud once; what came that is no link to the packages domain, in words.
+/// Asks packagecloud once; what came that is no link to the packages domain, in words. A link to S3 may be another node's, which
+/// isn't on yet: then the node that was just switched on is asked itself, where that can be.
 async fn ask_for_packages_redirect(
     session: &Session,
     found: &GoLiveFacts,
     answers: &OperatorAnswers,
     domain: &str,
 ) -> Result<PackagecloudDownloadReply, String> {
-    match session.probe_packagecloud_redirect(answers, found.samples.first_sample_package()).await {
-        Ok(Some(redirect)) => {
-            match redirect.explain_no_packages_redirect(&session.expect_links_to_domain(domain)) {
-                None => Ok(redirect),
-                Some(why) => Err(format!("it answers {why}")),
-            }
-        }
-        Ok(None) => Err("no URL to ask for".to_owned()),
-        Err(failure) => Err(failure.to_string()),
+    let (package, expected) = (found.samples.first_sample_package(), session.expect_links_to_domain(domain));
+    let redirect = match session.probe_packagecloud_redirect(answers, package).await {
+        Ok(Some(redirect)) => redirect,
+        Ok(None) => return Err("no URL to ask for".to_owned()),
+        Err(failure) => return Err(failure.to_string()),
+    };
+    let Some(why) = redirect.explain_no_packages_redirect(&expected) else { return Ok(redirect) };
+    if redirect.classify_redirect_target() == RedirectTarget::S3
+        && let Some(Ok(own)) = session.probe_redirect_on_node(answers, package).await
+        && own.explain_no_packages_redirect(&expected).is_none()
+    {
+        return Ok(own);
     }
+    Err(format!("it answers {why}"))
 }
 
 /// What became of a redirect that was followed.

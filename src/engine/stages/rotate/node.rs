@@ -32,7 +32,10 @@ use crate::model::{
         proposed_command::{render_proposed_command, render_same_command_again},
     },
     secret::Secret,
-    url::token::compute_secret_fingerprint,
+    url::{
+        redirect::RedirectTarget,
+        token::{compute_secret_fingerprint, inspect_url},
+    },
 };
 
 /// Says that a node was given a secret and was not yet seen to sign with it. Lost, packagecloud's links alone show it.
@@ -214,7 +217,7 @@ impl NodeRotation<'_> {
         let until = Instant::now() + self.session.scale_wait_for_sandbox(PROOF_TIMEOUT);
         loop {
             let over = Instant::now() >= until;
-            let failure = match self.ask_for_links(until.duration_since(Instant::now())).await? {
+            let failure = match self.ask_for_links(node, until.duration_since(Instant::now())).await? {
                 Ok(shown) => return Ok(shown),
                 Err(failure) => failure,
             };
@@ -235,7 +238,11 @@ impl NodeRotation<'_> {
     }
 
     /// Asks for links once: what was seen, or what isn't right yet.
-    async fn ask_for_links(&self, patience: Duration) -> Result<Result<String, Failure>, Failure> {
+    async fn ask_for_links(
+        &self,
+        node: &Session,
+        patience: Duration,
+    ) -> Result<Result<String, Failure>, Failure> {
         let observed = self.observed;
         // The new one first: what comes after it is the ones before.
         let secrets: Vec<Secret> = std::iter::once(self.new)
@@ -243,6 +250,11 @@ impl NodeRotation<'_> {
             .cloned()
             .collect();
         let count = SAMPLES_PER_NODE * observed.nodes.len();
+        let own_link = match self.find_signer_on_node(node, &secrets).await {
+            Some((LinkSigner::Known(0), link)) => Some(link),
+            Some(_) => return Ok(Err(build_own_lag_failure(node))),
+            None => None,
+        };
         let asked = SampledLinkSigners::sample_link_signers(
             self.session,
             self.answers,
@@ -252,7 +264,8 @@ impl NodeRotation<'_> {
         );
         let Some(signers) = asked.await? else { return Ok(Ok(String::new())) };
         let stranger = signers.find_link_by(LinkSigner::Stranger);
-        for link in stranger.into_iter().chain(signers.find_link_by(LinkSigner::Known(0))) {
+        let by_site = stranger.into_iter().chain(signers.find_link_by(LinkSigner::Known(0)));
+        for link in by_site.chain(own_link.as_deref()) {
             if self.session.is_edge_unreachable_for_checks() {
                 continue;
             }
@@ -265,6 +278,12 @@ impl NodeRotation<'_> {
             }
         }
         let by_new = signers.count_links_by(LinkSigner::Known(0));
+        if own_link.is_some() {
+            return Ok(Ok(format!(
+                "its own redirect, asked on that node, is signed with the new secret, and the edge accepts it; of the site's links {by_new} of {} are",
+                signers.count_answers()
+            )));
+        }
         if by_new > 0 || (stranger.is_some() && self.session.is_edge_unreachable_for_checks()) {
             return Ok(Ok(format!(
                 "{by_new} of {} links are signed with the new secret, and the edge accepts it",
@@ -279,6 +298,20 @@ impl NodeRotation<'_> {
                 render_same_command_again(&[])
             ),
         )))
+    }
+
+    /// Finds who signed the node's own redirect, asked on that node, with that link: the load balancer may keep the node out.
+    /// `None` where it can't be asked there, or doesn't lead to the edge.
+    async fn find_signer_on_node(&self, node: &Session, secrets: &[Secret]) -> Option<(LinkSigner, String)> {
+        let package = self.observed.samples.first_sample_package();
+        let reply = node.probe_redirect_on_node(self.answers, package).await?.ok()?;
+        if reply.classify_redirect_target() != RedirectTarget::Edge {
+            return None;
+        }
+        let link = reply.location?;
+        let now = self.session.host.clock.read_host_clock().as_secs();
+        let read = inspect_url(&link, secrets, now, self.observed.authenticator.construction);
+        Some((read.key.map_or(LinkSigner::Stranger, LinkSigner::Known), link))
     }
 
     /// Gives the node the secret of before again, whose links the edge accepts: the failure, with how that went.
@@ -326,6 +359,17 @@ impl NodeRotation<'_> {
 
 /// Marks a link that the edge refuses.
 const REFUSED: &str = "link-refused";
+
+fn build_own_lag_failure(node: &Session) -> Failure {
+    Failure::new_generic_failure(
+        format!("packagecloud's own redirect{}", node.host.render_host_suffix()),
+        "asked on that node, it is signed with another secret than its file holds, a minute after the restart",
+        format!(
+            "look at packagecloud's log there for why the reconfigure did not take; both secrets stay accepted; then: {}",
+            render_same_command_again(&[])
+        ),
+    )
+}
 
 fn build_refused_link_failure(status: u16) -> Failure {
     Failure::new_generic_failure(

@@ -5,6 +5,7 @@
 
 pub mod error;
 mod files;
+mod front;
 mod launcher;
 mod login;
 mod script;
