@@ -27,7 +27,7 @@ pub async fn run_rotate_secret_command(invocation: &mut CommandInvocation) -> Re
         show_plans_overview(invocation, std::slice::from_ref(&plan));
         let question = match invocation.answers.rotation {
             SecretRotationKind::Rotate => "Rotate the secret?",
-            SecretRotationKind::Finish => "End the secret of before?",
+            SecretRotationKind::Finish => "End the old secret?",
             SecretRotationKind::Leaked => {
                 "Links to CloudFront of the last minutes will be refused. Replace the secret at once?"
             }
@@ -80,9 +80,9 @@ async fn replace_leaked_secret(invocation: &mut CommandInvocation) -> Result<u8,
     Err(Failure::new(
         FailureKind::Unreachable,
         away.join(", "),
-        "it can't be reached: it holds the secret that others know, and the edge refuses its links",
+        "it can't be reached: it has the secret that others know, and the edge refuses its links",
         format!(
-            "switch it off there, and once it is back: {} — which gives it the new one",
+            "switch CloudFront off on that node; when it can be reached again, give it the new secret: {}",
             render_proposed_command("rotate-secret", &["--leaked"])
         ),
     ))

@@ -198,8 +198,8 @@ impl SeenAccount {
         status.add_part(
             CheckResult::new_failed_check(
                 "bucket-closed",
-                format!("{statement} of the policy of bucket {bucket} lets everybody in: whoever knows a key needs no token"),
-                format!("take that statement out of the policy in the S3 console; it was not made by this program: aws s3api get-bucket-policy --bucket {bucket}"),
+                format!("{statement} of the policy of bucket {bucket} allows public access: who knows a key needs no token"),
+                format!("remove that statement from the policy in the S3 console; it was not made by this program: aws s3api get-bucket-policy --bucket {bucket}"),
             ),
             FindingSeverity::Exposed,
         );
@@ -251,7 +251,7 @@ impl SeenAccount {
             status.add_fact(
                 "Set up by",
                 format!(
-                    "somebody else, packagecloud-ctl perhaps: what of it differs isn't judged. To take it over: {}",
+                    "somebody else, perhaps packagecloud-ctl: differences are not findings then. To adopt it: {}",
                     render_proposed_command("enable", &["--adopt"])
                 ),
             );

@@ -93,11 +93,11 @@ pub(super) fn add_drift(
         let detail = format!("{} {}: {}", change.step.step_title(), change.target, change.why);
         let next = if below.function.as_ref().is_some_and(|one| one.runtime != AUTHENTICATOR_RUNTIME) {
             format!(
-                "this puts it right, and rolls the function on to {AUTHENTICATOR_RUNTIME}: {}",
+                "this corrects it, and updates the function to {AUTHENTICATOR_RUNTIME}: {}",
                 render_proposed_command("enable", &[])
             )
         } else {
-            format!("this puts it right: {}", render_proposed_command("enable", &[]))
+            format!("this corrects it: {}", render_proposed_command("enable", &[]))
         };
         status.add_separate_part(CheckResult::new_failed_check(name, detail, next), FindingSeverity::Drifted);
     }
@@ -135,14 +135,13 @@ fn add_file_drift(
         // What isn't certain is what enabling asks about.
         if config.seen.find_unsettling_line(key).is_none() && config.seen.must_write_setting(&wanted, key) {
             let detail = format!(
-                "{} in {} is {}, and the distribution that stands has {}",
+                "{} in {} is {}, and the distribution of this install has {}",
                 key.setting_name(),
                 config.seen.path,
                 config.seen.values.render_setting_as_ruby(key).unwrap_or_else(|| "not there".to_owned()),
                 wanted.render_setting_as_ruby(key).unwrap_or_default()
             );
-            let next =
-                format!("this puts it right, behind the gate: {}", render_proposed_command("enable", &[]));
+            let next = format!("this corrects it, and proves it: {}", render_proposed_command("enable", &[]));
             let check = CheckResult::new_failed_check("packagecloud.rb", detail, next);
             status.add_separate_part(check, FindingSeverity::Drifted);
             return;

@@ -92,7 +92,7 @@ pub(super) async fn ask_edge(
     };
     let Some(domain) = domain else { return seen };
     if session.is_edge_unreachable_for_checks() {
-        let why = "with --endpoint-url and no --edge-url the edge is out of reach";
+        let why = "with --endpoint-url and no --edge-url the edge can't be reached";
         seen.checks.push((CheckResult::new_unknown_check(CheckId::SignedUrl, why), FindingSeverity::Refused));
         return seen;
     }
@@ -232,14 +232,15 @@ impl EdgeAsker<'_> {
             self.session.web.send_http_get(&url, &[FIRST_BYTE_RANGE]).await
         };
         let check = match asked.await {
-            Ok(reply) if reply.status == 403 => {
-                CheckResult::new_passed_check(BUCKET_CHECK_NAME, "S3 itself refuses who has no signature")
-            }
+            Ok(reply) if reply.status == 403 => CheckResult::new_passed_check(
+                BUCKET_CHECK_NAME,
+                "S3 itself refuses requests without a signature",
+            ),
             Ok(reply) if matches!(reply.status, 200 | 206) => CheckResult::new_failed_check(
                 BUCKET_CHECK_NAME,
-                format!("S3 itself gives {key} to who has no signature"),
+                format!("S3 itself serves {key} to requests without a signature"),
                 format!(
-                    "take public access from the policy and the ACLs of bucket {} in the S3 console",
+                    "remove public access from the policy and the ACLs of bucket {} in the S3 console",
                     bucket.name
                 ),
             ),
@@ -262,9 +263,7 @@ impl EdgeAsker<'_> {
             if reply.find_header("x-cache").is_some_and(|said| said.starts_with("Hit")) {
                 let check = CheckResult::new_failed_check(
                     CHECK_NAME,
-                    format!(
-                        "an edge holds repository metadata: {key}; clients get a list that is no longer true"
-                    ),
+                    format!("an edge caches repository metadata: {key}; clients get an outdated list"),
                     format!(
                         "{} && {}",
                         render_proposed_command("reindex-everything", &[]),
@@ -278,7 +277,7 @@ impl EdgeAsker<'_> {
                 return;
             }
         }
-        let text = "repository metadata passes through, and is no hit";
+        let text = "repository metadata is not cached";
         seen.checks.push((CheckResult::new_passed_check(CHECK_NAME, text), FindingSeverity::Refused));
     }
 
@@ -328,7 +327,7 @@ impl EdgeAsker<'_> {
         {
             return fail(
                 format!(
-                    "packagecloud's links are {}: the edge doesn't accept those",
+                    "packagecloud's links are {}: the edge does not accept those",
                     inspected.scheme.describe_signing_scheme()
                 ),
                 format!(
@@ -358,7 +357,7 @@ impl EdgeAsker<'_> {
         }
         if inspected.expires.is_some_and(|at| at <= now) {
             return fail(
-                "packagecloud's links have expired when they are made: the clock of the web node that answered is slow".to_owned(),
+                "packagecloud makes links that have expired already: the clock of the web node that answered is slow".to_owned(),
                 format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
             );
         }

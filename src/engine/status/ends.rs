@@ -17,7 +17,7 @@ use crate::model::{
 #[derive(Default)]
 pub(super) struct SeenEnds {
     now: u64,
-    /// The associated version's, and the command that rolls it on.
+    /// The associated version's, and the command that updates it.
     runtime: Option<(String, String)>,
     certificate: Option<Result<CertificateEnd, Failure>>,
     /// Until when the credentials last, in Unix seconds, where they end by themselves.
@@ -41,9 +41,9 @@ pub(super) async fn read_ends(session: &Session, account: Option<&SeenAccount>) 
     } else {
         render_proposed_command("enable", &["--adopt"])
     };
-    let runtime = account.associated_version().map(|version| {
-        (version.runtime.clone(), format!("this rolls it on, without one refused link: {roll}"))
-    });
+    let runtime = account
+        .associated_version()
+        .map(|version| (version.runtime.clone(), format!("this updates it, and no link is refused: {roll}")));
     SeenEnds { now, runtime, certificate, credentials: cloud.read_credentials_end().await }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt as _, future::join_all};
+use futures::{FutureExt as _, StreamExt as _, future::join_all, stream::FuturesOrdered};
 use tokio::time::Instant;
 
 use crate::engine::{
@@ -57,53 +57,36 @@ impl SeenNode {
         }
     }
 
-    /// Says what its own redirect is, asked on that node, against its file: the load balancer may keep the node out.
-    fn add_own_redirect(&self, status: &mut InstallStatus) {
-        let reply = match &self.own_reply {
-            None => return,
-            Some(Err(why)) => {
-                let text = format!(
-                    "{} could not be asked for its own redirect: {why}; what the site answers was judged.",
-                    self.name
-                );
-                status.add_fact("Node", text);
-                return;
-            }
-            Some(Ok(reply)) => reply,
-        };
-        let to = reply.classify_redirect_target();
-        status.is_redirect_seen |= to != RedirectTarget::Elsewhere;
-        let name = format!("redirect of {}", self.name);
+    /// Judges its own redirect, asked on that node, against its file: the load balancer may keep the node out. The check is not
+    /// named yet; `None` where it was not asked.
+    fn judge_own_redirect(&self) -> Option<(CheckResult, FindingSeverity)> {
+        let reply = self.own_reply.as_ref()?.as_ref().ok()?;
         let seen = reply.describe_redirect();
-        let severity = if reply.status >= 500 { FindingSeverity::Refused } else { FindingSeverity::Drifted };
-        let check = match (self.file_switch(), to) {
-            (NodeFileSwitch::On, RedirectTarget::S3) => CheckResult::new_failed_check(
-                name,
-                format!("its packagecloud.rb says on, and it answers {seen}"),
-                render_follow_advice(),
-            ),
-            (NodeFileSwitch::Off, RedirectTarget::Edge) => CheckResult::new_failed_check(
-                name,
-                format!("its packagecloud.rb says off, and it answers {seen}"),
-                render_follow_advice(),
-            ),
+        let name = String::new();
+        let answers =
+            |file: &str| format!("packagecloud.rb says {file}, and packagecloud there answers {seen}");
+        let check = match (self.file_switch(), reply.classify_redirect_target()) {
+            (NodeFileSwitch::On, RedirectTarget::S3) => {
+                CheckResult::new_failed_check(name, answers("on"), render_follow_advice())
+            }
+            (NodeFileSwitch::Off, RedirectTarget::Edge) => {
+                CheckResult::new_failed_check(name, answers("off"), render_follow_advice())
+            }
             (_, RedirectTarget::Elsewhere) if reply.status >= 500 => {
                 let ctl = self.session.host.ctl.render_ctl_command_line();
-                CheckResult::new_failed_check(
-                    name,
-                    format!("its own packagecloud answers {}", reply.status),
-                    format!(
-                        "on {}: see whether it runs, and read its log: {ctl} status && {ctl} tail",
-                        self.name
-                    ),
-                )
+                let next = format!(
+                    "on {}: see whether it runs, and read its log: {ctl} status && {ctl} tail",
+                    self.name
+                );
+                let why = format!("packagecloud there answers {}", reply.status);
+                return Some((CheckResult::new_failed_check(name, why, next), FindingSeverity::Refused));
             }
             (_, RedirectTarget::Elsewhere) => {
-                CheckResult::new_unknown_check(name, format!("its own packagecloud answers {seen}"))
+                CheckResult::new_unknown_check(name, format!("packagecloud there answers {seen}"))
             }
             _ => CheckResult::new_passed_check(name, format!("asked on that node: {seen}")),
         };
-        status.add_part(check, severity);
+        Some((check, FindingSeverity::Drifted))
     }
 }
 
@@ -139,18 +122,25 @@ pub(super) fn build_unknown_part(name: &str, failure: &Failure) -> CheckResult {
 /// node's file.
 pub(super) async fn put_reached_node_first(session: &Session, limit: Duration) -> Session {
     let sessions = session.list_all_node_sessions();
-    let find = async {
-        for (place, node) in sessions.iter().enumerate() {
-            if !node.host.read_packagecloud_config().await.is_err_and(|failure| is_host_down(&failure)) {
-                return place;
-            }
+    if sessions.len() < 2 {
+        return session.clone_session_with_node_first(0);
+    }
+    // All at once: one that never answers takes no time from the others.
+    let mut reached: FuturesOrdered<_> = sessions
+        .iter()
+        .map(|node| {
+            let read = tokio::time::timeout(limit, node.host.read_packagecloud_config().boxed());
+            async { read.await.is_ok_and(|read| !read.is_err_and(|failure| is_host_down(&failure))) }
+        })
+        .collect();
+    let mut place = 0;
+    while let Some(is_reached) = reached.next().await {
+        if is_reached {
+            return session.clone_session_with_node_first(place);
         }
-        0
-    };
-    // One node is the first one, whether it can be reached or not.
-    let place =
-        if sessions.len() > 1 { tokio::time::timeout(limit, find).await.unwrap_or_default() } else { 0 };
-    session.clone_session_with_node_first(place)
+        place += 1;
+    }
+    session.clone_session_with_node_first(0)
 }
 
 /// Reads a node's file, and asks for its own redirect there; one that is down isn't asked twice.
@@ -262,18 +252,42 @@ impl SeenNodes {
             status.on_since = None;
         }
         for node in &self.nodes {
-            match &node.config {
-                Err(failure) => {
-                    let check = build_unknown_part(&format!("node {}", node.name), failure);
-                    status.add_part(
-                        CheckResult { next: failure.next.clone(), ..check },
-                        FindingSeverity::Refused,
-                    );
-                }
-                Ok(_) => node.add_own_redirect(status),
+            if let Err(failure) = &node.config {
+                let check = build_unknown_part(&format!("node {}", node.name), failure);
+                let check = CheckResult { next: failure.next.clone(), ..check };
+                status.add_part(check, FindingSeverity::Refused);
             }
         }
+        self.add_own_redirects(status);
         status.add_part(self.check_redirect(agreement), self.redirect_severity());
+    }
+
+    /// Says what each node's own redirect is; nodes of which the same is wrong share a line.
+    fn add_own_redirects(&self, status: &mut InstallStatus) {
+        let mut judged: Vec<(String, CheckResult, FindingSeverity)> = Vec::new();
+        for node in &self.nodes {
+            if let Some(Err(why)) = &node.own_reply {
+                let text = format!(
+                    "{} could not be asked for its own redirect: {why}. It was judged by the answers of the site.",
+                    node.name
+                );
+                status.add_fact("Node", text);
+            }
+            let Some((check, severity)) = node.judge_own_redirect() else { continue };
+            let is_same = |known: &CheckResult| {
+                check.has_failed() && known.detail == check.detail && known.next == check.next
+            };
+            match judged.iter_mut().find(|(_, known, _)| is_same(known)) {
+                Some((names, ..)) => names.push_str(&format!(" and {}", node.name)),
+                None => judged.push((node.name.clone(), check, severity)),
+            }
+        }
+        status.is_redirect_seen |= self
+            .list_own_replies()
+            .any(|(_, reply)| reply.classify_redirect_target() != RedirectTarget::Elsewhere);
+        for (names, check, severity) in judged {
+            status.add_part(CheckResult { name: format!("redirect of {names}"), ..check }, severity);
+        }
     }
 
     /// A packagecloud that answers and can't redirect refuses its customers; one that contradicts its file serves them.
@@ -329,9 +343,9 @@ impl SeenNodes {
             }
             RedirectAgreement::Mixed => CheckResult::new_failed_check(
                 REDIRECT_CHECK_NAME,
-                format!("{seen}: one web node is set otherwise than another"),
+                format!("{seen}: the web nodes have different settings"),
                 format!(
-                    "name every node with --host, and give all the same values: {}",
+                    "name every node with --host, and give all of them the same values: {}",
                     render_proposed_command("enable", &[])
                 ),
             ),
@@ -356,7 +370,7 @@ impl SeenNodes {
                 "the edge doesn't accept its cloudfront_secret: its links are refused"
                     .clone_into(&mut check.detail);
                 check.next = format!(
-                    "have the edge accept it, or give it that of the other nodes: {}",
+                    "give it the secret of the other nodes: {}",
                     render_proposed_command("configuration", &["--show-secret"])
                 );
                 FindingSeverity::Refused

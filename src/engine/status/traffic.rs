@@ -110,7 +110,7 @@ pub(super) fn add_traffic(
     text.extend(traffic.server_error_ratio.map(|ratio| format!(", {} answered 5xx", percent(ratio))));
     match traffic.hit_ratio {
         Some(ratio) => text.push_str(&format!(", {} answered from the cache.", percent(ratio))),
-        None => text.push_str(". How many were answered from the cache isn't known: the distribution's additional metrics are off."),
+        None => text.push_str(". How many were answered from the cache is not known: the distribution's additional metrics are off."),
     }
     status.add_fact("Last thirty days", text);
     if let Some(bytes) = traffic.bytes {

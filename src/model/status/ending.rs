@@ -70,7 +70,10 @@ pub fn list_runtime_ends(name: &str) -> Vec<EndingPart> {
 pub fn judge_runtime_end(name: &str, now: u64, next: &str) -> CheckResult {
     const CHECK_NAME: &str = "runtime";
     let Some(dates) = find_runtime_dates(name) else {
-        return CheckResult::new_passed_check(CHECK_NAME, format!("{name}, of whose end nothing is known"));
+        return CheckResult::new_passed_check(
+            CHECK_NAME,
+            format!("{name}; when its support ends is not known"),
+        );
     };
     let is_due = |day: Option<&str>| day.and_then(parse_day).is_some_and(|at| ends_soon(at, now));
     let is_over = |day: Option<&str>| day.and_then(parse_day).is_some_and(|at| at <= now);
@@ -90,14 +93,14 @@ pub fn judge_runtime_end(name: &str, now: u64, next: &str) -> CheckResult {
         Some(day) => {
             let verb = if is_over(Some(day)) { "ended" } else { "ends" };
             let why = format!(
-                "the function runs on {name}, whose support by AWS {verb} on {day}{blocked}; what is deployed goes on running"
+                "the function runs on {name}, whose support by AWS {verb} on {day}{blocked}; the deployed function still runs"
             );
             CheckResult::new_failed_check(CHECK_NAME, why, next)
         }
         None => CheckResult::new_failed_check(
             CHECK_NAME,
             format!(
-                "the function runs on {name}, whose support by AWS has ended{blocked}; what is deployed goes on running"
+                "the function runs on {name}, whose support by AWS has ended{blocked}; the deployed function still runs"
             ),
             next,
         ),
@@ -155,14 +158,16 @@ pub fn judge_certificate_end(certificate: &CertificateEnd, now: u64) -> (Finding
                 format!(
                     "the certificate {arn} ends on {day}, and ACM can't renew it: it no longer finds its record in DNS"
                 ),
-                format!("make this record again, and leave it there: {}", records.join("; ")),
+                format!("create this record again, and keep it: {}", records.join("; ")),
             )
         }
         _ if certificate.kind == "IMPORTED" => fail(
             FindingSeverity::Ending,
-            format!("the certificate {arn} ends on {day}; it was imported, and ACM doesn't renew such"),
             format!(
-                "import its successor in its place: aws acm import-certificate --region us-east-1 --certificate-arn {arn} --certificate fileb://cert.pem --private-key fileb://key.pem --certificate-chain fileb://chain.pem"
+                "the certificate {arn} ends on {day}; it was imported, and ACM does not renew imported certificates"
+            ),
+            format!(
+                "import a new certificate with the same ARN: aws acm import-certificate --region us-east-1 --certificate-arn {arn} --certificate fileb://cert.pem --private-key fileb://key.pem --certificate-chain fileb://chain.pem"
             ),
         ),
         Some("FAILED") => fail(
@@ -191,7 +196,7 @@ mod tests {
             ("nodejs22.x", "2027-03-31", true, "ends on 2027-04-30"),
             ("nodejs24.x", "2026-11-30", false, "until 2028-04-30"),
             ("nodejs16.x", "2026-11-30", true, "has ended"),
-            ("nodejs28.x", "2040-01-01", false, "nothing is known"),
+            ("nodejs28.x", "2040-01-01", false, "is not known"),
         ] {
             let check = judge_runtime_end(name, parse_day(today).unwrap(), "roll it on");
             assert_eq!(check.has_failed(), fails, "{name} {today}: {check:?}");

@@ -227,7 +227,7 @@ impl InstallStatus {
             }
             CloudFrontSwitchStatus::Off => format!("CloudFront is off{through}, and packages come from S3"),
             CloudFrontSwitchStatus::Mixed => format!("CloudFront is on at some nodes only{through}"),
-            CloudFrontSwitchStatus::Unknown => "whether CloudFront is on could not be told".to_owned(),
+            CloudFrontSwitchStatus::Unknown => "it is not known whether CloudFront is on".to_owned(),
         }
     }
 }

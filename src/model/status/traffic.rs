@@ -43,7 +43,7 @@ pub struct EdgeTraffic {
 }
 
 impl EdgeTraffic {
-    /// Returns the requests of the last so many days, and the share of server errors in them.
+    /// Returns the requests in the last so many days, and the share of server errors in them.
     fn sum_last_days(&self, days: u64) -> (f64, f64) {
         let hours = self.hours.iter().filter(|hour| hour.hours_ago < days * HOURS_A_DAY);
         let (requests, errors) = hours.fold((0.0, 0.0), |(requests, errors), hour| {
@@ -65,7 +65,7 @@ impl EdgeTraffic {
         };
         let span = if days == 1 { "the last day".to_owned() } else { format!("the last {days} days") };
         let detail =
-            format!("{:.1} % of {requests:.0} requests of {span} ended in an error 5xx", ratio * 100.0);
+            format!("{:.1} % of {requests:.0} requests in {span} ended in an error 5xx", ratio * 100.0);
         if ratio <= SERVER_ERROR_RATIO_MAX {
             return CheckResult::new_passed_check(CHECK_NAME, detail);
         }
@@ -91,13 +91,13 @@ impl EdgeTraffic {
             return CheckResult::new_passed_check(CHECK_NAME, format!("{requests:.0} in the last day"));
         }
         if on_hours.is_some_and(|hours| hours < HOURS_A_DAY) {
-            return CheckResult::new_passed_check(CHECK_NAME, "links go there for less than a day");
+            return CheckResult::new_passed_check(CHECK_NAME, "links have gone there for less than a day");
         }
         CheckResult::new_failed_check(
             CHECK_NAME,
-            "packagecloud redirects to CloudFront, and for a day no request came there",
+            "packagecloud redirects to CloudFront, and CloudFront got no request in the last day",
             format!(
-                "see that clients reach the packages domain, port 443, through their firewalls, and follow a link yourself: {}",
+                "check that clients reach the packages domain, port 443, through their firewalls, and follow a link yourself: {}",
                 render_proposed_command("verify", &[])
             ),
         )
@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn server_errors_count_above_one_percent_of_a_thousand_requests() {
         for (hours, fails, words) in [
-            (&[(0, 1000.0, 0.011)][..], true, "1.1 % of 1000 requests of the last day"),
+            (&[(0, 1000.0, 0.011)][..], true, "1.1 % of 1000 requests in the last day"),
             (&[(0, 1000.0, 0.01)], false, "1.0 %"),
             (&[(0, 999.0, 1.0)], false, "too few"),
             // What ended is no finding of today.
-            (&[(1, 1000.0, 0.0), (200, 5000.0, 0.5)], false, "0.0 % of 1000 requests of the last day"),
+            (&[(1, 1000.0, 0.0), (200, 5000.0, 0.5)], false, "0.0 % of 1000 requests in the last day"),
             (&[(1, 10.0, 0.0), (30, 5000.0, 0.5)], true, "of the last 7 days"),
             (&[(300, 5000.0, 0.5)], true, "of the last 30 days"),
         ] {

@@ -87,7 +87,7 @@ async fn enable_and_finish(world: &Sandbox, clients: &mut LinkClients, of: &str)
 async fn a_disable_at_every_event_wins_and_refuses_nothing() {
     let (live, world, old) = Box::pin(open_live_sandbox()).await;
     drop(world);
-    for nth in (0..).step_by(choose_stride(31)) {
+    for nth in (0..).step_by(choose_stride(47)) {
         let (_dir, world) = copy_sandbox(live.path());
         let (session, other) = (open_session(&world), open_session(&world));
         let mut clients = LinkClients::default();
@@ -134,7 +134,7 @@ async fn a_roll_back_after_a_break_at_every_event_refuses_nothing() {
     let (live, world, old) = Box::pin(open_live_sandbox()).await;
     drop(world);
     let mut restored = 0;
-    for nth in (0..).step_by(choose_stride(31)) {
+    for nth in (0..).step_by(choose_stride(47)) {
         let (_dir, world) = copy_sandbox(live.path());
         let session = open_session(&world);
         let mut clients = LinkClients::default();
@@ -163,7 +163,7 @@ fn open_session_of_second_operator(world: &Sandbox) -> Session {
 async fn an_enable_by_a_second_operator_at_every_event_changes_no_secret_and_refuses_nothing() {
     let (live, world, old) = Box::pin(open_live_sandbox()).await;
     drop(world);
-    for nth in (0..).step_by(choose_stride(31)) {
+    for nth in (0..).step_by(choose_stride(47)) {
         let (_dir, world) = copy_sandbox(live.path());
         let (session, other) = (open_session(&world), open_session_of_second_operator(&world));
         let mut clients = LinkClients::default();

@@ -144,7 +144,7 @@ async fn break_off_and_go_on(live: &Path, old: &Secret, is_two: bool, point: Bre
 async fn broken_off_at_every_event_it_goes_on_and_refuses_nothing() {
     let (live, old) = Box::pin(prepare_live_dir(false)).await;
     // A prime: every step is met, sooner or later, and each event where all is wanted.
-    for nth in (0..).step_by(choose_stride(29)) {
+    for nth in (0..).step_by(choose_stride(43)) {
         if !Box::pin(break_off_and_go_on(live.path(), &old, false, BreakingPoint::Event(nth))).await {
             break;
         }
@@ -155,7 +155,7 @@ async fn broken_off_at_every_event_it_goes_on_and_refuses_nothing() {
 async fn broken_off_at_every_request_on_two_nodes_it_goes_on_and_refuses_nothing() {
     let (live, old) = Box::pin(prepare_live_dir(true)).await;
     let mut met = 0;
-    for nth in (0..).step_by(choose_stride(17)) {
+    for nth in (0..).step_by(choose_stride(37)) {
         if !Box::pin(break_off_and_go_on(live.path(), &old, true, BreakingPoint::Request(nth))).await {
             break;
         }
@@ -173,7 +173,7 @@ async fn a_finish_that_is_broken_off_at_every_request_is_finished_by_the_next_wi
         assert_eq!(run_rotation(&open_two_node_session(&world), &rotate).await.1, Ok(()));
     }
     let finish = SecretRotationKind::Finish;
-    for nth in (0..).step_by(choose_stride(19)) {
+    for nth in (0..).step_by(choose_stride(41)) {
         let (_dir, world) = copy_sandbox(live.path());
         let mut clients = LinkClients::default();
         let session = open_two_node_session(&world);

@@ -135,7 +135,7 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
     assert_eq!(count_version_secrets(&world, 2), (2, 2));
     let ended = find_ended_text(&said);
     assert!(
-        ended.contains("the edge accepts two since ") && ended.contains("rotate-secret --finish"),
+        ended.contains("the edge accepts two secrets since ") && ended.contains("rotate-secret --finish"),
         "{ended}"
     );
     // The one before is accepted until it is finished, and verify says so.
@@ -314,8 +314,8 @@ async fn what_signs_with_a_secret_that_the_edge_refuses_comes_before_any_plan() 
             let failure = look_at_stage(&world, &answers_for(kind), RunStage::Rotate).await.unwrap_err();
             let count = if is_other { "5 of 10 links" } else { "10 of 10 links" };
             assert!(failure.why.starts_with(count), "{failure:?}");
-            assert!(failure.why.contains("the edge doesn't accept"), "{failure:?}");
-            assert!(failure.next.starts_with("that comes first: "), "{failure:?}");
+            assert!(failure.why.contains("the edge does not accept"), "{failure:?}");
+            assert!(failure.next.starts_with("correct that first: "), "{failure:?}");
         }
         world.update_sandbox_state_on_disk(|state| state.packagecloud = live);
     }
@@ -339,11 +339,11 @@ async fn a_secret_pasted_by_hand_that_the_edge_refuses_comes_first() {
     let failure = rotate_beside(&world, StageStep::EdgeReadings, move |world| paste_secret(world, &there))
         .await
         .unwrap_err();
-    assert!(failure.why.contains("holds a secret that the edge doesn't accept"), "{failure:?}");
+    assert!(failure.why.contains("a secret that the edge does not accept"), "{failure:?}");
     assert_eq!(read_secret(&world), pasted, "it is left as it is");
     let failure =
         look_at_stage(&world, &answers_for(SecretRotationKind::Rotate), RunStage::Rotate).await.unwrap_err();
-    assert!(failure.next.contains("that comes first"), "{failure:?}");
+    assert!(failure.next.contains("correct that first"), "{failure:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -385,7 +385,7 @@ async fn another_hosts_rotation_is_waited_for_and_after_an_hour_asked_about() {
     mark_by_other_host(&world, 600);
     let failure = look_at_stage(&world, &answers, RunStage::Rotate).await.unwrap_err();
     assert!(
-        failure.why.contains("a run on web9 rotates it") && failure.next.contains("rotate-secret"),
+        failure.why.contains("a run on web9 is rotating it") && failure.next.contains("rotate-secret"),
         "{failure:?}"
     );
     mark_by_other_host(&world, 3700);
@@ -425,7 +425,7 @@ async fn a_finish_hears_from_the_edges_logs_of_a_node_that_nobody_named() {
         }
         let failure = result.unwrap_err();
         for words in
-            ["an edge in us-east-1 accepted a link by it at ", "a node that isn't named signs with it"]
+            ["an edge in us-east-1 accepted a link by it at ", "a node that is not named signs with it"]
         {
             assert!(failure.why.contains(words), "{words}: {failure:?}");
         }
@@ -435,7 +435,7 @@ async fn a_finish_hears_from_the_edges_logs_of_a_node_that_nobody_named() {
         tokio::time::sleep(Duration::from_mins(61)).await;
         let (said, result) = Box::pin(run_rotation(&open_session(&world), &finish)).await;
         assert_eq!(result, Ok(()), "{said:?}");
-        assert!(format!("{said:?}").contains("no instance of the function has said since"), "{said:?}");
+        assert!(format!("{said:?}").contains("no instance of the function has logged since"), "{said:?}");
         assert_eq!(fetch_link_by_secret(&world, &old).await, 403);
     }
 }

@@ -117,7 +117,7 @@ pub const FAULTS: &[PlantedFault] = &[
         severity: FindingSeverity::Ending,
         check: "certificate",
         why: "can't renew it",
-        next: "make this record again",
+        next: "create this record again",
     },
     PlantedFault {
         name: "the certificate was imported, and ends",
@@ -211,7 +211,7 @@ pub const FAULTS: &[PlantedFault] = &[
         severity: FindingSeverity::Exposed,
         check: "bucket-closed",
         why: "Everybody",
-        next: "take that statement out",
+        next: "remove that statement",
     },
     PlantedFault {
         name: "no execution is left to the function",
@@ -335,7 +335,7 @@ pub const FAULTS: &[PlantedFault] = &[
         },
         severity: FindingSeverity::Drifted,
         check: "requests",
-        why: "for a day no request came there",
+        why: "CloudFront got no request in the last day",
         next: "packagecloud-cloudfront verify",
     },
     PlantedFault {

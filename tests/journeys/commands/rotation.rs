@@ -67,7 +67,7 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     // Its own word, which --yes never gives.
     let refused = host.run_line("rotate-secret --finish --yes");
     assert_eq!(refused.code, 2, "{refused:#?}");
-    refused.assert_contains("--no-other-node").assert_contains("no standby, no image, no backup");
+    refused.assert_contains("--no-other-node").assert_contains("no standby, no image and no backup");
     assert_eq!(fetch_status(&host, &sign_link(&host, &old)), 200);
     host.run_successfully("rotate-secret --finish --no-other-node --yes")
         .assert_contains("roll-back --edge arn:");
@@ -83,7 +83,7 @@ fn a_leaked_secret_is_replaced_at_once_and_cloudfront_is_on_again() {
     host.run_successfully("enable --yes");
     let old = read_secret(&host);
     let ran = host.run_successfully("rotate-secret --leaked --yes");
-    ran.assert_contains("off since").assert_contains("hold a new secret alone").assert_contains("on since");
+    ran.assert_contains("off since").assert_contains("have only the new secret").assert_contains("on since");
     let new = read_secret(&host);
     assert_ne!(new, old);
     let statuses =

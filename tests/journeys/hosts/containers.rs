@@ -55,6 +55,9 @@ fn two_containers_are_set_up_switched_off_and_rolled_back() {
         .run_on_cluster(&["verify", "--all"])
         .assert_exit(0, &["node web2", "says the same as that of web1"]);
     cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
+    cluster
+        .run_on_cluster(&["status", "--format", "json"])
+        .assert_exit(0, &["redirect of web1", "redirect of web2", "asked on that node: 302 to CloudFront"]);
 
     cluster
         .run_on_cluster(&["disable", "--yes"])

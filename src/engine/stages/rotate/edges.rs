@@ -47,26 +47,32 @@ impl EdgeReadings<'_> {
     /// Waits until every edge surely accepts what it shall.
     ///
     /// # Errors
-    /// Fails where another version stands, links go on being refused, or the run is stopped.
+    /// Fails where another version stands, links are still refused, or the run is stopped.
     pub(super) async fn wait_until_edges_accept(&self, run: &StageRun) -> Result<(), Failure> {
         let doing = format!("three readings of distribution {} over a minute", self.observed.distribution.id);
         run.run_stage_step(StageStep::EdgeReadings, doing, async {
             let say = run.build_step_progress_reporter(StageStep::EdgeReadings);
             run.read_unless_stopped(self.read_configuration_three_times(&say)).await?;
             let links = if self.session.is_edge_unreachable_for_checks() {
-                "links were not tried: the edge is out of reach here".to_owned()
+                "links were not tried: the edge can't be reached from here".to_owned()
             } else {
                 run.read_unless_stopped(self.try_links_by_each_secret(&say)).await?;
                 format!("{} links by each of {} secrets passed", LINKS_PER_SECRET, self.secrets.len())
             };
             let wait = self.session.scale_wait_for_sandbox(LAST_WAIT);
-            say(&format!("{links}; two minutes more, for edges that no reading shows"));
+            say(&format!("{links}; waiting two minutes more, for edges that can't be asked"));
             run.read_unless_stopped(async {
                 sleep(wait).await;
                 Ok(())
             })
             .await?;
-            Ok(((), format!("every edge has {}: three readings over a minute; {links}", self.version_arn)))
+            Ok((
+                (),
+                format!(
+                    "every edge has {}: the distribution was Deployed three times over a minute; {links}",
+                    self.version_arn
+                ),
+            ))
         })
         .await
     }
@@ -84,7 +90,7 @@ impl EdgeReadings<'_> {
             if !carries {
                 return Err(Failure::new_plan_drift_failure(
                     format!("distribution {id}"),
-                    format!("it no longer carries {} on every behavior", self.version_arn),
+                    format!("it no longer has {} on every behavior", self.version_arn),
                 ));
             }
             if now.is_some_and(|now| now.status == "Deployed") {
@@ -92,9 +98,9 @@ impl EdgeReadings<'_> {
             } else if Instant::now() >= until {
                 return Err(Failure::new_generic_failure(
                     format!("distribution {id}"),
-                    "CloudFront goes on saying InProgress, so not every edge surely has the version",
+                    "CloudFront still says InProgress, so an edge may not have the version yet",
                     format!(
-                        "no node signs with a new secret before that; later: {}",
+                        "no node signs with the new secret yet, and no link is refused; try again later: {}",
                         render_same_command_again(&[])
                     ),
                 ));
@@ -121,7 +127,7 @@ impl EdgeReadings<'_> {
                             "links at the edge",
                             format!("a link by secret {} of {}: {why}", nth + 1, self.secrets.len()),
                             format!(
-                                "no node signs with a new secret before all pass; later: {}",
+                                "no node signs with the new secret yet, and no link is refused; try again later: {}",
                                 render_same_command_again(&[])
                             ),
                         ));

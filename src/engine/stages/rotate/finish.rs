@@ -1,4 +1,4 @@
-//! `--finish`: the secret of before ends, once no link by it is left and nobody signs with it (contract section 12, step 4).
+//! `--finish`: the old secret ends, once no link by it is left and nobody signs with it (contract section 12, step 4).
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn find_secret_of_every_node(observed: &ObservedRotation) -> Result<String, Fail
     let not_through = |path: &str, why: &str| {
         Failure::new_generic_failure(
             path,
-            format!("{why}, so the secret of before can't be ended"),
+            format!("{why}, so the old secret can't be ended yet"),
             format!("finish the rotation first: {}", render_proposed_command("rotate-secret", &[])),
         )
     };
@@ -62,7 +62,7 @@ fn find_secret_of_every_node(observed: &ObservedRotation) -> Result<String, Fail
             return Err(not_through(path, "it holds no secret"));
         };
         if common.is_some_and(|common| common != held) {
-            return Err(not_through(path, "it holds another secret than the nodes before it"));
+            return Err(not_through(path, "its secret differs from that of the other nodes"));
         }
         common = Some(held);
     }
@@ -70,7 +70,7 @@ fn find_secret_of_every_node(observed: &ObservedRotation) -> Result<String, Fail
     common.ok_or_else(|| not_through("packagecloud.rb", "the edge doesn't accept the secret in it"))
 }
 
-/// Plans the end of the secret of before.
+/// Plans the end of the old secret.
 ///
 /// # Errors
 /// Fails where a node doesn't hold the new one, can't be reached, or packagecloud can't be asked.
@@ -82,7 +82,7 @@ pub(super) fn plan_finish(
 ) -> Result<StagePlan, Failure> {
     let mut plan = begin_rotation_plan(observed, wanted, answers);
     if observed.accepted.len() == 1 {
-        let why = "the edge accepts one alone: there is nothing to end";
+        let why = "the edge accepts one secret only: there is nothing to end";
         plan.add_planned_change(StageStep::Secret, ResourceChangeKind::Keep, "the secret", why);
         return Ok(plan);
     }
@@ -90,7 +90,7 @@ pub(super) fn plan_finish(
     if !session.can_probe_packagecloud_redirect(answers) {
         return Err(Failure::new_usage_failure(
             "rotate-secret --finish",
-            "without a download URL of packagecloud nobody can see that no node signs with the secret of before",
+            "without a download URL of packagecloud it can't be checked that no node signs with the old secret",
             format!("run: {}", render_same_command_again(&["--probe-url", "URL"])),
         ));
     }
@@ -98,19 +98,19 @@ pub(super) fn plan_finish(
     let count = count_links_to_ask(observed);
     let from = observed.find_finish_time(&newest, now);
     let links = format!("{count} links of packagecloud");
-    let why = "each signed with the new secret, and none with another";
+    let why = "each must be signed with the new secret";
     plan.add_planned_change(StageStep::Proof, ResourceChangeKind::Run, links, why);
     plan.add_planned_change(
         StageStep::LinkExpiry,
         ResourceChangeKind::Run,
-        "links by the secret of before",
-        format!("the last has expired at {}", render_utc_time(Duration::from_secs(from))),
+        "links by the old secret",
+        format!("the last one expires at {}", render_utc_time(Duration::from_secs(from))),
     );
     plan.add_planned_change(
         StageStep::Proof,
         ResourceChangeKind::Run,
         "the function's logs",
-        "asked whether an earlier secret still accepts links, where they may be read",
+        "asked whether the edge still accepted a link by an old secret, where they may be read",
     )
     .calls
     .push("logs:FilterLogEvents".into());
@@ -118,17 +118,17 @@ pub(super) fn plan_finish(
         StageStep::FunctionVersion,
         ResourceChangeKind::Create,
         observed.target.names.lambda_function_name(),
-        "a version that accepts the new secret alone; the version before stays",
+        "a version that accepts only the new secret; the previous version is kept",
     );
     plan.add_planned_change(
         StageStep::Authenticator,
         ResourceChangeKind::Update,
         format!("distribution {}", observed.distribution.id),
-        "it carries that version: from then on a link by the secret of before is refused",
+        "it gets that version: from then on links by the old secret are refused",
     );
     plan.facts.push(PlanFact {
         topic: "What customers notice",
-        text: "Nothing, where every node that signs links was named; else each link of one that wasn't is refused.".into(),
+        text: "Nothing, if every node that signs links is named. The links of a node that is not named are refused.".into(),
     });
     plan.facts.push(PlanFact { topic: "How to undo it", text: render_way_back(observed) });
     add_finish_questions(&mut plan, observed, answers);
@@ -141,7 +141,7 @@ fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answe
         plan.confirmations.push(PlanConfirmationQuestion {
             consent: RequiredConsent::NoOtherNode,
             question: format!(
-                "Is there no other node than {}: no standby, no image, no backup to be restored, that holds the secret of before?",
+                "Are these all the nodes of this install: {}? The old secret may be nowhere else: no standby, no image and no backup to be restored.",
                 named.join(", ")
             ),
         });
@@ -150,7 +150,7 @@ fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answe
         plan.confirmations.push(PlanConfirmationQuestion {
             consent: RequiredConsent::LiveChange,
             question: format!(
-                "Distribution {} serves links now. Have it refuse links by the secret of before?",
+                "Distribution {} serves links now. Let it refuse links by the old secret?",
                 observed.distribution.id
             ),
         });
@@ -160,9 +160,9 @@ fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answe
 /// Says what the logs told where none names a link by an earlier secret.
 fn render_silent_edge_logs(sightings: &EarlierSecretSightings, since: u64) -> String {
     let asked = match sightings.silent_regions {
-        0 => "there is no log of the function to ask".to_owned(),
+        0 => "the function has no log that could be asked".to_owned(),
         regions => format!(
-            "in {regions} region{} no instance of the function has said since {} that an earlier secret accepted a link",
+            "in {regions} region{} no instance of the function has logged since {} that it accepted a link by an old secret",
             if regions == 1 { "" } else { "s" },
             render_utc_time(Duration::from_secs(since))
         ),
@@ -183,13 +183,13 @@ fn render_silent_edge_logs(sightings: &EarlierSecretSightings, since: u64) -> St
 fn build_earlier_secret_failure(region: &str, at: u64) -> Failure {
     let time = |seconds: u64| render_utc_time(Duration::from_secs(seconds));
     Failure::new_generic_failure(
-        "the secret of before",
+        "the old secret",
         format!(
-            "an edge in {region} accepted a link by it at {}, after the last link of every named node had expired: a node that isn't named signs with it",
+            "an edge in {region} accepted a link by it at {}, after the last such link of the named nodes had expired: a node that is not named signs with it",
             time(at)
         ),
         format!(
-            "find that node and name it with --host: {} — then, or from {} on where there is none any more: {}",
+            "find that node and name it with --host: {}; after that, or after {} if there is no such node any more: {}",
             render_proposed_command("rotate-secret", &[]),
             time(at + EDGE_LOG_LOOKBACK_SECONDS),
             render_same_command_again(&[])
@@ -206,13 +206,13 @@ fn render_way_back(observed: &ObservedRotation) -> String {
     let associated = list_associated_version_arns(std::slice::from_ref(&observed.distribution));
     let before = associated.first().copied().unwrap_or_default();
     format!(
-        "The version before stays, and accepts both; back to it: {}",
+        "The previous version is kept, and accepts both secrets; to go back to it: {}",
         render_proposed_command("roll-back", &["--edge", before])
     )
 }
 
 impl ObservedRotation {
-    /// Returns when the last link by a secret of before has expired: as the rotation noted it, else by the longest link seen.
+    /// Returns when the last link by an old secret has expired: as the rotation noted it, else by the longest link seen.
     fn find_finish_time(&self, newest: &str, now: u64) -> u64 {
         let noted =
             self.mark.as_ref().filter(|mark| mark.fingerprint == newest).and_then(|mark| mark.finish_at);
@@ -222,7 +222,7 @@ impl ObservedRotation {
 }
 
 impl SecretRotation<'_> {
-    /// Ends the secret of before.
+    /// Ends the old secret.
     ///
     /// # Errors
     /// Fails where a node or a link still goes by it, where another host rotates, and where AWS refuses or doesn't answer.
@@ -232,7 +232,7 @@ impl SecretRotation<'_> {
         let secret = observed
             .find_secret_at_hand(&newest)
             .cloned()
-            .ok_or_else(|| Failure::new_plan_drift_failure("the secret", "no node holds it any more"))?;
+            .ok_or_else(|| Failure::new_plan_drift_failure("the secret", "no node has it any more"))?;
         let mark = self.take_lock(&newest).await?;
         self.refuse_links_by_other_secrets(&secret).await?;
         let from = observed.find_finish_time(&newest, self.read_unix_seconds());
@@ -252,7 +252,7 @@ impl SecretRotation<'_> {
         Ok((
             StageEnd::Applied,
             format!(
-                "the edge accepts the new secret alone since {}. {back}",
+                "the edge accepts only the new secret since {}. {back}",
                 render_utc_time(Duration::from_secs(now))
             ),
         ))
@@ -277,7 +277,7 @@ impl SecretRotation<'_> {
                     0 => Ok((
                         (),
                         format!(
-                            "{by_new} of {count} links are signed with the new secret, none with another"
+                            "{by_new} of {count} links are signed with the new secret, none with another one"
                         ),
                     )),
                     others => Err(build_other_signer_failure(others, count)),
@@ -291,7 +291,7 @@ impl SecretRotation<'_> {
     /// for a proof.
     async fn refuse_links_in_edge_logs(&self, from: u64) -> Result<(), Failure> {
         let target = &self.observed.target;
-        let doing = "asking CloudWatch Logs whether an earlier secret still accepts links";
+        let doing = "asking CloudWatch Logs whether the edge still accepts links by an old secret";
         self.run
             .run_stage_step(StageStep::Proof, doing, async {
                 // What the operator has mended since then is no reason to wait for ever.
@@ -308,14 +308,14 @@ impl SecretRotation<'_> {
             .await
     }
 
-    /// Waits until the last link by the secret of before has expired, at `from` in Unix seconds.
+    /// Waits until the last link by the old secret has expired, at `from` in Unix seconds.
     ///
     /// # Errors
     /// Fails where the wait is stopped.
     pub(super) async fn wait_until_links_expired(&self, from: u64) -> Result<(), Failure> {
         let moment = render_utc_time(Duration::from_secs(from));
         let say = self.run.build_step_progress_reporter(StageStep::LinkExpiry);
-        let doing = format!("the last link by the secret of before expires at {moment}");
+        let doing = format!("the last link by the old secret expires at {moment}");
         self.run
             .run_stage_step(StageStep::LinkExpiry, doing, async {
                 let left = Duration::from_secs(from.saturating_sub(self.read_unix_seconds()));
@@ -331,18 +331,18 @@ impl SecretRotation<'_> {
                         .await?;
                     left = left.saturating_sub(pause);
                 }
-                Ok(((), format!("no link by the secret of before is valid since {moment}")))
+                Ok(((), format!("the last link by the old secret expired at {moment}")))
             })
             .await
     }
 
-    /// Reads every node's file once more: a roll-back or an editor may have brought the secret of before back.
+    /// Reads every node's file once more: a roll-back or an editor may have restored the old secret.
     async fn refuse_nodes_with_other_secrets(&self, newest: &Secret) -> Result<(), Failure> {
         for node in &self.observed.nodes {
             let config = node.session.host.read_packagecloud_config().await?.seen;
             let held = config.values.secret.as_ref().map(compute_secret_fingerprint).transpose()?;
             if held != Some(compute_secret_fingerprint(newest)?) {
-                return Err(Failure::new_plan_drift_failure(config.path, "it holds another secret by now"));
+                return Err(Failure::new_plan_drift_failure(config.path, "its secret was changed meanwhile"));
             }
         }
         Ok(())

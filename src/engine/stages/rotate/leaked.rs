@@ -1,5 +1,5 @@
 //! `--leaked`: others know the secret. While CloudFront is off, the edge and every node get a new one alone; what was on before
-//! goes on again, behind its gate (contract section 12).
+//! is switched on again, behind its gate (contract section 12).
 
 use futures::FutureExt as _;
 
@@ -97,35 +97,35 @@ pub(super) fn plan_leaked(
             StageStep::Switch,
             ResourceChangeKind::Update,
             "CloudFront",
-            "off first, on every node: packagecloud sends its clients to S3 meanwhile",
+            "switched off first, on every node: packagecloud sends clients to S3 meanwhile",
         );
     }
     plan.add_planned_change(
         StageStep::FunctionVersion,
         ResourceChangeKind::Create,
         observed.target.names.lambda_function_name(),
-        "a version that accepts a new secret alone",
+        "a version that accepts only a new secret",
     );
     plan.add_planned_change(
         StageStep::Authenticator,
         ResourceChangeKind::Update,
         format!("distribution {}", observed.distribution.id),
-        "it carries that version: every link by another secret is refused from then on",
+        "it gets that version: from then on every link by another secret is refused",
     );
     for node in &observed.nodes {
         let path = &node.evidence.path;
         if node.evidence.is_down {
             plan.notes.push(format!(
-                "{path} can't be reached: it keeps the secret that others know. Where it is on, its links are refused once the edge has the new one; switch it off there."
+                "{path} can't be reached: it keeps the secret that others know. If it is on, its links are refused as soon as the edge has the new secret: switch it off on that node."
             ));
         } else {
-            let why = "cloudfront_secret, and nothing else; then it goes on again where it was on";
+            let why = "cloudfront_secret, and nothing else; then it is switched on again if it was on";
             plan.add_planned_change(StageStep::Secret, ResourceChangeKind::Update, path, why);
         }
     }
     plan.facts.push(PlanFact {
         topic: "What customers notice",
-        text: "Two restarts of packagecloud, some seconds each. Links to CloudFront of the minutes before it are refused once every edge has the new version; S3 refuses none.".into(),
+        text: "Two restarts of packagecloud, some seconds each. Links to CloudFront that were made in the minutes before are refused when every edge has the new version. S3 refuses none.".into(),
     });
     plan
 }
@@ -143,7 +143,7 @@ impl SecretRotation<'_> {
         if observed.is_cloudfront_on_anywhere() {
             return Err(Failure::new_generic_failure(
                 "CloudFront",
-                "it is on, or packagecloud still sends clients to it, so links would be refused",
+                "it is on, or packagecloud still sends clients to it: links would be refused",
                 format!("switch it off first: {}", render_proposed_command("disable", &[])),
             ));
         }
@@ -180,8 +180,11 @@ impl SecretRotation<'_> {
         let away = if away.is_empty() {
             String::new()
         } else {
-            format!("; not reached, and not to be switched on as it is: {}", away.join(", "))
+            format!(
+                "; these nodes were not reached, and must not be switched on with their old secret: {}",
+                away.join(", ")
+            )
         };
-        Ok((StageEnd::Applied, format!("the edge and every node hold a new secret alone{away}")))
+        Ok((StageEnd::Applied, format!("the edge and every reached node have only the new secret{away}")))
     }
 }

@@ -48,12 +48,12 @@ pub(super) fn refuse_rotation_of_other_host(
         Some(mark) => Err(Failure::new_generic_failure(
             "the secret",
             format!(
-                "a run on {} rotates it, by the function's tag: it said so at {}",
+                "a run on {} is rotating it: the tag on the function says so, last written at {}",
                 mark.host,
                 render_utc_time(Duration::from_secs(mark.at))
             ),
             format!(
-                "let it come to its end; if it is broken off, go on there with: {}, or here from {} on with: {}",
+                "wait until that run ends; if it was interrupted, continue there with: {}; or continue here after {} with: {}",
                 render_proposed_command("rotate-secret", &[]),
                 render_utc_time(Duration::from_secs(mark.at + ROTATION_LOCK_SECONDS)),
                 render_same_command_again(&[])
@@ -72,7 +72,7 @@ pub(super) fn build_take_over_question(
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::RotationTakeOver,
         question: format!(
-            "A run on {} rotates this secret, by the function's tag, and said so last at {}, more than an hour ago. Go on in its place?",
+            "A run on {} began to rotate this secret. It last wrote the tag on the function at {}, more than an hour ago. Continue in its place?",
             mark.host,
             render_utc_time(Duration::from_secs(mark.at))
         ),

@@ -1,5 +1,5 @@
 //! A new secret without one refused link (contract section 12): the edge accepts it beside the one before, node after node gets
-//! it, and only then, by `--finish`, the one before ends. Each step is looked at anew, so that the next run goes on wherever
+//! it, and only then, by `--finish`, the one before ends. Each step is looked at again, so that the next run continues wherever
 //! this one was broken off.
 
 mod decide;
@@ -94,9 +94,9 @@ fn choose_rotation_secret(
             let path = down.map(|node| node.evidence.path.clone()).unwrap_or_default();
             Err(Failure::new_generic_failure(
                 path,
-                "it can't be reached, and only it may hold the new secret that the edge accepts already",
+                "it can't be reached, and it may be the only one with the new secret that the edge accepts already",
                 format!(
-                    "bring it back, then: {}; both secrets stay accepted until then",
+                    "start it again, then: {}; the edge accepts both secrets until then",
                     render_same_command_again(&[])
                 ),
             ))
@@ -121,7 +121,7 @@ pub async fn apply(
     if observed.build_rotation_evidence(answers, &wanted) != *seen {
         return Err(Failure::new_plan_drift_failure(
             "the secrets",
-            "a node or the edge has moved since it was shown",
+            "a node or the edge was changed after the plan was shown",
         ));
     }
     let session = &observed.session_with_reached_node_first(session);
@@ -170,7 +170,7 @@ impl SecretRotation<'_> {
             }
             WantedSecret::Begun(fingerprint) | WantedSecret::Unfinished(fingerprint) => {
                 let held = self.observed.find_secret_at_hand(fingerprint).cloned();
-                held.ok_or_else(|| Failure::new_plan_drift_failure("the secret", "no node holds it any more"))
+                held.ok_or_else(|| Failure::new_plan_drift_failure("the secret", "no node has it any more"))
             }
         }
     }
@@ -268,7 +268,7 @@ fn build_nodes_away_failure(away: &[String]) -> Failure {
     Failure::new(
         FailureKind::Unreachable,
         away.join(", "),
-        "it can't be reached: it keeps the secret of before, which the edge goes on accepting, and every other node signs with the new one",
-        format!("once it is back: {}", render_proposed_command("rotate-secret", &[])),
+        "it can't be reached: it keeps the old secret, which the edge still accepts; every other node signs with the new one",
+        format!("run this again when it is back: {}", render_proposed_command("rotate-secret", &[])),
     )
 }

@@ -84,7 +84,7 @@ impl NodeRotation<'_> {
     ///
     /// # Errors
     /// Fails where its file can't be written, holds a secret that the edge doesn't accept, or its links are refused: then it
-    /// has the secret of before again.
+    /// has the old secret again.
     pub(super) async fn rotate_secret_on_node(&self, node: &Session) -> Result<NodeRotationOutcome, Failure> {
         let before = match self.write_secret_on_node(node).await {
             Err(failure) if is_host_down(&failure) => return Ok(NodeRotationOutcome::NotReached),
@@ -121,10 +121,7 @@ impl NodeRotation<'_> {
             let wrote = self.run.run_stage_step(step, doing, async {
                 node.host.write_state_file_about_host(ROTATING_NODE_NOTE, "1");
                 let written = self.write_secret_to_file(node, &config, self.new, step).await?;
-                Ok((
-                    (),
-                    format!("{} holds the new secret{}", config.path, render_config_backup_note(&written)),
-                ))
+                Ok(((), format!("{} has the new secret{}", config.path, render_config_backup_note(&written))))
             });
             match wrote.await {
                 // An editor, a configuration client, or somebody who switched off wrote between the look and this.
@@ -181,13 +178,13 @@ impl NodeRotation<'_> {
         if !config.may_cloudfront_be_on() {
             node.host.remove_host_note(ROTATING_NODE_NOTE);
             return Ok(NodeRotationOutcome::HoldsOnly(
-                "it is off, and was left off: it signs nothing until it is switched on".to_owned(),
+                "it is off and stays off: it signs no link until it is switched on".to_owned(),
             ));
         }
         // Reconfigured now, it might go live without its gate.
         if node.is_cloudfront_switch_unfinished() {
             return Ok(NodeRotationOutcome::HoldsOnly(format!(
-                "a switch was begun there and not seen to its end, so it wasn't reconfigured; finish that with: {} or: {}",
+                "switching on or off was begun there and not finished, so it was not reconfigured; finish that first: {}, or: {}",
                 render_proposed_command("enable", &[]),
                 render_proposed_command("disable", &[])
             )));
@@ -223,7 +220,10 @@ impl NodeRotation<'_> {
             };
             // Whoever switched off meanwhile is why no link leads to the edge.
             if !node.host.read_packagecloud_config().await?.seen.may_cloudfront_be_on() {
-                return Ok("it was switched off meanwhile: it holds the new secret, unproven".to_owned());
+                return Ok(
+                    "it was switched off meanwhile: it has the new secret, and no link could be checked"
+                        .to_owned(),
+                );
             }
             if over {
                 return Err(failure);
@@ -250,11 +250,10 @@ impl NodeRotation<'_> {
             .cloned()
             .collect();
         let count = SAMPLES_PER_NODE * observed.nodes.len();
-        let own_link = match self.find_signer_on_node(node, &secrets).await {
-            Some((LinkSigner::Known(0), link)) => Some(link),
-            Some(_) => return Ok(Err(build_own_lag_failure(node))),
-            None => None,
-        };
+        let own = self.find_signer_on_node(node, &secrets).await;
+        if matches!(own, Some((LinkSigner::Known(place), _)) if place > 0) {
+            return Ok(Err(build_own_lag_failure(node)));
+        }
         let asked = SampledLinkSigners::sample_link_signers(
             self.session,
             self.answers,
@@ -265,7 +264,7 @@ impl NodeRotation<'_> {
         let Some(signers) = asked.await? else { return Ok(Ok(String::new())) };
         let stranger = signers.find_link_by(LinkSigner::Stranger);
         let by_site = stranger.into_iter().chain(signers.find_link_by(LinkSigner::Known(0)));
-        for link in by_site.chain(own_link.as_deref()) {
+        for link in by_site.chain(own.as_ref().map(|(_, link)| link.as_str())) {
             if self.session.is_edge_unreachable_for_checks() {
                 continue;
             }
@@ -278,11 +277,18 @@ impl NodeRotation<'_> {
             }
         }
         let by_new = signers.count_links_by(LinkSigner::Known(0));
-        if own_link.is_some() {
-            return Ok(Ok(format!(
-                "its own redirect, asked on that node, is signed with the new secret, and the edge accepts it; of the site's links {by_new} of {} are",
-                signers.count_answers()
-            )));
+        match own {
+            Some((LinkSigner::Known(_), _)) => {
+                return Ok(Ok(format!(
+                    "its own redirect, asked on that node, is signed with the new secret, and the edge accepts it; {by_new} of {} links of the site are signed with it, too",
+                    signers.count_answers()
+                )));
+            }
+            // Where the edge can't tell, a secret that isn't at hand says nothing of the node.
+            Some(_) if !self.session.is_edge_unreachable_for_checks() => {
+                return Ok(Err(build_own_lag_failure(node)));
+            }
+            _ => {}
         }
         if by_new > 0 || (stranger.is_some() && self.session.is_edge_unreachable_for_checks()) {
             return Ok(Ok(format!(
@@ -314,7 +320,7 @@ impl NodeRotation<'_> {
         Some((read.key.map_or(LinkSigner::Stranger, LinkSigner::Known), link))
     }
 
-    /// Gives the node the secret of before again, whose links the edge accepts: the failure, with how that went.
+    /// Gives the node the old secret again, whose links the edge accepts: the failure, with how that went.
     async fn put_secret_back(&self, node: &Session, before: Option<&Secret>, failure: Failure) -> Failure {
         let Some(before) = before.filter(|before| *before != self.new) else { return failure };
         let path = node.host.render_config_location();
@@ -322,11 +328,11 @@ impl NodeRotation<'_> {
             self.run
                 .run_stage_step(
                     StageStep::TakeBack,
-                    format!("the secret of before goes back to {path}"),
+                    format!("writing the old secret to {path} again"),
                     async {
                         let config = node.host.read_packagecloud_config().await?.seen;
                         self.write_secret_to_file(node, &config, before, StageStep::TakeBack).await?;
-                        Ok(((), format!("{path} holds the secret of before again")))
+                        Ok(((), format!("{path} has the old secret again")))
                     },
                 )
                 .await?;
@@ -336,16 +342,10 @@ impl NodeRotation<'_> {
         match back.await {
             Ok(()) => {
                 node.host.remove_host_note(ROTATING_NODE_NOTE);
-                Failure {
-                    why: format!("{}; {path} holds the secret of before again", failure.why),
-                    ..failure
-                }
+                Failure { why: format!("{}; {path} has the old secret again", failure.why), ..failure }
             }
             Err(second) => Failure {
-                why: format!(
-                    "{}; and putting the secret of before back into {path} failed: {second}",
-                    failure.why
-                ),
+                why: format!("{}; and writing the old secret to {path} again failed: {second}", failure.why),
                 next: format!(
                     "switch off where links are refused (D in the wizard): {}; {}",
                     render_proposed_command("disable", &[]),
@@ -363,7 +363,7 @@ const REFUSED: &str = "link-refused";
 fn build_own_lag_failure(node: &Session) -> Failure {
     Failure::new_generic_failure(
         format!("packagecloud's own redirect{}", node.host.render_host_suffix()),
-        "asked on that node, it is signed with another secret than its file holds, a minute after the restart",
+        "asked on that node, it is signed with another secret than the one in its file, a minute after the restart",
         format!(
             "look at packagecloud's log there for why the reconfigure did not take; both secrets stay accepted; then: {}",
             render_same_command_again(&[])
@@ -375,7 +375,7 @@ fn build_refused_link_failure(status: u16) -> Failure {
     Failure::new_generic_failure(
         "packagecloud's own redirect",
         format!(
-            "the edge answers its link {status}: packagecloud signs with something else than its file holds"
+            "the edge answers its link {status}: packagecloud signs with another secret than the one in its file"
         ),
         format!(
             "look at packagecloud's log for why the reconfigure did not take, then: {}",

@@ -78,8 +78,8 @@ pub(super) async fn observe_rotation(
     let missing = |what: &str| {
         Failure::new_generic_failure(
             what,
-            "there is none of this install, so there is no secret to rotate",
-            format!("make it with: {}", render_proposed_command("enable", &[])),
+            "this install has none, so there is no secret to rotate",
+            format!("create it with: {}", render_proposed_command("enable", &[])),
         )
     };
     let ours = |function: &LambdaFunction| function.ownership == ResourceOwnership::Ours;
@@ -91,7 +91,7 @@ pub(super) async fn observe_rotation(
     if accepted.is_empty() {
         return Err(Failure::new_generic_failure(
             format!("distribution {}", distribution.id),
-            "it carries no version of ours, so what the edge accepts isn't known",
+            "it has no version that this program made, so it is not known which secrets the edge accepts",
             format!("give it one with: {}", render_proposed_command("enable", &[])),
         ));
     }
@@ -253,9 +253,9 @@ impl ObservedRotation {
         (signers.count_answers() == signers.count_links_by(LinkSigner::NotToEdge)).then(|| {
             Failure::new_generic_failure(
                 on.evidence.path.clone(),
-                "it says on, and packagecloud sends nobody to CloudFront: a switch was begun and not seen to its end",
+                "it says on, and no redirect goes to CloudFront: switching on or off was begun and not finished",
                 format!(
-                    "finish that first: {} — or switch off: {}",
+                    "finish that first: {}; or switch off: {}",
                     render_proposed_command("enable", &[]),
                     render_proposed_command("disable", &[])
                 ),

@@ -60,7 +60,7 @@ pub(super) fn plan_rotation(
             ResourceChangeKind::Keep,
             "the secret",
             format!(
-                "every node holds the new one, and the edge still accepts the one before; to end that: {}",
+                "every node has the new one, and the edge still accepts the old one; to end the old one: {}",
                 render_proposed_command("rotate-secret", &["--finish"])
             ),
         );
@@ -111,12 +111,12 @@ fn plan_edge_version(
     let choice = observed.choose_secrets_beside(fingerprint.unwrap_or_default(), &dropped);
     refuse_fourth_secret(&choice, SecretRotationKind::Rotate)?;
     let beside = match choice.carried.len() {
-        1 => "the one of now".to_owned(),
-        more => format!("the {more} of now"),
+        1 => "the current one".to_owned(),
+        more => format!("the {more} current ones"),
     };
     let left = match dropped.len() {
         0 => "",
-        _ => "; what no node holds or signs with is left out",
+        _ => "; secrets that no node has or signs with are left out",
     };
     plan.add_planned_change(
         StageStep::FunctionVersion,
@@ -133,13 +133,13 @@ fn plan_edge_version(
         StageStep::VersionProof,
         ResourceChangeKind::Run,
         "that version",
-        "it is invoked with right, forged and expired links before any edge has it",
+        "it is invoked with valid, forged and expired links before any edge has it",
     );
     plan.add_planned_change(
         StageStep::Authenticator,
         ResourceChangeKind::Update,
         format!("distribution {}", observed.distribution.id),
-        "it carries that version; the gate comes after it, and it is put back where that fails",
+        "it gets that version; then links are tried, and the change is undone if one fails",
     )
     .calls
     .push("cloudfront:UpdateDistribution".into());
@@ -156,9 +156,7 @@ fn plan_node_rotation(
     let Some(config) = &node.config else { return };
     let holds = fingerprint.is_some() && node.evidence.fingerprint.as_deref() == fingerprint;
     let (kind, why) = match (holds, node.evidence.is_on) {
-        (true, _) => {
-            (ResourceChangeKind::Keep, "it holds the new secret; packagecloud was not yet seen to follow")
-        }
+        (true, _) => (ResourceChangeKind::Keep, "it has the new secret; packagecloud does not follow yet"),
         (false, true) => (ResourceChangeKind::Update, "cloudfront_secret, and nothing else"),
         (false, false) => (
             ResourceChangeKind::Update,
@@ -189,13 +187,13 @@ fn add_rotation_notes(
 ) {
     for node in observed.nodes.iter().filter(|node| node.evidence.is_down) {
         plan.notes.push(format!(
-            "{} can't be reached: it keeps the secret of before, which stays accepted; this ends with exit code 1, and goes on once it is back.",
+            "{} can't be reached: it keeps the old secret, which the edge still accepts. This run ends with exit code 1; run it again when the node is back.",
             node.evidence.path
         ));
     }
     if !session.can_probe_packagecloud_redirect(answers) {
         plan.notes.push(
-            "There is no --probe-url: what packagecloud signs with can't be seen, so its files alone are believed."
+            "There is no --probe-url: which secret packagecloud signs with can't be checked, so only its files are read."
                 .into(),
         );
     }
@@ -208,7 +206,7 @@ fn add_rotation_notes(
     say(
         "How to undo it",
         format!(
-            "Until it is finished the edge accepts the secret of before too: {} restores a backup of packagecloud.rb, and {} works at every moment.",
+            "The edge accepts the old secret, too, until the rotation is finished: {} restores a backup of packagecloud.rb, and {} works at any time.",
             render_proposed_command("roll-back", &[]),
             render_proposed_command("disable", &[])
         ),
@@ -218,7 +216,7 @@ fn add_rotation_notes(
         plan.confirmations.push(PlanConfirmationQuestion {
             consent: RequiredConsent::LiveChange,
             question: format!(
-                "Distribution {} serves links now. Give it a version of the function that accepts a new secret too?",
+                "Distribution {} serves links now. Give it a version of the function that accepts a new secret, too?",
                 observed.distribution.id
             ),
         });

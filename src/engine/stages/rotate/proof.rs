@@ -58,7 +58,7 @@ impl SecretRotation<'_> {
                         return Ok((
                             AllLinksProof { lifetime_max_seconds, switched_off },
                             format!(
-                                "{by_new} of {count} links are signed with the new secret{off}, and none with another"
+                                "{by_new} of {count} links are signed with the new secret{off}, and none with another one"
                             ),
                         ));
                     }
@@ -71,7 +71,7 @@ impl SecretRotation<'_> {
                         return Err(build_switch_off_lag_failure(&off_files, others, of));
                     }
                     say(&format!(
-                        "CloudFront is switched off in {}, and packagecloud has not followed yet: it is asked again",
+                        "CloudFront is switched off in {}, and packagecloud does not follow yet; asking again",
                         off_files.join(", ")
                     ));
                     self.run
@@ -132,10 +132,10 @@ pub(super) fn build_other_signer_failure(others: usize, of: usize) -> Failure {
     Failure::new_generic_failure(
         "packagecloud's own redirect",
         format!(
-            "{others} of {of} links are signed with another secret, although every named node was given the new one: a node lags behind its file, or there is one that wasn't named"
+            "{others} of {of} links are signed with another secret, although every named node was given the new one: a node does not follow its file yet, or a node was not named"
         ),
         format!(
-            "name every node with --host; both secrets stay accepted meanwhile; then: {}",
+            "name every node with --host, and run this again; the edge accepts both secrets until then: {}",
             render_same_command_again(&[])
         ),
     )
@@ -145,11 +145,11 @@ fn build_switch_off_lag_failure(files: &[String], others: usize, of: usize) -> F
     Failure::new_generic_failure(
         "CloudFront",
         format!(
-            "it was switched off in {} beside this run, and packagecloud has not followed its file: {others} of {of} links still go to CloudFront by the secret of before. Every file holds the new secret, and the edge accepts both: no link is refused",
+            "it was switched off in {} during this run, and packagecloud does not follow its file yet: {others} of {of} links still go to CloudFront, signed with the old secret. Every file has the new secret, and the edge accepts both: no link is refused",
             files.join(", ")
         ),
         format!(
-            "finish switching off: {} — then go on with the rotation: {}",
+            "finish switching off: {}; then continue the rotation: {}",
             render_proposed_command("disable", &[]),
             render_proposed_command("rotate-secret", &[])
         ),
@@ -160,14 +160,14 @@ fn build_switch_off_lag_failure(files: &[String], others: usize, of: usize) -> F
 pub(super) fn render_rotation_result(mark: &RotationMark, switched_off: &[String]) -> String {
     let time = |seconds: u64| render_utc_time(Duration::from_secs(seconds));
     let since = mark.since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
-    let from = mark.finish_at.map(|from| format!("; from {} on", time(from))).unwrap_or_default();
+    let from = mark.finish_at.map(|from| format!(" after {}", time(from))).unwrap_or_default();
     let finish = render_proposed_command("rotate-secret", &["--finish"]);
-    let accepted = format!("the edge accepts two{since}{from} the one before can be ended: {finish}");
+    let accepted = format!("the edge accepts two secrets{since}; end the old one{from} with: {finish}");
     if switched_off.is_empty() {
         return format!("every node signs with the new secret; {accepted}");
     }
     format!(
-        "CloudFront was switched off meanwhile in {}, and stays off; every node holds the new secret; {accepted}; to switch on again: {}",
+        "CloudFront was switched off meanwhile in {}, and stays off; every node has the new secret; {accepted}; to switch on again: {}",
         switched_off.join(", "),
         render_proposed_command("enable", &[])
     )

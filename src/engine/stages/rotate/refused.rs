@@ -44,9 +44,9 @@ impl ObservedRotation {
 pub(super) fn build_refused_secret_failure(path: &str) -> Failure {
     Failure::new_generic_failure(
         path,
-        "it has CloudFront on, and holds a secret that the edge doesn't accept: its links are refused, or will be",
+        "it has CloudFront on, and a secret that the edge does not accept: its links are refused, or will be",
         format!(
-            "that comes first: have the edge accept it too: {} — or put that node's file back (this lists its backups: {})",
+            "correct that first: let the edge accept it, too: {}; or restore that node's file (this lists its backups): {}",
             render_proposed_command("enable", &[]),
             render_proposed_command("roll-back", &[])
         ),
@@ -57,10 +57,10 @@ fn build_refused_links_failure(refused: usize, of: usize) -> Failure {
     Failure::new_generic_failure(
         "packagecloud's own redirect",
         format!(
-            "{refused} of {of} links are signed with a secret that the edge doesn't accept, although every file that was read holds one that it does: customers are refused now"
+            "{refused} of {of} links are signed with a secret that the edge does not accept, although every file has one that it accepts: customers are refused now"
         ),
         format!(
-            "that comes first: have packagecloud follow its file on each node: {} && {} — and name every node with --host, since one that isn't named may sign them",
+            "correct that first: name every node with --host, and let packagecloud follow its file on each: {} && {}",
             render_proposed_command("reconfigure", &[]),
             render_proposed_command("restart", &[])
         ),

@@ -194,7 +194,7 @@ pub(super) fn refuse_fourth_secret(
             "the secret",
             why,
             format!(
-                "end the ones before: {} — or {next}",
+                "end the old ones: {}; or {next}",
                 crate::model::run::proposed_command::render_proposed_command("rotate-secret", &["--finish"])
             ),
         )),

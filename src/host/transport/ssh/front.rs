@@ -1,21 +1,29 @@
 //! A node's own redirect: its front is asked on the node itself, by the curl or wget there, so that a node that the load balancer
 //! keeps out is judged too.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::SshClient;
 use crate::model::url::redirect::{PackagecloudDownloadReply, split_host_and_path};
 
 /// No program is there that can ask.
 const NO_PROGRAM_STATUS: i32 = 20;
 
-/// The URL, its host's name, its port, the same URL at the node's own address, the Authorization header or nothing. The header
-/// goes in by standard input: an argument is seen by everybody on that node, and wget has no other way. The certificate is the load balancer's affair.
-const FRONT_SCRIPT: &str = r#"if command -v curl >/dev/null 2>&1; then
-  { [ -z "$5" ] || printf 'header = "Authorization: %s"\n' "$5"; } |
-    curl -q --config - --silent --show-error --globoff --insecure --noproxy '*' --max-time 5 --output /dev/null \
-      --dump-header - --resolve "$2:$3:127.0.0.1" -- "$1" 2>&1
-elif [ -z "$5" ] && command -v wget >/dev/null 2>&1; then
-  wget --no-proxy --no-check-certificate --tries=1 --timeout=5 --max-redirect=0 --no-verbose \
-    --server-response --output-document=/dev/null --header="Host: $2" -- "$4" 2>&1
+/// How long the whole answer may take, in seconds.
+const ANSWER_SECONDS: u32 = 5;
+
+/// Two configurations of curl, for the node's own IPv4 and IPv6 address; the Host header and the URL at the node's own address, for
+/// wget, or nothing where that can't ask. URL and token go in by standard input: an argument is seen by everybody on that node.
+/// The certificate is the load balancer's affair, and this asks the node's own address alone. The text is the node's address.
+const FRONT_SCRIPT: &str = r#"limit=; command -v timeout >/dev/null 2>&1 && limit="timeout 10"
+if command -v curl >/dev/null 2>&1; then
+  for config in "$1" "$2"; do
+    printf '%s' "$config" | $limit curl -q --config - 2>&1
+    [ $? = 7 ] || break
+  done
+elif [ -n "$4" ] && command -v wget >/dev/null 2>&1 && wget --version 2>/dev/null | grep -q GNU; then
+  printf '%s\n' "$4" | HOME=/dev/null $limit wget --no-proxy --no-check-certificate --tries=1 --timeout=5 --max-redirect=0 \
+    --no-verbose --server-response --output-document=/dev/null --header="Host: $3" --input-file=- 2>&1
 else
   return 20
 fi
@@ -24,29 +32,82 @@ return 0"#;
 /// Where a URL leads, in parts.
 #[derive(Debug, PartialEq, Eq)]
 struct FrontAddress {
-    /// Without its port.
+    scheme: &'static str,
+    /// Without its port, an IPv6 address in brackets.
     host: String,
-    port: String,
-    /// The same URL, at the node's own address.
-    own_url: String,
+    port: u16,
+    /// Path and query.
+    path: String,
 }
 
-/// Takes a URL apart; `None` where it is none of http's.
-fn split_front_address(url: &str) -> Option<FrontAddress> {
-    let scheme = url.split_once("://")?.0.to_ascii_lowercase();
-    let usual_port = match scheme.as_str() {
-        "https" => "443",
-        "http" => "80",
-        _ => return None,
-    };
-    let (authority, path) = split_host_and_path(url)?;
-    let (host, port) = match authority.rsplit_once(':') {
-        // An IPv6 address without a port has colons of its own.
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, usual_port),
-    };
-    let own_url = format!("{scheme}://127.0.0.1:{port}{path}");
-    Some(FrontAddress { host: host.to_owned(), port: port.to_owned(), own_url })
+impl FrontAddress {
+    /// Takes a URL apart, its user name left out; `None` where it is none of http's, and where it holds what no URL does.
+    fn split_front_url(url: &str) -> Option<Self> {
+        let (scheme, usual_port) = match url.split_once("://")?.0.to_ascii_lowercase().as_str() {
+            "https" => ("https", 443),
+            "http" => ("http", 80),
+            _ => return None,
+        };
+        let (authority, path) = split_host_and_path(url)?;
+        let (host, port) = match authority.rsplit_once(':') {
+            // An IPv6 address without a port has colons of its own.
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+            _ => (authority, usual_port),
+        };
+        let is_plain = |c: char| {
+            c.is_ascii_alphanumeric() || ".-_".contains(c) || (host.starts_with('[') && ":[]".contains(c))
+        };
+        if host.is_empty()
+            || !host.chars().all(is_plain)
+            || path.contains(|c: char| c.is_whitespace() || c.is_control())
+        {
+            return None;
+        }
+        let path = path.split('#').next().unwrap_or_default();
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Some(Self { scheme, host: host.to_owned(), port, path: format!("{slash}{path}") })
+    }
+
+    /// A name is looked up; an address is asked as it stands.
+    fn is_host_an_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<IpAddr>().is_ok()
+    }
+
+    /// The value of the Host header.
+    fn render_authority(&self) -> String {
+        match (self.scheme, self.port) {
+            ("https", 443) | ("http", 80) => self.host.clone(),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    fn render_url_at(&self, host: &str) -> String {
+        format!("{}://{host}:{}{}", self.scheme, self.port, self.path)
+    }
+
+    /// Renders curl's options as its configuration: `own` is the node's own address.
+    fn render_curl_config(&self, own: IpAddr, authorization: Option<&str>) -> String {
+        let mut config = format!(
+            "silent\nshow-error\ngloboff\ninsecure\nnoproxy = \"*\"\nmax-time = {ANSWER_SECONDS}\noutput = \"/dev/null\"\ndump-header = \"-\"\n"
+        );
+        let mut add_option = |name: &str, value: &str| {
+            let value = value.replace('\\', r"\\").replace('"', "\\\"");
+            config.push_str(&format!("{name} = \"{value}\"\n"));
+        };
+        if self.is_host_an_address() {
+            let host = if own.is_ipv6() { format!("[{own}]") } else { own.to_string() };
+            add_option("url", &self.render_url_at(&host));
+            add_option("header", &format!("Host: {}", self.render_authority()));
+        } else {
+            // The name stays in the URL: a front may choose by the name in the TLS handshake.
+            add_option("url", &self.render_url_at(&self.host));
+            add_option("resolve", &format!("{}:{}:{own}", self.host, self.port));
+        }
+        if let Some(authorization) = authorization {
+            add_option("header", &format!("Authorization: {authorization}"));
+        }
+        config
+    }
 }
 
 /// Reads what either program printed of the answer: its status and where it redirects.
@@ -60,6 +121,17 @@ fn parse_front_reply(said: &str) -> Option<PackagecloudDownloadReply> {
     Some(PackagecloudDownloadReply { status, location })
 }
 
+/// Renders the script's arguments.
+fn render_front_arguments(address: &FrontAddress, authorization: Option<&str>) -> [String; 4] {
+    [
+        address.render_curl_config(Ipv4Addr::LOCALHOST.into(), authorization),
+        address.render_curl_config(Ipv6Addr::LOCALHOST.into(), authorization),
+        address.render_authority(),
+        // wget takes a header as an argument alone.
+        if authorization.is_none() { address.render_url_at("127.0.0.1") } else { String::new() },
+    ]
+}
+
 impl SshClient {
     /// Asks the front of the other host for `url`, on that host.
     ///
@@ -70,20 +142,25 @@ impl SshClient {
         url: &str,
         authorization: Option<&str>,
     ) -> Result<PackagecloudDownloadReply, String> {
-        let address = split_front_address(url).ok_or_else(|| format!("{url} is no URL of http or https"))?;
-        let arguments =
-            [url, &address.host, &address.port, &address.own_url, authorization.unwrap_or_default()];
+        let address = FrontAddress::split_front_url(url)
+            .ok_or("the URL to ask for is none of http or https, or holds what no URL does")?;
+        let arguments = render_front_arguments(&address, authorization);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let said =
             self.run_remote_script(FRONT_SCRIPT, &arguments).await.map_err(|failure| failure.to_string())?;
         if said.status == NO_PROGRAM_STATUS {
             return Err(
-                "there is no curl there, nor a wget, which is asked where no token is needed".to_owned()
+                "there is no curl on it, nor GNU wget, which can ask where no token is needed".to_owned()
             );
         }
         let text = String::from_utf8_lossy(&said.out);
         parse_front_reply(&text).ok_or_else(|| {
             let why = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-            format!("nothing answers at {}: {}", address.own_url, why.unwrap_or("no reason was given"))
+            format!(
+                "no answer at 127.0.0.1:{} there ({})",
+                address.port,
+                why.unwrap_or("no reason was given")
+            )
         })
     }
 }
@@ -93,6 +170,7 @@ mod tests {
     use std::{
         io::{BufRead as _, BufReader, Write as _},
         net::TcpListener,
+        os::unix::fs::PermissionsExt as _,
         path::Path,
         process::{Command, Stdio},
     };
@@ -148,50 +226,92 @@ mod tests {
         }
     }
 
+    /// A directory that holds these programs of the machine, and `head`, which a script's end needs.
+    fn link_programs(names: &[&str]) -> tempfile::TempDir {
+        let programs = tempfile::tempdir().unwrap();
+        for needed in names.iter().chain(&["head"]) {
+            let real = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(needed));
+            let real = real.iter().find(|path| path.exists()).expect("curl and wget are installed");
+            std::os::unix::fs::symlink(real, programs.path().join(needed)).unwrap();
+        }
+        programs
+    }
+
+    fn ask_for_url(programs: &Path, url: &str, authorization: Option<&str>) -> (i32, String) {
+        let arguments = render_front_arguments(&FrontAddress::split_front_url(url).unwrap(), authorization);
+        ask_by_script(programs, &arguments.each_ref().map(String::as_str))
+    }
+
+    fn redirect_to_packages() -> PackagecloudDownloadReply {
+        let location = "https://d1.cloudfront.net/a.deb?t=1".to_owned();
+        PackagecloudDownloadReply { status: 302, location: Some(location) }
+    }
+
     #[test]
     fn curl_and_wget_ask_the_nodes_own_address_by_the_sites_name() {
-        for (program, authorization) in [("curl", "Basic dG9rZW46"), ("wget", "")] {
-            let programs = tempfile::tempdir().unwrap();
-            for needed in [program, "head"] {
-                let real = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(needed));
-                let real = real.iter().find(|path| path.exists()).expect("curl and wget are installed");
-                std::os::unix::fs::symlink(real, programs.path().join(needed)).unwrap();
-            }
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for (names, authorization, own, site) in [
+            (["curl", "timeout"].as_slice(), Some("Basic dG9rZW46"), "127.0.0.1", "packages.example.com"),
+            // Neither an address of another host nor a front that listens by IPv6 alone.
+            (&["curl"], Some("Basic dG9rZW46"), "127.0.0.1", "192.0.2.1"),
+            (&["curl"], None, "[::1]", "packages.example.com"),
+            (&["curl"], None, "[::1]", "[2001:db8::1]"),
+            (&["wget", "grep", "timeout"], None, "127.0.0.1", "packages.example.com"),
+            (&["wget", "grep"], None, "127.0.0.1", "[2001:db8::1]"),
+        ] {
+            let programs = link_programs(names);
+            let listener = TcpListener::bind(format!("{own}:0")).unwrap();
             let port = listener.local_addr().unwrap().port();
-            let url = format!("http://packages.example.com:{port}/7/8/a.deb?x[1]=2");
-            let address = split_front_address(&url).unwrap();
             let front = answer_one_request(listener);
-            let (status, said) = ask_by_script(
-                programs.path(),
-                &[&url, &address.host, &address.port, &address.own_url, authorization],
-            );
+            // A user's name in the URL is nobody's affair there.
+            let url = format!("http://user:word@{site}:{port}/7/8/a'$(x)\\.deb?x[1]=\"2\"#part");
+            let (status, said) = ask_for_url(programs.path(), &url, authorization);
             assert_eq!(
                 (status, parse_front_reply(&said)),
-                (
-                    0,
-                    Some(PackagecloudDownloadReply {
-                        status: 302,
-                        location: Some("https://d1.cloudfront.net/a.deb?t=1".to_owned())
-                    })
-                ),
-                "{program}: {said}"
+                (0, Some(redirect_to_packages())),
+                "{names:?} {site}: {said}"
             );
             let heard = front.join().unwrap();
-            assert!(heard[0].starts_with("GET /7/8/a.deb?x"), "{program}: {heard:?}");
-            let has = |start: &str| heard.iter().any(|line| line.to_ascii_lowercase().starts_with(start));
-            assert!(has("host: packages.example.com"), "{heard:?}");
-            assert_eq!(has("authorization: basic dg9rzw46"), !authorization.is_empty(), "{heard:?}");
+            let path =
+                heard[0].replace("%5B", "[").replace("%5D", "]").replace("%22", "\"").replace("%5C", "\\");
+            assert_eq!(path, "GET /7/8/a'$(x)\\.deb?x[1]=\"2\" HTTP/1.1", "{names:?}");
+            let hosts: Vec<_> =
+                heard.iter().filter(|line| line.to_ascii_lowercase().starts_with("host:")).collect();
+            assert_eq!(hosts, [&format!("Host: {site}:{port}")], "{heard:?}");
+            let sent = heard.iter().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+            assert_eq!(sent.map(|line| &line[15..]), authorization, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn neither_the_url_nor_the_token_is_an_argument_there() {
+        let programs = link_programs(&["grep"]);
+        for name in ["curl", "wget"] {
+            let program = programs.path().join(name);
+            std::fs::write(&program, "#!/bin/sh\necho GNU; echo \"asked with: $*\"\n").unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let url = "https://packages.example.com/7/8/a.deb?secret=1";
+            let authorization = (name == "curl").then_some("Basic dG9rZW46");
+            let (status, said) = ask_for_url(programs.path(), url, authorization);
+            assert!(status == 0 && said.contains("asked with: -"), "{name}: {said}");
+            for word in ["secret", "a.deb", "dG9rZW46"] {
+                assert!(!said.contains(word), "{name}: {said}");
+            }
+            std::fs::remove_file(program).unwrap();
         }
     }
 
     #[test]
     fn where_neither_program_is_or_nobody_answers_that_is_told() {
-        let programs = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/usr/bin/head", programs.path().join("head")).unwrap();
-        let arguments = ["http://a.example/", "a.example", "80", "http://127.0.0.1:80/", ""];
-        assert_eq!(ask_by_script(programs.path(), &arguments).0, NO_PROGRAM_STATUS);
-        for said in ["", "curl: (7) Failed to connect to a.example port 443: Connection refused\n"] {
+        let url = "http://a.example/";
+        assert_eq!(ask_for_url(link_programs(&[]).path(), url, None).0, NO_PROGRAM_STATUS);
+        let wget = link_programs(&["wget", "grep"]);
+        assert_eq!(ask_for_url(wget.path(), url, Some("Basic dG9rZW46")).0, NO_PROGRAM_STATUS);
+        // Nobody listens where somebody did a moment ago.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (status, said) =
+            ask_for_url(link_programs(&["curl"]).path(), &format!("http://a.example:{port}"), None);
+        assert!(status == 0 && said.contains("curl: (7)"), "{said}");
+        for said in ["", &said] {
             assert_eq!(parse_front_reply(said), None);
         }
         let refused = parse_front_reply("HTTP/2 401\r\nwww-authenticate: Basic\r\n\r\n");
@@ -200,16 +320,32 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_apart_by_its_scheme() {
-        let parts =
-            |url: &str| split_front_address(url).map(|address| (address.host, address.port, address.own_url));
-        let own =
-            |host: &str, port: &str, url: &str| Some((host.to_owned(), port.to_owned(), url.to_owned()));
-        assert_eq!(
-            parts("https://packages.example.com/7/8/a.deb"),
-            own("packages.example.com", "443", "https://127.0.0.1:443/7/8/a.deb")
-        );
-        assert_eq!(parts("http://user:word@[::1]:8080/a"), own("[::1]", "8080", "http://127.0.0.1:8080/a"));
-        assert_eq!(parts("http://[::1]/a"), own("[::1]", "80", "http://127.0.0.1:80/a"));
-        assert_eq!(parts("ftp://packages.example.com/a"), None);
+        let at = |url: &str| {
+            let address = FrontAddress::split_front_url(url)?;
+            Some((address.render_authority(), address.render_url_at("127.0.0.1")))
+        };
+        for (url, authority, own_url) in [
+            ("https://packages.example.com/7/a.deb", "packages.example.com", "https://127.0.0.1:443/7/a.deb"),
+            ("HTTPS://packages.example.com:443?a=1#b", "packages.example.com", "https://127.0.0.1:443/?a=1"),
+            ("http://user:word@[::1]:8080/a", "[::1]:8080", "http://127.0.0.1:8080/a"),
+            ("http://[::1]/a", "[::1]", "http://127.0.0.1:80/a"),
+        ] {
+            assert_eq!(at(url), Some((authority.to_owned(), own_url.to_owned())), "{url}");
+        }
+        for url in [
+            "ftp://packages.example.com/a",
+            "packages.example.com/a",
+            "https://",
+            "https://packages.example.com:http/a",
+            "https://packages.example.com:65536/a",
+            "https://packages.example.com:/a",
+            "https://a.example,b.example:443:192.0.2.1/a",
+            "https://a.example:1:2/",
+            "https://packages.example.com/a b",
+            "https://packages.example.com/a\nurl = file:///etc/shadow",
+            "https://a\"b/",
+        ] {
+            assert_eq!(at(url), None, "{url}");
+        }
     }
 }
