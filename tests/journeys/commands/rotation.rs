@@ -47,7 +47,7 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     let planned = host.run_line("plan --goal rotate");
     assert_eq!(planned.code, 3, "{planned:#?}");
     planned
-        .assert_contains("a version that accepts a new secret and the one of now")
+        .assert_contains("a version that accepts a new secret and the current one")
         .assert_contains("rotate-secret");
     let refused = host.run_line("rotate-secret");
     assert_eq!((refused.code, read_secret(&host) == old), (2, true), "{refused:#?}");

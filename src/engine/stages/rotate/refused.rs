@@ -60,7 +60,7 @@ fn build_refused_links_failure(refused: usize, of: usize) -> Failure {
             "{refused} of {of} links are signed with a secret that the edge does not accept, although every file has one that it accepts: customers are refused now"
         ),
         format!(
-            "correct that first: name every node with --host, and let packagecloud follow its file on each: {} && {}",
+            "correct that first: name every node with --host, and have packagecloud follow its file on each node: {} && {}",
             render_proposed_command("reconfigure", &[]),
             render_proposed_command("restart", &[])
         ),
