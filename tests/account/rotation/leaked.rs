@@ -15,10 +15,10 @@ use packagecloud_cloudfront::{
 };
 
 use super::{
-    answers_for, assert_rotated, fetch_link_by_secret,
+    answers_for, assert_rotated, fetch_link_by_secret, find_version_proof_text,
     links::LinkClients,
     nodes::{add_second_node, open_two_node_session, read_second_secret},
-    open_live_sandbox,
+    open_live_sandbox, run_rotation,
 };
 use crate::engine::{apply_stages, with_yes};
 
@@ -29,7 +29,10 @@ async fn replace_leaked_secret(world: &Sandbox, session: &Session) -> Result<u64
     Box::pin(apply_stages(session, &disable, &[RunStage::Disable], &run)).await?;
     let off = world.sandbox_unix_time_now().as_secs();
     let leaked = answers_for(SecretRotationKind::Leaked);
-    Box::pin(apply_stages(session, &leaked, &[RunStage::Rotate], &run)).await?;
+    let (said, rotated) = run_rotation(session, &leaked).await;
+    rotated?;
+    let proven = find_version_proof_text(&said);
+    assert!(proven.contains("a link by its secret through"), "{proven}");
     let enable = with_yes(&OperatorAnswers::default());
     Box::pin(apply_stages(session, &enable, &[RunStage::GoLive], &run)).await?;
     Ok(off)

@@ -133,6 +133,9 @@ async fn a_secret_is_rotated_and_finished_without_one_refused_link() {
     assert_eq!(result, Ok(()), "{said:?}");
     let new = assert_rotated(&world, &old, "whole");
     assert_eq!(count_version_secrets(&world, 2), (2, 2));
+    // The new one, too, which no node holds yet.
+    let proven = find_version_proof_text(&said);
+    assert!(proven.contains("a link by each of its 2 secrets through"), "{proven}");
     let ended = find_ended_text(&said);
     assert!(
         ended.contains("the edge accepts two secrets since ") && ended.contains("rotate-secret --finish"),
@@ -283,6 +286,15 @@ fn has_edge_two_secrets(world: &Sandbox) -> bool {
     world.read_sandbox_state_from_disk(|state| {
         state.cloudfront.distributions.values().any(|one| one.config.contains(":2</LambdaFunctionARN>"))
     })
+}
+
+/// What the version was seen to do before any edge had it.
+fn find_version_proof_text(said: &[StageEvent]) -> String {
+    let shown = said.iter().find_map(|event| match event {
+        StageEvent::Finished { step: StageStep::VersionProof, text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    shown.unwrap_or_default()
 }
 
 /// What the stage's end said.

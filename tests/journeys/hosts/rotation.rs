@@ -66,8 +66,10 @@ const LINK_KEPT: Duration = Duration::from_secs(2);
 /// A machine that was too busy to fetch it before tells nothing by a refusal.
 const LINK_ACCEPTED_MIN: Duration = Duration::from_millis(3400);
 
-/// Between two links that a client asks for: the machine has more to do.
-const PAUSE_BETWEEN_LINKS: Duration = Duration::from_millis(5);
+/// Between two links that a client asks for: the machine has more to do, unless many are asked for.
+fn pause_between_links() -> Duration {
+    Duration::from_millis(if std::env::var_os("ROTATION_LINKS_COUNT").is_some() { 5 } else { 25 })
+}
 
 /// What came of the clients' links.
 #[derive(Debug, Default)]
@@ -124,7 +126,7 @@ impl FetchingClients {
                     if stop.load(Relaxed) {
                         continue;
                     }
-                    std::thread::sleep(PAUSE_BETWEEN_LINKS);
+                    std::thread::sleep(pause_between_links());
                     let asked = Instant::now();
                     let Some((302, Some(location))) = send_get(&site, "/1/2/ubuntu/package_files/97310.deb")
                     else {

@@ -91,7 +91,9 @@ impl ObservedRotation {
             Some(arn) => arn,
             None => self.publish_rotation_version(session, wanted, &mut choice, answers, run).boxed().await?,
         };
-        self.associate_rotation_version(session, &arn, &choice.dropped, answers, run).boxed().await?;
+        self.associate_rotation_version(session, &arn, (&wanted.newest, &choice.dropped), answers, run)
+            .boxed()
+            .await?;
         Ok((arn, false))
     }
 
@@ -135,11 +137,14 @@ impl ObservedRotation {
         &self,
         session: &Session,
         arn: &str,
-        dropped: &[DroppedSecret],
+        (newest, dropped): (&Secret, &[DroppedSecret]),
         answers: &OperatorAnswers,
         run: &StageRun,
     ) -> Result<(), Failure> {
         let (target, distribution) = (&self.target, &self.distribution);
+        // The new one is in no node's file yet.
+        let others = self.secrets.iter().filter(|one| *one != newest);
+        let secrets: Vec<Secret> = std::iter::once(newest).chain(others).cloned().collect();
         let say = run.build_step_progress_reporter(StageStep::VersionProof);
         let host = distribution.aliases.first().unwrap_or(&distribution.domain);
         run.run_stage_step(
@@ -151,7 +156,7 @@ impl ObservedRotation {
                 let function = &self.function;
                 refuse_fewer_secrets(arn, version.described.as_ref(), function, &associated, dropped)?;
                 let proof = FunctionVersionProof {
-                    secrets: self.secrets.clone(),
+                    secrets,
                     version: &version,
                     construction: self.authenticator.construction,
                     host,
