@@ -184,7 +184,7 @@ pub struct GlobalOptions {
         env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE"
     )]
     pub sandbox_pace: Option<f64>,
-    /// In the wizard the wheel scrolls and a click presses a key at the foot; text is then marked with Shift held down
+    /// In the wizard the wheel scrolls, a click chooses a line or presses a key at the foot; text is then marked with Shift held down
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_MOUSE", value_parser = FalseyValueParser::new())]
     pub mouse: bool,
     /// What stdout holds: sentences, or for scripts one JSON object a line

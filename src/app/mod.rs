@@ -30,7 +30,10 @@ use crate::{
     args::{self, CliArguments, CliCommand, GlobalOptions, ReindexFlags},
     aws::awaited,
     cli::{self, CommandInvocation},
-    engine::Session,
+    engine::{
+        Session,
+        leaving::{choose_log_path, render_leaving_lines},
+    },
     errln,
     host::{environment::owner::OwnershipRestorer, run::unfinished_work::UnfinishedCtlCommand},
     model::{failure::Failure, packagecloud::ctl_command::CtlCommand, run::goal::OperatorGoal},
@@ -214,6 +217,8 @@ async fn run_wizard(
         answers: app.answers,
         goal,
         sandbox: app.sandbox,
+        log_path: choose_log_path(&app.session, global.log_file.as_deref()).display().to_string(),
+        begins_at: app.session.host.clock.read_host_clock(),
     };
     let taken_over = app.session.wait_until_takeover_requested();
     let session = app.session.clone();
@@ -229,7 +234,7 @@ async fn run_wizard(
             if outcome.has_looked {
                 let verdict = outcome.verdict.as_deref();
                 let log_file = global.log_file.as_deref();
-                let left = crate::engine::leaving::render_leaving_lines(&session, verdict, log_file).await;
+                let left = render_leaving_lines(&session, verdict, log_file).await;
                 left.iter().for_each(|line| outln!("{line}"));
             }
             let unfinished = list_unfinished_ctl_commands(&session);

@@ -11,7 +11,10 @@ use aws_smithy_runtime_api::{
     client::{
         interceptors::{
             Intercept,
-            context::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+            context::{
+                BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+                BeforeTransmitInterceptorContextRef,
+            },
             dyn_dispatch_hint,
         },
         orchestrator::Metadata,
@@ -22,12 +25,16 @@ use aws_smithy_types::{
     config_bag::{ConfigBag, Storable, StoreReplace},
     retry::RetryConfig,
 };
-use tokio::time::Instant;
+use tokio::{
+    runtime::{self, Handle},
+    time::Instant,
+};
 
 /// Words with which the name of an operation begins that changes nothing.
 const READING_VERBS: [&str; 5] = ["Describe", "Get", "Head", "List", "Simulate"];
 
-/// Every call in flight, of all clients of this process: who waits asks nobody else.
+/// Every call in flight, of all clients of this process: who waits asks nobody else. Each runtime sees its own alone, since
+/// another may have another clock.
 static IN_FLIGHT: Mutex<AwaitedAwsCalls> = Mutex::new(AwaitedAwsCalls { last: 0, calls: BTreeMap::new() });
 
 #[derive(Debug)]
@@ -43,6 +50,9 @@ pub struct AwaitedAwsCall {
     name: String,
     is_read: bool,
     began: Instant,
+    /// When it was sent, or when AWS answered an attempt of it last: one that throttles is not silent.
+    heard_at: Instant,
+    runtime: Option<runtime::Id>,
     /// How often it was sent so far, and how often it may be.
     attempts: (u32, u32),
 }
@@ -50,13 +60,27 @@ pub struct AwaitedAwsCall {
 impl AwaitedAwsCall {
     fn new(service: &str, operation: &str) -> Self {
         let is_read = READING_VERBS.iter().any(|verb| operation.starts_with(verb));
-        Self { name: format!("{service} ({operation})"), is_read, began: Instant::now(), attempts: (0, 0) }
+        let now = Instant::now();
+        Self {
+            name: format!("{service} ({operation})"),
+            is_read,
+            began: now,
+            heard_at: now,
+            runtime: current_runtime_id(),
+            attempts: (0, 0),
+        }
     }
 
     /// Returns how long it is awaited.
     #[must_use]
     pub fn awaited_time(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// Returns how long AWS has said nothing to it.
+    #[must_use]
+    pub fn silent_time(&self) -> Duration {
+        self.heard_at.elapsed()
     }
 
     /// Says it: `waiting for S3 (HeadBucket), 15 s`.
@@ -70,7 +94,7 @@ impl AwaitedAwsCall {
     pub fn describe_silent_call(&self) -> String {
         let (sent, most) = self.attempts;
         let again = if sent > 1 { format!(", asked again, {sent} of {most}") } else { String::new() };
-        format!("{} has not answered for {} s{again}", self.name, self.awaited_time().as_secs())
+        format!("{} has not answered for {} s{again}", self.name, self.silent_time().as_secs())
     }
 }
 
@@ -78,17 +102,33 @@ fn lock_calls_in_flight() -> MutexGuard<'static, AwaitedAwsCalls> {
     IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn current_runtime_id() -> Option<runtime::Id> {
+    Handle::try_current().ok().map(|handle| handle.id())
+}
+
 /// Finds the call that has been awaited longest.
 #[must_use]
 pub fn find_longest_awaited_call() -> Option<AwaitedAwsCall> {
-    lock_calls_in_flight().calls.values().min_by_key(|call| call.began).cloned()
+    let here = current_runtime_id();
+    let held = lock_calls_in_flight();
+    held.calls.values().filter(|call| call.runtime == here).min_by_key(|call| call.began).cloned()
+}
+
+/// Finds the call that has had no answer for longest.
+#[must_use]
+pub fn find_most_silent_call() -> Option<AwaitedAwsCall> {
+    let here = current_runtime_id();
+    let held = lock_calls_in_flight();
+    held.calls.values().filter(|call| call.runtime == here).min_by_key(|call| call.heard_at).cloned()
 }
 
 /// Returns whether AWS is waited for, and by calls alone that change nothing and have been awaited for `time`.
 #[must_use]
 pub fn are_only_reads_awaited(time: Duration) -> bool {
+    let here = current_runtime_id();
     let held = lock_calls_in_flight();
-    !held.calls.is_empty() && held.calls.values().all(|call| call.is_read && call.awaited_time() >= time)
+    let mut calls = held.calls.values().filter(|call| call.runtime == here).peekable();
+    calls.peek().is_some() && calls.all(|call| call.is_read && call.awaited_time() >= time)
 }
 
 /// Notes each call of a client for as long as it runs.
@@ -115,9 +155,11 @@ impl Intercept for AwaitedCallInterceptor {
         "AwaitedCall"
     }
 
-    fn read_before_execution(
+    // A client's interceptors are asked before an execution too, but there the operation has no name yet.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(call) = bag.load::<Metadata>().map(|of| AwaitedAwsCall::new(of.service(), of.name())) else {
@@ -145,6 +187,20 @@ impl Intercept for AwaitedCallInterceptor {
             && let Some(call) = lock_calls_in_flight().calls.get_mut(id)
         {
             call.attempts = (call.attempts.0 + 1, most);
+        }
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        _: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(AwaitedCallNote(id)) = bag.load::<AwaitedCallNote>()
+            && let Some(call) = lock_calls_in_flight().calls.get_mut(id)
+        {
+            call.heard_at = Instant::now();
         }
         Ok(())
     }

@@ -2,11 +2,20 @@
 //!
 //! It reads this host alone: nobody waits for AWS in order to leave.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{hand_over::REPORT_FILE, packagecloud::switch::read_cloudfront_on_since, session::Session};
 use crate::host::environment::clock;
 use crate::model::run::proposed_command::render_proposed_command;
+
+/// Returns where the log lies: `log_file` where that is given, else in the state directory.
+#[must_use]
+pub fn choose_log_path(session: &Session, log_file: Option<&Path>) -> PathBuf {
+    log_file.map_or_else(|| session.host.state.state_dir_path().join("log"), Path::to_owned)
+}
 
 /// How long the host is waited for: it may be behind ssh.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,7 +56,7 @@ pub async fn render_leaving_lines(
         Err(_) => lines.push("Whether CloudFront is on can't be told: the host did not answer.".to_owned()),
     }
     let dir = session.host.state.state_dir_path();
-    let log = log_file.map_or_else(|| dir.join("log"), Path::to_owned);
+    let log = choose_log_path(session, log_file);
     if log.exists() {
         lines.push(format!("Log: {}", log.display()));
     }

@@ -58,11 +58,16 @@ use crate::model::{
 /// AWS is given so long to answer before it is said which of its services doesn't.
 const SILENT_CALL_AFTER: Duration = Duration::from_secs(10);
 
-/// Says which call to AWS has had no answer for ten seconds, of those that this process waits for: the longest awaited one.
+/// Says which call to AWS has had no answer for ten seconds, of those that this process waits for: the most silent one.
 #[must_use]
 pub fn describe_silent_aws_call() -> Option<String> {
-    awaited::find_longest_awaited_call()
-        .filter(|call| call.awaited_time() >= SILENT_CALL_AFTER)
+    describe_call_silent_for(SILENT_CALL_AFTER)
+}
+
+/// Says which call to AWS has had no answer for `time`: the most silent one.
+fn describe_call_silent_for(time: Duration) -> Option<String> {
+    awaited::find_most_silent_call()
+        .filter(|call| call.silent_time() >= time)
         .map(|call| call.describe_silent_call())
 }
 

@@ -44,7 +44,11 @@ use super::{
 /// Reads what the first screen shows.
 pub async fn read_welcome_findings(session: &Session, answers: &OperatorAnswers) -> WelcomeFindings {
     let local = read_local_findings(session).await;
-    add_aws_findings(session, answers, local).await
+    let (redirects, found) = tokio::join!(
+        read_redirects(session, answers).boxed(),
+        add_aws_findings(session, answers, local).boxed()
+    );
+    WelcomeFindings { redirects, ..found }
 }
 
 /// Reads what is known without AWS, and without packagecloud's answer: this waits for neither.
@@ -63,16 +67,63 @@ pub async fn read_local_findings(session: &Session) -> WelcomeFindings {
     found
 }
 
-/// Adds what AWS says, and where packagecloud's own redirects go.
+/// How long AWS may say nothing to one call before the first screen stops waiting for it.
+const AWS_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long the first screen waits for all of AWS's answers together.
+const AWS_FINDINGS_TIMEOUT: Duration = Duration::from_mins(2);
+/// How often it is looked whether AWS answers.
+const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Adds what AWS says; where it says nothing for too long, that, and what is known without it.
 pub async fn add_aws_findings(
+    session: &Session,
+    answers: &OperatorAnswers,
+    found: WelcomeFindings,
+) -> WelcomeFindings {
+    let mut asked = std::pin::pin!(ask_aws_for_findings(session, answers, found.clone()));
+    let since = tokio::time::Instant::now();
+    loop {
+        if let Ok(found) = tokio::time::timeout(SILENCE_LOOK_INTERVAL, &mut asked).await {
+            return found;
+        }
+        let silent = super::describe_call_silent_for(AWS_SILENCE_MAX);
+        if silent.is_some() || since.elapsed() >= AWS_FINDINGS_TIMEOUT {
+            return add_aws_silence(found, silent);
+        }
+    }
+}
+
+/// Says of what was found without AWS that AWS does not answer, and by which call that was seen.
+fn add_aws_silence(mut found: WelcomeFindings, silent: Option<String>) -> WelcomeFindings {
+    let why = silent.unwrap_or_else(|| {
+        format!("not all of its answers came within {} s", AWS_FINDINGS_TIMEOUT.as_secs())
+    });
+    found.is_aws_silent = true;
+    let failure = Failure::new(
+        FailureKind::Unreachable,
+        "AWS",
+        why,
+        "check this host's network, DNS and proxy (HTTPS_PROXY), then press r; D switches CloudFront off without AWS",
+    );
+    add_unreachable_aws(&mut found, failure);
+    found
+}
+
+/// Notes that AWS can't be asked: what may be on can be switched off all the same.
+fn add_unreachable_aws(found: &mut WelcomeFindings, failure: Failure) {
+    found.cloudfront.by = CloudFrontSetUpBy::Unknown;
+    found.failures.push(failure);
+    if let Some(on) = found.cloudfront.switch.describe_switch_unless_off() {
+        found.goal = Some((OperatorGoal::Disable, format!("{on}, and AWS can't be asked from here")));
+    }
+}
+
+async fn ask_aws_for_findings(
     session: &Session,
     answers: &OperatorAnswers,
     mut found: WelcomeFindings,
 ) -> WelcomeFindings {
-    let (redirects, identities) =
-        tokio::join!(read_redirects(session, answers).boxed(), find_aws_identities(session, answers).boxed());
-    found.redirects = redirects;
-    found.identities = identities;
+    found.identities = find_aws_identities(session, answers).boxed().await;
     match session.get_or_discover_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
@@ -101,16 +152,13 @@ pub async fn add_aws_findings(
             found.goal = Some(propose_setup_goal(&found.cloudfront, target.sampled.1));
         }
         Err(failure) => {
-            found.cloudfront.by = CloudFrontSetUpBy::Unknown;
             let first = found.identities.first();
-            found.failures.push(match first.and_then(|identity| identity.device.as_ref()) {
+            let failure = match first.and_then(|identity| identity.device.as_ref()) {
                 // Where it isn't asked for, that is no failure: the next key does.
                 Some(_) => Failure { next: "Enter on Install or Upgrade asks for it".into(), ..failure },
                 None => failure,
-            });
-            if let Some(on) = found.cloudfront.switch.describe_switch_unless_off() {
-                found.goal = Some((OperatorGoal::Disable, format!("{on}, and AWS can't be asked from here")));
-            }
+            };
+            add_unreachable_aws(&mut found, failure);
         }
     }
     found
@@ -119,8 +167,8 @@ pub async fn add_aws_findings(
 /// How long packagecloud is waited for, for each of its redirects.
 const REDIRECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks packagecloud for as many redirects as there are nodes.
-async fn read_redirects(session: &Session, answers: &OperatorAnswers) -> FoundRedirects {
+/// Asks packagecloud for as many redirects as there are nodes; waits for nothing of AWS's.
+pub async fn read_redirects(session: &Session, answers: &OperatorAnswers) -> FoundRedirects {
     if !session.can_probe_packagecloud_redirect(answers) {
         return FoundRedirects::NotAsked;
     }

@@ -13,14 +13,31 @@ use crate::model::{
 
 /// A step that goes on is told of again after so long: more often it would talk over everything else.
 const PROGRESS_LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// That AWS does not answer is told again after so long.
+const SILENCE_LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Which progress was told last, of each step.
 #[derive(Debug, Default)]
 pub(super) struct EventNarrator {
     told: HashMap<(RunStage, StageStep), (Duration, String)>,
+    /// When it was told last that AWS does not answer.
+    silence_told_at: Option<Duration>,
 }
 
 impl EventNarrator {
+    /// Returns the line that tells which call of AWS has no answer; none where that was told a moment ago, or it has one.
+    pub(super) fn narrate_aws_silence(&mut self, now: Duration, silent: Option<&str>) -> Option<String> {
+        let Some(silent) = silent else {
+            self.silence_told_at = None;
+            return None;
+        };
+        if self.silence_told_at.is_some_and(|told| now.saturating_sub(told) < SILENCE_LINE_INTERVAL) {
+            return None;
+        }
+        self.silence_told_at = Some(now);
+        Some(format!("waiting for AWS: {silent}"))
+    }
+
     /// Returns the lines that tell of an event at `now`; none where it says nothing new.
     pub(super) fn narrate_stage_event(&mut self, now: Duration, event: &StageEvent) -> Vec<String> {
         match event {

@@ -51,8 +51,14 @@ impl PlainMenu {
             };
             match binding.intent {
                 UserIntent::Next => menu.enter = Some(label),
-                // Everything is printed, and nothing is drawn: there is nothing to scroll or to draw anew.
-                UserIntent::Move(_) | UserIntent::Redraw | UserIntent::Suspend => {}
+                // Everything is printed, and nothing is drawn: there is nothing to scroll or to draw again. Ctrl-C is told of apart.
+                UserIntent::Move(_)
+                | UserIntent::Find
+                | UserIntent::FindNext
+                | UserIntent::FindPrevious
+                | UserIntent::Redraw
+                | UserIntent::Suspend
+                | UserIntent::Interrupt => {}
                 intent => menu.rows.push(PlainMenuRow { key: binding.key, label, intent }),
             }
         }

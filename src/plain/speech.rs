@@ -154,6 +154,12 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
                 self.print_line("The other run was asked to end.");
                 return;
             }
+            WizardInput::AwsSilent(silent) => {
+                if let Some(line) = self.narrator.narrate_aws_silence(now, silent.as_deref()) {
+                    self.print_line(&line);
+                }
+                return;
+            }
             _ => {
                 self.may_be_new = true;
                 return;
@@ -299,7 +305,7 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
             self.print_line(&menu.render_short_menu());
         } else if self.spoke_at.elapsed() >= STILL_RUNNING_INTERVAL {
             let seconds = now.saturating_sub(busy.since).as_secs();
-            self.print_line(&format!("Still going on: {}, {seconds} s.", describe_job(wizard, busy.kind)));
+            self.print_line(&format!("Still running: {}, {seconds} s.", describe_job(wizard, busy.kind)));
         }
     }
 

@@ -20,7 +20,9 @@ pub fn convert_body_to_charset(mut body: ScreenBody, charset: DisplayCharset, wi
     }
     body.head = body.head.map(|head| convert_line_to_charset(head, charset));
     let (lines, places) = convert_and_break_lines(body.lines, charset, width);
-    body.keep_visible = body.keep_visible.map(|line| places.get(line).copied().unwrap_or(line));
+    let place_of = |line: usize| places.get(line).copied().unwrap_or(line);
+    body.keep_visible = body.keep_visible.map(place_of);
+    body.choice_lines.iter_mut().for_each(|(line, _)| *line = place_of(*line));
     body.lines = lines;
     let (pinned, places) = convert_and_break_lines(body.pinned, charset, width);
     body.cursor = body.cursor.map(|(x, y)| (x, places.get(y as usize).map_or(y, |place| *place as u16)));

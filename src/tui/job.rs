@@ -145,7 +145,7 @@ impl WizardEffectJob {
         };
         let failure = |what: &str| match &panic {
             Some(panic) => Failure::new_program_fault(what, &**panic, next),
-            None => Failure::new_generic_failure(what, "it broke off without an answer", next),
+            None => Failure::new_generic_failure(what, "it ended without an answer", next),
         };
         match std::mem::replace(&mut self.expected_reply, PendingWizardReply::Nothing) {
             PendingWizardReply::Nothing => None,

@@ -74,25 +74,28 @@ use WizardInputMode::{Ask, Browse, Text};
 /// In the order of the footer.
 #[rustfmt::skip] // a row a line: it is read as a table
 pub const KEY_BINDINGS: &[KeyBinding] = &[
-    define_footer_key_at_left(Browse, &[Enter], UserIntent::Next, "Enter", "go on", "goes on; applies what the screen shows"),
-    define_footer_key_at_left(Browse, &[Char('a')], UserIntent::Anyway, "a", "go on anyway", "goes on in spite of a failed check"),
-    define_footer_key_at_left(Browse, &[Char('s')], UserIntent::Skip, "s", "skip", "skips, where that is safe"),
-    define_footer_key_at_left(Browse, &[Char('p')], UserIntent::Pause, "p", "pause", "pauses, or goes on"),
-    define_footer_key_at_left(Browse, &[Char('g')], UserIntent::Ahead, "g", "go ahead", "goes back to the next stages; the reindex runs on beside them"),
-    define_footer_key_at_left(Browse, &[Char('o')], UserIntent::Stepwise, "o", "one by one", "goes one stage at a time, each with its own Enter"),
+    define_footer_key_at_left(Browse, &[Enter], UserIntent::Next, "Enter", "continue", "continues; applies what the screen shows"),
+    define_footer_key_at_left(Browse, &[Char('a')], UserIntent::Anyway, "a", "continue anyway", "continues despite a failed check"),
+    define_footer_key_at_left(Browse, &[Char('s')], UserIntent::Skip, "s", "skip", "skips this, where that is safe"),
+    define_footer_key_at_left(Browse, &[Char('p')], UserIntent::Pause, "p", "pause", "pauses, or continues"),
+    define_footer_key_at_left(Browse, &[Char('g')], UserIntent::Ahead, "g", "go ahead", "shows the next stages; the reindex continues beside them"),
+    define_footer_key_at_left(Browse, &[Char('o')], UserIntent::Stepwise, "o", "one by one", "runs one stage at a time, each with its own Enter"),
     define_footer_key_at_left(Browse, &[Char('b'), Esc], UserIntent::Back, "b", "back", "back; Esc does the same"),
     define_footer_key_at_left(Browse, &[Up, Char('k')], UserIntent::Move(CursorMove::Up), "↑↓", "scroll", "arrows, PgUp, PgDn, Home, End choose or scroll"),
     define_footer_key_at_left(Browse, &[Tab], UserIntent::Open, "Tab", "open", "opens the chosen line, or all checks that passed; closes them again"),
-    define_footer_key_at_left(Browse, &[Char('v')], UserIntent::ToggleVendorReindex, "v", "vendor's too", "packagecloud's own reindex-everything too, yes or no"),
-    define_footer_key_at_left(Browse, &[Char('w')], UserIntent::ToggleWholeFile, "w", "whole file", "restores the whole file, or the four values alone"),
-    define_footer_key_at_left(Browse, &[Char('u')], UserIntent::Probe, "u", "URL", "a download URL of packagecloud, to see its redirect by"),
-    define_footer_key_at_left(Browse, &[Char('i')], UserIntent::Credentials, "i", "credentials", "a code or other keys, where AWS no longer accepts the credentials"),
-    define_footer_key_at_left(Browse, &[Char('t')], UserIntent::TakeOver, "t", "take over", "lets another run on this host end, to go on from what it left"),
+    define_footer_key_at_left(Browse, &[Char('v')], UserIntent::ToggleVendorReindex, "v", "vendor's too", "also runs packagecloud's own reindex-everything, yes or no"),
+    define_footer_key_at_left(Browse, &[Char('w')], UserIntent::ToggleWholeFile, "w", "whole file", "restores the whole file, or only the four values"),
+    define_footer_key_at_left(Browse, &[Char('u')], UserIntent::Probe, "u", "URL", "a download URL of packagecloud, to see where it redirects"),
+    define_footer_key_at_left(Browse, &[Char('i')], UserIntent::Credentials, "i", "credentials", "a code or other keys, if AWS no longer accepts the credentials"),
+    define_footer_key_at_left(Browse, &[Char('t')], UserIntent::TakeOver, "t", "take over", "asks another run on this host to end, and continues from what it left"),
     define_footer_key_at_left(Browse, &[Char('r')], UserIntent::Again, "r", "again", "looks again"),
-    define_footer_key_at_left(Browse, &[Char('c')], UserIntent::Copy, "c", "copy", "copies what is to be copied, to the clipboard and to a file"),
-    define_footer_key_at_left(Browse, &[Char('x')], UserIntent::Diagnose403, "x", "why 403?", "finds out why clients get 403, by verifying all of it"),
+    define_footer_key_at_left(Browse, &[Char('c')], UserIntent::Copy, "c", "copy", "copies the marked text to the clipboard and to a file"),
+    define_footer_key_at_left(Browse, &[Char('x')], UserIntent::Diagnose403, "x", "why 403?", "finds out why clients get 403, by verifying everything; to explain one link, paste it on Home"),
     define_footer_key_at_left(Browse, &[Char('e')], UserIntent::Explain, "e", "documents", "what each line writes, the calls behind it, and the manual step that it replaces"),
-    define_footer_key_at_left(Browse, &[Char('l')], UserIntent::Log, "l", "log", "all that happened"),
+    define_footer_key_at_left(Browse, &[Char('l')], UserIntent::Log, "l", "log", "everything that happened"),
+    define_footer_key_at_left(Browse, &[Char('/')], UserIntent::Find, "/", "find", "finds a text on this page: the help, the log, the documents"),
+    define_footer_key_at_left(Browse, &[Char('n')], UserIntent::FindNext, "n", "next", "the next place with that text"),
+    define_footer_key_at_left(Browse, &[Char('N')], UserIntent::FindPrevious, "N", "previous", "the place before it"),
     define_hidden_key(Browse, &[Down, Char('j')], false, UserIntent::Move(CursorMove::Down)),
     define_hidden_key(Browse, &[PageUp], false, UserIntent::Move(CursorMove::PageUp)),
     define_hidden_key(Browse, &[PageDown, Char(' ')], false, UserIntent::Move(CursorMove::PageDown)),
@@ -101,9 +104,9 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     define_footer_key_at_right(Browse, &[Char('D')], UserIntent::Disable, "D", "disable", "shows how CloudFront is switched off, and does it on Enter"),
     define_footer_key_at_right(Browse, &[Char('?')], UserIntent::Help, "?", "help", "this page"),
     define_footer_key_at_right(Browse, &[Char('q')], UserIntent::Quit, "q", "leave", "leaves; asks first while something runs"),
-    define_help_key(&[Char('l')], UserIntent::Redraw, "Ctrl-L", "draws the screen anew"),
-    define_help_key(&[Char('z')], UserIntent::Suspend, "Ctrl-Z", "back to the shell for a while; fg goes on here"),
-    define_hidden_key(Browse, &[Char('c')], true, UserIntent::Interrupt),
+    define_help_key(&[Char('l')], UserIntent::Redraw, "Ctrl-L", "draws the screen again"),
+    define_help_key(&[Char('z')], UserIntent::Suspend, "Ctrl-Z", "back to the shell for a while; fg returns here"),
+    KeyBinding { key: "Ctrl-C", ..define_hidden_key(Browse, &[Char('c')], true, UserIntent::Interrupt) },
     define_footer_key_at_left(Ask, &[Char('y')], UserIntent::Yes, "y", "yes", "yes"),
     define_footer_key_at_left(Ask, &[Char('n')], UserIntent::No, "n", "no", "no"),
     define_hidden_key(Ask, &[Char('b'), Esc], false, UserIntent::Back),
@@ -176,14 +179,19 @@ pub fn list_offered_keys(wizard: &Wizard) -> Vec<OfferedKey> {
     let mode = wizard.current_wizard_input_mode();
     KEY_BINDINGS
         .iter()
-        .filter(|row| row.mode == mode && !row.label.is_empty())
+        .filter(|row| row.mode == mode && !row.key.is_empty())
         .filter_map(|row| {
             let label = match wizard.intent_availability(row.intent) {
                 UserIntentAvailability::Hidden => return None,
                 UserIntentAvailability::Usual => row.label,
                 UserIntentAvailability::As(label) => label,
             };
-            Some(OfferedKey { key: row.key, label, intent: row.intent, right: row.right })
+            (!label.is_empty()).then_some(OfferedKey {
+                key: row.key,
+                label,
+                intent: row.intent,
+                right: row.right,
+            })
         })
         .collect()
 }

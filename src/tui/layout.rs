@@ -12,8 +12,10 @@ pub struct ScreenBody {
     pub pinned: Vec<Line<'static>>,
     /// The cursor, in columns and lines of `pinned`.
     pub cursor: Option<(u16, u16)>,
-    /// The line that must be seen.
+    /// The line that must be seen, until the operator scrolls.
     pub keep_visible: Option<usize>,
+    /// Which lines belong to which line of the screen's list.
+    pub choice_lines: Vec<(usize, usize)>,
 }
 
 /// Room for the body's text.

@@ -2,7 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{screens::render_log_line, text, theme::Theme};
+use super::{
+    screens::{render_log_line, render_utc_clock_time},
+    text,
+    theme::Theme,
+};
 use crate::wizard::{Wizard, screen::ScreenOverlay};
 
 /// From this width on there is a log beside the body.
@@ -32,7 +36,8 @@ pub fn render_log_column(wizard: &Wizard, theme: &Theme, width: usize, height: u
             break;
         }
         let mut rendered = Vec::new();
-        render_log_line(&mut rendered, line, theme, width, false);
+        let time = render_utc_clock_time(wizard.init.begins_at + line.at);
+        render_log_line(&mut rendered, line, &time, theme, width, false);
         used += rendered.len();
         newest_first.push(rendered);
     }
@@ -41,7 +46,7 @@ pub fn render_log_column(wizard: &Wizard, theme: &Theme, width: usize, height: u
     let hidden = lines.len().saturating_sub(room);
     lines.drain(..hidden);
     let heading = text::align_left_and_right(
-        vec![Span::styled("Log", theme.strong)],
+        vec![Span::styled("Log, UTC", theme.strong)],
         vec![Span::styled("l opens it", theme.dim)],
         width,
     );

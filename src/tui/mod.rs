@@ -32,7 +32,9 @@ pub mod job_set;
 pub mod keys;
 pub mod layout;
 mod log_column;
+mod page_find;
 pub mod perform;
+mod places;
 mod plan_lines;
 mod request_path;
 mod screen_links;
@@ -71,6 +73,10 @@ const TICK_INTERVAL: Duration = Duration::from_millis(100);
 const BACKGROUND_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long leaving waits for an answer that is still on its way: the shell would take it for something typed.
 const LATE_ANSWER_WAIT: Duration = Duration::from_millis(100);
+/// What no frame ever shows.
+const UNKNOWN_CELL: &str = "\u{10fffd}";
+/// All of the screen is written again at most this often for a key: over a slow line each takes its time.
+const REPAINT_INTERVAL: Duration = Duration::from_millis(250);
 /// How long what runs may take to stop once the terminal is gone.
 const HANGUP_GRACE: Duration = Duration::from_secs(10);
 
@@ -225,6 +231,9 @@ struct TuiApp<'w, C, K, R, F> {
     suspended: bool,
     /// What stands on the screen isn't known: all of it is drawn, not what changed.
     needs_whole_frame: bool,
+    /// A key was pressed: what another program wrote on the screen is written over.
+    needs_repaint: bool,
+    repainted_at: Option<Instant>,
     theme: Theme,
     /// What was drawn on last.
     frame_area: Rect,
@@ -255,6 +264,8 @@ where
             terminal_gone_at: None,
             suspended: false,
             needs_whole_frame: false,
+            needs_repaint: false,
+            repainted_at: None,
             theme,
             frame_area: Rect::ZERO,
             attention: None,
@@ -344,7 +355,7 @@ where
             }
             Some(TerminalEvent::Paste(text)) => Some(WizardInput::Paste(text)),
             Some(TerminalEvent::Mouse(mouse)) => {
-                draw::find_intent_of_mouse(self.wizard, &self.theme, self.frame_area, mouse)
+                places::find_intent_of_mouse(self.wizard, &self.theme, self.frame_area, mouse)
                     .map(WizardInput::Key)
             }
             Some(TerminalEvent::Resize(..)) => Some(WizardInput::Resize),
@@ -359,6 +370,7 @@ where
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
     fn update_wizard_and_perform(&mut self, input: WizardInput) -> Option<WizardOutcome> {
         let by_key = matches!(input, WizardInput::Key(_) | WizardInput::Paste(_));
+        self.needs_repaint |= by_key;
         let page_before = (self.wizard.screen, self.wizard.overlay.clone());
         let effect = self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input });
         // What another program wrote on the screen may not stand on a page that is entered.
@@ -395,7 +407,12 @@ where
         if self.terminal_gone_at.is_some() || self.suspended {
             return true;
         }
-        let cleared = if std::mem::take(&mut self.needs_whole_frame) { terminal.clear() } else { Ok(()) };
+        let cleared = if std::mem::take(&mut self.needs_whole_frame) {
+            terminal.clear()
+        } else {
+            self.repaint_after_key(terminal);
+            Ok(())
+        };
         let drawn = cleared.and_then(|()| self.draw_frame_parts(terminal));
         let Ok(extent) = drawn else {
             self.terminal_gone_at = Some(Instant::now());
@@ -414,6 +431,20 @@ where
             }
         }
         true
+    }
+
+    /// Has the next frame write every cell, without clearing the screen before: nothing flickers.
+    fn repaint_after_key<B: Backend>(&mut self, terminal: &mut Terminal<B>) {
+        let is_due = self.repainted_at.is_none_or(|at| at.elapsed() >= REPAINT_INTERVAL);
+        if !is_due || !std::mem::take(&mut self.needs_repaint) {
+            return;
+        }
+        self.repainted_at = Some(Instant::now());
+        // A frame that shows this in no cell stands for what isn't known: each cell differs from it.
+        for cell in &mut terminal.current_buffer_mut().content {
+            cell.set_symbol(UNKNOWN_CELL);
+        }
+        terminal.swap_buffers();
     }
 
     fn draw_frame_parts<B: Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<ScrollExtent, B::Error> {

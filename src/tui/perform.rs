@@ -11,8 +11,11 @@ use crate::{
     model::{
         failure::Failure,
         run::{
-            answers::OperatorAnswers, event::StageEvent, goal::RunStage, link_explanation::LinkExplanation,
-            welcome::FoundAwsIdentity,
+            answers::OperatorAnswers,
+            event::StageEvent,
+            goal::RunStage,
+            link_explanation::LinkExplanation,
+            welcome::{FoundAwsIdentity, WelcomeFindings},
         },
     },
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
@@ -112,11 +115,7 @@ async fn perform_wizard_effect(
         .with_event_listener(move |event| line(event).iter().for_each(|line| logged.write_log_line(line)));
     match effect {
         WizardEffect::Welcome(answers) => {
-            session.invalidate_cached_aws_target().await;
-            let local = welcome::read_local_findings(session).await;
-            let _ = context.inputs.send(WizardInput::LocalFindings(Box::new(local.clone())));
-            let found = welcome::add_aws_findings(session, &answers, local).await;
-            Some(WizardInput::Welcome(Ok(Box::new(found))))
+            Some(WizardInput::Welcome(Ok(Box::new(look_around(session, &answers, context).await))))
         }
         WizardEffect::Status(answers) => {
             let status = engine::status::read_install_status(session, &answers).await;
@@ -162,6 +161,26 @@ async fn perform_wizard_effect(
         | WizardEffect::Redraw
         | WizardEffect::Leave(_) => None,
     }
+}
+
+/// Finds what Home shows: what is known without AWS is sent at once, and again with packagecloud's redirects.
+async fn look_around(
+    session: &Session,
+    answers: &OperatorAnswers,
+    context: &EffectJobContext,
+) -> WelcomeFindings {
+    session.invalidate_cached_aws_target().await;
+    let local = welcome::read_local_findings(session).await;
+    let send = |found| drop(context.inputs.send(WizardInput::LocalFindings(Box::new(found))));
+    send(local.clone());
+    let redirects = async {
+        let redirects = welcome::read_redirects(session, answers).await;
+        send(WelcomeFindings { redirects: redirects.clone(), ..local.clone() });
+        redirects
+    };
+    let aws = welcome::add_aws_findings(session, answers, local.clone());
+    let (redirects, found) = tokio::join!(Box::pin(redirects), Box::pin(aws));
+    WelcomeFindings { redirects, ..found }
 }
 
 /// Looks at a stage and sends its plan; before switching off, checks too whether S3 answers packagecloud's links.

@@ -134,7 +134,7 @@ fn describe_stage_state(wizard: &Wizard, stage: RunStage) -> String {
     };
     if stage == RunStage::Reindex && wizard.background.is_some() {
         let far = render_background_reindex(wizard);
-        return if far.is_empty() { "begins".to_owned() } else { far };
+        return if far.is_empty() { "starting".to_owned() } else { far };
     }
     if progress.skipped {
         return "skipped".to_owned();
@@ -142,7 +142,7 @@ fn describe_stage_state(wizard: &Wizard, stage: RunStage) -> String {
     match progress.end {
         Some(StageEnd::Unchanged) => "nothing to change".to_owned(),
         Some(StageEnd::Applied) => describe_done_stage(progress),
-        Some(StageEnd::Stopped) => "stopped; it goes on from what is there".to_owned(),
+        Some(StageEnd::Stopped) => "stopped; it can continue from what is there".to_owned(),
         Some(StageEnd::Failed) => {
             progress.latest_stage_failure().map_or_else(|| progress.text.clone(), ToString::to_string)
         }

@@ -20,36 +20,69 @@ pub fn make_text_unbreakable(text: &str) -> String {
 /// Breaks `text` into lines of at most `width` columns, at spaces where there are any.
 #[must_use]
 pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
+    wrap_text_with_room(text, width, width).into_iter().map(|(_, line)| line).collect()
+}
+
+/// The same, where a word that is longer than `width` may have a line of its own of `room` columns: such lines are marked.
+fn wrap_text_with_room(text: &str, width: usize, room: usize) -> Vec<(bool, String)> {
     let width = width.max(1);
-    let mut lines = vec![String::new()];
+    let mut lines = vec![(false, String::new())];
     let mut used = 0;
     let breaks = |letter: char| letter.is_whitespace() && letter != NO_BREAK_SPACE;
     for word in text.split(breaks).filter(|word| !word.is_empty()) {
         let word = word.replace(NO_BREAK_SPACE, " ");
         let wide = word.width();
-        if used > 0 && used + 1 + wide <= width {
+        let has_room = lines.last().is_some_and(|(is_wide, _)| *is_wide);
+        if used > 0 && used + 1 + wide <= if has_room { room } else { width } {
             let last = lines.last_mut().expect("one line was put there first");
-            last.push(' ');
-            last.push_str(&word);
+            last.1.push(' ');
+            last.1.push_str(&word);
             used += 1 + wide;
             continue;
         }
         if used > 0 {
-            lines.push(String::new());
-            used = 0;
+            lines.push((false, String::new()));
         }
-        // a word longer than a line, such as an ARN, is broken where the line ends
-        for letter in word.chars() {
-            let columns = letter.width().unwrap_or(0);
-            if used + columns > width && used > 0 {
-                lines.push(String::new());
-                used = 0;
+        // a word longer than a line, such as an ARN, gets a line of its own, or is broken behind a sign in it
+        let is_wide = wide > width && room > width;
+        let parts = break_long_word(&word, if is_wide { room } else { width });
+        used = parts.last().map_or(0, |part| part.width());
+        for (index, part) in parts.into_iter().enumerate() {
+            if index > 0 {
+                lines.push((is_wide, part));
+            } else if let Some(last) = lines.last_mut() {
+                *last = (is_wide, part);
             }
-            lines.last_mut().expect("one line was put there first").push(letter);
-            used += columns;
         }
     }
     lines
+}
+
+/// Breaks a word that is longer than a line: behind the last of the signs by which paths, names and ARNs are read, else where the
+/// line ends.
+fn break_long_word(word: &str, width: usize) -> Vec<String> {
+    const SIGNS: [char; 9] = ['/', ':', ',', '-', '_', '.', '=', '&', '?'];
+    let mut parts = Vec::new();
+    let mut rest = word;
+    while rest.width() > width {
+        let mut used = 0;
+        let mut fits = |letter: char| {
+            used += letter.width().unwrap_or(0);
+            used <= width
+        };
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let end =
+            rest.chars().take_while(|letter| fits(*letter)).map(char::len_utf8).sum::<usize>().max(first);
+        // A break near the beginning would leave most of the line empty.
+        let is_far = |at: &usize| rest[..*at].width() * 3 > width;
+        let behind = |signs: &[char]| rest[..end].rfind(signs).map(|at| at + 1).filter(is_far);
+        let at = behind(&SIGNS[..1]).or_else(|| behind(&SIGNS)).unwrap_or(end);
+        let (part, left) = rest.split_at(at);
+        parts.push(part.to_owned());
+        rest = left;
+    }
+    parts.push(rest.to_owned());
+    parts
 }
 
 /// Cuts `text` to at most `width` columns, and marks its end where it was cut.
@@ -83,7 +116,35 @@ pub fn pad_or_truncate_to_width(text: &str, width: usize) -> String {
     text
 }
 
-/// Renders wrapped lines behind `first`, the following ones indented by its width.
+/// How far a long word's own line is indented, where the text beside it leaves no room.
+const LONG_WORD_INDENT: usize = 4;
+
+/// Joins a value with what is good to know of it, as far as `width` columns hold it; the value itself is always whole.
+#[must_use]
+pub fn join_fitting_parts(parts: &[String], width: usize) -> String {
+    let mut parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    while parts.len() > 1 && parts.join(" · ").width() > width {
+        parts.pop();
+    }
+    parts.join(" · ")
+}
+
+/// Cuts `text` to at most `width` columns behind a whole word, and marks its end where it was cut.
+#[must_use]
+pub fn truncate_at_word(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let cut = truncate_text(text, width.saturating_sub(1));
+    let whole =
+        cut.trim_end_matches('…').rfind(' ').map(|at| cut[..at].trim_end_matches([',', '·', ' ', ':']));
+    whole
+        .filter(|whole| whole.width() * 2 > width)
+        .map_or_else(|| truncate_text(text, width), |whole| format!("{whole} …"))
+}
+
+/// Renders wrapped lines behind `first`, the following ones indented by its width. A word that has no room beside `first` gets a
+/// line of its own, so that a path or an ARN is whole wherever the window holds it.
 pub fn render_hanging_text(
     lines: &mut Vec<Line<'static>>,
     first: Vec<Span<'static>>,
@@ -93,10 +154,21 @@ pub fn render_hanging_text(
 ) {
     let indent: usize = first.iter().map(Span::width).sum();
     let mut first = Some(first);
-    for part in wrap_text(text, width.saturating_sub(indent).max(8)) {
-        let mut spans = first.take().unwrap_or_else(|| vec![Span::raw(" ".repeat(indent))]);
-        spans.push(Span::styled(part, style));
-        lines.push(Line::from(spans));
+    let beside = width.saturating_sub(indent).max(8);
+    let room = if indent > LONG_WORD_INDENT { width.saturating_sub(LONG_WORD_INDENT) } else { beside };
+    for (is_wide, part) in wrap_text_with_room(text, beside, room.max(beside)) {
+        let taken = if is_wide { LONG_WORD_INDENT } else { indent };
+        match first.take() {
+            Some(mut spans) if !is_wide => {
+                spans.push(Span::styled(part, style));
+                lines.push(Line::from(spans));
+                continue;
+            }
+            // what stands before the text keeps its line
+            Some(spans) => lines.push(Line::from(spans)),
+            None => {}
+        }
+        lines.push(Line::from(vec![Span::raw(" ".repeat(taken)), Span::styled(part, style)]));
     }
 }
 
@@ -218,12 +290,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_wrapped_at_spaces_and_long_words_where_the_line_ends() {
+    fn text_is_wrapped_at_spaces_and_long_words_behind_a_sign() {
         assert_eq!(wrap_text("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap_text("arn:aws:iam::1", 5), ["arn:a", "ws:ia", "m::1"]);
-        assert_eq!(wrap_text("a arn:aws", 5), ["a", "arn:a", "ws"]);
+        assert_eq!(wrap_text("arn:aws:iam::1", 5), ["arn:", "aws:", "iam::", "1"]);
+        assert_eq!(wrap_text("a arn:aws", 5), ["a", "arn:", "aws"]);
+        assert_eq!(wrap_text("/srv/pkgs/packagecloud.rb.bak", 20), ["/srv/pkgs/", "packagecloud.rb.bak"]);
+        assert_eq!(wrap_text("abcdefgh", 5), ["abcde", "fgh"]);
         assert_eq!(wrap_text("", 5), [""]);
         assert_eq!(wrap_text("日本語", 4), ["日本", "語"]);
+    }
+
+    #[test]
+    fn a_word_that_has_no_room_beside_gets_a_line_of_its_own() {
+        let mut lines = Vec::new();
+        let text = "kept in /srv/packagecloud/packagecloud.rb as before";
+        render_hanging_text(&mut lines, vec![Span::raw("updated      ")], text, Style::default(), 40);
+        let shown: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            ["updated      kept in", "    /srv/packagecloud/packagecloud.rb as", "             before"]
+        );
+        assert_eq!(truncate_at_word("role, KMS key, KMS alias", 18), "role, KMS key …");
+        assert_eq!(truncate_at_word("an-arn-without-a-space", 10), "an-arn-wi…");
     }
 
     #[test]

@@ -22,6 +22,7 @@ impl Wizard {
     pub fn current_wizard_input_mode(&self) -> WizardInputMode {
         match &self.overlay {
             Some(overlay) if overlay.is_yes_no_question() => WizardInputMode::Ask,
+            Some(_) if self.is_typing_text_to_find() => WizardInputMode::Text,
             None if self.form.is_some() => WizardInputMode::Text,
             _ => WizardInputMode::Browse,
         }
@@ -96,9 +97,9 @@ impl Wizard {
             _ if self.running_stage_credential_wait().is_some() => UserIntentAvailability::Hidden,
             Some(job) if job.stopping => UserIntentAvailability::Hidden,
             Some(job) if job.paused && self.background.is_some() => {
-                UserIntentAvailability::As("go on with the reindex")
+                UserIntentAvailability::As("continue the reindex")
             }
-            Some(job) if job.paused => UserIntentAvailability::As("go on"),
+            Some(job) if job.paused => UserIntentAvailability::As("continue"),
             Some(_) if self.background.is_some() => UserIntentAvailability::As("pause the reindex"),
             Some(_) => UserIntentAvailability::Usual,
             None => UserIntentAvailability::Hidden,
@@ -161,6 +162,17 @@ impl Wizard {
         }
     }
 
+    /// Returns what Ctrl-C does: it is named where it stops something, and works everywhere.
+    pub(super) fn stop_key_availability(&self) -> UserIntentAvailability {
+        let runs = self.stage_being_applied().is_some();
+        let is_stopping = self.busy.or(self.background).is_some_and(|job| job.stopping);
+        if runs {
+            UserIntentAvailability::As(if is_stopping { "leave at once" } else { "stop" })
+        } else {
+            UserIntentAvailability::Usual
+        }
+    }
+
     /// Returns what may be typed for a run that stands still for want of credentials.
     pub(super) fn enter_credentials_availability(&self) -> UserIntentAvailability {
         match self.running_stage_credential_wait().map(|wait| &wait.wants) {
@@ -213,7 +225,7 @@ impl Wizard {
                     UserIntentAvailability::As("end the earlier secret")
                 }
                 EnterKeyAction::Apply => UserIntentAvailability::As(copy::stage_enter_key_label(stage)),
-                EnterKeyAction::Next(_) => UserIntentAvailability::As("go on"),
+                EnterKeyAction::Next(_) => UserIntentAvailability::As("continue"),
                 EnterKeyAction::Finish => {
                     UserIntentAvailability::As(if stage == RunStage::Verify && self.return_screen.is_none() {
                         "finish"

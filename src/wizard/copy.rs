@@ -8,16 +8,14 @@ use crate::model::run::goal::{OperatorGoal, RunStage};
 pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
     match stage {
         RunStage::Access => {
-            "May this identity do all that the set-up needs, and is this the right bucket and host? Only looked at; nothing is written."
+            "Checks whether this identity may do all that the set-up needs, and whether bucket and host are right. Nothing is written."
         }
-        RunStage::Overview => {
-            "Everything that would be made or changed, before any of it is. Nothing has been written yet."
-        }
+        RunStage::Overview => "Everything that would be created or changed. Nothing has been written yet.",
         RunStage::Reindex => {
-            "Sets Cache-Control on the objects that are in S3 already. It runs beside the next stages, and nothing waits for it. Customers notice nothing."
+            "Sets Cache-Control on the objects that are already in S3. It runs beside the next stages, and nothing waits for it. Customers notice nothing."
         }
         RunStage::Secret => {
-            "The secret that signs download links. It is written to packagecloud.rb now and used from go-live on."
+            "The secret that signs download links. It is written to packagecloud.rb now and used after go-live."
         }
         RunStage::Bootstrap => {
             "What checks every download link at CloudFront's edge: a role, a key, a function. Customers notice nothing."
@@ -29,7 +27,7 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
             "The four values for packagecloud.rb. They are written, but CloudFront stays as it is until go-live."
         }
         RunStage::GoLive => {
-            "Switches CloudFront on: packagecloud is reconfigured and restarted, which customers notice. If its links are refused, it is taken back by itself."
+            "Switches CloudFront on: packagecloud is reconfigured and restarted, which customers notice. If its links are refused, it is undone automatically."
         }
         RunStage::Verify => {
             "Asks CloudFront, S3 and packagecloud whether all of it works. Nothing is changed."
@@ -44,7 +42,7 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
             "Gives every node a new secret. The edge accepts both until it is finished, so no link is refused; each node is restarted, which customers notice for some seconds."
         }
         RunStage::Invalidate => {
-            "Has CloudFront's edges forget what they hold, so that the next download of it comes from S3. Links go on working."
+            "Deletes the cached copies from CloudFront's edges, so that the next download comes from S3. Links keep working."
         }
     }
 }
@@ -55,7 +53,7 @@ pub fn describe_pending_stage(stage: RunStage) -> &'static str {
     match stage {
         RunStage::Access | RunStage::Overview => "only looks",
         RunStage::Reindex => "sets Cache-Control, beside the other stages",
-        RunStage::Secret => "a secret in packagecloud.rb, used from go-live on",
+        RunStage::Secret => "a secret in packagecloud.rb, used after go-live",
         RunStage::Bootstrap => "role, KMS key, Lambda function",
         RunStage::Distribution => "CloudFront in front of the bucket, usually 3 to 15 min",
         RunStage::Configuration => "the values in packagecloud.rb, not live",
@@ -64,7 +62,7 @@ pub fn describe_pending_stage(stage: RunStage) -> &'static str {
         RunStage::Disable => "CloudFront off",
         RunStage::RollBack => "an earlier packagecloud.rb",
         RunStage::Rotate => "a new secret",
-        RunStage::Invalidate => "what edges hold is forgotten",
+        RunStage::Invalidate => "cached copies are deleted from the edges",
     }
 }
 
@@ -72,17 +70,17 @@ pub fn describe_pending_stage(stage: RunStage) -> &'static str {
 #[must_use]
 pub fn stage_enter_key_label(stage: RunStage) -> &'static str {
     match stage {
-        RunStage::Access | RunStage::Overview => "go on",
+        RunStage::Access | RunStage::Overview => "continue",
         RunStage::Reindex => "reindex",
         RunStage::Secret => "write the secret",
-        RunStage::Bootstrap | RunStage::Distribution => "make these",
+        RunStage::Bootstrap | RunStage::Distribution => "create these",
         RunStage::Configuration => "write this",
         RunStage::GoLive => "go live",
         RunStage::Verify => "verify",
         RunStage::Disable => "switch CloudFront off",
         RunStage::RollBack => "restore this",
         RunStage::Rotate => "rotate the secret",
-        RunStage::Invalidate => "forget these",
+        RunStage::Invalidate => "delete the copies",
     }
 }
 
@@ -102,16 +100,17 @@ pub fn goal_title(goal: OperatorGoal) -> &'static str {
 #[must_use]
 pub fn describe_home_action(action: HomeAction) -> (&'static str, &'static str) {
     match action {
-        HomeAction::GoOn(_) => ("Go on", "with the last run, where it was left"),
+        HomeAction::LookAgain => ("Look again", "asks AWS again"),
+        HomeAction::GoOn(_) => ("Continue", "the last run, where it stopped"),
         HomeAction::SetUp(OperatorGoal::Install) => {
             ("Install", "sets CloudFront up for a bucket that needs no reindex")
         }
-        HomeAction::SetUp(_) => ("Upgrade", "sets CloudFront up, and reindexes what the bucket holds"),
+        HomeAction::SetUp(_) => ("Upgrade", "sets CloudFront up, and reindexes the packages in the bucket"),
         HomeAction::SwitchOn => ("Switch on", "CloudFront is set up, and off"),
         HomeAction::Check => ("Check", "tests links, cache, S3 and packagecloud's redirects"),
         HomeAction::Status => ("Status", "what needs attention, what ends when, what it costs"),
         HomeAction::Rotate => ("Rotate secret", "gives every node a new secret; no link is refused"),
-        HomeAction::FinishRotation => ("End rotation", "the edge no longer accepts the earlier secret"),
+        HomeAction::FinishRotation => ("End rotation", "the edge stops accepting the old secret"),
         HomeAction::RollBack => ("Roll back", "restores packagecloud.rb from a backup"),
         HomeAction::Disable => ("Disable", "switches CloudFront off; packages come from S3"),
     }

@@ -56,7 +56,7 @@ pub enum FormFieldKind {
 }
 
 /// Why a paste is refused.
-const HOLDS_SECRET: &str = "is shown, and what was pasted holds a secret: nothing was taken";
+const HOLDS_SECRET: &str = "is shown, and the paste contains a secret: nothing was taken";
 
 impl FormFieldKind {
     fn shows_text(self) -> bool {
@@ -124,11 +124,7 @@ impl InputForm {
             ),
             FormPurpose::Bucket => (
                 "Name the bucket",
-                vec![FormField::new(
-                    "bucket",
-                    "the one that packagecloud keeps packages in",
-                    FormFieldKind::Text,
-                )],
+                vec![FormField::new("bucket", "where packagecloud stores packages", FormFieldKind::Text)],
             ),
             FormPurpose::ConfirmBucket => (
                 "Type the bucket's name to confirm it",
@@ -203,7 +199,7 @@ impl InputForm {
             }
             let is_typed = |field: &FormField| !matches!(field.kind, FormFieldKind::Toggle(_));
             let Some(next) = self.fields.iter().skip(place + 1).position(is_typed) else {
-                self.fields[place].complaint = Some("takes one line: the first that was pasted is in it");
+                self.fields[place].complaint = Some("takes one line: the first line of the paste is in it");
                 return;
             };
             place += 1 + next;
@@ -217,7 +213,7 @@ impl InputForm {
         field.complaint = match field.kind {
             FormFieldKind::Toggle(_) => return false,
             FormFieldKind::AccessKeyId if !may_be_access_key_id(line) => {
-                Some("is shown, and what was pasted is no such id: nothing was taken")
+                Some("is shown, and the paste is not such an id: nothing was taken")
             }
             kind if kind.shows_text() && found.holds_secret() => Some(HOLDS_SECRET),
             _ => None,

@@ -12,6 +12,8 @@ use crate::model::{
 /// What can be begun from Home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HomeAction {
+    /// AWS did not answer, and is asked again.
+    LookAgain,
     /// The last run is gone on with where it was left.
     GoOn(OperatorGoal),
     /// To install or to upgrade.
@@ -65,6 +67,9 @@ impl Wizard {
         if proposed == Some(OperatorGoal::Disable) || found.config.failure.is_some() {
             actions.push(HomeAction::Disable);
         }
+        if found.is_aws_silent {
+            actions.push(HomeAction::LookAgain);
+        }
         actions.extend(found.left.as_ref().map(|left| HomeAction::GoOn(left.goal)));
         if by == CloudFrontSetUpBy::Us && !is_on && !found.cloudfront.distribution.is_empty() {
             actions.push(HomeAction::SwitchOn);
@@ -107,6 +112,7 @@ impl Wizard {
         self.stepwise = false;
         self.plan_consent = None;
         match action {
+            HomeAction::LookAgain => Some(self.restart_at_home()),
             HomeAction::GoOn(goal @ (OperatorGoal::Install | OperatorGoal::Upgrade))
             | HomeAction::SetUp(goal) => self.begin_setup(goal),
             // What was made stands: nothing of the bucket is gone through again for it.
@@ -152,7 +158,8 @@ impl Wizard {
             (Loadable::Loaded(_), Some(HomeAction::SetUp(_) | HomeAction::GoOn(_))) if wants_code => {
                 UserIntentAvailability::As("type the code")
             }
-            (Loadable::Loaded(_), _) => UserIntentAvailability::As("go on"),
+            (Loadable::Loaded(_), Some(HomeAction::LookAgain)) => UserIntentAvailability::As("look again"),
+            (Loadable::Loaded(_), _) => UserIntentAvailability::As("continue"),
         }
     }
 }
@@ -164,7 +171,8 @@ fn home_action_goal(action: HomeAction) -> Option<OperatorGoal> {
         HomeAction::RollBack => Some(OperatorGoal::RollBack),
         HomeAction::Disable => Some(OperatorGoal::Disable),
         HomeAction::Rotate => Some(OperatorGoal::Rotate),
-        HomeAction::GoOn(_)
+        HomeAction::LookAgain
+        | HomeAction::GoOn(_)
         | HomeAction::SwitchOn
         | HomeAction::Check
         | HomeAction::Status

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::model::run::{event::StageEnd, goal::RunStage};
 
+/// How many lines one turn of the wheel scrolls.
+const WHEEL_LINES: usize = 3;
+
 impl Wizard {
     /// Performs an intent, where it is offered and the screen accepts it already.
     pub(super) fn handle_user_intent(&mut self, intent: UserIntent) -> Option<WizardEffect> {
@@ -19,7 +22,8 @@ impl Wizard {
         if (rule.offered)(self) == UserIntentAvailability::Hidden {
             return None;
         }
-        let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
+        let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket)
+            || self.is_typing_text_to_find();
         if intent.can_intent_confirm_change() && !typing && !self.has_consent_delay_passed() {
             return None;
         }
@@ -136,6 +140,7 @@ impl Wizard {
     pub(super) fn open_screen_overlay(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
         // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
         self.scroll = (page == ScreenOverlay::Log).then_some(usize::MAX);
+        self.page_find = None;
         self.shown_at = self.now;
         self.overlay = Some(page);
         None
@@ -169,6 +174,7 @@ impl Wizard {
 
     /// Takes a no to the question that is asked, or closes the page.
     pub(super) fn dismiss_overlay(&mut self) -> Option<WizardEffect> {
+        self.page_find = None;
         if let Some(ScreenOverlay::Ask(confirmation)) = self.overlay.take() {
             self.decline_confirmation(&confirmation);
         } else {
@@ -247,11 +253,20 @@ impl Wizard {
     pub(super) fn move_list_cursor_or_scroll(&mut self, to: CursorMove) -> Option<WizardEffect> {
         let list = self.count_screen_list_lines();
         let over_list = self.overlay.is_none() || self.selected_choice_consent().is_some();
-        if list > 1 && over_list {
+        let moves_by_line =
+            matches!(to, CursorMove::Up | CursorMove::Down | CursorMove::Home | CursorMove::End);
+        if list > 1 && over_list && moves_by_line {
+            self.scroll = None;
             self.move_list_cursor(to, list - 1);
         } else {
             self.scroll_body(to);
         }
+        None
+    }
+
+    /// A click: chooses this line of the list.
+    pub(super) fn choose_list_line(&mut self, index: usize) -> Option<WizardEffect> {
+        self.choice = index.min(self.count_screen_list_lines().saturating_sub(1));
         None
     }
 
@@ -261,7 +276,9 @@ impl Wizard {
             CursorMove::Down => (self.choice + 1).min(last),
             CursorMove::Home => 0,
             CursorMove::End => last,
-            CursorMove::PageUp | CursorMove::PageDown => self.choice,
+            CursorMove::PageUp | CursorMove::PageDown | CursorMove::ScrollUp | CursorMove::ScrollDown => {
+                self.choice
+            }
         };
     }
 
@@ -276,6 +293,8 @@ impl Wizard {
             CursorMove::PageDown => top.saturating_add(page),
             CursorMove::Home => 0,
             CursorMove::End => last,
+            CursorMove::ScrollUp => top.saturating_sub(WHEEL_LINES),
+            CursorMove::ScrollDown => top.saturating_add(WHEEL_LINES),
         };
         self.scroll = Some(to.min(last));
     }

@@ -47,6 +47,13 @@ pub enum UserIntent {
     /// Draws the whole screen anew.
     Redraw,
     Move(CursorMove),
+    /// Chooses this line of the list, from 0.
+    Choose(usize),
+    /// Looks for a text on a page.
+    Find,
+    /// The next place where the page has the text, or the one before.
+    FindNext,
+    FindPrevious,
     NextField,
     PreviousField,
     /// A change to the field that has the cursor.
@@ -70,6 +77,9 @@ pub enum CursorMove {
     PageDown,
     Home,
     End,
+    /// The wheel: it scrolls on a list too.
+    ScrollUp,
+    ScrollDown,
 }
 
 /// Which part of the key table holds.

@@ -54,7 +54,8 @@ pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<Us
         return Some(rule);
     }
     match (wizard.current_wizard_input_mode(), &wizard.overlay) {
-        (WizardInputMode::Text, _) => find_form_intent_rule(intent),
+        (WizardInputMode::Text, Some(_)) => find_text_search_intent_rule(intent),
+        (WizardInputMode::Text, None) => find_form_intent_rule(intent),
         (WizardInputMode::Ask, _) => find_confirmation_intent_rule(intent),
         (WizardInputMode::Browse, Some(_)) => find_overlay_page_intent_rule(intent),
         (WizardInputMode::Browse, None) => find_screen_intent_rule(intent),
@@ -124,12 +125,21 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             offer_intent_if(Wizard::can_take_over_other_run, Wizard::show_run_takeover_confirmation)
         }
         UserIntent::Quit => offer_intent_always(Wizard::quit_or_ask),
-        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => {
+            offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
+        }
         UserIntent::Move(to) => offer_intent_by_availability(
             move |wizard| wizard.cursor_move_availability(to),
             move |wizard| wizard.move_list_cursor_or_scroll(to),
         ),
-        UserIntent::Yes
+        UserIntent::Choose(index) => offer_intent_if(
+            move |wizard| index < wizard.count_screen_list_lines(),
+            move |wizard| wizard.choose_list_line(index),
+        ),
+        UserIntent::Find
+        | UserIntent::FindNext
+        | UserIntent::FindPrevious
+        | UserIntent::Yes
         | UserIntent::No
         | UserIntent::NextField
         | UserIntent::PreviousField
@@ -171,11 +181,20 @@ fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         ),
         UserIntent::Help => offered_over_other_pages(ScreenOverlay::Help),
         UserIntent::Quit => offer_intent_always(Wizard::quit_or_ask),
-        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => {
+            offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
+        }
         UserIntent::Move(to) => offer_intent_by_availability(
             move |wizard| wizard.cursor_move_availability(to),
             move |wizard| wizard.move_list_cursor_or_scroll(to),
         ),
+        UserIntent::Find => offer_intent_if(Wizard::can_find_on_page, Wizard::begin_text_search),
+        UserIntent::FindNext => {
+            offer_intent_if(Wizard::has_text_to_find, |wizard| wizard.show_next_found(true))
+        }
+        UserIntent::FindPrevious => {
+            offer_intent_if(Wizard::has_text_to_find, |wizard| wizard.show_next_found(false))
+        }
         _ => return None,
     })
 }
@@ -193,7 +212,26 @@ fn find_confirmation_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         UserIntent::Quit => {
             offer_intent_if(|wizard| wizard.overlay != Some(ScreenOverlay::Quit), Wizard::quit_or_ask)
         }
-        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => {
+            offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the row of an intent while the text is typed that is looked for on a page.
+fn find_text_search_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
+    Some(match intent {
+        UserIntent::Next => {
+            offer_intent_by_availability(|_| UserIntentAvailability::As("find"), Wizard::accept_text_to_find)
+        }
+        UserIntent::Back => {
+            offer_intent_by_availability(|_| UserIntentAvailability::As("cancel"), Wizard::cancel_text_search)
+        }
+        UserIntent::Edit(request) => offer_intent_always(move |wizard| wizard.edit_text_to_find(request)),
+        UserIntent::Interrupt => {
+            offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
+        }
         _ => return None,
     })
 }
@@ -215,7 +253,9 @@ fn find_form_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         UserIntent::Edit(request) => offer_intent_always(move |wizard| {
             wizard.edit_open_wizard_form(|form: &mut InputForm| form.edit_focused_field(request))
         }),
-        UserIntent::Interrupt => offer_intent_always(Wizard::handle_ctrl_c),
+        UserIntent::Interrupt => {
+            offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
+        }
         _ => return None,
     })
 }

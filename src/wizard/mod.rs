@@ -25,6 +25,7 @@ mod link;
 pub mod log;
 mod msg;
 mod navigation;
+pub mod page_find;
 mod plan_consent;
 pub mod plan_page;
 pub mod request_path;
@@ -42,6 +43,7 @@ use log::{CredentialWait, EventLog, StageProgress};
 pub use msg::{
     ClipboardText, CredentialInput, ScrollExtent, TimedInput, WizardEffect, WizardInput, WizardOutcome,
 };
+use page_find::PageFind;
 use plan_consent::PlanConsent;
 use plan_page::PlanPageLine;
 use screen::{ScreenOverlay, WizardScreen};
@@ -70,6 +72,10 @@ pub struct WizardStartOptions {
     pub sandbox: bool,
     /// packagecloud.rb's path.
     pub config_path: String,
+    /// The log file's path; empty where there is none.
+    pub log_path: String,
+    /// When the wizard begins, since 1970-01-01 00:00:00 UTC: what times are shown by.
+    pub begins_at: Duration,
 }
 
 /// Something that is looked up.
@@ -148,6 +154,8 @@ pub struct Wizard {
     /// How many lines of the body's text are above its first row; `None` until the operator scrolls.
     pub scroll: Option<usize>,
     pub extent: ScrollExtent,
+    /// What is looked for on the page that is open.
+    pub page_find: Option<PageFind>,
     progress: BTreeMap<RunStage, StageProgress>,
     /// Where `b` leads from disable, roll-back and `x`.
     return_screen: Option<WizardScreen>,
@@ -205,6 +213,7 @@ impl Wizard {
             choice: 0,
             scroll: None,
             extent: ScrollExtent::default(),
+            page_find: None,
             progress: BTreeMap::new(),
             return_screen: None,
             pending_exit_code: None,

@@ -107,7 +107,7 @@ impl Wizard {
         let next = self.find_stage_after(RunStage::Reindex)?;
         self.background = self.busy.take();
         let looking = self.show_and_plan_stage(next, true);
-        self.notice = Some("The reindex runs on, and nothing waits for it; b leads back to it.".to_owned());
+        self.notice = Some("The reindex continues, and nothing waits for it; b leads back to it.".to_owned());
         match looking {
             WizardEffect::Look(stage, answers) => Some(WizardEffect::LookWhileJobRuns(stage, answers)),
             other => Some(other),
@@ -220,10 +220,10 @@ impl Wizard {
     pub(super) fn leave_wizard_with_code(&self, code: u8) -> WizardEffect {
         let mut last_words = Vec::new();
         if let Some(by) = &self.taken_over_by {
-            last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
+            last_words.push(format!("{by} took over, and continues from what is there. Nothing is lost."));
         } else if let Some(stage) = self.stage_applied_in_foreground() {
             last_words.push(format!(
-                "{} was left in the middle: {} may be half done. Nothing is lost. To go on from what is there: {}",
+                "{} was interrupted: {} may be half done. Nothing is lost. To continue from what is there: {}",
                 stage.stage_title(),
                 self.find_stage_progress(stage)
                     .and_then(|progress| progress.steps.iter().rev().find(|line| line.took.is_none()))
@@ -232,17 +232,17 @@ impl Wizard {
             ));
         } else if self.background.is_some() {
             last_words.push(format!(
-                "The reindex was left before its end. Nothing is lost. To go on where it was: {}",
+                "The reindex was interrupted. Nothing is lost. To continue where it stopped: {}",
                 render_same_command_again(&[])
             ));
         } else if self.broken_off_reindex_exit_code().is_some() {
             last_words.push(format!(
-                "The reindex has not come to its end; everything else stays as it is. To go on where it was: {}",
+                "The reindex has not finished; everything else stays as it is. To continue where it stopped: {}",
                 render_proposed_command("reindex-everything", &[])
             ));
         } else if self.does_goal_need_setup_consents() && code != 0 {
             last_words.push(format!(
-                "To go on from what is there, at any time: {}",
+                "To continue from what is there, at any time: {}",
                 render_same_command_again(&[])
             ));
         }

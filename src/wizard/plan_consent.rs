@@ -155,7 +155,7 @@ impl Wizard {
 
     fn stop_unattended_run(&mut self, stage: RunStage, why: &str) {
         self.notice =
-            Some(format!("Stopped before {}: {why}. Enter goes on from here.", stage.stage_title()));
+            Some(format!("Stopped before {}: {why}. Enter continues from here.", stage.stage_title()));
     }
 
     /// Goes on to the next stage after one that came to its end, where the operator's consent or nothing at all is between

@@ -115,11 +115,14 @@ impl Wizard {
         if done(RunStage::GoLive) {
             return PackageRoute::CloudFront(proven);
         }
-        let is_taken_back = self
-            .find_stage_progress(RunStage::GoLive)
-            .and_then(|progress| progress.find_started_step(StageStep::TakeBack))
-            .is_some_and(|step| step.state == StageStepState::Done);
-        if is_taken_back {
+        let is_step_done = |stage: RunStage, step: StageStep| {
+            self.find_stage_progress(stage)
+                .and_then(|progress| progress.find_started_step(step))
+                .is_some_and(|step| step.state == StageStepState::Done)
+        };
+        // Of a backup that has CloudFront off the proof is that packagecloud redirects to S3; any other has no proof of its own.
+        let is_rolled_back = done(RunStage::RollBack) && is_step_done(RunStage::RollBack, StageStep::Proof);
+        if is_step_done(RunStage::GoLive, StageStep::TakeBack) || is_rolled_back {
             return PackageRoute::S3(proven);
         }
         // What was seen before these is over, and where they led was not seen to its end.

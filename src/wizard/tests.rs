@@ -790,7 +790,7 @@ fn leaving_waits_for_what_runs_beside_too() {
     let Some(WizardEffect::Leave(outcome)) = it.send_input(WizardInput::Key(UserIntent::Interrupt)) else {
         panic!("it leaves")
     };
-    assert!(outcome.last_words[0].contains("To go on where it was: "), "{outcome:?}");
+    assert!(outcome.last_words[0].contains("To continue where it stopped: "), "{outcome:?}");
 
     let mut it = start_background_reindex();
     assert!(matches!(it.send_input(WizardInput::Hangup), Some(WizardEffect::Stop)));

@@ -26,6 +26,10 @@ impl Wizard {
                 _ => self.start_welcome_lookup(),
             }),
             WizardInput::Key(intent) => self.handle_user_intent(intent),
+            WizardInput::Paste(text) if self.is_typing_text_to_find() => {
+                self.paste_text_to_find(&text);
+                None
+            }
             WizardInput::Paste(text) => {
                 if let (Some(form), None) = (&mut self.form, &self.overlay) {
                     form.paste_into_form(&text);
@@ -193,7 +197,7 @@ impl Wizard {
         }
         if self.find_stage_progress(stage).is_some_and(super::log::StageProgress::has_drift_failure) {
             let effect = self.show_and_plan_stage(stage, false);
-            self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
+            self.notice = Some("Something changed since it was shown; this is the current state.".to_owned());
             return Some(effect);
         }
         if is_leaving { None } else { self.advance_after_stage_end(stage, *end, job) }

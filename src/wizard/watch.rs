@@ -63,7 +63,7 @@ impl Wizard {
                 let effect = self.restart_at_home();
                 let how = if stop_requested { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
-                    Some(format!("{how} ({who}). This is what it left; this wizard goes on from there."));
+                    Some(format!("{how} ({who}). This is what it left; this wizard continues from there."));
                 return Some(effect);
             }
         }

@@ -26,7 +26,7 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, EngineScript};
 
-const ALL_INTENTS: [UserIntent; 38] = [
+const ALL_INTENTS: [UserIntent; 44] = [
     UserIntent::Open,
     UserIntent::Stepwise,
     UserIntent::Next,
@@ -61,6 +61,12 @@ const ALL_INTENTS: [UserIntent; 38] = [
     UserIntent::Move(CursorMove::PageDown),
     UserIntent::Move(CursorMove::Home),
     UserIntent::Move(CursorMove::End),
+    UserIntent::Move(CursorMove::ScrollUp),
+    UserIntent::Move(CursorMove::ScrollDown),
+    UserIntent::Choose(3),
+    UserIntent::Find,
+    UserIntent::FindNext,
+    UserIntent::FindPrevious,
     UserIntent::Edit(InputRequest::InsertChar('ü')),
     UserIntent::Edit(InputRequest::InsertChar('日')),
     UserIntent::Edit(InputRequest::DeletePrevWord),

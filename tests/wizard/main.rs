@@ -4,6 +4,7 @@
 
 mod any_input;
 mod behind_the_lines;
+mod looks;
 mod other_runs;
 mod plain;
 mod player;

@@ -153,7 +153,7 @@ async fn where_it_was_left_another_account_and_what_sudo_left_out() {
             Vec::new(),
         );
         play_script(size, &script, async |player: ScreenPlayer| {
-            player.wait_for_text("Enter go on").await;
+            player.wait_for_text("Enter continue").await;
             assert_screen(size, "53-another-account", &player);
             player.press_enter().await;
             player.wait_for_text("no, do nothing").await;

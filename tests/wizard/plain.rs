@@ -194,8 +194,8 @@ where
     let init = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
-        goal: None,
         sandbox: app.sandbox,
+        ..WizardStartOptions::default()
     };
     play_lines(init, performer, part).await
 }

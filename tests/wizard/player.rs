@@ -165,6 +165,26 @@ impl ScreenPlayer {
         self.send_key(KeyCode::Char('c'), KeyModifiers::CONTROL);
     }
 
+    /// Turns the wheel towards the operator: what is below comes up.
+    pub async fn turn_wheel_down(&self) {
+        let wheel = MouseEvent {
+            kind: MouseEventKind::ScrollDown,
+            column: 10,
+            row: 8,
+            modifiers: KeyModifiers::NONE,
+        };
+        let _ = self.keys.unbounded_send(Event::Mouse(wheel));
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Types a text, a key a letter.
+    pub async fn type_text(&self, text: &str) {
+        for letter in text.chars() {
+            self.send_key(KeyCode::Char(letter), KeyModifiers::NONE);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+
     pub async fn click_at(&self, column: u16, row: u16) {
         sleep(Duration::from_millis(400)).await;
         let kind = MouseEventKind::Down(MouseButton::Left);

@@ -100,7 +100,7 @@ async fn play_upgrade(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         player.press_enter().await;
-        player.wait_for_text("make these").await;
+        player.wait_for_text("create these").await;
         assert_screen(size, "10-bootstrap", &player);
         player.press_letter('e').await;
         assert_screen(size, "11-explain", &player);
@@ -111,7 +111,7 @@ async fn play_upgrade(size: (u16, u16)) {
         player.wait_for_text("Done.").await;
         assert_screen(size, "13-bootstrap-done", &player);
         player.press_enter().await;
-        run_and_leave_stage(&player, "make these").await;
+        run_and_leave_stage(&player, "create these").await;
         player.wait_for_text("write this").await;
         assert_screen(size, "14-configuration", &player);
         player.press_letter('c').await;
@@ -163,7 +163,7 @@ async fn play_background_reindex(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         player.press_enter().await;
-        for does in ["make these", "make these", "write this"] {
+        for does in ["create these", "create these", "write this"] {
             run_and_leave_stage(&player, does).await;
         }
         player.wait_for_text("Enter go live").await;
@@ -255,7 +255,7 @@ async fn what_asks_stops_the_run_and_a_yes_lets_it_go_on() {
         player.wait_for_text("yes, do it").await;
         player.press_letter('y').await;
         player.wait_for_text("Your yes is noted").await;
-        player.wait_for_text("make these").await;
+        player.wait_for_text("create these").await;
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_letter('q').await;
@@ -451,7 +451,7 @@ async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
     play_script(size, &script, async |player: ScreenPlayer| {
         player.wait_for_text("What do you want to do?").await;
         player.press_enter().await;
-        player.wait_for_text("go on anyway").await;
+        player.wait_for_text("continue anyway").await;
         assert_screen(size, "22-denied", &player);
         player.press_enter().await;
         player.wait_for_text("Enter set this up").await;
@@ -520,7 +520,7 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
     play_script(size, &script, async |player: ScreenPlayer| {
         drive_to_reindex(&player).await;
         player.press_letter('s').await;
-        for word in ["write the secret", "make these"] {
+        for word in ["write the secret", "create these"] {
             run_and_leave_stage(&player, word).await;
         }
         player.wait_for_text("Will be asked").await;
@@ -532,7 +532,7 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
         player.press_enter().await;
         player.press_letter('y').await;
         player.wait_for_text("Your yes is noted").await;
-        player.wait_for_text("make these").await;
+        player.wait_for_text("create these").await;
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         player.press_letter('q').await;
@@ -626,14 +626,14 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
         player.wait_for_text("stop and leave").await;
         assert_screen_without_times(size, "27-leave", &player);
         player.press_letter('n').await;
-        player.wait_for_text("p go on").await;
+        player.wait_for_text("p continue").await;
         player.press_ctrl_c();
         player.press_ctrl_c();
         player.wait_for_text("nothing more").await;
     })
     .await;
     assert_eq!(outcome.code, 130);
-    assert!(outcome.last_words[0].contains("Reindex was left in the middle"), "{outcome:?}");
+    assert!(outcome.last_words[0].contains("Reindex was interrupted"), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -398,6 +398,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
             },
         ],
         failures: Vec::new(),
+        is_aws_silent: false,
     }
 }
 
@@ -773,6 +774,12 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &StagePlan, sender: Ef
             )
             .add_aws_error_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
             say(StageEvent::Failed { stage, step, failure });
+            if step == StageStep::Proof {
+                // As the engine does: a go-live that is refused is undone before it ends.
+                let (step, text) = (StageStep::TakeBack, "CloudFront is off again".to_owned());
+                say(StageEvent::Started { stage, step, text: text.clone() });
+                say(StageEvent::Finished { stage, step, text });
+            }
             say(StageEvent::Ended { stage, step: Some(step), end: StageEnd::Failed, text: String::new() });
             return;
         }

@@ -143,6 +143,122 @@ async fn whatever_wrote_on_the_screen_is_gone_with_a_new_page_and_a_new_size() {
     .await;
 }
 
+/// A text that is looked for on the help and the log is marked and brought into view, place by place.
+#[tokio::test(start_paused = true)]
+async fn a_text_is_found_on_the_help_and_in_the_log() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('?').await;
+        assert!(player.is_showing("/ find") && !player.is_showing("firewall"), "{}", player.screen_text());
+        player.press_letter('/').await;
+        player.type_text("CUSTOMER'S LINK").await;
+        assert!(player.is_showing("Home explains a customer's link"), "{}", player.screen_text());
+        assert!(player.is_showing("1 of 1"), "{}", player.screen_text());
+        // Letters are text until Enter, and a text that is nowhere is said to be.
+        player.type_text("q").await;
+        assert!(player.is_showing("not found"), "{}", player.screen_text());
+        player.press_key(KeyCode::Esc).await;
+        assert!(
+            !player.is_showing("not found") && player.is_showing("Enter close"),
+            "{}",
+            player.screen_text()
+        );
+        player.press_letter('/').await;
+        player.type_text("reindex").await;
+        player.press_enter().await;
+        let first = player.screen_text();
+        assert!(
+            first.contains("1 of ") && first.contains("n next") && first.contains("N previous"),
+            "{first}"
+        );
+        player.press_letter('n').await;
+        assert!(player.is_showing("2 of "), "{}", player.screen_text());
+        player.press_letter('N').await;
+        player.press_letter('N').await;
+        let last = player.screen_text();
+        let (at, of) = last.lines().find_map(|line| line.trim().split_once(" of ")).unwrap();
+        let at = at.rsplit(' ').next().unwrap();
+        assert_eq!(at, of, "before the first is the last:\n{last}");
+        player.press_letter('b').await;
+        assert!(player.is_showing("What do you want to do?"), "{}", player.screen_text());
+        player.press_enter().await;
+        player.wait_for_text("Enter set this up").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_letter('l').await;
+        assert!(player.is_showing("times in UTC"), "{}", player.screen_text());
+        player.press_letter('/').await;
+        player.paste_text("KMS key\nmore").await;
+        player.press_enter().await;
+        assert!(player.is_showing("/KMS key") && player.is_showing(" of "), "{}", player.screen_text());
+        insta::assert_snapshot!("find-in-the-log@80x24", player.styled_screen_text());
+        player.press_ctrl_c();
+        player.wait_for_change().await;
+        player.press_ctrl_c();
+    })
+    .await;
+}
+
+/// With a mouse a click chooses a line, and the wheel scrolls, on a list too.
+#[tokio::test(start_paused = true)]
+async fn a_click_chooses_a_line_and_the_wheel_scrolls() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        let (column, row) = player.find_text_place("Roll back");
+        player.click_at(column, row).await;
+        assert!(player.is_showing("▸ Roll back"), "{}", player.screen_text());
+        player.press_enter().await;
+        player.wait_for_text("Choose a backup").await;
+        // What is known of a line belongs to it.
+        let (column, row) = player.find_text_place("20260301T080000Z");
+        player.click_at(column, row).await;
+        assert!(player.is_showing("▸ 2026-03-01"), "{}", player.screen_text());
+        player.press_letter('?').await;
+        let first = player.screen_text();
+        player.turn_wheel_down().await;
+        assert_ne!(player.screen_text(), first);
+        player.press_letter('b').await;
+        player.press_letter('q').await;
+    })
+    .await;
+    play_script((80, 16), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter set this up").await;
+        assert!(
+            player.is_showing("▸ ✓ Identity") && !player.is_showing("i More"),
+            "{}",
+            player.screen_text()
+        );
+        player.turn_wheel_down().await;
+        player.turn_wheel_down().await;
+        player.turn_wheel_down().await;
+        assert!(player.is_showing("i More"), "{}", player.screen_text());
+        player.press_key(KeyCode::Down).await;
+        assert!(player.is_showing("▸ ✓ Bucket"), "what is chosen is seen again:\n{}", player.screen_text());
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// Whatever another program wrote, the next key shows a right screen, whichever key that is.
+#[tokio::test(start_paused = true)]
+async fn the_next_key_writes_over_what_others_wrote() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        sleep(Duration::from_secs(5)).await;
+        let first = player.screen_text();
+        player.press_key(KeyCode::Up).await;
+        assert_eq!(player.screen_text(), first, "the first line is chosen already");
+        player.scribble_on_screen("Broadcast message from root@pkgs: the disk is full");
+        assert_ne!(player.screen_text(), first);
+        player.press_key(KeyCode::Up).await;
+        assert_eq!(player.screen_text(), first);
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_terminal_that_names_a_light_background_gets_the_colours_for_it() {
     use packagecloud_cloudfront::tui::colour_contrast::RgbColour;
@@ -161,34 +277,4 @@ async fn a_terminal_that_names_a_light_background_gets_the_colours_for_it() {
         player.press_letter('q').await;
     })
     .await;
-}
-
-/// The looks that a terminal may have.
-const LOOKS: [(&str, ColourDepth, TerminalBackground, DisplayCharset); 5] = [
-    ("dark", ColourDepth::TwoHundredFiftySix, TerminalBackground::Dark, DisplayCharset::Unicode),
-    ("light", ColourDepth::TwoHundredFiftySix, TerminalBackground::Light, DisplayCharset::Unicode),
-    ("sixteen", ColourDepth::Sixteen, TerminalBackground::Dark, DisplayCharset::Unicode),
-    ("none", ColourDepth::None, TerminalBackground::Dark, DisplayCharset::Unicode),
-    ("ascii", ColourDepth::Sixteen, TerminalBackground::Light, DisplayCharset::Ascii),
-];
-
-#[tokio::test(start_paused = true)]
-async fn each_look_of_a_plan_and_of_a_failed_check() {
-    for (name, depth, background, charset) in LOOKS {
-        let theme = Theme::for_terminal(depth, background, charset);
-        let script = SharedScript::default();
-        script.lock().unwrap().denied = true;
-        play_script_with_theme((80, 24), theme, &script, async |player: ScreenPlayer| {
-            player.wait_for_text("? help").await;
-            sleep(Duration::from_secs(5)).await;
-            insta::assert_snapshot!(format!("look-{name}-1-first@80x24"), player.styled_screen_text());
-            while !player.is_showing("kms:CreateKey") {
-                player.press_enter().await;
-                sleep(Duration::from_secs(5)).await;
-            }
-            insta::assert_snapshot!(format!("look-{name}-2-denied@80x24"), player.styled_screen_text());
-            player.press_letter('q').await;
-        })
-        .await;
-    }
 }

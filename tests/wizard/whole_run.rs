@@ -36,8 +36,9 @@ where
     let beginning = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
-        goal: None,
         sandbox: app.sandbox,
+        log_path: dir.join("state/log").display().to_string(),
+        ..WizardStartOptions::default()
     };
     play_with_effects(beginning, size, performer, part).await
 }
@@ -47,6 +48,13 @@ fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
         format!("{name}@{}x{}", size.0, size.1),
         crate::redact::redact_screen(&player.screen_text())
     );
+}
+
+/// Nothing of the body is below or above what is seen.
+fn assert_in_one_page(player: &ScreenPlayer) {
+    let screen = player.screen_text();
+    let has_more = screen.lines().any(|line| line.ends_with('↓') || line.ends_with('↑'));
+    assert!(!has_more, "it is one page:\n{screen}");
 }
 
 fn read_config(dir: &Path) -> String {
@@ -77,7 +85,7 @@ async fn drive_through_stage(player: &ScreenPlayer, does: &str) {
     player.wait_for_text(does).await;
     player.press_enter().await;
     player.wait_for_text("✓ ").await;
-    player.wait_for_text("Enter go on").await;
+    player.wait_for_text("Enter continue").await;
     player.press_enter().await;
 }
 
@@ -101,6 +109,7 @@ async fn play_journey(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("set this up").await;
         assert_screen(size, "02-plan", &player);
+        assert_in_one_page(&player);
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.wait_for_text("✓ Reindex").await;
@@ -146,6 +155,7 @@ async fn play_journey(size: (u16, u16)) {
         assert!(is_cloudfront_on(&read_config(&at)));
         player.press_letter('l').await;
         assert_screen(size, "08-log", &player);
+        assert!(player.is_showing("The log file: "), "{}", player.screen_text());
         player.press_letter('b').await;
         player.press_enter().await;
     })
@@ -176,6 +186,7 @@ async fn play_roll_back(dir: &Path, size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Enter ").await;
         assert_screen(size, "12-rolled-back", &player);
+        assert!(player.is_showing("● packagecloud ─"), "its proof has seen S3:\n{}", player.screen_text());
         player.press_letter('q').await;
     })
     .await;
@@ -207,6 +218,11 @@ fn find_clipboard_file(dir: &Path) -> std::path::PathBuf {
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_off_and_back_at_80x24() {
     play_journey((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_off_and_back_at_100x30() {
+    play_journey((100, 30)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +266,7 @@ async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
 
 /// What stands in the way is read first, with the next move, and without scrolling.
 #[tokio::test(start_paused = true)]
-async fn a_broken_file_and_a_dead_aws_are_said_first() {
+async fn a_broken_file_is_said_first() {
     let size = (80, 24);
     let dir = create_sandbox_dir();
     config_after_opening(dir.path());
@@ -266,13 +282,54 @@ async fn a_broken_file_and_a_dead_aws_are_said_first() {
         player.press_letter('q').await;
     })
     .await;
+}
+
+/// What is known without AWS stands at once; which call has no answer, since when and what to press is said meanwhile, and
+/// after a time Home waits no longer.
+#[tokio::test(start_paused = true)]
+async fn a_dead_aws_is_named_and_home_stops_waiting_for_it() {
+    let size = (80, 24);
     let dir = create_sandbox_dir();
-    play_wizard(dir.path(), &["--sandbox-fault", "*:*:hang"], size, async |player: ScreenPlayer| {
-        player.wait_for_text("packagecloud:enterprise").await;
+    let hang: Vec<String> = ["sts", "s3", "iam", "kms", "lambda", "cloudfront"]
+        .iter()
+        .map(|service| format!("{service}:*:hang"))
+        .collect();
+    let options: Vec<&str> = hang.iter().flat_map(|fault| ["--sandbox-fault", fault]).collect();
+    play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
+        player.wait_for_text("● S3").await;
         assert_screen(size, "31-aws-is-asked", &player);
-        // However long it does not answer, the way out is there.
-        sleep(Duration::from_mins(10)).await;
-        assert!(player.is_showing("D switches CloudFront off"), "{}", player.screen_text());
+        assert!(!player.is_showing("nothing set up"), "nobody was asked yet:\n{}", player.screen_text());
+        player.wait_for_text("has not answered for 10 s").await;
+        assert_screen(size, "32-aws-is-silent", &player);
+        player.wait_for_text("What do you want to do?").await;
+        assert_screen(size, "33-dead-aws", &player);
+        // One key asks again, and the way out is there all the time.
+        player.press_enter().await;
+        player.wait_for_text("asking AWS").await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('D').await;
+        player.wait_for_text("Disable\n").await;
+        player.wait_for_text("Enter ").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// While a stage waits for AWS, the call that has no answer is named, and no longer once it has one.
+#[tokio::test(start_paused = true)]
+async fn a_run_names_the_call_that_aws_does_not_answer() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    let hang = ["--sandbox-fault", "kms:CreateKey:1:hang"];
+    play_wizard(dir.path(), &hang, size, async |player: ScreenPlayer| {
+        drive_to_plan(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("KMS (CreateKey) has not answered for 12 s").await;
+        assert!(player.is_showing("Ctrl-C stop"), "{}", player.screen_text());
+        // The sandbox gives up after an hour, and the SDK asks again.
+        sleep(Duration::from_hours(1)).await;
+        player.wait_for_text("Enter go live").await;
+        assert!(!player.is_showing("has not answered"), "{}", player.screen_text());
         player.press_letter('q').await;
     })
     .await;
@@ -328,8 +385,8 @@ async fn one_stage_at_a_time_each_has_its_enter() {
         drive_stepwise_past_reindex(&player).await;
         for does in [
             "Enter write the secret",
-            "Enter make these",
-            "Enter make these",
+            "Enter create these",
+            "Enter create these",
             "Enter write this",
             "Enter go live",
         ] {
@@ -349,10 +406,10 @@ async fn a_run_that_was_left_is_gone_on_with_by_one_key() {
     let size = (80, 24);
     play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
         drive_stepwise_past_reindex(&player).await;
-        for does in ["Enter write the secret", "Enter make these"] {
+        for does in ["Enter write the secret", "Enter create these"] {
             drive_through_stage(&player, does).await;
         }
-        player.wait_for_text("Enter make these").await;
+        player.wait_for_text("Enter create these").await;
         player.press_letter('q').await;
     })
     .await;
@@ -362,6 +419,7 @@ async fn a_run_that_was_left_is_gone_on_with_by_one_key() {
         player.press_enter().await;
         player.wait_for_text("Enter set this up").await;
         assert_screen(size, "28-rest-of-the-plan", &player);
+        assert_in_one_page(&player);
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_letter('q').await;
@@ -420,6 +478,7 @@ async fn an_expression_is_overruled_only_on_a_yes() {
         player.press_enter().await;
         player.wait_for_text("Enter answer the question").await;
         assert_screen(size, "22-expression", &player);
+        assert_in_one_page(&player);
         player.press_enter().await;
         player.wait_for_text("y yes, do it").await;
         assert_screen(size, "23-expression-asked", &player);

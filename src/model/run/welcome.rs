@@ -40,6 +40,8 @@ pub struct WelcomeFindings {
     pub backups: Vec<FoundBackup>,
     /// What could not be found out.
     pub failures: Vec<Failure>,
+    /// AWS did not answer in time: what it would have said isn't known.
+    pub is_aws_silent: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -33,6 +33,7 @@ fn render_choice_entry(
 ) {
     let chosen = index == wizard.choice;
     let style = if chosen { theme.title } else { theme.plain };
+    let begin = body.lines.len();
     parts::render_selectable_line(
         &mut body.lines,
         chosen,
@@ -48,6 +49,7 @@ fn render_choice_entry(
             size.max_prose_width(),
         );
     }
+    body.choice_lines.extend((begin..body.lines.len()).map(|line| (line, index)));
     if chosen {
         body.keep_visible = Some(body.lines.len() - 1);
     }
@@ -55,7 +57,7 @@ fn render_choice_entry(
 
 /// Renders the identities that were found, and the ways to give another.
 pub fn render_aws_identity_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
-    let means = "Whose AWS credentials make all of this? packagecloud keeps its own; these are used by this program alone.";
+    let means = "Which AWS credentials shall this program use? packagecloud keeps its own.";
     let mut body = new_choice_body(wizard, theme, size, "Identity", means);
     let found =
         wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
@@ -72,7 +74,7 @@ pub fn render_aws_identity_screen(wizard: &Wizard, theme: &Theme, size: BodySize
         said.push(format!("{mark} {}", identity.suffices.detail));
         if identity.source == AwsIdentitySource::Config && !identity.is_usable_identity() {
             said.push(
-                "packagecloud's own key needs no more rights for itself: rather use another".to_owned(),
+                "packagecloud's own key needs no more rights for itself: use another identity".to_owned(),
             );
         }
         let name =
@@ -104,7 +106,7 @@ pub fn render_aws_identity_screen(wizard: &Wizard, theme: &Theme, size: BodySize
 
 /// Renders the buckets that were found, and the way to name another.
 pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
-    let means = "Which S3 bucket does packagecloud keep its packages in? Not the one that backups go to.";
+    let means = "In which S3 bucket does packagecloud store its packages? Not the bucket for backups.";
     let mut body = new_choice_body(wizard, theme, size, "Bucket", means);
     let found =
         wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
@@ -130,7 +132,7 @@ pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> S
 
 fn describe_sampled_bucket_keys(bucket: &FoundBucket) -> String {
     match bucket.sampled {
-        None => "its objects are looked at once it is chosen".to_owned(),
+        None => "its objects are checked after you choose it".to_owned(),
         Some((_, 0)) => "empty".to_owned(),
         Some((0, all)) => format!("none of {} keys looks like packagecloud's", text::format_count(all)),
         Some((like, all)) => {
@@ -145,8 +147,7 @@ fn describe_sampled_bucket_keys(bucket: &FoundBucket) -> String {
 
 /// Renders the backups of packagecloud.rb, each with what restoring it would change.
 pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
-    let means =
-        "Which earlier state of packagecloud.rb? What restoring it would change is shown before it is done.";
+    let means = "Choose a backup of packagecloud.rb. You see what it changes before it is restored.";
     let mut body = new_choice_body(wizard, theme, size, "Roll back", means);
     let found =
         wizard.welcome.value_if_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);

@@ -13,10 +13,11 @@ use crate::{
     wizard::{Wizard, copy, intent::WizardInputMode},
 };
 
-const HELP_PROMISES: [&str; 5] = [
-    "Nothing is written before a screen has shown it and Enter was pressed there.",
-    "Nothing in AWS is ever deleted, and nothing that is not marked as this program's is changed without your yes.",
-    "It may be stopped at any time, and started again: it looks at what is there and goes on.",
+const HELP_PROMISES: [&str; 6] = [
+    "Home explains a customer's link: paste it there to learn why it works or is refused.",
+    "Nothing is written until a screen has shown it and you have pressed Enter there.",
+    "Nothing in AWS is ever deleted. What this program did not create is changed only after your yes.",
+    "You can stop it at any time and start it again: it looks at what is there and continues.",
     "D shows how CloudFront is switched off, on every screen where nothing is typed and nothing runs. It needs no AWS.",
     "Ctrl-C stops what runs after the request in flight; a second one leaves at once.",
 ];

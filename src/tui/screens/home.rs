@@ -29,6 +29,9 @@ pub fn render_home_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
     if let Loadable::Failed(failure) = &wizard.welcome {
         parts::render_failure(lines, failure, theme, size);
     }
+    if let (Some(silent), Loadable::Loading) = (&wizard.silent_aws_call, &wizard.welcome) {
+        render_silent_aws(lines, silent, theme, size);
+    }
     match wizard.known_findings() {
         Some(found) => render_findings(lines, wizard, found, theme, size),
         None if matches!(wizard.welcome, Loadable::Loading) => {
@@ -47,6 +50,14 @@ pub fn render_home_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         render_home_actions(&mut body, wizard, theme, size);
     }
     body
+}
+
+/// Renders which call of AWS has no answer, and what can be pressed meanwhile.
+fn render_silent_aws(lines: &mut Vec<Line<'static>>, silent: &str, theme: &Theme, size: BodySize) {
+    render_warning(lines, &format!("AWS: {silent}"), theme, size);
+    let next = "wait, or press r to ask again; D switches CloudFront off without AWS";
+    let mark = vec![Span::styled("  → ", theme.accent)];
+    text::render_hanging_text(lines, mark, next, theme.plain, size.max_prose_width());
 }
 
 /// Renders what was found: what stands in the way, what differs from what is expected, then what is as it should be.
@@ -71,7 +82,8 @@ fn render_findings(
     for warning in list_home_warnings(wizard, found) {
         render_warning(lines, &warning, theme, size);
     }
-    render_found_cloudfront(lines, &found.cloudfront, theme, size);
+    let is_aws_asked = wizard.welcome.value_if_loaded().is_some();
+    render_found_cloudfront(lines, &found.cloudfront, is_aws_asked, theme, size);
     if wizard.welcome.value_if_loaded().is_some() {
         render_found_target(lines, found, theme, size);
     }
@@ -98,8 +110,17 @@ fn render_home_failure(
     let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
     text::render_hanging_text(&mut what, mark, &failure.to_string(), theme.strong, width);
     let mut next = Vec::new();
-    let mark = vec![Span::styled("  → ", theme.accent)];
-    text::render_hanging_text(&mut next, mark, &failure.next, theme.plain, width);
+    let arrow = || vec![Span::styled("  → ", theme.accent)];
+    text::render_hanging_text(&mut next, arrow(), &failure.next, theme.plain, width);
+    if let Some((first, _)) = failure.next.split_once("; ").filter(|_| next.len() > FAILURE_LINES_MAX) {
+        // Half a command helps nobody: what comes after the first move is behind the key.
+        next.clear();
+        text::render_hanging_text(&mut next, arrow(), first, theme.plain, width);
+        next.push(Line::styled(format!("    … {more}"), theme.dim));
+        lines.extend(what.into_iter().take(FAILURE_LINES_MAX));
+        lines.extend(next);
+        return;
+    }
     let is_cut = what.len() > FAILURE_LINES_MAX || next.len() > FAILURE_LINES_MAX;
     lines.extend(what.into_iter().take(FAILURE_LINES_MAX));
     lines.extend(next.into_iter().take(FAILURE_LINES_MAX));
@@ -125,7 +146,7 @@ fn list_home_warnings(wizard: &Wizard, found: &WelcomeFindings) -> Vec<String> {
         _ => {}
     }
     if found.cloudfront.accepts_earlier_secret {
-        warnings.push("Two secrets are accepted: a rotation was begun, and can be ended.".to_owned());
+        warnings.push("The edge accepts two secrets: a rotation was started and can be ended.".to_owned());
     }
     if let Some(question) =
         found.identities.first().and_then(|identity| wizard.build_other_account_question(identity))
@@ -169,43 +190,45 @@ fn render_found_target(
     theme: &Theme,
     size: BodySize,
 ) {
+    if found.is_aws_silent {
+        for label in ["identity", "bucket"] {
+            let unknown = "not known: AWS did not answer";
+            parts::render_labelled_fact(lines, label, unknown, theme.plain, theme, size);
+        }
+        return;
+    }
+    let room = size.width.saturating_sub(17);
     let identity = match found.identities.first() {
-        None => "no AWS credentials found; asked next".to_owned(),
+        None => "no AWS credentials found; you are asked next".to_owned(),
         Some(identity) => {
             let name = if identity.arn.is_empty() { &identity.suffices.detail } else { &identity.arn };
             let more = match found.identities.len() {
                 1 => String::new(),
                 count => format!("{} more found", count - 1),
             };
-            join_fitting_parts(&[name, &identity.found, &more], size)
+            text::join_fitting_parts(&[name.clone(), identity.found.clone(), more], room)
         }
     };
     parts::render_labelled_fact(lines, "identity", &identity, theme.plain, theme, size);
     let bucket = match found.buckets.first() {
-        None => "not known yet; asked next".to_owned(),
-        Some(bucket) => join_fitting_parts(&[&bucket.name, &bucket.region, &bucket.found], size),
+        None => "not known yet; you are asked next".to_owned(),
+        Some(bucket) => {
+            let parts = [&bucket.name, &bucket.region, &bucket.found].map(Clone::clone);
+            text::join_fitting_parts(&parts, room)
+        }
     };
     parts::render_labelled_fact(lines, "bucket", &bucket, theme.plain, theme, size);
-}
-
-/// Joins a value with what is good to know of it, as far as one line holds it; the value itself is always whole.
-fn join_fitting_parts(parts: &[&String], size: BodySize) -> String {
-    let mut parts: Vec<&str> =
-        parts.iter().map(|part| part.as_str()).filter(|part| !part.is_empty()).collect();
-    while parts.len() > 1 && parts.join(" · ").chars().count() > size.width.saturating_sub(17) {
-        parts.pop();
-    }
-    parts.join(" · ")
 }
 
 /// Renders what stands of CloudFront, and who set it up.
 fn render_found_cloudfront(
     lines: &mut Vec<Line<'static>>,
     cloudfront: &FoundCloudFront,
+    is_aws_asked: bool,
     theme: &Theme,
     size: BodySize,
 ) {
-    let state = describe_found_cloudfront(cloudfront);
+    let state = describe_found_cloudfront(cloudfront, is_aws_asked);
     parts::render_labelled_fact(lines, "CloudFront", &state, theme.plain, theme, size);
     if cloudfront.by == CloudFrontSetUpBy::Others {
         let runs = cloudfront.runtime.as_ref().map(|runtime| {
@@ -214,7 +237,7 @@ fn render_found_cloudfront(
             format!("Its function runs on {}{support}. ", runtime.name)
         });
         let text = format!(
-            "It is left to work as it is. {}To see whether it works (this changes nothing): {}",
+            "It stays as it is. {}To see whether it works (this changes nothing): {}",
             runs.unwrap_or_default(),
             render_proposed_command("verify", &[])
         );
@@ -222,7 +245,8 @@ fn render_found_cloudfront(
     }
 }
 
-fn describe_found_cloudfront(found: &FoundCloudFront) -> String {
+/// Says whether CloudFront is on, and once AWS was asked also who set it up.
+fn describe_found_cloudfront(found: &FoundCloudFront, is_aws_asked: bool) -> String {
     let state = match (found.switch, &found.on_since) {
         (FoundSwitchState::On, Some(since)) => format!("on since {since}"),
         (FoundSwitchState::On, None) => "on".to_owned(),
@@ -231,23 +255,24 @@ fn describe_found_cloudfront(found: &FoundCloudFront) -> String {
         (FoundSwitchState::Unread, _) => "packagecloud.rb could not be read".to_owned(),
     };
     let by = match found.by {
+        _ if !is_aws_asked => "",
         CloudFrontSetUpBy::Nobody => "nothing set up",
         CloudFrontSetUpBy::Us => "set up by this program",
         CloudFrontSetUpBy::Others => "set up by packagecloud-ctl or by hand",
         CloudFrontSetUpBy::Unknown => "AWS could not be asked who set it up",
     };
-    let names = [&found.distribution, &found.domain].into_iter().filter(|name| !name.is_empty());
-    [state, by.to_owned()].into_iter().chain(names.cloned()).collect::<Vec<_>>().join(" · ")
+    let parts = [state.as_str(), by, &found.distribution, &found.domain];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 /// Beside another run nothing can be begun: what can be done stands where it is seen first.
 fn render_keys_during_other_run(lines: &mut Vec<Line<'static>>, theme: &Theme, size: BodySize) {
     for (key, means) in [
-        ("Enter", "watches it; once it has ended, this wizard goes on from what it left"),
-        ("t", "takes over: it ends after the request in flight, and this wizard goes on"),
-        ("D", "switches CloudFront off all the same; the other run does not go live then"),
+        ("Enter", "watches it; when it has ended, this wizard continues from what it left"),
+        ("t", "takes over: it ends after the request in flight, and this wizard continues"),
+        ("D", "switches CloudFront off anyway; the other run then does not go live"),
         ("x", "finds out why clients get 403; this changes nothing"),
-        ("q", "leaves; the other run goes on"),
+        ("q", "leaves; the other run continues"),
     ] {
         let first = vec![Span::raw("  "), Span::styled(text::pad_or_truncate_to_width(key, 7), theme.title)];
         text::render_hanging_text(lines, first, means, theme.dim, size.max_prose_width());
@@ -257,7 +282,8 @@ fn render_keys_during_other_run(lines: &mut Vec<Line<'static>>, theme: &Theme, s
 fn render_home_actions(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let actions = wizard.list_home_actions();
     if actions.is_empty() {
-        let wait = "What can be done is listed once AWS has answered. D switches CloudFront off without it.";
+        let wait =
+            "The list of actions appears when AWS has answered. D switches CloudFront off without AWS.";
         text::render_paragraph(&mut body.lines, wait, theme.dim, size.max_prose_width());
         return;
     }
@@ -281,6 +307,12 @@ fn render_home_actions(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, si
         if chosen {
             body.keep_visible = Some(body.lines.len());
         }
+        body.choice_lines.push((body.lines.len(), index));
         parts::render_selectable_line(&mut body.lines, chosen, spans, theme);
+    }
+    if body.lines.len() + 3 <= size.height {
+        body.lines.push(Line::default());
+        let hint = "Paste a customer's link here to learn why it works or is refused.";
+        text::render_paragraph(&mut body.lines, hint, theme.dim, size.max_prose_width());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     layout::{BodySize, ScreenBody},
+    page_find,
     theme::Theme,
 };
 use crate::wizard::{
@@ -24,7 +25,7 @@ mod stage;
 mod status;
 mod watch;
 
-pub use log::render_log_line;
+pub use log::{render_log_line, render_utc_clock_time};
 
 /// Renders what stands in the body now.
 #[must_use]
@@ -52,7 +53,11 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
         }
         Some(ScreenOverlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, size),
         Some(ScreenOverlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, size),
-        Some(_) => {}
+        Some(_) => {
+            if let Some(find) = &wizard.page_find {
+                page_find::show_found_places(&mut body, find, theme, size);
+            }
+        }
         None => {
             if let Some(form) = &wizard.form {
                 pinned::render_input_form(&mut body, form, theme, size);

@@ -48,22 +48,86 @@ pub fn render_plan_screen(
         }
         return body;
     };
-    render_plan_questions(&mut body.lines, wizard, plan, theme, size);
-    for (index, line) in wizard.list_plan_page_lines().into_iter().enumerate() {
-        let chosen = index == wizard.choice;
-        if chosen {
-            body.keep_visible = Some(body.lines.len());
-        }
-        if line == PlanPageLine::More {
-            render_main_facts(&mut body.lines, plan, theme, size);
-        }
-        render_plan_line(&mut body.lines, wizard, plan, line, chosen, theme, size);
-    }
-    if wizard.count_folded_plan_facts() == 0 {
-        render_main_facts(&mut body.lines, plan, theme, size);
-    }
+    let above = std::mem::take(&mut body.lines);
+    let room = size.height.saturating_sub(1 + above.len());
+    let detail = PlanDetail::list_from_whole_to_brief()
+        .find(|detail| render_plan_page(wizard, plan, *detail, false, theme, size).lines.len() <= room)
+        .unwrap_or(PlanDetail::BRIEF);
+    let page = render_plan_page(wizard, plan, detail, true, theme, size);
+    body.keep_visible = page.keep_visible.map(|line| line + above.len());
+    body.choice_lines =
+        page.choice_lines.iter().map(|(line, choice)| (line + above.len(), *choice)).collect();
+    body.lines = above;
+    body.lines.extend(page.lines);
     parts::render_unknown_and_passed_checks(&mut body.lines, wizard, progress, theme, size);
     body
+}
+
+/// How much of a question stands on the plan's page; Enter shows it whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QuestionDetail {
+    Whole,
+    LineEach,
+    LineForAll,
+}
+
+/// How much of the plan stands on its page: as much as one page holds.
+#[derive(Debug, Clone, Copy)]
+struct PlanDetail {
+    questions: QuestionDetail,
+    /// How many facts have one line each, where they need more; the line of what is folded opens all of them whole.
+    short_facts: usize,
+}
+
+/// In which order facts are shortened: how long, how to undo, what it costs, what customers notice.
+const FACTS_SHORTENED_FIRST: [usize; 4] = [0, 3, 1, 2];
+
+impl PlanDetail {
+    const BRIEF: Self =
+        Self { questions: QuestionDetail::LineForAll, short_facts: FACTS_SHORTENED_FIRST.len() };
+
+    fn list_from_whole_to_brief() -> impl Iterator<Item = Self> {
+        [QuestionDetail::Whole, QuestionDetail::LineEach, QuestionDetail::LineForAll].into_iter().flat_map(
+            |questions| {
+                (0..=FACTS_SHORTENED_FIRST.len()).map(move |short_facts| Self { questions, short_facts })
+            },
+        )
+    }
+
+    fn is_fact_short(self, place: usize) -> bool {
+        FACTS_SHORTENED_FIRST[..self.short_facts].contains(&place)
+    }
+}
+
+/// Renders the questions, the lines and the facts of the plan; what is opened below its line, where `is_opened` asks for it.
+fn render_plan_page(
+    wizard: &Wizard,
+    plan: &StagePlan,
+    detail: PlanDetail,
+    is_opened: bool,
+    theme: &Theme,
+    size: BodySize,
+) -> ScreenBody {
+    let mut page = ScreenBody::default();
+    render_plan_questions(&mut page.lines, wizard, plan, detail, theme, size);
+    for (index, line) in wizard.list_plan_page_lines().into_iter().enumerate() {
+        if line == PlanPageLine::More {
+            render_main_facts(&mut page.lines, plan, detail, theme, size);
+        }
+        let chosen = index == wizard.choice;
+        if chosen {
+            page.keep_visible = Some(page.lines.len());
+        }
+        page.choice_lines.push((page.lines.len(), index));
+        render_plan_line(&mut page.lines, wizard, plan, line, chosen, theme, size);
+        if is_opened && wizard.opened_line == Some(line) {
+            render_opened_line(&mut page.lines, wizard, plan, line, detail, theme, size);
+        }
+    }
+    if wizard.count_folded_plan_facts() == 0 {
+        render_main_facts(&mut page.lines, plan, detail, theme, size);
+    }
+    page
 }
 
 /// Renders what Enter asks before anything is done, and what going live will ask.
@@ -71,14 +135,38 @@ fn render_plan_questions(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
     plan: &StagePlan,
+    detail: PlanDetail,
     theme: &Theme,
     size: BodySize,
 ) {
-    for question in &plan.confirmations {
-        if !wizard.answers.consents.has_consent(question.consent, wizard.bucket_name()) {
-            let mark = vec![Span::styled("! ", theme.failed)];
-            let text = format!("Will be asked: {}", question.question);
-            text::render_hanging_text(lines, mark, &text, theme.strong, size.max_prose_width());
+    let is_open = |consent| !wizard.answers.consents.has_consent(consent, wizard.bucket_name());
+    let open: Vec<&str> = plan
+        .confirmations
+        .iter()
+        .filter(|question| is_open(question.consent))
+        .map(|question| question.question.as_str())
+        .collect();
+    let width = size.max_prose_width();
+    let mark = || vec![Span::styled("! ", theme.failed)];
+    match detail.questions {
+        QuestionDetail::Whole => {
+            for question in open {
+                let text = format!("Will be asked: {question}");
+                text::render_hanging_text(lines, mark(), &text, theme.strong, width);
+            }
+        }
+        QuestionDetail::LineEach => {
+            for question in open {
+                let text =
+                    text::truncate_at_word(&format!("Will be asked: {question}"), width.saturating_sub(2));
+                text::render_hanging_text(lines, mark(), &text, theme.strong, width);
+            }
+        }
+        QuestionDetail::LineForAll if open.is_empty() => {}
+        QuestionDetail::LineForAll => {
+            let text = format!("{} questions need your yes; Enter shows each: {}", open.len(), open[0]);
+            let text = text::truncate_at_word(&text, width.saturating_sub(2));
+            text::render_hanging_text(lines, mark(), &text, theme.strong, width);
         }
     }
 }
@@ -93,9 +181,14 @@ fn render_plan_line(
     theme: &Theme,
     size: BodySize,
 ) {
+    let room = size.width.saturating_sub(NAME_WIDTH + 4);
     let (mark, name, said) = match line {
-        PlanPageLine::Identity => (DONE_MARK, "Identity", describe_identity(wizard)),
-        PlanPageLine::Bucket => (DONE_MARK, "Bucket", describe_bucket(wizard)),
+        PlanPageLine::Identity => {
+            (DONE_MARK, "Identity", text::join_fitting_parts(&list_identity_parts(wizard), room))
+        }
+        PlanPageLine::Bucket => {
+            (DONE_MARK, "Bucket", text::join_fitting_parts(&list_bucket_parts(wizard), room))
+        }
         PlanPageLine::Access => {
             let (mark, said) = describe_access(wizard);
             (mark, "Access", said)
@@ -104,22 +197,20 @@ fn render_plan_line(
             ("+", stage.stage_title(), describe_stage_changes(&wizard.list_overview_changes(stage)))
         }
         PlanPageLine::Kept => {
-            ("=", "Already there", format!("{} parts are right", wizard.list_kept_overview_lines().len()))
+            let count = wizard.list_kept_overview_lines().len();
+            let said = if count == 1 { "1 part".to_owned() } else { format!("{count} parts") };
+            ("=", "Already there", said)
         }
         PlanPageLine::More => ("i", "More", list_more_topics(plan).join(", ")),
     };
-    let room = size.width.saturating_sub(NAME_WIDTH + 4);
     let style = if chosen { theme.title } else { theme.plain };
     let mark_style = if mark == FAILED_MARK || mark == "!" { theme.failed } else { theme.accent };
     let spans = vec![
         Span::styled(format!("{mark} "), mark_style),
         Span::styled(text::pad_or_truncate_to_width(name, NAME_WIDTH), style),
-        Span::styled(text::truncate_text(&said, room), theme.plain),
+        Span::styled(text::truncate_at_word(&said, room), theme.plain),
     ];
     parts::render_selectable_line(lines, chosen, spans, theme);
-    if wizard.opened_line == Some(line) {
-        render_opened_line(lines, wizard, plan, line, theme, size);
-    }
 }
 
 fn render_opened_line(
@@ -127,6 +218,7 @@ fn render_opened_line(
     wizard: &Wizard,
     plan: &StagePlan,
     line: PlanPageLine,
+    detail: PlanDetail,
     theme: &Theme,
     size: BodySize,
 ) {
@@ -134,7 +226,11 @@ fn render_opened_line(
         PlanPageLine::Stage(stage) => wizard.list_overview_changes(stage).into_iter().cloned().collect(),
         PlanPageLine::Kept => wizard.list_kept_overview_lines().into_iter().cloned().collect(),
         PlanPageLine::More => {
-            for (topic, said) in list_plan_facts(plan).into_iter().skip(4) {
+            // What stands shortened above is whole here.
+            for (place, (topic, said)) in list_plan_facts(plan).into_iter().enumerate() {
+                if place < 4 && !detail.is_fact_short(place) {
+                    continue;
+                }
                 render_plan_fact(lines, &topic, &said, theme, size);
             }
             return;
@@ -164,15 +260,26 @@ fn list_more_topics(plan: &StagePlan) -> Vec<String> {
 }
 
 /// Renders how long, what it costs, what customers notice, how to undo it; where nothing would change, that.
-fn render_main_facts(lines: &mut Vec<Line<'static>>, plan: &StagePlan, theme: &Theme, size: BodySize) {
+fn render_main_facts(
+    lines: &mut Vec<Line<'static>>,
+    plan: &StagePlan,
+    detail: PlanDetail,
+    theme: &Theme,
+    size: BodySize,
+) {
     let facts = list_plan_facts(plan);
     if facts.is_empty() {
         for note in &plan.notes {
             text::render_paragraph(lines, note, theme.strong, size.max_prose_width());
         }
     }
-    for (topic, said) in facts.iter().take(4) {
-        render_plan_fact(lines, topic, said, theme, size);
+    for (place, (topic, said)) in facts.iter().take(4).enumerate() {
+        if !detail.is_fact_short(place) {
+            render_plan_fact(lines, topic, said, theme, size);
+        } else {
+            let room = size.max_prose_width().saturating_sub(topic.chars().count() + 4);
+            render_plan_fact(lines, topic, &text::truncate_at_word(said, room), theme, size);
+        }
     }
 }
 
@@ -191,7 +298,8 @@ fn render_plan_fact(lines: &mut Vec<Line<'static>>, topic: &str, said: &str, the
     }
 }
 
-fn describe_identity(wizard: &Wizard) -> String {
+/// Lists who this is and how that was found.
+fn list_identity_parts(wizard: &Wizard) -> Vec<String> {
     let found = wizard.welcome.value_if_loaded();
     let source = wizard.answers.source.as_ref();
     let used = found.and_then(|found| {
@@ -199,10 +307,11 @@ fn describe_identity(wizard: &Wizard) -> String {
     });
     let arn = wizard.answers.identity.clone();
     let parts: Vec<String> = [arn, used].into_iter().flatten().collect();
-    if parts.is_empty() { "asked from AWS".to_owned() } else { parts.join(" · ") }
+    if parts.is_empty() { vec!["asked from AWS".to_owned()] } else { parts }
 }
 
-fn describe_bucket(wizard: &Wizard) -> String {
+/// Lists the bucket, its region, and how many of its keys look like packagecloud's.
+fn list_bucket_parts(wizard: &Wizard) -> Vec<String> {
     let name = wizard.bucket_name();
     let found = wizard
         .welcome
@@ -210,14 +319,9 @@ fn describe_bucket(wizard: &Wizard) -> String {
         .and_then(|found| found.buckets.iter().find(|bucket| bucket.name == name));
     let keys = found.and_then(|bucket| bucket.sampled).map(|(like, all)| match all {
         0 => "empty".to_owned(),
-        _ => format!("{like} of {all} keys look like packagecloud's"),
+        _ => format!("{like} of {all} keys are packages"),
     });
-    [Some(name.to_owned()), Some(wizard.bucket_region().to_owned()), keys]
-        .into_iter()
-        .flatten()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" · ")
+    [Some(name.to_owned()), Some(wizard.bucket_region().to_owned()), keys].into_iter().flatten().collect()
 }
 
 /// Says what the checks of access came to, with the mark of the worst.

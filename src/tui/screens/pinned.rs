@@ -34,8 +34,8 @@ pub fn render_confirmation_question(
     text::render_paragraph(lines, &confirmation.question, theme.strong, size.max_prose_width());
     if confirmation.consent == RequiredConsent::Managed {
         let choices = [
-            "Wait: show the values, and go on once the file holds them",
-            "Write now: pause that tool first, or it writes over this",
+            "Wait: show the values, and continue once they are in the file",
+            "Write now: pause that tool first, or it overwrites this",
         ];
         for (index, label) in choices.into_iter().enumerate() {
             let chosen = index == wizard.choice;
@@ -54,7 +54,7 @@ pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: 
     lines.push(render_horizontal_rule(theme, size));
     let who = wizard.detected_other_run().map_or("the other run", |run| run.who.as_str());
     let question = format!(
-        "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
+        "Ask {who} to end? It stops after the request in flight and says who took over; this wizard continues from what it left."
     );
     text::render_paragraph(lines, &question, theme.strong, size.max_prose_width());
     lines.push(render_yes_no_keys(theme, "take over", "leave it alone"));

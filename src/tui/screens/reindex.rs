@@ -34,12 +34,12 @@ pub fn render_waiting_for_reindex(
                 .find_stage_progress(RunStage::Reindex)
                 .is_some_and(|progress| progress.credential_wait.is_some()) =>
         {
-            "it stands still for want of credentials".to_owned()
+            "it is paused: AWS no longer accepts the credentials".to_owned()
         }
         (Some(job), _) if job.paused => {
             format!("it is paused at {}", render_background_reindex(wizard))
         }
-        (Some(_), _) => format!("it runs on, at {}", render_background_reindex(wizard)),
+        (Some(_), _) => format!("it is running, at {}", render_background_reindex(wizard)),
         (None, Some(failure)) => format!("it failed: {failure}"),
         (None, None) => "it has stopped before its end".to_owned(),
     };
@@ -48,7 +48,7 @@ pub fn render_waiting_for_reindex(
         lines,
         mark,
         &format!(
-            "The reindex: {state}. Going live does not wait for it: what is not cached by its path passes through uncached until it is done."
+            "The reindex: {state}. Going live does not wait for it: until it is done, packages that are not cached by their path come from S3 through CloudFront, uncached."
         ),
         theme.strong,
         size.max_prose_width(),
@@ -87,12 +87,10 @@ pub fn render_reindex_progress_figures(
     }
     render_reindex_speed_curve(lines, progress, theme, size);
     if paused && batch_step.is_some() {
-        lines.push(Line::styled(
-            "The jobs run at AWS, and go on while this is paused. p goes on.",
-            theme.strong,
-        ));
+        lines
+            .push(Line::styled("The jobs run at AWS, also while this is paused. p continues.", theme.strong));
     } else if paused {
-        lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
+        lines.push(Line::styled("Paused: nothing is sent to S3. p continues.", theme.strong));
     }
     lines.push(Line::default());
 }

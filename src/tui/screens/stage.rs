@@ -348,9 +348,11 @@ fn render_stage_outcome(
 ) {
     let (mark, style, usual) = match progress.end {
         Some(StageEnd::Applied) => (DONE_MARK, theme.accent, "Done."),
-        Some(StageEnd::Unchanged) => (DONE_MARK, theme.accent, "Nothing to change: all of it is there."),
+        Some(StageEnd::Unchanged) => {
+            (DONE_MARK, theme.accent, "Nothing to change: everything is already there.")
+        }
         Some(StageEnd::Stopped) => {
-            (SKIPPED_MARK, theme.accent, "Stopped. Nothing is broken; r goes on from what is there.")
+            (SKIPPED_MARK, theme.accent, "Stopped. Nothing is broken; r continues from what is there.")
         }
         Some(StageEnd::Failed) => (FAILED_MARK, theme.failed, "Failed."),
         None => ("", theme.plain, ""),
@@ -397,7 +399,7 @@ fn render_stage_outcome(
             format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {
             format!(
-                "  Enter looks again and goes on from what is there. D switches CloudFront off. If neither helps, write to {}.",
+                "  Enter looks again and continues from what is there. D switches CloudFront off. If neither helps, write to {}.",
                 copy::SUPPORT_EMAIL
             )
         };

@@ -33,7 +33,7 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
     }
     if let Some(since) = watching.stop_requested_at {
         let text = format!(
-            "It was asked to end {} ago, and does so after the request in flight. Where it hangs, end it where it runs; then this goes on by itself.",
+            "It was asked to end {} ago, and ends after the request in flight. If it hangs, end it where it runs; then this wizard continues by itself.",
             text::format_elapsed(wizard.now.saturating_sub(since))
         );
         text::render_hanging_text(

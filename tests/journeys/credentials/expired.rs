@@ -120,7 +120,7 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.press_keys(b"\x15000000\r");
     terminal.wait_for_text("was not accepted");
     terminal.press_keys(b"123456\r");
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     assert!(terminal.screen_text().contains("assumed-role/op"), "{}", terminal.screen_text());
     terminal.press_keys(b"\r");
     terminal.begin_stepwise();

@@ -21,7 +21,7 @@ fn open_wizard(cluster: &HostCluster, state: &std::path::Path) -> WizardTerminal
 
 /// From the first screen to the first stage that writes.
 fn drive_to_secret(terminal: &mut WizardTerminal) {
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     terminal.press_keys(b"\x1b[B\r"); // Down, Enter: the install
     terminal.begin_stepwise();
     terminal.wait_for_text("Enter write the secret");
@@ -35,8 +35,8 @@ fn from_the_first_screen_to_live_over_ssh() {
     drive_to_secret(&mut terminal);
     terminal.pass_stages(&[
         "Enter write the secret",
-        "Enter make these",
-        "Enter make these",
+        "Enter create these",
+        "Enter create these",
         "Enter write this",
     ]);
     terminal.wait_for_text("Enter go live");
@@ -44,7 +44,7 @@ fn from_the_first_screen_to_live_over_ssh() {
     assert!(said.contains("Tell customers behind a firewall"), "{said}");
     assert!(!cluster.nodes[0].read_file("opt/ran").contains("reconfigure"));
     terminal.press_keys(b"\r");
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     let said = terminal.right_pane_text();
     for words in ["on since", "all 2 services are newer than the restart", "To switch off"] {
         assert!(said.contains(words), "no {words:?} in {said}");

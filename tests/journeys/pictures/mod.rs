@@ -107,7 +107,7 @@ fn new_sandbox_dir() -> tempfile::TempDir {
 fn draw_journey(palette: &'static TerminalPalette) {
     let dir = new_sandbox_dir();
     let mut wizard = DrawnWizard::open_drawn_wizard(dir.path(), palette, &[]);
-    wizard.show_text("Enter go on", 2500);
+    wizard.show_text("Enter continue", 2500);
     wizard.write_picture("home");
     wizard.press_keys(b"\r");
     wizard.show_text("Enter set this up", 3500);
@@ -134,7 +134,7 @@ fn draw_failure(palette: &'static TerminalPalette) {
     let dir = new_sandbox_dir();
     let options = ["--sandbox-fault", "kms:CreateKey:*:deny"];
     let mut wizard = DrawnWizard::open_drawn_wizard(dir.path(), palette, &options);
-    wizard.terminal.enter_through(&["Enter go on", "Enter set this up"]);
+    wizard.terminal.enter_through(&["Enter continue", "Enter set this up"]);
     wizard.terminal.wait_for_text("kms:CreateKey is denied");
     wizard.write_picture("failure");
     wizard.press_keys(b"q");

@@ -1,6 +1,6 @@
 //! The real binary under a shell with job control, on a terminal that goes without a word, and on one that doesn't know its size.
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc, time::Duration};
 
 use portable_pty::{CommandBuilder, PtySize};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +17,7 @@ fn open_wizard_in_shell(dir: &std::path::Path) -> WizardTerminal {
     terminal.wait_for_text("shell>");
     let line = format!("{} --sandbox={}\r", env!("CARGO_BIN_EXE_packagecloud-cloudfront"), dir.display());
     terminal.press_keys(line.as_bytes());
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     terminal
 }
 
@@ -28,7 +28,7 @@ fn visible_text(terminal: &WizardTerminal) -> String {
 
 /// Waits until the first screen shows all that it looks for, and reads it.
 fn read_first_screen(terminal: &WizardTerminal) -> String {
-    for fact in ["Enter go on", "identity         arn:aws:", "suggested, because"] {
+    for fact in ["Enter continue", "identity         arn:aws:", "suggested, because"] {
         terminal.wait_for_text(fact);
     }
     visible_text(terminal)
@@ -80,7 +80,7 @@ fn stopped_by_a_key_or_a_signal_it_gives_the_terminal_back_and_draws_all_of_it_a
         terminal.press_keys(b"echo $((40 + 2))-typed-at-the-shell\r");
         terminal.wait_for_text("42-typed-at-the-shell");
         terminal.press_keys(b"fg\r");
-        terminal.wait_for_text("Enter go on");
+        terminal.wait_for_text("Enter continue");
         assert_screen_becomes(&terminal, &first, case);
         let parser = terminal.parser.lock().unwrap();
         assert!(parser.screen().alternate_screen() && parser.screen().bracketed_paste(), "{case}");
@@ -95,14 +95,14 @@ fn stopped_by_a_key_or_a_signal_it_gives_the_terminal_back_and_draws_all_of_it_a
 fn where_no_shell_could_continue_it_a_stop_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     let first = read_first_screen(&terminal);
     terminal.press_keys(b"\x1a");
     terminal.send_signal(Signal::TSTP);
     terminal.press_keys(b"?");
     terminal.wait_for_text("Enter close");
     terminal.press_keys(b"\x1b");
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     assert_screen_becomes(&terminal, &first, "a session without a shell");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("a session without a shell"), 0);
@@ -112,7 +112,7 @@ fn where_no_shell_could_continue_it_a_stop_is_ignored() {
 fn what_others_wrote_on_the_screen_is_gone_with_ctrl_l() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     let first = read_first_screen(&terminal);
     let parser = Arc::clone(&terminal.parser);
     parser.lock().unwrap().process(b"\x1b[5;1HBroadcast message from root: the disk is full\r\n");
@@ -123,6 +123,63 @@ fn what_others_wrote_on_the_screen_is_gone_with_ctrl_l() {
     assert_eq!(terminal.assert_clean_exit("Ctrl-L"), 0);
 }
 
+/// What `wall` and other programs write comes by the same terminal; whichever key is pressed next, the screen is as if it were
+/// drawn for the first time.
+#[test]
+fn the_next_key_shows_a_right_screen_whatever_wrote_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = WizardTerminal::open_wizard(dir.path());
+    terminal.wait_for_text("Enter continue");
+    let first = read_first_screen(&terminal);
+    // The first line is chosen already: the key itself changes nothing.
+    let key = b"\x1b[A";
+    let scrolled = format!("{}\r\n", "a program that runs in the background says a line\r\n".repeat(40));
+    for (case, written) in [
+        ("wall", "\r\n\x07Broadcast message from root@pkgs (pts/1):\r\n\r\nthe disk is full\r\n".to_owned()),
+        ("an output that scrolls", scrolled),
+        ("colours and a cursor elsewhere", "\x1b[3;5H\x1b[41mred\x1b[0m\x1b[2J\x1b[20;1Hx".to_owned()),
+    ] {
+        // By its own terminal, as any other program on it does.
+        let path = format!("/proc/{}/fd/1", terminal.process_id());
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(written.as_bytes()).unwrap();
+        let is_written = poll_for_two_minutes(|| (visible_text(&terminal) != first).then_some(()));
+        assert!(is_written.is_some(), "{case} is on the screen");
+        std::thread::sleep(Duration::from_millis(500));
+        terminal.press_keys(key);
+        assert_screen_becomes(&terminal, &first, case);
+    }
+    terminal.press_keys(b"q");
+    assert_eq!(terminal.assert_clean_exit("others wrote"), 0);
+}
+
+/// Stopped and continued from elsewhere, with the screen written on meanwhile, and through a storm of sizes.
+#[test]
+fn after_a_stop_and_a_storm_of_sizes_the_screen_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut terminal = WizardTerminal::open_wizard(dir.path());
+    terminal.wait_for_text("Enter continue");
+    let first = read_first_screen(&terminal);
+    terminal.send_signal(Signal::STOP);
+    terminal.parser.lock().unwrap().process(b"\x1b[2J\x1b[1;1Hanother program\r\n");
+    assert_ne!(visible_text(&terminal), first);
+    terminal.send_signal(Signal::CONT);
+    assert_screen_becomes(&terminal, &first, "SIGSTOP and SIGCONT");
+    let (rows, columns) = terminal.parser.lock().unwrap().screen().size();
+    for step in 0..200_u16 {
+        let size = (10 + step * 7 % 40, 40 + step * 13 % 120);
+        terminal.resize_terminal(size.0, size.1);
+        if step % 20 == 0 {
+            std::thread::yield_now();
+        }
+    }
+    terminal.resize_terminal(rows, columns);
+    assert_screen_becomes(&terminal, &first, "200 sizes");
+    terminal.press_keys(b"\x1b[A");
+    assert_screen_becomes(&terminal, &first, "a key after them");
+    terminal.press_keys(b"q");
+    assert_eq!(terminal.assert_clean_exit("a storm of sizes"), 0);
+}
+
 #[test]
 fn a_terminal_that_goes_and_tells_only_the_sessions_leader_ends_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -130,7 +187,7 @@ fn a_terminal_that_goes_and_tells_only_the_sessions_leader_ends_it() {
     let program = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
     command.args(["-c", &format!("trap '' HUP; {program} --sandbox={}; exit 9", dir.path().display())]);
     let terminal = WizardTerminal::spawn_command(command);
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     let mut leader = terminal.vanish();
     assert_eq!(wait_for_exit_code(leader.as_mut()), Some(9), "the wizard has ended, and then its script");
 }
@@ -142,7 +199,7 @@ fn a_terminal_that_does_not_know_its_size_is_drawn_on() {
     command.arg(format!("--sandbox={}", dir.path().display()));
     let mut terminal =
         WizardTerminal::spawn_command_at(command, PtySize { rows: 0, cols: 0, ..PtySize::default() });
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     terminal.resize_terminal(10, 30);
     poll_for_two_minutes(|| visible_text(&terminal).contains("This window is 30x10").then_some(()))
         .expect("a size that is known is taken");

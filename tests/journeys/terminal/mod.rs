@@ -16,15 +16,15 @@ use wizard_terminal::WizardTerminal;
 fn from_the_first_screen_to_the_final_block_by_keys() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     assert!(terminal.parser.lock().unwrap().screen().alternate_screen());
     assert!(terminal.parser.lock().unwrap().screen().bracketed_paste());
     terminal.drive_to_reindex();
     terminal.pass_reindex();
     terminal.pass_stages(&[
         "Enter write the secret",
-        "Enter make these",
-        "Enter make these",
+        "Enter create these",
+        "Enter create these",
         "Enter write this",
         "Enter go live",
     ]);
@@ -45,7 +45,7 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
 fn enter_alone_leads_to_live_and_leaves_what_stands() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
-    terminal.enter_through(&["Enter go on", "Enter set this up", "Enter go live"]);
+    terminal.enter_through(&["Enter continue", "Enter set this up", "Enter go live"]);
     terminal.wait_for_text("Enter finish");
     terminal.press_keys(b"\r");
     let shell = Arc::clone(&terminal.parser);
@@ -71,7 +71,7 @@ fn the_terminal_is_as_before_however_it_ends() {
     for (case, code) in [("q", 0), ("Ctrl-C", 130), ("SIGTERM", 130), ("SIGHUP", 130)] {
         let dir = tempfile::tempdir().unwrap();
         let mut terminal = WizardTerminal::open_wizard(dir.path());
-        terminal.wait_for_text("Enter go on");
+        terminal.wait_for_text("Enter continue");
         match case {
             "q" => terminal.press_keys(b"q"),
             "Ctrl-C" => terminal.press_keys(b"\x03"),
@@ -88,7 +88,7 @@ fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
     // The first effect looks around; the second is what Enter asks for.
     let mut terminal =
         WizardTerminal::open_wizard_with(dir.path(), "0.01", &["--sandbox-fault", "wizard:2:panic"]);
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     terminal.press_keys(b"r");
     let shell = Arc::clone(&terminal.parser);
     assert_eq!(terminal.assert_clean_exit("a panic in the loop"), 1);
@@ -106,15 +106,15 @@ fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
     terminal.drive_to_reindex();
     terminal.pass_reindex();
     terminal.pass_stages(&["Enter write the secret"]);
-    terminal.enter_through(&["Enter make these"]);
+    terminal.enter_through(&["Enter create these"]);
     terminal.wait_for_text("it broke off by a fault of this program");
     let said = terminal.right_pane_text();
     assert!(said.contains("kms:CreateKey: a fault of this program, as asked for"), "{said}");
     assert!(!terminal.screen_text().contains("panicked at"), "nothing was printed over the screen: {said}");
     terminal.press_keys(b"r");
-    terminal.wait_for_text("Enter make these");
+    terminal.wait_for_text("Enter create these");
     terminal.press_keys(b"\r");
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("a panic in a job"), 0);
 }
@@ -134,7 +134,7 @@ fn a_file_changed_since_it_was_shown_is_looked_at_again_and_keeps_the_change() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs, "it stays as the other wrote it");
     terminal.wait_for_text("Enter write the secret");
     terminal.press_keys(b"\r");
-    terminal.wait_for_text("Enter go on");
+    terminal.wait_for_text("Enter continue");
     let now = std::fs::read_to_string(&file).unwrap();
     assert!(now.starts_with(&theirs) && now.contains("cloudfront_secret"), "{now}");
     terminal.press_keys(b"q");

@@ -9,8 +9,8 @@ fn wizard_waiting_for_deploy(dir: &std::path::Path) -> WizardTerminal {
     let mut first = WizardTerminal::open_wizard_with(dir, "0.5", &[]);
     first.drive_to_reindex();
     first.pass_reindex();
-    first.pass_stages(&["Enter write the secret", "Enter make these"]);
-    first.enter_through(&["Enter make these"]);
+    first.pass_stages(&["Enter write the secret", "Enter create these"]);
+    first.enter_through(&["Enter create these"]);
     first.wait_for_moving_text("waiting until every edge");
     first
 }
@@ -33,7 +33,7 @@ fn a_second_wizard_watches_the_first_to_its_end_and_goes_on_from_there() {
     first.send_signal(Signal::KILL);
     wait_for_exit_code(first.child.as_mut()).expect("it was killed");
     second.wait_for_text("The other run has ended");
-    second.wait_for_text("Enter go on");
+    second.wait_for_text("Enter continue");
     let said = second.right_pane_text();
     assert!(said.contains("in distribution, account 999999999999, bucket"), "{said}");
     assert!(!second.screen_text().contains("Another run"), "{said}");
@@ -60,7 +60,7 @@ fn a_second_wizard_takes_over_after_the_request_in_flight() {
     let shell = shell.lock().unwrap().screen().contents().replace('\n', " ");
     assert!(shell.contains(&format!("process {pid} (")) && shell.contains("took over"), "{shell}");
     second.wait_for_text("It has ended as asked");
-    second.wait_for_text("Enter go on");
+    second.wait_for_text("Enter continue");
     let said = second.right_pane_text();
     assert!(said.contains("in distribution, account 999999999999, bucket"), "{said}");
     second.press_keys(b"q");
@@ -71,7 +71,7 @@ fn a_second_wizard_takes_over_after_the_request_in_flight() {
 fn a_wizard_that_only_waits_for_its_operator_ends_at_once_when_it_is_taken_over_from() {
     let dir = tempfile::tempdir().unwrap();
     let first = WizardTerminal::open_wizard(dir.path());
-    first.wait_for_text("Enter go on");
+    first.wait_for_text("Enter continue");
     let mut second = WizardTerminal::open_wizard(dir.path());
     second.wait_for_text("before its first stage");
     second.press_keys(b"\r");
@@ -92,7 +92,7 @@ fn a_line_that_drops_in_a_stage_leaves_where_it_was() {
     let mut child = wizard_waiting_for_deploy(dir.path()).hang_up();
     assert_eq!(wait_for_exit_code(child.as_mut()), Some(130));
     let mut next = WizardTerminal::open_wizard(dir.path());
-    next.wait_for_text("Enter go on");
+    next.wait_for_text("Enter continue");
     let said = next.right_pane_text();
     assert!(said.contains("a moment ago, in distribution, account 999999999999, bucket"), "{said}");
     assert!(said.contains("Upgrade, left"), "{said}");

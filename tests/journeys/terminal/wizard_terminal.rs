@@ -123,7 +123,7 @@ impl WizardTerminal {
 
     /// From Home to the first stage that writes, one stage at a time.
     pub fn drive_to_reindex(&mut self) {
-        self.wait_for_text("Enter go on");
+        self.wait_for_text("Enter continue");
         self.press_keys(b"\r");
         self.begin_stepwise();
         self.wait_for_text("Enter reindex");
@@ -152,7 +152,7 @@ impl WizardTerminal {
     /// Through stages from their plan to their end, each named by what its Enter does.
     pub fn pass_stages(&mut self, stages: &[&str]) {
         for does in stages {
-            self.enter_through(&[does, "Enter go on"]);
+            self.enter_through(&[does, "Enter continue"]);
         }
     }
 
