@@ -61,7 +61,8 @@ use theme::{TerminalBackground, Theme};
 use crate::{
     model::failure::Failure,
     wizard::{
-        ScrollExtent, TimedInput, Wizard, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions,
+        END_OF_PAGE, ScrollExtent, TimedInput, Wizard, WizardEffect, WizardInput, WizardOutcome,
+        WizardStartOptions,
     },
 };
 
@@ -418,7 +419,8 @@ where
             self.terminal_gone_at = Some(Instant::now());
             return false;
         };
-        if extent != self.wizard.extent || self.wizard.scroll.is_some_and(|scroll| scroll > extent.lines) {
+        let is_beyond = |scroll: usize| scroll > extent.lines && scroll != END_OF_PAGE;
+        if extent != self.wizard.extent || self.wizard.scroll.is_some_and(is_beyond) {
             let effect = self.wizard.update_wizard(TimedInput {
                 at: self.started_at.elapsed(),
                 input: WizardInput::Drawn(extent),

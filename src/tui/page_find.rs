@@ -16,14 +16,11 @@ use crate::wizard::page_find::PageFind;
 /// Marks every place of the text, brings the chosen one into view, and pins what is looked for below the page.
 pub fn show_found_places(body: &mut ScreenBody, find: &PageFind, theme: &Theme, size: BodySize) {
     let wanted = fold_letters(find.input.value());
-    let found: Vec<usize> = match wanted.is_empty() {
-        true => Vec::new(),
-        false => {
-            (0..body.lines.len()).filter(|at| !find_in_line(&body.lines[*at], &wanted).is_empty()).collect()
-        }
-    };
-    let first = found.iter().position(|line| *line >= find.from_line).unwrap_or(0) as isize;
-    let shown = (!found.is_empty()).then(|| (first + find.place).rem_euclid(found.len() as isize) as usize);
+    let has_text = |at: &usize| !wanted.is_empty() && !find_in_line(&body.lines[*at], &wanted).is_empty();
+    let found: Vec<usize> = (0..body.lines.len()).filter(has_text).collect();
+    let first = found.iter().position(|line| *line >= find.from_line).unwrap_or(0).cast_signed();
+    let place = |count: usize| (first + find.place).rem_euclid(count.cast_signed()).cast_unsigned();
+    let shown = (!found.is_empty()).then(|| place(found.len()));
     for (index, line) in found.iter().enumerate() {
         let style = if shown == Some(index) {
             Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{
     layout::BodySize,
     text,
@@ -75,10 +77,25 @@ pub fn render_planned_change(
         Span::styled(text::pad_or_truncate_to_width(change.verb.change_kind_name(), VERB_WIDTH), style),
         Span::styled(text::pad_or_truncate_to_width(change.step.step_title(), columns.title), named),
     ];
-    if size.is_body_wide() {
-        first.push(Span::styled(text::pad_or_truncate_to_width(&change.target, columns.target), named));
+    let mut why = change.why.clone();
+    if size.is_body_wide() && !push_target(&mut first, &change.target, columns, named) {
+        why = format!("{}: {why}", change.target);
     }
-    text::render_hanging_text(lines, first, &change.why, theme.dim, size.width);
+    text::render_hanging_text(lines, first, &why, theme.dim, size.width);
+}
+
+/// Puts the target into its column; false where that doesn't hold it whole, so that it stands in the text.
+fn push_target(
+    first: &mut Vec<Span<'static>>,
+    target: &str,
+    columns: PlanColumnWidths,
+    style: ratatui::style::Style,
+) -> bool {
+    let fits = target.width() < columns.target;
+    if fits {
+        first.push(Span::styled(text::pad_or_truncate_to_width(target, columns.target), style));
+    }
+    fits
 }
 
 /// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
@@ -133,8 +150,11 @@ fn render_step_progress(
         Span::styled(text::pad_or_truncate_to_width(verb, VERB_WIDTH), theme.dim),
         Span::styled(text::pad_or_truncate_to_width(step.step_title(), columns.title), theme.plain),
     ];
-    if let (true, Some(change)) = (size.is_body_wide(), change) {
-        first.push(Span::styled(text::pad_or_truncate_to_width(&change.target, columns.target), theme.plain));
+    let mut said = String::new();
+    if let (true, Some(change)) = (size.is_body_wide(), change)
+        && !push_target(&mut first, &change.target, columns, theme.plain)
+    {
+        said = format!("{}: ", change.target);
     }
     let is_running = matches!(line.state, StageStepState::Running);
     let usual = find_usual_wait(step).filter(|_| is_running && ran >= USUAL_SAID_AFTER);
@@ -154,7 +174,7 @@ fn render_step_progress(
         // the failure itself stands at the top, where it is seen
         StageStepState::Failed(failure) => (&failure.why, theme.plain),
     };
-    text::render_hanging_text(lines, first, &format!("{text}{took}"), style, size.width);
+    text::render_hanging_text(lines, first, &format!("{said}{text}{took}"), style, size.width);
     if let Some(usual) = usual {
         let first = vec![Span::raw(" ".repeat(WAIT_ADVICE_INDENT))];
         text::render_hanging_text(lines, first, usual.when_closed, theme.dim, size.width);

@@ -154,11 +154,12 @@ impl Wizard {
             .is_some_and(|first| first.device.is_some());
         match (&self.welcome, self.chosen_home_action()) {
             (Loadable::Loading, _) => UserIntentAvailability::Hidden,
-            (Loadable::Failed(_), _) => UserIntentAvailability::As("look again"),
+            (Loadable::Failed(_), _) | (Loadable::Loaded(_), Some(HomeAction::LookAgain)) => {
+                UserIntentAvailability::As("look again")
+            }
             (Loadable::Loaded(_), Some(HomeAction::SetUp(_) | HomeAction::GoOn(_))) if wants_code => {
                 UserIntentAvailability::As("type the code")
             }
-            (Loadable::Loaded(_), Some(HomeAction::LookAgain)) => UserIntentAvailability::As("look again"),
             (Loadable::Loaded(_), _) => UserIntentAvailability::As("continue"),
         }
     }

@@ -4,7 +4,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "every row of the intent table has one signature")]
 
 use super::{
-    Loadable, ScrollExtent, Wizard, WizardEffect, WizardJobKind,
+    END_OF_PAGE, Loadable, ScrollExtent, Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
     intent::{CursorMove, UserIntent, UserIntentAvailability},
     intent_table::find_intent_rule,
@@ -138,8 +138,8 @@ impl Wizard {
 
     /// Lays a page or a question over the screen.
     pub(super) fn open_screen_overlay(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
-        // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
-        self.scroll = (page == ScreenOverlay::Log).then_some(usize::MAX);
+        // the log's newest lines are what it is opened for
+        self.scroll = (page == ScreenOverlay::Log).then_some(END_OF_PAGE);
         self.page_find = None;
         self.shown_at = self.now;
         self.overlay = Some(page);

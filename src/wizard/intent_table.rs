@@ -128,14 +128,7 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         UserIntent::Interrupt => {
             offer_intent_by_availability(Wizard::stop_key_availability, Wizard::handle_ctrl_c)
         }
-        UserIntent::Move(to) => offer_intent_by_availability(
-            move |wizard| wizard.cursor_move_availability(to),
-            move |wizard| wizard.move_list_cursor_or_scroll(to),
-        ),
-        UserIntent::Choose(index) => offer_intent_if(
-            move |wizard| index < wizard.count_screen_list_lines(),
-            move |wizard| wizard.choose_list_line(index),
-        ),
+        UserIntent::Move(_) | UserIntent::Choose(_) => return find_cursor_intent_rule(intent),
         UserIntent::Find
         | UserIntent::FindNext
         | UserIntent::FindPrevious
@@ -147,6 +140,21 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         | UserIntent::Redraw
         | UserIntent::Edit(_) => return None,
     })
+}
+
+/// Returns the row of an intent that moves through a list or a text.
+fn find_cursor_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
+    match intent {
+        UserIntent::Move(to) => Some(offer_intent_by_availability(
+            move |wizard| wizard.cursor_move_availability(to),
+            move |wizard| wizard.move_list_cursor_or_scroll(to),
+        )),
+        UserIntent::Choose(index) => Some(offer_intent_if(
+            move |wizard| index < wizard.count_screen_list_lines(),
+            move |wizard| wizard.choose_list_line(index),
+        )),
+        _ => None,
+    }
 }
 
 /// Returns the row of an intent on a page that covers the screen: the help, the log, the explanation, a choice of two.

@@ -63,6 +63,9 @@ use crate::model::{
 /// How long a screen stands before a key on it may consent to anything (contract section 2).
 pub const INPUT_ACCEPTED_AFTER: Duration = Duration::from_millis(300);
 
+/// Scrolled to the end, wherever that is.
+pub const END_OF_PAGE: usize = usize::MAX;
+
 /// What is known before anything is looked up.
 #[derive(Debug, Clone, Default)]
 pub struct WizardStartOptions {

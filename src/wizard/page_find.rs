@@ -39,7 +39,6 @@ impl Wizard {
     }
 
     /// `/`: begins to look for a text.
-    #[expect(clippy::unnecessary_wraps, reason = "every row of the intent table has one signature")]
     pub(super) fn begin_text_search(&mut self) -> Option<WizardEffect> {
         let from_line = self.extent.top;
         self.page_find = Some(PageFind { is_typing: true, from_line, ..PageFind::default() });
@@ -87,7 +86,6 @@ impl Wizard {
     }
 
     /// Esc: looks for nothing any more; the page stays where it is.
-    #[expect(clippy::unnecessary_wraps, reason = "every row of the intent table has one signature")]
     pub(super) fn cancel_text_search(&mut self) -> Option<WizardEffect> {
         self.page_find = None;
         self.scroll = Some(self.extent.top);

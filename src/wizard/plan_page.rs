@@ -21,9 +21,6 @@ pub enum PlanPageLine {
     More,
 }
 
-/// How many facts of the plan are always shown: how long, what it costs, what customers notice, how to undo.
-const FACTS_SHOWN: usize = 4;
-
 impl Wizard {
     fn overview_changes(&self) -> &[PlannedChange] {
         self.find_stage_progress(RunStage::Overview)
@@ -44,11 +41,11 @@ impl Wizard {
         self.overview_changes().iter().filter(|change| change.verb == ResourceChangeKind::Keep).collect()
     }
 
-    /// Returns how many facts are folded into one line.
+    /// Whether the plan has facts, which one line opens whole: on a small page some are shortened.
     #[must_use]
-    pub fn count_folded_plan_facts(&self) -> usize {
+    pub fn has_plan_facts(&self) -> bool {
         let plan = self.find_stage_progress(RunStage::Overview).and_then(|progress| progress.plan.as_ref());
-        plan.map_or(0, |plan| (plan.facts.len() + plan.documents.len()).saturating_sub(FACTS_SHOWN))
+        plan.is_some_and(|plan| !plan.facts.is_empty() || !plan.documents.is_empty())
     }
 
     /// Lists the lines of the plan, from the top; none before there is a plan.
@@ -70,7 +67,7 @@ impl Wizard {
         if !self.list_kept_overview_lines().is_empty() {
             lines.push(PlanPageLine::Kept);
         }
-        if self.count_folded_plan_facts() > 0 {
+        if self.has_plan_facts() {
             lines.push(PlanPageLine::More);
         }
         lines

@@ -1,7 +1,7 @@
 //! The one way in which the wizard changes: a message in, at most one effect out.
 
 use super::{
-    Loadable, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
+    END_OF_PAGE, Loadable, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
     home::HomeAction,
     screen::{ScreenOverlay, WizardScreen},
 };
@@ -44,7 +44,11 @@ impl Wizard {
             }
             WizardInput::Drawn(extent) => {
                 self.extent = extent;
-                self.scroll = self.scroll.map(|scroll| scroll.min(extent.lines.saturating_sub(extent.rows)));
+                // The end stays the end, however many rows the keys take.
+                self.scroll = self.scroll.map(|scroll| match scroll {
+                    END_OF_PAGE => END_OF_PAGE,
+                    scroll => scroll.min(extent.lines.saturating_sub(extent.rows)),
+                });
                 None
             }
             WizardInput::AwsSilent(silent) => {

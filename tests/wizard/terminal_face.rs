@@ -176,7 +176,8 @@ async fn a_text_is_found_on_the_help_and_in_the_log() {
         player.press_letter('N').await;
         player.press_letter('N').await;
         let last = player.screen_text();
-        let (at, of) = last.lines().find_map(|line| line.trim().split_once(" of ")).unwrap();
+        let found = last.lines().find(|line| line.starts_with(" /")).unwrap();
+        let (at, of) = found.trim().split_once(" of ").unwrap();
         let at = at.rsplit(' ').next().unwrap();
         assert_eq!(at, of, "before the first is the last:\n{last}");
         player.press_letter('b').await;

@@ -205,7 +205,7 @@ impl StageStep {
             Self::Reconfigure => "reconfigure",
             Self::Restart => "restart",
             Self::Proof => "proof",
-            Self::TakeBack => "taken back",
+            Self::TakeBack => "undo",
             Self::Checks => "checks",
             Self::RotationLock => "rotation's lock",
             Self::EdgeReadings => "every edge",

@@ -121,10 +121,10 @@ fn render_plan_page(
         page.choice_lines.push((page.lines.len(), index));
         render_plan_line(&mut page.lines, wizard, plan, line, chosen, theme, size);
         if is_opened && wizard.opened_line == Some(line) {
-            render_opened_line(&mut page.lines, wizard, plan, line, detail, theme, size);
+            render_opened_line(&mut page.lines, wizard, plan, line, theme, size);
         }
     }
-    if wizard.count_folded_plan_facts() == 0 {
+    if !wizard.has_plan_facts() {
         render_main_facts(&mut page.lines, plan, detail, theme, size);
     }
     page
@@ -218,7 +218,6 @@ fn render_opened_line(
     wizard: &Wizard,
     plan: &StagePlan,
     line: PlanPageLine,
-    detail: PlanDetail,
     theme: &Theme,
     size: BodySize,
 ) {
@@ -227,10 +226,7 @@ fn render_opened_line(
         PlanPageLine::Kept => wizard.list_kept_overview_lines().into_iter().cloned().collect(),
         PlanPageLine::More => {
             // What stands shortened above is whole here.
-            for (place, (topic, said)) in list_plan_facts(plan).into_iter().enumerate() {
-                if place < 4 && !detail.is_fact_short(place) {
-                    continue;
-                }
+            for (topic, said) in list_plan_facts(plan) {
                 render_plan_fact(lines, &topic, &said, theme, size);
             }
             return;
@@ -255,8 +251,11 @@ fn list_plan_facts(plan: &StagePlan) -> Vec<(String, String)> {
     facts.chain(documents).collect()
 }
 
+/// Lists what is behind the line that opens the facts: those that stand nowhere else, or that it opens the others whole.
 fn list_more_topics(plan: &StagePlan) -> Vec<String> {
-    list_plan_facts(plan).into_iter().skip(4).map(|(topic, _)| topic.to_lowercase()).collect()
+    let further: Vec<String> =
+        list_plan_facts(plan).into_iter().skip(4).map(|(topic, _)| topic.to_lowercase()).collect();
+    if further.is_empty() { vec!["these facts in full".to_owned()] } else { further }
 }
 
 /// Renders how long, what it costs, what customers notice, how to undo it; where nothing would change, that.
@@ -274,11 +273,11 @@ fn render_main_facts(
         }
     }
     for (place, (topic, said)) in facts.iter().take(4).enumerate() {
-        if !detail.is_fact_short(place) {
-            render_plan_fact(lines, topic, said, theme, size);
-        } else {
+        if detail.is_fact_short(place) {
             let room = size.max_prose_width().saturating_sub(topic.chars().count() + 4);
             render_plan_fact(lines, topic, &text::truncate_at_word(said, room), theme, size);
+        } else {
+            render_plan_fact(lines, topic, said, theme, size);
         }
     }
 }

@@ -59,7 +59,8 @@ pub fn render_check_results(
         };
         let first = vec![
             Span::styled(format!("{mark} "), style),
-            Span::styled(text::pad_or_truncate_to_width(&check.name, name_width), theme.plain),
+            // A permission's name is never cut: one that is too long pushes what is said of it aside.
+            Span::styled(format!("{:name_width$}", format!("{}  ", check.name)), theme.plain),
         ];
         let detail = if check.has_failed() { theme.strong } else { theme.dim };
         text::render_hanging_text(lines, first, &check.detail, detail, size.width);

@@ -109,7 +109,7 @@ fn render_stage_on_board(
     let running =
         plan_lines::render_plan_with_step_outcomes(&mut steps, wizard.now, progress, theme, size, &due);
     let (steps, running) =
-        if size.is_body_wide() { (steps, running) } else { keep_one_line_each(steps, running) };
+        if size.is_body_wide() { (steps, running) } else { keep_one_line_each(steps, running, size.width) };
     let running = running.map(|line| line + lines.len());
     lines.extend(steps);
     parts::render_failed_checks(lines, progress, theme, size);
@@ -121,6 +121,7 @@ fn render_stage_on_board(
 fn keep_one_line_each(
     lines: Vec<Line<'static>>,
     running: Option<usize>,
+    width: usize,
 ) -> (Vec<Line<'static>>, Option<usize>) {
     let is_rest = |line: &Line<'_>| line.spans.first().is_some_and(|first| first.content.trim().is_empty());
     let runs_from = running.map(|last| (0..=last).rev().find(|at| !is_rest(&lines[*at])).unwrap_or(last));
@@ -131,15 +132,32 @@ fn keep_one_line_each(
             kept.push(line);
         } else if let Some(cut) = kept
             .last_mut()
-            .filter(|cut: &&mut Line<'_>| cut.spans.last().is_some_and(|last| last.content != " …"))
+            .filter(|cut: &&mut Line<'_>| cut.spans.last().is_some_and(|last| last.content != CUT_MARK))
         {
-            cut.spans.push(Span::raw(" …"));
+            mark_line_as_cut(cut, width);
         }
         if Some(index) == running {
             kept_running = kept.len().checked_sub(1);
         }
     }
     (kept, kept_running)
+}
+
+/// What stands behind a line whose rest was dropped.
+const CUT_MARK: &str = " …";
+/// Columns that the mark takes, in ASCII too.
+const CUT_MARK_COLUMNS: usize = 4;
+
+/// Marks a line whose rest was dropped; its last words give way to the mark.
+fn mark_line_as_cut(line: &mut Line<'static>, width: usize) {
+    let over = (line.width() + CUT_MARK_COLUMNS).saturating_sub(width);
+    if let Some(last) = line.spans.last_mut().filter(|_| over > 0) {
+        let room = last.width().saturating_sub(over);
+        let kept: String = last.content.chars().take(room).collect();
+        let whole = kept.rfind(' ').map_or(kept.as_str(), |at| &kept[..at]).to_owned();
+        last.content = whole.into();
+    }
+    line.spans.push(Span::raw(CUT_MARK));
 }
 
 /// Renders the stage by itself: what came of it, what it would change, what was checked, what there is to read; returns the

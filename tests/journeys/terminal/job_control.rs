@@ -172,7 +172,7 @@ fn after_a_stop_and_a_storm_of_sizes_the_screen_is_right() {
             std::thread::yield_now();
         }
     }
-    terminal.resize_terminal(rows, columns);
+    terminal.resize_terminal(rows.get(), columns.get());
     assert_screen_becomes(&terminal, &first, "200 sizes");
     terminal.press_keys(b"\x1b[A");
     assert_screen_becomes(&terminal, &first, "a key after them");
