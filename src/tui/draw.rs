@@ -17,7 +17,7 @@ use super::{
     charset::convert_lines_to_charset,
     footer,
     layout::ScreenBody,
-    log_column,
+    log_column, notice,
     places::{MIN_WINDOW_SIZE, PlacedBody, ScreenPlaces, footer_rows_max},
     request_path, text,
     theme::Theme,
@@ -27,7 +27,7 @@ use crate::{
         display_charset::{DisplayCharset, render_in_display_charset},
         display_text::is_display_control,
     },
-    wizard::{ScrollExtent, Wizard, screen::WizardScreen},
+    wizard::{ScrollExtent, Wizard},
 };
 
 /// Draws one frame; returns how long the body's text is, and how much of it is seen.
@@ -75,7 +75,7 @@ fn draw_screen_parts(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> S
         let road = request_path::render_request_path_diagram(&path, theme, width, places.road.height);
         frame.render_widget(Text::from(convert_lines_to_charset(road, theme.charset)), places.road);
     }
-    frame.render_widget(Text::from(render_last_notice(wizard, theme, area)), places.notice);
+    frame.render_widget(Text::from(notice::render_last_notice(wizard, theme, area)), places.notice);
     let keys = footer::render_key_footer(wizard, theme, width, footer_rows_max(area.height));
     frame.render_widget(Text::from(keys), places.footer);
     let log = places.log;
@@ -129,26 +129,6 @@ fn draw_more_text_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bo
     if down {
         buffer.set_string(x, area.bottom() - 1, "↓", theme.accent);
     }
-}
-
-/// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
-pub fn render_last_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
-    // On Home it stands first, with what can be pressed.
-    let is_said_above = wizard.screen == WizardScreen::Home && wizard.overlay.is_none();
-    let silent = wizard.silent_aws_call.as_ref().filter(|_| wizard.has_running_job() && !is_said_above);
-    let Some(notice) = silent.or(wizard.notice.as_ref()) else { return Vec::new() };
-    let width = area.width.saturating_sub(4) as usize;
-    let rows = (area.height / 5).max(1) as usize;
-    let mut parts = text::wrap_text(&render_in_display_charset(notice, theme.charset), width);
-    if parts.len() > rows {
-        let rest = parts.split_off(rows - 1).join(" ");
-        parts.push(text::truncate_text(&rest, width));
-    }
-    let line = |(index, part): (usize, String)| {
-        let sign = if index == 0 { " » " } else { "   " };
-        Line::from(vec![Span::styled(sign, theme.accent), Span::styled(part, theme.strong)])
-    };
-    parts.into_iter().enumerate().map(line).collect()
 }
 
 fn render_wizard_header_bar(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {

@@ -32,6 +32,7 @@ pub mod job_set;
 pub mod keys;
 pub mod layout;
 mod log_column;
+mod notice;
 mod page_find;
 pub mod perform;
 mod places;

@@ -5,10 +5,11 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::{
     charset::convert_body_to_charset,
-    draw::render_last_notice,
     footer,
     layout::{BodySize, ScreenBody},
-    log_column, screens,
+    log_column,
+    notice::render_last_notice,
+    screens,
     theme::Theme,
 };
 use crate::wizard::{
