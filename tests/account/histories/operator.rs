@@ -48,6 +48,9 @@ pub struct StoryHost {
     pub has_other: bool,
     /// Whether its commands name both hosts with `--host`, this one first.
     pub names_both: bool,
+    /// Which of two hosts rotates: both play on one machine, by whose name each takes the other's mark on the function for its own,
+    /// and two hosts of two names never rotate at once.
+    pub rotation_turn: Arc<tokio::sync::Mutex<()>>,
     /// How far the host's clock is ahead, in seconds.
     pub clock_ahead_s: Arc<AtomicI64>,
 }
@@ -142,6 +145,8 @@ impl StoryHost {
         trouble: PlannedCtlTrouble,
     ) -> Result<(), Failure> {
         write_diary_line(&self.world, || format!("node {}: {goal:?} begins", self.place));
+        let is_rotation = matches!(goal, StoryGoal::Rotate | StoryGoal::FinishRotation);
+        let _turn = if self.has_other && is_rotation { Some(self.rotation_turn.lock().await) } else { None };
         let done = self.run_untold_goal(goal, consents, trouble).await;
         write_diary_line(&self.world, || format!("node {}: {goal:?} ends: {done:?}", self.place));
         done

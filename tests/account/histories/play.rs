@@ -1,7 +1,6 @@
 //! Plays a story on a world of its own, and says what didn't hold; looks for the smallest story that fails the same way.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     sync::{
         Arc, Mutex,
@@ -70,7 +69,9 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
     let has_other = story.has_second_host();
     let clock_ahead_s = Arc::new(AtomicI64::new(0));
     let names_both = story.names_both_hosts();
-    let host = StoryHost { world: world.clone(), place: 0, has_other, names_both, clock_ahead_s };
+    let rotation_turn = Arc::default();
+    let host =
+        StoryHost { world: world.clone(), place: 0, has_other, names_both, rotation_turn, clock_ahead_s };
     let failed = FailedGoals::default();
     let told = async {
         let mut operators = (1..=3).map(|operator| play_operator(story, &host, operator, &failed));
@@ -112,22 +113,19 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
     watch.look_at_end(world);
 }
 
-/// Where a process was killed between the file and the restart, the next command says so and does it; somebody types it.
+/// Where a process was killed between the file and the restart, the next command says so and does it: whoever was killed types
+/// it again.
 async fn settle_unfinished_switch(host: &StoryHost, story: &Story) {
-    let is_killed = story.parts.values().any(|part| matches!(part, StoryPart::Kill { .. }));
-    if !is_killed {
-        return;
-    }
-    let goals = story.parts.values().filter_map(|part| match part {
-        StoryPart::Goal { operator, goal, .. } => Some((story.operator_place(*operator), *goal)),
+    let killed = story.parts.values().filter_map(|part| match part {
+        StoryPart::Kill { goal, .. } => story.parts.get(goal),
         _ => None,
     });
-    // The last one on each host.
-    for (place, goal) in goals.collect::<BTreeMap<_, _>>() {
-        let host = &StoryHost { place, ..host.clone() };
-        let done = Box::pin(host.run_goal(goal, &OperatorConsents::default(), None)).await;
+    for part in killed {
+        let StoryPart::Goal { operator, goal, .. } = part else { continue };
+        let host = &StoryHost { place: story.operator_place(*operator), ..host.clone() };
+        let done = Box::pin(host.run_goal(*goal, &OperatorConsents::default(), None)).await;
         if let Err(failure) = done {
-            let _ = Box::pin(follow_next_moves(host, goal, &failure, |_| ())).await;
+            let _ = Box::pin(follow_next_moves(host, *goal, &failure, |_| ())).await;
         }
     }
 }
