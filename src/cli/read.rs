@@ -49,7 +49,7 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
             outln!("{document}");
             if !has_optional_statement(&document) {
                 errln!(
-                    "It has no room for three permissions that only read and are optional: cloudwatch:GetMetricStatistics and pricingplanmanager:ListSubscriptions for status, logs:FilterLogEvents for rotate-secret --finish. Where one is missing, those commands say so and work without it."
+                    "It has no room for five permissions that only read and are optional: cloudwatch:GetMetricStatistics and pricingplanmanager:ListSubscriptions for status, logs:FilterLogEvents for rotate-secret --finish, s3:GetBucketNotification and s3:GetReplicationConfiguration for a reindex. Where one is missing, those commands say so and work without it."
                 );
             }
             errln!("Attach it as a managed policy (up to 6144 characters): inline a user has room for 2048.");

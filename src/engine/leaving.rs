@@ -48,8 +48,13 @@ pub async fn render_leaving_lines(
             }
             lines.extend(verdict.map(|verdict| format!("Verdict: {verdict}")));
             lines.extend(backup.map(|backup| format!("Newest backup: {}", backup.path)));
-            let way = if may_be_on { "To switch off" } else { "To go back" };
-            let command = if may_be_on { "disable" } else { "roll-back" };
+            // Switched off, it is all there still; a backup may hold what made somebody switch it off.
+            let is_set_up = config.seen.values.distribution_id.is_some();
+            let (way, command) = match (may_be_on, is_set_up) {
+                (true, _) => ("To switch off", "disable"),
+                (false, true) => ("To switch on again", "enable"),
+                (false, false) => ("To go back", "roll-back"),
+            };
             lines.push(format!("{way}: {}", render_proposed_command(command, &[])));
         }
         Ok((Err(failure), _)) => lines.push(format!("Whether CloudFront is on can't be told: {failure}")),

@@ -289,7 +289,7 @@ fn propose_setup_goal(cloudfront: &FoundCloudFront, keys: usize) -> (OperatorGoa
                 "{on}, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption"
             ),
         ),
-        (Some(on), _) => (OperatorGoal::Upgrade, format!("{on}: this looks whether all of it is right")),
+        (Some(on), _) => (OperatorGoal::Upgrade, format!("{on}: checks what is set up, and completes it")),
         (_, 0) => (OperatorGoal::Install, "the bucket is empty, so nothing has to be reindexed".into()),
         _ => (OperatorGoal::Upgrade, "the bucket already holds packages".into()),
     }

@@ -106,7 +106,7 @@ pub fn describe_home_action(action: HomeAction) -> (&'static str, &'static str) 
             ("Install", "sets CloudFront up for a bucket that needs no reindex")
         }
         HomeAction::SetUp(_) => ("Upgrade", "sets CloudFront up, and reindexes the packages in the bucket"),
-        HomeAction::SwitchOn => ("Switch on", "CloudFront is set up, and off"),
+        HomeAction::SwitchOn => ("Switch on", "switches CloudFront on again, as it is set up"),
         HomeAction::Check => ("Check", "tests links, cache, S3 and packagecloud's redirects"),
         HomeAction::Status => ("Status", "what needs attention, what ends when, what it costs"),
         HomeAction::Rotate => ("Rotate secret", "gives every node a new secret; no link is refused"),

@@ -543,7 +543,7 @@ fn of_permissions_who_denies_and_what_ends() {
         "lambda:EnableReplication*",
         "unknown",
         &[
-            "IAM simulates no action with an asterisk in its name",
+            "IAM can't simulate actions with an asterisk in their name",
             ":function:packagecloud_cloudfront_auth:*",
             "distribution, distribution",
         ],

@@ -328,7 +328,7 @@ pub fn live_welcome() -> WelcomeFindings {
         redirects: FoundRedirects::CloudFront,
         goal: Some((
             OperatorGoal::Upgrade,
-            "CloudFront is on: this looks whether all of it is right".to_owned(),
+            "CloudFront is on: checks what is set up, and completes it".to_owned(),
         )),
         ..scripted_welcome()
     }

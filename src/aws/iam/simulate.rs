@@ -230,7 +230,7 @@ fn build_unsimulated_wildcard_check(need: &RequiredPermission) -> CheckResult {
     CheckResult::new_unknown_check(
         need.action,
         format!(
-            "IAM simulates no action with an asterisk in its name, on {}; needed for {}",
+            "IAM can't simulate actions with an asterisk in their name; this stops nothing (on {}; needed for {})",
             need.resource,
             need.describe_stage_and_step()
         ),

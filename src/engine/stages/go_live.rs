@@ -152,7 +152,7 @@ fn plan_go_live_stage(
             StageStep::Gate,
             ResourceChangeKind::Run,
             "signed URLs at the edge",
-            "they must pass before anything is switched on",
+            "tried first: nothing is switched on unless they work",
         );
         let (kind, why) = if keys.is_empty() {
             (ResourceChangeKind::Keep, "cloudfront_enabled is true already")
@@ -161,7 +161,7 @@ fn plan_go_live_stage(
         };
         plan.add_planned_change(StageStep::Switch, kind, &path, why);
         let proof =
-            ("packagecloud's own redirect", "it must be accepted at the edge, else everything is undone");
+            ("packagecloud's own redirect", "tried at the edge: if it is refused, everything is undone");
         switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
         for (node, other, _) in &follow {
             let why = format!(

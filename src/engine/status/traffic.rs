@@ -106,7 +106,9 @@ pub(super) fn add_traffic(
     let mut text = format!("{:.0} requests", traffic.requests);
     text.extend(traffic.bytes.map(|bytes| format!(", {} sent", render_bytes(bytes))));
     let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
-    text.extend(traffic.client_error_ratio.map(|ratio| format!(", {} answered 4xx", percent(ratio))));
+    text.extend(traffic.client_error_ratio.map(|ratio| {
+        format!(", {} answered 4xx (refused links, this program's own trials among them)", percent(ratio))
+    }));
     text.extend(traffic.server_error_ratio.map(|ratio| format!(", {} answered 5xx", percent(ratio))));
     match traffic.hit_ratio {
         Some(ratio) => text.push_str(&format!(", {} answered from the cache.", percent(ratio))),

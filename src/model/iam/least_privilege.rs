@@ -18,6 +18,9 @@ const OPTIONAL_LOGS_SID: &str = "PackagecloudCloudFrontOptionalLogs";
 const OPTIONAL_SERVICES: [(&str, &str); 3] =
     [("cloudwatch", OPTIONAL_SID), ("pricingplanmanager", OPTIONAL_SID), ("logs", OPTIONAL_LOGS_SID)];
 
+/// What a plan reads only to say more of a reindex: without it the plan says that it could not be read.
+const PLAN_READS: [&str; 2] = ["s3:GetBucketNotification", "s3:GetReplicationConfiguration"];
+
 /// A resource, the conditions on it, and the actions that share both.
 type ActionsOnSameResource<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
 
@@ -33,7 +36,8 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
     if narrow.len() <= MANAGED_POLICY_MAX_CHARS {
         return narrow;
     }
-    build_named_statements(needs, &[INVALIDATION_SID]).to_string()
+    let least: Vec<_> = needs.iter().filter(|need| !PLAN_READS.contains(&need.action)).cloned().collect();
+    build_named_statements(&least, &[INVALIDATION_SID]).to_string()
 }
 
 /// Returns whether a printed policy holds what is optional.
@@ -160,7 +164,8 @@ mod tests {
             assert_eq!(has_optional_statement(&text), goal != OperatorGoal::Upgrade, "{goal:?}");
             let is_left_out = |need: &RequiredPermission| {
                 goal == OperatorGoal::Upgrade
-                    && find_own_sid(need).is_some_and(|sid| sid.starts_with(OPTIONAL_SID))
+                    && (PLAN_READS.contains(&need.action)
+                        || find_own_sid(need).is_some_and(|sid| sid.starts_with(OPTIONAL_SID)))
             };
             needs.retain(|need| !is_left_out(need));
             for need in &needs {

@@ -232,7 +232,7 @@ impl LinkFacts {
             return self.judge_reply(&self.reply);
         }
         refuse(
-            "it is signed with a secret that no reached node holds, or its path was changed after it was signed",
+            "its token or its path was changed or cut off after signing, or it was signed with a secret that no reached node holds",
             format!(
                 "ask packagecloud for a new link; if that is refused too, a web node has another cloudfront_secret: {}",
                 render_proposed_command("verify", &[])

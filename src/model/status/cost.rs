@@ -184,13 +184,13 @@ pub fn describe_sample_month_cost() -> String {
     let dollars = render_dollars(month.estimate_dollars());
     let plan = month.find_cheaper_plan().map(|tier| {
         format!(
-            "; the flat-rate plan {} would cost {}, and is reported to refuse Lambda@Edge",
+            "; the flat-rate plan {} would cost {}, but is reported not to allow Lambda@Edge, which this needs",
             tier.name,
             render_dollars(tier.dollars)
         )
     });
     format!(
-        "Fifty terabytes a month cost about {dollars} (list price of {PRICES_READ_ON}){}.",
+        "For comparison, 50 TB of downloads a month cost about {dollars} (list price of {PRICES_READ_ON}){}.",
         plan.unwrap_or_default()
     )
 }
@@ -281,7 +281,8 @@ mod tests {
     #[test]
     fn before_anything_was_served_one_sentence_says_both_prices() {
         let said = describe_sample_month_cost();
-        for words in ["about $4,071 (list price of 2026-11-30)", "plan Pro would cost $15.00", "Lambda@Edge."]
+        for words in
+            ["about $4,071 (list price of 2026-11-30)", "plan Pro would cost $15.00", "which this needs."]
         {
             assert!(said.contains(words), "{words}: {said}");
         }

@@ -129,8 +129,8 @@ mod tests {
             (&[(0, 999.0, 1.0)], false, "too few"),
             // What ended is no finding of today.
             (&[(1, 1000.0, 0.0), (200, 5000.0, 0.5)], false, "0.0 % of 1000 requests in the last day"),
-            (&[(1, 10.0, 0.0), (30, 5000.0, 0.5)], true, "of the last 7 days"),
-            (&[(300, 5000.0, 0.5)], true, "of the last 30 days"),
+            (&[(1, 10.0, 0.0), (30, 5000.0, 0.5)], true, "in the last 7 days"),
+            (&[(300, 5000.0, 0.5)], true, "in the last 30 days"),
         ] {
             let check = traffic(hours).check_server_errors();
             assert_eq!(check.has_failed(), fails, "{check:?}");

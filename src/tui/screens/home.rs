@@ -288,14 +288,18 @@ fn render_home_actions(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, si
         return;
     }
     body.lines.push(Line::styled("What do you want to do?", theme.strong));
-    let proposed = wizard.welcome.value_if_loaded().and_then(|found| found.goal.as_ref());
+    let found = wizard.welcome.value_if_loaded();
+    let proposed = found.and_then(|found| found.goal.as_ref());
+    let is_on = found.is_some_and(|found| found.cloudfront.switch.describe_switch_unless_off().is_some());
     for (index, action) in actions.into_iter().enumerate() {
         let chosen = index == wizard.choice;
         let (name, means) = copy::describe_home_action(action);
         let means = match (action, proposed) {
-            (HomeAction::SetUp(goal), Some((suggested, why))) if goal == *suggested => {
+            // Where another action comes first, that is the one to suggest.
+            (HomeAction::SetUp(goal), Some((suggested, why))) if goal == *suggested && index == 0 => {
                 format!("suggested, because {why}")
             }
+            (HomeAction::SetUp(goal), Some((suggested, why))) if goal == *suggested && is_on => why.clone(),
             _ => means.to_owned(),
         };
         let style = if chosen { theme.title } else { theme.plain };

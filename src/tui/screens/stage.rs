@@ -417,7 +417,7 @@ fn render_stage_outcome(
             format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {
             format!(
-                "  Enter looks again and continues from what is there. D switches CloudFront off. If neither helps, write to {}.",
+                "  Enter looks again and continues from what is there. D switches CloudFront off, or shows how. If neither helps, write to {}.",
                 copy::SUPPORT_EMAIL
             )
         };

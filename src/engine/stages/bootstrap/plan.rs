@@ -391,7 +391,7 @@ fn render_origin_access_choice(seen: &BootstrapStageEvidence) -> String {
         );
     }
     format!(
-        "CloudFront as an origin access identity. Security Hub (CloudFront.13), AWS Config and Control Tower (CT.CLOUDFRONT.PR.10) require a control; no link fails while it changes, now or later. Where they count: {}",
+        "CloudFront as an origin access identity, as packagecloud sets it up. You need decide nothing now. Only where your company must satisfy Security Hub (CloudFront.13), AWS Config or Control Tower (CT.CLOUDFRONT.PR.10), use an origin access control, now or later, without a failed link: {}",
         render_proposed_command("enable", &["--origin-access", "oac"])
     )
 }

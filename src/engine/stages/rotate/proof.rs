@@ -135,7 +135,9 @@ pub(super) fn build_other_signer_failure(others: usize, of: usize) -> Failure {
             "{others} of {of} links are signed with another secret, although every named node was given the new one: a node does not follow its file yet, or a node was not named"
         ),
         format!(
-            "name every node with --host, and run this again; the edge accepts both secrets until then: {}",
+            "name every node with --host, and have packagecloud follow its file on each node: {} && {}; the edge accepts both secrets until then; then run this again: {}",
+            render_proposed_command("reconfigure", &[]),
+            render_proposed_command("restart", &[]),
             render_same_command_again(&[])
         ),
     )

@@ -71,7 +71,8 @@ impl RequiredPermission {
     /// Says where it is needed, in words: `bootstrap, KMS key`.
     #[must_use]
     pub fn describe_stage_and_step(&self) -> String {
-        format!("{}, {}", self.stage.stage_name(), self.step.step_title())
+        let (stage, step) = (self.stage.stage_name(), self.step.step_title());
+        if stage == step { stage.to_owned() } else { format!("{stage}, {step}") }
     }
 }
 

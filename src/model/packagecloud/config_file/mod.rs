@@ -13,6 +13,7 @@ mod state;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod unclosed_quote;
 
 use std::ops::Range;
 
