@@ -47,6 +47,9 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
     }
 }
 
+/// Says what the end of a rotation does, and what customers notice of it.
+pub const FINISH_ROTATION_PURPOSE: &str = "The edge stops accepting the old secret. Links that are signed with it are refused from then on; the last ones have expired by then. No node is restarted.";
+
 /// Says in a few words what a stage will do, for its line on the board before it begins.
 #[must_use]
 pub fn describe_pending_stage(stage: RunStage) -> &'static str {

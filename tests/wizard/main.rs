@@ -10,6 +10,7 @@ mod plain;
 mod player;
 mod pty;
 mod redact;
+mod rotation;
 mod screens;
 mod scripted;
 mod terminal_face;

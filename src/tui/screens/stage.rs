@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use super::{heading::render_screen_heading, overview, parts, reindex};
 use crate::{
     model::{
+        aws::rotation::SecretRotationKind,
         failure::{Failure, FailureKind},
         run::{
             event::StageEnd,
@@ -174,7 +175,10 @@ fn render_open_stage(
         progress.end.is_some() || progress.latest_stage_failure().is_some() || progress.has_failed_check()
     });
     if !is_ended {
-        text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.max_prose_width());
+        let is_finish = stage == RunStage::Rotate && wizard.answers.rotation == SecretRotationKind::Finish;
+        let purpose =
+            if is_finish { copy::FINISH_ROTATION_PURPOSE } else { copy::describe_stage_purpose(stage) };
+        text::render_paragraph(lines, purpose, theme.dim, size.max_prose_width());
         lines.push(Line::default());
     }
     let progress = progress?;
