@@ -205,8 +205,10 @@ impl CommandInvocation {
         }
     }
 
-    /// Prints checks for a person: worst first, what passed as a count unless `list_passed`, the summary last.
+    /// Prints checks for a person: worst first, what passed as a count on a terminal unless `list_passed`, the summary last. A file
+    /// or a program gets each check: it has no screen to fill, and may look for one by its name.
     fn print_checks_worst_first(&self, checks: &[CheckResult], list_passed: bool, conclusion: Option<&str>) {
+        let list_passed = list_passed || !std::io::stdout().is_terminal();
         for line in plain::render_checks_worst_first(checks, list_passed, conclusion) {
             self.print_plain_result_line(&line);
         }

@@ -545,7 +545,7 @@ fn of_permissions_who_denies_and_what_ends() {
         &[
             "IAM can't simulate actions with an asterisk in their name",
             ":function:packagecloud_cloudfront_auth:*",
-            "distribution, distribution",
+            "needed for distribution)",
         ],
     );
     set_user_policy(&shop.open_sandbox(), &json!([all]));
