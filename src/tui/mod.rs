@@ -410,6 +410,8 @@ where
             return true;
         }
         let cleared = if std::mem::take(&mut self.needs_whole_frame) {
+            // What the next frame would write over is gone with this one.
+            (self.needs_repaint, self.repainted_at) = (false, Some(Instant::now()));
             terminal.clear()
         } else {
             self.repaint_after_key(terminal);

@@ -1,7 +1,7 @@
 //! The one way in which the wizard changes: a message in, at most one effect out.
 
 use super::{
-    END_OF_PAGE, Loadable, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
+    END_OF_PAGE, Loadable, ScrollExtent, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
     home::HomeAction,
     screen::{ScreenOverlay, WizardScreen},
 };
@@ -43,12 +43,7 @@ impl Wizard {
                 None
             }
             WizardInput::Drawn(extent) => {
-                self.extent = extent;
-                // The end stays the end, however many rows the keys take.
-                self.scroll = self.scroll.map(|scroll| match scroll {
-                    END_OF_PAGE => END_OF_PAGE,
-                    scroll => scroll.min(extent.lines.saturating_sub(extent.rows)),
-                });
+                self.note_drawn_extent(extent);
                 None
             }
             WizardInput::AwsSilent(silent) => {
@@ -90,6 +85,16 @@ impl Wizard {
                 None
             }
         }
+    }
+
+    /// Notes how much of the page is seen, and scrolls no further than to its end.
+    fn note_drawn_extent(&mut self, extent: ScrollExtent) {
+        self.extent = extent;
+        // The end stays the end, however many rows the keys take.
+        self.scroll = self.scroll.map(|scroll| match scroll {
+            END_OF_PAGE => END_OF_PAGE,
+            scroll => scroll.min(extent.lines.saturating_sub(extent.rows)),
+        });
     }
 
     /// Returns the kind of the job that runs.

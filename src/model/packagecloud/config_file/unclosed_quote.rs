@@ -8,13 +8,13 @@ impl ConfigFile {
     #[must_use]
     pub fn find_unclosed_quote_line(&self, last: usize) -> Option<usize> {
         let lines = self.bytes.split(|byte| *byte == b'\n').take(last);
-        lines.enumerate().find(|(_, line)| opens_quote_only(line)).map(|(at, _)| at + 1)
+        lines.enumerate().find(|(_, line)| has_unclosed_quote(line)).map(|(at, _)| at + 1)
     }
 }
 
 /// Returns whether a line ends inside a quote that it opened. A backslash takes the next byte's meaning, and a `#` outside of quotes
 /// begins a comment.
-fn opens_quote_only(line: &[u8]) -> bool {
+fn has_unclosed_quote(line: &[u8]) -> bool {
     let mut open = None;
     let mut bytes = line.iter().copied();
     while let Some(byte) = bytes.next() {
