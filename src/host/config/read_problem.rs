@@ -12,16 +12,20 @@ use super::by_hand::{quote_shell_path, render_rewrite_command};
 /// Says why nothing of the file counts, as a sentence without its place.
 pub(super) fn explain_read_problem(file: &ConfigFile, problem: ConfigReadProblem) -> String {
     match problem {
-        ConfigReadProblem::NotRuby(line) => match file.find_unclosed_quote_line(line) {
-            Some(open) => format!(
-                "it has a Ruby syntax error, at line {open}, which opens a quote and does not close it: {}",
-                file.redact_config_line(open)
-            ),
-            None => format!(
+        ConfigReadProblem::NotRuby(line) => {
+            let error = format!(
                 "it has a Ruby syntax error, at line {line} or just before it: {}",
                 file.redact_config_line(line)
-            ),
-        },
+            );
+            // A string may have several lines: which one is wrong, only who wrote it can tell.
+            match file.find_unclosed_quote_line(line) {
+                Some(open) => format!(
+                    "{error} (line {open} opens a quote and does not close it: {})",
+                    file.redact_config_line(open)
+                ),
+                None => error,
+            }
+        }
         ConfigReadProblem::RefusedBytes(_) if file.is_utf16_text() => {
             "it is written in UTF-16, and Ruby refuses that, so the next reconfigure would fail".to_owned()
         }
