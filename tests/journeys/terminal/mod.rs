@@ -66,6 +66,25 @@ fn enter_alone_leads_to_live_and_leaves_what_stands() {
     assert!(file.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{file}");
 }
 
+/// A terminal gets what passed as one count, a pipe each check: somebody looks for one by its name.
+#[test]
+fn what_passed_is_folded_on_a_terminal_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let terminal = WizardTerminal::open_wizard_with(dir.path(), "0.01", &["check"]);
+    terminal.wait_for_text("checks passed");
+    let shown = terminal.screen_text();
+    assert!(shown.contains("passed; to list them: "), "{shown}");
+    assert!(!shown.contains("s3:ListBucket"), "{shown}");
+    assert_eq!(terminal.assert_clean_exit("check"), 0);
+    let piped = std::process::Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
+        .args([&format!("--sandbox={}", dir.path().display()), "check"])
+        .output()
+        .unwrap();
+    let piped = String::from_utf8(piped.stdout).unwrap();
+    assert!(piped.contains("s3:ListBucket "), "{piped}");
+    assert!(piped.lines().last().unwrap().contains(" checks passed · "), "{piped}");
+}
+
 #[test]
 fn the_terminal_is_as_before_however_it_ends() {
     for (case, code) in [("q", 0), ("Ctrl-C", 130), ("SIGTERM", 130), ("SIGHUP", 130)] {
