@@ -63,12 +63,21 @@ pub fn generate_random_uuid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// Makes an id as CloudFront and IAM do: a prefix, then capital letters and digits.
+/// Makes an id as CloudFront and IAM do: a prefix, then `length` capital letters and digits.
+///
+/// One of the first four is a digit, always: without one an id, whole or cut short, reads like a word, to a person
+/// and to what masks ids in the tests.
 pub fn generate_random_aws_id(prefix: &str, length: usize) -> String {
     const ID_CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    let tail: String =
-        (0..length).map(|_| char::from(ID_CHARACTERS[fastrand::usize(..ID_CHARACTERS.len())])).collect();
-    format!("{prefix}{tail}")
+    let mut tail: Vec<u8> =
+        (0..length).map(|_| ID_CHARACTERS[fastrand::usize(..ID_CHARACTERS.len())]).collect();
+    let start = length.min(4);
+    if !tail[..start].iter().any(u8::is_ascii_digit)
+        && let Some(last) = tail[..start].last_mut()
+    {
+        *last = b'0' + *last % 10;
+    }
+    format!("{prefix}{}", String::from_utf8_lossy(&tail))
 }
 
 /// Formats a moment as `2026-11-23T20:00:00.000Z`.
@@ -109,5 +118,20 @@ pub fn does_policy_principal_exist(
             None => iam::is_known_iam_principal_arn(&state.iam, clock, name),
         },
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generate_random_aws_id;
+
+    #[test]
+    fn an_id_never_reads_like_a_word() {
+        for _ in 0..1000 {
+            let id = generate_random_aws_id("E", 13);
+            assert_eq!(id.len(), 14);
+            assert!(id[..5].bytes().any(|byte| byte.is_ascii_digit()), "{id}");
+        }
+        assert_eq!(generate_random_aws_id("E", 0), "E");
     }
 }
