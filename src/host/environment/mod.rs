@@ -3,6 +3,7 @@
 pub mod clock;
 pub(in crate::host) mod inherited;
 pub mod keyring;
+pub(crate) mod machine;
 pub mod managed;
 pub mod netrc;
 pub mod owner;

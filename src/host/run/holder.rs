@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::run::{goal::RunStage, other_run::ConcurrentRun};
 
-use crate::host::environment::{clock, users};
+use crate::host::environment::{clock, machine::read_machine_name, users};
 
 /// This run, or another's as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +38,7 @@ impl RunLockHolder {
 
     /// Returns this run, in the lock of another host, by that host's clock.
     pub(crate) fn new_remote_lock_holder(now: Duration) -> Self {
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { from: Some(machine), ..Self::new_local_lock_holder(now) }
+        Self { from: Some(read_machine_name()), ..Self::new_local_lock_holder(now) }
     }
 
     /// Sets the stage that it is in, and whether that has come to its end.

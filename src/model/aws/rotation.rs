@@ -25,7 +25,7 @@ pub enum SecretRotationKind {
 /// What the tag says: who rotates or did last, and how far that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationMark {
-    /// The machine of the run.
+    /// The machine of the run: its name, and after a `/` what tells it from another of that name, where it has that.
     pub host: String,
     /// When it said so last, in Unix seconds.
     pub at: u64,
@@ -72,7 +72,13 @@ impl RotationMark {
     #[must_use]
     pub fn is_held_by_other(&self, host: &str, now: u64, is_old: bool) -> bool {
         let is_expired = self.seconds_since_mark(now) > ROTATION_LOCK_SECONDS;
-        self.is_running && render_tag_word(&self.host) != render_tag_word(host) && is_expired == is_old
+        self.is_running && !is_same_machine(&self.host, host) && is_expired == is_old
+    }
+
+    /// Returns the name of the machine of the run.
+    #[must_use]
+    pub fn read_machine_of_host(&self) -> &str {
+        split_machine_identity(&self.host).0
     }
 }
 
@@ -92,9 +98,20 @@ impl fmt::Display for RotationMark {
     }
 }
 
+/// Whether both are one machine, as a tag can tell: where one has a name alone, the names decide.
+fn is_same_machine(one: &str, other: &str) -> bool {
+    let (one, other) = (render_tag_word(one), render_tag_word(other));
+    let ((one, one_id), (other, other_id)) = (split_machine_identity(&one), split_machine_identity(&other));
+    one == other && (one_id.is_none() || other_id.is_none() || one_id == other_id)
+}
+
+fn split_machine_identity(host: &str) -> (&str, Option<&str>) {
+    host.split_once('/').map_or((host, None), |(name, id)| (name, Some(id)))
+}
+
 /// A machine's name as a word of a tag: Lambda's pattern for a value holds letters, digits and a few marks.
 fn render_tag_word(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' };
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-/".contains(c) { c } else { '_' };
     let word: String = text.chars().take(100).map(plain).collect();
     if word.is_empty() { "_".to_owned() } else { word }
 }
@@ -173,11 +190,21 @@ mod tests {
             ("web2", 3600, true, false),
             ("web2", 3601, false, true),
             ("web 1", 9000, false, false),
+            // A tag of before the machines' ids were in it.
+            ("web 1/3fa21c0d", 60, false, false),
         ] {
             let now = mark.at + later;
             assert_eq!(mark.is_held_by_other(host, now, false), held, "{host} {later}");
             assert_eq!(mark.is_held_by_other(host, now, true), old, "{host} {later}");
         }
+        let of_image = RotationMark { host: "web1/3fa21c0d".into(), ..mark.clone() };
+        for (host, held) in
+            [("web1/3fa21c0d", false), ("web1", false), ("web1/00000000", true), ("web2/3fa21c0d", true)]
+        {
+            assert_eq!(of_image.is_held_by_other(host, mark.at, false), held, "{host}");
+        }
+        let read = RotationMark::parse_rotation_mark(&of_image.to_string()).unwrap();
+        assert_eq!((read.read_machine_of_host(), &read), ("web1", &of_image));
         let resting = RotationMark { is_running: false, ..mark.clone() };
         assert!(!resting.is_held_by_other("web2", mark.at, false));
         // Its clock is ahead of ours.

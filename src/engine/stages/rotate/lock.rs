@@ -1,12 +1,15 @@
 //! The rotation's lock between hosts: a tag on the function, looked at before each publish (contract section 12).
 //!
 //! AWS has no condition for a tag: of two at once the one that is read back after a moment goes on. A run of the same machine is
-//! kept out by that machine's own lock.
+//! kept out by that machine's own lock, so a machine is known by more than its name: two nodes of one image may share that.
 
 use std::time::Duration;
 
 use crate::engine::session::{AwsTarget, Session};
-use crate::host::environment::clock::render_utc_time;
+use crate::host::environment::{
+    clock::render_utc_time,
+    machine::{read_machine_identity, read_machine_name},
+};
 use crate::model::{
     aws::{
         account::LambdaFunction,
@@ -29,9 +32,14 @@ pub(super) struct RotationLock<'a> {
     pub function: &'a LambdaFunction,
 }
 
-/// This machine, as it stands in the tag.
-pub(super) fn read_machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// Says which machine wrote the tag, also where this one has its name.
+fn render_machine_of_mark(mark: &RotationMark) -> String {
+    let name = mark.read_machine_of_host();
+    if name == read_machine_name() {
+        format!("another machine that is named {name}")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Stops where another host rotates, and has said so within the hour.
@@ -43,13 +51,13 @@ pub(super) fn refuse_rotation_of_other_host(
     mark: Option<&RotationMark>,
 ) -> Result<(), Failure> {
     let now = session.host.clock.read_host_clock().as_secs();
-    match mark.filter(|mark| mark.is_held_by_other(&read_machine_name(), now, false)) {
+    match mark.filter(|mark| mark.is_held_by_other(&read_machine_identity(), now, false)) {
         None => Ok(()),
         Some(mark) => Err(Failure::new_generic_failure(
             "the secret",
             format!(
                 "a run on {} is rotating it: the tag on the function says so, last written at {}",
-                mark.host,
+                render_machine_of_mark(mark),
                 render_utc_time(Duration::from_secs(mark.at))
             ),
             format!(
@@ -68,12 +76,12 @@ pub(super) fn build_take_over_question(
     mark: Option<&RotationMark>,
 ) -> Option<PlanConfirmationQuestion> {
     let now = session.host.clock.read_host_clock().as_secs();
-    let mark = mark.filter(|mark| mark.is_held_by_other(&read_machine_name(), now, true))?;
+    let mark = mark.filter(|mark| mark.is_held_by_other(&read_machine_identity(), now, true))?;
     Some(PlanConfirmationQuestion {
         consent: RequiredConsent::RotationTakeOver,
         question: format!(
             "A run on {} began to rotate this secret. It last wrote the tag on the function at {}, more than an hour ago. Continue in its place?",
-            mark.host,
+            render_machine_of_mark(mark),
             render_utc_time(Duration::from_secs(mark.at))
         ),
     })
@@ -96,7 +104,7 @@ impl RotationLock<'_> {
         }
         let of_same = stands.filter(|stands| stands.fingerprint == fingerprint);
         let mark = RotationMark {
-            host: read_machine_name(),
+            host: read_machine_identity(),
             at: self.session.host.clock.read_host_clock().as_secs(),
             is_running: true,
             fingerprint: fingerprint.to_owned(),
@@ -122,7 +130,7 @@ impl RotationLock<'_> {
     pub(super) async fn release_rotation_lock(&self) {
         let own = |mark: &RotationMark| {
             let now = self.session.host.clock.read_host_clock().as_secs();
-            let machine = read_machine_name();
+            let machine = read_machine_identity();
             mark.is_running
                 && !mark.is_held_by_other(&machine, now, false)
                 && !mark.is_held_by_other(&machine, now, true)
