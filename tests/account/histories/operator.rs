@@ -299,9 +299,11 @@ pub async fn follow_next_moves(
             let there = host.other_host().run_goal(StoryGoal::Disable, &consents, None).await;
             told.extend(there.err().map(|there| format!("on the other host: {there}")));
         }
-        if host.has_other && failure.next.contains("have packagecloud follow its file on each node") {
+        if failure.next.contains("have packagecloud follow its file on each node") {
             host.follow_own_file().await;
-            host.other_host().follow_own_file().await;
+            if host.has_other {
+                host.other_host().follow_own_file().await;
+            }
         }
         let is_named =
             ["name every node with --host", "name that node too with --host", "name it with --host"];
@@ -341,6 +343,7 @@ fn find_named_goal(next: &str, goal: StoryGoal) -> Option<StoryGoal> {
         ("packagecloud-cloudfront rotate-secret", StoryGoal::Rotate),
         ("packagecloud-cloudfront enable --upgrade", StoryGoal::Upgrade),
         ("packagecloud-cloudfront enable", StoryGoal::Install),
+        ("packagecloud-cloudfront disable", StoryGoal::Disable),
     ];
     let named = commands.into_iter().filter_map(|(command, of)| Some((next.find(command)?, of)));
     let (_, first) = named.min_by_key(|(at, _)| *at)?;

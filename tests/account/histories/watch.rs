@@ -214,12 +214,19 @@ impl StoryWatch {
             |objects| {
                 uploads.iter().find_map(|(key, blob)| {
                     let there = s3::find_newest_sandbox_object_version(objects, key);
-                    let is_kept = there.and_then(|object| object.blob.as_ref()) == Some(blob);
-                    (!is_kept).then(|| key.clone())
+                    let there = there.and_then(|object| object.blob.clone());
+                    (there.as_ref() != Some(blob)).then(|| (key.clone(), there))
                 })
             },
         );
-        if let Some(key) = older.unwrap() {
+        if let Some((key, there)) = older.unwrap() {
+            // A fault of a story writes as somebody else does: that is what was written last, then.
+            let objects = &world.sandbox_in_memory_state().objects;
+            let content = there.as_ref().map(|blob| objects.read_sandbox_object_content(blob).unwrap());
+            if content.is_some_and(|content| content.starts_with(b"written by somebody else")) {
+                self.things().uploads.extend(there.map(|blob| (key, blob)));
+                return;
+            }
             self.note_violation(StoryRule::UploadsKept, format!("{at}: {key} isn't what was written last"));
         }
     }

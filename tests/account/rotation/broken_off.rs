@@ -13,7 +13,11 @@ use std::{
 
 use packagecloud_cloudfront::{
     engine::{RunContext, Session},
-    model::{aws::rotation::SecretRotationKind, run::goal::RunStage, secret::Secret},
+    model::{
+        aws::rotation::SecretRotationKind,
+        run::{answers::OperatorAnswers, goal::RunStage},
+        secret::Secret,
+    },
     sandbox::Sandbox,
 };
 use tokio::sync::{mpsc, watch};
@@ -23,12 +27,13 @@ use super::{
     FUNCTION, answers_for, assert_rotated, fetch_link_by_secret,
     links::LinkClients,
     nodes::{add_second_node, open_two_node_session, read_second_secret},
-    open_live_sandbox, read_secret, run_rotation,
+    open_live_sandbox, read_secret, rotate_under_load, run_rotation,
 };
 use crate::{
     directory::copy_directory,
-    engine::{apply_stages, open_instant_sandbox},
+    engine::{apply_stages, open_instant_sandbox, run_stages},
     session::open_session,
+    vendor::LIVE_STAGES,
 };
 
 /// Where a run is broken off, counted from 0.
@@ -195,4 +200,23 @@ async fn a_finish_that_is_broken_off_at_every_request_is_finished_by_the_next_wi
         assert_eq!(ends, (403, 200), "{of}");
         println!("finish, {of}: {} links, 0 refused", clients.fetched.len());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_switch_was_interrupted_is_named_with_the_command_that_finishes_it() {
+    let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
+    let (session, answers) = (open_session(&world), answers_for(SecretRotationKind::Rotate));
+    // A run that switched on was killed once packagecloud had restarted, and before it had seen its links.
+    session.host.write_state_file_about_host("switch", "4711 interrupted");
+    let failure = Box::pin(run_rotation(&session, &answers)).await.1.unwrap_err();
+    assert!(failure.why.contains("switching it on or off was interrupted in "), "{failure:?}");
+    assert!(
+        failure.next.starts_with("finish switching on: packagecloud-cloudfront enable, or "),
+        "{failure:?}"
+    );
+    drop(session);
+    assert_eq!(Box::pin(run_stages(&world, &OperatorAnswers::default(), &LIVE_STAGES)).await.1, Ok(()));
+    let (said, result) = rotate_under_load(&world, SecretRotationKind::Rotate).await;
+    assert_eq!(result, Ok(()), "{said:?}");
+    assert_rotated(&world, &old, "an interrupted switch");
 }

@@ -63,7 +63,12 @@ impl SecretRotation<'_> {
                         ));
                     }
                     if off_files.is_empty() {
-                        return Err(build_other_signer_failure(others, signers.count_answers()));
+                        let (of, unfinished) = (signers.count_answers(), self.list_unfinished_switches());
+                        return Err(if unfinished.is_empty() {
+                            build_other_signer_failure(others, of)
+                        } else {
+                            build_unfinished_switch_failure(&unfinished, others, of)
+                        });
                     }
                     // Whoever switches off writes the file first, and restarts packagecloud after it.
                     if Instant::now() >= until {
@@ -118,6 +123,13 @@ impl SecretRotation<'_> {
         off
     }
 
+    /// Lists the files of the nodes that weren't reconfigured, since a switch was begun there and not finished.
+    fn list_unfinished_switches(&self) -> Vec<String> {
+        let nodes = self.observed.nodes.iter().filter(|node| !node.evidence.is_down);
+        let unfinished = nodes.filter(|node| node.session.is_cloudfront_switch_unfinished());
+        unfinished.map(|node| node.evidence.path.clone()).collect()
+    }
+
     /// Keeps those of the files that had CloudFront on when the run began.
     fn filter_files_on_before(&self, files: &[String]) -> Vec<String> {
         let on = |path: &&String| {
@@ -139,6 +151,23 @@ pub(super) fn build_other_signer_failure(others: usize, of: usize) -> Failure {
             render_proposed_command("reconfigure", &[]),
             render_proposed_command("restart", &[]),
             render_same_command_again(&[])
+        ),
+    )
+}
+
+/// By hand reconfigured, such a node would go live without the gate: `enable` ends the switch.
+fn build_unfinished_switch_failure(files: &[String], others: usize, of: usize) -> Failure {
+    Failure::new_generic_failure(
+        "CloudFront",
+        format!(
+            "switching it on or off was interrupted in {}, so packagecloud was not reconfigured there: {others} of {of} links are signed with another secret. Every file has the new secret, and the edge accepts both: no link is refused",
+            files.join(", ")
+        ),
+        format!(
+            "finish switching on: {}, or switch off: {}; then continue the rotation: {}",
+            render_proposed_command("enable", &[]),
+            render_proposed_command("disable", &[]),
+            render_proposed_command("rotate-secret", &[])
         ),
     )
 }
