@@ -5,7 +5,10 @@
 use std::{path::Path, sync::Mutex};
 
 use super::{
-    control_plane::{lambda::SandboxFunctionInstances, s3::SandboxObjectStore},
+    control_plane::{
+        cloudfront::SandboxDeployedDistributionMemory, lambda::SandboxFunctionInstances,
+        s3::SandboxObjectStore,
+    },
     edge_location::SandboxEdgeResponseCache,
     edge_traffic::EdgeTrafficCounter,
 };
@@ -19,6 +22,7 @@ pub struct SandboxInMemoryState {
     /// How the edges read a path before they compare it with the behaviors' patterns.
     pub path_reading: Mutex<PathSpellingReading>,
     pub functions: SandboxFunctionInstances,
+    pub deployed_distributions: Mutex<SandboxDeployedDistributionMemory>,
     /// What the edge served.
     pub traffic: Mutex<EdgeTrafficCounter>,
     /// Held by whoever does the jobs' work that is due.
@@ -33,6 +37,7 @@ impl SandboxInMemoryState {
             cache: Mutex::default(),
             path_reading: Mutex::default(),
             functions: Mutex::default(),
+            deployed_distributions: Mutex::default(),
             traffic: Mutex::new(EdgeTrafficCounter::new(dir)),
             jobs: Mutex::default(),
         }

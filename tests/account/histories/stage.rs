@@ -8,6 +8,7 @@ use std::{
 
 use packagecloud_cloudfront::{
     app::compose::open_sandbox_session,
+    edge::self_test::remember_self_tests_on_this_thread,
     engine::RunContext,
     host::keep_blocking_work_on_this_thread,
     model::run::{
@@ -38,6 +39,7 @@ impl HistoryStage {
     /// Makes every starting point; from here on this thread does all work itself.
     pub fn build_every_starting_point() -> Self {
         keep_blocking_work_on_this_thread();
+        remember_self_tests_on_this_thread();
         let memory = Path::new("/dev/shm");
         let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let mut stage = Self { root, states: BTreeMap::new() };

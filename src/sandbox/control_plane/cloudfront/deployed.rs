@@ -2,7 +2,10 @@
 //!
 //! A change isn't here before it is Deployed; a new distribution is nowhere until then.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use super::{PropagationClock, SandboxCloudFrontState, SandboxInvalidation, XmlElement, policies};
 use crate::sandbox::Sandbox;
@@ -68,53 +71,69 @@ pub struct SandboxCacheBehavior {
     pub other_functions: Vec<(String, String)>,
 }
 
+/// The distributions as they were read last, by the host that was asked; of another state, or another moment, nothing is kept.
+#[derive(Default)]
+pub struct SandboxDeployedDistributionMemory {
+    /// The state's generation, and which distributions were deployed.
+    read_at: (u64, Vec<bool>),
+    by_host: BTreeMap<String, Option<Arc<SandboxDeployedDistribution>>>,
+}
+
 /// Finds the distribution that answers for a host: its own domain, or an alias.
-pub fn find_sandbox_distribution_by_host(world: &Sandbox, host: &str) -> Option<SandboxDeployedDistribution> {
+pub fn find_sandbox_distribution_by_host(
+    world: &Sandbox,
+    host: &str,
+) -> Option<Arc<SandboxDeployedDistribution>> {
     let clock = PropagationClock::propagation_clock_from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
+    let memory = &world.sandbox_in_memory_state().deployed_distributions;
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     world.read_sandbox_state_from_disk(|state| {
-        state.cloudfront.distributions.values().find_map(|distribution| {
-            let config = distribution.sandbox_deployed_config(clock)?;
-            if distribution.domain != host
-                && !super::config::parse_distribution_aliases(config).contains(&host)
-            {
-                return None;
-            }
-            let config = XmlElement::parse_xml_and_keep(config).ok()?;
-            let text = |path: &str| config.find_text_at_path(path).unwrap_or_default().to_owned();
-            let mut behaviors: Vec<SandboxCacheBehavior> = config
-                .list_items_at_path("CacheBehaviors")
-                .iter()
-                .map(|node| parse_sandbox_cache_behavior(&state.cloudfront, node))
-                .collect();
-            behaviors.push(parse_sandbox_cache_behavior(
-                &state.cloudfront,
-                config.find_child("DefaultCacheBehavior")?,
-            ));
-            Some(SandboxDeployedDistribution {
-                id: distribution.id.clone(),
-                arn: distribution.format_distribution_arn(),
-                domain: distribution.domain.clone(),
-                aliases: config
-                    .list_items_at_path("Aliases")
-                    .iter()
-                    .map(|alias| alias.text.clone())
-                    .collect(),
-                enabled: config.is_xml_element_true("Enabled"),
-                default_root_object: text("DefaultRootObject"),
-                origins: config
-                    .list_items_at_path("Origins")
-                    .iter()
-                    .map(|node| parse_sandbox_distribution_origin(&state.cloudfront, node))
-                    .collect(),
-                behaviors,
-                error_ttl: config
-                    .list_items_at_path("CustomErrorResponses")
-                    .iter()
-                    .filter_map(parse_error_caching_ttl)
-                    .collect(),
-                invalidations: distribution.invalidations.clone(),
-            })
+        let distributions = state.cloudfront.distributions.values();
+        let deployed = distributions.map(|one| one.is_sandbox_distribution_deployed(clock)).collect();
+        let now = (state.generation, deployed);
+        if memory.read_at != now {
+            *memory = SandboxDeployedDistributionMemory { read_at: now, by_host: BTreeMap::new() };
+        }
+        let read = || read_deployed_distribution(&state.cloudfront, clock, &host).map(Arc::new);
+        memory.by_host.entry(host.clone()).or_insert_with(read).clone()
+    })
+}
+
+fn read_deployed_distribution(
+    state: &SandboxCloudFrontState,
+    clock: PropagationClock,
+    host: &str,
+) -> Option<SandboxDeployedDistribution> {
+    state.distributions.values().find_map(|distribution| {
+        let config = distribution.sandbox_deployed_config(clock)?;
+        if distribution.domain != host
+            && !super::config::parse_distribution_aliases(config).iter().any(|alias| alias == host)
+        {
+            return None;
+        }
+        let config = XmlElement::parse_xml_and_keep(config).ok()?;
+        let text = |path: &str| config.find_text_at_path(path).unwrap_or_default().to_owned();
+        let mut behaviors: Vec<SandboxCacheBehavior> = config
+            .list_items_at_path("CacheBehaviors")
+            .iter()
+            .map(|node| parse_sandbox_cache_behavior(state, node))
+            .collect();
+        behaviors.push(parse_sandbox_cache_behavior(state, config.find_child("DefaultCacheBehavior")?));
+        let origins = config.list_items_at_path("Origins");
+        let aliases = config.list_items_at_path("Aliases");
+        let errors = config.list_items_at_path("CustomErrorResponses");
+        Some(SandboxDeployedDistribution {
+            id: distribution.id.clone(),
+            arn: distribution.format_distribution_arn(),
+            domain: distribution.domain.clone(),
+            aliases: aliases.iter().map(|alias| alias.text.clone()).collect(),
+            enabled: config.is_xml_element_true("Enabled"),
+            default_root_object: text("DefaultRootObject"),
+            origins: origins.iter().map(|node| parse_sandbox_distribution_origin(state, node)).collect(),
+            behaviors,
+            error_ttl: errors.iter().filter_map(parse_error_caching_ttl).collect(),
+            invalidations: distribution.invalidations.clone(),
         })
     })
 }

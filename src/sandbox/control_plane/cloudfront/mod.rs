@@ -34,8 +34,8 @@ use super::{
 use crate::sandbox::{Sandbox, SandboxState, service::SandboxService};
 
 pub use deployed::{
-    SandboxCacheBehavior, SandboxDeployedDistribution, SandboxDeployedOrigin, SandboxOriginAccess,
-    find_sandbox_distribution_by_host,
+    SandboxCacheBehavior, SandboxDeployedDistribution, SandboxDeployedDistributionMemory,
+    SandboxDeployedOrigin, SandboxOriginAccess, find_sandbox_distribution_by_host,
 };
 pub use invalidations::{SandboxInvalidation, is_cached_path_invalidated};
 
