@@ -138,7 +138,7 @@ fn damage_text(text: &mut String, rng: &mut Rng, pieces: &[&str]) {
     }
 }
 
-fn judge_in_rust(case: &Value) -> Value {
+pub fn judge_in_rust(case: &Value) -> Value {
     let text = |name: &str| case["request"][name].as_str().unwrap();
     let request = ViewerRequest {
         uri: text("uri"),
@@ -159,10 +159,10 @@ fn judge_in_rust(case: &Value) -> Value {
     }
 }
 
-struct NodeJudge(Child, ChildStdin, BufReader<ChildStdout>);
+pub struct NodeJudge(Child, ChildStdin, BufReader<ChildStdout>);
 
 impl NodeJudge {
-    fn start_node() -> Option<Self> {
+    pub fn start_node() -> Option<Self> {
         let binary = env::var("NODE").unwrap_or_else(|_| "node".to_owned());
         if binary == "none" {
             return None;
@@ -179,7 +179,7 @@ impl NodeJudge {
         Some(Self(child, input, output))
     }
 
-    fn judge_cases(&mut self, cases: &[Value]) -> Vec<Value> {
+    pub fn judge_cases(&mut self, cases: &[Value]) -> Vec<Value> {
         writeln!(self.1, "{}", Value::from(cases)).unwrap();
         let mut line = String::new();
         self.2.read_line(&mut line).unwrap();
@@ -194,26 +194,33 @@ impl Drop for NodeJudge {
     }
 }
 
-#[tokio::test]
-async fn rust_the_embedded_engine_and_node_agree() {
-    let number = |name: &str, otherwise: u64| env::var(name).map_or(otherwise, |text| text.parse().unwrap());
-    let count = number("EDGE_AGREEMENT_COUNT", 10_000) as usize;
-    let seed = number("EDGE_AGREEMENT_SEED", fastrand::u64(..));
-    let mut rng = Rng::with_seed(seed);
+pub fn read_number_variable(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
 
+/// Starts the function in the embedded engine; it is asked for its check alone, and asks nobody.
+pub fn start_token_checker() -> EdgeFunctionInstance {
     let bundle = EdgeBundle {
         construction: UrlTokenConstruction::default(),
         key_arn: String::new(),
         context: BTreeMap::new(),
     };
     let nobody: EdgeKmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
-    let function = EdgeFunctionInstance::start_edge_function_instance(
+    EdgeFunctionInstance::start_edge_function_instance(
         &bundle.build_edge_function_zip(&[], &[]),
         BTreeMap::new(),
         std::time::Duration::ZERO,
         nobody,
     )
-    .unwrap();
+    .unwrap()
+}
+
+#[tokio::test]
+async fn rust_the_embedded_engine_and_node_agree() {
+    let count = read_number_variable("EDGE_AGREEMENT_COUNT", 10_000) as usize;
+    let seed = read_number_variable("EDGE_AGREEMENT_SEED", fastrand::u64(..));
+    let mut rng = Rng::with_seed(seed);
+    let function = start_token_checker();
     let mut node = NodeJudge::start_node();
 
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();

@@ -5,6 +5,7 @@
 mod aws;
 mod delivery;
 mod edge;
+mod edge_exhaustive;
 mod forms;
 mod markdown;
 mod ruby;
