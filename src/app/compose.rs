@@ -18,7 +18,7 @@ use crate::{
     sandbox::{self, Sandbox, SandboxOptions, SandboxPropagationDelays, forward::SandboxForwardingClient},
     tui::{
         EffectJobContext,
-        perform::{ClipboardTarget, build_effect_performer},
+        perform::{ClipboardTarget, TerminalWriter, build_effect_performer},
     },
     wizard::WizardEffect,
 };
@@ -40,12 +40,17 @@ pub struct AppContext {
 }
 
 impl AppContext {
-    /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
+    /// Returns the performer of the wizard's effects, which sends a copy to the clipboard of `terminal`; in a sandbox the loop
+    /// itself can be made to break.
     pub fn build_wizard_effect_performer(
         &self,
+        terminal: TerminalWriter,
     ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
-        let clipboard =
-            if self.is_plain { ClipboardTarget::FileAlone } else { ClipboardTarget::TerminalAndFile };
+        let clipboard = if self.is_plain {
+            ClipboardTarget::FileAlone
+        } else {
+            ClipboardTarget::TerminalAndFile(terminal)
+        };
         let (perform, world) = (
             build_effect_performer(self.session.clone(), cli::plain::render_stage_event_line, clipboard),
             self.world.clone(),

@@ -18,7 +18,7 @@ use std::{
     io::{IsTerminal, Write as _},
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -205,7 +205,7 @@ async fn run_wizard(
     goal: Option<OperatorGoal>,
     recorder: &AnswersRecorder,
 ) -> u8 {
-    let perform = app.build_wizard_effect_performer();
+    let perform = app.build_wizard_effect_performer(Arc::new(Mutex::new(std::io::stdout())));
     let recorder = recorder.clone();
     let performer = move |effect: WizardEffect, context| {
         effect.answers_of_effect().into_iter().for_each(|answers| recorder.record_answers(answers));

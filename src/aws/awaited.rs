@@ -83,18 +83,33 @@ impl AwaitedAwsCall {
         self.heard_at.elapsed()
     }
 
-    /// Says it: `waiting for S3 (HeadBucket), 15 s`.
+    /// Says it: `waiting for S3 (HeadBucket), 15 s, asked again, 2 of 5`.
     #[must_use]
     pub fn describe_awaited_call(&self) -> String {
-        format!("waiting for {}, {} s", self.name, self.awaited_time().as_secs())
+        let again = self.describe_attempts().map(|again| format!(", {again}")).unwrap_or_default();
+        format!("waiting for {}, {}{again}", self.name, render_wait(self.awaited_time()))
     }
 
     /// Says that no answer comes: `S3 (HeadBucket) has not answered for 15 s, asked again, 2 of 5`.
     #[must_use]
     pub fn describe_silent_call(&self) -> String {
+        let again = self.describe_attempts().map(|again| format!(", {again}")).unwrap_or_default();
+        format!("{} has not answered for {}{again}", self.name, render_wait(self.silent_time()))
+    }
+
+    /// Says how often it was asked, where that was more than once.
+    fn describe_attempts(&self) -> Option<String> {
         let (sent, most) = self.attempts;
-        let again = if sent > 1 { format!(", asked again, {sent} of {most}") } else { String::new() };
-        format!("{} has not answered for {} s{again}", self.name, self.silent_time().as_secs())
+        (sent > 1).then(|| format!("asked again, {sent} of {most}"))
+    }
+}
+
+/// Renders a wait: `15 s`, `12 min`, `1 h 05 min`.
+fn render_wait(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..3600 => format!("{} min", seconds / 60),
+        seconds => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -114,12 +129,25 @@ pub fn find_longest_awaited_call() -> Option<AwaitedAwsCall> {
     held.calls.values().filter(|call| call.runtime == here).min_by_key(|call| call.began).cloned()
 }
 
-/// Finds the call that has had no answer for longest.
+/// Says which call has had no answer for `time`: the most silent one. A call that hangs must not hide one that is asked again: that
+/// one is said behind it.
 #[must_use]
-pub fn find_most_silent_call() -> Option<AwaitedAwsCall> {
+pub fn describe_calls_silent_for(time: Duration) -> Option<String> {
     let here = current_runtime_id();
     let held = lock_calls_in_flight();
-    held.calls.values().filter(|call| call.runtime == here).min_by_key(|call| call.heard_at).cloned()
+    let calls: Vec<&AwaitedAwsCall> =
+        held.calls.values().filter(|call| call.runtime == here && call.silent_time() >= time).collect();
+    describe_silent_calls(&calls)
+}
+
+fn describe_silent_calls(calls: &[&AwaitedAwsCall]) -> Option<String> {
+    let first = calls.iter().min_by_key(|call| call.heard_at)?;
+    let again = calls.iter().max_by_key(|call| call.attempts.0).filter(|call| call.attempts.0 > 1);
+    let said = first.describe_silent_call();
+    Some(match again.filter(|_| first.attempts.0 <= 1) {
+        Some(again) => format!("{said}; {}", again.describe_silent_call()),
+        None => said,
+    })
 }
 
 /// Returns whether AWS is waited for, and by calls alone that change nothing and have been awaited for `time`.
@@ -238,5 +266,24 @@ mod tests {
             call.describe_silent_call(),
             "S3 (HeadBucket) has not answered for 0 s, asked again, 2 of 5"
         );
+        assert_eq!(call.describe_awaited_call(), "waiting for S3 (HeadBucket), 0 s, asked again, 2 of 5");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_for_an_hour_hides_none_that_is_asked_again() {
+        let hanging = AwaitedAwsCall { attempts: (1, 5), ..AwaitedAwsCall::new("Lambda", "CreateFunction") };
+        tokio::time::advance(Duration::from_secs(3660)).await;
+        let mut again = AwaitedAwsCall { attempts: (2, 5), ..AwaitedAwsCall::new("S3", "HeadBucket") };
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(
+            describe_silent_calls(&[&again, &hanging]).unwrap(),
+            "Lambda (CreateFunction) has not answered for 1 h 01 min; S3 (HeadBucket) has not answered for 30 s, asked again, 2 of 5"
+        );
+        again.attempts = (1, 5);
+        assert_eq!(
+            describe_silent_calls(&[&again, &hanging]).unwrap(),
+            "Lambda (CreateFunction) has not answered for 1 h 01 min"
+        );
+        assert_eq!(describe_silent_calls(&[]), None);
     }
 }

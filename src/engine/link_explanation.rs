@@ -73,6 +73,8 @@ struct LinkReader<'a> {
     session: &'a Session,
     answers: &'a OperatorAnswers,
     values: CloudFrontSettingValues,
+    /// Why packagecloud.rb can't be read though it is there.
+    unreadable_config: Option<Failure>,
     /// packagecloud's own address.
     external_url: Option<String>,
     /// Each with the place where it stands.
@@ -84,7 +86,10 @@ struct LinkReader<'a> {
 impl<'a> LinkReader<'a> {
     /// Reads packagecloud.rb of every node, its backups, and what AWS has of the install.
     async fn read_link_surroundings(session: &'a Session, answers: &'a OperatorAnswers) -> Self {
-        let config = session.host.read_packagecloud_config().await.ok();
+        let (config, unreadable_config) = match session.host.read_packagecloud_config().await {
+            Ok(config) => (Some(config), None),
+            Err(failure) => (None, Some(failure).filter(|failure| !session.host.is_config_missing(failure))),
+        };
         let external_url =
             config.as_ref().and_then(|config| config.file.find_external_url()).map(str::to_owned);
         let mut secrets = read_reached_node_secrets(session).await.unwrap_or_default();
@@ -102,6 +107,7 @@ impl<'a> LinkReader<'a> {
             answers,
             values: config.map(|config| config.seen.values).unwrap_or_default(),
             external_url,
+            unreadable_config,
             secrets,
             install: observed.ok().and_then(Result::ok),
         }
@@ -128,6 +134,7 @@ impl<'a> LinkReader<'a> {
             signer: signer.map(|(place, _)| place.clone()),
             is_signer_accepted: signer.and(known.holds_secret),
             packages_domain: self.find_packages_domain(),
+            unreadable_config: self.unreadable_config.clone(),
             inspected,
             accepted,
             destination,

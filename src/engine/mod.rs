@@ -66,9 +66,7 @@ pub fn describe_silent_aws_call() -> Option<String> {
 
 /// Says which call to AWS has had no answer for `time`: the most silent one.
 fn describe_call_silent_for(time: Duration) -> Option<String> {
-    awaited::find_most_silent_call()
-        .filter(|call| call.silent_time() >= time)
-        .map(|call| call.describe_silent_call())
+    awaited::describe_calls_silent_for(time)
 }
 
 /// Reads what is there, and says what would change.

@@ -1,5 +1,7 @@
-//! What can be done now, numbered: the list of the screen, then every intent that the wizard offers; and what a typed line means.
+//! What can be done now: the list of the screen by its numbers, every intent that the wizard offers by its letter, which is the
+//! same on each screen; and what a typed line means.
 
+use super::help::is_for_drawn_screens;
 use crate::{
     tui::keys::KEY_BINDINGS,
     wizard::{
@@ -51,14 +53,8 @@ impl PlainMenu {
             };
             match binding.intent {
                 UserIntent::Next => menu.enter = Some(label),
-                // Everything is printed, and nothing is drawn: there is nothing to scroll or to draw again. Ctrl-C is told of apart.
-                UserIntent::Move(_)
-                | UserIntent::Find
-                | UserIntent::FindNext
-                | UserIntent::FindPrevious
-                | UserIntent::Redraw
-                | UserIntent::Suspend
-                | UserIntent::Interrupt => {}
+                // Ctrl-C is told of apart.
+                intent if is_for_drawn_screens(intent) => {}
                 intent => menu.rows.push(PlainMenuRow { key: binding.key, label, intent }),
             }
         }
@@ -68,7 +64,8 @@ impl PlainMenu {
 
     /// Renders the menu, a line for each thing that can be done.
     pub(super) fn render_menu_lines(&self) -> Vec<String> {
-        let mut lines = vec!["What you can do now. Type a number or the letter, then Enter:".to_owned()];
+        let how = if self.choices.is_empty() { "the letter" } else { "a number of the list or the letter" };
+        let mut lines = vec![format!("What you can do now. Type {how}, then Enter:")];
         if let Some(enter) = &self.enter {
             let taken = self.chosen.and_then(|chosen| self.choices.get(chosen));
             let what = taken.map_or_else(String::new, |text| {
@@ -82,9 +79,7 @@ impl PlainMenu {
             1 => lines.push("  1: the line of the list above".to_owned()),
             count => lines.push(format!("  1 to {count}: that line of the list above")),
         }
-        for (index, row) in self.rows.iter().enumerate() {
-            lines.push(format!("  {} or {}: {}", self.choices.len() + index + 1, row.key, row.label));
-        }
+        lines.extend(self.rows.iter().map(|row| format!("  {}: {}", row.key, row.label)));
         lines
     }
 
@@ -146,16 +141,17 @@ impl PlainMenu {
             intents.push(if is_list_taken_by_enter(wizard) { UserIntent::Next } else { UserIntent::Open });
             return TypedAnswer::Intents(intents);
         }
-        match self.rows.get(index - self.choices.len()) {
-            Some(row) => TypedAnswer::Intents(vec![row.intent]),
-            None => TypedAnswer::Refused(format!("There is no {number}. {}", self.describe_answers())),
-        }
+        TypedAnswer::Refused(format!("There is no {number}. {}", self.describe_answers()))
     }
 
     fn describe_answers(&self) -> String {
-        let count = self.choices.len() + self.rows.len();
+        let number = match self.choices.len() {
+            0 => String::new(),
+            1 => "1, ".to_owned(),
+            count => format!("a number from 1 to {count}, "),
+        };
         let enter = if self.enter.is_some() { ", or Enter alone" } else { "" };
-        format!("Type a number from 1 to {count} or a letter of the list above{enter}.")
+        format!("Type {number}a letter of the list above{enter}.")
     }
 }
 
@@ -192,19 +188,25 @@ mod tests {
     }
 
     #[test]
-    fn a_number_a_letter_and_a_word_mean_the_same() {
+    fn a_letter_and_a_word_mean_the_same_and_numbers_are_of_the_list_alone() {
         let wizard = wizard_on_first_screen();
-        let menu = PlainMenu::list_offered_answers(&wizard, &[]);
-        let index = menu.rows.iter().position(|row| row.intent == UserIntent::Disable).unwrap();
-        for typed in [(index + 1).to_string(), "D".to_owned(), "d".to_owned(), " disable ".to_owned()] {
+        let choices = ["one".to_owned(), "two".to_owned()];
+        let menu = PlainMenu::list_offered_answers(&wizard, &choices);
+        for typed in ["D", "d", " disable "] {
             assert_eq!(
-                menu.read_typed_answer(&wizard, &typed),
+                menu.read_typed_answer(&wizard, typed),
                 TypedAnswer::Intents(vec![UserIntent::Disable]),
                 "{typed:?}"
             );
         }
-        let TypedAnswer::Refused(why) = menu.read_typed_answer(&wizard, "99") else { panic!("99 is taken") };
-        assert!(why.contains("from 1 to"), "{why}");
+        assert!(menu.render_menu_lines().contains(&"  D: disable".to_owned()));
+        let TypedAnswer::Refused(why) = menu.read_typed_answer(&wizard, "3") else { panic!("3 is taken") };
+        assert!(why.contains("from 1 to 2"), "{why}");
+        let without_list = PlainMenu::list_offered_answers(&wizard, &[]);
+        let TypedAnswer::Refused(why) = without_list.read_typed_answer(&wizard, "1") else {
+            panic!("1 is taken where no list stands")
+        };
+        assert!(!why.contains("number"), "{why}");
     }
 
     #[test]

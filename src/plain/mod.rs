@@ -13,6 +13,7 @@ use tokio::{
 
 mod events;
 mod form;
+mod help;
 mod menu;
 mod page;
 mod speech;

@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use super::help;
 use crate::{
     tui::{
         layout::{BodySize, ScreenBody},
@@ -41,7 +42,12 @@ impl PlainPage {
         let title = title.trim().split("   ").next().unwrap_or_default().to_owned();
         let mut numbering = ChoiceNumbering { choices: &choices, next: 0 };
         let mut blocks = vec![Vec::new()];
-        for line in &lines {
+        if wizard.overlay == Some(ScreenOverlay::Help) {
+            blocks[0] = help::render_help_lines(width);
+        }
+        // The keys of the drawn page stand in the lines above, the promises below them.
+        let skipped = if blocks[0].is_empty() { 0 } else { count_lines_of_first_block(&lines) };
+        for line in &lines[skipped..] {
             let text = numbering.number_choice_line(&render_plain_line(line));
             if text.trim().is_empty() {
                 blocks.push(Vec::new());
@@ -127,6 +133,12 @@ impl ChoiceNumbering<'_> {
 fn render_plain_line(line: &Line<'_>) -> String {
     let text: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
     text.trim_end().to_owned()
+}
+
+/// How many lines stand before the empty line that ends the first block.
+fn count_lines_of_first_block(lines: &[Line<'_>]) -> usize {
+    let begins = lines.iter().position(|line| line.width() > 0).unwrap_or(0);
+    lines[begins..].iter().position(|line| line.width() == 0).map_or(lines.len(), |at| begins + at)
 }
 
 fn is_rule(line: &str) -> bool {

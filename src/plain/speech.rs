@@ -103,7 +103,9 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
             self.print_line("SANDBOX: nothing here touches a real account or host.");
         }
         self.print_line("Each question stands on the last line, with what Enter alone answers in brackets.");
-        self.print_line("Ctrl-C stops what runs; where nothing runs it leaves.");
+        self.print_line(
+            "Type ? then Enter at a question for help. Ctrl-C stops what runs; where nothing runs it leaves.",
+        );
     }
 
     /// Prints a line where no question stands any more; one that is too long goes on below itself.

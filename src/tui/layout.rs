@@ -16,6 +16,8 @@ pub struct ScreenBody {
     pub keep_visible: Option<usize>,
     /// Which lines belong to which line of the screen's list.
     pub choice_lines: Vec<(usize, usize)>,
+    /// The same of the lines of `pinned`.
+    pub pinned_choice_lines: Vec<(usize, usize)>,
 }
 
 /// Room for the body's text.

@@ -1,8 +1,12 @@
 //! Performs the wizard's effects by calling the engine's verbs: the one place where the wizard's wishes meet the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use crossterm::{clipboard::CopyToClipboard, execute};
+use crossterm::{Command as _, clipboard::CopyToClipboard};
 use tokio::task::JoinHandle;
 
 use super::EffectJobContext;
@@ -21,11 +25,14 @@ use crate::{
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
 
+/// What is written to the terminal beside the screen: its standard output, or what a test keeps in the place of that.
+pub type TerminalWriter = Arc<Mutex<dyn Write + Send>>;
+
 /// Where a copy goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum ClipboardTarget {
-    /// To the terminal's clipboard, by a control sequence, and to a file.
-    TerminalAndFile,
+    /// To the terminal's clipboard, by a control sequence that is written here, and to a file.
+    TerminalAndFile(TerminalWriter),
     /// To a file: the terminal is written to in lines alone.
     FileAlone,
 }
@@ -38,9 +45,9 @@ pub fn build_effect_performer(
 ) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> {
     let session = Arc::new(session);
     move |effect, context| {
-        let session = session.clone();
+        let (session, clipboard) = (session.clone(), clipboard.clone());
         tokio::spawn(async move {
-            let performed = perform_wizard_effect(&session, line, clipboard, effect, &context);
+            let performed = perform_wizard_effect(&session, line, &clipboard, effect, &context);
             if let Some(input) = name_silent_calls_meanwhile(performed, &context).await {
                 // A wizard that has been left takes nothing.
                 let _ = context.inputs.send(input);
@@ -105,7 +112,7 @@ async fn identify_given_credentials(
 async fn perform_wizard_effect(
     session: &Arc<Session>,
     line: fn(&StageEvent) -> Option<String>,
-    clipboard: ClipboardTarget,
+    clipboard: &ClipboardTarget,
     effect: WizardEffect,
     context: &EffectJobContext,
 ) -> Option<WizardInput> {
@@ -208,13 +215,17 @@ async fn plan_stage_and_send_plan(
 /// the secret that the screen hides.
 async fn copy_to_clipboard(
     session: &Session,
-    clipboard: ClipboardTarget,
+    clipboard: &ClipboardTarget,
     copied: &ClipboardText,
 ) -> Result<String, Failure> {
     let text = session.replace_hidden_with_secret(&copied.text).await;
     let path = session.host.state.write_clipboard_file(&text)?;
-    if clipboard == ClipboardTarget::TerminalAndFile {
-        let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
+    if let ClipboardTarget::TerminalAndFile(terminal) = clipboard {
+        let mut sequence = String::new();
+        let _ = CopyToClipboard::to_clipboard_from(&text).write_ansi(&mut sequence);
+        let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        // A terminal that is gone has no clipboard; the file has the copy.
+        let _ = terminal.write_all(sequence.as_bytes()).and_then(|()| terminal.flush());
     }
     let clear = if text == copied.text { "" } else { ", the secret in clear" };
     Ok(format!("{}{clear}: {}", path.display(), copied.title))

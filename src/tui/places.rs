@@ -140,9 +140,13 @@ pub fn find_intent_of_mouse(
 /// Finds which line of the screen's list stands in this row.
 fn find_choice_at(wizard: &Wizard, theme: &Theme, area: Rect, at: Position) -> Option<usize> {
     let placed = PlacedBody::place_screen_body(wizard, theme, area);
-    if !placed.text.contains(at) {
+    let (line, places) = if placed.text.contains(at) {
+        (placed.extent.top + usize::from(at.y - placed.text.y), &placed.body.choice_lines)
+    } else if placed.pinned.contains(at) {
+        let hidden = placed.body.pinned.len().saturating_sub(placed.pinned.height.into());
+        (hidden + usize::from(at.y - placed.pinned.y), &placed.body.pinned_choice_lines)
+    } else {
         return None;
-    }
-    let line = placed.extent.top + usize::from(at.y - placed.text.y);
-    placed.body.choice_lines.iter().find(|(of_choice, _)| *of_choice == line).map(|(_, choice)| *choice)
+    };
+    places.iter().find(|(of_choice, _)| *of_choice == line).map(|(_, choice)| *choice)
 }

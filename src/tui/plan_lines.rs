@@ -79,7 +79,7 @@ pub fn render_planned_change(
     ];
     let mut why = change.why.clone();
     if size.is_body_wide() && !push_target(&mut first, &change.target, columns, named) {
-        why = format!("{}: {why}", change.target);
+        why = join_target_and_text(&change.target, &why);
     }
     text::render_hanging_text(lines, first, &why, theme.dim, size.width);
 }
@@ -96,6 +96,11 @@ fn push_target(
         first.push(Span::styled(text::pad_or_truncate_to_width(target, columns.target), style));
     }
     fits
+}
+
+/// Joins what is said after a target that has no room in its column; either may be empty.
+fn join_target_and_text(target: &str, text: &str) -> String {
+    [target, text].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 /// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
@@ -154,7 +159,7 @@ fn render_step_progress(
     if let (true, Some(change)) = (size.is_body_wide(), change)
         && !push_target(&mut first, &change.target, columns, theme.plain)
     {
-        said = format!("{}: ", change.target);
+        said.clone_from(&change.target);
     }
     let is_running = matches!(line.state, StageStepState::Running);
     let usual = find_usual_wait(step).filter(|_| is_running && ran >= USUAL_SAID_AFTER);
@@ -162,7 +167,9 @@ fn render_step_progress(
         Some(usual) => format!("{} of usually {}", text::format_elapsed(ran), usual.usually),
         None => text::format_elapsed(ran),
     };
-    let show_time = line.took.is_none() || ran.as_millis() >= 1000;
+    // What a command's own line says of its time isn't said again.
+    let is_time_told = line.took.is_some() && line.text.contains(" took ");
+    let show_time = !is_time_told && (line.took.is_none() || ran.as_millis() >= 1000);
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
         (true, true) => time,
@@ -174,7 +181,8 @@ fn render_step_progress(
         // the failure itself stands at the top, where it is seen
         StageStepState::Failed(failure) => (&failure.why, theme.plain),
     };
-    text::render_hanging_text(lines, first, &format!("{said}{text}{took}"), style, size.width);
+    let said = join_target_and_text(&said, &format!("{text}{took}"));
+    text::render_hanging_text(lines, first, &said, style, size.width);
     if let Some(usual) = usual {
         let first = vec![Span::raw(" ".repeat(WAIT_ADVICE_INDENT))];
         text::render_hanging_text(lines, first, usual.when_closed, theme.dim, size.width);

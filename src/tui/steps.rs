@@ -130,7 +130,7 @@ fn find_stage_mark(wizard: &Wizard, theme: &Theme, stage: RunStage) -> (&'static
 /// Says what a stage is at, or what came of it: what it made, what it will.
 fn describe_stage_state(wizard: &Wizard, stage: RunStage) -> String {
     let Some(progress) = wizard.find_stage_progress(stage) else {
-        return copy::describe_pending_stage(stage).to_owned();
+        return copy::describe_pending_stage(stage);
     };
     if stage == RunStage::Reindex && wizard.background.is_some() {
         let far = render_background_reindex(wizard);
@@ -148,7 +148,7 @@ fn describe_stage_state(wizard: &Wizard, stage: RunStage) -> String {
         }
         None => match &progress.failure {
             Some(failure) => failure.to_string(),
-            None => copy::describe_pending_stage(stage).to_owned(),
+            None => copy::describe_pending_stage(stage),
         },
     }
 }

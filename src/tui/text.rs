@@ -23,7 +23,8 @@ pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     wrap_text_with_room(text, width, width).into_iter().map(|(_, line)| line).collect()
 }
 
-/// The same, where a word that is longer than `width` may have a line of its own of `room` columns: such lines are marked.
+/// The same, where a word that is longer than `width` may have a line of its own of `room` columns: such lines are marked, and so
+/// is all that follows, which stands below it.
 fn wrap_text_with_room(text: &str, width: usize, room: usize) -> Vec<(bool, String)> {
     let width = width.max(1);
     let mut lines = vec![(false, String::new())];
@@ -41,10 +42,10 @@ fn wrap_text_with_room(text: &str, width: usize, room: usize) -> Vec<(bool, Stri
             continue;
         }
         if used > 0 {
-            lines.push((false, String::new()));
+            lines.push((has_room, String::new()));
         }
         // a word longer than a line, such as an ARN, gets a line of its own, or is broken behind a sign in it
-        let is_wide = wide > width && room > width;
+        let is_wide = has_room || wide > width && room > width;
         let parts = break_long_word(&word, if is_wide { room } else { width });
         used = parts.last().map_or(0, |part| part.width());
         for (index, part) in parts.into_iter().enumerate() {
@@ -306,10 +307,7 @@ mod tests {
         let text = "kept in /srv/packagecloud/packagecloud.rb as before";
         render_hanging_text(&mut lines, vec![Span::raw("updated      ")], text, Style::default(), 40);
         let shown: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            shown,
-            ["updated      kept in", "    /srv/packagecloud/packagecloud.rb as", "             before"]
-        );
+        assert_eq!(shown, ["updated      kept in", "    /srv/packagecloud/packagecloud.rb as", "    before"]);
         assert_eq!(truncate_at_word("role, KMS key, KMS alias", 18), "role, KMS key …");
         assert_eq!(truncate_at_word("an-arn-without-a-space", 10), "an-arn-wi…");
     }

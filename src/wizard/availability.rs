@@ -47,6 +47,26 @@ impl Wizard {
         self.stage_applied_in_foreground().is_none() && self.screen != WizardScreen::Home
     }
 
+    /// Returns what `b` is called: where the goal is reached it leads to Home.
+    pub(super) fn back_availability(&self) -> UserIntentAvailability {
+        match self.can_go_back() {
+            false => UserIntentAvailability::Hidden,
+            true if self.is_goal_reached_here() => UserIntentAvailability::As("Home"),
+            true => UserIntentAvailability::Usual,
+        }
+    }
+
+    /// Returns what `c` is called: the copy holds the secret that the screen hides.
+    pub(super) fn copy_availability(&self, text: Option<&str>) -> UserIntentAvailability {
+        match text {
+            None => UserIntentAvailability::Hidden,
+            Some(text) if copy::is_secret_hidden_in(text) => {
+                UserIntentAvailability::As("copy, secret in clear")
+            }
+            Some(_) => UserIntentAvailability::Usual,
+        }
+    }
+
     /// Whether nothing is under way that another look would cut off.
     pub(super) fn can_refresh_current_screen(&self) -> bool {
         !matches!(
@@ -197,7 +217,7 @@ impl Wizard {
             WizardScreen::Status | WizardScreen::Link if self.busy.is_some() => {
                 UserIntentAvailability::Hidden
             }
-            WizardScreen::Status | WizardScreen::Link => UserIntentAvailability::As("back to the start"),
+            WizardScreen::Status | WizardScreen::Link => UserIntentAvailability::As("back to Home"),
             WizardScreen::Watch if self.busy.is_none() => UserIntentAvailability::As("watch it again"),
             WizardScreen::Watch => UserIntentAvailability::Hidden,
             WizardScreen::Identity | WizardScreen::Bucket => {
@@ -222,17 +242,15 @@ impl Wizard {
                 EnterKeyAction::Apply
                     if stage == RunStage::Rotate && self.answers.rotation == SecretRotationKind::Finish =>
                 {
-                    UserIntentAvailability::As("end the earlier secret")
+                    UserIntentAvailability::As("end the old secret")
                 }
                 EnterKeyAction::Apply => UserIntentAvailability::As(copy::stage_enter_key_label(stage)),
                 EnterKeyAction::Next(_) => UserIntentAvailability::As("continue"),
-                EnterKeyAction::Finish => {
-                    UserIntentAvailability::As(if stage == RunStage::Verify && self.return_screen.is_none() {
-                        "finish"
-                    } else {
-                        "back to the start"
-                    })
+                EnterKeyAction::Finish if self.is_goal_reached_here() && self.background.is_some() => {
+                    UserIntentAvailability::As("leave, asks first")
                 }
+                EnterKeyAction::Finish if self.is_goal_reached_here() => UserIntentAvailability::As("leave"),
+                EnterKeyAction::Finish => UserIntentAvailability::As("back to Home"),
             },
         }
     }

@@ -51,6 +51,9 @@ impl Wizard {
     }
 
     fn go_back_from_stage(&mut self, stage: RunStage) -> Option<WizardEffect> {
+        if self.is_goal_reached_here() {
+            return Some(self.restart_at_home());
+        }
         if stage == RunStage::RollBack && self.welcome.value_if_loaded().is_some() {
             self.discard_running_plan_job();
             self.show_screen(WizardScreen::Backups);

@@ -1,7 +1,13 @@
 //! What each stage is for, and what Enter does on it, in words for somebody who is tired.
 
 use super::home::HomeAction;
-use crate::model::run::goal::{OperatorGoal, RunStage};
+use crate::model::{
+    redact::REDACTED,
+    run::{
+        goal::{OperatorGoal, RunStage},
+        usual_wait::USUAL_DEPLOYMENT_TIME,
+    },
+};
 
 /// Says what the stage does, and what customers notice of it.
 #[must_use]
@@ -32,9 +38,7 @@ pub fn describe_stage_purpose(stage: RunStage) -> &'static str {
         RunStage::Verify => {
             "Asks CloudFront, S3 and packagecloud whether all of it works. Nothing is changed."
         }
-        RunStage::Disable => {
-            "Switches CloudFront off: packagecloud sends its clients straight to S3 again. Nothing in AWS is touched; links already given out still work."
-        }
+        RunStage::Disable => "Switches CloudFront off: packagecloud sends its clients straight to S3 again.",
         RunStage::RollBack => {
             "Puts packagecloud.rb back to an earlier state, then reconfigures and restarts packagecloud."
         }
@@ -52,13 +56,16 @@ pub const FINISH_ROTATION_PURPOSE: &str = "The edge stops accepting the old secr
 
 /// Says in a few words what a stage will do, for its line on the board before it begins.
 #[must_use]
-pub fn describe_pending_stage(stage: RunStage) -> &'static str {
-    match stage {
+pub fn describe_pending_stage(stage: RunStage) -> String {
+    if stage == RunStage::Distribution {
+        return format!("CloudFront in front of the bucket, usually {USUAL_DEPLOYMENT_TIME}");
+    }
+    let said = match stage {
         RunStage::Access | RunStage::Overview => "only looks",
         RunStage::Reindex => "sets Cache-Control, beside the other stages",
         RunStage::Secret => "a secret in packagecloud.rb, used after go-live",
         RunStage::Bootstrap => "role, KMS key, Lambda function",
-        RunStage::Distribution => "CloudFront in front of the bucket, usually 3 to 15 min",
+        RunStage::Distribution => "CloudFront in front of the bucket",
         RunStage::Configuration => "the values in packagecloud.rb, not live",
         RunStage::GoLive => "waits for your Enter",
         RunStage::Verify => "tests all of it",
@@ -66,7 +73,8 @@ pub fn describe_pending_stage(stage: RunStage) -> &'static str {
         RunStage::RollBack => "an earlier packagecloud.rb",
         RunStage::Rotate => "a new secret",
         RunStage::Invalidate => "cached copies are deleted from the edges",
-    }
+    };
+    said.to_owned()
 }
 
 /// Names what Enter does where the plan changes something.
@@ -117,6 +125,12 @@ pub fn describe_home_action(action: HomeAction) -> (&'static str, &'static str) 
         HomeAction::RollBack => ("Roll back", "restores packagecloud.rb from a backup"),
         HomeAction::Disable => ("Disable", "switches CloudFront off; packages come from S3"),
     }
+}
+
+/// Whether a text hides the secret, which its copy holds in clear.
+#[must_use]
+pub fn is_secret_hidden_in(text: &str) -> bool {
+    text.contains(REDACTED)
 }
 
 /// Where help comes from when this program has none.

@@ -25,6 +25,12 @@ impl Wizard {
         places.get(self.copy_count % places.len().max(1)).copied()
     }
 
+    /// Returns the explained document that `c` copies next.
+    pub(super) fn next_explained_document(&self) -> Option<String> {
+        let place = self.next_explained_document_place()?;
+        self.list_explained_changes().swap_remove(place).1
+    }
+
     /// Copies the explained document that is next.
     pub(super) fn copy_next_explained_document(&mut self) -> Option<WizardEffect> {
         let place = self.next_explained_document_place()?;

@@ -1,6 +1,6 @@
 //! What is known of the goal, the account, the bucket and the domain: from what was answered, else from what was found.
 
-use super::Wizard;
+use super::{Wizard, copy, home::HomeAction};
 use crate::model::{
     aws::evidence::StageEvidence,
     run::{
@@ -14,6 +14,15 @@ impl Wizard {
     #[must_use]
     pub fn chosen_goal(&self) -> Option<OperatorGoal> {
         self.answers.goal.or(self.init.goal)
+    }
+
+    /// Names the goal as it was begun: what stands is only switched on. Nothing before one is chosen.
+    #[must_use]
+    pub fn name_begun_goal(&self) -> &'static str {
+        match self.chosen_goal() {
+            Some(_) if self.switches_on => copy::describe_home_action(HomeAction::SwitchOn).0,
+            goal => goal.map_or("", copy::goal_title),
+        }
     }
 
     /// Returns the bucket, or an empty text where none is chosen yet.

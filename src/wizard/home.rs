@@ -111,6 +111,7 @@ impl Wizard {
     pub(super) fn begin_home_action(&mut self, action: HomeAction) -> Option<WizardEffect> {
         self.stepwise = false;
         self.plan_consent = None;
+        self.switches_on = action == HomeAction::SwitchOn;
         match action {
             HomeAction::LookAgain => Some(self.restart_at_home()),
             HomeAction::GoOn(goal @ (OperatorGoal::Install | OperatorGoal::Upgrade))

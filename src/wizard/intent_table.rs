@@ -78,7 +78,9 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             Wizard::screen_enter_key_availability,
             Wizard::run_screen_enter_action,
         ),
-        UserIntent::Back => offer_intent_if(Wizard::can_go_back, Wizard::go_back_one_screen),
+        UserIntent::Back => {
+            offer_intent_by_availability(Wizard::back_availability, Wizard::go_back_one_screen)
+        }
         UserIntent::Again => {
             offer_intent_if(Wizard::can_refresh_current_screen, Wizard::refresh_current_screen)
         }
@@ -101,8 +103,11 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             offer_intent_if(Wizard::has_plan, |wizard| wizard.open_screen_overlay(ScreenOverlay::Explain))
         }
         UserIntent::Help => offer_intent_always(|wizard| wizard.open_screen_overlay(ScreenOverlay::Help)),
-        UserIntent::Copy => offer_intent_if(
-            |wizard| wizard.next_document_to_copy().is_some(),
+        UserIntent::Copy => offer_intent_by_availability(
+            |wizard| {
+                let text = wizard.next_document_to_copy().map(|document| document.lines.join("\n"));
+                wizard.copy_availability(text.as_deref())
+            },
             Wizard::copy_next_document_to_clipboard,
         ),
         UserIntent::Anyway => {
@@ -180,10 +185,11 @@ fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             |wizard| wizard.overlay != Some(ScreenOverlay::Explain) && wizard.has_plan(),
             |wizard| wizard.open_screen_overlay(ScreenOverlay::Explain),
         ),
-        UserIntent::Copy => offer_intent_if(
+        UserIntent::Copy => offer_intent_by_availability(
             |wizard| {
-                wizard.overlay == Some(ScreenOverlay::Explain)
-                    && wizard.next_explained_document_place().is_some()
+                let is_open = wizard.overlay == Some(ScreenOverlay::Explain);
+                let text = is_open.then(|| wizard.next_explained_document()).flatten();
+                wizard.copy_availability(text.as_deref())
             },
             Wizard::copy_next_explained_document,
         ),
@@ -195,6 +201,12 @@ fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         UserIntent::Move(to) => offer_intent_by_availability(
             move |wizard| wizard.cursor_move_availability(to),
             move |wizard| wizard.move_list_cursor_or_scroll(to),
+        ),
+        UserIntent::Choose(index) => offer_intent_if(
+            move |wizard| {
+                wizard.selected_choice_consent().is_some() && index < wizard.count_screen_list_lines()
+            },
+            move |wizard| wizard.choose_list_line(index),
         ),
         UserIntent::Find => offer_intent_if(Wizard::can_find_on_page, Wizard::begin_text_search),
         UserIntent::FindNext => {

@@ -172,6 +172,8 @@ pub struct Wizard {
     auto_advance: bool,
     /// What Enter on the overview consented to.
     plan_consent: Option<PlanConsent>,
+    /// What is set up already is only switched on.
+    switches_on: bool,
     /// Each stage waits for its own Enter.
     stepwise: bool,
     /// Which line of the plan is opened.
@@ -224,6 +226,7 @@ impl Wizard {
             taken_over_by: None,
             auto_advance: true,
             plan_consent: None,
+            switches_on: false,
             stepwise: false,
             opened_line: None,
             shows_passed_checks: false,

@@ -36,6 +36,7 @@ impl Wizard {
             self.answers.goal = None;
             self.plan_consent = None;
             self.stepwise = false;
+            self.switches_on = false;
             self.passed_despite_failure.clear();
         }
         self.overlay = None;
@@ -179,6 +180,15 @@ impl Wizard {
         }
     }
 
+    /// Whether the screen shows that the goal of a set-up is reached: nothing is left to do, and Enter leaves.
+    #[must_use]
+    pub fn is_goal_reached_here(&self) -> bool {
+        let verified = RunStage::Verify;
+        self.screen == WizardScreen::Stage(verified)
+            && self.return_screen.is_none()
+            && self.find_enter_key_action(verified) == EnterKeyAction::Finish
+    }
+
     /// Does what Enter does on this stage's screen.
     pub(super) fn run_enter_action(&mut self, stage: RunStage) -> Option<WizardEffect> {
         match self.find_enter_key_action(stage) {
@@ -191,7 +201,7 @@ impl Wizard {
             EnterKeyAction::Apply | EnterKeyAction::Answer => self.ask_consent_or_apply_plan(stage),
             EnterKeyAction::Consent(next) => Some(self.give_plan_consent(next)),
             EnterKeyAction::Next(next) => Some(self.show_and_plan_stage(next, true)),
-            EnterKeyAction::Finish if stage == RunStage::Verify && self.return_screen.is_none() => {
+            EnterKeyAction::Finish if self.is_goal_reached_here() => {
                 if self.background.is_some() {
                     // The reindex runs on: leaving would stop it, which is asked about first.
                     self.overlay = Some(ScreenOverlay::Quit);

@@ -70,7 +70,7 @@ async fn visit_main_screens(size: (u16, u16), theme: Theme, look: &dyn Fn(&str, 
         player.wait_for_text("Enter go live").await;
         player.wait_for_text("The reindex is done").await;
         player.press_enter().await;
-        settle(&player, "Enter finish").await;
+        settle(&player, "Enter leave").await;
         look("live", &player);
         player.press_letter('q').await;
     })

@@ -11,7 +11,7 @@ use futures::channel::mpsc;
 use packagecloud_cloudfront::{
     app::compose::build_app_context,
     args::CliArguments,
-    model::run::plan::RequiredConsent,
+    model::run::{event::CredentialRenewalNeed, plan::RequiredConsent},
     plain::{
         run_plain_wizard_loop,
         terminal::{PlainRequest, PlainTerminal, TypedLine},
@@ -190,7 +190,7 @@ where
     let CliArguments { global, command } = CliArguments::parse_from(line);
     let app = build_app_context(&global, &command.unwrap()).await.unwrap();
     assert!(app.is_plain);
-    let performer = app.build_wizard_effect_performer();
+    let performer = app.build_wizard_effect_performer(Arc::new(Mutex::new(std::io::sink())));
     let init = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
@@ -243,6 +243,12 @@ async fn each_question_says_what_enter_answers_and_numbers_what_can_be_chosen() 
     .await;
     assert_eq!(outcome.code, 0, "{text}");
     assert!(text.contains("  1. ") && text.contains("  Enter alone: "), "{text}");
+    assert!(text.contains("Type ? then Enter at a question for help."), "{text}");
+    assert!(
+        text.contains("  D: disable") && text.contains("  D: shows how CloudFront is switched off"),
+        "{text}"
+    );
+    assert!(!text.contains("PgUp"), "no key of a drawn screen: {text}");
     assert!(text.contains("SANDBOX"), "{text}");
 }
 
@@ -300,6 +306,31 @@ async fn keys_are_typed_unseen() {
 fn find_number_of(written: &str, text: &str) -> String {
     let line = written.lines().rev().find(|line| line.contains(text) && line.contains(". ")).unwrap();
     line.trim().split('.').next().unwrap().to_owned()
+}
+
+/// A run that waits for other keys says which letter takes them, and that letter asks for them.
+#[tokio::test(start_paused = true)]
+async fn keys_that_a_run_waits_for_are_asked_for_by_the_letter_that_is_offered() {
+    let script = SharedScript::default();
+    script.lock().unwrap().expires = Some(CredentialRenewalNeed::Keys);
+    let (_, text) = play_script_lines(&script, async |player: LinePlayer| {
+        player.answer("").await;
+        player.wait_for_text("Enter alone: set this up").await;
+        player.answer("o").await;
+        player.wait_for_text("Enter alone: reindex").await;
+        player.answer("").await;
+        player.wait_for_text("  i: type other keys").await;
+        player.answer("i").await;
+        let prompt = player.wait_for_prompt().await;
+        assert!(prompt.starts_with("access key id"), "{prompt}");
+        player.answer("").await;
+        for _ in 0..2 {
+            let _ = player.requests.unbounded_send(PlainRequest::Interrupt);
+            sleep(Duration::from_secs(2)).await;
+        }
+    })
+    .await;
+    assert!(!text.contains("can't be done here"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ async fn answer_and_apply(player: &ScreenPlayer, apply: &str) {
     }
     // The edges are waited for, and the last link by the old secret.
     for _ in 0..60 {
-        if player.is_showing("Enter back to the start") {
+        if player.is_showing("Enter back to Home") {
             return;
         }
         sleep(Duration::from_mins(1)).await;
@@ -54,7 +54,7 @@ async fn a_secret_is_rotated_and_the_old_one_ended_from_home() {
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         player.press_enter().await;
     })
     .await;
@@ -72,7 +72,7 @@ async fn a_secret_is_rotated_and_the_old_one_ended_from_home() {
         choose_home_action(&player, "End rotation").await;
         player.wait_for_text("The edge stops accepting the old secret").await;
         assert!(!player.is_showing("Gives every node"), "{}", player.screen_text());
-        answer_and_apply(&player, "Enter end the earlier secret").await;
+        answer_and_apply(&player, "Enter end the old secret").await;
         assert_eq!(std::fs::read_to_string(&config).unwrap(), rotated, "no file is touched");
         player.press_enter().await;
         player.wait_for_text("What do you want to do?").await;

@@ -114,8 +114,10 @@ async fn play_upgrade(size: (u16, u16)) {
         run_and_leave_stage(&player, "create these").await;
         player.wait_for_text("write this").await;
         assert_screen(size, "14-configuration", &player);
+        assert!(player.is_showing("c copy, secret in clear"), "{}", player.screen_text());
         player.press_letter('c').await;
         player.wait_for_text("Copied, and kept in").await;
+        assert!(!player.is_showing("c copy, secret in clear"), "the next text hides no secret");
         player.press_letter('c').await;
         player.wait_for_text("copied.txt: Tell customers").await;
         player.press_letter('c').await;
@@ -128,7 +130,7 @@ async fn play_upgrade(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Done.").await;
         player.press_enter().await;
-        player.wait_for_text("finish").await;
+        player.wait_for_text("Enter leave").await;
         assert_screen(size, "16-verify", &player);
         player.press_letter('l').await;
         assert_screen(size, "17-log", &player);
@@ -215,7 +217,7 @@ async fn play_set_up_with_one_consent(size: (u16, u16)) {
         assert_screen_without_times(size, "61-go-live-beside-the-reindex", &player);
         player.wait_for_text("The reindex is done").await;
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         assert_screen_without_times(size, "62-live", &player);
         player.press_enter().await;
     })
@@ -262,6 +264,54 @@ async fn what_asks_stops_the_run_and_a_yes_lets_it_go_on() {
         player.press_letter('y').await;
     })
     .await;
+}
+
+/// Several questions are read whole on one page, with what Enter does.
+#[tokio::test(start_paused = true)]
+async fn several_questions_stand_on_one_page() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().asks_also = vec![RequiredConsent::LiveChange, RequiredConsent::AdoptBucketKey];
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter answer the question").await;
+        assert_screen(size, "67-plan-with-questions", &player);
+        player.press_enter().await;
+        player.wait_for_text("yes, do it").await;
+        assert_screen(size, "68-first-question", &player);
+        player.press_letter('n').await;
+        player.press_letter('o').await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('s').await;
+        run_and_leave_stage(&player, "Enter write the secret").await;
+        run_and_leave_stage(&player, "Enter create these").await;
+        player.wait_for_text("Will be asked").await;
+        assert_screen(size, "69-stage-with-questions", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// Where the goal is reached Enter leaves, and the page says so before; `b` and Esc lead to Home.
+#[tokio::test(start_paused = true)]
+async fn from_live_enter_leaves_and_esc_leads_home() {
+    let script = SharedScript::default();
+    let outcome = play_script((80, 24), &script, async |player: ScreenPlayer| {
+        drive_to_plan(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.wait_for_text("The reindex is done").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter leave").await;
+        assert!(player.is_showing("Enter leaves this program"), "{}", player.screen_text());
+        assert!(player.is_showing("b Home"), "{}", player.screen_text());
+        player.press_key(KeyCode::Esc).await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
 }
 
 /// What fails stops the run; Enter looks again, and it goes on by itself.

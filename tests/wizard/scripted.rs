@@ -27,7 +27,10 @@ use packagecloud_cloudfront::{
                 FoundCloudFront, FoundPackagecloudConfig, FoundRedirects, FoundSwitchState, WelcomeFindings,
             },
         },
-        status::{CloudFrontSwitchStatus, FindingSeverity, InstallStatus},
+        status::{
+            CloudFrontSwitchStatus, FindingSeverity, InstallStatus,
+            ending::{EndingPart, parse_day},
+        },
     },
     tui::{EffectJobContext, theme::Theme},
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput, WizardOutcome, WizardStartOptions},
@@ -46,6 +49,8 @@ pub struct EngineScript {
     pub denied: bool,
     /// The distribution's plan asks for a consent.
     pub asks: Option<RequiredConsent>,
+    /// It asks for these too, as the real one words it.
+    pub asks_also: Vec<RequiredConsent>,
     /// AWS no longer accepts the credentials in the middle of the reindex, until something is typed.
     pub expires: Option<CredentialRenewalNeed>,
     /// The profile's role wants a code: the one that is taken.
@@ -247,6 +252,8 @@ fn scripted_status() -> InstallStatus {
         ),
         FindingSeverity::Ending,
     );
+    let day = parse_day("2027-04-30").unwrap();
+    status.ends = vec![EndingPart { part: "runtime", at: day }, EndingPart { part: "certificate", at: day }];
     status.add_fact("Traffic", "12,480 requests in the last thirty days, 0.1 % of them refused.");
     status
 }
@@ -719,7 +726,27 @@ pub fn scripted_plan(script: &mut EngineScript, stage: RunStage, answers: &Opera
                     .to_owned(),
         });
     }
+    if matches!(stage, RunStage::Overview | RunStage::Distribution) {
+        let asked = script.asks_also.iter().filter(|consent| !answers.consents.has_consent(**consent, ""));
+        plan.confirmations.extend(asked.map(|consent| PlanConfirmationQuestion {
+            consent: *consent,
+            question: word_question(*consent).to_owned(),
+        }));
+    }
     plan
+}
+
+/// A question as long as the real one.
+fn word_question(consent: RequiredConsent) -> &'static str {
+    match consent {
+        RequiredConsent::LiveChange => {
+            "Distribution E2EXAMPLE serves links now, and would be changed: origin access goes from identity E1OLD to control E3NEW, and both may read until every edge has changed. Change it?"
+        }
+        RequiredConsent::AdoptBucketKey => {
+            "The bucket is encrypted with the KMS key arn:aws:kms:eu-central-1:123456789012:key/1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901, which isn't this program's. May its policy get one more statement, for CloudFront alone?"
+        }
+        _ => "Go on all the same?",
+    }
 }
 
 /// Until somebody has typed what is wanted, or it lies where it comes from.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
-    model::display_charset::DisplayCharset,
+    model::{display_charset::DisplayCharset, run::plan::RequiredConsent},
     tui::{
         TuiRequest,
         theme::{ColourDepth, TerminalBackground, Theme},
@@ -122,6 +122,29 @@ async fn a_click_on_a_key_at_the_foot_presses_it() {
     .await;
 }
 
+/// The two answers about a managed host are a list, too: a click on one chooses it.
+#[tokio::test(start_paused = true)]
+async fn a_click_chooses_an_answer_about_a_managed_host() {
+    let script = SharedScript::default();
+    script.lock().unwrap().asks = Some(RequiredConsent::Managed);
+    play_script((80, 24), &script, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter set this up").await;
+        player.press_enter().await;
+        player.wait_for_text("Stopped before Distribution").await;
+        player.press_enter().await;
+        player.wait_for_text("▸ Wait: show the values").await;
+        let (column, row) = player.find_text_place("Write now");
+        player.click_at(column, row).await;
+        assert!(player.is_showing("▸ Write now"), "{}", player.screen_text());
+        player.press_key(KeyCode::Esc).await;
+        player.press_letter('q').await;
+        player.press_letter('y').await;
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn whatever_wrote_on_the_screen_is_gone_with_a_new_page_and_a_new_size() {
     play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
@@ -227,14 +250,14 @@ async fn a_click_chooses_a_line_and_the_wheel_scrolls() {
         player.press_enter().await;
         player.wait_for_text("Enter set this up").await;
         assert!(
-            player.is_showing("▸ ✓ Identity") && !player.is_showing("i More"),
+            player.is_showing("▸ ✓ Identity") && !player.is_showing("· More"),
             "{}",
             player.screen_text()
         );
         player.turn_wheel_down().await;
         player.turn_wheel_down().await;
         player.turn_wheel_down().await;
-        assert!(player.is_showing("i More"), "{}", player.screen_text());
+        assert!(player.is_showing("· More"), "{}", player.screen_text());
         player.press_key(KeyCode::Down).await;
         assert!(player.is_showing("▸ ✓ Bucket"), "what is chosen is seen again:\n{}", player.screen_text());
         player.press_letter('q').await;

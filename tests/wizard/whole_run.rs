@@ -3,7 +3,11 @@
 //! The clock is paused, so that AWS's states cost nothing. What differs from run to run (ids, paths, times) is
 //! redacted at its width before a snapshot is compared.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use crate::player::{ScreenPlayer, play_with_effects};
 use clap::Parser as _;
@@ -11,6 +15,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
     app::compose::build_app_context,
     args::CliArguments,
+    tui::perform::TerminalWriter,
     wizard::{WizardOutcome, WizardStartOptions},
 };
 use tempfile::TempDir;
@@ -27,12 +32,27 @@ where
     P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
+    play_wizard_before_terminal(dir, options, size, Arc::new(Mutex::new(std::io::sink())), part).await
+}
+
+/// The same, where what goes to the terminal beside the screen is kept.
+async fn play_wizard_before_terminal<P, F>(
+    dir: &Path,
+    options: &[&str],
+    size: (u16, u16),
+    terminal: TerminalWriter,
+    part: P,
+) -> WizardOutcome
+where
+    P: FnOnce(ScreenPlayer) -> F,
+    F: Future<Output = ()>,
+{
     let sandbox = format!("--sandbox={}", dir.display());
     let line =
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
     let app = build_app_context(&global, &command.unwrap()).await.unwrap();
-    let performer = app.build_wizard_effect_performer();
+    let performer = app.build_wizard_effect_performer(terminal);
     let beginning = WizardStartOptions {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
@@ -102,7 +122,9 @@ async fn play_journey(size: (u16, u16)) {
     let dir = create_sandbox_dir();
     let before = config_after_opening(dir.path());
     let at = dir.path().to_owned();
-    let outcome = play_wizard(&at, &[], size, async |player: ScreenPlayer| {
+    let terminal: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let told: TerminalWriter = terminal.clone();
+    let outcome = play_wizard_before_terminal(&at, &[], size, told, async |player: ScreenPlayer| {
         player.wait_for_text("What do you want to do?").await;
         assert_screen(size, "01-home", &player);
         // To live: three keys, each of them Enter.
@@ -116,13 +138,14 @@ async fn play_journey(size: (u16, u16)) {
         assert_screen(size, "03-go-live", &player);
         assert!(!is_cloudfront_on(&read_config(&at)), "going live is a consent of its own");
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         assert_screen(size, "04-live", &player);
         assert!(is_cloudfront_on(&read_config(&at)));
         player.press_letter('c').await;
         player.wait_for_text("Copied, and kept in").await;
         let copied = std::fs::read_to_string(find_clipboard_file(&at)).unwrap();
         assert!(copied.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{copied}");
+        assert!(terminal.lock().unwrap().starts_with(b"\x1b]52;c;"), "the terminal's clipboard has it too");
         let secret = read_config(&at)
             .lines()
             .find(|line| line.contains("cloudfront_secret"))
@@ -139,7 +162,7 @@ async fn play_journey(size: (u16, u16)) {
         player.wait_for_text("check passed").await;
         assert_screen(size, "05-disable", &player);
         player.press_enter().await;
-        player.wait_for_text("Enter back to the start").await;
+        player.wait_for_text("Enter back to Home").await;
         assert_screen(size, "06-disabled", &player);
         assert!(read_config(&at).contains("packagecloud_rails['cloudfront_enabled'] = false"));
         player.press_enter().await;
@@ -151,7 +174,7 @@ async fn play_journey(size: (u16, u16)) {
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         assert!(is_cloudfront_on(&read_config(&at)));
         player.press_letter('l').await;
         assert_screen(size, "08-log", &player);
@@ -344,7 +367,7 @@ async fn the_keys_of_each_journey_are_few() {
                 player.wait_for_text(screen).await;
                 player.press_enter().await;
             }
-            player.wait_for_text("Enter finish").await;
+            player.wait_for_text("Enter leave").await;
             assert!(player.count_pressed_keys() <= 5, "to live: {}", player.count_pressed_keys());
             player.press_enter().await;
         })
@@ -355,7 +378,7 @@ async fn the_keys_of_each_journey_are_few() {
             player.press_letter('D').await;
             player.wait_for_text("Enter switch CloudFront off").await;
             player.press_enter().await;
-            player.wait_for_text("Enter back to the start").await;
+            player.wait_for_text("Enter back to Home").await;
             assert_eq!(player.count_pressed_keys(), 2, "off, while AWS is asked");
             player.press_letter('q').await;
         })
@@ -366,7 +389,7 @@ async fn the_keys_of_each_journey_are_few() {
             player.press_enter().await;
             player.wait_for_text("Enter go live").await;
             player.press_enter().await;
-            player.wait_for_text("Enter finish").await;
+            player.wait_for_text("Enter leave").await;
             assert_eq!(player.count_pressed_keys(), 2, "on again");
             player.press_enter().await;
         })
@@ -390,7 +413,7 @@ async fn one_stage_at_a_time_each_has_its_enter() {
         ] {
             drive_through_stage(&player, does).await;
         }
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         player.press_enter().await;
     })
     .await;
@@ -464,6 +487,27 @@ async fn x_asks_why_clients_get_403_from_the_first_screen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn x_names_what_breaks_packagecloud_rb_and_what_to_do() {
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
+    let broken = format!("packagecloud_rails['support_email'] = 'open\n{before}");
+    std::fs::write(dir.path().join("packagecloud.rb"), broken).unwrap();
+    let size = (80, 24);
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('x').await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen(size, "25-x-on-a-broken-file", &player);
+        let screen = player.screen_text();
+        assert!(screen.contains("line 1 opens a quote") && screen.contains("→ correct it"), "{screen}");
+        player.press_letter('b').await;
+        player.wait_for_text("What do you want to do?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expression_is_overruled_only_on_a_yes() {
     let dir = create_sandbox_dir();
     let before = config_after_opening(dir.path());
@@ -491,7 +535,7 @@ async fn an_expression_is_overruled_only_on_a_yes() {
         player.press_enter().await;
         player.wait_for_text("Enter go live").await;
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         player.press_letter('q').await;
     })
     .await;
@@ -527,7 +571,7 @@ async fn it_switches_off_while_aws_does_not_answer() {
     play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
         drive_to_go_live(&player).await;
         player.press_enter().await;
-        player.wait_for_text("Enter finish").await;
+        player.wait_for_text("Enter leave").await;
         player.press_letter('q').await;
     })
     .await;
@@ -542,7 +586,7 @@ async fn it_switches_off_while_aws_does_not_answer() {
         player.press_letter('D').await;
         player.wait_for_text("Enter switch CloudFront off").await;
         player.press_enter().await;
-        player.wait_for_text("Enter back to the start").await;
+        player.wait_for_text("Enter back to Home").await;
         assert_screen(size, "24-off-without-aws", &player);
         player.press_letter('q').await;
     })

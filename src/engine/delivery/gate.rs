@@ -83,7 +83,9 @@ impl EdgeProber<'_> {
     async fn check_edge_refuses_request(&self, name: &str, path_and_query: &str, what: &str) -> CheckResult {
         match self.probe_edge_path(path_and_query).await {
             Ok(reply) if reply.status == 403 => {
-                let reason = reply.find_header("x-packagecloud-cloudfront").unwrap_or("403");
+                let reason =
+                    reply.find_header("x-packagecloud-cloudfront").filter(|reason| !reason.is_empty());
+                let reason = reason.unwrap_or("403");
                 CheckResult::new_passed_check(name, format!("{what} it is refused ({reason})"))
             }
             // What the edge can't answer it doesn't hand out.

@@ -111,7 +111,7 @@ pub(crate) async fn wait_until_distribution_deployed(
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
     let say = run.build_step_progress_reporter(StageStep::Deployed);
-    let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
+    let doing = format!("waiting until every edge has {}", made.id);
     run.run_stage_step(StageStep::Deployed, doing, async {
         let waiting = || {
             run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, made, &say))

@@ -72,6 +72,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     } else {
         None
     };
+    let bucket =
+        read.iter().flatten().find_map(|config| Some(config.file.find_configured_bucket()?.1.to_owned()));
     for ((node, config), on) in nodes.iter().zip(read).zip(applied_on) {
         let applied = on.then_some("packagecloud's last reconfigure was with CloudFront on");
         let lags = applied.or(lags.as_deref());
@@ -103,6 +105,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         plan.notes.extend(explain_unverified_disable(session, answers).map(|text| format!("{text}.")));
     }
     plan_disable_verification(&mut plan, session, other.is_some());
+    if !plan.is_plan_without_changes() {
+        plan.notes.push(render_s3_firewall_note(bucket.as_deref()));
+    }
     plan.notes.push(
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
@@ -115,6 +120,14 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     }
     plan.notes.extend(seen.iter().filter_map(render_reenable_warning));
     Ok(plan)
+}
+
+/// Says what customers behind a firewall need before packages come from S3 again.
+fn render_s3_firewall_note(bucket: Option<&str>) -> String {
+    let from = bucket.map(|bucket| format!(" (bucket {bucket})")).unwrap_or_default();
+    format!(
+        "Packages come from S3{from} again: customers whose firewall blocks S3 must allow it, port 443. All others need do nothing."
+    )
 }
 
 /// Refuses to make packagecloud follow a file that has lost its settings; `lags` where CloudFront is on all the same.

@@ -10,6 +10,7 @@ use crate::model::{
         answers::OperatorAnswers,
         goal::{OperatorGoal, RunStage, StageStep},
         plan::{PlanFact, PlannedChange, ResourceChangeKind, StagePlan},
+        usual_wait::USUAL_DEPLOYMENT_TIME,
     },
     status::cost::{describe_sample_month_cost, render_key_cost, render_request_cost},
 };
@@ -142,12 +143,16 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
         many => format!("{many} changes"),
     };
     let long = match (pending(StageStep::Deployed), pending(StageStep::Objects)) {
-        (true, true) => "10 to 25 minutes for CloudFront; the reindex may take longer.",
-        (true, false) => "10 to 25 minutes, most of it for CloudFront.",
-        (false, true) => {
-            "a minute or two; the reindex runs on as long as it takes, and nothing waits for it."
+        (true, true) => {
+            format!("usually {USUAL_DEPLOYMENT_TIME} for CloudFront; the reindex may take longer.")
         }
-        (false, false) => "a minute or two.",
+        (true, false) => {
+            format!("usually {USUAL_DEPLOYMENT_TIME} for CloudFront, some minutes for the rest.")
+        }
+        (false, true) => {
+            "a minute or two; the reindex runs on as long as it takes, and nothing waits for it.".into()
+        }
+        (false, false) => "a minute or two.".into(),
     };
     let key = if pending(StageStep::Key) { format!("{}; ", render_key_cost()) } else { String::new() };
     let notice =
@@ -156,7 +161,7 @@ pub fn summarize_plans(plans: &[StagePlan]) -> PlanSummary {
     PlanSummary {
         headline: format!("{count}; nothing is ever deleted."),
         facts: vec![
-            fact("How long", long.into()),
+            fact("How long", long),
             fact("What it costs", format!("{key}{}.", render_request_cost())),
             fact("What customers notice", notice.into()),
             fact(
@@ -192,12 +197,12 @@ mod tests {
         };
         assert_eq!(summarize_plans(&[plan_with_steps(&[])]).render_plan_summary_lines().len(), 1);
         let first = said(&[StageStep::Key, StageStep::Deployed, StageStep::Restart]);
-        for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a short restart"] {
+        for words in ["3 changes", "usually 3 to 15 min", "$1 a month", "then a short restart"] {
             assert!(first.contains(words), "{first}");
         }
         let live = said(&[StageStep::Switch, StageStep::Restart]);
         assert!(live.contains("a minute or two") && live.contains("a short restart"), "{live}");
-        assert!(!live.contains("25 minutes") && !live.contains("$1 a month"), "{live}");
+        assert!(!live.contains("15 min") && !live.contains("$1 a month"), "{live}");
         let reindex = said(&[StageStep::Objects]);
         assert!(reindex.contains("1 change;") && reindex.contains("nothing waits for it"), "{reindex}");
         assert!(reindex.contains("What customers notice: nothing."), "{reindex}");

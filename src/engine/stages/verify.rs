@@ -11,7 +11,7 @@ use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, PackagecloudRedirectCheck};
 use crate::model::run::proposed_command::render_proposed_command;
 use crate::model::{
     aws::{evidence::StageEvidence, names},
-    failure::Failure,
+    failure::{Failure, FailureKind},
     packagecloud::settings::{CloudFrontSettingKey, CloudFrontSettingValues},
     run::{
         answers::OperatorAnswers,
@@ -65,7 +65,7 @@ pub async fn look(session: &Session) -> StagePlan {
     }
     if values.distribution_id.is_some() {
         plan.notes.push(format!(
-            "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
+            "To follow the cost: activate the tag {} in AWS Billing, under cost allocation tags.",
             names::COST_TAG
         ));
         plan.documents.push(PlanAttachment {
@@ -236,7 +236,17 @@ pub async fn apply(
     answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let checks = run_all_verify_checks(session, answers, run).await?;
+    let checks = match run_all_verify_checks(session, answers, run).await {
+        Ok(checks) => checks,
+        Err(failure) => {
+            // Nothing could be checked: why, and the next move, is the verdict.
+            if failure.kind != FailureKind::Interrupted {
+                let (why, next) = (failure.to_string(), failure.next.clone());
+                run.emit_check_result(CheckResult::new_failed_check(CheckId::Verdict, why, next));
+            }
+            return Err(failure);
+        }
+    };
     let Some(verdict) = checks.last() else { return Ok((StageEnd::Applied, String::new())) };
     if verdict.has_failed() {
         let failed = checks.iter().filter(|check| check.has_failed()).count();

@@ -106,14 +106,18 @@ pub(super) fn add_traffic(
     let mut text = format!("{:.0} requests", traffic.requests);
     text.extend(traffic.bytes.map(|bytes| format!(", {} sent", render_bytes(bytes))));
     let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
-    text.extend(traffic.client_error_ratio.map(|ratio| {
-        format!(", {} answered 4xx (refused links, this program's own trials among them)", percent(ratio))
+    text.extend(traffic.judged_client_error_ratio().map(|ratio| {
+        format!(
+            ", {} answered 4xx (refused links, those that this program tests with among them)",
+            percent(ratio)
+        )
     }));
     text.extend(traffic.server_error_ratio.map(|ratio| format!(", {} answered 5xx", percent(ratio))));
     match traffic.hit_ratio {
         Some(ratio) => text.push_str(&format!(", {} answered from the cache.", percent(ratio))),
         None => text.push_str(". How many were answered from the cache is not known: the distribution's additional metrics are off."),
     }
+    text.extend(traffic.explain_untold_client_errors().map(|why| format!(" {why}")));
     status.add_fact("Last thirty days", text);
     if let Some(bytes) = traffic.bytes {
         let month = MonthlyTraffic { requests: traffic.requests, bytes, hit_ratio: traffic.hit_ratio };

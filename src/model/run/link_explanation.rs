@@ -5,6 +5,7 @@ use super::{
     check::{CheckId, CheckResult},
     proposed_command::render_proposed_command,
 };
+use crate::model::failure::Failure;
 use crate::model::url::{
     redirect::RedirectTarget,
     token::{EdgeTokenRefusal, InspectedUrl, UrlSigningScheme, UrlTokenConstruction, format_duration},
@@ -64,6 +65,8 @@ pub struct LinkFacts {
     pub is_signer_accepted: Option<bool>,
     pub object: LinkedObject,
     pub reply: LinkReply,
+    /// Why packagecloud.rb, which holds the secret, can't be read though it is there.
+    pub unreadable_config: Option<Failure>,
     /// What packagecloud answers to a download now, in words, and where that leads.
     pub redirect: Option<(String, RedirectTarget)>,
 }
@@ -86,6 +89,9 @@ impl LinkFacts {
 
     fn render_link_findings(&self) -> Vec<(&'static str, String)> {
         let mut lines = self.inspected.render_signed_url_inspection(self.accepted);
+        lines.extend(self.unreadable_config.iter().map(|failure| {
+            ("file", format!("packagecloud.rb can't be read: {failure}. Next: {}", failure.next))
+        }));
         match self.destination {
             LinkDestination::OtherHost => lines.push((
                 "leads to",
@@ -231,6 +237,9 @@ impl LinkFacts {
         if self.reply == LinkReply::Served {
             return self.judge_reply(&self.reply);
         }
+        if let Some(failure) = &self.unreadable_config {
+            return judge_without_config(failure);
+        }
         refuse(
             "its token or its path was changed or cut off after signing, or it was signed with a secret that no reached node holds",
             format!(
@@ -273,6 +282,9 @@ impl LinkFacts {
             LinkReply::Unreachable { why, next } => {
                 CheckResult { next: next.clone(), ..CheckResult::new_unknown_check(CheckId::Verdict, why.clone()) }
             }
+            LinkReply::NotAsked(_) if !self.inspected.known && self.unreadable_config.is_some() => {
+                self.unreadable_config.as_ref().map(judge_without_config).expect("it was seen a line above")
+            }
             LinkReply::NotAsked(_) if !self.inspected.known => CheckResult {
                 next: "run it on packagecloud's host, or with --host, so that the secret can be read".to_owned(),
                 ..CheckResult::new_unknown_check(
@@ -295,6 +307,17 @@ impl LinkFacts {
     fn describe_expiry(&self) -> String {
         let gone = self.inspected.now.saturating_sub(self.inspected.expires.unwrap_or_default());
         format!("expired {} ago", format_duration(gone))
+    }
+}
+
+/// The file that holds the secret is broken: nothing is said of the link before it is repaired.
+fn judge_without_config(failure: &Failure) -> CheckResult {
+    CheckResult {
+        next: failure.next.clone(),
+        ..CheckResult::new_unknown_check(
+            CheckId::Verdict,
+            format!("whether its signature is right can't be told: {failure}"),
+        )
     }
 }
 
@@ -344,6 +367,7 @@ mod tests {
             packages_domain: Some("d1.cloudfront.net".to_owned()),
             object: LinkedObject::Present,
             reply: LinkReply::NotAsked("no network".to_owned()),
+            unreadable_config: None,
             redirect: None,
         }
     }
@@ -442,6 +466,32 @@ mod tests {
             ),
         ];
         assert_verdicts(cases.into());
+    }
+
+    #[test]
+    fn a_broken_packagecloud_rb_is_named_with_what_to_do_and_no_secret_is_blamed() {
+        let broken = Failure::new_generic_failure(
+            "/etc/packagecloud/packagecloud.rb, line 12",
+            "a quote is open",
+            "close the quote in line 12",
+        );
+        let (ours, old) = (new_secret(1), new_secret(2));
+        let good = sign_link(&ours, NOW + 100);
+        for (name, secrets) in [("no secret", &[][..]), ("a backup's", &[old][..])] {
+            let facts = LinkFacts { unreadable_config: Some(broken.clone()), ..build_facts(&good, secrets) };
+            let LinkExplanation { findings, verdict } = facts.explain_link();
+            assert_eq!(verdict.result, CheckVerdict::Unknown, "{name}: {verdict:?}");
+            assert!(verdict.detail.contains("line 12: a quote is open"), "{name}: {verdict:?}");
+            assert_eq!(verdict.next, "close the quote in line 12", "{name}");
+            let file = findings.iter().find(|(label, _)| *label == "file");
+            assert!(file.is_some_and(|(_, said)| said.contains("Next: close the quote")), "{findings:?}");
+        }
+        let served = LinkFacts {
+            unreadable_config: Some(broken),
+            reply: LinkReply::Served,
+            ..build_facts(&good, &[])
+        };
+        assert_eq!(served.explain_link().verdict.result, CheckVerdict::Pass, "the edge's answer decides");
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub fn describe_sample_month_in_full() -> String {
     describe_month_cost(
         &MonthlyTraffic::new_sample_month(),
         &format!(
-            "{} a month, sent in {:.0} million requests, cost",
+            "An example: {} a month, sent in {:.0} million requests, would cost",
             render_bytes(SAMPLE_BYTES),
             SAMPLE_REQUESTS / 1.0e6
         ),
@@ -190,7 +190,7 @@ pub fn describe_sample_month_cost() -> String {
         )
     });
     format!(
-        "For comparison, 50 TB of downloads a month cost about {dollars} (list price of {PRICES_READ_ON}){}.",
+        "As an example, 50 TB of downloads a month would cost about {dollars} (list price of {PRICES_READ_ON}){}. Status shows what yours cost.",
         plan.unwrap_or_default()
     )
 }
@@ -253,7 +253,9 @@ mod tests {
         }
         let full = describe_sample_month_in_full();
         assert!(
-            full.starts_with("50.0 TB a month, sent in 10 million requests, cost about $4,071"),
+            full.starts_with(
+                "An example: 50.0 TB a month, sent in 10 million requests, would cost about $4,071"
+            ),
             "{full}"
         );
     }
@@ -281,9 +283,13 @@ mod tests {
     #[test]
     fn before_anything_was_served_one_sentence_says_both_prices() {
         let said = describe_sample_month_cost();
-        for words in
-            ["about $4,071 (list price of 2026-11-30)", "plan Pro would cost $15.00", "which this needs."]
-        {
+        for words in [
+            "about $4,071 (list price of 2026-11-30)",
+            "plan Pro would cost $15.00",
+            "which this needs.",
+            "As an example",
+            "Status shows what yours cost",
+        ] {
             assert!(said.contains(words), "{words}: {said}");
         }
     }

@@ -24,6 +24,31 @@ pub struct EndingPart {
     pub at: u64,
 }
 
+impl EndingPart {
+    /// Says what ends when, whose it is, and what to do, as a sentence.
+    #[must_use]
+    pub fn describe_ending_part(&self) -> String {
+        let day = render_day(self.at);
+        match self.part {
+            "runtime" => format!(
+                "AWS supports the Lambda runtime of the edge function until {day}. Status tells you 30 days before to update it, by one command."
+            ),
+            "runtime-updates" => format!(
+                "From {day} on AWS lets nobody change a function on that runtime. The deployed edge function still runs."
+            ),
+            "certificate" => {
+                format!(
+                    "The certificate of the packages domain is valid until {day}. Status tells you before."
+                )
+            }
+            "credentials" => format!(
+                "The AWS credentials of this session end on {day}: sign in again then. Downloads don't need them."
+            ),
+            part => format!("{part} ends on {day}."),
+        }
+    }
+}
+
 /// Returns whether something that ends at `at` ends within thirty days of `now`, or has ended.
 #[must_use]
 pub fn ends_soon(at: u64, now: u64) -> bool {
@@ -204,6 +229,19 @@ mod tests {
         }
         assert_eq!(list_runtime_ends("nodejs24.x").len(), 2);
         assert!(list_runtime_ends("nodejs28.x").is_empty());
+    }
+
+    #[test]
+    fn each_end_says_whose_it_is_and_when() {
+        for (part, words) in [
+            ("runtime", "the Lambda runtime of the edge function until 2028-04-30"),
+            ("runtime-updates", "From 2028-04-30 on"),
+            ("certificate", "of the packages domain is valid until 2028-04-30"),
+            ("credentials", "end on 2028-04-30: sign in again"),
+        ] {
+            let said = EndingPart { part, at: parse_day("2028-04-30").unwrap() }.describe_ending_part();
+            assert!(said.contains(words), "{part}: {said}");
+        }
     }
 
     #[test]

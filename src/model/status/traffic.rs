@@ -52,6 +52,24 @@ impl EdgeTraffic {
         (requests, if requests > 0.0 { errors / requests } else { 0.0 })
     }
 
+    /// Returns the share of requests that were answered with an error 4xx, 0 to 1; none of few requests: right after going live
+    /// this program's own tests, which must be refused, are most of them.
+    #[must_use]
+    pub fn judged_client_error_ratio(&self) -> Option<f64> {
+        self.client_error_ratio.filter(|_| self.requests >= JUDGED_REQUESTS_MIN)
+    }
+
+    /// Says why the share of refused requests is not told, where it is known.
+    #[must_use]
+    pub fn explain_untold_client_errors(&self) -> Option<String> {
+        let is_untold = self.client_error_ratio.is_some() && self.judged_client_error_ratio().is_none();
+        is_untold.then(|| {
+            format!(
+                "How many were refused is told from {JUDGED_REQUESTS_MIN:.0} requests on: until then most are this program's own tests, which must be refused."
+            )
+        })
+    }
+
     /// Judges server errors: of the last day where that has requests enough, else of a week, else of all of it.
     #[must_use]
     pub fn check_server_errors(&self) -> CheckResult {
@@ -119,6 +137,22 @@ mod tests {
             server_error_ratio,
         });
         EdgeTraffic { days: TRAFFIC_DAYS, hours: hours.collect(), ..EdgeTraffic::default() }
+    }
+
+    #[test]
+    fn of_few_requests_no_share_of_refused_ones_is_told() {
+        for (requests, ratio, told) in [
+            (12.0, Some(0.25), None),
+            (999.0, Some(0.25), None),
+            (1000.0, Some(0.25), Some(0.25)),
+            (5000.0, None, None),
+        ] {
+            let traffic = EdgeTraffic { requests, client_error_ratio: ratio, ..EdgeTraffic::default() };
+            assert_eq!(traffic.judged_client_error_ratio(), told, "{requests}");
+            let why = traffic.explain_untold_client_errors();
+            assert_eq!(why.is_some(), ratio.is_some() && told.is_none(), "{requests}: {why:?}");
+            assert!(why.is_none_or(|why| why.contains("from 1000 requests on")), "{requests}");
+        }
     }
 
     #[test]

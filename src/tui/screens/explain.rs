@@ -3,7 +3,10 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading::render_screen_heading, parts::render_verbatim_text};
+use super::{
+    heading::render_screen_heading,
+    parts::{describe_copy, render_verbatim_text},
+};
 use crate::{
     model::run::plan::PlannedChange,
     tui::{
@@ -56,7 +59,7 @@ fn render_change_document(
     theme: &Theme,
     size: BodySize,
 ) {
-    let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
+    let copy = if copied { vec![describe_copy(document, theme)] } else { Vec::new() };
     let heading = vec![Span::styled(format!("{INDENT}What is written"), theme.strong)];
     lines.push(text::align_left_and_right(heading, copy, size.max_prose_width()));
     // A new document is JSON as a whole, a difference has hunks or signs.

@@ -30,7 +30,7 @@ pub fn render_plan_screen(
     progress: &StageProgress,
 ) -> ScreenBody {
     let mut body = ScreenBody::default();
-    let goal = wizard.chosen_goal().map_or("", copy::goal_title);
+    let goal = wizard.name_begun_goal();
     let counts = progress.plan.as_ref().map(|plan| render_change_counts(&plan.changes)).unwrap_or_default();
     let title = [format!("Plan: {goal}"), counts].into_iter().filter(|part| !part.is_empty());
     let title = title.collect::<Vec<_>>().join(" · ");
@@ -164,7 +164,11 @@ fn render_plan_questions(
         }
         QuestionDetail::LineForAll if open.is_empty() => {}
         QuestionDetail::LineForAll => {
-            let text = format!("{} questions need your yes; Enter shows each: {}", open.len(), open[0]);
+            let count = match open.len() {
+                1 => "1 question needs your yes; Enter shows it".to_owned(),
+                many => format!("{many} questions need your yes; Enter shows each"),
+            };
+            let text = format!("{count}: {}", open[0]);
             let text = text::truncate_at_word(&text, width.saturating_sub(2));
             text::render_hanging_text(lines, mark(), &text, theme.strong, width);
         }
@@ -201,7 +205,7 @@ fn render_plan_line(
             let said = if count == 1 { "1 part".to_owned() } else { format!("{count} parts") };
             ("=", "Already there", said)
         }
-        PlanPageLine::More => ("i", "More", list_more_topics(plan).join(", ")),
+        PlanPageLine::More => ("·", "More", list_more_topics(plan).join(", ")),
     };
     let style = if chosen { theme.title } else { theme.plain };
     let mark_style = if mark == FAILED_MARK || mark == "!" { theme.failed } else { theme.accent };
@@ -274,7 +278,7 @@ fn render_main_facts(
     }
     for (place, (topic, said)) in facts.iter().take(4).enumerate() {
         if detail.is_fact_short(place) {
-            let room = size.max_prose_width().saturating_sub(topic.chars().count() + 4);
+            let room = size.max_prose_width().saturating_sub(topic.chars().count() + 6);
             render_plan_fact(lines, topic, &text::truncate_at_word(said, room), theme, size);
         } else {
             render_plan_fact(lines, topic, said, theme, size);
@@ -336,7 +340,7 @@ fn describe_access(wizard: &Wizard) -> (&'static str, String) {
         said.push_str(&format!(", {unknown} could not be asked"));
     }
     if failed > 0 {
-        return ("!", format!("{said}, {failed} failed, and you went on"));
+        return ("!", format!("{said}, {failed} failed, and you continued"));
     }
     (DONE_MARK, said)
 }

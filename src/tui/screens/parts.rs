@@ -18,7 +18,7 @@ use crate::{
         text,
         theme::{DONE_MARK, FAILED_MARK, Theme, UNKNOWN_MARK},
     },
-    wizard::{Wizard, log::StageProgress},
+    wizard::{Wizard, copy, log::StageProgress},
 };
 
 /// Renders the thing, the reason, the next move.
@@ -141,7 +141,7 @@ pub fn render_plan_document(
     theme: &Theme,
     size: BodySize,
 ) {
-    let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
+    let copy = if copied { vec![describe_copy(&document.lines.join("\n"), theme)] } else { Vec::new() };
     lines.push(text::align_left_and_right(
         vec![Span::styled(document.title.clone(), theme.strong)],
         copy,
@@ -156,6 +156,15 @@ pub fn render_plan_document(
             theme.plain
         };
         render_verbatim_text(lines, &line.replace('\t', "    "), style, size);
+    }
+}
+
+/// Says beside a text what `c` copies: where the text hides the secret, the copy doesn't.
+pub fn describe_copy(text: &str, theme: &Theme) -> Span<'static> {
+    if copy::is_secret_hidden_in(text) {
+        Span::styled("c copies it, the secret in clear", theme.accent)
+    } else {
+        Span::styled("c copies it", theme.dim)
     }
 }
 

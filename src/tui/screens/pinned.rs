@@ -41,6 +41,7 @@ pub fn render_confirmation_question(
             let chosen = index == wizard.choice;
             let style = if chosen { theme.title } else { theme.plain };
             let label = text::truncate_text(label, size.width.saturating_sub(2));
+            body.pinned_choice_lines.push((lines.len(), index));
             parts::render_selectable_line(lines, chosen, vec![Span::styled(label, style)], theme);
         }
         return;

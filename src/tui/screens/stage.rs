@@ -31,9 +31,9 @@ pub fn render_stage_screen(wizard: &Wizard, theme: &Theme, size: BodySize, stage
     }
     let has_board = steps::has_stage_board(wizard, stage);
     let mut body = ScreenBody::default();
-    let title = match wizard.chosen_goal().filter(|_| has_board) {
-        Some(goal) => format!("{}: {}", copy::goal_title(goal), stage.stage_title()),
-        None => stage.stage_title().to_owned(),
+    let title = match wizard.name_begun_goal() {
+        goal if has_board && !goal.is_empty() => format!("{goal}: {}", stage.stage_title()),
+        _ => stage.stage_title().to_owned(),
     };
     body.head = Some(render_screen_heading(wizard, theme, size, &title));
     let is_running = has_board && is_stage_under_way(wizard, stage);
@@ -187,6 +187,9 @@ fn render_open_stage(
     }
     render_verdict(lines, progress, stage, theme, size);
     render_stage_outcome(lines, wizard, progress, stage, theme, size);
+    if wizard.is_goal_reached_here() {
+        render_ways_from_reached_goal(lines, wizard, theme, size);
+    }
     parts::render_failed_checks(lines, progress, theme, size);
     if stage == RunStage::Reindex && progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
@@ -218,6 +221,23 @@ fn render_verdict(
     };
     let mark = vec![Span::styled(format!("{DONE_MARK} "), theme.accent)];
     text::render_hanging_text(lines, mark, &verdict.detail, theme.title, size.max_prose_width());
+}
+
+/// Renders what Enter and `b` lead to where the goal is reached, and what runs on.
+fn render_ways_from_reached_goal(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let said = match wizard.background {
+        None => "Enter leaves this program; what is set up stays as it is. b leads to Home.",
+        Some(_) => {
+            "The reindex still runs. Enter asks, then stops it and leaves; the next start resumes it. b leads to Home, and it runs on."
+        }
+    };
+    text::render_paragraph(lines, said, theme.dim, size.max_prose_width());
+    text::ensure_blank_line(lines);
 }
 
 /// Renders why the stage stands still.
@@ -381,8 +401,12 @@ fn render_stage_outcome(
     };
     // what failed speaks for itself
     let is_verdict_said = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
+    // Where nothing could be checked, the check that says so has the next move, too.
+    let is_said_by_check =
+        progress.latest_checks().iter().any(|check| check.has_failed() && check.detail == progress.text);
     if progress.end.is_some()
         && !is_verdict_said
+        && !is_said_by_check
         && !(progress.end == Some(StageEnd::Failed) && progress.latest_stage_failure().is_some())
     {
         let text = if progress.text.is_empty() { usual } else { &progress.text };

@@ -4,10 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading::render_screen_heading, parts};
 use crate::{
-    model::{
-        run::check::CheckVerdict,
-        status::{InstallStatus, ending::render_day},
-    },
+    model::{run::check::CheckVerdict, status::InstallStatus},
     tui::{
         layout::{BodySize, ScreenBody},
         text,
@@ -74,14 +71,9 @@ fn render_install_status(
     let passed = status.checks.iter().filter(|one| one.check.result == CheckVerdict::Pass).count();
     parts::render_passed_count(lines, passed, theme, size);
     for end in &status.ends {
-        parts::render_labelled_fact(
-            lines,
-            "ends",
-            &format!("{} on {}", end.part, render_day(end.at)),
-            theme.plain,
-            theme,
-            size,
-        );
+        let first = vec![Span::styled("· ", theme.accent)];
+        let said = end.describe_ending_part();
+        text::render_hanging_text(lines, first, &said, theme.plain, size.max_prose_width());
     }
     for fact in &status.facts {
         text::render_hanging_text(

@@ -25,7 +25,7 @@ pub fn render_other_run_screen(wizard: &Wizard, theme: &Theme, size: BodySize) -
     parts::render_labelled_fact(lines, "on", &run.host, theme.plain, theme, size);
     parts::render_labelled_fact(lines, "who", who, theme.plain, theme, size);
     parts::render_labelled_fact(lines, "since", &run.since, theme.plain, theme, size);
-    parts::render_labelled_fact(lines, "stands", &run.describe_run_stage(), theme.strong, theme, size);
+    parts::render_labelled_fact(lines, "now", &run.describe_run_stage(), theme.strong, theme, size);
     text::ensure_blank_line(lines);
     if let Some(failure) = &watching.failure {
         parts::render_failure(lines, failure, theme, size);

@@ -67,7 +67,7 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     // Its own word, which --yes never gives.
     let refused = host.run_line("rotate-secret --finish --yes");
     assert_eq!(refused.code, 2, "{refused:#?}");
-    refused.assert_contains("--no-other-node").assert_contains("no standby, no image and no backup");
+    refused.assert_contains("--no-other-node").assert_contains("each standby, image and backup");
     assert_eq!(fetch_status(&host, &sign_link(&host, &old)), 200);
     host.run_successfully("rotate-secret --finish --no-other-node --yes")
         .assert_contains("roll-back --edge arn:");

@@ -28,14 +28,14 @@ fn what_a_reconfigure_would_also_apply_is_told_by_the_times_of_the_file_and_of_p
     node.write_file("opt/version-manifest.txt", "packagecloud 3.0.5\n");
     let place = "web1:/etc/packagecloud/packagecloud.rb";
     backdate_reconfigure(node);
-    let nothing = format!("{place} has not changed since the last reconfigure at ");
+    let nothing = format!("{place} has not changed since packagecloud was last reconfigured, at ");
     assert!(read_go_live_plan(&cluster).contains(&nothing), "{}", read_go_live_plan(&cluster));
 
     // What this program wrote since is no news to whoever is asked.
     cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
     let said = read_go_live_plan(&cluster);
-    assert!(said.contains(&format!("only this program has changed {place}")), "{said}");
-    assert!(!said.contains("takes effect too"), "{said}");
+    assert!(said.contains(&format!("Only this program has changed {place}")), "{said}");
+    assert!(!said.contains("all changes in that file"), "{said}");
 
     // A colleague's line is.
     node.write_file(
@@ -44,15 +44,15 @@ fn what_a_reconfigure_would_also_apply_is_told_by_the_times_of_the_file_and_of_p
     );
     let said = read_go_live_plan(&cluster);
     assert!(
-        said.contains("whatever was changed there since, beside the lines of CloudFront, takes effect too"),
+        said.contains("all changes in that file take effect, not the lines of CloudFront alone"),
         "{said}"
     );
 
     // So is another packagecloud.
     node.write_file("opt/version-manifest.txt", "packagecloud 3.0.6\n");
     let said = read_go_live_plan(&cluster);
-    assert!(said.contains("packagecloud itself was installed or upgraded at"), "{said}");
-    assert!(said.contains(" on web1, after the last reconfigure at"), "{said}");
+    assert!(said.contains("packagecloud itself was installed or upgraded on web1 at"), "{said}");
+    assert!(said.contains("and has not been reconfigured since (last at "), "{said}");
 
     cluster
         .run_on_cluster(&["enable", "--yes"])

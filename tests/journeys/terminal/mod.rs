@@ -28,7 +28,7 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
         "Enter write this",
         "Enter go live",
     ]);
-    terminal.wait_for_text("Enter finish");
+    terminal.wait_for_text("Enter leave");
     assert!(
         terminal.screen_text().contains("packagecloud_rails['cloudfront_enabled'] = true"),
         "{}",
@@ -46,7 +46,7 @@ fn enter_alone_leads_to_live_and_leaves_what_stands() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = WizardTerminal::open_wizard(dir.path());
     terminal.enter_through(&["Enter continue", "Enter set this up", "Enter go live"]);
-    terminal.wait_for_text("Enter finish");
+    terminal.wait_for_text("Enter leave");
     terminal.press_keys(b"\r");
     let shell = Arc::clone(&terminal.parser);
     assert_eq!(terminal.assert_clean_exit("one consent"), 0);

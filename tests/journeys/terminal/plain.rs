@@ -110,7 +110,7 @@ impl PlainWizard {
             if !self.wait_for_question() {
                 break;
             }
-            let is_last = self.written_text().trim_end().ends_with("[finish]:");
+            let is_last = self.written_text().trim_end().ends_with("[leave]:");
             self.type_line(if is_last { "" } else { "q" });
         }
         self.assert_plain_end(0)
@@ -210,7 +210,7 @@ fn set_up_by_wizard(dir: &Path, options: &[&str]) {
         if wizard.child.try_wait().unwrap().is_some() {
             break;
         }
-        if !is_cloudfront_on(dir) || wizard.screen_text().contains("Enter finish") {
+        if !is_cloudfront_on(dir) || wizard.screen_text().contains("Enter leave") {
             wizard.press_keys(b"\r");
         }
     }
@@ -276,7 +276,7 @@ fn an_upgrade_then_off_then_on_again_end_in_the_same_world() {
     off.press_keys(b"D");
     off.wait_for_text("Enter switch CloudFront off");
     off.press_keys(b"\r");
-    off.wait_for_text("Enter back to the start");
+    off.wait_for_text("Enter back to Home");
     off.press_keys(b"q");
     assert_eq!(off.assert_clean_exit("switching off"), 0);
     let mut off = PlainWizard::open_plain_wizard(&plain, &[]);

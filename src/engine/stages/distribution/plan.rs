@@ -28,11 +28,16 @@ use crate::model::{
         answers::OperatorAnswers,
         goal::StageStep,
         plan::{PlanConfirmationQuestion, RequiredConsent, ResourceChangeKind, StagePlan},
+        usual_wait::USUAL_DEPLOYMENT_TIME,
     },
 };
 
 const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
-const DEPLOY_TIME_NOTE: &str = "takes 3 to 15 minutes; customers notice nothing";
+
+/// Says how long the deployment takes.
+fn describe_deployment_time() -> String {
+    format!("usually takes {USUAL_DEPLOYMENT_TIME}; customers notice nothing")
+}
 
 /// Decides; touches nothing.
 ///
@@ -234,7 +239,12 @@ fn plan_distribution_creation(plan: &mut StagePlan, seen: &DistributionEvidence,
     )
     .calls
     .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
-    plan.add_planned_change(StageStep::Deployed, ResourceChangeKind::Run, "every edge", DEPLOY_TIME_NOTE);
+    plan.add_planned_change(
+        StageStep::Deployed,
+        ResourceChangeKind::Run,
+        "every edge",
+        describe_deployment_time(),
+    );
 }
 
 fn plan_distribution_update(
@@ -288,7 +298,7 @@ fn plan_distribution_update(
             StageStep::Deployed,
             ResourceChangeKind::Run,
             &distribution.id,
-            DEPLOY_TIME_NOTE,
+            describe_deployment_time(),
         );
     }
 }
@@ -352,7 +362,10 @@ fn list_distribution_differences(
             let then = then.as_deref().unwrap_or("the one that is made");
             let both = if now.is_some() { ", and both may read until every edge has changed" } else { "" };
             let now = now.as_deref().unwrap_or("nobody");
-            let why = if seen.by_control { format!(" ({})", seen.why_control) } else { String::new() };
+            let why = match seen.why_control.as_str() {
+                why if seen.by_control && !why.is_empty() => format!(" ({why})"),
+                _ => String::new(),
+            };
             all.push(format!("origin access goes from {now} to {then}{why}{both}"));
         }
     }

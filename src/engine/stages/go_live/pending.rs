@@ -22,9 +22,9 @@ pub(super) async fn list_pending_reconfigure_effects(session: &Session) -> Vec<S
             session.host.read_packagecloud_install_time().await.filter(|installed| *installed > last)
     {
         notes.push(format!(
-            "packagecloud itself was installed or upgraded at {}{}, after the last reconfigure at {}: what is new in it takes effect too.",
-            clock::render_utc_time(installed),
+            "packagecloud itself was installed or upgraded{} at {}, and has not been reconfigured since (last at {}). Going live reconfigures it: what the new version changes takes effect too.",
             session.host.render_host_suffix(),
+            clock::render_utc_time(installed),
             clock::render_utc_time(last)
         ));
     }
@@ -43,19 +43,19 @@ fn render_pending_changes_note(place: &str, pending: PendingConfigChanges) -> Op
     Some(match pending {
         PendingConfigChanges::Unknown => return None,
         PendingConfigChanges::Nothing { last } => format!(
-            "{place} has not changed since the last reconfigure at {}: nothing but the lines of CloudFront takes effect.",
+            "{place} has not changed since packagecloud was last reconfigured, at {}: going live applies the lines of CloudFront alone.",
             clock::render_utc_time(last)
         ),
         PendingConfigChanges::Ours { last } => format!(
-            "Since the last reconfigure at {} only this program has changed {place}: nothing but the lines of CloudFront takes effect.",
+            "Only this program has changed {place} since packagecloud was last reconfigured, at {}: going live applies the lines of CloudFront alone.",
             clock::render_utc_time(last)
         ),
         PendingConfigChanges::Theirs { changed, last: None } => format!(
-            "{place} was changed at {}, and when packagecloud was last reconfigured is not known: whatever else was changed there since takes effect too.",
+            "{place} was last changed at {}. When packagecloud was last reconfigured is not known. Going live reconfigures it: other changes in that file that were never applied take effect too.",
             clock::render_utc_time(changed)
         ),
         PendingConfigChanges::Theirs { changed, last: Some(last) } => format!(
-            "{place} was changed at {}, after the last reconfigure at {}: whatever was changed there since, beside the lines of CloudFront, takes effect too.",
+            "{place} was changed at {}, and packagecloud has not been reconfigured since (last at {}). Going live reconfigures it: all changes in that file take effect, not the lines of CloudFront alone.",
             clock::render_utc_time(changed),
             clock::render_utc_time(last)
         ),

@@ -66,7 +66,8 @@ pub(super) async fn revert_go_live_on_node(
     match back.await {
         Ok(observed) => {
             switch::clear_cloudfront_switch_intent(session).await;
-            Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
+            let observed = if observed.is_empty() { observed } else { format!(" ({observed})") };
+            Failure { why: format!("{}; CloudFront is off again{observed}", failure.why), ..failure }
         }
         Err(second) => Failure {
             why: format!(

@@ -141,7 +141,7 @@ fn add_finish_questions(plan: &mut StagePlan, observed: &ObservedRotation, answe
         plan.confirmations.push(PlanConfirmationQuestion {
             consent: RequiredConsent::NoOtherNode,
             question: format!(
-                "Are these all the nodes of this install: {}? The old secret may be nowhere else: no standby, no image and no backup to be restored.",
+                "Is every node that signs links in this list: {}? Count each standby, image and backup that still has the old secret.",
                 named.join(", ")
             ),
         });
