@@ -272,7 +272,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_for_an_hour_hides_none_that_is_asked_again() {
         let hanging = AwaitedAwsCall { attempts: (1, 5), ..AwaitedAwsCall::new("Lambda", "CreateFunction") };
-        tokio::time::advance(Duration::from_secs(3660)).await;
+        tokio::time::advance(Duration::from_mins(61)).await;
         let mut again = AwaitedAwsCall { attempts: (2, 5), ..AwaitedAwsCall::new("S3", "HeadBucket") };
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(

@@ -55,6 +55,8 @@ impl PlainMenu {
                 UserIntent::Next => menu.enter = Some(label),
                 // Ctrl-C is told of apart.
                 intent if is_for_drawn_screens(intent) => {}
+                // Each line of a list is opened by its number.
+                UserIntent::Open if !choices.is_empty() => {}
                 intent => menu.rows.push(PlainMenuRow { key: binding.key, label, intent }),
             }
         }

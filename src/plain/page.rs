@@ -19,6 +19,9 @@ use crate::{
 /// Rows that no body is cut to: everything is printed.
 const UNBOUNDED_ROWS: usize = 10_000;
 
+/// Columns that a number of a list and the word of a mark take more than the signs in their place.
+const NUMBER_COLUMNS: usize = 7;
+
 /// A screen as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PlainPage {
@@ -34,7 +37,9 @@ pub(super) struct PlainPage {
 impl PlainPage {
     /// Renders what the wizard shows now, `width` columns wide.
     pub(super) fn render_wizard_page(wizard: &mut Wizard, theme: &Theme, width: usize) -> Self {
-        let size = BodySize { width, height: UNBOUNDED_ROWS };
+        let has_numbers = wizard.count_screen_list_lines() > 0;
+        let room = if has_numbers { NUMBER_COLUMNS } else { 0 };
+        let size = BodySize { width: width.saturating_sub(room), height: UNBOUNDED_ROWS };
         let choices = list_choice_lines(wizard, theme, size);
         let ScreenBody { head, lines, pinned, .. } = render_screen_body(wizard, theme, size);
         let title = head.map(|head| render_plain_line(&head)).unwrap_or_default();
@@ -52,7 +57,8 @@ impl PlainPage {
             if text.trim().is_empty() {
                 blocks.push(Vec::new());
             } else if !is_rule(&text) {
-                blocks.last_mut().expect("one block was put there first").push(replace_mark_by_word(&text));
+                let said = replace_marks_of_board(&text).unwrap_or_else(|| replace_mark_by_word(&text));
+                blocks.last_mut().expect("one block was put there first").push(said);
             }
         }
         blocks.retain(|block| !block.is_empty());
@@ -145,14 +151,22 @@ fn is_rule(line: &str) -> bool {
     line.chars().all(|letter| matches!(letter, '─' | '━' | '═' | '-' | ' '))
 }
 
-/// Puts a word in the place of the mark at a line's start: a mark alone tells nothing to whoever hears it.
-fn replace_mark_by_word(line: &str) -> String {
-    let indent = line.len() - line.trim_start().len();
-    let (space, rest) = line.split_at(indent);
-    let mut letters = rest.chars();
-    let mark = letters.next().unwrap_or(' ');
-    let after = letters.as_str();
-    let word = match mark {
+/// Says a line of several stages, each with its mark, in words: none where it is another line.
+fn replace_marks_of_board(line: &str) -> Option<String> {
+    let parts: Vec<&str> = line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect();
+    let said = |part: &&str| {
+        let (mark, name) = part.split_once(' ')?;
+        let word = if mark == "·" { "to do:" } else { find_word_of_mark(mark)? };
+        Some(format!("{word} {name}"))
+    };
+    let said: Vec<String> = parts.iter().map(said).collect::<Option<_>>()?;
+    (said.len() > 1).then(|| said.join("; "))
+}
+
+/// Finds the word for a mark; none where it is no mark.
+fn find_word_of_mark(mark: &str) -> Option<&'static str> {
+    let mut letters = mark.chars();
+    let word = match letters.next()? {
         '✓' => "ok:",
         '✗' => "FAILED:",
         '?' => "unknown:",
@@ -160,12 +174,23 @@ fn replace_mark_by_word(line: &str) -> String {
         '→' => "next:",
         '‖' => "paused:",
         '!' => "note:",
-        '·' => "-",
+        '·' | '»' => "-",
         '▸' => "here:",
         '\u{2801}'..='\u{28ff}' => "running:",
-        _ => return line.to_owned(),
+        _ => return None,
     };
-    if after.starts_with(' ') { format!("{space}{word}{after}") } else { line.to_owned() }
+    letters.next().is_none().then_some(word)
+}
+
+/// Puts a word in the place of the mark at a line's start: a mark alone tells nothing to whoever hears it.
+fn replace_mark_by_word(line: &str) -> String {
+    let indent = line.len() - line.trim_start().len();
+    let (space, rest) = line.split_at(indent);
+    let Some((mark, after)) = rest.split_once(' ') else { return line.to_owned() };
+    match find_word_of_mark(mark) {
+        Some(word) => format!("{space}{word} {after}"),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -196,10 +221,21 @@ mod tests {
             ("✓ create  role", "ok: create  role"),
             ("  → attach it", "  next: attach it"),
             ("? clock", "unknown: clock"),
+            ("» run  gate", "- run  gate"),
             ("what is this?", "what is this?"),
             ("?!", "?!"),
         ] {
             assert_eq!(replace_mark_by_word(line), said);
+        }
+        for (line, said) in [
+            (
+                "✓ Secret  ✓ Bootstrap  ▸ Go live  · Verify",
+                Some("ok: Secret; ok: Bootstrap; here: Go live; to do: Verify"),
+            ),
+            ("✓ Reindex", None),
+            ("✓ create  role", None),
+        ] {
+            assert_eq!(replace_marks_of_board(line).as_deref(), said, "{line}");
         }
     }
 }

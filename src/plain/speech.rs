@@ -345,7 +345,7 @@ impl<'t, T: PlainTerminal> PlainSpeech<'t, T> {
     pub(super) fn ask_menu_question(&mut self, menu: &PlainMenu) {
         if self.menu.as_ref() != Some(menu) {
             self.print_blank_line();
-            self.print_block(&menu.render_menu_lines());
+            menu.render_menu_lines().iter().for_each(|line| self.print_line(line));
             self.menu = Some(menu.clone());
         }
         self.open_prompt(menu.render_prompt());

@@ -41,6 +41,15 @@ fn wrap_text_with_room(text: &str, width: usize, room: usize) -> Vec<(bool, Stri
             used += 1 + wide;
             continue;
         }
+        // What leads to a long word, and has just begun a line, stands before it there.
+        if used > 0 && !has_room && lines.len() > 1 && wide > width && used + 1 + wide <= room {
+            let last = lines.last_mut().expect("one line was put there first");
+            last.0 = true;
+            last.1.push(' ');
+            last.1.push_str(&word);
+            used += 1 + wide;
+            continue;
+        }
         if used > 0 {
             lines.push((has_room, String::new()));
         }
@@ -308,6 +317,11 @@ mod tests {
         render_hanging_text(&mut lines, vec![Span::raw("updated      ")], text, Style::default(), 40);
         let shown: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["updated      kept in", "    /srv/packagecloud/packagecloud.rb as", "    before"]);
+        lines.clear();
+        let text = "the value is false; backup: /srv/packagecloud.rb.bak";
+        render_hanging_text(&mut lines, vec![Span::raw("updated           ")], text, Style::default(), 40);
+        let shown: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["updated           the value is false;", "    backup: /srv/packagecloud.rb.bak"]);
         assert_eq!(truncate_at_word("role, KMS key, KMS alias", 18), "role, KMS key …");
         assert_eq!(truncate_at_word("an-arn-without-a-space", 10), "an-arn-wi…");
     }

@@ -57,7 +57,7 @@ impl Wizard {
     }
 
     /// Returns what `c` is called: the copy holds the secret that the screen hides.
-    pub(super) fn copy_availability(&self, text: Option<&str>) -> UserIntentAvailability {
+    pub(super) fn copy_availability(text: Option<&str>) -> UserIntentAvailability {
         match text {
             None => UserIntentAvailability::Hidden,
             Some(text) if copy::is_secret_hidden_in(text) => {
@@ -65,6 +65,12 @@ impl Wizard {
             }
             Some(_) => UserIntentAvailability::Usual,
         }
+    }
+
+    /// Returns what `c` is called for what the screen shows as copyable.
+    pub(super) fn copy_document_availability(&self) -> UserIntentAvailability {
+        let text = self.next_document_to_copy().map(|document| document.lines.join("\n"));
+        Self::copy_availability(text.as_deref())
     }
 
     /// Whether nothing is under way that another look would cut off.

@@ -104,10 +104,7 @@ fn find_screen_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
         }
         UserIntent::Help => offer_intent_always(|wizard| wizard.open_screen_overlay(ScreenOverlay::Help)),
         UserIntent::Copy => offer_intent_by_availability(
-            |wizard| {
-                let text = wizard.next_document_to_copy().map(|document| document.lines.join("\n"));
-                wizard.copy_availability(text.as_deref())
-            },
+            Wizard::copy_document_availability,
             Wizard::copy_next_document_to_clipboard,
         ),
         UserIntent::Anyway => {
@@ -189,7 +186,7 @@ fn find_overlay_page_intent_rule(intent: UserIntent) -> Option<UserIntentRule> {
             |wizard| {
                 let is_open = wizard.overlay == Some(ScreenOverlay::Explain);
                 let text = is_open.then(|| wizard.next_explained_document()).flatten();
-                wizard.copy_availability(text.as_deref())
+                Wizard::copy_availability(text.as_deref())
             },
             Wizard::copy_next_explained_document,
         ),

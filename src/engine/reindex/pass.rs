@@ -87,10 +87,12 @@ fn render_reindex_summary(summary: &ReindexSummary, options: &ReindexOptions) ->
     let mut text =
         format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
     if counts.skipped > 0 {
+        // A run that goes on where another stopped knows how many that one skipped, and no reason.
+        let reasons = render_counts_by_name(&counts.reasons, "", 3);
+        let reasons = if reasons.is_empty() { reasons } else { format!("{reasons}; ") };
         text.push_str(&format!(
-            ", {} skipped ({}; each key in {})",
+            ", {} skipped ({reasons}each key in {})",
             counts.skipped,
-            render_counts_by_name(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
@@ -122,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::engine::reindex::{ReindexCounts, S3RequestCounts};
-    use crate::model::run::answers::ReindexAnswers;
+    use crate::model::run::{answers::ReindexAnswers, tally::CountsByName};
 
     #[test]
     fn every_object_that_was_listed_is_accounted_for() {
@@ -159,5 +161,10 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("3 vanished since they were listed"), "{said}");
+        assert!(said.contains("4 skipped (1 archived; each key in /s)"), "{said}");
+        let mut unexplained = summary;
+        unexplained.counts.reasons = CountsByName::default();
+        let said = render_reindex_summary(&unexplained, &options);
+        assert!(said.contains("4 skipped (each key in /s)"), "{said}");
     }
 }

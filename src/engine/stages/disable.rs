@@ -42,6 +42,9 @@ async fn append_manual_disable_steps(mut failure: Failure, node: &Session) -> Fa
     failure
 }
 
+const NOTHING_IN_AWS_CHANGES: &str =
+    "Everything in AWS stays as it is, and links that were given out still work until they expire.";
+
 /// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
 ///
 /// # Errors
@@ -62,18 +65,15 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
             .map(async |node| matches!(node.host.read_running_cloudfront_switch().await, Some((_, true)))),
     )
     .await;
-    let off = |((node, config), on): ((&Session, &Result<LoadedConfig, Failure>), &bool)| {
-        !on && config.as_ref().is_ok_and(|config| {
-            !config.seen.may_cloudfront_be_on() && !node.is_cloudfront_switch_unfinished()
-        })
+    let is_off = |((node, config), on): ((&Session, &Result<LoadedConfig, Failure>), &bool)| {
+        !on && config.as_ref().is_ok_and(|config| is_node_file_off(node, config))
     };
-    let lags = if nodes.iter().zip(&read).zip(&applied_on).all(off) {
+    let lags = if nodes.iter().zip(&read).zip(&applied_on).all(is_off) {
         switch::describe_redirects_after_disable(session, answers).await
     } else {
         None
     };
-    let bucket =
-        read.iter().flatten().find_map(|config| Some(config.file.find_configured_bucket()?.1.to_owned()));
+    let firewall_note = render_s3_firewall_note(&read);
     for ((node, config), on) in nodes.iter().zip(read).zip(applied_on) {
         let applied = on.then_some("packagecloud's last reconfigure was with CloudFront on");
         let lags = applied.or(lags.as_deref());
@@ -105,13 +105,8 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         plan.notes.extend(explain_unverified_disable(session, answers).map(|text| format!("{text}.")));
     }
     plan_disable_verification(&mut plan, session, other.is_some());
-    if !plan.is_plan_without_changes() {
-        plan.notes.push(render_s3_firewall_note(bucket.as_deref()));
-    }
-    plan.notes.push(
-        "Everything in AWS stays as it is, and links that were given out still work until they expire."
-            .into(),
-    );
+    plan.notes.extend(Some(firewall_note).filter(|_| !plan.is_plan_without_changes()));
+    plan.notes.push(NOTHING_IN_AWS_CHANGES.into());
     if let Some(other) = other {
         plan.notes.push(format!(
             "{} Switching off continues beside it, and keeps it from going live.",
@@ -122,9 +117,15 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     Ok(plan)
 }
 
+/// Whether a node's file says off, and no switch of it was begun and not seen to its end.
+fn is_node_file_off(node: &Session, config: &LoadedConfig) -> bool {
+    !config.seen.may_cloudfront_be_on() && !node.is_cloudfront_switch_unfinished()
+}
+
 /// Says what customers behind a firewall need before packages come from S3 again.
-fn render_s3_firewall_note(bucket: Option<&str>) -> String {
-    let from = bucket.map(|bucket| format!(" (bucket {bucket})")).unwrap_or_default();
+fn render_s3_firewall_note(read: &[Result<LoadedConfig, Failure>]) -> String {
+    let bucket = read.iter().flatten().find_map(|config| config.file.find_configured_bucket());
+    let from = bucket.map(|(_, bucket)| format!(" (bucket {bucket})")).unwrap_or_default();
     format!(
         "Packages come from S3{from} again: customers whose firewall blocks S3 must allow it, port 443. All others need do nothing."
     )

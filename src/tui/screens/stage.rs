@@ -186,11 +186,18 @@ fn render_open_stage(
         render_waiting_for_credentials(lines, wait, theme, size);
     }
     render_verdict(lines, progress, stage, theme, size);
+    // Where nothing could be checked, the check that says so comes first: it has the next move, too.
+    let is_said_by_check = is_end_said_by_check(progress);
+    if is_said_by_check {
+        parts::render_failed_checks(lines, progress, theme, size);
+    }
     render_stage_outcome(lines, wizard, progress, stage, theme, size);
     if wizard.is_goal_reached_here() {
         render_ways_from_reached_goal(lines, wizard, theme, size);
     }
-    parts::render_failed_checks(lines, progress, theme, size);
+    if !is_said_by_check {
+        parts::render_failed_checks(lines, progress, theme, size);
+    }
     if stage == RunStage::Reindex && progress.pace.is_some() {
         reindex::render_reindex_progress_figures(lines, wizard, progress, theme, size);
     }
@@ -379,6 +386,11 @@ fn render_final_block(
     }
 }
 
+/// Whether a failed check says just what the stage's end says.
+fn is_end_said_by_check(progress: &StageProgress) -> bool {
+    progress.latest_checks().iter().any(|check| check.has_failed() && check.detail == progress.text)
+}
+
 /// How it ended, in one line; a failure with its next move, and the way out.
 fn render_stage_outcome(
     lines: &mut Vec<Line<'static>>,
@@ -401,14 +413,9 @@ fn render_stage_outcome(
     };
     // what failed speaks for itself
     let is_verdict_said = stage == RunStage::Verify && progress.end == Some(StageEnd::Applied);
-    // Where nothing could be checked, the check that says so has the next move, too.
-    let is_said_by_check =
-        progress.latest_checks().iter().any(|check| check.has_failed() && check.detail == progress.text);
-    if progress.end.is_some()
-        && !is_verdict_said
-        && !is_said_by_check
-        && !(progress.end == Some(StageEnd::Failed) && progress.latest_stage_failure().is_some())
-    {
+    let is_failure_said = progress.end == Some(StageEnd::Failed) && progress.latest_stage_failure().is_some();
+    let is_said = is_verdict_said || is_failure_said || is_end_said_by_check(progress);
+    if progress.end.is_some() && !is_said {
         let text = if progress.text.is_empty() { usual } else { &progress.text };
         text::render_hanging_text(
             lines,
@@ -437,6 +444,19 @@ fn render_stage_outcome(
             );
         }
     }
+    render_way_out(lines, wizard, progress, stage, theme, size);
+    text::ensure_blank_line(lines);
+}
+
+/// Renders what can be done where a stage failed, beside the failure's own next move.
+fn render_way_out(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    progress: &StageProgress,
+    stage: RunStage,
+    theme: &Theme,
+    size: BodySize,
+) {
     if progress.end == Some(StageEnd::Failed) && wizard.stage_applied_in_foreground().is_none() {
         let taken_back = progress
             .find_started_step(StageStep::TakeBack)
@@ -452,5 +472,4 @@ fn render_stage_outcome(
         text::ensure_blank_line(lines);
         text::render_paragraph(lines, way_out.trim(), theme.dim, size.max_prose_width());
     }
-    text::ensure_blank_line(lines);
 }

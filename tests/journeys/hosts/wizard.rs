@@ -53,7 +53,7 @@ fn from_the_first_screen_to_live_over_ssh() {
     assert_eq!(node.applied_values(), node.config_values());
     assert_eq!((node.count_ctl_runs("reconfigure"), node.count_ctl_runs("restart")), (1, 1));
     terminal.press_keys(b"\r");
-    terminal.wait_for_text("Enter finish");
+    terminal.wait_for_text("Enter leave");
     terminal.press_keys(b"D");
     terminal.wait_for_text("Enter switch CloudFront off");
     terminal.press_keys(b"\r");

@@ -118,8 +118,8 @@ fn draw_journey(palette: &'static TerminalPalette) {
     wizard.show_until("Enter go live");
     wizard.show_text("Enter go live", 2500);
     wizard.press_keys(b"\r");
-    wizard.show_until("Enter finish");
-    wizard.show_text("Enter finish", 4500);
+    wizard.show_until("Enter leave");
+    wizard.show_text("Enter leave", 4500);
     wizard.write_picture("live");
     if palette.name == "dark" {
         let animation = render_animation(&wizard.frames, (PICTURE_ROWS, PICTURE_COLUMNS), palette);
