@@ -7,6 +7,7 @@ use crate::{
     tui::{
         layout::{BodySize, ScreenBody},
         screens::render_screen_body,
+        text::wrap_text,
         theme::{HERE_MARK, Theme},
     },
     wizard::{
@@ -57,8 +58,11 @@ impl PlainPage {
             if text.trim().is_empty() {
                 blocks.push(Vec::new());
             } else if !is_rule(&text) {
-                let said = replace_marks_of_board(&text).unwrap_or_else(|| replace_mark_by_word(&text));
-                blocks.last_mut().expect("one block was put there first").push(said);
+                let block = blocks.last_mut().expect("one block was put there first");
+                match replace_marks_of_board(&text) {
+                    Some(said) => block.extend(wrap_text(&said, width)),
+                    None => block.push(replace_mark_by_word(&text)),
+                }
             }
         }
         blocks.retain(|block| !block.is_empty());

@@ -160,7 +160,7 @@ fn assert_plain_text(text: &str) {
     let controls: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
     assert!(controls.is_empty(), "{controls:?} in:\n{text}");
     for line in text.lines() {
-        let is_prompt = line.starts_with("Your answer");
+        let is_prompt = line.contains("]: ") || line.starts_with("Your answer");
         assert!(is_prompt || line.chars().count() <= COLUMNS || !line.contains(' '), "too long: {line}");
         let first = line.trim_start().chars().next().unwrap_or('x');
         assert!(!"✓✗▸–‖⠋⠙⠹⠸⠼⠴⠦⠧".contains(first), "a mark alone: {line}");
