@@ -254,6 +254,12 @@ where
             None => PlainMenu::list_offered_answers(self.wizard, &[]),
         };
         match menu.read_typed_answer(self.wizard, line) {
+            // A customer's link is no answer: it is explained, as one that is pasted on the drawn screen.
+            TypedAnswer::Refused(_) if self.wizard.is_pasted_link_taken(line) => {
+                let outcome = self.update_wizard_and_perform(WizardInput::Paste(line.to_owned()));
+                self.speech.expect_new_screen();
+                outcome
+            }
             TypedAnswer::Refused(why) => {
                 self.speech.print_refusal(&why, self.elapsed_time());
                 self.menu = Some(menu);

@@ -6,8 +6,7 @@ use crate::model::{failure::Failure, run::link_explanation::LinkExplanation};
 impl Wizard {
     /// Takes what was pasted where no field is open: on Home, and on the screen of a link, a link is explained.
     pub(super) fn explain_pasted_link(&mut self, text: &str) -> Option<WizardEffect> {
-        let takes_links = matches!(self.screen, WizardScreen::Home | WizardScreen::Link);
-        if !takes_links || self.overlay.is_some() || self.has_other_run() {
+        if !self.is_pasted_link_taken(text) {
             return None;
         }
         let link = find_pasted_link(text)?;
@@ -15,6 +14,13 @@ impl Wizard {
         self.show_screen(WizardScreen::Link);
         self.pasted_link = Some(link.to_owned());
         self.ask_for_link_explanation()
+    }
+
+    /// Whether `text` is a link, and the screen explains one.
+    #[must_use]
+    pub fn is_pasted_link_taken(&self, text: &str) -> bool {
+        let takes_links = matches!(self.screen, WizardScreen::Home | WizardScreen::Link);
+        takes_links && self.overlay.is_none() && !self.has_other_run() && find_pasted_link(text).is_some()
     }
 
     /// Has the link explained, once more where it was before.

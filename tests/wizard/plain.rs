@@ -310,6 +310,22 @@ fn find_number_of(written: &str, text: &str) -> String {
     line.trim().split('.').next().unwrap().to_owned()
 }
 
+/// Home says that a customer's link is explained there: one that is typed or pasted as an answer is.
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_given_as_an_answer_is_explained() {
+    const LINK: &str = "https://d1.cloudfront.net/7/8/a.deb?t=1_2";
+    let script = SharedScript::default();
+    let (_, text) = play_script_lines(&script, async |player: LinePlayer| {
+        player.answer(LINK).await;
+        player.wait_for_text("it expired 2 h ago").await;
+        player.answer("").await;
+        player.answer("q").await;
+    })
+    .await;
+    assert!(text.contains("next: ask again"), "{text}");
+    assert_eq!(script.lock().unwrap().heard, ["welcome".to_owned(), format!("link {LINK}")]);
+}
+
 /// A run that waits for other keys says which letter takes them, and that letter asks for them.
 #[tokio::test(start_paused = true)]
 async fn keys_that_a_run_waits_for_are_asked_for_by_the_letter_that_is_offered() {
