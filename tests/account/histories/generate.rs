@@ -39,7 +39,8 @@ pub fn generate_story(seed: u64) -> Story {
         push_goal_parts(&mut draw, operator, start, &mut parts);
     }
     if draw.u8(0..3) == 0 {
-        parts.push(StoryPart::Uploads { every_s: draw.u64(1..=15) });
+        let every_s = draw.choice([0, 1, 4, 15]).unwrap();
+        parts.push(StoryPart::Uploads { every_s });
     }
     if draw.u8(0..4) == 0 {
         let by_s = draw.choice([-3600, -240, -45, 45, 240, 3600]).unwrap();
@@ -86,7 +87,9 @@ fn push_goal_parts(
         parts.push(StoryPart::Fault { goal: number, spec: draw_fault_spec(draw) });
     }
     if draw.u8(0..4) == 0 {
-        parts.push(StoryPart::Kill { goal: number, moments: draw.usize(1..=120) });
+        // A disable waits some twenty times, an upgrade some hundreds: each is met early and late.
+        let moments_max = draw.choice([8, 25, 80, 240]).unwrap();
+        parts.push(StoryPart::Kill { goal: number, moments: draw.usize(1..=moments_max) });
     }
     if draw.u8(0..5) == 0 {
         let troubles = [

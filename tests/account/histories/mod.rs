@@ -11,6 +11,7 @@ mod parts;
 mod play;
 mod sabotage;
 mod stage;
+mod switches;
 mod watch;
 
 use std::time::{Duration, Instant};

@@ -1,11 +1,12 @@
 //! An operator of a story: begins a goal as a command does, is killed in the middle, and follows the next move of what failed.
 
 use std::{
+    collections::BTreeMap,
     future::poll_fn,
     path::PathBuf,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
@@ -33,6 +34,7 @@ use super::{
     diary::{is_diary_kept, write_diary_event, write_diary_line},
     parts::{CtlTrouble, StoryGoal},
     stage::second_config_path,
+    switches::SwitchLog,
 };
 use crate::{engine::apply_stages, session::open_session_by_clock};
 
@@ -53,6 +55,11 @@ pub struct StoryHost {
     pub rotation_turn: Arc<tokio::sync::Mutex<()>>,
     /// How far the host's clock is ahead, in seconds.
     pub clock_ahead_s: Arc<AtomicI64>,
+    /// Which goal of the story is done.
+    pub goal_number: usize,
+    /// Which backup each goal's command names: typed again it names the same.
+    pub named_backups: Arc<Mutex<BTreeMap<usize, PathBuf>>>,
+    pub switches: Arc<Mutex<SwitchLog>>,
 }
 
 impl StoryHost {
@@ -147,7 +154,12 @@ impl StoryHost {
         write_diary_line(&self.world, || format!("node {}: {goal:?} begins", self.place));
         let is_rotation = matches!(goal, StoryGoal::Rotate | StoryGoal::FinishRotation);
         let _turn = if self.has_other && is_rotation { Some(self.rotation_turn.lock().await) } else { None };
+        let number = self.switches.lock().unwrap().note_goal_begin(goal);
         let done = self.run_untold_goal(goal, consents, trouble).await;
+        if goal == StoryGoal::Disable && done.is_ok() {
+            let places = if self.names_both { vec![0, 1] } else { vec![self.place] };
+            self.switches.lock().unwrap().note_disable_end(number, places);
+        }
         write_diary_line(&self.world, || format!("node {}: {goal:?} ends: {done:?}", self.place));
         done
     }
@@ -181,7 +193,9 @@ impl StoryHost {
             StoryGoal::RollBack => {
                 let backups = session.host.list_config_backups().await?;
                 let Some(newest) = backups.first() else { return Ok(()) };
-                answers.roll_back.backup = Some(newest.path.display().to_string());
+                let mut named = self.named_backups.lock().unwrap();
+                let named = named.entry(self.goal_number).or_insert_with(|| newest.path.clone());
+                answers.roll_back.backup = Some(named.display().to_string());
                 (OperatorGoal::RollBack, &[RunStage::RollBack])
             }
             StoryGoal::Rotate | StoryGoal::FinishRotation | StoryGoal::Status => {
@@ -311,6 +325,7 @@ pub async fn follow_next_moves(
         if host.has_other && failure.next.contains("on the other node: give it the same four values") {
             let other = host.other_host();
             other.copy_other_hosts_lines("'cloudfront_");
+            host.switches.lock().unwrap().note_typed_switch();
             other.follow_own_file().await;
         }
         let wanted = find_named_goal(&failure.next, goal);

@@ -92,7 +92,7 @@ pub enum StoryPart {
         after_s: u64,
         by_s: i64,
     },
-    /// Packages and metadata are written all the while.
+    /// Packages and metadata are written all the while; 0 is twice a second at first, beside whatever is copied then.
     Uploads {
         every_s: u64,
     },
@@ -182,6 +182,9 @@ fn render_part_sentence(part: &StoryPart) -> String {
         }
         StoryPart::ClockStep { after_s, by_s } => {
             format!("After {after_s} s the host's clock is set by {by_s} s.")
+        }
+        StoryPart::Uploads { every_s: 0 } => {
+            "Twice a second for three minutes, then every 10 s, packages and metadata are written.".to_owned()
         }
         StoryPart::Uploads { every_s } => {
             format!("Every {every_s} s packages and metadata are written.")

@@ -19,7 +19,7 @@ use super::{
     parts::{CtlTrouble, ForeignEdit, Story, StoryGoal, StoryPart},
     sabotage::Sabotage,
     stage::{HistoryStage, build_story_runtime},
-    watch::{StoryRule, StoryViolation, StoryWatch},
+    watch::{StoryRule, StoryViolation, StoryWatch, UPLOAD_MARK},
 };
 
 /// How often clients come.
@@ -70,8 +70,17 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
     let clock_ahead_s = Arc::new(AtomicI64::new(0));
     let names_both = story.names_both_hosts();
     let rotation_turn = Arc::default();
-    let host =
-        StoryHost { world: world.clone(), place: 0, has_other, names_both, rotation_turn, clock_ahead_s };
+    let host = StoryHost {
+        world: world.clone(),
+        place: 0,
+        has_other,
+        names_both,
+        rotation_turn,
+        clock_ahead_s,
+        goal_number: 0,
+        named_backups: Arc::default(),
+        switches: Arc::default(),
+    };
     let failed = FailedGoals::default();
     let told = async {
         let mut operators = (1..=3).map(|operator| play_operator(story, &host, operator, &failed));
@@ -107,8 +116,11 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
     if sabotage == Some(Sabotage::RunOtherThanFile) {
         sabotage.iter().for_each(|one| one.break_rule_of_world(world));
     }
-    if sabotage == Some(Sabotage::SecondKey) {
+    if matches!(sabotage, Some(Sabotage::SecondKey | Sabotage::SwitchOnInTheEnd)) {
         sabotage.iter().for_each(|one| one.break_rule_of_world(world));
+    }
+    if let Some(on) = host.switches.lock().unwrap().find_node_on_again(world) {
+        watch.note_violation(StoryRule::OffStaysOff, on);
     }
     watch.look_at_end(world);
 }
@@ -117,12 +129,12 @@ async fn play_in_world(story: &Story, world: &Sandbox, watch: &StoryWatch, sabot
 /// it again.
 async fn settle_unfinished_switch(host: &StoryHost, story: &Story) {
     let killed = story.parts.values().filter_map(|part| match part {
-        StoryPart::Kill { goal, .. } => story.parts.get(goal),
+        StoryPart::Kill { goal, .. } => Some((*goal, story.parts.get(goal)?)),
         _ => None,
     });
-    for part in killed {
+    for (number, part) in killed {
         let StoryPart::Goal { operator, goal, .. } = part else { continue };
-        let host = &StoryHost { place: story.operator_place(*operator), ..host.clone() };
+        let host = &StoryHost { place: story.operator_place(*operator), goal_number: number, ..host.clone() };
         let done = Box::pin(host.run_goal(*goal, &OperatorConsents::default(), None)).await;
         if let Err(failure) = done {
             let _ = Box::pin(follow_next_moves(host, *goal, &failure, |_| ())).await;
@@ -151,6 +163,7 @@ async fn play_operator(story: &Story, host: &StoryHost, operator: usize, failed:
                 _ => {}
             }
         }
+        let host = &StoryHost { goal_number: *number, ..host.clone() };
         let consents = OperatorConsents::default();
         let done = run_until_killed(host.run_goal(*goal, &consents, trouble), kill).await;
         if let Some(Err(failure)) = done {
@@ -186,7 +199,7 @@ async fn play_beside(story: &Story, host: &StoryHost, watch: &StoryWatch, sabota
         {
             upload_object(world, watch, uploads);
             uploads += 1;
-            next_upload = passed + Duration::from_secs(every_s);
+            next_upload = passed + compute_upload_pause(every_s, passed);
         }
         due.retain(|(at, part)| {
             if *at <= passed {
@@ -202,6 +215,15 @@ async fn play_beside(story: &Story, host: &StoryHost, watch: &StoryWatch, sabota
         watch.look_at_tick(world).await;
         let upload = if every_s.is_some() { next_upload.saturating_sub(passed) } else { TICK };
         tokio::time::sleep(TICK.min(upload.max(Duration::from_millis(500)))).await;
+    }
+}
+
+/// For how long the writers pause, so long after the story's beginning.
+fn compute_upload_pause(every_s: u64, passed: Duration) -> Duration {
+    match every_s {
+        0 if passed < Duration::from_mins(3) => Duration::from_millis(500),
+        0 => Duration::from_secs(10),
+        _ => Duration::from_secs(every_s),
     }
 }
 
@@ -228,10 +250,11 @@ fn upload_object(world: &Sandbox, watch: &StoryWatch, nth: usize) {
         index => INDEXES[index].to_owned(),
     };
     let content = format!("written {nth}\n");
-    let attributes = [("content-type", "text/plain")];
+    let written = nth.to_string();
+    let attributes = [("content-type", "text/plain"), (UPLOAD_MARK, written.as_str())];
     let object =
         s3::place_sandbox_object(world, seed::SANDBOX_BUCKET, &key, &attributes, content.as_bytes()).unwrap();
-    watch.note_upload(&key, object.blob.unwrap());
+    watch.note_upload(&key, object.blob.unwrap(), written);
 }
 
 fn edit_as_other_tool(world: &Sandbox, edit: ForeignEdit) {

@@ -25,10 +25,12 @@ pub enum Sabotage {
     RunOtherThanFile,
     /// A failure has no next move.
     BlankNextMove,
+    /// packagecloud is on in the end, whoever switched it off.
+    SwitchOnInTheEnd,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OpenEdge,
         Self::DisableDistribution,
         Self::ChangeForeignRole,
@@ -38,6 +40,7 @@ impl Sabotage {
         Self::RestoreOldIndex,
         Self::RunOtherThanFile,
         Self::BlankNextMove,
+        Self::SwitchOnInTheEnd,
     ];
 
     /// Returns the rule that it breaks.
@@ -52,12 +55,16 @@ impl Sabotage {
             Self::RestoreOldIndex => StoryRule::UploadsKept,
             Self::RunOtherThanFile => StoryRule::WordKept,
             Self::BlankNextMove => StoryRule::NextMoveWorks,
+            Self::SwitchOnInTheEnd => StoryRule::OffStaysOff,
         }
     }
 
     /// Returns whether it is done in the middle of a story.
     pub fn is_done_beside(self) -> bool {
-        !matches!(self, Self::SecondKey | Self::RunOtherThanFile | Self::BlankNextMove)
+        !matches!(
+            self,
+            Self::SecondKey | Self::RunOtherThanFile | Self::BlankNextMove | Self::SwitchOnInTheEnd
+        )
     }
 
     /// Breaks the rule now.
@@ -107,6 +114,9 @@ impl Sabotage {
             }
             Self::RunOtherThanFile => {
                 state.packagecloud.nodes.iter_mut().for_each(|node| node.enabled = !node.enabled);
+            }
+            Self::SwitchOnInTheEnd => {
+                state.packagecloud.nodes.iter_mut().for_each(|node| node.enabled = true);
             }
             Self::TearConfig | Self::RestoreOldIndex | Self::BlankNextMove => {}
         }

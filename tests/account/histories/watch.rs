@@ -53,6 +53,8 @@ pub enum StoryRule {
     WordKept,
     /// Each failure has a next move, and following it ends in success.
     NextMoveWorks,
+    /// What was begun before somebody switched off doesn't win over it.
+    OffStaysOff,
 }
 
 /// A rule that didn't hold.
@@ -87,14 +89,16 @@ struct WatchedThings {
     /// What the diary told last of the nodes.
     told_switches: String,
     looks: u64,
-    /// The content of each object that was written since the beginning.
-    uploads: BTreeMap<String, String>,
+    /// The content and the mark of each object that was written since the beginning.
+    uploads: BTreeMap<String, (String, String)>,
 }
 
 /// Watches one world.
 #[derive(Clone)]
 pub struct StoryWatch(Arc<Mutex<WatchedThings>>);
 
+/// By this attribute each writing of an object is told from the one before.
+pub const UPLOAD_MARK: &str = "x-amz-meta-written";
 const PACKAGE_KEY: &str = "1/2/ubuntu/package_files/97310.deb";
 /// A link that ends within so many seconds may end before it is served.
 const LINK_MARGIN: Duration = Duration::from_secs(2);
@@ -141,8 +145,8 @@ impl StoryWatch {
     }
 
     /// Notes what somebody has just written to an object.
-    pub fn note_upload(&self, key: &str, blob: String) {
-        self.things().uploads.insert(key.to_owned(), blob);
+    pub fn note_upload(&self, key: &str, blob: String, mark: String) {
+        self.things().uploads.insert(key.to_owned(), (blob, mark));
     }
 
     fn look_after_call(&self, world: &Sandbox, call: &SandboxApiCallRecord) {
@@ -212,19 +216,21 @@ impl StoryWatch {
         let older = world.sandbox_in_memory_state().objects.read_sandbox_bucket_from_disk(
             seed::SANDBOX_BUCKET,
             |objects| {
-                uploads.iter().find_map(|(key, blob)| {
-                    let there = s3::find_newest_sandbox_object_version(objects, key);
-                    let there = there.and_then(|object| object.blob.clone());
-                    (there.as_ref() != Some(blob)).then(|| (key.clone(), there))
+                uploads.iter().find_map(|(key, written)| {
+                    let there = s3::find_newest_sandbox_object_version(objects, key).map(|object| {
+                        let mark = object.attributes.get(UPLOAD_MARK).cloned().unwrap_or_default();
+                        (object.blob.clone().unwrap_or_default(), mark)
+                    });
+                    (there.as_ref() != Some(written)).then(|| (key.clone(), there))
                 })
             },
         );
         if let Some((key, there)) = older.unwrap() {
             // A fault of a story writes as somebody else does: that is what was written last, then.
             let objects = &world.sandbox_in_memory_state().objects;
-            let content = there.as_ref().map(|blob| objects.read_sandbox_object_content(blob).unwrap());
+            let content = there.as_ref().map(|(blob, _)| objects.read_sandbox_object_content(blob).unwrap());
             if content.is_some_and(|content| content.starts_with(b"written by somebody else")) {
-                self.things().uploads.extend(there.map(|blob| (key, blob)));
+                self.things().uploads.extend(there.map(|written| (key, written)));
                 return;
             }
             self.note_violation(StoryRule::UploadsKept, format!("{at}: {key} isn't what was written last"));
