@@ -26,6 +26,7 @@ mod printed_policy;
 mod refusals;
 mod removed;
 mod resilience;
+mod roll_back;
 mod rotation;
 mod runtimes;
 mod session;

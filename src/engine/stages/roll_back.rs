@@ -139,12 +139,20 @@ fn plan_config_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<St
             path,
             "it is as the backup has it",
         );
-        return plan;
+        // Restored by a run that was interrupted before packagecloud followed: that is still to be done.
+        if !session.is_cloudfront_switch_unfinished() {
+            return plan;
+        }
+    } else {
+        let restored = if seen.whole_file {
+            "the whole file, byte for byte"
+        } else {
+            "the four values, but for the secret"
+        };
+        let why = format!("from {}: {restored}", seen.backup);
+        plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Update, path, why);
+        plan.documents.push(PlanAttachment { title: format!("Changes to {path}"), lines, copy: false });
     }
-    let restored =
-        if seen.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
-    let why = format!("from {}: {restored}", seen.backup);
-    plan.add_planned_change(StageStep::Configuration, ResourceChangeKind::Update, path, why);
     match judge_backup_switch(seen) {
         BackupSwitch::On => {
             let why = "comes next: its gate, reconfigure, restart, proof";
@@ -156,7 +164,6 @@ fn plan_config_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<St
         }
         BackupSwitch::Unknown => {}
     }
-    plan.documents.push(PlanAttachment { title: format!("Changes to {path}"), lines, copy: false });
     plan
 }
 
@@ -179,10 +186,11 @@ pub async fn apply(
         } else {
             switch::save_cloudfront_switch_intent(session, false);
         }
-        let written = session
-            .host
-            .restore_config_backup(&seen.config.hash, &backup, choose_backup_restore_scope(seen.whole_file))
-            .await?;
+        let scope = choose_backup_restore_scope(seen.whole_file);
+        if session.host.preview_config_restore(&backup, scope).await?.is_empty() {
+            return Ok(((), "it is as the backup has it".to_owned()));
+        }
+        let written = session.host.restore_config_backup(&seen.config.hash, &backup, scope).await?;
         Ok(((), format!("restored{}", render_config_backup_note(&written))))
     })
     .await?;
