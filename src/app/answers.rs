@@ -37,8 +37,8 @@ pub(super) fn merge_cli_over_saved_answers(
         permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
         probe_url: global.probe_url.clone().or(kept.probe_url),
         construction: global.construction.or(kept.construction.filter(|_| unfinished)),
-        // A run that was broken off goes on as it was begun.
-        reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
+        // A run that was broken off goes on as it was begun; the globs stay, since the behaviors at the edge are made by them.
+        reindex: if unfinished { kept.reindex } else { keep_globs_alone(kept.reindex) },
         consents: read_consents_from_flags(&global.consents, global.yes),
         ..OperatorAnswers::default()
     };
@@ -71,6 +71,8 @@ fn merge_command_into_answers(
         CliCommand::ReindexEverything { reindex } => {
             answers.goal = Some(OperatorGoal::Upgrade);
             merge_reindex_flags_into_answers(answers, reindex);
+            // Whoever asks for it by name doesn't skip it, whatever the run did that was broken off.
+            answers.reindex.skip = reindex.skip_reindex;
         }
         CliCommand::Check { engine, .. } => {
             answers.goal = kept_set_up_goal;
@@ -101,18 +103,29 @@ fn merge_command_into_answers(
     }
 }
 
+fn keep_globs_alone(kept: ReindexAnswers) -> ReindexAnswers {
+    ReindexAnswers {
+        package_globs: kept.package_globs,
+        metadata_globs: kept.metadata_globs,
+        ..ReindexAnswers::default()
+    }
+}
+
+/// Takes the globs of the command line where it names any; an empty one alone gives up those of before.
+fn merge_globs(chosen: &mut Vec<String>, named: &[String]) {
+    if !named.is_empty() {
+        *chosen = named.iter().filter(|glob| !glob.is_empty()).cloned().collect();
+    }
+}
+
 fn merge_reindex_flags_into_answers(answers: &mut OperatorAnswers, flags: &ReindexFlags) {
     let chosen = &mut answers.reindex;
     chosen.skip |= flags.skip_reindex;
     chosen.rescan = flags.rescan;
     chosen.no_acl |= flags.no_acl;
     chosen.all_keys |= flags.all_keys;
-    if !flags.package_glob.is_empty() {
-        chosen.package_globs.clone_from(&flags.package_glob);
-    }
-    if !flags.metadata_glob.is_empty() {
-        chosen.metadata_globs.clone_from(&flags.metadata_glob);
-    }
+    merge_globs(&mut chosen.package_globs, &flags.package_glob);
+    merge_globs(&mut chosen.metadata_globs, &flags.metadata_glob);
     chosen.vendor |= flags.vendor_reindex == YesOrNo::Yes;
     chosen.engine = flags.engine.engine.unwrap_or(chosen.engine);
 }

@@ -485,3 +485,38 @@ async fn a_redirect_to_another_host_proves_nothing_and_is_taken_back() {
     let text = fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
     assert!(text.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_live_install_whose_new_id_is_not_proven_is_on_again_with_the_values_of_before() {
+    let (dir, world) = copy_live_sandbox().await;
+    let path = dir.path().join("packagecloud.rb");
+    let read = || fs::read_to_string(&path).unwrap();
+    let id = world.read_sandbox_state_from_disk(|state| {
+        state.cloudfront.distributions.values().next().unwrap().id.clone()
+    });
+    fs::write(&path, read().replace(&id, "E1STANDSNOWHERE")).unwrap();
+    let session = open_session(&world, &ViewerConditions::default());
+    let foreign = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if !read().contains(&id) {
+                continue;
+            }
+            world.update_sandbox_state_on_disk(|state| {
+                for node in state.packagecloud.nodes.iter_mut().filter(|node| node.enabled) {
+                    node.domain = Some("evil.example".to_owned());
+                }
+            });
+        }
+    };
+    let answers = upgrade_answers();
+    let failure = tokio::select! {
+        result = run_enable_stages(&session, &answers) => result.unwrap_err(),
+        () = foreign => unreachable!(),
+    };
+    assert!(failure.why.contains("evil.example"), "{failure:?}");
+    assert!(failure.why.contains("CloudFront is on again with the values of before"), "{failure:?}");
+    let text = read();
+    assert!(text.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{text}");
+    assert!(text.contains("packagecloud_rails['cloudfront_distribution_id'] = 'E1STANDSNOWHERE'"), "{text}");
+}

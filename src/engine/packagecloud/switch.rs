@@ -391,6 +391,33 @@ pub(crate) async fn wait_until_redirects_to_s3(
     }
 }
 
+/// Waits until packagecloud redirects to `domain` again, for a minute.
+///
+/// # Errors
+/// Fails where it doesn't by then, with what it answers.
+pub(crate) async fn wait_until_redirects_to_domain(
+    session: &Session,
+    answers: &OperatorAnswers,
+    domain: &str,
+) -> Result<(), Failure> {
+    let until = tokio::time::Instant::now() + session.scale_wait_for_sandbox(REDIRECT_SWITCH_TIMEOUT);
+    loop {
+        if let Ok(Some(redirect)) = session.probe_packagecloud_redirect(answers, None).await
+            && redirect.explain_no_packages_redirect(&session.expect_links_to_domain(domain)).is_none()
+        {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= until {
+            return Err(Failure::new_generic_failure(
+                "packagecloud's redirects",
+                format!("packagecloud answers {}", describe_packagecloud_redirects(session, answers).await),
+                format!("or, to try once more: {}", session.host.ctl.render_reconfigure_and_restart()),
+            ));
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

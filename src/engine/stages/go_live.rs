@@ -240,6 +240,7 @@ pub async fn apply(
         let text = followers::go_live_on_other_nodes(session, &found, seen, answers, follow, run).await?;
         return Ok((StageEnd::Applied, text));
     }
+    let was_live = revert::was_cloudfront_live(session, &seen.before, answers).await;
     switch_node_to_cloudfront(session, &seen.config, seen, &keys, answers, run).await?;
     if session.is_packagecloud_ctl_disabled() {
         switch::clear_cloudfront_switch_intent(session).await;
@@ -262,8 +263,21 @@ pub async fn apply(
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
         Err(failure) if is_node_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {
-            // Whoever switched off meanwhile is the cause of whatever went wrong since.
-            let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
+            // Whoever switched off meanwhile is the cause of whatever went wrong since, and nobody switches on after that.
+            let (failure, was_live) = match session.ensure_cloudfront_not_disabled().await {
+                Ok(()) => (failure, was_live),
+                Err(disabled) => (disabled, false),
+            };
+            if was_live {
+                return Err(revert::restore_live_values_on_node(
+                    session,
+                    &seen.before,
+                    answers,
+                    run,
+                    failure,
+                )
+                .await);
+            }
             Err(revert::revert_go_live_on_node(session, &seen.before, answers, run, failure, true).await)
         }
     }

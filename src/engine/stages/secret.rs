@@ -189,8 +189,8 @@ fn decide_secret_change(
                 "--new-secret",
                 format!("{on}; links signed with the old secret would break"),
                 format!(
-                    "switch CloudFront off first: {} — or leave out --new-secret",
-                    render_proposed_command("disable", &[])
+                    "for a new secret without one refused link: {}; or leave out --new-secret",
+                    render_proposed_command("rotate-secret", &[])
                 ),
             ));
         }

@@ -210,7 +210,8 @@ fn a_new_secret_is_made_only_when_told_and_never_while_on() {
     let on = host.run_line("enable --new-secret --yes");
     assert_eq!(on.code, 1, "{on:#?}");
     on.assert_contains("links signed with the old secret would break")
-        .assert_contains("switch CloudFront off first: ");
+        .assert_contains("for a new secret without one refused link: ")
+        .assert_contains("rotate-secret");
     host.run_successfully("disable --yes");
     host.run_successfully("enable --yes");
     assert_eq!(host.read_values()["cloudfront_secret"], first, "kept unless told");
