@@ -516,12 +516,38 @@ pub async fn run_roll_back_command(
             ));
         }
     }
-    let (_, failure) = invocation.apply_plan(&plan).await;
+    let (end, failure) = invocation.apply_plan(&plan).await;
     if let Some(failure) = failure {
         return Ok(super::report_stage_failure(&failure));
     }
-    let on = invocation.session.host.read_packagecloud_config().await?.seen.values.enabled == Some(true);
-    if on { run_selected_stages(invocation, &[RunStage::GoLive]).await } else { Ok(EXIT_DONE) }
+    let values = invocation.session.host.read_packagecloud_config().await?.seen.values;
+    if values.enabled == Some(true) {
+        let live = run_selected_stages(invocation, &[RunStage::GoLive]).await;
+        if !matches!(live, Ok(EXIT_DONE)) {
+            take_restored_switch_back(invocation).await?;
+            return live;
+        }
+    }
+    // A file of before CloudFront has nothing that could be verified: it was seen to be off.
+    if end != StageEnd::Applied || values.secret.is_none() || !can_verify_cloudfront_now(invocation) {
+        return Ok(EXIT_DONE);
+    }
+    read::run_verify_command(invocation, false).await
+}
+
+/// Says off in the file again where what a roll-back restored did not go live: the next reconfigure must not switch it on unproven.
+///
+/// # Errors
+/// Fails where the file can't be read or written.
+async fn take_restored_switch_back(invocation: &CommandInvocation) -> Result<(), Failure> {
+    if !invocation.stop.is_cancelled()
+        && engine::take_restored_switch_back(&invocation.session, &invocation.answers).await?
+    {
+        errln!(
+            "  !  packagecloud.rb says cloudfront_enabled = false: the backup has CloudFront on, but it did not go live, and the next reconfigure would have switched it on without a proof"
+        );
+    }
+    Ok(())
 }
 
 /// Runs packagecloud-ctl's own command, with its lines.

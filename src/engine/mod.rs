@@ -313,6 +313,18 @@ pub async fn roll_back_function_version(
     ended
 }
 
+/// Says off in packagecloud.rb where a roll-back restored it with CloudFront on, and going live did not come to its end; returns
+/// whether it wrote. What packagecloud is not seen to have off is left to `disable`.
+///
+/// # Errors
+/// Fails where the file can't be read or written.
+pub async fn take_restored_switch_back(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<bool, Failure> {
+    stages::roll_back::take_restored_switch_back(session, answers).await
+}
+
 /// Returns all that `check` says of the identity, the bucket, the account and the host; it changes nothing.
 ///
 /// # Errors

@@ -10,6 +10,10 @@ use crate::model::run::proposed_command::{render_proposed_command, render_same_c
 use crate::model::{
     aws::evidence::{ObservedPackagecloudConfig, RollBackEvidence, StageEvidence},
     failure::Failure,
+    packagecloud::{
+        config_file::RubyExpressionEditMode,
+        settings::{CloudFrontSettingKey, CloudFrontSettingValues},
+    },
     run::{
         answers::OperatorAnswers,
         event::StageEnd,
@@ -22,7 +26,14 @@ use crate::model::{
 use crate::engine::{
     delivery::samples,
     live_change::change_distribution_behind_gate,
-    packagecloud::{config_write::render_config_backup_note, switch},
+    packagecloud::{
+        config_write::{render_config_backup_note, write_config_edits_with_retries},
+        managed::{
+            build_managed_config_confirmation, is_config_management_write_awaited,
+            render_managed_config_write_warning,
+        },
+        switch,
+    },
     resources::{
         accepted_secrets::{read_node_secrets, refuse_version_without_node_secrets},
         install::find_our_distribution,
@@ -88,7 +99,19 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
         backup: backup.path.display().to_string(),
         whole_file: wanted.whole_file,
     };
+    let is_written = !lines.is_empty();
     let mut plan = plan_config_restore(session, &seen, lines);
+    if is_written {
+        if is_config_management_write_awaited(&seen.config, answers) {
+            return Err(Failure::new_usage_failure(
+                "roll-back",
+                "it writes packagecloud.rb itself, and --managed wait leaves that to the tool that manages the host",
+                "have that tool write the values of the backup, or say --managed write",
+            ));
+        }
+        plan.confirmations.extend(build_managed_config_confirmation(&seen.config, answers));
+        plan.notes.extend(render_managed_config_write_warning(&seen.config, answers));
+    }
     match judge_backup_switch(&seen) {
         BackupSwitch::On if !was_on => plan.notes.push(
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
@@ -213,6 +236,30 @@ pub async fn apply(
         .await?;
     switch::clear_cloudfront_switch_intent(session).await;
     Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
+}
+
+/// Says off in packagecloud.rb where this roll-back restored it with CloudFront on, and going live did not come to its end; returns
+/// whether it wrote. What packagecloud is not seen to have off is left to `disable`.
+///
+/// # Errors
+/// Fails where the file can't be read or written.
+pub async fn take_restored_switch_back(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<bool, Failure> {
+    if !session.is_cloudfront_switch_unfinished()
+        || !switch::are_packagecloud_redirects_off(session, answers).await
+    {
+        return Ok(false);
+    }
+    let off = CloudFrontSettingValues { enabled: Some(false), ..CloudFrontSettingValues::default() };
+    let written = write_config_edits_with_retries(session, RubyExpressionEditMode::Append, |now| {
+        let is_due = now.must_write_setting(&off, CloudFrontSettingKey::Enabled);
+        off.render_setting_edits(if is_due { &[CloudFrontSettingKey::Enabled] } else { &[] })
+    })
+    .await?;
+    switch::clear_cloudfront_switch_intent(session).await;
+    Ok(written.is_some())
 }
 
 /// Associates an earlier function version again, once it is proven, and waits until every edge has it; where links lead there, the

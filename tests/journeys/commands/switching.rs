@@ -282,3 +282,48 @@ fn where_chef_keeps_the_file_no_line_is_put_last_as_it_would_win_each_time() {
     ran.assert_contains("chef manages this host");
     assert_eq!(host.config_text(), off);
 }
+
+#[test]
+fn what_a_roll_back_restored_is_off_again_where_it_does_not_go_live() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let text = host.config_text();
+    let line = text.lines().find(|line| line.starts_with("packagecloud_rails['cloudfront_secret']")).unwrap();
+    let secret = line.split('\'').nth(3).unwrap().to_owned();
+    host.run_successfully("disable --yes");
+    let list = host.run_successfully("roll-back").out;
+    let newest = list.lines().next().unwrap().split("  ").next().unwrap().to_owned();
+    // The edge accepts the secret of before alone; with this one, each link would be refused.
+    let other = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    host.write_config(&host.config_text().replace(&secret, other));
+    let failed = host.run_line(&format!("roll-back {newest} --yes"));
+    assert_ne!(failed.code, 0, "{failed:#?}");
+    failed.assert_contains("packagecloud.rb says cloudfront_enabled = false: the backup has CloudFront on");
+    assert!(host.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
+    let status = host.run_line("status");
+    assert!(!status.out.contains("packagecloud-ctl reconfigure"), "{status:#?}");
+
+    // With its own secret it goes live, and is verified.
+    host.write_config(&host.config_text().replace(other, &secret));
+    host.run_successfully(&format!("roll-back {newest} --yes"))
+        .assert_contains("Go live: done")
+        .assert_contains("10 of 10");
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
+}
+
+#[test]
+fn a_roll_back_on_a_managed_host_asks_first() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    host.run_successfully("disable --yes");
+    let list = host.run_successfully("roll-back").out;
+    let newest = list.lines().next().unwrap().split("  ").next().unwrap().to_owned();
+    let managed = format!("# This file is managed by Puppet\n{}", host.config_text());
+    host.write_config(&managed);
+    let refused = host.run_line(&format!("roll-back {newest} --yes"));
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    refused.assert_contains("Puppet").assert_contains("--managed");
+    assert_eq!(host.config_text(), managed);
+    host.run_successfully(&format!("roll-back {newest} --yes --managed write"))
+        .assert_contains("Go live: done");
+}
