@@ -147,3 +147,49 @@ fn read_consents_from_flags(flags: &ConsentFlags, yes: bool) -> OperatorConsents
         vendor_reindex: yes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{args::CliArguments, model::run::goal::RunStage};
+
+    fn merge_command_line(line: &str, stage: Option<RunStage>) -> ReindexAnswers {
+        let kept = ReindexAnswers {
+            skip: true,
+            no_acl: true,
+            package_globs: vec!["*.x".to_owned()],
+            metadata_globs: vec!["*/foo/*".to_owned()],
+            ..ReindexAnswers::default()
+        };
+        let answers = OperatorAnswers { reindex: kept, ..OperatorAnswers::default() };
+        let left = SavedRun { answers, stage, ..SavedRun::default() };
+        let parsed = CliArguments::parse_from(std::iter::once("x").chain(line.split(' ')));
+        merge_cli_over_saved_answers(&parsed.global, &parsed.command.unwrap(), left).reindex
+    }
+
+    #[test]
+    fn globs_stay_when_a_run_is_over_and_an_empty_one_gives_them_up() {
+        for line in ["status", "plan", "enable", "reindex-everything", "disable"] {
+            let reindex = merge_command_line(line, None);
+            assert_eq!(reindex.metadata_globs, ["*/foo/*"], "{line}");
+            assert_eq!(reindex.package_globs, ["*.x"], "{line}");
+            assert!(!reindex.skip && !reindex.no_acl, "{line}");
+        }
+        let other = merge_command_line("enable --metadata-glob *.y", None);
+        assert_eq!(
+            (other.metadata_globs, other.package_globs),
+            (vec!["*.y".to_owned()], vec!["*.x".to_owned()])
+        );
+        assert!(merge_command_line("enable --metadata-glob=", None).metadata_globs.is_empty());
+    }
+
+    #[test]
+    fn a_reindex_that_is_asked_for_by_name_is_not_skipped_whatever_the_run_before_did() {
+        let left = Some(RunStage::Verify);
+        assert!(merge_command_line("enable --upgrade", left).skip, "the run goes on as it was begun");
+        let named = merge_command_line("reindex-everything", left);
+        assert!(!named.skip && named.no_acl, "{named:?}");
+    }
+}

@@ -25,10 +25,10 @@ pub struct ReindexFlags {
     /// Also take keys that don't begin with two numbers, as packagecloud's do
     #[arg(long)]
     pub all_keys: bool,
-    /// Treat keys like this as packages, where the default rules don't know them
+    /// Treat keys like this as packages, where the default rules don't know them; kept for later runs, '' gives them up
     #[arg(long, value_name = "GLOB")]
     pub package_glob: Vec<String>,
-    /// Treat keys like this as repository metadata: never cached
+    /// Treat keys like this as repository metadata: never cached; kept for later runs, '' gives them up
     #[arg(long, value_name = "GLOB")]
     pub metadata_glob: Vec<String>,
     /// Also run packagecloud-ctl reindex-everything, where packages lack in repositories

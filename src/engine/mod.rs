@@ -48,7 +48,7 @@ use crate::model::{
         answers::OperatorAnswers,
         check::CheckResult,
         event::StageEnd,
-        goal::{OperatorGoal, RunStage},
+        goal::{OperatorGoal, RunStage, StageStep},
         plan::{PlanConfirmationQuestion, StagePlan},
         welcome::FoundBackup,
     },
@@ -179,7 +179,7 @@ pub async fn apply(
             refuse_unconfirmed_plan(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
             if plan.is_plan_without_changes() && stage != RunStage::Disable {
-                return Ok((StageEnd::Unchanged, String::new()));
+                return Ok((StageEnd::Unchanged, explain_unchanged_stage(plan)));
             }
             apply_stage_changes(session, plan, answers, &run).await
         })
@@ -197,6 +197,12 @@ pub async fn apply(
         save_run_resume_point(session, answers, left);
     }
     (end, failure)
+}
+
+/// Says why nothing is to do, where that isn't plain: a reindex that was finished or skipped looks at no object.
+fn explain_unchanged_stage(plan: &StagePlan) -> String {
+    let kept = plan.changes.iter().find(|change| change.step == StageStep::Objects);
+    kept.map(|change| change.why.clone()).unwrap_or_default()
 }
 
 /// Acquires the run lock where the stage changes something.

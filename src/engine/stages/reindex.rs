@@ -52,7 +52,9 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let why_kept = if chosen.skip {
         Some("skipped, as you said: correct; what is not cached by its path passes through uncached")
     } else if standing.finished && !chosen.rescan {
-        Some("every object was looked at (--rescan starts over)")
+        Some(
+            "every object was looked at by the last run; objects that came since are looked at with --rescan",
+        )
     } else {
         None
     };
