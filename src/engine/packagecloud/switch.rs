@@ -343,7 +343,8 @@ pub(crate) async fn require_redirects_off_after_failed_reconfigure(
     answers: &OperatorAnswers,
 ) -> Result<String, Failure> {
     match probe_packagecloud_redirects_repeatedly(session, answers).await {
-        Ok(Some((words, true))) => Err(Failure::new_generic_failure(
+        Ok(Some((words, true))) => Err(Failure::new(
+            FailureKind::StillOn,
             "packagecloud's redirects",
             format!("the file says off, and packagecloud still answers {words}"),
             "see why the reconfigure failed",

@@ -86,7 +86,7 @@ fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
     let host = JourneyHost::new();
     host.run_successfully("enable --yes");
     let off = host.run_line("--ctl false disable --yes");
-    assert_eq!(off.code, 1, "{off:#?}");
+    assert_eq!(off.code, 3, "{off:#?}");
     off.assert_contains("the file says off, and packagecloud still answers 302 to CloudFront")
         .assert_contains("or by hand: false reconfigure && false restart");
     assert!(!off.err.contains("another web node"), "{off:#?}");

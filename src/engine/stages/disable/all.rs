@@ -112,7 +112,9 @@ pub(crate) async fn apply(
         all.run_ctl_on_nodes(StageStep::Restart, CtlCommand::Restart, run).await;
     }
     let mut observed = all.observe_redirects(session, answers, run).await;
-    if observed.as_ref().is_err_and(|failure| failure.kind == FailureKind::StillOn)
+    // Where packagecloud never read the file, the end of it changes nothing.
+    if !all.nodes.iter().any(|node| node.reconfigure_failed)
+        && observed.as_ref().is_err_and(|failure| failure.kind == FailureKind::StillOn)
         && all.put_line_to_end_of_file(run).await
     {
         all.forget_node_failures();
@@ -362,12 +364,19 @@ impl DisableProgress {
                 Err(Failure { why: format!("{}; the file says off; {observed}", first.why), ..first })
             }
             Err(failure) => {
+                let is_seen_on = failure.kind == FailureKind::StillOn;
                 failures.push(failure);
                 // The first is the cause: where a reconfigure failed, the redirects are its consequence.
                 let first = failures.remove(0);
                 let mut why = vec![first.why.clone()];
                 why.extend(failures.iter().map(ToString::to_string));
-                Err(Failure { why: why.join("; and "), ..first })
+                // An interruption is told as one; else what customers meet decides the exit code.
+                let kind = match first.kind {
+                    FailureKind::Interrupted => FailureKind::Interrupted,
+                    _ if is_seen_on => FailureKind::StillOn,
+                    kind => kind,
+                };
+                Err(Failure { kind, why: why.join("; and "), ..first })
             }
         }
     }

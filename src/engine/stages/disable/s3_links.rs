@@ -46,6 +46,11 @@ fn judge_s3_link_reply(status: u16, body: &str, key: Option<&str>) -> S3LinkRepl
         S3LinkReply::Refused(
             "S3 refuses what packagecloud signs (SignatureDoesNotMatch): the aws_secret_key in packagecloud.rb is not that of its aws_access_key".into(),
         )
+    } else if body.contains("InvalidRequest") && body.contains("AWS4-HMAC-SHA256") {
+        // A region that takes SigV4 alone says so to every SigV2.
+        S3LinkReply::Refused(
+            "S3 refuses links that are signed with SigV2, as packagecloud signs them (InvalidRequest: S3 wants AWS4-HMAC-SHA256)".into(),
+        )
     } else if body.contains("AccessDenied") {
         match key {
             Some(key) => S3LinkReply::Refused(format!(
@@ -171,6 +176,13 @@ mod tests {
         assert!(refused(judge_s3_link_reply(403, denied, Some("7/8/a.deb"))));
         assert!(refused(judge_s3_link_reply(403, "<Code>InvalidAccessKeyId</Code>", None)));
         assert!(refused(judge_s3_link_reply(403, "<Code>SignatureDoesNotMatch</Code>", None)));
+        // S3's own words, in a region that takes SigV4 alone.
+        let sigv4_alone = "<Error><Code>InvalidRequest</Code><Message>The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.</Message></Error>";
+        for key in [None, Some("7/8/a.deb")] {
+            let said = judge_s3_link_reply(400, sigv4_alone, key).build_s3_links_check().detail;
+            assert!(said.contains("SigV2") && said.contains("downloads would fail too"), "{said}");
+        }
+        assert_eq!(judge_s3_link_reply(400, "<Code>InvalidRequest</Code>", None), S3LinkReply::Odd(400));
         for status in [200, 206, 404] {
             assert_eq!(judge_s3_link_reply(status, "", Some("k")), S3LinkReply::Served);
         }
