@@ -81,7 +81,7 @@ impl Host {
         let clock = HostClock::new(move || {
             environment::clock::shift_time_by_milliseconds(
                 HostClock::default().read_host_clock(),
-                of.remote_clock_ahead_ms(),
+                of.remote_clock_ahead_ms().unwrap_or_default(),
             )
         });
         Self { transport: HostTransport::Ssh(line), clock, ..Self::new_local_host(config, ctl, state) }

@@ -42,24 +42,31 @@ fn describe_link_lifetime(ahead: i64) -> &'static str {
 /// Checks the clock of another host, which signs the links: this machine's is known by AWS's.
 pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<CheckResult> {
     let line = node.host.transport.find_ssh_client()?;
-    let name = format!("clock{}", node.host.render_host_suffix());
-    let milliseconds = line.remote_clock_ahead_ms();
-    let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
-    Some(if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
+    Some(build_host_clock_check(line.remote_host_name(), line.remote_clock_ahead_ms(), here?))
+}
+
+/// By how many milliseconds another host is ahead of this machine, and this machine by how many seconds of AWS; none where that
+/// host was never reached.
+fn build_host_clock_check(host: &str, ahead_ms: Option<i64>, here: i64) -> CheckResult {
+    let name = format!("clock on {host}");
+    let Some(milliseconds) = ahead_ms else {
+        return CheckResult::new_unknown_check(name, format!("{host} was not reached"));
+    };
+    let ahead = here + (milliseconds + 500 * milliseconds.signum()) / 1000;
+    if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
         CheckResult::new_passed_check(name, format!("{} s from AWS's", ahead.abs()))
     } else {
         CheckResult::new_failed_check(
             name,
             format!(
-                "{} is {} s {} AWS: links that it signs are {}",
-                line.remote_host_name(),
+                "{host} is {} s {} AWS: links that it signs are {}",
                 ahead.abs(),
                 if ahead > 0 { "ahead of" } else { "behind" },
                 describe_link_lifetime(ahead),
             ),
-            format!("on {}: {SET_CLOCK_ADVICE}", line.remote_host_name()),
+            format!("on {host}: {SET_CLOCK_ADVICE}"),
         )
-    })
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +89,22 @@ mod tests {
             let early = check.next.contains("expired too early");
             let late = check.next.contains("accepted too long");
             assert_eq!((early, late), (fails && ahead < Some(0), fails && ahead > Some(0)), "{}", check.next);
+        }
+    }
+
+    #[test]
+    fn the_clock_of_a_host_that_was_never_reached_is_unknown() {
+        use crate::model::run::check::CheckVerdict::{Fail, Pass, Unknown};
+        for (ahead_ms, here, verdict, words) in [
+            (None, 0, Unknown, "w2 was not reached"),
+            (Some(0), 0, Pass, "0 s from AWS's"),
+            (Some(-1500), 2, Pass, "0 s from AWS's"),
+            (Some(61_000), 0, Fail, "w2 is 61 s ahead of AWS"),
+            (Some(-90_000), 0, Fail, "w2 is 90 s behind AWS"),
+        ] {
+            let check = build_host_clock_check("w2", ahead_ms, here);
+            assert_eq!((check.name.as_str(), check.result), ("clock on w2", verdict), "{ahead_ms:?}");
+            assert!(check.detail.contains(words), "{check:?}");
         }
     }
 }

@@ -56,7 +56,7 @@ impl SshClient {
         };
         let here = (before + after) / 2;
         let ahead = (clock.as_millis().cast_signed() - here.as_millis().cast_signed()) as i64;
-        self.with_locked_ssh_state(|known| known.ahead = ahead);
+        self.with_locked_ssh_state(|known| known.ahead = Some(ahead));
         if user != 0 {
             let by = self.find_root_escalation(asks).await?;
             self.with_locked_ssh_state(|known| known.by = by);

@@ -64,8 +64,8 @@ struct SshConnectionState {
     by: RootEscalation,
     /// Whether the host was ever reached: what fails after that is a line that dropped.
     reached: bool,
-    /// How far its clock is ahead of this machine's, in milliseconds.
-    ahead: i64,
+    /// How far its clock is ahead of this machine's, in milliseconds; none before a line was laid.
+    ahead: Option<i64>,
     down: Option<(Instant, Failure)>,
 }
 
@@ -158,9 +158,9 @@ impl SshClient {
         self.with_locked_ssh_state(|known| matches!(known.by, RootEscalation::NotNeeded))
     }
 
-    /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
+    /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid; none before that.
     #[must_use]
-    pub fn remote_clock_ahead_ms(&self) -> i64 {
+    pub fn remote_clock_ahead_ms(&self) -> Option<i64> {
         self.with_locked_ssh_state(|known| known.ahead)
     }
 
