@@ -53,8 +53,16 @@ impl SampledLinkSigners {
             patience,
             &|_| {},
         );
-        let Some(sampled) = sampled.await? else { return Ok(None) };
         let now = session.host.clock.read_host_clock().as_secs();
+        Ok(sampled.await?.map(|sampled| Self::from_sampled_redirects(&sampled, (secrets, accepted), now)))
+    }
+
+    /// Holds answers that were asked for elsewhere to the secrets; `now` in Unix seconds.
+    pub(crate) fn from_sampled_redirects(
+        sampled: &SampledRedirects,
+        (secrets, accepted): (&[Secret], UrlTokenConstruction),
+        now: u64,
+    ) -> Self {
         let mut found = Self::default();
         let others = sampled.list_sampled_targets().iter().filter(|to| **to != RedirectTarget::Edge).count();
         found.links.extend(std::iter::repeat_n((LinkSigner::NotToEdge, None), others));
@@ -65,7 +73,7 @@ impl SampledLinkSigners {
                 found.lifetime_max_seconds.max(read.expires.unwrap_or_default().saturating_sub(now));
             found.links.push((signer, Some(location.to_owned())));
         }
-        Ok(Some(found))
+        found
     }
 
     /// Counts the links that this one signed.

@@ -118,7 +118,11 @@ pub async fn run_all_verify_checks(
     );
     let samples =
         Box::pin(add_edge_delivery_checks(session, &install, values, (samples, &known), &mut all)).await?;
-    all.add_verify_checks(secrets_check::check_accepted_secrets(session, &install, &samples).boxed().await);
+    let redirects =
+        redirect_check::sample_verified_redirects(session, answers, samples.first_sample_package()).await;
+    let seen = redirects.as_ref().ok().and_then(Option::as_ref);
+    let of_secrets = secrets_check::check_accepted_secrets(session, &install, &samples, seen).boxed().await;
+    all.add_verify_checks(of_secrets);
     let edge_works = all
         .checks
         .iter()
@@ -126,7 +130,6 @@ pub async fn run_all_verify_checks(
     let asked = PackagecloudRedirectCheck {
         session,
         answers,
-        samples: &samples,
         config: &config.seen,
         domain: values.packages_domain.as_deref(),
         secret: values.secret.as_ref(),
@@ -134,7 +137,7 @@ pub async fn run_all_verify_checks(
         known: &known,
         edge_works,
     };
-    all.add_verify_checks([asked.check_packagecloud_redirects().await]);
+    all.add_verify_checks([asked.check_packagecloud_redirects(redirects).await]);
     let verdict = summarize_checks_as_verdict(&all.checks);
     all.add_verify_checks([verdict]);
     Ok(all.checks)

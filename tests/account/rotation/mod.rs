@@ -189,6 +189,12 @@ async fn a_finish_wants_its_own_yes_and_a_rotation_that_is_through() {
         state.packagecloud.nodes.push(other);
         state.packagecloud.lagging = true;
     });
+    let (session, run) = (open_session(&world), RunContext::new_silent_context());
+    let checks =
+        Box::pin(engine::run_verify_checks(&session, &OperatorAnswers::default(), &run)).await.unwrap();
+    let two = checks.iter().find(|check| check.name == "accepted-secrets").unwrap();
+    assert!(two.detail.contains("5 of 10 links are signed with another secret"), "{two:?}");
+    assert!(two.detail.contains("rotate-secret") && !two.detail.contains("--finish"), "{two:?}");
     let failure = Box::pin(run_stages(&world, &finish, &[RunStage::Rotate])).await.1.unwrap_err();
     assert!(failure.why.contains("links are signed with another secret"), "{failure:?}");
     assert_eq!(count_version_secrets(&world, 2), (2, 2));

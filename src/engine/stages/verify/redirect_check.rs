@@ -5,7 +5,6 @@ use crate::engine::{
         diagnosis::{self, DiagnosisFacts},
         packagecloud_link::{PackagecloudLinkFacts, PackagecloudLinkVerdict},
         redirects::SampledRedirects,
-        samples::SampleObjectKeys,
     },
     session::{PROBE_TOKEN_ADVICE, Session},
 };
@@ -36,11 +35,22 @@ fn advise_to_follow_file() -> String {
     )
 }
 
+/// Asks packagecloud itself ten times, for the package of this key where nothing else was named; `None` where no URL is known.
+///
+/// # Errors
+/// Fails at the first time that packagecloud does not answer.
+pub(super) async fn sample_verified_redirects(
+    session: &Session,
+    answers: &OperatorAnswers,
+    key: Option<&str>,
+) -> Result<Option<SampledRedirects>, Failure> {
+    SampledRedirects::sample_packagecloud_redirects(session, answers, key, REDIRECT_SAMPLES).await
+}
+
 /// What packagecloud's own redirect is judged by.
 pub(super) struct PackagecloudRedirectCheck<'a> {
     pub session: &'a Session,
     pub answers: &'a OperatorAnswers,
-    pub samples: &'a SampleObjectKeys,
     pub config: &'a ObservedPackagecloudConfig,
     pub domain: Option<&'a str>,
     pub secret: Option<&'a Secret>,
@@ -51,17 +61,12 @@ pub(super) struct PackagecloudRedirectCheck<'a> {
 }
 
 impl PackagecloudRedirectCheck<'_> {
-    /// Asks packagecloud itself ten times, and follows the last redirect.
-    pub(super) async fn check_packagecloud_redirects(&self) -> CheckResult {
-        let key = self.samples.first_sample_package();
-        let redirects = match SampledRedirects::sample_packagecloud_redirects(
-            self.session,
-            self.answers,
-            key,
-            REDIRECT_SAMPLES,
-        )
-        .await
-        {
+    /// Judges what packagecloud itself answered, and follows the last redirect.
+    pub(super) async fn check_packagecloud_redirects(
+        &self,
+        asked: Result<Option<SampledRedirects>, Failure>,
+    ) -> CheckResult {
+        let redirects = match asked {
             Ok(Some(redirects)) => redirects,
             Ok(None) => {
                 return CheckResult::new_unknown_check(

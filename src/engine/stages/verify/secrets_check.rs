@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use crate::engine::{
     delivery::probe::{LINK_LIFETIME_SECONDS, SignedUrlSpec, fetch_path_from_edge, sign_probe_url},
-    delivery::samples::SampleObjectKeys,
+    delivery::{
+        link_signers::{LinkSigner, SampledLinkSigners},
+        redirects::SampledRedirects,
+        samples::SampleObjectKeys,
+    },
     resources::{
         accepted_secrets::{list_accepted_secrets, list_associated_version_arns},
         install::ObservedAwsInstall,
@@ -28,11 +32,13 @@ struct HeldSecret {
     nodes: Vec<String>,
 }
 
-/// Makes the checks, where the edge accepts more than one secret: nothing else is to be said.
+/// Makes the checks, where the edge accepts more than one secret: nothing else is to be said. `redirects` are what packagecloud itself
+/// answered, where it did.
 pub(super) async fn check_accepted_secrets(
     session: &Session,
     install: &ObservedAwsInstall,
     samples: &SampleObjectKeys,
+    redirects: Option<&SampledRedirects>,
 ) -> Vec<CheckResult> {
     let (Some(function), Some(distribution)) =
         (&install.authenticator.function, &install.distribution.distribution)
@@ -50,9 +56,20 @@ pub(super) async fn check_accepted_secrets(
     let since = since
         .and_then(|mark| mark.since)
         .map_or_else(String::new, |since| format!(" since {}", render_utc_time(Duration::from_secs(since))));
+    let links = redirects.map(|redirects| {
+        let secrets: Vec<Secret> = held.iter().map(|one| one.secret.clone()).collect();
+        let now = session.host.clock.read_host_clock().as_secs();
+        let by = (&secrets[..], install.authenticator.construction);
+        SampledLinkSigners::from_sampled_redirects(redirects, by, now)
+    });
+    let links = links.map(|by| (by.count_links_by(LinkSigner::Stranger), by.count_answers()));
     let mut checks = vec![CheckResult::new_passed_check(
         "accepted-secrets",
-        format!("{} secrets accepted{since}: {}", render_count(accepted.len()), describe_held_secrets(&held)),
+        format!(
+            "{} secrets accepted{since}: {}",
+            render_count(accepted.len()),
+            describe_held_secrets(&held, links)
+        ),
     )];
     if session.is_edge_unreachable_for_checks() {
         return checks;
@@ -134,7 +151,20 @@ fn render_count(count: usize) -> String {
     }
 }
 
-fn describe_held_secrets(held: &[HeldSecret]) -> String {
+/// Says which nodes hold which secret; `links` are how many of packagecloud's links are signed with a secret that none of them holds,
+/// and of how many.
+fn describe_held_secrets(held: &[HeldSecret], links: Option<(usize, usize)>) -> String {
+    if let Some((others, of)) = links.filter(|(others, _)| *others > 0) {
+        let holders = match held {
+            [] => "no node that can be read holds one",
+            [_] => "every node that can be read holds the same one",
+            _ => "the nodes that can be read hold different ones",
+        };
+        return format!(
+            "{holders}, and {others} of {of} links are signed with another secret: a node was not named, or does not follow its file; name every node with --host, and continue the rotation: {}",
+            render_proposed_command("rotate-secret", &[])
+        );
+    }
     match held {
         [] => "no node that can be read holds one".to_owned(),
         [_] => format!(
