@@ -128,6 +128,7 @@ impl AwsClients {
             arn: distribution.arn,
             domain: distribution.domain_name,
             status: distribution.status,
+            modified: u64::try_from(distribution.last_modified_time.secs()).ok(),
             etag,
             ..parse_distribution_config(&config, names)
         }))
@@ -151,6 +152,7 @@ pub fn parse_distribution_config(
         arn: String::new(),
         domain: String::new(),
         status: String::new(),
+        modified: None,
         etag: String::new(),
         comment: config.comment.clone(),
         enabled: config.enabled,
@@ -178,6 +180,7 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         arn: one.arn.clone(),
         domain: one.domain_name.clone(),
         status: one.status.clone(),
+        modified: u64::try_from(one.last_modified_time.secs()).ok(),
         etag: String::new(),
         comment: one.comment.clone(),
         enabled: one.enabled,

@@ -193,7 +193,7 @@ const NO_GRANT_REASON: &str =
 const NO_DECRYPT_REASON: &str =
     "the function can't decrypt the secret: its role, or the KMS key's policy, no longer lets it";
 
-fn advise_to_copy_secret() -> String {
+pub(crate) fn advise_to_copy_secret() -> String {
     format!(
         "copy cloudfront_secret from a node whose links work (there, this prints it: {}), then reconfigure and restart here; if this one is right on every node, publish it: {}",
         render_proposed_command("configuration", &["--show-secret"]),

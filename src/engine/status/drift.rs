@@ -6,7 +6,7 @@ use crate::engine::{
     stages::{bootstrap::plan_bootstrap_stage, distribution::plan_distribution_stage},
 };
 use crate::model::{
-    aws::lambda_runtime::AUTHENTICATOR_RUNTIME,
+    aws::{evidence::BootstrapStageEvidence, lambda_runtime::AUTHENTICATOR_RUNTIME},
     failure::Failure,
     packagecloud::settings::CloudFrontSettingKey,
     run::{
@@ -71,6 +71,7 @@ pub(super) fn add_drift(
         .flat_map(|(_, check)| list_steps_of_finding(&check.name))
         .copied()
         .collect();
+    add_uncomparable_function(status, below, &mut covered);
     let is_key_off = below.key.as_ref().is_some_and(|key| key.state != "Enabled");
     let mut changes = Vec::new();
     match plan_bootstrap_stage(below, &account.target, answers) {
@@ -89,7 +90,7 @@ pub(super) fn add_drift(
         }
         covered.push(change.step);
         covered.extend(list_steps_after(change.step));
-        let name = change.step.step_title().replace([' ', '\''], "-");
+        let name = render_drift_check_name(change.step);
         let detail = format!("{} {}: {}", change.step.step_title(), change.target, change.why);
         let next = if below.function.as_ref().is_some_and(|one| one.runtime != AUTHENTICATOR_RUNTIME) {
             format!(
@@ -101,6 +102,31 @@ pub(super) fn add_drift(
         };
         status.add_separate_part(CheckResult::new_failed_check(name, detail, next), FindingSeverity::Drifted);
     }
+}
+
+/// Says that the function can't be compared where no secret is at hand that it should hold: nothing shows that it has drifted.
+fn add_uncomparable_function(
+    status: &mut InstallStatus,
+    below: &BootstrapStageEvidence,
+    covered: &mut Vec<StageStep>,
+) {
+    // A runtime that is another shows without a secret.
+    let is_comparable = below.secret.is_some()
+        || below.function.as_ref().is_none_or(|function| function.runtime != AUTHENTICATOR_RUNTIME);
+    if is_comparable {
+        return;
+    }
+    if !covered.contains(&StageStep::Function) {
+        let why = "packagecloud.rb shows no secret to compare the function with";
+        let name = render_drift_check_name(StageStep::Function);
+        status.add_separate_part(CheckResult::new_unknown_check(name, why), FindingSeverity::Drifted);
+        covered.push(StageStep::Function);
+    }
+    covered.extend(list_steps_after(StageStep::Function));
+}
+
+fn render_drift_check_name(step: StageStep) -> String {
+    step.step_title().replace([' ', '\''], "-")
 }
 
 /// What would be written, and not what is only run.

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 
 use super::{
     account::SeenAccount,
-    nodes::{RedirectSight, SeenNodes, build_missing_file_failure, build_unknown_part},
+    nodes::{RedirectSight, SeenNodes, build_missing_file_failure, build_unknown_part, render_follow_advice},
     soften_while_off,
 };
 use crate::aws::web::WebReply;
@@ -341,18 +341,13 @@ impl EdgeAsker<'_> {
             host != expected.domain
                 && expected.edge_url.and_then(split_host_and_path).is_none_or(|(edge, _)| edge != host)
         });
-        let follow = format!(
-            "have packagecloud follow its file: {} && {}",
-            render_proposed_command("reconfigure", &[]),
-            render_proposed_command("restart", &[])
-        );
         if is_elsewhere {
             return fail(
                 format!(
                     "packagecloud's links lead to {}, and the packages domain is {}",
                     inspected.host, self.domain
                 ),
-                follow,
+                render_follow_advice(),
             );
         }
         if inspected.expires.is_some_and(|at| at <= now) {

@@ -6,6 +6,7 @@ mod drift;
 mod edge;
 mod ends;
 mod nodes;
+mod refused_file;
 mod traffic;
 
 use std::{future::Future, time::Duration};
@@ -96,6 +97,7 @@ pub async fn read_install_status(session: &Session, answers: &OperatorAnswers) -
             status.add_part(nodes::build_unknown_part("traffic", &failure), FindingSeverity::Refused);
         }
     }
+    refused_file::withdraw_advice_to_switch_on(&mut status);
     if let Some(account) = &account {
         drift::add_drift(&mut status, account, &nodes, answers);
     }
@@ -121,10 +123,12 @@ async fn limit_part_time<T>(
     })
 }
 
-/// What a part that refuses customers means while CloudFront is off: nobody is refused yet.
+/// What a part that refuses customers means while CloudFront is off: nobody is refused yet. Where a file says on, the next reconfigure
+/// has them refused.
 fn soften_while_off(status: &InstallStatus, severity: FindingSeverity) -> FindingSeverity {
+    let stays_off = status.switch == CloudFrontSwitchStatus::Off && !status.says_any_file_on();
     match severity {
-        FindingSeverity::Refused if status.switch == CloudFrontSwitchStatus::Off => FindingSeverity::Drifted,
+        FindingSeverity::Refused if stays_off => FindingSeverity::Drifted,
         severity => severity,
     }
 }

@@ -91,7 +91,7 @@ impl SeenNode {
 }
 
 /// What makes a packagecloud do what its file says.
-fn render_follow_advice() -> String {
+pub(super) fn render_follow_advice() -> String {
     format!(
         "have packagecloud follow its file: {} && {}",
         render_proposed_command("reconfigure", &[]),

@@ -9,7 +9,7 @@ use crate::model::{
     status::{
         CloudFrontSwitchStatus, FindingSeverity, InstallStatus,
         cost::{MonthlyTraffic, describe_month_cost, render_bytes},
-        traffic::{EdgeTraffic, NO_REQUESTS_SEVERITY, SERVER_ERRORS_SEVERITY},
+        traffic::{EdgeTraffic, EdgeUseAge, NO_REQUESTS_SEVERITY, SERVER_ERRORS_SEVERITY},
     },
 };
 
@@ -79,6 +79,17 @@ pub(super) fn note_own_asks(session: &Session, asks: usize) {
     session.host.write_state_file_about_host(OWN_ASKS_NOTE, &lines.join("\n"));
 }
 
+/// For how long links may have gone to the edge: by this host's note, else by the distribution's last change.
+fn find_edge_use_age(session: &Session, account: Option<&SeenAccount>) -> EdgeUseAge {
+    let now = session.host.clock.read_host_clock().as_secs();
+    let hours_since = |at: u64| now.saturating_sub(at) / 3600;
+    if let Some(since) = read_cloudfront_on_since(session) {
+        return EdgeUseAge::OnFor(hours_since(since.as_secs()));
+    }
+    let modified = account.and_then(SeenAccount::distribution).and_then(|one| one.modified);
+    modified.map_or(EdgeUseAge::Unknown, |at| EdgeUseAge::DistributionChangedAgo(hours_since(at)))
+}
+
 /// Says what was served, what it cost, and what of it needs attention.
 pub(super) fn add_traffic(
     status: &mut InstallStatus,
@@ -98,10 +109,9 @@ pub(super) fn add_traffic(
     status.add_separate_part(traffic.check_server_errors(), severity);
     // Where it isn't known that links go there, nobody need ask.
     if status.switch == CloudFrontSwitchStatus::On && status.is_redirect_seen {
-        let on_hours = read_cloudfront_on_since(session)
-            .map(|since| session.host.clock.read_host_clock().saturating_sub(since).as_secs() / 3600);
+        let age = find_edge_use_age(session, account);
         let own = read_own_asks(session);
-        status.add_separate_part(traffic.check_requests_of_a_day(on_hours, &own), NO_REQUESTS_SEVERITY);
+        status.add_separate_part(traffic.check_requests_of_a_day(age, &own), NO_REQUESTS_SEVERITY);
     }
     let mut text = format!("{:.0} requests", traffic.requests);
     text.extend(traffic.bytes.map(|bytes| format!(", {} sent", render_bytes(bytes))));

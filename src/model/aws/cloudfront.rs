@@ -56,6 +56,8 @@ pub struct CloudFrontDistribution {
     pub domain: String,
     /// `InProgress` or `Deployed`.
     pub status: String,
+    /// When it was made, or its configuration changed last, in Unix seconds; none where the answer doesn't tell.
+    pub modified: Option<u64>,
     pub etag: String,
     pub comment: String,
     pub enabled: bool,

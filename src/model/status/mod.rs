@@ -7,7 +7,11 @@ pub mod traffic;
 
 use serde::Serialize;
 
-use self::{ending::EndingPart, redirects::NodeSwitchStatus, traffic::EdgeTraffic};
+use self::{
+    ending::EndingPart,
+    redirects::{NodeFileSwitch, NodeSwitchStatus},
+    traffic::EdgeTraffic,
+};
 use super::run::{
     check::{CheckResult, CheckVerdict},
     plan::PlanFact,
@@ -140,6 +144,12 @@ impl InstallStatus {
     pub fn add_separate_part(&mut self, check: CheckResult, severity: FindingSeverity) {
         let severity = check.has_failed().then_some(severity);
         self.checks.push(StatusCheck { check, severity });
+    }
+
+    /// Returns whether any node's packagecloud.rb says that CloudFront is on.
+    #[must_use]
+    pub fn says_any_file_on(&self) -> bool {
+        self.nodes.iter().any(|node| node.file == NodeFileSwitch::On)
     }
 
     /// Adds what changes no code.

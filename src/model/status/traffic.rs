@@ -22,6 +22,16 @@ pub struct TrafficHour {
     pub server_error_ratio: f64,
 }
 
+/// For how many hours links may have gone to the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EdgeUseAge {
+    /// This host went live so long ago.
+    OnFor(u64),
+    /// This host doesn't know; the distribution was made or changed so long ago.
+    DistributionChangedAgo(u64),
+    Unknown,
+}
+
 /// What the edge served.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct EdgeTraffic {
@@ -94,10 +104,10 @@ impl EdgeTraffic {
         )
     }
 
-    /// Judges whether anybody asks the edge at all, in the last 24 hours that are over; `on_hours` is for how long links go there, where
-    /// that is known, `own` what this program asked itself, by how many hours ago.
+    /// Judges whether anybody asks the edge at all, in the last 24 hours that are over; `age` is for how many hours links may have gone
+    /// there, `own` what this program asked itself, by how many hours ago.
     #[must_use]
-    pub fn check_requests_of_a_day(&self, on_hours: Option<u64>, own: &[(u64, u64)]) -> CheckResult {
+    pub fn check_requests_of_a_day(&self, age: EdgeUseAge, own: &[(u64, u64)]) -> CheckResult {
         const CHECK_NAME: &str = "requests";
         let is_over = |hours_ago: u64| (1..=HOURS_A_DAY).contains(&hours_ago);
         let all: f64 =
@@ -108,8 +118,20 @@ impl EdgeTraffic {
         if requests > 0.0 {
             return CheckResult::new_passed_check(CHECK_NAME, format!("{requests:.0} in the last day"));
         }
-        if on_hours.is_some_and(|hours| hours < HOURS_A_DAY) {
-            return CheckResult::new_passed_check(CHECK_NAME, "links have gone there for less than a day");
+        match age {
+            EdgeUseAge::OnFor(hours) if hours < HOURS_A_DAY => {
+                return CheckResult::new_passed_check(
+                    CHECK_NAME,
+                    "links have gone there for less than a day",
+                );
+            }
+            EdgeUseAge::DistributionChangedAgo(hours) if hours < HOURS_A_DAY => {
+                return CheckResult::new_passed_check(
+                    CHECK_NAME,
+                    "the distribution was made or changed less than a day ago",
+                );
+            }
+            _ => {}
         }
         CheckResult::new_failed_check(
             CHECK_NAME,
@@ -174,18 +196,21 @@ mod tests {
 
     #[test]
     fn no_request_for_a_day_is_a_finding_once_it_is_on_for_a_day() {
+        use EdgeUseAge::{DistributionChangedAgo, OnFor, Unknown};
         for (hours, on, own, fails) in [
-            (&[(3, 1.0, 0.0)][..], None, &[][..], false),
-            (&[(24, 1.0, 0.0)], None, &[], false),
-            (&[(25, 1.0, 0.0)], None, &[], true),
+            (&[(3, 1.0, 0.0)][..], Unknown, &[][..], false),
+            (&[(24, 1.0, 0.0)], Unknown, &[], false),
+            (&[(25, 1.0, 0.0)], Unknown, &[], true),
             // The hour that runs isn't over: what this very run asked is in it.
-            (&[(0, 9.0, 0.0)], None, &[], true),
-            (&[], None, &[], true),
-            (&[], Some(24), &[], true),
-            (&[], Some(23), &[], false),
+            (&[(0, 9.0, 0.0)], Unknown, &[], true),
+            (&[], Unknown, &[], true),
+            (&[], OnFor(24), &[], true),
+            (&[], OnFor(23), &[], false),
+            (&[], DistributionChangedAgo(24), &[], true),
+            (&[], DistributionChangedAgo(23), &[], false),
             // A monitor that asks each hour is nobody.
-            (&[(1, 7.0, 0.0), (2, 7.0, 0.0)], None, &[(0, 7), (1, 7), (2, 7)], true),
-            (&[(1, 7.0, 0.0), (2, 8.0, 0.0)], None, &[(0, 7), (1, 7), (2, 7)], false),
+            (&[(1, 7.0, 0.0), (2, 7.0, 0.0)], Unknown, &[(0, 7), (1, 7), (2, 7)], true),
+            (&[(1, 7.0, 0.0), (2, 8.0, 0.0)], Unknown, &[(0, 7), (1, 7), (2, 7)], false),
         ] {
             let check = traffic(hours).check_requests_of_a_day(on, own);
             assert_eq!(check.has_failed(), fails, "{hours:?} {on:?} {own:?}: {check:?}");

@@ -14,7 +14,7 @@ use super::planting::{
 };
 use crate::runtimes::age_authenticator;
 
-const OTHER_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+pub const OTHER_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
 const NO_FUNCTION: &str = "<LambdaFunctionAssociations><Quantity>0</Quantity></LambdaFunctionAssociations>";
 
 /// A fault, and what the first line must say of it.

@@ -20,7 +20,10 @@ use packagecloud_cloudfront::{
     sandbox::{self, Sandbox, control_plane::s3::place_sandbox_object, packagecloud, seed},
 };
 
-use self::{faults::FAULTS, planting::plant_traffic};
+use self::{
+    faults::{FAULTS, OTHER_SECRET},
+    planting::{edit_config_file, edit_running_node, plant_traffic, replace_setting},
+};
 use crate::{
     engine::run_stages,
     permissions::AWS_SERVICES,
@@ -269,5 +272,56 @@ async fn a_service_that_never_answers_costs_no_more_than_a_minute() {
         assert!(took <= STATUS_TIME_MAX, "{service}: {took:?}");
         assert!(!status.list_unknown_parts().is_empty(), "{service}: {:#?}", status.checks);
         assert!(status.list_findings().is_empty(), "{service}: {:#?}", status.list_findings());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_says_on_with_a_secret_that_the_edge_refuses_proposes_no_reconfigure() {
+    let (_dir, world) = copy_live_sandbox().await;
+    // A roll-back whose gate failed left the file as it was, and packagecloud off.
+    edit_running_node(&world, |node| node.enabled = false);
+    edit_config_file(&world, |text| replace_setting(text, "cloudfront_secret", &format!("'{OTHER_SECRET}'")));
+    let (status, took) = read_status(&world, &open_session(&world, &ViewerConditions::default())).await;
+    assert_bounds(&world, "refused while off", took, 1);
+    assert_eq!(status.switch, CloudFrontSwitchStatus::Off);
+    let findings = status.list_findings();
+    assert_eq!(
+        (findings[0].0, findings[0].1.name.as_str()),
+        (FindingSeverity::Refused, "edge-secret"),
+        "{findings:#?}"
+    );
+    assert!(findings[0].1.next.contains("packagecloud-cloudfront disable"), "{findings:#?}");
+    for one in &status.checks {
+        assert!(!one.check.next.contains("reconfigure"), "{one:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_secret_to_compare_nothing_is_said_to_have_drifted() {
+    let (dir, world) = copy_live_sandbox().await;
+    let path = dir.path().join("packagecloud.rb");
+    fs::remove_file(&path).unwrap();
+    // Root reads every file, but no directory.
+    fs::create_dir(&path).unwrap();
+    let (status, _) = read_status(&world, &open_session(&world, &ViewerConditions::default())).await;
+    assert!(status.list_findings().is_empty(), "{:#?}", status.list_findings());
+    assert!(status.is_distribution_seen, "{:#?}", status.checks);
+    let unknown = status.list_unknown_parts();
+    assert!(unknown.iter().any(|one| one.name == "Lambda-function"), "{unknown:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_counts_once_the_distribution_is_a_day_old_where_no_host_knows_since_when_it_is_on() {
+    for (age, is_finding) in [(Duration::from_hours(2), false), (Duration::from_hours(48), true)] {
+        let (dir, world) = copy_live_sandbox().await;
+        fs::remove_file(dir.path().join("state/on-since")).unwrap();
+        let _ = fs::remove_file(dir.path().join("edge-traffic"));
+        let changed = world.sandbox_unix_time_now().checked_sub(age).unwrap();
+        world.update_sandbox_state_on_disk(|state| {
+            state.cloudfront.distributions.values_mut().for_each(|one| one.modified = changed);
+        });
+        let (status, _) = read_status(&world, &open_session(&world, &ViewerConditions::default())).await;
+        let names: Vec<&str> = status.list_findings().iter().map(|(_, check)| check.name.as_str()).collect();
+        assert_eq!(names, if is_finding { vec!["requests"] } else { Vec::new() }, "{age:?}");
     }
 }
