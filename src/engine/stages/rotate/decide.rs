@@ -61,14 +61,22 @@ impl RotationFacts<'_> {
             (known.len() > 1).then(|| known[0].as_str())
         };
         let Some(wanted) = marked.or(self.kept).or_else(newest) else {
-            let is_one_down = self.nodes.iter().any(|node| node.is_down);
-            return match self.marked.filter(|one| is_one_down && accepts(one)) {
+            // Where the edge accepts it alone that rotation is over: whoever asks now wants another secret.
+            let is_begun = self.accepted.len() > 1 && self.nodes.iter().any(|node| node.is_down);
+            return match self.marked.filter(|one| is_begun && accepts(one)) {
                 Some(marked) => WantedSecret::OutOfReach(marked.to_owned()),
                 None => WantedSecret::Fresh,
             };
         };
-        let is_everywhere =
-            self.nodes.iter().all(|node| !node.is_down && node.fingerprint.as_deref() == Some(wanted));
+        let is_held = |node: &RotationNodeEvidence| node.fingerprint.as_deref() == Some(wanted);
+        // A node that is down keeps no rotation open that the edge has ended.
+        if accepts(wanted)
+            && self.accepted.len() == 1
+            && self.nodes.iter().all(|node| node.is_down || is_held(node))
+        {
+            return WantedSecret::Fresh;
+        }
+        let is_everywhere = self.nodes.iter().all(|node| !node.is_down && is_held(node));
         match (is_everywhere, self.accepted.len()) {
             (true, 0 | 1) => WantedSecret::Fresh,
             (true, _) if accepts(wanted) => WantedSecret::Unfinished(wanted.to_owned()),
@@ -143,6 +151,8 @@ mod tests {
             ("no", "nn", Some("n"), Some("n"), Unfinished("n".into())),
             // Finished.
             ("n", "nn", Some("n"), None, Fresh),
+            ("n", "n!", Some("n"), None, Fresh),
+            ("n", "!!", Some("n"), None, Fresh),
             // A roll-back took every node to the one before.
             ("no", "oo", Some("n"), None, Fresh),
         ] {

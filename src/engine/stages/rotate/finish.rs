@@ -221,6 +221,21 @@ impl ObservedRotation {
     }
 }
 
+/// No answer is no proof: a node that refuses the question may sign with the old secret.
+fn build_unproven_finish_failure(by_new: usize, of: usize) -> Failure {
+    Failure::new_generic_failure(
+        "packagecloud's own redirect",
+        format!(
+            "{by_new} of {of} answers are links to CloudFront by the new secret, and each must be while every named node is on: the old secret stays accepted"
+        ),
+        format!(
+            "see what packagecloud answers to the URL of a package ({}), correct it or name another with --probe-url, then: {}",
+            render_proposed_command("verify", &["--all"]),
+            render_same_command_again(&[])
+        ),
+    )
+}
+
 impl SecretRotation<'_> {
     /// Ends the old secret.
     ///
@@ -274,14 +289,25 @@ impl SecretRotation<'_> {
                 let signers = signers.await?.unwrap_or_default();
                 let by_new = signers.count_links_by(LinkSigner::Known(0));
                 match signers.count_links_by(LinkSigner::Stranger) {
-                    0 => Ok((
-                        (),
-                        format!(
-                            "{by_new} of {count} links are signed with the new secret, none with another one"
-                        ),
-                    )),
-                    others => Err(build_other_signer_failure(others, count)),
+                    0 => {}
+                    others => return Err(build_other_signer_failure(others, count)),
                 }
+                let mut is_on = observed.nodes.iter().map(|node| node.evidence.is_on);
+                // Where a node is off on purpose, its answers lead to S3.
+                let needed = match (is_on.clone().all(|on| on), is_on.any(|on| on)) {
+                    (true, _) => count,
+                    (false, true) => 1,
+                    (false, false) => 0,
+                };
+                if by_new < needed {
+                    return Err(build_unproven_finish_failure(by_new, count));
+                }
+                Ok((
+                    (),
+                    format!(
+                        "{by_new} of {count} links are signed with the new secret, none with another one"
+                    ),
+                ))
             })
             .await
     }

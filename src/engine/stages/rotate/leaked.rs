@@ -22,8 +22,12 @@ use crate::model::{
     url::token::compute_secret_fingerprint,
 };
 
-/// Says of a node that it was on before, and shall be again. Lost, `enable` switches it on.
+/// Says of a node that it was on before, and shall be again. Lost, `enable` switches it on. It holds the fingerprint of the new
+/// secret once that is drawn, by which a run that was broken off goes on: the function's tag may still name the secret that others
+/// know.
 const SWITCH_ON_NOTE: &str = "on-after-rotation";
+/// The note's text before the new secret is drawn.
+const NO_SECRET_YET: &str = "no secret yet";
 
 /// Notes which nodes are on, before they are switched off; returns those that can't be reached, by where their files lie.
 ///
@@ -36,7 +40,7 @@ pub(crate) async fn note_nodes_to_switch_on(session: &Session) -> Result<Vec<Str
             Err(failure) if is_host_down(&failure) => away.push(node.host.render_config_location()),
             config => {
                 if config?.seen.may_cloudfront_be_on() {
-                    node.host.write_state_file_about_host(SWITCH_ON_NOTE, "1");
+                    node.host.write_state_file_about_host(SWITCH_ON_NOTE, NO_SECRET_YET);
                 }
             }
         }
@@ -64,15 +68,20 @@ pub(crate) async fn list_nodes_to_switch_on(session: &Session, forget: bool) -> 
 impl ObservedRotation {
     /// Returns the secret of a run that was broken off: of none else, as what is known to others may be any that a node holds.
     pub(super) fn choose_secret_after_leak(&self) -> WantedSecret {
-        let is_begun =
-            self.nodes.iter().any(|node| node.session.host.read_host_state_file(SWITCH_ON_NOTE).is_some());
-        let marked = self.mark.as_ref().map(|mark| mark.fingerprint.as_str());
-        match marked.filter(|marked| is_begun && self.find_secret_at_hand(marked).is_some()) {
-            Some(marked) if !self.nodes.iter().any(|node| node.evidence.is_on) => {
-                WantedSecret::Begun(marked.to_owned())
-            }
-            _ => WantedSecret::Fresh,
+        let notes =
+            self.nodes.iter().filter_map(|node| node.session.host.read_host_state_file(SWITCH_ON_NOTE));
+        let begun = notes.into_iter().find(|note| self.find_secret_at_hand(note).is_some());
+        let is_on = self.nodes.iter().any(|node| node.evidence.is_on);
+        match begun.filter(|begun| !is_on && !self.has_only_secret(begun)) {
+            Some(begun) => WantedSecret::Begun(begun),
+            None => WantedSecret::Fresh,
         }
+    }
+
+    /// Whether the edge and every node have this secret alone: that replacement was made, and another leak wants another one.
+    fn has_only_secret(&self, fingerprint: &str) -> bool {
+        self.accepted.iter().all(|one| one.fingerprint == fingerprint)
+            && self.nodes.iter().all(|node| node.evidence.fingerprint.as_deref() == Some(fingerprint))
     }
 
     /// Returns whether any node is on, or packagecloud still sends anybody to CloudFront.
@@ -153,6 +162,11 @@ impl SecretRotation<'_> {
         let new = self.find_or_draw_secret(wanted).await?;
         let fingerprint = compute_secret_fingerprint(&new)?;
         let mark = self.take_lock(&fingerprint).await?;
+        for node in &observed.nodes {
+            if node.session.host.read_host_state_file(SWITCH_ON_NOTE).is_some() {
+                node.session.host.write_state_file_about_host(SWITCH_ON_NOTE, &fingerprint);
+            }
+        }
         let others = observed.accepted.iter().map(|one| one.fingerprint.clone());
         let dropped = others.filter(|one| *one != fingerprint).collect();
         let edge = WantedEdgeSecrets { newest: new.clone(), dropped };
