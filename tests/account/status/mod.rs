@@ -294,6 +294,10 @@ async fn a_file_that_says_on_with_a_secret_that_the_edge_refuses_proposes_no_rec
     for one in &status.checks {
         assert!(!one.check.next.contains("reconfigure"), "{one:#?}");
     }
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    let redirect = checks.iter().find(|check| check.name == "packagecloud-redirect").unwrap();
+    assert!(redirect.next.contains("packagecloud-cloudfront disable"), "{redirect:#?}");
+    assert!(!redirect.next.contains("reconfigure"), "{redirect:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,14 @@ fn advise_to_follow_file() -> String {
     )
 }
 
+fn advise_to_stay_off() -> String {
+    format!(
+        "make the file say off too: {}; then correct what else failed, and switch on again, which tests a link first: {}",
+        render_proposed_command("disable", &[]),
+        render_proposed_command("enable", &[])
+    )
+}
+
 /// Asks packagecloud itself ten times, for the package of this key where nothing else was named; `None` where no URL is known.
 ///
 /// # Errors
@@ -101,7 +109,12 @@ impl PackagecloudRedirectCheck<'_> {
                 CheckResult::new_failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
-                    advise_to_follow_file(),
+                    // Nobody is sent to an edge that refused a link of our own.
+                    if on.is_some() && !self.edge_works {
+                        advise_to_stay_off()
+                    } else {
+                        advise_to_follow_file()
+                    },
                 )
             }
             (_, REDIRECT_SAMPLES) => {
