@@ -106,7 +106,12 @@ impl PlainMenu {
 
     /// Tells what a typed line means.
     pub(super) fn read_typed_answer(&self, wizard: &Wizard, typed: &str) -> TypedAnswer {
-        let typed = typed.trim();
+        let line = typed.trim_end_matches(['\n', '\r']);
+        // The key itself, which a terminal sends as a blank: nobody who pressed it meant Enter alone.
+        let typed = if line.trim().is_empty() && line.contains('\t') { "Tab" } else { line.trim() };
+        if typed.is_empty() && !line.is_empty() {
+            return TypedAnswer::Refused(format!("A blank is no answer. {}", self.describe_answers()));
+        }
         if typed.is_empty() {
             return match self.enter {
                 Some(_) => TypedAnswer::Intents(vec![UserIntent::Next]),
@@ -202,6 +207,11 @@ mod tests {
             );
         }
         assert!(menu.render_menu_lines().contains(&"  D: disable".to_owned()));
+        // A blank, or the key Tab where nothing is offered for it, is never Enter alone.
+        for typed in ["\t", " \t\n", " ", "  \r\n"] {
+            let answer = menu.read_typed_answer(&wizard, typed);
+            assert!(matches!(answer, TypedAnswer::Refused(_)), "{typed:?}: {answer:?}");
+        }
         let TypedAnswer::Refused(why) = menu.read_typed_answer(&wizard, "3") else { panic!("3 is taken") };
         assert!(why.contains("from 1 to 2"), "{why}");
         let without_list = PlainMenu::list_offered_answers(&wizard, &[]);
