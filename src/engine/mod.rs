@@ -119,6 +119,11 @@ async fn look_at_single_stage(
     stage: RunStage,
     answers: &OperatorAnswers,
 ) -> Result<StagePlan, Failure> {
+    if matches!(stage, RunStage::Secret | RunStage::Bootstrap)
+        && let Some(failure) = stages::rotate::find_interrupted_replacement(session).await
+    {
+        return Err(failure);
+    }
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
     let looking = match stage {
         RunStage::Access | RunStage::Overview => stages::access::look(session, answers).boxed(),

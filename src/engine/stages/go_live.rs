@@ -181,17 +181,23 @@ fn plan_go_live_stage(
         for (_, other, keys) in &follow {
             config_write::add_config_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
         }
-        if !session.can_probe_packagecloud_redirect(answers)
-            && !answers.consents.unproven
-            && !session.is_packagecloud_ctl_disabled()
-        {
-            plan.confirmations.push(PlanConfirmationQuestion {
-                consent: RequiredConsent::Unproven,
-                question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
-            });
-        }
+        plan.confirmations.extend(build_unproven_confirmation(session, answers));
     }
     plan
+}
+
+/// Returns what is asked where no redirect of packagecloud's can prove that going live worked.
+pub(super) fn build_unproven_confirmation(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Option<PlanConfirmationQuestion> {
+    let is_asked = !session.can_probe_packagecloud_redirect(answers)
+        && !answers.consents.unproven
+        && !session.is_packagecloud_ctl_disabled();
+    is_asked.then(|| PlanConfirmationQuestion {
+        consent: RequiredConsent::Unproven,
+        question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
+    })
 }
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.

@@ -3,6 +3,7 @@
 
 use packagecloud_cloudfront::{
     engine::{RunContext, Session},
+    model::url::token::compute_secret_fingerprint,
     model::{
         aws::rotation::SecretRotationKind,
         failure::Failure,
@@ -21,6 +22,7 @@ use super::{
     open_live_sandbox, run_rotation,
 };
 use crate::engine::{apply_stages, with_yes};
+use crate::session::open_session;
 
 /// Off, a new secret alone, and on again, as the command does it; when it was off, in the world's seconds.
 async fn replace_leaked_secret(world: &Sandbox, session: &Session) -> Result<u64, Failure> {
@@ -65,4 +67,24 @@ async fn only_links_made_before_it_are_refused_and_none_by_s3() {
     assert!(served(&|link| link.is_signed_with(&new)) > 20 && served(&|link| link.is_signed_with(&old)) > 5);
     let ends = (fetch_link_by_secret(&world, &old).await, fetch_link_by_secret(&world, &new).await);
     assert_eq!(ends, (403, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_interrupted_between_the_edge_and_a_file_lets_nobody_accept_the_leaked_secret_again() {
+    let (_dir, world, old) = Box::pin(open_live_sandbox()).await;
+    let session = open_session(&world);
+    // What the killed run left: the new secret's fingerprint in its note, and the file with the old one.
+    let new = "0123456789abcdef0123456789abcdef";
+    session.host.write_state_file_about_host("on-after-rotation", new);
+    let enable = with_yes(&OperatorAnswers::default());
+    let run = RunContext::new_silent_context();
+    let failure = Box::pin(apply_stages(&session, &enable, &[RunStage::Bootstrap], &run)).await.unwrap_err();
+    assert!(failure.why.contains("was interrupted"), "{failure:?}");
+    assert!(failure.next.contains("rotate-secret --leaked"), "{failure:?}");
+    // Begun before the secret was drawn, or ended but for going live, it is none that stands in the way.
+    let held = compute_secret_fingerprint(&old).unwrap();
+    for note in ["no secret yet", held.as_str()] {
+        session.host.write_state_file_about_host("on-after-rotation", note);
+        Box::pin(apply_stages(&session, &enable, &[RunStage::Bootstrap], &run)).await.unwrap();
+    }
 }

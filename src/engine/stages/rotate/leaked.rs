@@ -7,7 +7,9 @@ use super::{
     SecretRotation, decide::WantedSecret, edges::EdgeReadings, kept_secret::remove_kept_rotation_secret,
     node::NodeRotation, observe::ObservedRotation, plan::begin_rotation_plan, version::WantedEdgeSecrets,
 };
-use crate::engine::{delivery::link_signers::LinkSigner, session::Session};
+use crate::engine::{
+    delivery::link_signers::LinkSigner, session::Session, stages::go_live::build_unproven_confirmation,
+};
 use crate::host::is_host_down;
 use crate::model::{
     aws::rotation::RotationMark,
@@ -28,6 +30,31 @@ use crate::model::{
 const SWITCH_ON_NOTE: &str = "on-after-rotation";
 /// The note's text before the new secret is drawn.
 const NO_SECRET_YET: &str = "no secret yet";
+
+fn has_switch_on_note(node: &Session) -> bool {
+    node.host.read_host_state_file(SWITCH_ON_NOTE).is_some()
+}
+
+/// Finds a replacement of a leaked secret that was broken off between the edge and a node's file: whoever has the edge accept what
+/// that file holds lets the leaked secret in again.
+pub(crate) async fn find_interrupted_replacement(session: &Session) -> Option<Failure> {
+    for node in session.list_all_node_sessions() {
+        let Some(begun) = node.host.read_host_state_file(SWITCH_ON_NOTE).filter(|note| note != NO_SECRET_YET)
+        else {
+            continue;
+        };
+        let Ok(config) = node.host.read_packagecloud_config().await else { continue };
+        let held = config.seen.values.secret.as_ref().and_then(|one| compute_secret_fingerprint(one).ok());
+        if held.is_some_and(|held| held != begun) {
+            return Some(Failure::new_generic_failure(
+                node.host.render_config_location(),
+                "replacing a secret that others know was interrupted: this file still holds that secret, and the edge would accept it again",
+                format!("finish it: {}", render_proposed_command("rotate-secret", &["--leaked"])),
+            ));
+        }
+    }
+    None
+}
 
 /// Notes which nodes are on, before they are switched off; returns those that can't be reached, by where their files lie.
 ///
@@ -52,7 +79,7 @@ pub(crate) async fn note_nodes_to_switch_on(session: &Session) -> Result<Vec<Str
 pub(crate) async fn list_nodes_to_switch_on(session: &Session, forget: bool) -> Vec<usize> {
     let mut places = Vec::new();
     for (place, node) in session.list_all_node_sessions().iter().enumerate() {
-        if node.host.read_host_state_file(SWITCH_ON_NOTE).is_none() {
+        if !has_switch_on_note(node) {
             continue;
         }
         if node.host.read_packagecloud_config().await.is_ok() {
@@ -96,6 +123,7 @@ impl ObservedRotation {
 
 /// Plans a new secret alone, for the edge and for every node.
 pub(super) fn plan_leaked(
+    session: &Session,
     observed: &ObservedRotation,
     wanted: &WantedSecret,
     answers: &OperatorAnswers,
@@ -132,6 +160,10 @@ pub(super) fn plan_leaked(
             plan.add_planned_change(StageStep::Secret, ResourceChangeKind::Update, path, why);
         }
     }
+    // Asked before anything is switched off: without it CloudFront would stay off.
+    if observed.nodes.iter().any(|node| node.evidence.is_on || has_switch_on_note(&node.session)) {
+        plan.confirmations.extend(build_unproven_confirmation(session, answers));
+    }
     plan.facts.push(PlanFact {
         topic: "What customers notice",
         text: "Two restarts of packagecloud, some seconds each. Links to CloudFront that were made in the minutes before are refused when every edge has the new version. S3 refuses none.".into(),
@@ -163,7 +195,7 @@ impl SecretRotation<'_> {
         let fingerprint = compute_secret_fingerprint(&new)?;
         let mark = self.take_lock(&fingerprint).await?;
         for node in &observed.nodes {
-            if node.session.host.read_host_state_file(SWITCH_ON_NOTE).is_some() {
+            if has_switch_on_note(&node.session) {
                 node.session.host.write_state_file_about_host(SWITCH_ON_NOTE, &fingerprint);
             }
         }

@@ -15,7 +15,7 @@ mod proof;
 mod refused;
 mod version;
 
-pub(crate) use leaked::{list_nodes_to_switch_on, note_nodes_to_switch_on};
+pub(crate) use leaked::{find_interrupted_replacement, list_nodes_to_switch_on, note_nodes_to_switch_on};
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<StageP
     let mut plan = match answers.rotation {
         SecretRotationKind::Rotate => plan::plan_rotation(session, &observed, &wanted, answers)?,
         SecretRotationKind::Finish => finish::plan_finish(session, &observed, &wanted, answers)?,
-        SecretRotationKind::Leaked => leaked::plan_leaked(&observed, &wanted, answers),
+        SecretRotationKind::Leaked => leaked::plan_leaked(session, &observed, &wanted, answers),
     };
     if !plan.is_plan_without_changes() && !answers.consents.rotation_take_over {
         plan.confirmations.extend(lock::build_take_over_question(session, observed.mark.as_ref()));
