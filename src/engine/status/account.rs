@@ -149,8 +149,13 @@ impl SeenAccount {
         let severity = soften_while_off(status, FindingSeverity::Refused);
         status.add_part(clocks::check_local_clock(&self.target), severity);
         let ahead = self.target.caller.clock_ahead;
-        for check in nodes.nodes.iter().filter_map(|node| clocks::check_host_clock(&node.session, ahead)) {
-            status.add_part(check, severity);
+        for node in &nodes.nodes {
+            let check = clocks::check_host_clock(&node.session, ahead);
+            // That a node was not reached is said of its file already.
+            let is_said = |check: &CheckResult| check.result == CheckVerdict::Unknown && node.config.is_err();
+            if let Some(check) = check.filter(|check| !is_said(check)) {
+                status.add_part(check, severity);
+            }
         }
         let held = self.associated_description();
         nodes.add_node_agreement(status, |secret| held.as_ref()?.is_signing_secret_deployed(secret).ok());
