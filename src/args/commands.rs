@@ -38,6 +38,30 @@ pub struct ReindexFlags {
     pub engine: ReindexEngineFlag,
 }
 
+impl ReindexFlags {
+    /// Lists the flags that were given as words, so that a proposed command makes what was planned.
+    #[must_use]
+    pub fn list_given_flag_words(&self) -> Vec<String> {
+        let switches = [
+            (self.skip_reindex, "--skip-reindex"),
+            (self.rescan, "--rescan"),
+            (self.no_acl, "--no-acl"),
+            (self.all_keys, "--all-keys"),
+        ];
+        let mut words: Vec<String> =
+            switches.into_iter().filter(|(given, _)| *given).map(|(_, word)| word.to_owned()).collect();
+        // A glob is joined to its flag: one that begins with a dash is no flag then.
+        words.extend(self.package_glob.iter().map(|glob| format!("--package-glob={glob}")));
+        words.extend(self.metadata_glob.iter().map(|glob| format!("--metadata-glob={glob}")));
+        if self.vendor_reindex == YesOrNo::Yes {
+            words.push("--vendor-reindex=yes".to_owned());
+        }
+        let engine = self.engine.engine.and_then(|engine| engine.to_possible_value());
+        words.extend(engine.map(|engine| format!("--engine={}", engine.get_name())));
+        words
+    }
+}
+
 /// Which engine; what it needs, `check` asks for too.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "The reindex")]
@@ -177,9 +201,9 @@ pub enum CliCommand {
     },
     /// Print the four values for packagecloud.rb
     Configuration {
-        /// For whom the values are written
-        #[arg(long, value_enum, default_value = "ruby")]
-        format: CloudFrontConfigFormat,
+        /// For whom the values are written; without it, for packagecloud.rb (ruby)
+        #[arg(long, value_enum)]
+        format: Option<CloudFrontConfigFormat>,
     },
     /// Set Cache-Control on every object in the bucket
     ReindexEverything {

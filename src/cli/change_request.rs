@@ -1,6 +1,6 @@
 //! `plan --format change-request`: a plan as operations teams have it approved, in Markdown.
 
-use super::{CommandInvocation, kept_plan::render_kept_plan_command};
+use super::{CommandInvocation, kept_plan::render_plan_making_command};
 use crate::engine::stages::overview::summarize_plans;
 use crate::model::{
     failure::Failure,
@@ -10,11 +10,14 @@ use crate::model::{
         plan::{PlanFact, PlannedChange, ResourceChangeKind, StagePlan, list_distinct_questions},
         proposed_command::render_proposed_command,
     },
-    status::cost::describe_sample_month_in_full,
+    status::cost::{describe_sample_month_in_full, render_request_cost},
 };
 
 /// What the plan's facts are called that have a heading of their own.
 const FACTS_WITH_HEADING: [&str; 4] = ["How long", "What it costs", "What customers notice", "How to undo"];
+
+/// What the plan of a rotation calls its way back.
+const UNDO_ROTATION_TOPIC: &str = "How to undo it";
 
 /// Prints the change request, and nothing else on stdout.
 ///
@@ -23,9 +26,9 @@ const FACTS_WITH_HEADING: [&str; 4] = ["How long", "What it costs", "What custom
 pub async fn print_change_request(
     invocation: &CommandInvocation,
     goal: OperatorGoal,
-    plans: &[StagePlan],
-    obstacles: &[PlanFact],
+    (plans, obstacles): (&[StagePlan], &[PlanFact]),
     out: Option<&std::path::Path>,
+    flags: &[String],
 ) -> Result<(), Failure> {
     let mut document = MarkdownDocument::default();
     add_objective(&mut document, invocation, goal).await?;
@@ -35,8 +38,13 @@ pub async fn print_change_request(
         .filter(|(_, change)| change.verb != ResourceChangeKind::Keep)
         .collect();
     add_steps(&mut document, &pending);
-    let summary = summarize_plans(plans);
-    let fact = |topic: &str| summary.facts.iter().find(|fact| fact.topic == topic);
+    let summary = match goal {
+        _ if pending.is_empty() => Vec::new(),
+        OperatorGoal::Disable => list_disable_facts(),
+        OperatorGoal::Rotate => list_rotation_facts(plans),
+        _ => summarize_plans(plans).facts,
+    };
+    let fact = |topic: &str| summary.iter().find(|fact| fact.topic == topic);
     for (topic, heading) in
         FACTS_WITH_HEADING.into_iter().zip(["Time", "Cost", "What customers notice", "Roll-back"])
     {
@@ -48,11 +56,40 @@ pub async fn print_change_request(
             }
         }
     }
-    add_remarks(&mut document, plans, obstacles);
-    add_commands(&mut document, goal, out);
+    add_remarks(&mut document, goal, plans, obstacles);
+    add_commands(&mut document, goal, out, flags);
     add_documents(&mut document, &pending);
     outln!("{}", document.render_markdown().trim_end());
     Ok(())
+}
+
+/// What switching off comes to: nothing is made, so it costs nothing.
+fn list_disable_facts() -> Vec<PlanFact> {
+    let fact = |topic, text: String| PlanFact { topic, text };
+    vec![
+        fact("How long", "a minute or two.".to_owned()),
+        fact(
+            "What customers notice",
+            "a short restart; then links lead to S3 again. Links that were given out before still work. Customers who closed S3 in a firewall must open it again.".to_owned(),
+        ),
+        fact(
+            "How to undo",
+            format!(
+                "switch CloudFront on again: {} — all that was made in AWS is still there.",
+                render_proposed_command("enable", &[])
+            ),
+        ),
+    ]
+}
+
+/// What a rotation comes to, as its plan says it; the remarks leave out what has a heading here.
+fn list_rotation_facts(plans: &[StagePlan]) -> Vec<PlanFact> {
+    let mut facts = vec![PlanFact { topic: "What it costs", text: format!("{}.", render_request_cost()) }];
+    for fact in plans.iter().flat_map(|plan| &plan.facts) {
+        let topic = if fact.topic == UNDO_ROTATION_TOPIC { "How to undo" } else { fact.topic };
+        facts.push(PlanFact { topic, text: fact.text.clone() });
+    }
+    facts
 }
 
 async fn add_objective(
@@ -118,10 +155,23 @@ fn add_steps(document: &mut MarkdownDocument, pending: &[(&StagePlan, &PlannedCh
 }
 
 /// What is said of the plan beside its steps, what stands in the way, and what is asked apart.
-fn add_remarks(document: &mut MarkdownDocument, plans: &[StagePlan], obstacles: &[PlanFact]) {
+fn add_remarks(
+    document: &mut MarkdownDocument,
+    goal: OperatorGoal,
+    plans: &[StagePlan],
+    obstacles: &[PlanFact],
+) {
     let changing = || plans.iter().filter(|plan| !plan.is_plan_without_changes());
     let notes = changing().flat_map(|plan| plan.notes.iter().cloned());
-    let facts = changing().flat_map(|plan| plan.facts.iter()).chain(obstacles).map(ToString::to_string);
+    let has_heading = |fact: &&PlanFact| {
+        goal == OperatorGoal::Rotate
+            && (FACTS_WITH_HEADING.contains(&fact.topic) || fact.topic == UNDO_ROTATION_TOPIC)
+    };
+    let facts = changing()
+        .flat_map(|plan| plan.facts.iter())
+        .filter(|fact| !has_heading(fact))
+        .chain(obstacles)
+        .map(ToString::to_string);
     let asked = list_distinct_questions(plans);
     let questions = asked
         .iter()
@@ -135,16 +185,19 @@ fn add_remarks(document: &mut MarkdownDocument, plans: &[StagePlan], obstacles: 
     }
 }
 
-fn add_commands(document: &mut MarkdownDocument, goal: OperatorGoal, out: Option<&std::path::Path>) {
-    let make = match (goal, out) {
-        (OperatorGoal::Install | OperatorGoal::Upgrade, Some(path)) => render_kept_plan_command(path),
-        (OperatorGoal::Install, None) => render_proposed_command("enable", &[]),
-        (OperatorGoal::Upgrade, None) => render_proposed_command("enable", &["--upgrade"]),
-        (OperatorGoal::Disable | OperatorGoal::RollBack, _) => render_proposed_command("disable", &[]),
-        (OperatorGoal::Rotate, _) => render_proposed_command("rotate-secret", &[]),
-    };
+fn add_commands(
+    document: &mut MarkdownDocument,
+    goal: OperatorGoal,
+    out: Option<&std::path::Path>,
+    flags: &[String],
+) {
+    let make = render_plan_making_command(goal, out, flags);
     // A node's backup holds the secret of before, which the edges accept until the rotation is finished.
-    let undo = if goal == OperatorGoal::Rotate { "roll-back" } else { "disable" };
+    let undo = match goal {
+        OperatorGoal::Rotate => "roll-back",
+        OperatorGoal::Disable => "enable",
+        _ => "disable",
+    };
     document.add_heading(2, "Commands");
     for (what, command) in [
         ("Make the change:", make),

@@ -151,6 +151,22 @@ impl CommandInvocation {
     }
 }
 
+/// Renders the command that makes what was planned: of the file it was kept in, else with the reindex's `flags`.
+pub fn render_plan_making_command(goal: OperatorGoal, out: Option<&Path>, flags: &[String]) -> String {
+    let flags = || flags.iter().map(String::as_str);
+    match (goal, out) {
+        (OperatorGoal::Install | OperatorGoal::Upgrade, Some(path)) => render_kept_plan_command(path),
+        (OperatorGoal::Install, None) => render_proposed_command("enable", &flags().collect::<Vec<_>>()),
+        (OperatorGoal::Upgrade, None) => {
+            let words: Vec<&str> = std::iter::once("--upgrade").chain(flags()).collect();
+            render_proposed_command("enable", &words)
+        }
+        (OperatorGoal::Disable, _) => render_proposed_command("disable", &[]),
+        (OperatorGoal::RollBack, _) => render_proposed_command("roll-back", &[]),
+        (OperatorGoal::Rotate, _) => render_proposed_command("rotate-secret", &[]),
+    }
+}
+
 /// Renders how a plan that was kept is made.
 pub fn render_kept_plan_command(path: &Path) -> String {
     render_proposed_command("enable", &["--plan", &path.to_string_lossy()])

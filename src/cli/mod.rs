@@ -27,7 +27,7 @@ use futures::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{CliCommand, ExportCommand, GlobalOptions, OutputFormat};
+use crate::args::{CliCommand, CloudFrontConfigFormat, ExportCommand, GlobalOptions, OutputFormat};
 use crate::engine::{self, OperatorPresence, RunContext, Session};
 use crate::model::run::proposed_command::render_same_command_again;
 use crate::model::{
@@ -87,8 +87,9 @@ async fn run_cli_command_or_fail(
     if let CliCommand::Report = command {
         return hand_over::print_report(invocation).await;
     }
-    if let CliCommand::Plan { format: Some(_), .. } = command {
-        // It is Markdown whatever else is said.
+    if let CliCommand::Plan { format: Some(_), .. } | CliCommand::Configuration { format: Some(_) } = command
+    {
+        // The format that is named wins over --output.
         invocation.global.output = OutputFormat::Human;
     }
     let has_own_format = matches!(
@@ -104,14 +105,18 @@ async fn run_cli_command_or_fail(
     acquire_run_lock_if_needed(invocation, command).await?;
     match command {
         CliCommand::Check { all, .. } => read::run_check_access_command(invocation, *all).await,
-        CliCommand::Plan { out, format, .. } => {
-            read::run_plan_command(invocation, out.as_deref(), *format).await
+        CliCommand::Plan { out, format, reindex, .. } => {
+            let flags = reindex.list_given_flag_words();
+            read::run_plan_command(invocation, out.as_deref(), *format, &flags).await
         }
         CliCommand::Verify { all } => read::run_verify_command(invocation, *all).await,
         CliCommand::Status { format, out } => {
             status::run_status_command(invocation, *format, out.as_deref()).await
         }
-        CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
+        CliCommand::Configuration { format } => {
+            let format = format.unwrap_or(CloudFrontConfigFormat::Ruby);
+            read::run_configuration_command(invocation, format).await
+        }
         CliCommand::Sign { path } => read::run_sign_url_command(invocation, path).await,
         CliCommand::Inspect { url } => read::run_inspect_url_command(invocation, url.as_deref()).await,
         CliCommand::Enable { .. } => write::run_full_setup_command(invocation).await,

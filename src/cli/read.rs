@@ -6,7 +6,7 @@ use super::{
     CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING,
     change_request::print_change_request,
     json,
-    kept_plan::{keep_plan_in_file, refuse_unkeepable_goal, render_kept_plan_command},
+    kept_plan::{keep_plan_in_file, refuse_unkeepable_goal, render_plan_making_command},
     plain,
 };
 use crate::args::{CloudFrontConfigFormat, PlanFormat};
@@ -62,7 +62,8 @@ pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
     }
 }
 
-/// Shows what would change, and changes nothing; keeps it in the file `out`, where one is named.
+/// Shows what would change, and changes nothing; keeps it in the file `out`, where one is named. `flags` are the reindex's
+/// as they were given.
 ///
 /// # Errors
 /// Fails where a stage can't be looked at, or the file can't be written.
@@ -70,6 +71,7 @@ pub async fn run_plan_command(
     invocation: &CommandInvocation,
     out: Option<&Path>,
     format: Option<PlanFormat>,
+    flags: &[String],
 ) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(OperatorGoal::Install);
     if out.is_some() {
@@ -81,7 +83,7 @@ pub async fn run_plan_command(
         keep_plan_in_file(invocation, path, &plans).await?;
     }
     if format == Some(PlanFormat::ChangeRequest) {
-        print_change_request(invocation, goal, &plans, &obstacles, out).await?;
+        print_change_request(invocation, goal, (&plans, &obstacles), out, flags).await?;
     } else if invocation.is_json_output() {
         print_plan_json(&plans, &obstacles);
     } else {
@@ -99,14 +101,7 @@ pub async fn run_plan_command(
         invocation.print_plain_result_line("Everything is as it should be: nothing would change.");
         return Ok(EXIT_DONE);
     }
-    let command = match goal {
-        _ if out.is_some() => render_kept_plan_command(out.unwrap_or(Path::new(""))),
-        OperatorGoal::Install => render_proposed_command("enable", &[]),
-        OperatorGoal::Upgrade => render_proposed_command("enable", &["--upgrade"]),
-        OperatorGoal::Disable => render_proposed_command("disable", &[]),
-        OperatorGoal::RollBack => render_proposed_command("roll-back", &[]),
-        OperatorGoal::Rotate => render_proposed_command("rotate-secret", &[]),
-    };
+    let command = render_plan_making_command(goal, out, flags);
     invocation.print_plain_result_line(&format!(
         "{pending} changes are pending, and none was made. To make them: {command}"
     ));

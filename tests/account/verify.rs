@@ -196,6 +196,22 @@ async fn the_web_node_that_answers_has_another_secret() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_distribution_opens_the_bucket_and_the_rest_is_checked_too() {
+    let (_dir, world) = copy_live_sandbox().await;
+    world.update_sandbox_state_on_disk(|state| {
+        let mut other = state.cloudfront.distributions.values().next().unwrap().clone();
+        other.id = "EOTHER0000000A".to_owned();
+        other.config = other.config.replace("viewer-request", "viewer-response");
+        other.tags.clear();
+        state.cloudfront.distributions.insert(other.id.clone(), other);
+    });
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "distribution EOTHER0000000A", "put the authenticator on all its behaviors");
+    assert_eq!(find_check_verdict(&checks, "other-distribution"), CheckVerdict::Fail);
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_clock_is_slow() {
     let (_dir, world) = copy_live_sandbox().await;
     let checks = run_verify(&world, &ViewerConditions { slow: 200, ..ViewerConditions::default() }).await;

@@ -38,7 +38,11 @@ pub(crate) fn require_resource_ours_or_unmarked(
                 "it belongs to the install of bucket {bucket}, and this one is of {}",
                 names.bucket_name()
             ),
-            "give this install names of its own with --name-suffix, for example --name-suffix two; nothing was changed",
+            // The suffix of this run is taken by what was just found.
+            format!(
+                "give this install names of its own with --name-suffix, for example --name-suffix {}; nothing was changed",
+                if names.name_suffix_text() == Some("two") { "three" } else { "two" }
+            ),
         )),
     }
 }
@@ -75,5 +79,21 @@ impl ResourceAdoptionList {
                 self.0.join(", ")
             ),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_that_is_taken_is_never_the_example() {
+        let proposed = |suffix: &str| {
+            let names = ResourceNames::new("shop", &suffix.parse().unwrap());
+            let other = ResourceOwnership::Other("another".to_owned());
+            require_resource_ours_or_unmarked(&other, "role", "r", &names).unwrap_err().next
+        };
+        assert!(proposed("staging").contains("for example --name-suffix two;"));
+        assert!(proposed("two").contains("for example --name-suffix three;"));
     }
 }

@@ -28,16 +28,29 @@ pub(crate) async fn observe_distribution(
     answers: &OperatorAnswers,
     below: &BootstrapStageEvidence,
 ) -> Result<DistributionEvidence, Failure> {
+    let (evidence, open) = observe_distribution_and_open_ones(target, answers, below).await?;
+    open.into_iter().next().map_or(Ok(evidence), Err)
+}
+
+/// Reads the same, and beside it a failure for each other distribution that could read the bucket without the
+/// authenticator: what only looks names them, and looks on.
+///
+/// # Errors
+/// Fails where AWS does not answer.
+pub(crate) async fn observe_distribution_and_open_ones(
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+    below: &BootstrapStageEvidence,
+) -> Result<(DistributionEvidence, Vec<Failure>), Failure> {
     let names = &target.names;
     let resources = target.read_distributions_and_policies().await?;
     let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
     let distribution = find_install_distribution(&resources.distributions, names);
-    for other in
-        resources.distributions.iter().filter(|other| distribution.is_none_or(|one| one.id != other.id))
-    {
-        refuse_unguarded_distributions(other, names, identity)?;
-    }
-    Ok(build_distribution_evidence(target, answers, below, &resources))
+    let others =
+        resources.distributions.iter().filter(|other| distribution.is_none_or(|one| one.id != other.id));
+    let open = others.filter_map(|other| refuse_unguarded_distributions(other, names, identity).err());
+    let open = open.collect();
+    Ok((build_distribution_evidence(target, answers, below, &resources), open))
 }
 
 /// Finds the distribution that this install made or adopted, else one that could be adopted.

@@ -2,7 +2,10 @@
 
 use futures::FutureExt as _;
 
-use super::{authenticator::observe_authenticator_resources, distribution::observe_distribution};
+use super::{
+    authenticator::observe_authenticator_resources,
+    distribution::{observe_distribution, observe_distribution_and_open_ones},
+};
 use crate::engine::{
     delivery::diagnosis::DiagnosisFacts,
     session::{AwsTarget, Session},
@@ -38,6 +41,22 @@ pub(crate) async fn observe_aws_install(
     let authenticator = observe_authenticator_resources(session, &target, answers).boxed().await?;
     let distribution = observe_distribution(&target, answers, &authenticator).boxed().await?;
     Ok(ObservedAwsInstall { target, authenticator, distribution })
+}
+
+/// Reads the same for what only looks: beside it stands a failure for each other distribution that could read the bucket
+/// without the authenticator.
+///
+/// # Errors
+/// Fails where AWS does not answer.
+pub(crate) async fn observe_aws_install_and_open_distributions(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<(ObservedAwsInstall, Vec<Failure>), Failure> {
+    let target = session.get_or_discover_aws_target(answers).await?;
+    let authenticator = observe_authenticator_resources(session, &target, answers).boxed().await?;
+    let (distribution, open) =
+        observe_distribution_and_open_ones(&target, answers, &authenticator).boxed().await?;
+    Ok((ObservedAwsInstall { target, authenticator, distribution }, open))
 }
 
 /// Reads the distribution that this install made or adopted; `None` where there is none.

@@ -33,7 +33,7 @@ use crate::engine::{
     packagecloud::{nodes, switch},
     resources::{
         authenticator::save_deployed_token_construction,
-        install::{ObservedAwsInstall, observe_aws_install},
+        install::{ObservedAwsInstall, observe_aws_install_and_open_distributions},
     },
     run::StageRun,
     session::Session,
@@ -102,7 +102,12 @@ pub async fn run_all_verify_checks(
     run: &StageRun,
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut all = VerifyCheckList { run, checks: Vec::new() };
-    let install = observe_aws_install(session, answers).boxed().await?;
+    let (install, open) = observe_aws_install_and_open_distributions(session, answers).boxed().await?;
+    // Packages that anybody can read are the worst that is found: said first, and no reason not to look on.
+    all.add_verify_checks(open.into_iter().map(|open| {
+        let why = format!("{}: {}", open.what, open.why);
+        CheckResult::new_failed_check("other-distribution", why, open.next)
+    }));
     save_deployed_token_construction(session, &install.target).await;
     let config = session.host.read_packagecloud_config().await?;
     let values = &config.seen.values;

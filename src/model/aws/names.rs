@@ -92,6 +92,12 @@ impl ResourceNames {
         &self.bucket
     }
 
+    /// Returns the suffix of these names, where there is one.
+    #[must_use]
+    pub fn name_suffix_text(&self) -> Option<&str> {
+        self.suffix.suffix_text()
+    }
+
     fn append_name_suffix(&self, name: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
     }

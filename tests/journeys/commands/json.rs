@@ -149,8 +149,7 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
         assert_eq!(verdict, command == "verify");
     }
 
-    let configuration =
-        lines_after_version(&host.run_successfully("configuration --output json --format chef"));
+    let configuration = lines_after_version(&host.run_successfully("configuration --output json"));
     assert_eq!(configuration.len(), 1);
     assert_eq!(configuration[0]["values"]["cloudfront_secret"], "(hidden)");
     let shown = lines_after_version(&host.run_successfully("configuration --output json --show-secret"));

@@ -78,6 +78,41 @@ fn a_proposed_command_has_the_options_that_came_by_the_environment() {
 }
 
 #[test]
+fn what_was_planned_is_what_is_proposed() {
+    let host = JourneyHost::new();
+    for (flags, proposed) in [
+        ("--goal upgrade --engine batch", "enable --upgrade --engine=batch"),
+        ("--goal upgrade --skip-reindex", "enable --upgrade --skip-reindex"),
+        ("--goal upgrade --metadata-glob */meta/*", "enable --upgrade '--metadata-glob=*/meta/*'"),
+        ("--no-acl --all-keys", "enable --no-acl --all-keys"),
+    ] {
+        let ran = host.run_line(&format!("plan {flags}"));
+        assert_eq!(ran.code, 3, "{ran:#?}");
+        ran.assert_contains(proposed);
+        host.run_line(&format!("plan {flags} --format change-request")).assert_contains(proposed);
+    }
+}
+
+#[test]
+fn a_change_request_says_what_its_own_goal_does() {
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let off = host.run_line("plan --goal disable --format change-request");
+    assert_eq!(off.code, 3, "{off:#?}");
+    off.assert_contains("then links lead to S3 again")
+        .assert_contains("Customers who closed S3 in a firewall must open it again");
+    let roll_back = off.out.split("Roll back:").nth(1).unwrap();
+    assert!(roll_back.contains(" enable") && !roll_back.contains(" disable"), "{off:#?}");
+    assert!(!off.out.contains("until go-live") && !off.out.contains("## Cost"), "{off:#?}");
+
+    let rotate = host.run_line("plan --goal rotate --format change-request");
+    rotate
+        .assert_contains("## Time\n\n5 to 15 minutes")
+        .assert_contains("## What customers notice\n\nNo link is refused.");
+    assert!(!rotate.out.contains("until go-live") && !rotate.out.contains("- How long:"), "{rotate:#?}");
+}
+
+#[test]
 fn what_only_a_sandbox_heeds_is_refused_without_one() {
     let host = JourneyHost::new();
     for (option, name) in [

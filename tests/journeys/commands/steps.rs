@@ -79,6 +79,8 @@ fn the_block_is_printed_for_every_tool() {
         assert!(hidden.out.contains("(hidden)") && !hidden.out.contains(&secret), "{hidden:#?}");
         let shown = host.run_successfully(&format!("configuration --format {format} --show-secret"));
         assert!(shown.out.contains(&secret) && !shown.out.contains("(hidden)"), "{shown:#?}");
+        let named = host.run_successfully(&format!("--output json configuration --format {format}"));
+        assert_eq!(named.out, hidden.out, "the format that is named wins over --output");
     }
     host.run_successfully("configuration --format json --show-secret");
 }
