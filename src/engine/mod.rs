@@ -204,9 +204,15 @@ pub async fn apply(
     (end, failure)
 }
 
-/// Says why nothing is to do, where that isn't plain: a reindex that was finished or skipped looks at no object.
+/// Says why nothing is to do, where that isn't plain: a reindex that was finished or skipped looks at no object, and a rotation
+/// that every node has followed is still to be finished.
 fn explain_unchanged_stage(plan: &StagePlan) -> String {
-    let kept = plan.changes.iter().find(|change| change.step == StageStep::Objects);
+    let telling = match plan.run_stage_of_plan() {
+        RunStage::Reindex => StageStep::Objects,
+        RunStage::Rotate => StageStep::Secret,
+        _ => return String::new(),
+    };
+    let kept = plan.changes.iter().find(|change| change.step == telling);
     kept.map(|change| change.why.clone()).unwrap_or_default()
 }
 

@@ -64,6 +64,12 @@ fn a_rotation_is_planned_asked_about_made_and_finished() {
     host.run_successfully("verify --all").assert_contains("two secrets accepted since ");
     assert_eq!(fetch_status(&host, &sign_link(&host, &old)), 200);
 
+    // Typed again, it says what is left and from when on.
+    host.run_successfully("rotate-secret --yes")
+        .assert_contains("to end the old one after 20")
+        .assert_contains("rotate-secret --finish");
+    assert_eq!(read_secret(&host), new);
+
     // Its own word, which --yes never gives.
     let refused = host.run_line("rotate-secret --finish --yes");
     assert_eq!(refused.code, 2, "{refused:#?}");

@@ -1,5 +1,7 @@
 //! What a rotation would do, said before it does: the version, the waits, node after node, and what customers notice.
 
+use std::time::Duration;
+
 use super::{
     decide::WantedSecret,
     node::is_node_due,
@@ -10,6 +12,7 @@ use crate::engine::{
     packagecloud::{config_write::add_config_write_confirmations, switch},
     session::Session,
 };
+use crate::host::environment::clock::render_utc_time;
 use crate::model::{
     aws::{evidence::StageEvidence, rotation::SecretRotationKind},
     failure::Failure,
@@ -55,12 +58,15 @@ pub(super) fn plan_rotation(
     if let WantedSecret::Unfinished(_) = wanted
         && due.is_empty()
     {
+        let noted = observed.mark.as_ref().and_then(|mark| mark.finish_at);
+        let from = noted.map(|at| format!(" after {}", render_utc_time(Duration::from_secs(at))));
         plan.add_planned_change(
             StageStep::Secret,
             ResourceChangeKind::Keep,
             "the secret",
             format!(
-                "every node has the new one, and the edge still accepts the old one; to end the old one: {}",
+                "every node has the new one, and the edge still accepts the old one; to end the old one{}: {}",
+                from.unwrap_or_default(),
                 render_proposed_command("rotate-secret", &["--finish"])
             ),
         );
