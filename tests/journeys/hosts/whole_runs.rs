@@ -25,8 +25,8 @@ fn a_first_install_from_a_laptops_profile() {
     ran.assert_exit(
         2,
         &[
-            "web1:/etc/packagecloud/packagecloud.rb was changed at",
-            "when packagecloud was last reconfigured is not known",
+            "web1:/etc/packagecloud/packagecloud.rb was last changed at",
+            "When packagecloud was last reconfigured is not known",
             "After the restart these must be newer than it on web1: nginx, unicorn",
             "--yes",
         ],
